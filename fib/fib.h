@@ -1,0 +1,15 @@
+// fib.h - the work every server is asked to do.
+
+#ifndef FIB_H
+#define FIB_H
+
+#include <stdint.h>
+
+enum { FIB_N_MAX = 93 };  // fib(94) no longer fits in 64 bits.
+
+// Returns the n-th Fibonacci number: fib(1) = fib(2) = 1.
+// Never waits, but computes for a time exponential in n: each step of n costs
+// 1.6 times the one before. Requires n <= FIB_N_MAX.
+uint64_t fib(unsigned n);
+
+#endif

@@ -1,0 +1,30 @@
+// tap.h - the whole test harness: numbered checks in the Test Anything
+// Protocol, which people and `prove` can both read.
+//
+//     int main(void)
+//     {
+//         ok(fib(10) == 55, "fib(10) is 55");
+//         return done_testing();
+//     }
+
+#ifndef TAP_H
+#define TAP_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+// Records one check; the rest, printf-like, says what is true when it passes.
+// Returns whether it did.
+#define ok(condition, ...)                                                     \
+    tap_check((condition), __FILE__, __LINE__, __VA_ARGS__)
+
+// Puts `subject` in front of the names of all later checks. NULL: nothing.
+void tap_subject(const char *subject);
+
+// Prints the plan and the tally. Return its result from main().
+int done_testing(void);
+
+__attribute__((format(printf, 4, 5))) bool
+tap_check(bool passed, const char *file, int line, const char *name, ...);
+
+#endif

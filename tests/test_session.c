@@ -1,0 +1,271 @@
+// test_session.c - the line protocol, fed in every possible way, without a
+// network.
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "../fib/session.h"
+#include "tap.h"
+
+static struct session_rules rules = {.n_max = 45};
+
+enum { OUT_SIZE = 1 << 16 };
+
+static void answer_all(struct session *s, char *out)
+{
+    while (session_answer(s))
+        strncat(out, s->reply, s->reply_len);
+}
+
+// Feeds `len` bytes as one arrival, in as many pieces as the room demands.
+static void feed(struct session *s, const char *text, size_t len, char *out)
+{
+    while (len > 0) {
+        size_t piece = len < session_room(s) ? len : session_room(s);
+        memcpy(session_space(s), text, piece);
+        session_received(s, piece);
+        answer_all(s, out);
+        text += piece;
+        len -= piece;
+    }
+}
+
+static void end_input(struct session *s, char *out)
+{
+    session_received(s, 0);
+    answer_all(s, out);
+}
+
+static bool same(const char *got, const char *want, const char *how, size_t at)
+{
+    if (strcmp(got, want) == 0)
+        return true;
+    printf("# %s %zu: got \"%s\", want \"%s\"\n", how, at, got, want);
+    return false;
+}
+
+// True when `text` of `len` bytes, then the end of the input, gets the replies
+// `want`: whole, in pieces of every size, and split in two at every place.
+static bool replies_to(const char *text, size_t len, const char *want)
+{
+    static char out[OUT_SIZE];
+    bool right = true;
+
+    for (size_t piece = 1; piece <= len && right; piece++) {
+        struct session s;
+        session_start(&s, &rules);
+        out[0] = '\0';
+        for (size_t at = 0; at < len; at += piece)
+            feed(&s, text + at, piece < len - at ? piece : len - at, out);
+        end_input(&s, out);
+        right = same(out, want, "pieces of", piece) && session_over(&s);
+    }
+    for (size_t at = 0; at <= len && right; at++) {
+        struct session s;
+        session_start(&s, &rules);
+        out[0] = '\0';
+        feed(&s, text, at, out);
+        feed(&s, text + at, len - at, out);
+        end_input(&s, out);
+        right = same(out, want, "split at", at);
+    }
+    return right;
+}
+
+static bool replies(const char *text, const char *want)
+{
+    return replies_to(text, strlen(text), want);
+}
+
+#define NOT_A_NUMBER "error: not a number (want 1 to 45)\n"
+#define OUT_OF_RANGE "error: out of range (want 1 to 45)\n"
+#define EMPTY_LINE "error: empty line (want 1 to 45)\n"
+#define TOO_LONG "error: line too long (want 1 to 45)\n"
+
+static void test_numbers(void)
+{
+    ok(replies("30\n", "fib: 832040\n"), "one request");
+    ok(replies("1\n2\n3\n10\n", "fib: 1\nfib: 1\nfib: 2\nfib: 55\n"),
+       "pipelined requests, in order");
+    ok(replies("10\r\n7\r\n", "fib: 55\nfib: 13\n"), "CRLF");
+    ok(replies(" 10\n\t10\t\n  10  \r\n", "fib: 55\nfib: 55\nfib: 55\n"),
+       "blanks around the number");
+    ok(replies("0000000000000000000000000000000010\n", "fib: 55\n"),
+       "leading zeros");
+    ok(replies("10\n7", "fib: 55\nfib: 13\n"), "a last line without newline");
+    ok(replies("", ""), "nothing asked, nothing said");
+}
+
+static void test_bad_lines(void)
+{
+    ok(replies("x\n7\n", NOT_A_NUMBER "fib: 13\n"),
+       "an error does not end the conversation");
+    ok(replies("\n\r\n  \n", EMPTY_LINE EMPTY_LINE EMPTY_LINE), "empty lines");
+    ok(replies("-1\n+1\n", NOT_A_NUMBER NOT_A_NUMBER), "signs");
+    ok(replies("1.5\n1e3\n0x10\n1 2\n",
+               NOT_A_NUMBER NOT_A_NUMBER NOT_A_NUMBER NOT_A_NUMBER),
+       "fractions, exponents, hexadecimal, two numbers");
+    ok(replies_to("1\0\n\0\n7\n", 7, NOT_A_NUMBER NOT_A_NUMBER "fib: 13\n"),
+       "NUL bytes");
+    ok(replies("\xff\xfe\n\xc3\xa9\n", NOT_A_NUMBER NOT_A_NUMBER),
+       "bytes beyond ASCII");
+    ok(replies("10\r7\n", NOT_A_NUMBER), "a lone CR ends no line");
+    ok(replies("0\n00\n46\n", OUT_OF_RANGE OUT_OF_RANGE OUT_OF_RANGE),
+       "just out of range");
+    ok(replies("4294967297\n18446744073709551617\n", OUT_OF_RANGE OUT_OF_RANGE),
+       "2^32 + 1 and 2^64 + 1 do not wrap around to 1");
+    ok(replies("99999999999999999999999999999999999999999999\n", OUT_OF_RANGE),
+       "any number of digits");
+}
+
+// A line of `len` bytes: zeros, then 7.
+static const char *long_line(size_t len, const char *ending)
+{
+    static char line[4096];
+    memset(line, '0', len);
+    line[len - 1] = '7';
+    memcpy(line + len, ending, strlen(ending) + 1);
+    return line;
+}
+
+static void test_long_lines(void)
+{
+    ok(replies(long_line(100, "\n"), "fib: 13\n"), "a line of 100 bytes");
+    ok(replies(long_line(100, "\r\n"), "fib: 13\n"), "and its CR not counted");
+    ok(replies(long_line(100, ""), "fib: 13\n"), "and without newline");
+    ok(replies(long_line(101, "\n7\n"), TOO_LONG "fib: 13\n"), "of 101 bytes");
+    ok(replies(long_line(101, "\r\n7\n"), TOO_LONG "fib: 13\n"), "with CR");
+    ok(replies(long_line(300, "\n7\n"), TOO_LONG "fib: 13\n"), "of 300 bytes");
+    ok(replies(long_line(1000, "\n"), TOO_LONG), "of 1000 bytes");
+    ok(replies(long_line(1000, ""), TOO_LONG), "of 1000 bytes, no newline");
+}
+
+static void test_limits(void)
+{
+    rules.n_max = 93;
+    struct session s;
+    session_start(&s, &rules);
+    ok(replies("94\n", "error: out of range (want 1 to 93)\n"),
+       "the range is named as it is");
+    rules.n_max = 9;
+    ok(replies("9\n10\n", "fib: 34\nerror: out of range (want 1 to 9)\n"),
+       "--max-n is the last one answered");
+    rules.n_max = 45;
+}
+
+static void test_counts(void)
+{
+    char out[OUT_SIZE] = "";
+    struct session s;
+    session_start(&s, &rules);
+    feed(&s, "1\nx\n3\n", 6, out);
+    ok(s.requests == 3 && s.errors == 1, "requests and errors are counted");
+    ok(!session_over(&s), "the conversation goes on");
+    end_input(&s, out);
+    ok(session_over(&s), "until the client has finished");
+}
+
+// What a server does when it stops while `left` bytes are in the kernel.
+static bool finishes(const char *before, size_t left, const char *after,
+                     const char *want)
+{
+    char out[OUT_SIZE] = "";
+    struct session s;
+    session_start(&s, &rules);
+    feed(&s, before, strlen(before), out);
+    session_finish(&s, left);
+    if (!session_over(&s))
+        feed(&s, after, left, out);
+    answer_all(&s, out);
+    return same(out, want, "finishing with", left) && session_over(&s);
+}
+
+static void test_stop(void)
+{
+    ok(finishes("1\n", 0, "", "fib: 1\n"), "a stop with nothing unread");
+    ok(finishes("1\n3", 0, "", "fib: 1\n"), "half a line is no request");
+    ok(finishes("1\n3", 3, "0\n7", "fib: 1\nfib: 832040\n"),
+       "what has arrived is answered, half a line is not");
+
+    char out[OUT_SIZE] = "";
+    struct session s;
+    session_start(&s, &rules);
+    feed(&s, "3", 1, out);
+    session_finish(&s, 0);
+    session_received(&s, 0);
+    answer_all(&s, out);
+    ok(out[0] == '\0', "a recv() that we ended is not the client's end");
+
+    session_start(&s, &rules);
+    session_finish(&s, 4);
+    ok(session_room(&s) == 4, "no more is taken than had arrived");
+    feed(&s, "1\n2\n", 4, out);
+    session_finish(&s, 4);
+    ok(session_over(&s), "a client that keeps sending cannot prolong it");
+}
+
+static void test_framing_recv(void)
+{
+    char out[OUT_SIZE] = "";
+    struct session s;
+    rules.framing = SESSION_FRAMING_RECV;
+
+    session_start(&s, &rules);
+    feed(&s, "30", 2, out);
+    ok(same(out, "fib: 832040\n", "recv", 0), "no newline needed");
+    feed(&s, "7\n", 2, out);
+    ok(same(out, "fib: 832040\nfib: 13\n", "recv", 1), "nor forbidden");
+    out[0] = '\0';
+    feed(&s, "1", 1, out);
+    feed(&s, "0", 1, out);
+    ok(same(out, "fib: 1\n" OUT_OF_RANGE, "recv", 2),
+       "10 in two pieces is taken for 1 and 0");
+    out[0] = '\0';
+    feed(&s, "7\n7\n", 4, out);
+    ok(same(out, NOT_A_NUMBER, "recv", 3), "7 and 7 in one piece for nonsense");
+    out[0] = '\0';
+    feed(&s, long_line(200, ""), 200, out);
+    ok(same(out, TOO_LONG, "recv", 4), "too much at once");
+    end_input(&s, out);
+    ok(session_over(&s), "the end of the input ends it");
+    rules.framing = SESSION_FRAMING_LINE;
+}
+
+// Random bytes, cut at random: as many replies as lines, and never more memory
+// than a session has (the sanitizers watch).
+static void test_garbage(void)
+{
+    struct session s;
+    session_start(&s, &rules);
+    uint64_t lines = 0;
+    srand(1);
+    for (int round = 0; round < 20000; round++) {
+        size_t len = 1 + (size_t)rand() % session_room(&s);
+        char *space = session_space(&s);
+        for (size_t i = 0; i < len; i++) {
+            // Digits and newlines often, so that all paths are taken.
+            space[i] =
+                (char)(rand() % 4 == 0 ? "\n\r 15x"[rand() % 6] : rand() % 256);
+            lines += space[i] == '\n';
+        }
+        session_received(&s, len);
+        while (session_answer(&s))
+            if (s.reply[s.reply_len - 1] != '\n' ||
+                s.reply_len > sizeof s.reply)
+                ok(false, "a reply is a line");
+    }
+    ok(s.requests == lines, "%d lines of garbage, as many replies", (int)lines);
+}
+
+int main(void)
+{
+    test_numbers();
+    test_bad_lines();
+    test_long_lines();
+    test_limits();
+    test_counts();
+    test_stop();
+    test_framing_recv();
+    test_garbage();
+    return done_testing();
+}
