@@ -12,10 +12,11 @@ CFLAGS  += -std=c11 -D_GNU_SOURCE -pthread $(OPT) $(WARN) $(SAN) -MMD -MP
 LDFLAGS += -pthread $(SAN)
 
 # A model is one file in servers/, and one word here.
-MODELS  := 
+MODELS  := blocking
 
 object   = $(patsubst %,$(BUILD)/%.o,$(basename $(1)))
 FIB     := $(call object,fib/fib.c fib/session.c)
+COMMON  := $(FIB) $(call object,$(wildcard servers/common/*.c))
 
 # `make V=1` shows the commands.
 Q       := $(if $(V),,@)
@@ -37,6 +38,7 @@ endef
 
 all: $(MODELS:%=$(BIN)/%)  ## Build the servers
 
+$(MODELS:%=$(BIN)/%): $(BIN)/%: $(BUILD)/servers/%.o $(COMMON)
 
 $(BIN)/%:
 	$(link)
@@ -49,12 +51,15 @@ $(BUILD)/%.o: %.S
 
 # ---- Tests
 
-UNIT    := fib session
+UNIT    := fib session net
 TESTS   := $(UNIT:%=$(BUILD)/tests/test_%)
 TAP     := $(call object,tests/tap.c)
 
 $(BUILD)/tests/test_fib:       $(FIB)
 $(BUILD)/tests/test_session:   $(FIB)
+$(BUILD)/tests/test_net:       $(COMMON)
+$(BUILD)/tests/test_net:       LDLIBS := -Wl,--wrap=send,--wrap=recv \
+                                         -Wl,--wrap=accept4
 
 $(UNIT:%=$(BUILD)/tests/test_%): $(BUILD)/tests/test_%: \
     $(BUILD)/tests/test_%.o $(TAP)

@@ -1,0 +1,73 @@
+// net.h - the socket calls, with their everyday surprises handled once.
+//
+// Nothing here exits. Functions returning an int or ssize_t give -1 and set
+// errno on failure; the caller decides what a failure means.
+
+#ifndef NET_H
+#define NET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum {
+    NET_MS_PER_S = 1000,
+    NET_NS_PER_MS = 1000000,
+    NET_NS_PER_S = 1000000000,
+    NET_RETRY_MS = 100,   // pause before asking an exhausted system again
+    NET_STALL_MS = 1000,  // how long a stopping server waits for a reader
+};
+
+// Raises the soft limit on open files to the hard one. Returns how many this
+// process may open now.
+int net_raise_descriptor_limit(void);
+
+// Opens a TCP socket listening on `host`:`port`; port 0 lets the kernel pick.
+// What it accepts has TCP_NODELAY set, and a blocking send() on it gives up
+// after NET_STALL_MS without progress: on Linux an accepted socket inherits
+// both. Returns a descriptor the caller closes; EINVAL if host is no address.
+int net_listen(const char *host, int port, int backlog);
+
+// The port a listener really has.
+int net_port(int listener);
+
+// Accepts one client, waiting for one if the listener is a blocking socket.
+// Skips clients that gave up in the queue. When the system is out of
+// descriptors or memory, reports it (report.h) and tries again every
+// NET_RETRY_MS: the clients stay in the queue. Returns a blocking descriptor
+// the caller closes, or -1 when the server is stopping or there is nobody.
+int net_accept(int listener);
+
+// Accepts one client, as accept4(2) with `flags` does, and never waits if the
+// listener is a non-blocking socket. Skips clients that gave up in the queue.
+int net_accept_now(int listener, int flags);
+
+// Makes every call on `fd` return at once instead of waiting.
+int net_set_nonblocking(int fd);
+
+// True when the last call failed only because it would have had to wait.
+bool net_would_block(void);
+
+// recv(2) and send(2) that start again after a signal. net_send() reports a
+// vanished peer as EPIPE instead of raising SIGPIPE. On a blocking socket both
+// wait.
+ssize_t net_recv(int fd, void *buf, size_t size);
+ssize_t net_send(int fd, const void *buf, size_t len);
+
+// Sends all `len` bytes on a blocking socket, however slowly they are taken;
+// but once the server is stopping (stop.h), a client that takes nothing for
+// NET_STALL_MS is given up. Returns 0, or -1; part of the data may be out then.
+int net_send_all(int fd, const void *buf, size_t len);
+
+// How many bytes have arrived on `fd` and were not received yet.
+size_t net_unread(int fd);
+
+// Stands for a request to a backend that takes `delay_ms`: waits in
+// nanosleep(), also through signals. Returns at once for a delay of 0.
+void net_backend(int delay_ms);
+
+// The monotonic clock, which nobody can set.
+int64_t net_now_ns(void);
+
+#endif

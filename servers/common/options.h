@@ -1,0 +1,31 @@
+// options.h - the command line all servers understand.
+
+#ifndef OPTIONS_H
+#define OPTIONS_H
+
+#include <stdbool.h>
+
+#include "../../fib/session.h"
+
+// A server fills in what makes it special and leaves the rest to
+// options_parse(). Written once, before the first client.
+struct options {
+    const char *model;    // the server's name, set by the server
+    int stack_kib;        // its default, set by the server; 0: no such option
+    bool has_trap;        // whether the server knows --trap
+    bool trap;            // sleep with nanosleep() where co_sleep() belongs
+    const char *host;     // address to listen on
+    int port;             // 0: the kernel picks a free one
+    int backlog;          // connections the kernel queues for us
+    int clients_max;      // connections served at once
+    bool clients_capped;  // it is what the limit on descriptors allows
+    int delay_ms;         // how long the simulated backend takes per request
+    bool quiet;           // no log lines
+    struct session_rules rules;
+};
+
+// Fills `opt` from the command line. Exits: with status 2 and one line on
+// standard error that names the option for bad usage, with 0 after --help.
+void options_parse(struct options *opt, int argc, char **argv);
+
+#endif
