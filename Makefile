@@ -12,7 +12,7 @@ CFLAGS  += -std=c11 -D_GNU_SOURCE -pthread $(OPT) $(WARN) $(SAN) -MMD -MP
 LDFLAGS += -pthread $(SAN)
 
 # A model is one file in servers/, and one word here.
-MODELS  := blocking fork thread
+MODELS  := blocking fork thread nonblocking
 
 object   = $(patsubst %,$(BUILD)/%.o,$(basename $(1)))
 FIB     := $(call object,fib/fib.c fib/session.c)

@@ -1,0 +1,148 @@
+// nonblocking.c - one thread asks every client in turn, and never waits.
+//
+// Model     one thread, non-blocking calls, an endless round of questions
+// Waits     nowhere, and so it burns a whole core even when nobody is talking
+// Strength  no scheduler, no locks; the lowest latency while clients are few
+// Weakness  every silent client costs a system call per round
+//
+// What changed from blocking.c: a call that would wait now returns, so the
+// place where we left off must be kept in data (struct client), no longer on
+// the stack. Set serve_client() there beside step() here. Next:
+//     diff -u servers/nonblocking.c servers/coroutine.c
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/net.h"
+#include "common/report.h"
+#include "common/startup.h"
+#include "common/stop.h"
+
+struct client {
+    int fd;
+    size_t sent;       // Bytes of session.reply that the kernel has taken.
+    int64_t due_ns;    // When the backend answers.
+    int64_t moved_ns;  // When bytes were last sent, or there were none to send.
+    struct session session;
+};
+
+static struct options opt = {.model = "nonblocking"};
+static int listener;
+static struct client *clients;  // client_count of them.
+static int client_count;
+static int64_t now_ns;  // When this round began.
+
+// Sends what is left of the reply, as far as the kernel takes it. Returns false
+// when the client will take no more.
+static bool send_reply(struct client *c)
+{
+    const char *rest = c->session.reply + c->sent;
+    ssize_t put = net_send(c->fd, rest, c->session.reply_len - c->sent);
+
+    // LESSON would-block: "not now" and "never again" are both -1; errno tells
+    // them apart. Not now: keep the client and try again next round.
+    if (put < 0)
+        return net_would_block() &&
+               !(stop_requested() &&
+                 now_ns - c->moved_ns > NET_STALL_MS * (int64_t)NET_NS_PER_MS);
+    c->sent += (size_t)put;
+    c->moved_ns = now_ns;
+    return true;
+}
+
+static bool receive(struct client *c)
+{
+    struct session *s = &c->session;
+    ssize_t got = net_recv(c->fd, session_space(s), session_room(s));
+
+    if (got < 0)
+        return net_would_block();
+    session_received(s, (size_t)got);
+    return true;
+}
+
+// Takes one client one step further, to the end of one reply at most. Returns
+// false when no further reply will come.
+static bool step(struct client *c)
+{
+    struct session *s = &c->session;
+
+    if (c->sent == s->reply_len) {
+        // LESSON compute-blocks-all: no system call here waits, yet fib() in
+        // session_answer() holds up every other client. Non-blocking calls do
+        // not help with CPU work. Try it: ask for fib(45), and for fib(1).
+        if (!session_answer(s)) {
+            if (session_over(s) || !receive(c))
+                return false;
+            if (!session_answer(s))
+                return true;
+        }
+        c->sent = 0;
+        c->moved_ns = now_ns;
+        if (opt.delay_ms > 0)
+            c->due_ns = net_now_ns() + opt.delay_ms * (int64_t)NET_NS_PER_MS;
+    }
+    // LESSON deadline-instead-of-sleep: sleeping here would make all clients
+    // wait for the backend of one. Remember when it answers, and go on.
+    return now_ns < c->due_ns || send_reply(c);
+}
+
+static void accept_clients(void)
+{
+    int fd = -1;
+    while (client_count < opt.clients_max &&
+           (fd = net_accept_now(listener, SOCK_NONBLOCK)) >= 0) {
+        struct client *c = &clients[client_count++];
+        c->fd = fd;
+        c->sent = 0;
+        c->due_ns = 0;
+        session_start(&c->session, &opt.rules);
+    }
+    if (client_count < opt.clients_max && !net_would_block())
+        report_shortage("accept");  // Who waits stays in the queue.
+}
+
+// One round. Whoever is finished is replaced by the last client: order is free.
+static void step_clients(void)
+{
+    now_ns = net_now_ns();
+    for (int i = 0; i < client_count;) {
+        if (step(&clients[i])) {
+            i++;
+            continue;
+        }
+        report_session(&clients[i].session);
+        close(clients[i].fd);
+        clients[i] = clients[--client_count];
+    }
+}
+
+static void stop(void)
+{
+    // Nothing waits, so nothing has to be woken: the flag is enough.
+}
+
+int main(int argc, char **argv)
+{
+    listener = startup(&opt, argc, argv);
+    clients = calloc((size_t)opt.clients_max, sizeof *clients);
+    if (clients == NULL || net_set_nonblocking(listener) != 0)
+        startup_failed("nonblocking");
+    startup_ready(listener, stop);
+
+    while (!stop_requested()) {
+        accept_clients();
+        step_clients();
+    }
+
+    close(listener);
+    for (int i = 0; i < client_count; i++)
+        session_finish(&clients[i].session, net_unread(clients[i].fd));
+    while (client_count > 0)
+        step_clients();
+    free(clients);
+    return report_summary();
+}
