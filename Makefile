@@ -9,14 +9,22 @@ WARN    := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wformat=2 -Wundef \
            -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wwrite-strings \
            -Wcast-qual $(WERROR)
 CFLAGS  += -std=c11 -D_GNU_SOURCE -pthread $(OPT) $(WARN) $(SAN) -MMD -MP
-LDFLAGS += -pthread $(SAN)
+# now: a first call through the lazy linker takes 3 KB of stack, which is most
+# of what a coroutine has.
+LDFLAGS += -pthread $(SAN) -Wl,-z,relro,-z,now
 
 # A model is one file in servers/, and one word here.
 MODELS  := blocking fork thread nonblocking
 
+# How coroutines change stacks: in assembly where we have it, else by ucontext.
+ARCH    := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
+SWITCH  ?= $(if $(wildcard servers/coro/co_switch_$(ARCH).S),$(ARCH),ucontext)
+
 object   = $(patsubst %,$(BUILD)/%.o,$(basename $(1)))
 FIB     := $(call object,fib/fib.c fib/session.c)
 COMMON  := $(FIB) $(call object,$(wildcard servers/common/*.c))
+CORO    := $(call object,servers/coro/co_switch_$(SWITCH) \
+             $(addprefix servers/coro/,co.c co_loop.c co_io.c co_stack.c))
 
 # `make V=1` shows the commands.
 Q       := $(if $(V),,@)
@@ -39,6 +47,7 @@ endef
 all: $(MODELS:%=$(BIN)/%)  ## Build the servers
 
 $(MODELS:%=$(BIN)/%): $(BIN)/%: $(BUILD)/servers/%.o $(COMMON)
+$(BIN)/coroutine: $(CORO)
 
 $(BIN)/%:
 	$(link)
@@ -51,13 +60,14 @@ $(BUILD)/%.o: %.S
 
 # ---- Tests
 
-UNIT    := fib session net
+UNIT    := fib session net co
 TESTS   := $(UNIT:%=$(BUILD)/tests/test_%)
 TAP     := $(call object,tests/tap.c)
 
 $(BUILD)/tests/test_fib:       $(FIB)
 $(BUILD)/tests/test_session:   $(FIB)
 $(BUILD)/tests/test_net:       $(COMMON)
+$(BUILD)/tests/test_co:        $(CORO)
 $(BUILD)/tests/test_net:       LDLIBS := -Wl,--wrap=send,--wrap=recv \
                                          -Wl,--wrap=accept4
 

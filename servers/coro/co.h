@@ -1,0 +1,130 @@
+// co.h - stackful coroutines for one thread, with waiting calls over epoll.
+//
+// A coroutine is a function that can pause: it runs on a stack of its own until
+// it yields or waits, and nothing ever interrupts it in between. There are
+// three layers, each usable without the next:
+//
+//     co.c       coroutines: resume and yield, passing values
+//     co_loop.c  a scheduler: which of many coroutines runs next, and sleeping
+//     co_io.c    calls that wait for a descriptor while other coroutines run
+//
+// below them co_stack.c (where stacks come from) and co_switch.h (the exchange
+// of one stack for another, per architecture). Everything here belongs to the
+// thread that uses it: coroutines never move between threads.
+//
+// Functions returning an int or ssize_t give -1 and set errno on failure.
+
+#ifndef CO_H
+#define CO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct co;
+
+// Coroutines in line, first come, first served. One can be in one line only.
+struct co_queue {
+    struct co *first, *last;
+};
+
+enum {
+    CO_STACK_KIB = 16,  // default size of a stack, its guard page included
+    CO_BUDGET = 16,     // successful calls before the others get their turn
+};
+
+// Sets the size of every stack, guard page included, rounded up to whole pages.
+// Call it before the first coroutine is created: later there is no effect.
+void co_set_stack_size(size_t size);
+
+// ---- Coroutines
+
+// Creates a coroutine that will run fn(arg); it starts with the first resume.
+// Returns NULL with ENOMEM when there is no memory for a stack. The caller
+// frees it.
+struct co *co_new(void *(*fn)(void *arg), void *arg);
+
+// Runs `c`, which must be paused and not done, until it yields or returns.
+// co_yield() in there returns `value`; the first value of all goes nowhere, as
+// nobody is waiting for it yet. Returns what `c` yields or returns.
+void *co_resume(struct co *c, void *value);
+
+// Pauses the running coroutine and makes the co_resume() that ran it return
+// `value`. Returns the value of the next resume.
+void *co_yield (void *value);
+
+// True when the function of `c` has returned.
+bool co_done(const struct co *c);
+
+// Frees `c`, done or paused. If paused, whatever its functions hold is not
+// cleaned up.
+void co_free(struct co *c);
+
+// The running coroutine, NULL on the thread's own stack.
+struct co *co_self(void);
+
+// ---- Scheduler
+
+// Creates a coroutine that the scheduler will run, after those already waiting
+// for their turn; it is freed when fn returns. Returns 0, or -1 with ENOMEM.
+int co_go(void (*fn)(void *arg), void *arg);
+
+// Runs the coroutines until none is left, and sleeps in epoll_wait() while none
+// can run. Returns 0, or -1 if epoll fails.
+int co_run(void);
+
+// The rest is called by coroutines that co_go() started.
+
+// Goes to the back of the queue: all others that can run do so first.
+void co_pause(void);
+
+// Waits until somebody calls co_wake() for this coroutine.
+void co_park(void);
+
+// Puts a coroutine that is in co_park() at the back of the queue. No effect if
+// it is there already.
+void co_wake(struct co *c);
+
+// Waits `ms` milliseconds, at least; not at all for 0.
+void co_sleep(int ms);
+
+// A counting semaphore, as sem_overview(7), for coroutines of one thread.
+// co_sem_wait() waits while the count is zero, then takes one off; waiters are
+// served in order. Initialise with {.count = n}.
+struct co_sem {
+    int count;
+    struct co_queue waiters;
+};
+void co_sem_wait(struct co_sem *sem);
+void co_sem_post(struct co_sem *sem);
+
+// ---- Waiting calls
+//
+// Each tries first and waits only if the kernel says "not now" (EAGAIN). The
+// descriptor must be non-blocking, and at most one coroutine may read it and
+// one write it at a time (EBUSY). Interruptions by signals are hidden. After
+// CO_BUDGET successful calls in a row the others get their turn.
+
+// Limits every later wait of the running coroutine to `ms`; then the call fails
+// with ETIMEDOUT. 0 lifts the limit.
+void co_limit_waits(int ms);
+
+// As accept4(2): returns a non-blocking descriptor, to be closed with
+// co_close(). Connections that were given up in the queue are skipped.
+int co_accept(int listener);
+
+// As recv(2) and send(2). co_send() may send less than `len`, and reports a
+// vanished peer as EPIPE instead of raising SIGPIPE.
+ssize_t co_recv(int fd, void *buf, size_t size);
+ssize_t co_send(int fd, const void *buf, size_t len);
+
+// Waits until `fd`, of any kind that epoll takes, has one of `events` (EPOLLIN
+// or EPOLLOUT).
+int co_poll(int fd, uint32_t events);
+
+// Closes a descriptor used with these calls, which no coroutine may be waiting
+// for. A plain close() would leave behind what is remembered about it.
+int co_close(int fd);
+
+#endif

@@ -1,0 +1,250 @@
+// co_io.c - calls that wait for a descriptor while other coroutines run.
+//
+// Each call tries first, as most often it need not wait. A descriptor is made
+// known to epoll when a call on it would have to wait for the first time, and
+// stays known until it is closed: one epoll_ctl() in its life, or two if it
+// also has to wait for writing. The price is a memory of what epoll has said,
+// as it then says everything only once (EPOLLET, see epoll(7)).
+
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "co.h"
+#include "co_internal.h"
+
+// One of the two directions of a descriptor.
+struct direction {
+    struct co *waiter;  // NULL: nobody waits
+    bool drained;       // a try would only say EAGAIN, until an event comes
+};
+
+// What we remember of a descriptor; all zero when it is new.
+struct slot {
+    struct direction in, out;
+    uint32_t events;      // what epoll watches; 0: it does not know it yet
+    uint32_t generation;  // unmasks an event of a descriptor since closed
+    bool ending;          // the end of the input, or an error, was announced
+};
+
+enum { EVENTS_AT_ONCE = 256, SLOTS_AT_FIRST = 64 };
+
+static _Thread_local struct {
+    bool created;
+    int epoll;
+    struct slot *slots;  // indexed by descriptor
+    size_t slot_count;
+} io;
+
+// Returns what we remember of `fd`, or NULL with errno set. It may move when
+// others run: look it up again after every wait.
+static struct slot *slot_of(int fd)
+{
+    size_t at = (size_t)fd;
+    if (at < io.slot_count)
+        return &io.slots[at];
+    if (fd < 0) {
+        errno = EBADF;
+        return NULL;
+    }
+    size_t count = at < SLOTS_AT_FIRST ? SLOTS_AT_FIRST : 2 * at;
+    struct slot *slots = realloc(io.slots, count * sizeof *slots);
+    if (slots == NULL)
+        return NULL;
+    memset(slots + io.slot_count, 0, (count - io.slot_count) * sizeof *slots);
+    io.slots = slots;
+    io.slot_count = count;
+    return &slots[at];
+}
+
+// Forgets what was remembered of an earlier descriptor with this number.
+static void forget(int fd)
+{
+    if ((size_t)fd >= io.slot_count)
+        return;
+    struct slot *s = &io.slots[fd];
+    assert(s->in.waiter == NULL && s->out.waiter == NULL);
+    *s = (struct slot){.generation = s->generation + 1};
+}
+
+static int create_epoll(void)
+{
+    if (io.created)
+        return 0;
+    io.epoll = epoll_create1(EPOLL_CLOEXEC);
+    io.created = io.epoll >= 0;
+    return io.created ? 0 : -1;
+}
+
+static int watch(int fd, struct slot *s, uint32_t event)
+{
+    uint32_t events = s->events | event | EPOLLIN | EPOLLRDHUP | EPOLLET;
+    if (events == s->events)
+        return 0;
+    if (create_epoll() != 0)
+        return -1;
+    struct epoll_event wanted = {.events = events,
+                                 .data.u64 = (uint64_t)s->generation << 32 |
+                                             (uint32_t)fd};
+    int op = s->events == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+    if (epoll_ctl(io.epoll, op, fd, &wanted) != 0)
+        return -1;
+    s->events = events;
+    return 0;
+}
+
+static struct direction *direction_of(struct slot *s, uint32_t event)
+{
+    return event == EPOLLIN ? &s->in : &s->out;
+}
+
+// LESSON try-then-wait: called after a try has said "not now". If the event
+// comes between that try and this call, epoll still reports it: it tells what
+// is the case when a descriptor is added, and afterwards every change.
+static int wait_for(int fd, uint32_t event)
+{
+    struct slot *s = slot_of(fd);
+    if (s == NULL || watch(fd, s, event) != 0)
+        return -1;
+    if (direction_of(s, event)->waiter != NULL) {
+        errno = EBUSY;
+        return -1;
+    }
+    struct co *self = co_self();
+    direction_of(s, event)->waiter = self;
+    int result =
+        co_park_for(self->wait_limit_ms > 0 ? self->wait_limit_ms : -1);
+    direction_of(slot_of(fd), event)->waiter = NULL;
+    return result;
+}
+
+static void became_ready(struct direction *d)
+{
+    d->drained = false;
+    if (d->waiter != NULL)
+        co_wake(d->waiter);
+}
+
+static void handle(const struct epoll_event *e)
+{
+    uint32_t end = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
+    struct slot *s = &io.slots[(uint32_t)e->data.u64];
+
+    if (s->generation != (uint32_t)(e->data.u64 >> 32))
+        return;  // For a descriptor that was closed earlier in this round.
+    if (e->events & end)
+        s->ending = true;
+    if (e->events & (EPOLLIN | end))
+        became_ready(&s->in);
+    if (e->events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
+        became_ready(&s->out);
+}
+
+int co_wait_events(int timeout_ms)
+{
+    struct epoll_event events[EVENTS_AT_ONCE];
+    if (create_epoll() != 0)
+        return -1;
+    int count = epoll_wait(io.epoll, events, EVENTS_AT_ONCE, timeout_ms);
+    if (count < 0)
+        return errno == EINTR ? 0 : -1;
+    for (int i = 0; i < count; i++)
+        handle(&events[i]);
+    return 0;
+}
+
+static bool would_block(void)
+{
+    return errno == EAGAIN || errno == EWOULDBLOCK;
+}
+
+// After a failed try on `fd`: waits if waiting helps. Returns 0 when the next
+// try makes sense, or -1 with errno set.
+static int retry(int fd, uint32_t event)
+{
+    if (errno == EINTR || errno == ECONNABORTED)
+        return 0;
+    if (!would_block())
+        return -1;
+    struct slot *s = slot_of(fd);
+    if (s == NULL)
+        return -1;
+    direction_of(s, event)->drained = true;
+    return wait_for(fd, event);
+}
+
+// Waits first when a try is known to be in vain. Returns 0, or -1.
+static int wait_if_drained(int fd, uint32_t event)
+{
+    struct slot *s = slot_of(fd);
+    if (s == NULL)
+        return -1;
+    return direction_of(s, event)->drained ? wait_for(fd, event) : 0;
+}
+
+int co_accept(int listener)
+{
+    if (wait_if_drained(listener, EPOLLIN) != 0)
+        return -1;
+    int fd;
+    while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) <
+           0)
+        if (retry(listener, EPOLLIN) != 0)
+            return -1;
+    forget(fd);
+    co_spend();
+    return fd;
+}
+
+ssize_t co_recv(int fd, void *buf, size_t size)
+{
+    if (wait_if_drained(fd, EPOLLIN) != 0)
+        return -1;
+    ssize_t got;
+    while ((got = recv(fd, buf, size, 0)) < 0)
+        if (retry(fd, EPOLLIN) != 0)
+            return -1;
+
+    // LESSON short-read: less than we asked for was all there is. The next try
+    // is spared, one system call in three; but not after the end of the input
+    // was announced, as nothing will be announced after it.
+    struct slot *s = slot_of(fd);
+    if (s != NULL && got > 0 && (size_t)got < size && !s->ending)
+        s->in.drained = true;
+    co_spend();
+    return got;
+}
+
+ssize_t co_send(int fd, const void *buf, size_t len)
+{
+    if (wait_if_drained(fd, EPOLLOUT) != 0)
+        return -1;
+    ssize_t put;
+    while ((put = send(fd, buf, len, MSG_NOSIGNAL)) < 0)
+        if (retry(fd, EPOLLOUT) != 0)
+            return -1;
+    co_spend();
+    return put;
+}
+
+int co_poll(int fd, uint32_t events)
+{
+    struct pollfd wanted = {.fd = fd, .events = (short)events};
+    int ready;
+    while ((ready = poll(&wanted, 1, 0)) <= 0)
+        if ((ready == 0 || errno != EINTR) && wait_for(fd, events) != 0)
+            return -1;
+    co_spend();
+    return 0;
+}
+
+int co_close(int fd)
+{
+    forget(fd);
+    return close(fd);
+}

@@ -1,0 +1,18 @@
+// co_switch.h - exchanging one stack for another: all that depends on the
+// machine. co_switch_x86_64.S in assembly, co_switch_ucontext.c anywhere.
+
+#ifndef CO_SWITCH_H
+#define CO_SWITCH_H
+
+#include <stddef.h>
+
+// Makes a stack of `size` bytes at `low` ready for its first co_switch(), which
+// will call entry(value) on it. entry() must not return. Returns what to load.
+void *co_switch_prepare(void *low, size_t size, void (*entry)(void *value));
+
+// Saves where we are in *save and goes on where `load` was saved: the
+// co_switch() that saved it returns `value`. Returns the value of the
+// co_switch() that comes back here.
+void *co_switch(void **save, void *load, void *value);
+
+#endif

@@ -1,0 +1,55 @@
+// co_switch_ucontext.c - exchanging one stack for another, by library calls.
+//
+// Works on every architecture, but slowly: swapcontext() saves the signal mask
+// too, with a system call at each switch. POSIX dropped it in 2008.
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <ucontext.h>
+
+#include "co_switch.h"
+
+// What a stack holds at its top until its first switch. Later contexts live in
+// the frame of the co_switch() that saved them.
+struct beginning {
+    ucontext_t context;
+    void (*entry)(void *value);
+};
+
+static _Thread_local void *passed;  // The value on its way to the other side.
+
+// makecontext() passes only ints: the pointer comes in two halves.
+static void begin(unsigned high, unsigned low)
+{
+    uintptr_t address = (uintptr_t)((uint64_t)high << 32 | low);
+    struct beginning *b = (struct beginning *)address;
+    b->entry(passed);
+    assert(false);  // entry() must not return.
+}
+
+void *co_switch_prepare(void *low, size_t size, void (*entry)(void *value))
+{
+    size_t room = (size - sizeof(struct beginning)) & ~(size_t)63;
+    struct beginning *b = (struct beginning *)(void *)((char *)low + room);
+    uint64_t address = (uintptr_t)b;
+
+    getcontext(&b->context);
+    b->context.uc_stack.ss_sp = low;
+    b->context.uc_stack.ss_size = room;
+    b->context.uc_link = NULL;
+    b->entry = entry;
+    makecontext(&b->context, (void (*)(void))begin, 2,
+                (unsigned)(address >> 32), (unsigned)address);
+    return &b->context;
+}
+
+void *co_switch(void **save, void *load, void *value)
+{
+    ucontext_t here;
+
+    *save = &here;
+    passed = value;
+    swapcontext(&here, load);
+    return passed;
+}
