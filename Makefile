@@ -14,7 +14,7 @@ CFLAGS  += -std=c11 -D_GNU_SOURCE -pthread $(OPT) $(WARN) $(SAN) -MMD -MP
 LDFLAGS += -pthread $(SAN) -Wl,-z,relro,-z,now
 
 # A model is one file in servers/, and one word here.
-MODELS  := blocking fork thread nonblocking
+MODELS  := blocking fork thread nonblocking coroutine
 
 # How coroutines change stacks: in assembly where we have it, else by ucontext.
 ARCH    := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))

@@ -1,0 +1,147 @@
+// coroutine.c - one coroutine per client, all in one thread, over epoll.
+//
+// Model     client code as in blocking.c; where it would wait, others run
+// Waits     in epoll_wait() only, for all clients at once
+// Strength  reads like blocking code, costs a small stack and no thread
+// Weakness  one thread: a long fib() delays every client, on any machine
+//
+// What changed from thread.c: coro/ takes the place of the kernel's scheduler,
+// and each call that waits is one that lets others run. Read on in coro/co.h.
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include "common/net.h"
+#include "common/report.h"
+#include "common/startup.h"
+#include "common/stop.h"
+#include "coro/co.h"
+
+static struct options opt = {
+    .model = "coroutine", .stack_kib = CO_STACK_KIB, .has_trap = true};
+static int listener;
+static struct co_sem slots;  // How many clients we may still take.
+static int stop_event;  // An eventfd: how the signal handler reaches epoll.
+static int highest;     // Of the descriptors of clients so far.
+
+// LESSON blocking-trap: a call that really waits makes all coroutines wait.
+// Try it: --delay 100 and ten clients, with and without --trap.
+static void (*co_backend)(int delay_ms) = co_sleep;
+
+// As net_send_all(), but other coroutines run while the client does not read.
+static int co_send_all(int client, const char *data, size_t len)
+{
+    co_limit_waits(NET_STALL_MS);
+    for (size_t sent = 0; sent < len;) {
+        ssize_t put = co_send(client, data + sent, len - sent);
+        if (put < 0 && (errno != ETIMEDOUT || stop_requested()))
+            return -1;
+        sent += put > 0 ? (size_t)put : 0;
+    }
+    co_limit_waits(0);
+    return 0;
+}
+
+// Receives until the client has completed a request and `s` holds the reply.
+// Returns false when no further reply will come.
+static bool next_reply(int client, struct session *s)
+{
+    while (!session_answer(s)) {
+        if (session_over(s))
+            return false;
+        ssize_t got = co_recv(client, session_space(s), session_room(s));
+        if (got < 0)
+            return false;  // The connection broke.
+        if (stop_requested())
+            session_finish(s, (size_t)got + net_unread(client));
+        session_received(s, (size_t)got);
+    }
+    return true;
+}
+
+static void serve_client(int client)
+{
+    struct session s;
+    session_start(&s, &opt.rules);
+
+    while (next_reply(client, &s)) {
+        co_backend(opt.delay_ms);
+        if (co_send_all(client, s.reply, s.reply_len) != 0)
+            break;  // The client will take no more replies.
+    }
+    report_session(&s);
+}
+
+static void client_coroutine(void *arg)
+{
+    int client = (int)(intptr_t)arg;
+
+    serve_client(client);
+    co_close(client);
+    co_sem_post(&slots);
+}
+
+static void start_coroutine(int client)
+{
+    void *arg = (void *)(intptr_t)client;
+
+    while (co_go(client_coroutine, arg) != 0) {
+        report_shortage("co_go");  // The client waits for a stack.
+        co_sleep(NET_RETRY_MS);
+    }
+}
+
+static void accept_coroutine(void *arg)
+{
+    (void)arg;
+    co_sem_wait(&slots);
+    while (!stop_requested()) {
+        int client = co_accept(listener);
+        if (client >= 0) {
+            highest = client > highest ? client : highest;
+            start_coroutine(client);
+            co_sem_wait(&slots);
+        } else if (!stop_requested()) {
+            report_shortage("accept");  // See out-of-descriptors in net.c.
+            co_sleep(NET_RETRY_MS);
+        }
+    }
+}
+
+static void stop(void)
+{
+    eventfd_write(stop_event, 1);  // The rest is not safe in a signal handler.
+}
+
+// Does what stop() and the end of main() do in thread.c.
+static void stop_coroutine(void *arg)
+{
+    (void)arg;
+    co_poll(stop_event, EPOLLIN);
+    shutdown(listener, SHUT_RDWR);
+    co_sem_post(&slots);
+    for (int fd = listener + 1; fd <= highest; fd++)
+        shutdown(fd, SHUT_RD);
+}
+
+int main(int argc, char **argv)
+{
+    listener = highest = startup(&opt, argc, argv);
+    co_set_stack_size((size_t)opt.stack_kib * 1024);
+    slots.count = opt.clients_max;
+    if (opt.trap)
+        co_backend = net_backend;
+    stop_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (stop_event < 0 || net_set_nonblocking(listener) != 0 ||
+        co_go(stop_coroutine, NULL) != 0 || co_go(accept_coroutine, NULL) != 0)
+        startup_failed("coroutine");
+    startup_ready(listener, stop);
+
+    if (co_run() != 0)  // Returns when the last coroutine has ended.
+        startup_failed("co_run");
+    return report_summary();
+}
