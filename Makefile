@@ -25,6 +25,7 @@ FIB     := $(call object,fib/fib.c fib/session.c)
 COMMON  := $(FIB) $(call object,$(wildcard servers/common/*.c))
 CORO    := $(call object,servers/coro/co_switch_$(SWITCH) \
              $(addprefix servers/coro/,co.c co_loop.c co_io.c co_stack.c))
+CLIENT  := $(call object,$(wildcard client/*.c))
 
 # `make V=1` shows the commands.
 Q       := $(if $(V),,@)
@@ -44,10 +45,11 @@ endef
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 
-all: $(MODELS:%=$(BIN)/%)  ## Build the servers
+all: $(MODELS:%=$(BIN)/%) $(BIN)/fibload  ## Build the servers and the client
 
 $(MODELS:%=$(BIN)/%): $(BIN)/%: $(BUILD)/servers/%.o $(COMMON)
 $(BIN)/coroutine: $(CORO)
+$(BIN)/fibload: $(CLIENT)
 
 $(BIN)/%:
 	$(link)
@@ -60,7 +62,7 @@ $(BUILD)/%.o: %.S
 
 # ---- Tests
 
-UNIT    := fib session net co
+UNIT    := fib session net co histogram reply usage
 TESTS   := $(UNIT:%=$(BUILD)/tests/test_%)
 TAP     := $(call object,tests/tap.c)
 
@@ -68,8 +70,12 @@ $(BUILD)/tests/test_fib:       $(FIB)
 $(BUILD)/tests/test_session:   $(FIB)
 $(BUILD)/tests/test_net:       $(COMMON)
 $(BUILD)/tests/test_co:        $(CORO)
+$(BUILD)/tests/test_histogram: $(call object,client/histogram.c)
+$(BUILD)/tests/test_reply:     $(call object,client/reply.c)
+$(BUILD)/tests/test_usage:     $(call object,client/usage.c)
 $(BUILD)/tests/test_net:       LDLIBS := -Wl,--wrap=send,--wrap=recv \
                                          -Wl,--wrap=accept4
+$(BUILD)/tests/test_histogram: LDLIBS := -lm
 
 $(UNIT:%=$(BUILD)/tests/test_%): $(BUILD)/tests/test_%: \
     $(BUILD)/tests/test_%.o $(TAP)

@@ -1,0 +1,21 @@
+// clock.h - the one clock all times are read from.
+
+#ifndef CLOCK_H
+#define CLOCK_H
+
+#include <stdint.h>
+
+enum {
+    CLOCK_NS_PER_US = 1000,
+    CLOCK_NS_PER_MS = 1000000,
+    CLOCK_NS_PER_S = 1000000000,
+};
+
+// Nanoseconds on the monotonic clock: nobody can set it, so a latency cannot
+// become negative. Reading it takes about 20 ns and no system call (vdso(7)).
+int64_t clock_now_ns(void);
+
+// CPU time this process has used, in nanoseconds.
+int64_t clock_cpu_ns(void);
+
+#endif

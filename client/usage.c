@@ -1,0 +1,228 @@
+// usage.c - what a server costs: the whole tree of its processes and threads.
+
+#include "usage.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+// A line of /proc/PID/stat, as far as we need it.
+struct process {
+    pid_t pid, parent;
+    bool in_tree;
+    int threads;
+    unsigned long user_ticks, sys_ticks;  // of the process and all its threads
+    long ended_user_ticks, ended_sys_ticks;  // of children it has waited for
+};
+
+struct process_list {
+    struct process *items;
+    size_t count, size;
+};
+
+// Reads a small file of /proc whole. Returns its length, 0 if there is none.
+__attribute__((format(printf, 3, 4))) static size_t
+read_file(char *text, size_t size, const char *format, ...)
+{
+    char path[64];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(path, sizeof path, format, arguments);
+    va_end(arguments);
+
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return 0;
+    size_t len = fread(text, 1, size - 1, file);
+    fclose(file);
+    text[len] = '\0';
+    return len;
+}
+
+// The number after `name` at the beginning of a line, or 0.
+static uint64_t number_after(const char *text, const char *name)
+{
+    const char *found = strstr(text, name);
+    return found != NULL ? strtoull(found + strlen(name), NULL, 10) : 0;
+}
+
+static bool read_process(pid_t pid, struct process *p)
+{
+    char text[1024];
+    if (read_file(text, sizeof text, "/proc/%d/stat", (int)pid) == 0)
+        return false;
+    // The name may contain anything, even ") R 1": the fields begin after the
+    // last parenthesis.
+    const char *fields = strrchr(text, ')');
+    *p = (struct process){.pid = pid};
+    return fields != NULL &&
+           sscanf(fields,
+                  ") %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %ld "
+                  "%ld %*d %*d %d",
+                  &p->parent, &p->user_ticks, &p->sys_ticks,
+                  &p->ended_user_ticks, &p->ended_sys_ticks, &p->threads) == 6;
+}
+
+static bool append(struct process_list *list, struct process p)
+{
+    if (list->count == list->size) {
+        size_t size = list->size > 0 ? 2 * list->size : 256;
+        struct process *items = realloc(list->items, size * sizeof *items);
+        if (items == NULL)
+            return false;
+        list->items = items;
+        list->size = size;
+    }
+    list->items[list->count++] = p;
+    return true;
+}
+
+static void list_processes(struct process_list *list)
+{
+    DIR *proc = opendir("/proc");
+    struct dirent *entry;
+    if (proc == NULL)
+        return;
+    while ((entry = readdir(proc)) != NULL) {
+        struct process p;
+        if (isdigit((unsigned char)entry->d_name[0]) &&
+            read_process((pid_t)strtol(entry->d_name, NULL, 10), &p) &&
+            !append(list, p))
+            break;
+    }
+    closedir(proc);
+}
+
+// Marks `root` and, generation by generation, everything that descends from it.
+static void mark_tree(struct process_list *list, pid_t root)
+{
+    bool grown = true;
+    for (size_t i = 0; i < list->count; i++)
+        list->items[i].in_tree = list->items[i].pid == root;
+    while (grown) {
+        grown = false;
+        for (size_t i = 0; i < list->count; i++)
+            for (size_t j = 0; j < list->count && !list->items[i].in_tree; j++)
+                if (list->items[j].in_tree &&
+                    list->items[i].parent == list->items[j].pid)
+                    list->items[i].in_tree = grown = true;
+    }
+}
+
+// CPU time of a living process to the nanosecond; /proc counts in ticks of
+// 10 ms. 0 if it has just ended.
+static double cpu_s_of(pid_t pid)
+{
+    clockid_t id;
+    struct timespec used;
+    if (clock_getcpuclockid(pid, &id) != 0 || clock_gettime(id, &used) != 0)
+        return 0;
+    return (double)used.tv_sec + (double)used.tv_nsec / 1e9;
+}
+
+static void add_times(struct usage *usage, const struct process *p)
+{
+    double ticks_per_s = (double)sysconf(_SC_CLK_TCK);
+    double ticks = (double)(p->user_ticks + p->sys_ticks);
+    double user_share = ticks > 0 ? (double)p->user_ticks / ticks : 0.5;
+    double cpu_s = cpu_s_of(p->pid);
+
+    usage->user_s +=
+        cpu_s * user_share + (double)p->ended_user_ticks / ticks_per_s;
+    usage->sys_s +=
+        cpu_s * (1 - user_share) + (double)p->ended_sys_ticks / ticks_per_s;
+    usage->processes++;
+    usage->threads += p->threads;
+}
+
+static void add_switches(struct usage *usage, pid_t pid)
+{
+    char path[32];
+    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+    DIR *tasks = opendir(path);
+    struct dirent *entry;
+    if (tasks == NULL)
+        return;
+    while ((entry = readdir(tasks)) != NULL) {
+        char text[4096];
+        if (isdigit((unsigned char)entry->d_name[0]) &&
+            read_file(text, sizeof text, "/proc/%d/task/%s/status", (int)pid,
+                      entry->d_name) > 0)
+            usage->switches +=
+                number_after(text, "\nvoluntary_ctxt_switches:") +
+                number_after(text, "\nnonvoluntary_ctxt_switches:");
+    }
+    closedir(tasks);
+}
+
+static void add_memory(struct usage *usage, pid_t pid)
+{
+    char text[2048];
+    if (read_file(text, sizeof text, "/proc/%d/smaps_rollup", (int)pid) == 0)
+        return;
+    usage->rss_kib += number_after(text, "\nRss:");
+    usage->pss_kib += number_after(text, "\nPss:");
+}
+
+static int read_tree(pid_t root, struct usage *usage, bool with_memory)
+{
+    struct process_list list = {0};
+    list_processes(&list);
+    mark_tree(&list, root);
+    *usage = (struct usage){0};
+
+    for (size_t i = 0; i < list.count; i++)
+        if (list.items[i].in_tree)
+            add_times(usage, &list.items[i]);  // All times first: they run on.
+    for (size_t i = 0; i < list.count; i++)
+        if (list.items[i].in_tree) {
+            add_switches(usage, list.items[i].pid);
+            if (with_memory)
+                add_memory(usage, list.items[i].pid);
+        }
+    free(list.items);
+    return usage->processes > 0 ? 0 : -1;
+}
+
+int usage_read(pid_t root, struct usage *usage)
+{
+    return read_tree(root, usage, true);
+}
+
+int usage_read_times(pid_t root, struct usage *usage)
+{
+    return read_tree(root, usage, false);
+}
+
+// A process that ended between two readings takes what it used along.
+static double growth(double before, double after)
+{
+    return after > before ? after - before : 0;
+}
+
+struct usage usage_between(const struct usage *before,
+                           const struct usage *after)
+{
+    struct usage usage = *after;
+    usage.user_s = growth(before->user_s, after->user_s);
+    usage.sys_s = growth(before->sys_s, after->sys_s);
+    usage.switches =
+        (uint64_t)growth((double)before->switches, (double)after->switches);
+    return usage;
+}
+
+const char *usage_name(pid_t pid)
+{
+    static char name[32];
+    size_t len = read_file(name, sizeof name, "/proc/%d/comm", (int)pid);
+    if (len == 0)
+        return NULL;
+    name[strcspn(name, "\n")] = '\0';
+    return name;
+}

@@ -1,0 +1,38 @@
+// usage.h - what a server costs: the whole tree of its processes and threads.
+//
+// Looking at the parent alone would make fork look cheapest of all. Read from
+// /proc, see proc(5).
+
+#ifndef USAGE_H
+#define USAGE_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+// Zero where /proc does not tell, as for processes of somebody else.
+struct usage {
+    double user_s, sys_s;  // CPU time so far, of children that ended as well
+    uint64_t switches;     // context switches so far, of living threads
+    int processes, threads;
+    uint64_t rss_kib;  // resident memory; shared pages count once per process
+    uint64_t pss_kib;  // the same, shared pages divided among their sharers
+};
+
+// Reads the usage of `root` and its descendants as of now. Takes about 50 us
+// per process and 10 us per thread. Returns 0, or -1 if there is no such
+// process.
+int usage_read(pid_t root, struct usage *usage);
+
+// As usage_read(), but leaves the memory out, which takes most of the time.
+int usage_read_times(pid_t root, struct usage *usage);
+
+// What was used between two readings: times and switches are differences, the
+// rest is as in `after`.
+struct usage usage_between(const struct usage *before,
+                           const struct usage *after);
+
+// The name of a process, of at most 15 characters, in a static buffer; NULL if
+// there is none.
+const char *usage_name(pid_t pid);
+
+#endif

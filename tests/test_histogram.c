@@ -1,0 +1,116 @@
+// test_histogram.c - percentiles against a sort of the same samples.
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "../client/histogram.h"
+#include "tap.h"
+
+enum { SAMPLES = 100000 };
+
+static uint64_t samples[SAMPLES];
+static struct histogram histogram;
+
+static int by_value(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+// In [0, 1).
+static double random_share(void)
+{
+    return (double)rand() / ((double)RAND_MAX + 1);
+}
+
+static uint64_t uniform(void)
+{
+    return (uint64_t)(random_share() * 1e6);
+}
+
+static uint64_t exponential(void)
+{
+    return (uint64_t)(-log(1 - random_share()) * 50e3);
+}
+
+static uint64_t heavy_tail(void)
+{
+    return (uint64_t)(1000 / pow(1 - random_share(), 2));
+}
+
+static uint64_t two_modes(void)
+{
+    return rand() % 100 < 98 ? 50000 + (uint64_t)(rand() % 1000)
+                             : 200000000 + (uint64_t)(rand() % 10000000);
+}
+
+static uint64_t constant(void)
+{
+    return 20000000;
+}
+
+static uint64_t any_bits(void)
+{
+    uint64_t bits =
+        (uint64_t)rand() << 33 ^ (uint64_t)rand() << 15 ^ (uint64_t)rand();
+    return bits >> (rand() % 64);
+}
+
+static void check(const char *name, uint64_t (*draw)(void))
+{
+    static const double percents[] = {0, 1, 10, 50, 90, 99, 99.9, 99.99, 100};
+    double worst = 0, sum = 0;
+
+    histogram = (struct histogram){0};
+    for (int i = 0; i < SAMPLES; i++) {
+        samples[i] = draw();
+        sum += (double)samples[i];
+        histogram_add(&histogram, samples[i]);
+    }
+    qsort(samples, SAMPLES, sizeof samples[0], by_value);
+    for (size_t i = 0; i < sizeof percents / sizeof percents[0]; i++) {
+        double rank = ceil(percents[i] * SAMPLES / 100);
+        double exact = (double)samples[rank < 1 ? 0 : (int)rank - 1];
+        double got = (double)histogram_percentile(&histogram, percents[i]);
+        double error = exact > 0 ? fabs(got - exact) / exact : got;
+        worst = error > worst ? error : worst;
+    }
+    ok(worst <= 0.01, "%s: no percentile is more than 1 %% off (%.2f %%)", name,
+       worst * 100);
+    ok(histogram.count == SAMPLES && histogram.min == samples[0] &&
+           histogram.max == samples[SAMPLES - 1],
+       "%s: every sample is in, the extremes are exact", name);
+    ok(fabs(histogram_mean(&histogram) - sum / SAMPLES) <= 1e-9 * sum,
+       "%s: the mean is exact", name);
+}
+
+int main(void)
+{
+    srand(1);
+    ok(histogram_percentile(&histogram, 50) == 0 &&
+           histogram_mean(&histogram) == 0,
+       "empty is 0");
+    check("uniform", uniform);
+    check("exponential", exponential);
+    check("heavy tail", heavy_tail);
+    check("two modes", two_modes);
+    check("constant", constant);
+    check("any 64 bits", any_bits);
+
+    histogram = (struct histogram){0};
+    for (uint64_t value = 0; value < 256; value++)
+        histogram_add(&histogram, value);
+    bool exact = true;
+    for (uint64_t value = 0; value < 256; value++)
+        exact = exact && histogram_percentile(&histogram, (double)(value + 1) /
+                                                              2.56) == value;
+    ok(exact, "small values are exact");
+
+    histogram = (struct histogram){0};
+    histogram_add(&histogram, 0);
+    histogram_add(&histogram, UINT64_MAX);
+    ok(histogram_percentile(&histogram, 50) == 0 &&
+           histogram_percentile(&histogram, 100) == UINT64_MAX,
+       "from 0 to 2^64 - 1");
+    return done_testing();
+}
