@@ -63,7 +63,7 @@ $(BUILD)/%.o: %.S
 # ---- Tests
 
 UNIT    := fib session net co histogram reply usage
-TESTS   := $(UNIT:%=$(BUILD)/tests/test_%)
+TESTS   := $(UNIT:%=$(BUILD)/tests/test_%) $(BUILD)/tests/conversation/run
 TAP     := $(call object,tests/tap.c)
 
 $(BUILD)/tests/test_fib:       $(FIB)
@@ -80,11 +80,14 @@ $(BUILD)/tests/test_histogram: LDLIBS := -lm
 $(UNIT:%=$(BUILD)/tests/test_%): $(BUILD)/tests/test_%: \
     $(BUILD)/tests/test_%.o $(TAP)
 	$(link)
+$(BUILD)/tests/conversation/run: \
+    $(call object,$(wildcard tests/conversation/*.c)) $(TAP)
+	$(link)
 
 tests: all $(TESTS)  ## Build the tests
 
-test: tests  ## Run all tests
-	set -e; for t in $(TESTS); do $$t; done
+test:  ## Run all tests, under the sanitizers too
+	tests/run
 
 help:  ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' \

@@ -1,0 +1,77 @@
+// command_line.c - what is said before the first client.
+
+#include <string.h>
+
+#include "../tap.h"
+#include "conversation.h"
+#include "server.h"
+
+struct misuse {
+    const char *arguments[3];
+    const char *named;  // what the one line must mention
+};
+
+static void check_misuse(const struct subject *subject)
+{
+    static const struct misuse misuses[] = {
+        {{"--port", "65536"}, "--port"},
+        {{"--port", "-1"}, "--port"},
+        {{"--port", "99x"}, "--port"},
+        {{"--port", ""}, "--port"},
+        {{"--port"}, "--port"},
+        {{"--backlog", "0"}, "--backlog"},
+        {{"--max-clients", "0"}, "--max-clients"},
+        {{"--max-n", "94"}, "--max-n"},
+        {{"--max-n", "0"}, "--max-n"},
+        {{"--delay", "99999999999999999999"}, "--delay"},
+        {{"--framing", "lines"}, "--framing"},
+        {{"--no-such-option"}, "--no-such-option"},
+        {{"extra"}, "extra"},
+    };
+    int right = 0, count = sizeof misuses / sizeof misuses[0];
+    for (int i = 0; i < count; i++) {
+        struct server s;
+        const char *arguments[4] = {misuses[i].arguments[0],
+                                    misuses[i].arguments[1]};
+        int status = server_try(&s, subject->path, arguments);
+        const char *newline = strchr(s.err_text, '\n');
+        bool good = status == 2 && newline != NULL && newline[1] == '\0' &&
+                    strstr(s.err_text, misuses[i].named) != NULL;
+        if (!good)
+            printf("# %s: status %d, said: %s\n", misuses[i].arguments[0],
+                   status, s.err_text);
+        right += good;
+    }
+    ok(right == count,
+       "%d bad command lines: status 2 and one line that names the option",
+       count);
+}
+
+static void check_help(const struct subject *subject)
+{
+    static const char *const options[] = {
+        "--host",  "--port",  "--backlog", "--max-clients",
+        "--max-n", "--delay", "--framing", "--quiet"};
+    const char *arguments[] = {"--help", NULL};
+    struct server s;
+    bool right = server_try(&s, subject->path, arguments) == 0;
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
+        right = right && strstr(s.out_text, options[i]) != NULL;
+    ok(right, "--help names every option");
+}
+
+static void check_host(const struct subject *subject)
+{
+    const char *arguments[] = {"--host", "no.such.host.invalid", NULL};
+    struct server s;
+    ok(server_try(&s, subject->path, arguments) == 1 &&
+           strstr(s.err_text, "no.such.host.invalid") != NULL,
+       "a host that is none is refused");
+}
+
+void test_command_line(const struct subject *subject)
+{
+    check_misuse(subject);
+    check_help(subject);
+    check_host(subject);
+}

@@ -1,0 +1,26 @@
+// conversation.h - what any fib server must live through, in five parts.
+//
+// Each function starts the servers it needs, records checks and stops them. No
+// check judges how long something took, but for waits against each other.
+
+#ifndef CONVERSATION_H
+#define CONVERSATION_H
+
+#include <stdbool.h>
+
+// The server to be tested.
+struct subject {
+    const char *path;
+    const char *model;   // its file name
+    bool one_at_a_time;  // blocking: clients wait for each other by design
+    bool always_busy;    // nonblocking: it takes a core even when nobody talks
+};
+
+void test_protocol(const struct subject *subject);         // right answers
+void test_hostile_clients(const struct subject *subject);  // rude ones
+void test_limits(const struct subject *subject);           // full tables, leaks
+void test_waiting(const struct subject *subject);          // --delay, idle CPU
+void test_stopping(const struct subject *subject);         // signals
+void test_command_line(const struct subject *subject);     // before it starts
+
+#endif

@@ -1,0 +1,189 @@
+// protocol.c - right answers, however the bytes come.
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "../tap.h"
+#include "conversation.h"
+#include "peer.h"
+#include "server.h"
+
+enum { PIPELINED = 5000, LONG_LINE_SIZE = 8 << 20, MANY = 1000 };
+
+static void check_values(const struct server *s)
+{
+    struct peer p;
+    ok(peer_connect(&p, s->port) &&
+           peer_asks(&p, "30\n6\n", "fib: 832040\nfib: 8\n"),
+       "values");
+    ok(peer_asks(&p, "1\n2\n3\n", "fib: 1\nfib: 1\nfib: 2\n"),
+       "the first three");
+    ok(peer_asks(&p, " 10\t\r\n\t7\n0010\n", "fib: 55\nfib: 13\nfib: 55\n"),
+       "blanks, CRLF, leading zeros");
+    peer_close(&p);
+}
+
+static void check_bad_lines(const struct server *s)
+{
+    static const char *const lines[] = {
+        "x\n",          "-1\n",
+        "+1\n",         "1.5\n",
+        "1e1\n",        "0x10\n",
+        "1 2\n",        "\n",
+        " \n",          "\r\n",
+        "0\n",          "46\n",
+        "4294967297\n", "18446744073709551617\n",
+        "\xff\xfe\n",   "GET / HTTP/1.1\r\n"};
+    bool right = true;
+    struct peer p;
+    right = peer_connect(&p, s->port);
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0] && right; i++) {
+        const char *reply = peer_say(&p, lines[i]) ? peer_line(&p) : NULL;
+        right = reply != NULL && strncmp(reply, "error: ", 7) == 0 &&
+                peer_asks(&p, "10\n", "fib: 55\n");
+    }
+    right = right && peer_send(&p, "1\0\n", 3) &&
+            strncmp(peer_line(&p), "error: ", 7) == 0;
+    ok(right && peer_asks(&p, "10\n", "fib: 55\n"),
+       "each bad line gets one error, and the next line its answer");
+    peer_close(&p);
+}
+
+static void check_pieces(const struct server *s)
+{
+    const char *text = "30\n 7\r\nx\n1";
+    bool right = true;
+    struct peer p;
+    right = peer_connect(&p, s->port);
+    for (const char *at = text; *at != '\0'; at++) {
+        right = right && peer_send(&p, at, 1);
+        sleep_ms(2);
+    }
+    peer_finish(&p);
+    ok(right && peer_hears(&p, "fib: 832040\n") &&
+           peer_hears(&p, "fib: 13\n") &&
+           strncmp(peer_line(&p), "error: ", 7) == 0 &&
+           peer_hears(&p, "fib: 1\n") && peer_hears(&p, ""),
+       "a byte at a time");
+    peer_close(&p);
+}
+
+static void check_pipelining(const struct server *s)
+{
+    static char text[4 * PIPELINED];
+    size_t len = 0;
+    for (int i = 0; i < PIPELINED; i++)
+        len += (size_t)sprintf(text + len, "%d\n", 1 + i % 12);
+    static const int values[] = {1, 1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144};
+
+    struct peer p;
+    bool right = peer_connect(&p, s->port) && peer_send(&p, text, len);
+    for (int i = 0; i < PIPELINED && right; i++) {
+        char want[32];
+        sprintf(want, "fib: %d\n", values[i % 12]);
+        right = peer_hears(&p, want);
+    }
+    ok(right, "%d pipelined requests, in order", PIPELINED);
+    peer_close(&p);
+}
+
+static void check_long_line(const struct server *s)
+{
+    struct resources before = server_resources(s);
+    char *line = malloc(LONG_LINE_SIZE);
+    struct peer p;
+    if (line == NULL)
+        return;
+    memset(line, '1', LONG_LINE_SIZE);
+    line[LONG_LINE_SIZE - 1] = '\n';
+    ok(peer_connect(&p, s->port) && peer_send(&p, line, LONG_LINE_SIZE) &&
+           strncmp(peer_line(&p), "error: ", 7) == 0 &&
+           peer_asks(&p, "10\n", "fib: 55\n"),
+       "a line of 8 MB gets one error");
+    server_check_memory(s, before.resident_kib, LONG_LINE_SIZE / 1024 / 2,
+                        "and takes no memory");
+    free(line);
+    peer_close(&p);
+}
+
+static void check_end_of_input(const struct server *s)
+{
+    struct peer p;
+    ok(peer_connect(&p, s->port) && peer_say(&p, "10\n7"), "no last newline");
+    peer_finish(&p);
+    ok(peer_hears(&p, "fib: 55\n") && peer_hears(&p, "fib: 13\n") &&
+           peer_hears(&p, ""),
+       "after a half-close all replies come, then the end");
+    peer_close(&p);
+
+    bool right = peer_connect(&p, s->port);
+    peer_finish(&p);
+    ok(right && peer_hears(&p, ""), "nothing asked, nothing said");
+    peer_close(&p);
+}
+
+static void check_many(const struct subject *subject, const struct server *s)
+{
+    static struct peer peers[MANY];
+    int connected = 0, answered = 0;
+    for (int i = 0; i < MANY; i++)
+        connected += peer_connect(&peers[i], s->port);
+    for (int i = 0; i < connected; i++) {
+        peer_say(&peers[i], "10\n");
+        if (subject->one_at_a_time)
+            peer_finish(&peers[i]);  // Or the next would never be served.
+    }
+    for (int i = 0; i < connected; i++)
+        answered += peer_hears(&peers[i], "fib: 55\n");
+    ok(connected == MANY && answered == MANY, "%d clients at once", MANY);
+    for (int i = 0; i < connected; i++)
+        peer_close(&peers[i]);
+}
+
+static void check_framing_recv(const struct subject *subject)
+{
+    struct server s;
+    struct peer p;
+    const char *arguments[] = {"--framing", "recv", "--quiet", NULL};
+    if (!server_start(&s, subject->path, arguments, NULL))
+        return;
+    ok(peer_connect(&p, s.port) && peer_asks(&p, "30", "fib: 832040\n") &&
+           peer_asks(&p, "7", "fib: 13\n"),
+       "--framing recv needs no newline");
+    ok(peer_say(&p, "7\n7\n") && strncmp(peer_line(&p), "error: ", 7) == 0,
+       "and takes two requests in one piece for nonsense");
+    peer_close(&p);
+    server_stop(&s, "--framing recv");
+}
+
+static void check_max_n(const struct subject *subject)
+{
+    struct server s;
+    struct peer p;
+    const char *arguments[] = {"--max-n", "20", "--quiet", NULL};
+    if (!server_start(&s, subject->path, arguments, NULL))
+        return;
+    ok(peer_connect(&p, s.port) && peer_asks(&p, "20\n", "fib: 6765\n") &&
+           peer_say(&p, "21\n") && strncmp(peer_line(&p), "error: ", 7) == 0,
+       "--max-n is the last one answered");
+    peer_close(&p);
+    server_stop(&s, "--max-n");
+}
+
+void test_protocol(const struct subject *subject)
+{
+    struct server s;
+    const char *arguments[] = {"--quiet", NULL};
+    if (!server_start(&s, subject->path, arguments, NULL))
+        return;
+    check_values(&s);
+    check_bad_lines(&s);
+    check_pieces(&s);
+    check_pipelining(&s);
+    check_long_line(&s);
+    check_end_of_input(&s);
+    check_many(subject, &s);
+    server_stop(&s, "all of that was answered");
+    check_framing_recv(subject);
+    check_max_n(subject);
+}
