@@ -103,6 +103,8 @@ static void accept_coroutine(void *arg)
         int client = co_accept(listener);
         if (client >= 0) {
             highest = client > highest ? client : highest;
+            if (stop_requested())
+                shutdown(client, SHUT_RD);  // stop_coroutine() came before.
             start_coroutine(client);
             co_sem_wait(&slots);
         } else if (!stop_requested()) {

@@ -116,6 +116,7 @@ static void start_child(int client)
 
 static void stop_children(void)
 {
+    close(listener);
     for (int i = 0; i < child_count; i++)
         kill(children[i], SIGTERM);
     for (reap_children(); child_count > 0; reap_children())

@@ -44,10 +44,11 @@ static bool send_reply(struct client *c)
 
     // LESSON would-block: "not now" and "never again" are both -1; errno tells
     // them apart. Not now: keep the client and try again next round.
-    if (put < 0)
+    if (put < 0) {
+        int64_t stuck_ms = (now_ns - c->moved_ns) / NET_NS_PER_MS;
         return net_would_block() &&
-               !(stop_requested() &&
-                 now_ns - c->moved_ns > NET_STALL_MS * (int64_t)NET_NS_PER_MS);
+               !(stop_requested() && stuck_ms > NET_STALL_MS);
+    }
     c->sent += (size_t)put;
     c->moved_ns = now_ns;
     return true;

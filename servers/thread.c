@@ -76,7 +76,8 @@ static void start_thread(int client)
     void *arg = (void *)(intptr_t)client;
     pthread_t thread;
 
-    while ((errno = pthread_create(&thread, &attributes, client_thread, arg))) {
+    while ((errno = pthread_create(&thread, &attributes, client_thread, arg)) !=
+           0) {
         report_shortage("pthread_create");  // The client waits for a thread.
         stop_wait(-1, NET_RETRY_MS);
         if (stop_requested()) {

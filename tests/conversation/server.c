@@ -31,10 +31,22 @@ int64_t now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static void limit(int resource, rlim_t value)
+static void apply(const struct limits *limits)
 {
-    if (value > 0)
-        setrlimit(resource, &(struct rlimit){value, value});
+    const struct rlimit descriptors = {limits->descriptors,
+                                       limits->descriptors};
+    const struct rlimit memory = {limits->memory_bytes, limits->memory_bytes};
+    const struct rlimit processes = {limits->processes, limits->processes};
+
+    if (limits->descriptors > 0)
+        setrlimit(RLIMIT_NOFILE, &descriptors);
+    if (limits->memory_bytes > 0)
+        setrlimit(RLIMIT_AS, &memory);
+    // Root may always have more processes: be somebody else, who perhaps may
+    // not see the path of the program, but can run an open file.
+    if (limits->processes > 0 &&
+        (setrlimit(RLIMIT_NPROC, &processes) != 0 || setuid(ANOTHER_USER) != 0))
+        _exit(126);
 }
 
 // In the child: becomes the server.
@@ -45,15 +57,8 @@ static void become(struct server *s, const char *path, char **arguments,
     prctl(PR_SET_PDEATHSIG, SIGKILL);  // No server outlives its test.
     dup2(s->out, STDOUT_FILENO);
     dup2(s->err, STDERR_FILENO);
-    if (limits != NULL) {
-        limit(RLIMIT_NOFILE, limits->descriptors);
-        limit(RLIMIT_AS, limits->memory_bytes);
-        limit(RLIMIT_NPROC, limits->processes);
-        // Root may always have more processes: be somebody else, who perhaps
-        // may not see the path but can run an open file.
-        if (limits->processes > 0 && setuid(ANOTHER_USER) != 0)
-            _exit(126);
-    }
+    if (limits != NULL)
+        apply(limits);
     fexecve(program, arguments, environ);
     _exit(127);
 }
