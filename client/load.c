@@ -225,6 +225,7 @@ static void handle(struct load *load, struct connection *c, uint32_t events)
         }
         load->opening--;
         load->ever_open = true;
+        load->alive_ns = clock_now_ns();
         ask(load, c, clock_now_ns());
         return;
     }
@@ -262,12 +263,12 @@ static void look(struct load *load, int64_t now_ns)
     if (now_ns < load->look_ns)
         return;
     load->look_ns = now_ns + LOOK_NS;
-    if (load->alive_ns == 0)
-        load->alive_ns = now_ns;
     for (int i = 0; i < load->tried; i++) {
         struct connection *c = &load->connections[i];
         int64_t age_ns = now_ns - c->since_ns;
         bool late = age_ns >= load->opt->timeout_ns;
+        if (is_open(c))
+            load->alive_ns = now_ns;
         if (c->state == CONNECTION_ASKED && late)
             give_up(load, c, age_ns);
         else if (c->state == CONNECTION_OPENING && late)
@@ -275,10 +276,8 @@ static void look(struct load *load, int64_t now_ns)
         else if (c->state == CONNECTION_CLOSED && age_ns >= REOPEN_NS &&
                  load->phase < PHASE_GRACE)
             open_one(load, c);
-        else if (is_open(c))
-            load->alive_ns = now_ns;
     }
-    if (now_ns - load->alive_ns > load->opt->timeout_ns)
+    if (load->ever_open && now_ns - load->alive_ns > load->opt->timeout_ns)
         load->phase_end_ns = now_ns;  // The server has gone for good.
 }
 
