@@ -60,9 +60,27 @@ $(BUILD)/%.o: %.c
 $(BUILD)/%.o: %.S
 	$(compile)
 
+# ---- The bench
+
+BENCH   := $(if $(QUICK),--quick) $(if $(ONLY),--only "$(ONLY)") \
+           $(if $(filter file,$(origin MODELS)),,--models "$(MODELS)") \
+           $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED))
+
+setup:  ## Install what is missing: compiler, python3, matplotlib
+	@scripts/setup
+
+bench: all | $(filter setup,$(MAKECMDGOALS))  ## Compare the servers; QUICK=1
+	@scripts/bench $(BENCH)
+
+plot:  ## Draw the pictures of a run again: RUN=results/latest
+	@scripts/bench --draw "$(or $(RUN),results/latest)"
+
+print-compiler:
+	@echo $(CC) $(CFLAGS)
+
 # ---- Tests
 
-UNIT    := fib session net co histogram reply usage
+UNIT    := fib session net co histogram reply usage fibload
 TESTS   := $(UNIT:%=$(BUILD)/tests/test_%) $(BUILD)/tests/conversation/run
 TAP     := $(call object,tests/tap.c)
 
@@ -96,5 +114,5 @@ help:  ## List the targets
 clean:  ## Remove what was built
 	rm -rf build bin
 
-.PHONY: all tests test help clean
+.PHONY: all setup bench plot print-compiler tests test help clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
