@@ -13,8 +13,8 @@ CFLAGS  += -std=c11 -D_GNU_SOURCE -pthread $(OPT) $(WARN) $(SAN) -MMD -MP
 # of what a coroutine has.
 LDFLAGS += -pthread $(SAN) -Wl,-z,relro,-z,now
 
-# A model is one file in servers/, and one word here.
-MODELS  := blocking fork thread nonblocking coroutine
+# A model is one file in servers/, and one line in this list.
+MODELS  := $(shell cat servers/MODELS)
 
 # How coroutines change stacks: in assembly where we have it, else by ucontext.
 ARCH    := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
@@ -107,6 +107,12 @@ tests: all $(TESTS)  ## Build the tests
 test:  ## Run all tests, under the sanitizers too
 	tests/run
 
+lint:  ## Compilers, analysers and layout, without running anything
+	scripts/lint
+
+format:  ## Apply the layout of .clang-format
+	find fib servers client tests -name '*.[ch]' | xargs clang-format -i
+
 help:  ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' \
 	    $(MAKEFILE_LIST)
@@ -114,5 +120,5 @@ help:  ## List the targets
 clean:  ## Remove what was built
 	rm -rf build bin
 
-.PHONY: all setup bench plot print-compiler tests test help clean
+.PHONY: all setup bench plot print-compiler tests test lint format help clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

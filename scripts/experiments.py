@@ -5,10 +5,11 @@ run of the client. Adding an experiment is adding an entry here, a function in
 findings.py that says what came out, and one in plot.py that draws it.
 """
 
+import pathlib
 from dataclasses import dataclass
 
 # In the order in which they are shown.
-MODELS = ("blocking", "fork", "thread", "nonblocking", "coroutine")
+MODELS = tuple((pathlib.Path(__file__).parent.parent / "servers" / "MODELS").read_text().split())
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ OTHER_COLOUR = "#CC79A7"
 MARKERS = {"blocking": "s", "fork": "^", "thread": "v", "nonblocking": "D", "coroutine": "o"}
 
 plt.rcParams.update({
-    "figure.dpi": 150,
+    "figure.dpi": 120,
     "font.size": 12,
     "axes.titlesize": 12,
     "axes.spines.top": False,

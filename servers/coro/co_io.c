@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -17,6 +18,7 @@
 
 #include "co.h"
 #include "co_internal.h"
+#include "co_tools.h"
 
 // One of the two directions of a descriptor.
 struct direction {
@@ -150,7 +152,9 @@ int co_wait_events(int timeout_ms)
     struct epoll_event events[EVENTS_AT_ONCE];
     if (create_epoll() != 0)
         return -1;
+    tools_signals(SIG_UNBLOCK);
     int count = epoll_wait(io.epoll, events, EVENTS_AT_ONCE, timeout_ms);
+    tools_signals(SIG_BLOCK);
     if (count < 0)
         return errno == EINTR ? 0 : -1;
     for (int i = 0; i < count; i++)
