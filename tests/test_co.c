@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -45,7 +46,7 @@ static intptr_t value_of(void *pointer)
 static void *count_to(void *arg)
 {
     for (intptr_t i = 1; i <= value_of(arg); i++)
-        co_yield (number(i));
+        co_yield(number(i));
     return number(-1);
 }
 
@@ -53,7 +54,7 @@ static void *add_up(void *arg)
 {
     intptr_t sum = value_of(arg);
     for (;;)
-        sum += value_of(co_yield (number(sum)));
+        sum += value_of(co_yield(number(sum)));
     return NULL;
 }
 
@@ -65,11 +66,11 @@ static void *walk(void *arg)
         while (!co_done(inner)) {
             void *value = co_resume(inner, NULL);
             if (!co_done(inner))
-                co_yield (value);
+                co_yield(value);
         }
         co_free(inner);
     }
-    co_yield (number(depth));
+    co_yield(number(depth));
     return NULL;
 }
 
@@ -78,7 +79,7 @@ static void *use_floats(void *arg)
     volatile double sum = 0;
     for (int i = 1; i <= 4; i++) {
         sum += 1.0 / i;
-        co_yield (NULL);
+        co_yield(NULL);
     }
     *(double *)arg = sum;
     return NULL;
@@ -127,7 +128,7 @@ static void *stay(void *arg)
     // The address of something on our stack.
     char here;
     *(uintptr_t *)arg = (uintptr_t)&here;
-    co_yield (NULL);
+    co_yield(NULL);
     return NULL;
 }
 
@@ -278,7 +279,7 @@ static void *sleep_in_generator(void *arg)
     (void)arg;
     co_sleep(1);
     append("inner ");
-    co_yield (NULL);
+    co_yield(NULL);
     co_sleep(1);
     append("inner ");
     return NULL;
@@ -402,8 +403,8 @@ static void receive_limited(void *arg)
 {
     char byte;
     co_limit_waits(20);
-    *(ssize_t *)arg = co_recv(ends[1], &byte, 1);
-    append(errno == ETIMEDOUT ? "timeout " : "? ");
+    ssize_t got = co_recv(ends[1], &byte, 1);
+    append(got == 1 ? "in time " : errno == ETIMEDOUT ? "timeout " : "? ");
     co_limit_waits(0);
     *(ssize_t *)arg = co_recv(ends[1], &byte, 1);
 }
@@ -442,10 +443,49 @@ static void watch_the_loop(void *arg)
     sink = *turns;
 }
 
+static void burn_ms(int ms)
+{
+    int64_t end_ms = now_ms() + ms;
+    while (now_ms() < end_ms)
+        ;
+}
+
+static void compute_between_calls(void *arg)
+{
+    char byte;
+    int *calls = arg;
+    for (; *calls < 4 * CO_BUDGET; (*calls)++) {
+        co_send(ends[0], "x", 1);
+        co_recv(ends[1], &byte, 1);
+        burn_ms(2);
+    }
+}
+
+static void count_turns(void *arg)
+{
+    const int *calls = arg;
+    for (sink = 0; *calls < 4 * CO_BUDGET; sink++)
+        co_pause();
+}
+
 static void poll_then_append(void *arg)
 {
     if (co_poll(ends[1], EPOLLIN) == 0)
         append(arg);
+}
+
+static void send_then_pause(void *arg)
+{
+    co_send(ends[0], "x", 1);
+    co_pause();
+    append(arg);
+}
+
+static void send_and_burn(void *arg)
+{
+    (void)arg;
+    co_send(ends[0], "x", 1);
+    burn_ms(30);  // Until the limit of receive_limited() is long over.
 }
 
 static void test_waiting(void)
@@ -468,6 +508,11 @@ static void test_waiting(void)
     co_go(send_late, number(40));
     ok(co_run() == 0 && traced("busy timeout "),
        "two readers of one descriptor: the second is refused");
+    co_go(receive_limited, &got);
+    co_go(send_and_burn, NULL);
+    co_go(send_late, number(1));
+    ok(co_run() == 0 && traced("in time ") && got == 1,
+       "what came in time counts, though the limit is over when it is noticed");
     go(poll_then_append, "readable ");
     co_go(send_late, number(5));
     ok(co_run() == 0 && traced("readable "), "waiting without reading");
@@ -485,6 +530,21 @@ static void test_fairness(void)
     co_go(watch_the_loop, &turns);
     ok(co_run() == 0 && turns == 500 && sink <= 6 * CO_BUDGET,
        "who never has to wait does not hold the others up");
+    close_pair();
+
+    int calls = 0;
+    make_pair();
+    co_go(compute_between_calls, &calls);
+    co_go(count_turns, &calls);
+    ok(co_run() == 0 && sink >= CO_BUDGET,
+       "even less if it computes meanwhile: %d turns of others", sink);
+    close_pair();
+
+    make_pair();
+    go(poll_then_append, "event ");
+    go(send_then_pause, "paused ");
+    ok(co_run() == 0 && traced("event paused "),
+       "who pauses comes after those whose event has happened");
     close_pair();
 }
 
@@ -524,6 +584,43 @@ static void send_and_end(void *arg)
     shutdown(ends[0], SHUT_WR);
 }
 
+static void make_tcp_pair(void)
+{
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof to;
+    ends[0] = socket(AF_INET, SOCK_STREAM, 0);
+    if (bind(listener, (struct sockaddr *)&to, len) != 0 ||
+        listen(listener, 1) != 0 ||
+        getsockname(listener, (struct sockaddr *)&to, &len) != 0 ||
+        connect(ends[0], (struct sockaddr *)&to, len) != 0)
+        ok(false, "a TCP connection: %s", strerror(errno));
+    ends[1] = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
+    close(listener);
+}
+
+// Urgent data makes a recv() end early, with more behind it.
+static void send_urgent(void *arg)
+{
+    (void)arg;
+    co_sleep(5);
+    send(ends[0], "abc", 3, 0);
+    send(ends[0], "!", 1, MSG_OOB);
+    send(ends[0], "def", 3, 0);
+}
+
+static void receive_six(void *arg)
+{
+    bool *right = arg;
+    char bytes[16];
+    size_t len = 0;
+    co_limit_waits(5000);
+    for (ssize_t got = 0; len < 6 && got >= 0; len += got > 0 ? (size_t)got : 0)
+        got = co_recv(ends[1], bytes + len, sizeof bytes - len);
+    *right = len == 6 && memcmp(bytes, "abcdef", 6) == 0;
+}
+
 static void test_edges(void)
 {
     bool right = false;
@@ -534,6 +631,12 @@ static void test_edges(void)
     co_go(end_of_input, &right);
     co_go(send_and_end, NULL);
     ok(co_run() == 0 && right, "the end of the input is not missed");
+    close_pair();
+
+    make_tcp_pair();
+    co_go(receive_six, &right);
+    co_go(send_urgent, NULL);
+    ok(co_run() == 0 && right, "nor what comes behind urgent data");
     close_pair();
 }
 

@@ -101,7 +101,7 @@ void *co_resume(struct co *c, void *value)
     return co_jump(c, value);
 }
 
-void *co_yield (void *value)
+void *co_yield(void *value)
 {
     assert(running != NULL && running->resumer != NULL);
     return co_jump(running->resumer, value);

@@ -31,7 +31,7 @@ struct co_queue {
 
 enum {
     CO_STACK_KIB = 16,  // default size of a stack, its guard page included
-    CO_BUDGET = 16,     // successful calls before the others get their turn
+    CO_BUDGET = 16,     // calls in a row before the others get their turn
 };
 
 // Sets the size of every stack, guard page included, rounded up to whole pages.
@@ -52,13 +52,13 @@ void *co_resume(struct co *c, void *value);
 
 // Pauses the running coroutine and makes the co_resume() that ran it return
 // `value`. Returns the value of the next resume.
-void *co_yield (void *value);
+void *co_yield(void *value);
 
 // True when the function of `c` has returned.
 bool co_done(const struct co *c);
 
-// Frees `c`, done or paused. If paused, whatever its functions hold is not
-// cleaned up.
+// Frees `c`, which is done, or paused by co_yield(). If paused, whatever its
+// functions hold is not cleaned up.
 void co_free(struct co *c);
 
 // The running coroutine, NULL on the thread's own stack.
@@ -71,12 +71,14 @@ struct co *co_self(void);
 int co_go(void (*fn)(void *arg), void *arg);
 
 // Runs the coroutines until none is left, and sleeps in epoll_wait() while none
-// can run. Returns 0, or -1 if epoll fails.
+// can run. Returns 0, or -1 if epoll fails. Of what it has used only the stacks
+// are kept, for the next time.
 int co_run(void);
 
 // The rest is called by coroutines that co_go() started.
 
-// Goes to the back of the queue: all others that can run do so first.
+// Lets all others that can run go first, also those whose event has happened
+// meanwhile.
 void co_pause(void);
 
 // Waits until somebody calls co_wake() for this coroutine.
@@ -104,10 +106,11 @@ void co_sem_post(struct co_sem *sem);
 // Each tries first and waits only if the kernel says "not now" (EAGAIN). The
 // descriptor must be non-blocking, and at most one coroutine may read it and
 // one write it at a time (EBUSY). Interruptions by signals are hidden. After
-// CO_BUDGET successful calls in a row the others get their turn.
+// CO_BUDGET calls in a row that did not have to wait, or after a millisecond of
+// them, the others get their turn.
 
-// Limits every later wait of the running coroutine to `ms`; then the call fails
-// with ETIMEDOUT. 0 lifts the limit.
+// Limits every later wait of the running coroutine for a descriptor to `ms`;
+// then the call fails with ETIMEDOUT. 0 lifts the limit.
 void co_limit_waits(int ms);
 
 // As accept4(2): returns a non-blocking descriptor, to be closed with
@@ -120,7 +123,7 @@ ssize_t co_recv(int fd, void *buf, size_t size);
 ssize_t co_send(int fd, const void *buf, size_t len);
 
 // Waits until `fd`, of any kind that epoll takes, has one of `events` (EPOLLIN
-// or EPOLLOUT).
+// or EPOLLOUT). Returns 0, or -1.
 int co_poll(int fd, uint32_t events);
 
 // Closes a descriptor used with these calls, which no coroutine may be waiting

@@ -45,6 +45,9 @@ int co_park_for(int timeout_ms);
 // turn is used up.
 void co_spend(void);
 
+// Closes epoll and forgets what it was told. No coroutine may be waiting.
+void co_forget_events(void);
+
 // Waits up to `timeout_ms` (-1: no limit) for events of descriptors, and wakes
 // the coroutines that wait for them. Returns 0, or -1.
 int co_wait_events(int timeout_ms);

@@ -31,10 +31,17 @@ struct slot {
     struct direction in, out;
     uint32_t events;      // what epoll watches; 0: it does not know it yet
     uint32_t generation;  // unmasks an event of a descriptor since closed
-    bool ending;          // the end of the input, or an error, was announced
+    bool read_on;         // something was announced that a short read hides
 };
 
-enum { EVENTS_AT_ONCE = 256, SLOTS_AT_FIRST = 64 };
+enum {
+    EVENTS_AT_ONCE = 256,
+    SLOTS_AT_FIRST = 64,
+    RETRY_MS = 10,
+    // The end of the input, and TCP's urgent data: both stop a recv() short
+    // although there is more to come, which no further event announces.
+    SPECIAL = EPOLLRDHUP | EPOLLPRI,
+};
 
 static _Thread_local struct {
     bool created;
@@ -85,7 +92,7 @@ static int create_epoll(void)
 
 static int watch(int fd, struct slot *s, uint32_t event)
 {
-    uint32_t events = s->events | event | EPOLLIN | EPOLLRDHUP | EPOLLET;
+    uint32_t events = s->events | event | EPOLLIN | SPECIAL | EPOLLET;
     if (events == s->events)
         return 0;
     if (create_epoll() != 0)
@@ -111,17 +118,23 @@ static struct direction *direction_of(struct slot *s, uint32_t event)
 static int wait_for(int fd, uint32_t event)
 {
     struct slot *s = slot_of(fd);
-    if (s == NULL || watch(fd, s, event) != 0)
+    if (s == NULL)
         return -1;
     if (direction_of(s, event)->waiter != NULL) {
         errno = EBUSY;
         return -1;
     }
+    if (watch(fd, s, event) != 0) {
+        if (errno != ENOSPC && errno != ENOMEM)
+            return -1;
+        co_sleep(RETRY_MS);  // Full tables empty again; the caller's next try
+        return 0;            // finds out whether waiting is still called for.
+    }
     struct co *self = co_self();
     direction_of(s, event)->waiter = self;
     int result =
         co_park_for(self->wait_limit_ms > 0 ? self->wait_limit_ms : -1);
-    direction_of(slot_of(fd), event)->waiter = NULL;
+    *direction_of(slot_of(fd), event) = (struct direction){0};
     return result;
 }
 
@@ -134,16 +147,16 @@ static void became_ready(struct direction *d)
 
 static void handle(const struct epoll_event *e)
 {
-    uint32_t end = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
+    uint32_t broken = EPOLLHUP | EPOLLERR;
     struct slot *s = &io.slots[(uint32_t)e->data.u64];
 
     if (s->generation != (uint32_t)(e->data.u64 >> 32))
         return;  // For a descriptor that was closed earlier in this round.
-    if (e->events & end)
-        s->ending = true;
-    if (e->events & (EPOLLIN | end))
+    if (e->events & (SPECIAL | broken))
+        s->read_on = true;
+    if (e->events & (EPOLLIN | SPECIAL | broken))
         became_ready(&s->in);
-    if (e->events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
+    if (e->events & (EPOLLOUT | broken))
         became_ready(&s->out);
 }
 
@@ -215,10 +228,9 @@ ssize_t co_recv(int fd, void *buf, size_t size)
             return -1;
 
     // LESSON short-read: less than we asked for was all there is. The next try
-    // is spared, one system call in three; but not after the end of the input
-    // was announced, as nothing will be announced after it.
+    // is spared, one system call in three.
     struct slot *s = slot_of(fd);
-    if (s != NULL && got > 0 && (size_t)got < size && !s->ending)
+    if (s != NULL && got > 0 && (size_t)got < size && !s->read_on)
         s->in.drained = true;
     co_spend();
     return got;
@@ -243,6 +255,10 @@ int co_poll(int fd, uint32_t events)
     while ((ready = poll(&wanted, 1, 0)) <= 0)
         if ((ready == 0 || errno != EINTR) && wait_for(fd, events) != 0)
             return -1;
+    if (wanted.revents & POLLNVAL) {
+        errno = EBADF;
+        return -1;
+    }
     co_spend();
     return 0;
 }
@@ -251,4 +267,12 @@ int co_close(int fd)
 {
     forget(fd);
     return close(fd);
+}
+
+void co_forget_events(void)
+{
+    if (io.created)
+        close(io.epoll);
+    free(io.slots);
+    memset(&io, 0, sizeof io);
 }

@@ -13,7 +13,11 @@
 #include "co.h"
 #include "co_internal.h"
 
-enum { MS_PER_S = 1000, NS_PER_MS = 1000000, NS_PER_S = 1000000000 };
+enum {
+    NS_PER_MS = 1000000,
+    NS_PER_S = 1000000000,
+    TURN_NS = NS_PER_MS,  // and CO_BUDGET: how long a turn may last
+};
 
 struct timer {
     int64_t due_ns;
@@ -26,8 +30,10 @@ struct loop {
     struct co *ended;       // one that has just ended and is to be freed
     struct co_queue ready;  // those that can run
     size_t ready_count;
-    int budget;            // calls left in this turn
-    struct timer *timers;  // a heap: timers[1] is due first
+    struct co_queue paused;  // those that gave up the rest of their turn
+    int budget;              // calls left in this turn
+    int64_t busy_since_ns;   // when the third call of this turn was made
+    struct timer *timers;    // a heap: timers[1] is due first
     size_t timer_count, timers_size;
 };
 
@@ -140,7 +146,7 @@ static void wake_due(void)
     while (loop.timer_count > 0 && loop.timers[1].due_ns <= now) {
         struct co *c = loop.timers[1].waiter;
         clear_timer(c);
-        c->timed_out = true;
+        c->timed_out = !c->ready;  // If so, what it waits for came first.
         co_wake(c);
     }
 }
@@ -148,7 +154,7 @@ static void wake_due(void)
 // How long nothing can happen but events of descriptors; -1: no limit.
 static int idle_ms(void)
 {
-    if (loop.ready_count > 0)
+    if (loop.ready_count > 0 || loop.paused.first != NULL)
         return 0;
     if (loop.timer_count == 0)
         return -1;
@@ -207,7 +213,8 @@ static void run_round(void)
 }
 
 // LESSON scheduler: this loop is all there is. Run those that can run; then
-// sleep until a descriptor is ready or a timer due; wake who waits for that.
+// sleep until a descriptor is ready or a timer due; wake who waits for that,
+// and after them those that paused.
 int co_run(void)
 {
     loop.self = co_current();
@@ -216,7 +223,13 @@ int co_run(void)
         if (loop.alive_count > 0 && co_wait_events(idle_ms()) != 0)
             return -1;
         wake_due();
+        while (loop.paused.first != NULL)
+            co_wake(take_first(&loop.paused));
     }
+    free(loop.timers);
+    loop.timers = NULL;
+    loop.timers_size = 0;
+    co_forget_events();
     return 0;
 }
 
@@ -230,13 +243,21 @@ void co_park(void)
 
 void co_pause(void)
 {
-    co_wake(co_self());
+    append(&loop.paused, co_self());
     co_park();
 }
 
+// LESSON budget: a client that always has another request ready would never let
+// go, as no call would have to wait. So a turn ends after some calls, or, if
+// there is much to compute between them, after a millisecond. Most turns have
+// two calls, and do not pay for a look at the clock.
 void co_spend(void)
 {
-    if (--loop.budget <= 0)
+    loop.budget--;
+    if (loop.budget == CO_BUDGET - 3)
+        loop.busy_since_ns = now_ns();
+    else if (loop.budget <= 0 || (loop.budget < CO_BUDGET - 3 &&
+                                  now_ns() - loop.busy_since_ns > TURN_NS))
         co_pause();
 }
 

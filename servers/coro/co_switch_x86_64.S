@@ -96,10 +96,12 @@ co_switch_prepare:
         .size   co_switch_prepare, . - co_switch_prepare
 
 // Where a coroutine begins. Nobody called this, and so debuggers stop here.
+// They look up the byte before a return address, hence the nop.
         .p2align 4
-first:
         .cfi_startproc
         .cfi_undefined %rip
+        nop
+first:
         movq    %rax, %rdi
         call    *%rbx
         ud2                             // entry() must not return.

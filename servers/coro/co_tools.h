@@ -1,8 +1,8 @@
 // co_tools.h - telling the sanitizers about stacks that change.
 //
 // AddressSanitizer wants to know which stack we are on, ThreadSanitizer takes
-// each coroutine for a thread of its own ("fiber"). Without them, every function
-// here is empty.
+// each coroutine for a thread of its own ("fiber"). Without them, every
+// function here is empty.
 
 #ifndef CO_TOOLS_H
 #define CO_TOOLS_H
