@@ -22,7 +22,8 @@ SWITCH  ?= $(if $(wildcard servers/coro/co_switch_$(ARCH).S),$(ARCH),ucontext)
 
 object   = $(patsubst %,$(BUILD)/%.o,$(basename $(1)))
 FIB     := $(call object,fib/fib.c fib/session.c)
-COMMON  := $(FIB) $(call object,$(wildcard servers/common/*.c))
+COMMON  := $(FIB) $(call object,$(filter-out %/co_net.c, \
+             $(wildcard servers/common/*.c)))
 CORO    := $(call object,servers/coro/co_switch_$(SWITCH) \
              $(addprefix servers/coro/,co.c co_loop.c co_io.c co_stack.c))
 CLIENT  := $(call object,$(wildcard client/*.c))
@@ -48,7 +49,7 @@ endef
 all: $(MODELS:%=$(BIN)/%) $(BIN)/fibload  ## Build the servers and the client
 
 $(MODELS:%=$(BIN)/%): $(BIN)/%: $(BUILD)/servers/%.o $(COMMON)
-$(BIN)/coroutine: $(CORO)
+$(BIN)/coroutine: $(CORO) $(call object,servers/common/co_net.c)
 $(BIN)/fibload: $(CLIENT)
 
 $(BIN)/%:

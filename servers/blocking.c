@@ -23,7 +23,8 @@ static int listener;
 static volatile sig_atomic_t current = -1;  // The client being served.
 
 // Receives until the client has completed a request and `s` holds the reply.
-// Returns false when no further reply will come.
+// Returns false when no further reply will come. Once the server is stopping,
+// only what has arrived already is taken.
 static bool next_reply(int client, struct session *s)
 {
     while (!session_answer(s)) {
@@ -32,7 +33,7 @@ static bool next_reply(int client, struct session *s)
         ssize_t got = net_recv(client, session_space(s), session_room(s));
         if (got < 0)
             return false;  // The connection broke.
-        if (stop_requested())
+        if (stop_requested() && !net_half_closed(client))
             session_finish(s, (size_t)got + net_unread(client));
         session_received(s, (size_t)got);
     }
@@ -56,26 +57,26 @@ static void serve_client(int client)
 // before accept() or recv(), and the call would then sleep on. A shut socket
 // stays shut: it ends the wait of the call that sleeps, and of every later one.
 // recv() still returns what has arrived, and only then 0.
-static void stop(void)
+static void end_waits(void)
 {
     shutdown(listener, SHUT_RDWR);
-    shutdown(current, SHUT_RD);
+    shutdown(current, SHUT_RD);  // No client, -1: fails, and does no harm.
 }
 
 int main(int argc, char **argv)
 {
     listener = startup(&opt, argc, argv);
-    startup_ready(listener, stop);
+    startup_ready(listener, end_waits);
 
     while ((current = net_accept(listener)) >= 0) {
         if (stop_requested())
-            stop();  // The signal came before `current` was set.
+            end_waits();  // The signal came before `current` was set.
 
         // LESSON one-waits-all-wait: recv() in there sleeps until THIS client
         // speaks, and nobody is in accept() meanwhile: one silent client stops
         // the service. Try it: connect twice, type only into the second.
         serve_client(current);
-        close(current);
+        net_hang_up(current);
     }
     return report_summary();
 }

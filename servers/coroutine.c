@@ -8,13 +8,13 @@
 // What changed from thread.c: coro/ takes the place of the kernel's scheduler,
 // and each call that waits is one that lets others run. Read on in coro/co.h.
 
-#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
+#include "common/co_net.h"
 #include "common/net.h"
 #include "common/report.h"
 #include "common/startup.h"
@@ -26,28 +26,14 @@ static struct options opt = {
 static int listener;
 static struct co_sem slots;  // How many clients we may still take.
 static int stop_event;  // An eventfd: how the signal handler reaches epoll.
-static int highest;     // Of the descriptors of clients so far.
 
 // LESSON blocking-trap: a call that really waits makes all coroutines wait.
 // Try it: --delay 100 and ten clients, with and without --trap.
 static void (*co_backend)(int delay_ms) = co_sleep;
 
-// As net_send_all(), but other coroutines run while the client does not read.
-static int co_send_all(int client, const char *data, size_t len)
-{
-    co_limit_waits(NET_STALL_MS);
-    for (size_t sent = 0; sent < len;) {
-        ssize_t put = co_send(client, data + sent, len - sent);
-        if (put < 0 && (errno != ETIMEDOUT || stop_requested()))
-            return -1;
-        sent += put > 0 ? (size_t)put : 0;
-    }
-    co_limit_waits(0);
-    return 0;
-}
-
 // Receives until the client has completed a request and `s` holds the reply.
-// Returns false when no further reply will come.
+// Returns false when no further reply will come. Once the server is stopping,
+// only what has arrived already is taken.
 static bool next_reply(int client, struct session *s)
 {
     while (!session_answer(s)) {
@@ -56,7 +42,7 @@ static bool next_reply(int client, struct session *s)
         ssize_t got = co_recv(client, session_space(s), session_room(s));
         if (got < 0)
             return false;  // The connection broke.
-        if (stop_requested())
+        if (stop_requested() && !net_half_closed(client))
             session_finish(s, (size_t)got + net_unread(client));
         session_received(s, (size_t)got);
     }
@@ -81,7 +67,7 @@ static void client_coroutine(void *arg)
     int client = (int)(intptr_t)arg;
 
     serve_client(client);
-    co_close(client);
+    co_hang_up(client);
     co_sem_post(&slots);
 }
 
@@ -90,58 +76,61 @@ static void start_coroutine(int client)
     void *arg = (void *)(intptr_t)client;
 
     while (co_go(client_coroutine, arg) != 0) {
-        report_shortage("co_go");  // The client waits for a stack.
-        co_sleep(NET_RETRY_MS);
+        if (co_retry_later("co_go"))
+            continue;
+        shutdown(client, SHUT_RD);
+        client_coroutine(arg);  // No time left to wait: serve it here.
+        break;
     }
 }
 
-static void accept_coroutine(void *arg)
+// Waits until there is room for one more client, and then for the client.
+// Returns -1 when the server is stopping.
+static int next_client(void)
 {
-    (void)arg;
     co_sem_wait(&slots);
-    while (!stop_requested()) {
-        int client = co_accept(listener);
-        if (client >= 0) {
-            highest = client > highest ? client : highest;
-            if (stop_requested())
-                shutdown(client, SHUT_RD);  // stop_coroutine() came before.
-            start_coroutine(client);
-            co_sem_wait(&slots);
-        } else if (!stop_requested()) {
-            report_shortage("accept");  // See out-of-descriptors in net.c.
-            co_sleep(NET_RETRY_MS);
-        }
-    }
+    return co_net_accept(listener);
 }
 
-static void stop(void)
-{
-    eventfd_write(stop_event, 1);  // The rest is not safe in a signal handler.
-}
-
-// Does what stop() and the end of main() do in thread.c.
-static void stop_coroutine(void *arg)
+// What main() does in thread.c.
+static void accept_clients(void *arg)
 {
     (void)arg;
-    co_poll(stop_event, EPOLLIN);
-    shutdown(listener, SHUT_RDWR);
-    co_sem_post(&slots);
+    int client, highest = listener;
+    while ((client = next_client()) >= 0) {
+        highest = client > highest ? client : highest;
+        start_coroutine(client);
+    }
     for (int fd = listener + 1; fd <= highest; fd++)
         shutdown(fd, SHUT_RD);
 }
 
+// The rest would not be safe in a signal handler.
+static void end_waits(void)
+{
+    eventfd_write(stop_event, 1);
+}
+
+static void end_waits_safely(void *arg)
+{
+    (void)arg;
+    co_poll(stop_event, EPOLLIN);
+    shutdown(listener, SHUT_RDWR);
+    co_sem_post(&slots);  // accept_clients() may be waiting for one.
+}
+
 int main(int argc, char **argv)
 {
-    listener = highest = startup(&opt, argc, argv);
+    listener = startup(&opt, argc, argv);
     co_set_stack_size((size_t)opt.stack_kib * 1024);
     slots.count = opt.clients_max;
     if (opt.trap)
         co_backend = net_backend;
     stop_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (stop_event < 0 || net_set_nonblocking(listener) != 0 ||
-        co_go(stop_coroutine, NULL) != 0 || co_go(accept_coroutine, NULL) != 0)
+        co_go(end_waits_safely, NULL) != 0 || co_go(accept_clients, NULL) != 0)
         startup_failed("coroutine");
-    startup_ready(listener, stop);
+    startup_ready(listener, end_waits);
 
     if (co_run() != 0)  // Returns when the last coroutine has ended.
         startup_failed("co_run");

@@ -1,7 +1,7 @@
 // fork.c - one process per client.
 //
 // Model     the parent accepts; each client gets a child process of its own
-// Waits     the parent in ppoll(), every child in recv() for its client
+// Waits     the parent in stop_wait() (ppoll), every child in recv()
 // Strength  full isolation: a child may crash, leak or loop and harm no other
 // Weakness  a process per client: fork() copies page tables, memory adds up
 //
@@ -25,13 +25,13 @@
 static struct options opt = {.model = "fork"};
 static int listener;
 static volatile sig_atomic_t current = -1;  // In a child: its client.
-
-static pid_t *children;  // child_count of them.
+static pid_t *children;                     // child_count of them.
 static int child_count;
 static pid_t parent;
 
 // Receives until the client has completed a request and `s` holds the reply.
-// Returns false when no further reply will come.
+// Returns false when no further reply will come. Once the server is stopping,
+// only what has arrived already is taken.
 static bool next_reply(int client, struct session *s)
 {
     while (!session_answer(s)) {
@@ -40,7 +40,7 @@ static bool next_reply(int client, struct session *s)
         ssize_t got = net_recv(client, session_space(s), session_room(s));
         if (got < 0)
             return false;  // The connection broke.
-        if (stop_requested())
+        if (stop_requested() && !net_half_closed(client))
             session_finish(s, (size_t)got + net_unread(client));
         session_received(s, (size_t)got);
     }
@@ -60,14 +60,14 @@ static void serve_client(int client)
     report_session(&s);
 }
 
-static void stop(void)
+static void end_waits(void)
 {
     shutdown(current, SHUT_RD);  // recv() returns what has arrived, then 0.
 }
 
 // LESSON zombies: a dead child keeps its entry in the process table until its
-// parent asks how it ended. Try it: return at once, connect and leave a few
-// times, and look for <defunct> in `ps`.
+// parent asks how it ended. Try it: put `return;` first, connect and leave, and
+// look for <defunct> in `ps`. (Ctrl-C then has to come twice.)
 static void reap_children(void)
 {
     pid_t dead;
@@ -88,40 +88,44 @@ _Noreturn static void be_child(int client)
     current = client;
     stop_release_signals();
     serve_client(client);
+    net_hang_up(client);
     _exit(EXIT_SUCCESS);
+}
+
+static void end_children(void)
+{
+    for (int i = 0; i < child_count; i++)
+        kill(children[i], SIGTERM);
+    for (reap_children(); child_count > 0; reap_children())
+        stop_wait(-1, -1);
 }
 
 static void start_child(int client)
 {
     pid_t pid;
-    while ((pid = fork()) < 0 && !stop_requested()) {
-        report_shortage("fork");  // The client waits until a child has ended.
-        stop_wait(-1, NET_RETRY_MS);
+    while ((pid = fork()) < 0 && net_retry_later("fork"))
         reap_children();
+    if (pid < 0) {
+        end_children();  // We are to stop, and this must make room.
+        pid = fork();
     }
     if (pid == 0)
         be_child(client);
-    if (pid > 0) {
+    if (pid > 0)
         children[child_count++] = pid;
-    } else {
-        shutdown(client, SHUT_RD);
-        serve_client(client);  // No time left to wait: serve it here.
-    }
 
-    // LESSON two-closes: after fork() both processes hold the connection, and
-    // TCP ends it when the LAST holder closes. Delete this line and clients
-    // hang for ever, while the parent runs out of descriptors.
+    // LESSON two-closes: both processes hold the connection, and TCP ends it
+    // when the LAST holder closes. Try it: delete this line, and
+    // `printf '30\n' | nc -N localhost 9999` gets its reply but never ends.
     close(client);
 }
 
-static void stop_children(void)
+// Waits for a client if there is room for one more, or for the end of a
+// child, or for a signal. Returns -1 if it was not a client.
+static int next_client(void)
 {
-    close(listener);
-    for (int i = 0; i < child_count; i++)
-        kill(children[i], SIGTERM);
-    for (reap_children(); child_count > 0; reap_children())
-        stop_wait(-1, -1);
-    free(children);
+    bool room = child_count < opt.clients_max;
+    return stop_wait(room ? listener : -1, -1) ? net_accept(listener) : -1;
 }
 
 int main(int argc, char **argv)
@@ -132,16 +136,15 @@ int main(int argc, char **argv)
     if (children == NULL || net_set_nonblocking(listener) != 0 ||
         stop_hold_signals() != 0)
         startup_failed("fork");
-    startup_ready(listener, stop);
+    startup_ready(listener, end_waits);
 
     while (!stop_requested()) {
-        bool room = child_count < opt.clients_max;
-        int client =
-            stop_wait(room ? listener : -1, -1) ? net_accept(listener) : -1;
+        int client = next_client();
         if (client >= 0)
             start_child(client);
         reap_children();
     }
-    stop_children();
+    close(listener);
+    end_children();
     return report_summary();
 }

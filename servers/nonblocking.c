@@ -8,7 +8,7 @@
 // What changed from blocking.c: a call that would wait now returns, so the
 // place where we left off must be kept in data (struct client), no longer on
 // the stack. Set serve_client() there beside step() here. Next:
-//     diff -u servers/nonblocking.c servers/coroutine.c
+//     diff -u servers/thread.c servers/coroutine.c
 
 #include <signal.h>
 #include <stdbool.h>
@@ -23,9 +23,10 @@
 
 struct client {
     int fd;
-    size_t sent;       // Bytes of session.reply that the kernel has taken.
-    int64_t due_ns;    // When the backend answers.
-    int64_t moved_ns;  // When bytes were last sent, or there were none to send.
+    size_t sent;     // Bytes of session.reply that the kernel has taken.
+    int64_t due_ns;  // When the backend answers.
+    bool over;       // No further reply will come.
+    struct net_progress progress;
     struct session session;
 };
 
@@ -40,17 +41,14 @@ static int64_t now_ns;  // When this round began.
 static bool send_reply(struct client *c)
 {
     const char *rest = c->session.reply + c->sent;
-    ssize_t put = net_send(c->fd, rest, c->session.reply_len - c->sent);
+    ssize_t put = net_send(c->fd, rest, c->session.reply_len - c->sent, 0);
 
     // LESSON would-block: "not now" and "never again" are both -1; errno tells
     // them apart. Not now: keep the client and try again next round.
-    if (put < 0) {
-        int64_t stuck_ms = (now_ns - c->moved_ns) / NET_NS_PER_MS;
+    if (put < 0)
         return net_would_block() &&
-               !(stop_requested() && stuck_ms > NET_STALL_MS);
-    }
+               !(stop_requested() && net_stalled(c->fd, &c->progress));
     c->sent += (size_t)put;
-    c->moved_ns = now_ns;
     return true;
 }
 
@@ -70,8 +68,9 @@ static bool receive(struct client *c)
 static bool step(struct client *c)
 {
     struct session *s = &c->session;
+    bool replied = c->sent == s->reply_len;
 
-    if (c->sent == s->reply_len) {
+    if (replied) {
         // LESSON compute-blocks-all: no system call here waits, yet fib() in
         // session_answer() holds up every other client. Non-blocking calls do
         // not help with CPU work. Try it: ask for fib(45), and for fib(1).
@@ -82,7 +81,6 @@ static bool step(struct client *c)
                 return true;
         }
         c->sent = 0;
-        c->moved_ns = now_ns;
         if (opt.delay_ms > 0)
             c->due_ns = net_now_ns() + opt.delay_ms * (int64_t)NET_NS_PER_MS;
     }
@@ -97,9 +95,7 @@ static void accept_clients(void)
     while (client_count < opt.clients_max &&
            (fd = net_accept_now(listener, SOCK_NONBLOCK)) >= 0) {
         struct client *c = &clients[client_count++];
-        c->fd = fd;
-        c->sent = 0;
-        c->due_ns = 0;
+        *c = (struct client){.fd = fd};
         session_start(&c->session, &opt.rules);
     }
     if (client_count < opt.clients_max && !net_would_block())
@@ -111,19 +107,16 @@ static void step_clients(void)
 {
     now_ns = net_now_ns();
     for (int i = 0; i < client_count;) {
-        if (step(&clients[i])) {
+        struct client *c = &clients[i];
+        c->over = c->over || !step(c);
+        if (!c->over || net_lingers(c->fd, &c->progress)) {
             i++;
             continue;
         }
-        report_session(&clients[i].session);
-        close(clients[i].fd);
-        clients[i] = clients[--client_count];
+        report_session(&c->session);
+        close(c->fd);
+        *c = clients[--client_count];
     }
-}
-
-static void stop(void)
-{
-    // Nothing waits, so nothing has to be woken: the flag is enough.
 }
 
 int main(int argc, char **argv)
@@ -132,7 +125,7 @@ int main(int argc, char **argv)
     clients = calloc((size_t)opt.clients_max, sizeof *clients);
     if (clients == NULL || net_set_nonblocking(listener) != 0)
         startup_failed("nonblocking");
-    startup_ready(listener, stop);
+    startup_ready(listener, NULL);  // No wait to end: the flag is enough.
 
     while (!stop_requested()) {
         accept_clients();
@@ -141,9 +134,9 @@ int main(int argc, char **argv)
 
     close(listener);
     for (int i = 0; i < client_count; i++)
-        session_finish(&clients[i].session, net_unread(clients[i].fd));
+        if (!net_half_closed(clients[i].fd))
+            session_finish(&clients[i].session, net_unread(clients[i].fd));
     while (client_count > 0)
         step_clients();
-    free(clients);
     return report_summary();
 }

@@ -7,7 +7,7 @@
 //
 // What changed from fork.c: threads share everything, descriptors too, so there
 // is one close() and nobody to bury; a semaphore counts them. Next:
-//     diff -u servers/thread.c servers/coroutine.c
+//     diff -u servers/blocking.c servers/nonblocking.c
 
 #include <errno.h>
 #include <pthread.h>
@@ -29,7 +29,8 @@ static sem_t slots;  // How many clients we may still take.
 static pthread_attr_t attributes;
 
 // Receives until the client has completed a request and `s` holds the reply.
-// Returns false when no further reply will come.
+// Returns false when no further reply will come. Once the server is stopping,
+// only what has arrived already is taken.
 static bool next_reply(int client, struct session *s)
 {
     while (!session_answer(s)) {
@@ -38,7 +39,7 @@ static bool next_reply(int client, struct session *s)
         ssize_t got = net_recv(client, session_space(s), session_room(s));
         if (got < 0)
             return false;  // The connection broke.
-        if (stop_requested())
+        if (stop_requested() && !net_half_closed(client))
             session_finish(s, (size_t)got + net_unread(client));
         session_received(s, (size_t)got);
     }
@@ -63,7 +64,7 @@ static void *client_thread(void *arg)
     int client = (int)(intptr_t)arg;
 
     serve_client(client);
-    close(client);
+    net_hang_up(client);
     sem_post(&slots);
     return NULL;
 }
@@ -78,23 +79,29 @@ static void start_thread(int client)
 
     while ((errno = pthread_create(&thread, &attributes, client_thread, arg)) !=
            0) {
-        report_shortage("pthread_create");  // The client waits for a thread.
-        stop_wait(-1, NET_RETRY_MS);
-        if (stop_requested()) {
-            shutdown(client, SHUT_RD);
-            client_thread(arg);  // No time left to wait: serve it here.
-            break;
-        }
+        if (net_retry_later("pthread_create"))
+            continue;
+        shutdown(client, SHUT_RD);
+        client_thread(arg);  // No time left to wait: serve it here.
+        break;
     }
 }
 
 static void take_slot(void)
 {
     while (sem_wait(&slots) != 0)
-        ;  // A signal: stop() is about to post, or has.
+        ;  // A signal: end_waits() has posted.
 }
 
-static void stop(void)
+// Waits until there is room for one more client, and then for the client.
+// Returns -1 when the server is stopping.
+static int next_client(void)
+{
+    take_slot();
+    return net_accept(listener);
+}
+
+static void end_waits(void)
 {
     shutdown(listener, SHUT_RDWR);
     sem_post(&slots);  // The main thread may be waiting for one.
@@ -110,20 +117,20 @@ int main(int argc, char **argv)
         (errno = pthread_attr_setdetachstate(&attributes,
                                              PTHREAD_CREATE_DETACHED)) != 0)
         startup_failed("thread");
-    startup_ready(listener, stop);
+    startup_ready(listener, end_waits);
 
     int client, highest = listener;
-    for (take_slot(); (client = net_accept(listener)) >= 0; take_slot()) {
+    while ((client = next_client()) >= 0) {
         highest = client > highest ? client : highest;
         start_thread(client);
     }
 
-    // LESSON drain: threads share the table of descriptors, and all above the
-    // listener are clients. recv() returns what has arrived, then 0, and the
-    // threads end; when all slots are back (we hold one, stop() made one) they
-    // have.
-    for (client = listener + 1; client <= highest; client++)
-        shutdown(client, SHUT_RD);
+    // LESSON drain: threads share the table of descriptors, and all sockets
+    // above the listener are clients. recv() returns what has arrived, then 0,
+    // and the thread ends. We hold one slot and end_waits() made one: when as
+    // many as there were at first are back, all threads have.
+    for (int fd = listener + 1; fd <= highest; fd++)
+        shutdown(fd, SHUT_RD);
     for (int i = 0; i < opt.clients_max; i++)
         take_slot();
     return report_summary();

@@ -99,14 +99,20 @@ int net_accept(int listener)
 {
     int fd;
     while ((fd = net_accept_now(listener, 0)) < 0 && !net_would_block() &&
-           !stop_requested()) {
-        // LESSON out-of-descriptors: a full table is no reason to die, and the
-        // client stays in the queue, so accept() would fail again at once, and
-        // again. Pause instead: somebody may close a descriptor meanwhile.
-        report_shortage("accept");
-        stop_wait(-1, NET_RETRY_MS);
-    }
+           !stop_requested())
+        if (!net_retry_later("accept"))
+            break;
     return fd;
+}
+
+// LESSON out-of-descriptors: a full table is no reason to die, and the client
+// stays in the queue, so accept() would fail again at once, and again. Pause
+// instead: somebody may close a descriptor meanwhile.
+bool net_retry_later(const char *what)
+{
+    report_shortage(what);
+    stop_wait(-1, NET_RETRY_MS);
+    return !stop_requested();
 }
 
 int net_set_nonblocking(int fd)
@@ -129,13 +135,25 @@ ssize_t net_recv(int fd, void *buf, size_t size)
     return got;
 }
 
-ssize_t net_send(int fd, const void *buf, size_t len)
+ssize_t net_send(int fd, const void *buf, size_t len, int flags)
 {
     ssize_t put;
     do
-        put = send(fd, buf, len, MSG_NOSIGNAL);
+        put = send(fd, buf, len, flags | MSG_NOSIGNAL);
     while (put < 0 && errno == EINTR);
     return put;
+}
+
+// Sends some of it. Returns how much, which is 0 after NET_STALL_MS without any
+// progress, or -1.
+static ssize_t send_some(int fd, const char *data, size_t len)
+{
+    ssize_t put = net_send(fd, data, len, 0);
+    // send() sleeps until a third of the buffer is free. A slow reader may not
+    // have taken that much, but something: see whether there is any room.
+    if (put < 0 && net_would_block())
+        put = net_send(fd, data, len, MSG_DONTWAIT);
+    return put < 0 && net_would_block() ? 0 : put;
 }
 
 int net_send_all(int fd, const void *buf, size_t len)
@@ -143,11 +161,12 @@ int net_send_all(int fd, const void *buf, size_t len)
     // LESSON partial-writes: send() may take fewer bytes than offered, when the
     // socket's buffer fills up because the client does not read. It is no
     // error: offer the rest again, for as long as it takes.
-    for (size_t sent = 0; sent < len;) {
-        ssize_t put = net_send(fd, (const char *)buf + sent, len - sent);
-        if (put < 0 && (!net_would_block() || stop_requested()))
+    size_t sent = 0;
+    while (sent < len) {
+        ssize_t put = send_some(fd, (const char *)buf + sent, len - sent);
+        if (put < 0 || (put == 0 && stop_requested()))
             return -1;
-        sent += put > 0 ? (size_t)put : 0;
+        sent += (size_t)put;
     }
     return 0;
 }
@@ -158,13 +177,55 @@ size_t net_unread(int fd)
     return ioctl(fd, FIONREAD, &len) == 0 ? (size_t)len : 0;
 }
 
+bool net_half_closed(int fd)
+{
+    struct tcp_info info = {0};
+    socklen_t len = sizeof info;
+    getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len);
+    return info.tcpi_state == TCP_CLOSE_WAIT;
+}
+
+bool net_stalled(int fd, struct net_progress *progress)
+{
+    int left = 0;
+    ioctl(fd, TIOCOUTQ, &left);  // Sent, and not yet confirmed: see tcp(7).
+    int64_t now_ns = net_now_ns();
+    if ((size_t)left != progress->left || left == 0)
+        *progress = (struct net_progress){(size_t)left, now_ns};
+    return now_ns - progress->since_ns > (int64_t)NET_STALL_MS * NET_NS_PER_MS;
+}
+
+// LESSON close-can-lose: close() while input is unread resets the connection,
+// and a reset throws away the replies that are still on their way. So drop what
+// comes in (MSG_TRUNC), until all that was sent has been confirmed.
+bool net_lingers(int fd, struct net_progress *progress)
+{
+    if (!stop_requested())
+        return false;
+    (void)!recv(fd, NULL, INT_MAX, MSG_TRUNC | MSG_DONTWAIT);
+    return !net_stalled(fd, progress) && progress->left > 0;
+}
+
+void net_hang_up(int fd)
+{
+    struct net_progress progress = {0};
+    while (net_lingers(fd, &progress))
+        net_backend(NET_LINGER_MS);
+    close(fd);
+}
+
 void net_backend(int delay_ms)
 {
-    struct timespec left = {.tv_sec = delay_ms / NET_MS_PER_S,
-                            .tv_nsec = (long)(delay_ms % NET_MS_PER_S) *
-                                       NET_NS_PER_MS};
+    struct timespec left = net_timespec(delay_ms);
     while (delay_ms > 0 && nanosleep(&left, &left) != 0 && errno == EINTR)
         ;
+}
+
+struct timespec net_timespec(int ms)
+{
+    return (struct timespec){.tv_sec = ms / NET_MS_PER_S,
+                             .tv_nsec =
+                                 (long)(ms % NET_MS_PER_S) * NET_NS_PER_MS};
 }
 
 int64_t net_now_ns(void)

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 
 enum {
     NET_MS_PER_S = 1000,
@@ -17,6 +18,7 @@ enum {
     NET_NS_PER_S = 1000000000,
     NET_RETRY_MS = 100,   // pause before asking an exhausted system again
     NET_STALL_MS = 1000,  // how long a stopping server waits for a reader
+    NET_LINGER_MS = 10,   // how often it looks whether replies have arrived
 };
 
 // Raises the soft limit on open files to the hard one. Returns how many this
@@ -49,11 +51,17 @@ int net_set_nonblocking(int fd);
 // True when the last call failed only because it would have had to wait.
 bool net_would_block(void);
 
+// To be called after a call that found the system out of descriptors, memory,
+// processes or the like: reports that `what` failed (report.h), errno being the
+// reason, and waits NET_RETRY_MS or until a signal comes. Returns false when
+// the server is stopping.
+bool net_retry_later(const char *what);
+
 // recv(2) and send(2) that start again after a signal. net_send() reports a
 // vanished peer as EPIPE instead of raising SIGPIPE. On a blocking socket both
-// wait.
+// wait, net_send() not if `flags` say so (MSG_DONTWAIT).
 ssize_t net_recv(int fd, void *buf, size_t size);
-ssize_t net_send(int fd, const void *buf, size_t len);
+ssize_t net_send(int fd, const void *buf, size_t len, int flags);
 
 // Sends all `len` bytes on a blocking socket, however slowly they are taken;
 // but once the server is stopping (stop.h), a client that takes nothing for
@@ -63,9 +71,35 @@ int net_send_all(int fd, const void *buf, size_t len);
 // How many bytes have arrived on `fd` and were not received yet.
 size_t net_unread(int fd);
 
+// True when the client has said that it will send no more, and so there will be
+// an end to what arrives.
+bool net_half_closed(int fd);
+
+// Closes a client's connection, for good and in order. If the server is
+// stopping it first waits until the replies have arrived, but not longer than
+// NET_STALL_MS without progress.
+void net_hang_up(int fd);
+
+// How far the sending of a client's replies has come; all zero at first.
+struct net_progress {
+    size_t left;       // bytes that have not arrived yet
+    int64_t since_ns;  // when they were last seen to become fewer
+};
+
+// For a server that is stopping: true when what was sent has not come any
+// further for NET_STALL_MS.
+bool net_stalled(int fd, struct net_progress *progress);
+
+// net_hang_up() for who must not wait: drops what has arrived, and returns true
+// when `fd` should stay open a while longer.
+bool net_lingers(int fd, struct net_progress *progress);
+
 // Stands for a request to a backend that takes `delay_ms`: waits in
 // nanosleep(), also through signals. Returns at once for a delay of 0.
 void net_backend(int delay_ms);
+
+// `ms` milliseconds as the kernel wants them.
+struct timespec net_timespec(int ms);
 
 // The monotonic clock, which nobody can set.
 int64_t net_now_ns(void);

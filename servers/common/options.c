@@ -2,6 +2,7 @@
 
 #include "options.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
@@ -54,15 +55,16 @@ static void print_help(const struct options *opt, const struct rule *rules)
     printf("  --%-*s print this text\n", HELP_COLUMN, "help");
 }
 
-_Noreturn static void fail(const struct options *opt, const struct rule *r,
-                           const char *wanted, const char *text)
+_Noreturn void options_refuse(const struct options *opt, const char *name,
+                              const char *wants, const char *text)
 {
-    fprintf(stderr, "%s: --%s wants %s, not '%s'\n", opt->model, r->name,
-            wanted, text);
+    fprintf(stderr, "%s: --%s wants %s, not '%s'\n", opt->model, name, wants,
+            text);
     exit(EXIT_USAGE);
 }
 
-// Parses a whole decimal number. atoi() would read "80a" as 80, "abc" as 0.
+// Parses a whole decimal number. atoi() would read "80a" as 80, "abc" as 0;
+// strtol() would take " +80".
 static void parse_number(const struct options *opt, const struct rule *r,
                          const char *text)
 {
@@ -72,9 +74,9 @@ static void parse_number(const struct options *opt, const struct rule *r,
     long value = strtol(text, &end, 10);
 
     snprintf(wanted, sizeof wanted, "a number from %d to %d", r->min, r->max);
-    if (errno != 0 || end == text || *end != '\0' || value < r->min ||
-        value > r->max)
-        fail(opt, r, wanted, text);
+    if (!isdigit((unsigned char)*text) || errno != 0 || *end != '\0' ||
+        value < r->min || value > r->max)
+        options_refuse(opt, r->name, wanted, text);
     *r->number = (int)value;
 }
 
@@ -137,9 +139,6 @@ void options_parse(struct options *opt, int argc, char **argv)
     const char *framing = "line";
 
     // clang-format off
-    const struct rule framing_rule =
-        {"framing", "MODE", "a request is a line, or what one recv() returns: "
-                            "line|recv", .text = &framing};
     const struct rule rules[] = {
         {"host", "ADDR", "address to listen on", .text = &opt->host},
         {"port", "PORT", "0 lets the kernel pick",
@@ -157,7 +156,8 @@ void options_parse(struct options *opt, int argc, char **argv)
          .absent = opt->stack_kib == 0},
         {"trap", NULL, "sleep with nanosleep(), as one must not",
          .flag = &opt->trap, .absent = !opt->has_trap},
-        framing_rule,
+        {"framing", "MODE", "a request is a line, or what one recv() returns: "
+                            "line|recv", .text = &framing},
         {"quiet", NULL, "no log lines", .flag = &opt->quiet},
         {0},
     };
@@ -167,7 +167,7 @@ void options_parse(struct options *opt, int argc, char **argv)
     if (strcmp(framing, "recv") == 0)
         opt->rules.framing = SESSION_FRAMING_RECV;
     else if (strcmp(framing, "line") != 0)
-        fail(opt, &framing_rule, "line or recv", framing);
+        options_refuse(opt, "framing", "line or recv", framing);
     opt->clients_capped =
         room < CLIENTS_MAX_DEFAULT && opt->clients_max == room;
 }

@@ -18,11 +18,16 @@ struct options {
     int port;             // 0: the kernel picks a free one
     int backlog;          // connections the kernel queues for us
     int clients_max;      // connections served at once
-    bool clients_capped;  // it is what the limit on descriptors allows
+    bool clients_capped;  // it is what the limit on open files allows
     int delay_ms;         // how long the simulated backend takes per request
     bool quiet;           // no log lines
     struct session_rules rules;
 };
+
+// Prints one line on standard error that names the option and what it `wants`,
+// and exits with status 2.
+_Noreturn void options_refuse(const struct options *opt, const char *name,
+                              const char *wants, const char *text);
 
 // Fills `opt` from the command line. Exits: with status 2 and one line on
 // standard error that names the option for bad usage, with 0 after --help.

@@ -67,7 +67,8 @@ void report_shortage(const char *what)
 
     if (now_ns - last_ns >= NET_NS_PER_S) {
         last_ns = now_ns;
-        report_log("%s: %s; trying again", what, strerror(reason));
+        report_log("%s: %s; clients wait until there is room", what,
+                   strerror(reason));
     }
     errno = reason;
 }

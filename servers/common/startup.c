@@ -3,19 +3,36 @@
 #include "startup.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "net.h"
 #include "report.h"
 #include "stop.h"
 
+enum { FEW_CLIENTS = 1000 };  // fewer than a class experiment may need
+
 static const struct options *options;
+
+// A program may be started with its standard streams closed. Their descriptors
+// would then go to sockets, and what we print to a client.
+static void take_standard_streams(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
 
 int startup(struct options *opt, int argc, char **argv)
 {
+    take_standard_streams();
     options_parse(opt, argc, argv);
     options = opt;
     // send() is told so as well (net.c); this is for standard output.
@@ -26,10 +43,10 @@ int startup(struct options *opt, int argc, char **argv)
     int listener = net_listen(opt->host, opt->port, opt->backlog);
     if (listener >= 0)
         return listener;
+    if (errno == EINVAL || errno == EADDRNOTAVAIL)
+        options_refuse(opt, "host", "an address of this machine", opt->host);
     fprintf(stderr, "%s: cannot listen on %s:%d: %s\n", opt->model, opt->host,
-            opt->port,
-            errno == EINVAL ? "not an address of this machine"
-                            : strerror(errno));
+            opt->port, strerror(errno));
     exit(EXIT_FAILURE);
 }
 
@@ -38,9 +55,9 @@ void startup_ready(int listener, void (*on_stop)(void))
     int port = net_port(listener);
     if (port < 0 || stop_on_signal(on_stop) != 0)
         startup_failed("startup");
-    if (options->clients_capped)
-        report_log("at most %d clients at once, for want of descriptors",
-                   options->clients_max);
+    if (options->clients_capped && options->clients_max < FEW_CLIENTS)
+        report_log("serving at most %d clients at once (open files: %d)",
+                   options->clients_max, net_raise_descriptor_limit());
     report_ready(port);
 }
 

@@ -11,8 +11,8 @@
 // thing.
 int startup(struct options *opt, int argc, char **argv);
 
-// Arranges for SIGINT and SIGTERM to call `on_stop` (see stop.h), then says on
-// standard output that the server is ready. Call it when it is.
+// Arranges for SIGINT and SIGTERM to call `on_stop` (see stop.h; may be NULL),
+// then says on standard output that the server is ready. Call it when it is.
 void startup_ready(int listener, void (*on_stop)(void));
 
 // Prints "<model>: <what>: <reason in errno>" on standard error and exits: for

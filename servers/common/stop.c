@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MS_PER_S = 1000, NS_PER_MS = 1000000 };
+#include "net.h"
 
 // Not volatile sig_atomic_t: that is for one thread and its signal handler, and
 // here other threads look at it too.
@@ -30,7 +30,8 @@ static void on_stop_signal(int signo)
         raise(signo);  // Takes effect when this handler returns.
     }
     requested = true;
-    end_waits();
+    if (end_waits != NULL)
+        end_waits();
     errno = saved;
 }
 
@@ -63,9 +64,7 @@ bool stop_requested(void)
 bool stop_wait(int fd, int timeout_ms)
 {
     struct pollfd wanted = {.fd = fd, .events = POLLIN};
-    struct timespec timeout = {.tv_sec = timeout_ms / MS_PER_S,
-                               .tv_nsec =
-                                   (long)(timeout_ms % MS_PER_S) * NS_PER_MS};
+    struct timespec timeout = net_timespec(timeout_ms);
     return ppoll(&wanted, 1, timeout_ms < 0 ? NULL : &timeout,
                  holding ? &unheld : NULL) > 0;
 }

@@ -6,10 +6,10 @@
 #include <stdbool.h>
 
 // From now on, the first SIGTERM or SIGINT makes stop_requested() true and then
-// calls `on_stop` from inside the signal handler, where it may only make
-// async-signal-safe calls (signal-safety(7)). It should end the waits of the
-// server, and end them for good: a signal may come just before the wait begins.
-// A system call that the signal interrupts fails with EINTR.
+// calls `on_stop`, if not NULL, from inside the signal handler, where it may
+// only make async-signal-safe calls (signal-safety(7)). It should end the waits
+// of the server, and end them for good: a signal may come just before the wait
+// begins. A system call that the signal interrupts fails with EINTR.
 // A second signal ends the process at once; a child made by fork() later is
 // spared this, it ends with its parent. Returns 0, or -1 with errno set.
 int stop_on_signal(void (*on_stop)(void));

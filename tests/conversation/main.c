@@ -1,11 +1,32 @@
 // main.c - runs the conversation with every server named on the command line.
 //
-//     conversation bin/blocking bin/fork ...
+//     build/plain/tests/conversation/run bin/blocking bin/fork ...
+//
+// ONLY=stopping in the environment picks one part of it.
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "../tap.h"
 #include "conversation.h"
+
+static const struct {
+    const char *name;
+    void (*test)(const struct subject *subject);
+} parts[] = {
+    {"protocol", test_protocol}, {"hostile", test_hostile_clients},
+    {"limits", test_limits},     {"waiting", test_waiting},
+    {"stopping", test_stopping}, {"command_line", test_command_line},
+};
+
+static void converse(const struct subject *subject)
+{
+    const char *only = getenv("ONLY");
+    tap_subject(subject->model);
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        if (only == NULL || strcmp(only, parts[i].name) == 0)
+            parts[i].test(subject);
+}
 
 int main(int argc, char **argv)
 {
@@ -18,13 +39,7 @@ int main(int argc, char **argv)
             .one_at_a_time = strcmp(model, "blocking") == 0,
             .always_busy = strcmp(model, "nonblocking") == 0,
         };
-        tap_subject(model);
-        test_protocol(&subject);
-        test_hostile_clients(&subject);
-        test_limits(&subject);
-        test_waiting(&subject);
-        test_stopping(&subject);
-        test_command_line(&subject);
+        converse(&subject);
     }
     return done_testing();
 }

@@ -127,7 +127,9 @@ void peer_finish(struct peer *p)
 
 void peer_close(struct peer *p)
 {
-    close(p->fd);
+    if (p->fd >= 0)
+        close(p->fd);
+    p->fd = -1;
 }
 
 void peer_reset(struct peer *p)
