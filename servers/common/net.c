@@ -195,14 +195,27 @@ bool net_stalled(int fd, struct net_progress *progress)
     return now_ns - progress->since_ns > (int64_t)NET_STALL_MS * NET_NS_PER_MS;
 }
 
+// Receives what has arrived by now, for nothing.
+static void drop_input(int fd)
+{
+    char dropped[1024];
+    size_t left = net_unread(fd);
+    while (left > 0) {
+        ssize_t got = recv(fd, dropped, sizeof dropped, MSG_DONTWAIT);
+        if (got <= 0)
+            return;
+        left -= (size_t)got < left ? (size_t)got : left;
+    }
+}
+
 // LESSON close-can-lose: close() while input is unread resets the connection,
 // and a reset throws away the replies that are still on their way. So drop what
-// comes in (MSG_TRUNC), until all that was sent has been confirmed.
+// comes in, until all that was sent has been confirmed.
 bool net_lingers(int fd, struct net_progress *progress)
 {
     if (!stop_requested())
         return false;
-    (void)!recv(fd, NULL, INT_MAX, MSG_TRUNC | MSG_DONTWAIT);
+    drop_input(fd);
     return !net_stalled(fd, progress) && progress->left > 0;
 }
 

@@ -63,8 +63,9 @@ static void check_idle(const struct subject *subject)
            "while nobody talks, it takes what it gets of a core (%d %%)",
            percent);
     else
-        ok(asked && percent <= 5, "while nobody talks, it takes no CPU (%d %%)",
-           percent);
+        // ThreadSanitizer has a thread of its own that looks around.
+        ok(asked && percent <= 10,
+           "while nobody talks, it takes no CPU (%d %%)", percent);
     for (int i = 0; i < SILENT; i++)
         peer_close(&peers[i]);
     server_stop(&s, "idle");
