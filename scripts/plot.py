@@ -17,8 +17,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-import findings
-from experiments import MODELS, finished
+from experiments import finding, finished
 from results import duration, read_runs
 
 # Okabe and Ito's palette: told apart by colour-blind eyes, and on a projector.
@@ -78,7 +77,7 @@ def lines(axes, runs, column, wanted=lambda of: True):
     """One line per model over the connections, with a band from the lowest to
     the highest. A hollow marker: not every connection was served."""
     ends = []
-    for model in runs.models(MODELS):
+    for model in runs.models():
         points = []
         for connections in runs.values("connections"):
             of = runs.where(model=model, connections=connections)
@@ -125,7 +124,7 @@ def connection_axis(axes, connections):
 
 def draw_latency(figure, runs):
     rate, time = figure.subplots(1, 2)
-    models = runs.models(MODELS)
+    models = runs.models()
     connections = runs.values("connections")
     width = 0.8 / len(connections)
     for axes, column, scale in ((rate, "req_per_s", 1), (time, "p50_us", 1000)):
@@ -184,7 +183,7 @@ def draw_throughput(figure, runs):
 
 def draw_silent(figure, runs):
     axes = figure.subplots()
-    models = runs.models(MODELS)
+    models = runs.models()
     watched = max(run["duration_s"] for run in runs) * 1e6
     for i, model in enumerate(reversed(models)):
         of = runs.where(model=model)
@@ -231,7 +230,7 @@ def main(directory):
         draw, size = DRAW[experiment.name]
         figure = plt.figure(figsize=size)
         figure.subplots_adjust(left=0.075, right=0.98, bottom=0.95 / size[1], wspace=0.2)
-        title(figure, getattr(findings, experiment.name)(of), experiment.question)
+        title(figure, finding(experiment, of), experiment.question)
         draw(figure, of)
         figure.savefig(directory / f"{experiment.name}.png")
         plt.close(figure)
