@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -233,8 +234,11 @@ class Silent(unittest.TestCase):
 
 class Experiments(unittest.TestCase):
     def test_every_experiment_has_its_parts(self):
+        plot = (ROOT / "scripts" / "plot.py").read_text("utf-8")
+        drawn = set(re.findall(r'"(\w+)": draw_', plot))
         for experiment in EXPERIMENTS:
             self.assertLessEqual(set(experiment.columns), set(report.COLUMNS))
+            self.assertIn(experiment.name, drawn)
 
     def test_unfinished_experiments_are_left_out(self):
         runs = Runs(row(model, c) for model in ("fork", "thread")
