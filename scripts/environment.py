@@ -80,7 +80,8 @@ def disturbance(load, busy):
     if max(load, busy) <= BUSY_MAX:
         return []
     return [f"Other programs used this machine just before (load average "
-            f"{load:.1f}, {busy:.1f} cores busy): they disturb the figures."]
+            f"{load:.1f}, {busy:.1f} cores busy): they may disturb the "
+            "figures."]
 
 
 def describe(root, options, load, busy):

@@ -133,13 +133,12 @@ def finding(experiment, runs):
 
 
 def finished(runs):
-    """The experiments of which a whole round was made or tried, each with its
-    sound runs: an interrupted bench has others."""
-    models = runs.values("model")
+    """The experiments of which a whole round was made, or tried because the
+    next was begun, each with its sound runs: an interrupted bench has
+    others."""
     for experiment in EXPERIMENTS:
         of = runs.where(experiment=experiment.name)
-        made = {(run["model"], run["connections"]) for run in of}
-        cells = len(of.values("connections"))
-        tried = len(of.values("round")) > 1
-        if of.sound() and (tried or len(made) == cells * len(models)):
+        rounds = of.values("round")
+        whole = of and len(of) >= of[0].get("runs_per_round", 0)
+        if of.sound() and (whole or len(rounds) > 1):
             yield experiment, of.sound()

@@ -101,7 +101,7 @@ def benefit(at, second, one):
 # ---- throughput
 
 
-def in_order(at, models, column):
+def ranked(at, models, column):
     """The models from the lowest to the highest value, in groups: a new one
     begins where all rounds of those before lie below all rounds of the rest."""
     spread = {model: at.where(model=model).spread(column) for model in models}
@@ -132,7 +132,7 @@ def throughput(at):
     load = f"With {counted(at[0]['connections'], 'client')}"
     if not cost:
         return f"{load} no model serves all" + unserved(at)
-    first, *rest = in_order(at, cost, "server_cpu_us_per_req")
+    first, *rest = ranked(at, cost, "server_cpu_us_per_req")
     text = f"{load} {listed(first)} {verb(first, 'need')}"
     if not rest:
         return (f"{text}, in CPU time per request, {costs(first, cost)}"

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from typing import Callable
 
-from experiments import deciding, finding, finished
-from results import (counted, duration, faults, listed, rounded, with_range,
-                     wrapped)
+from experiments import EXPERIMENTS, deciding, finding, finished
+from results import (counted, duration, faults, in_order, listed, rounded,
+                     with_range, wrapped)
 
 BAR_WIDTH = 26
 TERMINAL_WIDTH = 80
+NOTHING_FINISHED = "No experiment was finished."
 
 
 # ---- Tables
@@ -133,26 +134,40 @@ def missing(runs, plan):
             loads.add(connections)
     for name, models in lacking.items():
         cells = listed(
-            f"{model} ({listed(f'{load:,}' for load in sorted(loads))})"
-            for model, loads in models.items())
+            f"{model} ({listed(f'{load:,}' for load in sorted(models[model]))})"
+            for model in in_order(models))
         yield f"No run of {name} with this many clients: {cells}."
 
 
 # ---- report.md
 
 
-def section(experiment, runs, has_picture):
-    name = experiment.name
-    text = [f"## {name}: {experiment.question}", "",
-            f"**{finding(experiment, runs)}.**", ""]
-    if has_picture:
-        text += [f"![{experiment.question}]({name}.png)", ""]
-    text += [table(experiment, runs), "", experiment.explanation, "",
-             f"Again: `make bench ONLY={name}`", ""]
-    return text
+def section(directory, experiment, runs, said):
+    """Everything about one experiment, below what is `said` of it."""
+    text = [f"## {experiment.name}: {experiment.question}", "",
+            f"**{said}.**", ""]
+    if has_picture(directory, experiment):
+        text += [f"![{experiment.question}]({experiment.name}.png)", ""]
+    return text + [table(experiment, runs), "", experiment.explanation, "",
+                   f"Again: `make bench ONLY={experiment.name}`", ""]
+
+
+def sections(directory, runs):
+    """First the experiments that have a finding, then the figures of others
+    that were begun."""
+    shown = dict(finished(runs))
+    for experiment, of in shown.items():
+        yield from section(directory, experiment, of, finding(experiment, of))
+    for experiment in EXPERIMENTS:
+        of = runs.sound().where(experiment=experiment.name)
+        if of and experiment not in shown:
+            yield from section(directory, experiment, of,
+                               "Not one whole round: nothing can be compared")
 
 
 def how_to_read(runs):
+    if not runs:
+        return []
     rounds = runs.rounds()
     least = "" if rounds == len(runs.values("round")) else "at least "
     return [
@@ -168,22 +183,24 @@ def environment(facts):
     return "".join(f"{name:{width}}{fact}\n" for name, fact in facts.items())
 
 
+def what_came_out(directory, runs):
+    for experiment, of in finished(runs):
+        name = experiment.name
+        if has_picture(directory, experiment):
+            name = f"[{name}]({name}.png)"
+        yield f"- {name}: {finding(experiment, of)}."
+
+
 def write_report(directory, runs, facts, warnings):
     """`facts` describe the machine, `warnings` are sentences."""
-    shown = list(finished(runs))
     text = ["# How servers wait", ""]
     if warnings:
         text += ["## Warnings", "", *(f"- {line}" for line in warnings), ""]
     text += ["## What came out", ""]
-    text += [f"- [{e.name}]({e.name}.png): {finding(e, of)}." if
-             has_picture(directory, e) else f"- {e.name}: {finding(e, of)}."
-             for e, of in shown] or ["No experiment was finished."]
+    text += [*what_came_out(directory, runs)] or [NOTHING_FINISHED]
     text += ["", f"On {facts['processor']}, {facts['cores']} cores, "
              f"{facts['kernel']}, {facts['date']}; more at the end.", ""]
-    if shown:
-        text += how_to_read(runs.sound())
-    for experiment, of in shown:
-        text += section(experiment, of, has_picture(directory, experiment))
+    text += [*how_to_read(runs.sound()), *sections(directory, runs)]
     text += ["## The machine", "", "```", environment(facts).strip(), "```", ""]
     (directory / "report.md").write_text("\n".join(text), encoding="utf-8")
 
@@ -223,7 +240,7 @@ def summary_lines(column, at):
 def print_summary(runs):
     shown = list(finished(runs))
     if not shown:
-        print("No experiment was finished.")
+        print(NOTHING_FINISHED)
     for experiment, of in shown:
         at = deciding(experiment, of)
         column = COLUMNS[experiment.columns[0]]

@@ -38,6 +38,12 @@ def faults(run):
     return [f"{text}: {run[c]:,.0f}" for c, text in FAULTS.items() if run[c]]
 
 
+def in_order(models):
+    """Our models as they are always shown, then others."""
+    return ([model for model in MODELS if model in models]
+            + sorted(set(models) - set(MODELS)))
+
+
 class Runs(list):
     """Rows of runs.csv."""
 
@@ -53,10 +59,8 @@ class Runs(list):
         return sorted({run[column] for run in self})
 
     def models(self):
-        """The models that have runs: ours in their order, then others."""
-        found = {run["model"] for run in self}
-        return ([model for model in MODELS if model in found]
-                + sorted(found - set(MODELS)))
+        """The models that have runs."""
+        return in_order({run["model"] for run in self})
 
     def spread(self, column):
         """(median, lowest, highest) of a column over the rounds."""

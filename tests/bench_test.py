@@ -1,18 +1,22 @@
 #!/usr/bin/env python3
-"""Tests of the bench: its arithmetic, its sentences, interruption, and life
-without matplotlib. Prints the same last line as the tests in C."""
+"""Tests of the bench: its arithmetic, its sentences, what it does with broken
+programs and with interruption, and life without matplotlib. Prints the same
+last line as the tests in C."""
 
 import contextlib
 import io
 import os
 import pathlib
 import re
+import resource
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+import types
 import unittest
+import unittest.mock
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -20,8 +24,11 @@ sys.path.insert(0, str(ROOT / "scripts"))
 import environment  # noqa: E402
 import findings  # noqa: E402
 import report  # noqa: E402
+import runner  # noqa: E402
 from experiments import (  # noqa: E402
     EXPERIMENTS, deciding, finding, finished, fitting)
+from interruption import Interrupted, held_back  # noqa: E402
+from interruption import raise_when_stopped, wait  # noqa: E402
 from results import (  # noqa: E402
     MODELS, Runs, counted, duration, factor, faults, listed, read_runs,
     rounded, with_range, wrapped)
@@ -241,14 +248,14 @@ class Experiments(unittest.TestCase):
             self.assertIn(experiment.name, drawn)
 
     def test_unfinished_experiments_are_left_out(self):
-        runs = Runs(row(model, c) for model in ("fork", "thread")
-                    for c in (1, 10, 100, 1000))
+        runs = Runs(row(model, c, runs_per_round=8)
+                    for model in ("fork", "thread") for c in (1, 10, 100, 1000))
         self.assertEqual([e.name for e, _ in finished(runs)], ["throughput"])
         self.assertEqual(list(finished(Runs(runs[:-1]))), [])
 
     def test_a_cell_that_always_fails_hides_no_others(self):
-        runs = Runs(row("fork", c, number) for c in (1, 10)
-                    for number in (1, 2))
+        runs = Runs(row("fork", c, number, runs_per_round=4)
+                    for c in (1, 10) for number in (1, 2))
         runs += [row("thread", 1, number) for number in (1, 2)]
         self.assertEqual([e.name for e, _ in finished(runs)], ["throughput"])
 
@@ -314,68 +321,209 @@ class Report(unittest.TestCase):
         self.assertEqual(len(environment.disturbance(0.0, 1.5)), 1)
 
 
-def processes_of(program):
-    """Processes that run one of our servers or the client."""
+class Processes(unittest.TestCase):
+    """A run with programs that do not behave."""
+
+    def tearDown(self):
+        for signo in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(signo, signal.SIG_DFL)
+
+    def run_with(self, server, client="exit 0", timeout_s=5):
+        """Makes a run with two shell scripts."""
+        with tempfile.TemporaryDirectory() as scratch, held_back():
+            directory = pathlib.Path(scratch)
+            for name, script in (("fork", server), ("fibload", client)):
+                (directory / name).write_text(f"#!/bin/sh\n{script}\n")
+                (directory / name).chmod(0o755)
+            run = {"experiment": SILENT, "cell": SILENT.cells[0],
+                   "model": "fork", "round": 1}
+            options = types.SimpleNamespace(bin=directory, quick=True,
+                                            models=["fork"])
+            with unittest.mock.patch.multiple(
+                    runner, READY_TIMEOUT_S=timeout_s, CLIENT_TIMEOUT_S=1):
+                runner.make_run(run, options, directory, None)
+
+    GOOD = "echo fork: listening on 127.0.0.1:1234; exec sleep 100"
+
+    def test_programs_that_behave(self):
+        self.run_with(self.GOOD)
+        self.run_with(self.GOOD, "exit 1")
+
+    def test_servers_that_do_not_start(self):
+        for script, text in (("sleep 100 & wait", "not ready within 0.2 s"),
+                             ("exit 1", "did not start"),
+                             ("echo no port; sleep 100", "did not start")):
+            with self.assertRaisesRegex(runner.StartFailed, text):
+                self.run_with(script, timeout_s=0.2 if "&" in script else 5)
+
+    def test_clients_that_fail(self):
+        for script, text in (("exit 2", "status 2"),
+                             ("kill -SEGV $$", "status -11"),
+                             ("sleep 100", "did not end")):
+            with self.assertRaisesRegex(runner.RunFailed, text):
+                self.run_with(self.GOOD, script)
+
+    def test_a_signal_comes_only_where_it_is_waited(self):
+        raise_when_stopped()
+        with held_back(), runner.started(["sleep", "100"], None) as process:
+            os.kill(os.getpid(), signal.SIGINT)
+            self.assertIsNone(process.poll())
+            with self.assertRaises(Interrupted):
+                wait(process, 100)
+        self.assertEqual(process.returncode, -signal.SIGKILL)
+
+
+def processes_in(session_of):
+    """Processes that run one of our programs on behalf of this bench."""
     found = []
-    for path in pathlib.Path("/proc").glob("[0-9]*/exe"):
-        try:
-            target = os.readlink(path)
-        except OSError:
-            continue
-        if target.startswith(str(ROOT / "bin") + "/") and pathlib.Path(target).name in program:
-            found.append(target)
+    for path in pathlib.Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if session_of.encode() in path.read_bytes():
+                found.append(path.parent.name)
     return found
 
 
 class Bench(unittest.TestCase):
-    def start(self, directory, *arguments, **variables):
+    """The whole program."""
+
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.scratch = pathlib.Path(scratch.name)
+        self.out = self.scratch / "out"
+
+    def start(self, *arguments, **options):
+        """With the name of our folder in the environment, which is how
+        processes that are left are found."""
+        variables = {"BENCH_TEST": str(self.scratch), **options.pop("env", {})}
         return subprocess.Popen(
-            [sys.executable, ROOT / "scripts" / "bench", "--quick", "--out", directory, *arguments],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, **variables},
-        )
+            [sys.executable, ROOT / "scripts" / "bench", "--quick",
+             "--out", self.out, *arguments],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            env={**os.environ, **variables}, **options)
+
+    def finish(self, *arguments, **options):
+        """What a bench says, on one line, and its exit status. If anything
+        can draw at all, it must have drawn."""
+        bench = self.start(*arguments, **options)
+        said = " ".join(bench.communicate()[0].split())
+        self.assertNotIn("Traceback", said)
+        self.assertNotIn("plot.py failed", said)
+        return said, bench.returncode
+
+    def fake_matplotlib(self, code):
+        (self.scratch / "matplotlib.py").write_text(f"{code}\n")
+        return {"PYTHONPATH": str(self.scratch)}
+
+    def wait_for(self, path, timeout_s=30):
+        until = time.monotonic() + timeout_s
+        while time.monotonic() < until and not path.exists():
+            time.sleep(0.05)
+
+    def report(self):
+        return (self.out / "report.md").read_text()
 
     def test_a_small_bench_without_matplotlib(self):
-        with tempfile.TemporaryDirectory() as scratch:
-            directory = pathlib.Path(scratch) / "out"
-            (pathlib.Path(scratch) / "matplotlib.py").write_text("raise ImportError\n")
-            bench = self.start(directory, "--only", "silent", "--models", "blocking thread", PYTHONPATH=scratch)
-            said, _ = bench.communicate()
-            self.assertEqual(bench.returncode, 0, said)
-            self.assertIn("make setup", said)
-            self.assertIn("Behind a silent client blocking leaves", said)
-            self.assertIn("Behind a silent client blocking leaves", (directory / "report.md").read_text())
-            self.assertEqual(len(read_runs(directory / "runs.csv")), 4)
-            self.assertIn("kernel", (directory / "environment.txt").read_text())
+        said, status = self.finish(
+            "--only", "silent", "--models", "blocking thread",
+            env=self.fake_matplotlib("raise ImportError"))
+        self.assertEqual(status, 0, said)
+        self.assertIn("make setup", said)
+        self.assertIn("blocking leaves the next one without a reply", said)
+        self.assertIn("blocking leaves the next one", self.report())
+        self.assertEqual(len(read_runs(self.out / "runs.csv")), 4)
+        self.assertIn("kernel", (self.out / "environment.txt").read_text())
 
     def test_interruption_leaves_a_report_and_no_process(self):
-        with tempfile.TemporaryDirectory() as scratch:
-            directory = pathlib.Path(scratch) / "out"
-            bench = self.start(directory, "--only", "throughput", "--models", "fork coroutine")
-            until = time.monotonic() + 30
-            while time.monotonic() < until and not (directory / "runs.csv").exists():
-                time.sleep(0.05)
+        for signo in (signal.SIGINT, signal.SIGTERM):
+            bench = self.start("--only", "throughput", "--models",
+                               "fork coroutine")
+            self.wait_for(self.out / "runs.csv")
             time.sleep(0.3)
-            bench.send_signal(signal.SIGINT)
+            self.assertGreater(len(processes_in(str(self.scratch))), 1)
+            bench.send_signal(signo)
             said, _ = bench.communicate(timeout=60)
             self.assertEqual(bench.returncode, 130, said)
-            self.assertIn("not all runs were made", (directory / "report.md").read_text())
-            self.assertGreaterEqual(len(read_runs(directory / "runs.csv")), 1)
-            self.assertEqual(processes_of((*MODELS, "fibload")), [])
+            self.assertNotIn("Traceback", said)
+            self.assertIn("Interrupted after ", self.report())
+            self.assertIn("nothing can be compared", self.report())
+            self.assertGreaterEqual(len(read_runs(self.out / "runs.csv")), 1)
+            self.assertEqual(processes_in(str(self.scratch)), [])
+            self.out = self.scratch / "again"
+
+    def test_interruption_while_drawing_leaves_the_report(self):
+        drawing = self.scratch / "drawing"
+        bench = self.start(
+            "--only", "silent", "--models", "fork",
+            env=self.fake_matplotlib(f"import time\nopen('{drawing}', 'w')\n"
+                                     "time.sleep(100)"))
+        self.wait_for(drawing)
+        bench.send_signal(signal.SIGINT)
+        said, _ = bench.communicate(timeout=60)
+        self.assertEqual(bench.returncode, 0, said)
+        self.assertIn("not all pictures were drawn", said)
+        self.assertIn("fork answers within", self.report())
+        self.assertEqual(processes_in(str(self.scratch)), [])
+
+    def test_a_server_that_is_broken_is_left_out_and_named(self):
+        programs = self.scratch / "bin"
+        programs.mkdir()
+        (programs / "fibload").symlink_to(ROOT / "bin" / "fibload")
+        (programs / "thread").symlink_to(ROOT / "bin" / "thread")
+        (programs / "fork").write_text("#!/bin/sh\nexit 1\n")
+        (programs / "fork").chmod(0o755)
+        said, status = self.finish("--only", "silent", "--models",
+                                   "fork thread", "--bin", programs)
+        self.assertEqual(status, 1, said)
+        self.assertEqual(said.count("fork did not start"), 1)
+        self.assertIn("No run of silent with this many clients: fork (1)",
+                      self.report())
+        self.assertIn("thread answers within", self.report())
+
+    def test_few_descriptors(self):
+        said, status = self.finish(
+            "--only", "throughput", "--models", "coroutine", "--rounds", "1",
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE,
+                                                  (64, 64)))
+        self.assertEqual(status, 0, said)
+        runs = read_runs(self.out / "runs.csv")
+        self.assertEqual(runs.values("connections"), [1, 10, 32])
+        self.assertTrue(runs.all_served())
+        self.assertIn("32 instead of 1,000 connections", self.report())
+
+    def test_a_machine_with_one_core(self):
+        core = min(os.sched_getaffinity(0))
+        said, status = self.finish(
+            "--only", "silent", "--models", "fork",
+            preexec_fn=lambda: os.sched_setaffinity(0, {core}))
+        self.assertEqual(status, 0, said)
+        runs = read_runs(self.out / "runs.csv")
+        self.assertEqual(runs.values("pinned"), [0])
 
     def test_bad_arguments(self):
-        with tempfile.TemporaryDirectory() as scratch:
-            for arguments in (["--only", "nonsense"], ["--models", "nonsense"]):
-                bench = self.start(pathlib.Path(scratch) / "out", *arguments)
-                said, _ = bench.communicate()
-                self.assertNotEqual(bench.returncode, 0)
-                self.assertIn("nonsense", said)
+        (self.scratch / "fork").write_text("")
+        for arguments, text in (
+                (["--only", "nonsense"], "no experiment 'nonsense'"),
+                (["--models", "nonsense"], "nonsense"),
+                (["--bin", self.scratch, "--models", "fork"], "no program"),
+                (["--rounds", "0"], "a number from 1"),
+                (["--rounds", "two"], "a number from 1"),
+                (["--out", self.scratch], "exists already"),
+                (["--draw", self.scratch], "has no runs.csv")):
+            said, status = self.finish(*arguments)
+            self.assertEqual(status, 2, said)
+            self.assertIn(text, said)
+        said, status = self.finish("--out", "/proc/no/folder")
+        self.assertEqual(status, 1, said)
 
 
 if __name__ == "__main__":
-    tests = unittest.defaultTestLoader.loadTestsFromModule(sys.modules[__name__])
+    tests = unittest.defaultTestLoader.loadTestsFromModule(
+        sys.modules[__name__])
     result = unittest.TextTestRunner(verbosity=2).run(tests)
-    failed = len(result.failures) + len(result.errors)
-    for test, why in result.failures + result.errors:
+    bad = result.failures + result.errors
+    for test, why in bad:
         print(f"not ok - {test}\n# {why.strip().splitlines()[-1]}")
-    print(f"# {result.testsRun - failed} passed, {failed} failed", flush=True)
-    sys.exit(failed > 0)
+    passed = result.testsRun - len(bad)
+    print(f"# {passed} passed, {len(bad)} failed", flush=True)
+    sys.exit(len(bad) > 0)
