@@ -321,6 +321,21 @@ class Report(unittest.TestCase):
         self.assertEqual(len(environment.disturbance(0.0, 1.5)), 1)
 
 
+def processes_of(folder):
+    """Processes with this folder in their environment. Those that were just
+    killed get a moment."""
+    for _ in range(20):
+        found = []
+        for path in pathlib.Path("/proc").glob("[0-9]*/environ"):
+            with contextlib.suppress(OSError):
+                if folder.encode() in path.read_bytes():
+                    found.append(path.parent.name)
+        if not found:
+            break
+        time.sleep(0.01)
+    return found
+
+
 class Processes(unittest.TestCase):
     """A run with programs that do not behave."""
 
@@ -339,11 +354,17 @@ class Processes(unittest.TestCase):
                    "model": "fork", "round": 1}
             options = types.SimpleNamespace(bin=directory, quick=True,
                                             models=["fork"])
-            with unittest.mock.patch.multiple(
-                    runner, READY_TIMEOUT_S=timeout_s, CLIENT_TIMEOUT_S=1):
-                runner.make_run(run, options, directory, None)
+            try:
+                with unittest.mock.patch.multiple(
+                        runner, READY_TIMEOUT_S=timeout_s, CLIENT_TIMEOUT_S=1):
+                    runner.make_run(run, options, directory, None)
+            finally:
+                self.assertEqual(processes_of(scratch), [])
 
-    GOOD = "echo fork: listening on 127.0.0.1:1234; exec sleep 100"
+    # With a child that does not end when its server does, and which is found
+    # by its environment: $0 is in our folder.
+    GOOD = ("MARK=$0 sleep 100 & echo fork: listening on 127.0.0.1:1234; "
+            "exec sleep 100")
 
     def test_programs_that_behave(self):
         self.run_with(self.GOOD)
@@ -371,16 +392,6 @@ class Processes(unittest.TestCase):
             with self.assertRaises(Interrupted):
                 wait(process, 100)
         self.assertEqual(process.returncode, -signal.SIGKILL)
-
-
-def processes_in(session_of):
-    """Processes that run one of our programs on behalf of this bench."""
-    found = []
-    for path in pathlib.Path("/proc").glob("[0-9]*/environ"):
-        with contextlib.suppress(OSError):
-            if session_of.encode() in path.read_bytes():
-                found.append(path.parent.name)
-    return found
 
 
 class Bench(unittest.TestCase):
@@ -440,7 +451,7 @@ class Bench(unittest.TestCase):
                                "fork coroutine")
             self.wait_for(self.out / "runs.csv")
             time.sleep(0.3)
-            self.assertGreater(len(processes_in(str(self.scratch))), 1)
+            self.assertGreater(len(processes_of(str(self.scratch))), 1)
             bench.send_signal(signo)
             said, _ = bench.communicate(timeout=60)
             self.assertEqual(bench.returncode, 130, said)
@@ -448,7 +459,7 @@ class Bench(unittest.TestCase):
             self.assertIn("Interrupted after ", self.report())
             self.assertIn("nothing can be compared", self.report())
             self.assertGreaterEqual(len(read_runs(self.out / "runs.csv")), 1)
-            self.assertEqual(processes_in(str(self.scratch)), [])
+            self.assertEqual(processes_of(str(self.scratch)), [])
             self.out = self.scratch / "again"
 
     def test_interruption_while_drawing_leaves_the_report(self):
@@ -458,12 +469,13 @@ class Bench(unittest.TestCase):
             env=self.fake_matplotlib(f"import time\nopen('{drawing}', 'w')\n"
                                      "time.sleep(100)"))
         self.wait_for(drawing)
+        self.assertIn("fork answers within", self.report())
         bench.send_signal(signal.SIGINT)
         said, _ = bench.communicate(timeout=60)
         self.assertEqual(bench.returncode, 0, said)
         self.assertIn("not all pictures were drawn", said)
         self.assertIn("fork answers within", self.report())
-        self.assertEqual(processes_in(str(self.scratch)), [])
+        self.assertEqual(processes_of(str(self.scratch)), [])
 
     def test_a_server_that_is_broken_is_left_out_and_named(self):
         programs = self.scratch / "bin"
