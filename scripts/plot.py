@@ -221,7 +221,7 @@ def log_axis(axes, values):
     high = 1.25 * max(values)
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     ticks = [step * 10.0 ** power for power in range(first, last + 1)
-             for step in (1, 2, 5)]
+             for step in (1, 2, 3, 5)]
     axes.set_yscale("log")
     axes.set_yticks([tick for tick in ticks if low <= tick <= high])
     axes.set_ylim(low, high)
