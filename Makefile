@@ -65,7 +65,8 @@ $(BUILD)/%.o: %.S
 
 BENCH   := $(if $(QUICK),--quick) $(if $(ONLY),--only "$(ONLY)") \
            $(if $(filter file,$(origin MODELS)),,--models "$(MODELS)") \
-           $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED))
+           $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED)) \
+           --bin "$(BIN)"
 
 setup:  ## Install what is missing: compiler, python3, matplotlib
 	@scripts/setup

@@ -7,39 +7,50 @@ import platform
 import re
 import resource
 import subprocess
+import time
+
+BUSY_SAMPLE_S = 0.3
+BUSY_MAX = 1.0  # load average, or cores in use, that leaves figures in peace
+
+
+def text_of(path):
+    try:
+        return pathlib.Path(path).read_text(encoding="utf-8")
+    except OSError:
+        return ""
 
 
 def first_line(path):
-    try:
-        return pathlib.Path(path).read_text(encoding="utf-8").split("\n")[0].strip()
-    except OSError:
-        return "unknown"
+    return text_of(path).split("\n")[0].strip() or "unknown"
 
 
 def output(*command, cwd=None):
     try:
-        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=True)
+        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True,
+                              check=True)
         return done.stdout.strip().split("\n")[0]
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
 
 
 def processor():
-    text = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    text = text_of("/proc/cpuinfo")
     model = re.search(r"^model name\s*: (.*)$", text, re.M)
-    virtual = " (virtual machine)" if re.search(r"^flags.*\bhypervisor\b", text, re.M) else ""
-    return (model[1] if model else platform.machine()) + virtual
+    virtual = re.search(r"^flags.*\bhypervisor\b", text, re.M)
+    return ((model[1] if model else platform.machine())
+            + (" (virtual machine)" if virtual else ""))
 
 
 def memory():
-    kib = int(re.search(r"MemTotal:\s*(\d+)", pathlib.Path("/proc/meminfo").read_text(encoding="utf-8"))[1])
-    return f"{kib / 2**20:.1f} GiB"
+    total = re.search(r"MemTotal:\s*(\d+)", text_of("/proc/meminfo"))
+    return f"{int(total[1]) / 2**20:.1f} GiB" if total else "unknown"
 
 
 def limit(which):
-    soft, hard = resource.getrlimit(which)
     def text(value):
         return "unlimited" if value == resource.RLIM_INFINITY else str(value)
+
+    soft, hard = resource.getrlimit(which)
     return f"{text(soft)} (hard {text(hard)})"
 
 
@@ -50,27 +61,56 @@ def compiler(root):
     return f"{output(name, '--version')}: {said}"
 
 
-def describe(root, options):
-    facts = {
-        "date": datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
+def cpu_ticks():
+    """CPU time since the start of the machine: in use, and stolen from it."""
+    fields = first_line("/proc/stat").split()[1:9]
+    user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, fields)
+    return user + nice + system + irq + softirq + steal
+
+
+def busy_cores():
+    """How many cores are in use while we do nothing."""
+    before = cpu_ticks()
+    time.sleep(BUSY_SAMPLE_S)
+    return (cpu_ticks() - before) / os.sysconf("SC_CLK_TCK") / BUSY_SAMPLE_S
+
+
+def disturbance(load, busy):
+    """A sentence if others use the machine, else nothing."""
+    if max(load, busy) <= BUSY_MAX:
+        return []
+    return [f"Other programs used this machine just before (load average "
+            f"{load:.1f}, {busy:.1f} cores busy): they may disturb the "
+            "figures."]
+
+
+def describe(root, options, load, busy):
+    """Facts by name, for people."""
+    now = datetime.datetime.now().astimezone()
+    system = "/proc/sys/"
+    cores = f"{len(os.sched_getaffinity(0))} of {os.cpu_count()}"
+    return {
+        "date": now.strftime("%Y-%m-%d %H:%M %Z"),
         "source": output("git", "describe", "--always", "--dirty", cwd=root),
         "rounds": options.rounds,
         "seed": options.seed,
         "quick": "yes" if options.quick else "no",
         "processor": processor(),
-        "cores": f"{len(os.sched_getaffinity(0))} of {os.cpu_count()}",
+        "cores": cores,
         "memory": memory(),
-        "kernel": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "clock source": first_line("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
-        "frequency governor": first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
-        "load before": first_line("/proc/loadavg"),
+        "kernel": " ".join((platform.system(), platform.release(),
+                            platform.machine())),
+        "clock source": first_line("/sys/devices/system/clocksource/"
+                                   "clocksource0/current_clocksource"),
+        "frequency governor": first_line("/sys/devices/system/cpu/cpu0/"
+                                         "cpufreq/scaling_governor"),
+        "load before": f"{load:.2f} on average, {busy:.1f} cores busy",
         "compiler": compiler(root),
         "python": platform.python_version(),
         "open files": limit(resource.RLIMIT_NOFILE),
         "processes": limit(resource.RLIMIT_NPROC),
-        "net.core.somaxconn": first_line("/proc/sys/net/core/somaxconn"),
-        "ip_local_port_range": first_line("/proc/sys/net/ipv4/ip_local_port_range"),
-        "vm.max_map_count": first_line("/proc/sys/vm/max_map_count"),
+        "net.core.somaxconn": first_line(system + "net/core/somaxconn"),
+        "ip_local_port_range": first_line(
+            system + "net/ipv4/ip_local_port_range"),
+        "vm.max_map_count": first_line(system + "vm/max_map_count"),
     }
-    width = max(len(name) for name in facts) + 2
-    return "".join(f"{name:{width}}{value}\n" for name, value in facts.items())

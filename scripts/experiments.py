@@ -1,15 +1,17 @@
 """The experiments of the bench, as data.
 
 Each asks one question. Its grid is every cell with every model; a cell is one
-run of the client. Adding an experiment is adding an entry here, a function in
-findings.py that says what came out, and one in plot.py that draws it.
+run of the client. Adding an experiment is adding an entry here, its finding in
+findings.py, and in plot.py the picture that shows it.
 """
 
-import pathlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Callable
 
-# In the order in which they are shown.
-MODELS = tuple((pathlib.Path(__file__).parent.parent / "servers" / "MODELS").read_text().split())
+import findings
+
+# What server and client need besides one descriptor per connection.
+DESCRIPTORS_OF_THEIR_OWN = 32
 
 
 @dataclass(frozen=True)
@@ -27,63 +29,116 @@ class Experiment:
     name: str
     question: str
     cells: tuple
+    load: int  # the connections at which the finding is judged
     seconds: float  # measured in one run
     # Server and client on a core each: then both always have one, and cannot
     # take it from each other. Not where the question is who uses the cores.
     pinned: bool
+    finding: Callable
+    columns: tuple  # of the table, see report.py; the first one sums it up
     explanation: str
 
 
 EXPERIMENTS = (
     Experiment(
         name="latency",
-        question="One long request at a time from each client: who uses the cores?",
+        question="One long request at a time from each client: "
+                 "who uses the cores?",
         cells=tuple(Cell(connections, n=30) for connections in (1, 2, 4)),
+        load=4,
         seconds=0.5,
         pinned=False,
+        finding=findings.latency,
+        columns=("rate", "served", "cores", "cpu_ms", "p50"),
         explanation=(
             "fib(30) is all computation. Processes and threads are spread over "
             "the cores by the kernel; a server with one thread computes one "
-            "request after the other, however cleverly it waits, and its clients "
-            "queue. Waiting well is not computing in parallel."
+            "request after the other, however cleverly it waits, and its "
+            "clients queue. Waiting well is not computing in parallel.\n\n"
+            "Compare models at the same load, not one load with another: a "
+            "single client lets the cores fall asleep between its requests, "
+            "and a core that was just woken is slow at first. More clients "
+            "keep it awake, so that two may get more than twice the replies "
+            "of one, even from a server that never leaves its core."
         ),
     ),
     Experiment(
         name="throughput",
         question="Many tiny requests: what does a request cost?",
         cells=tuple(Cell(connections) for connections in (1, 10, 100, 1000)),
+        load=100,
         seconds=0.5,
         pinned=True,
+        finding=findings.throughput,
+        columns=("rate", "served", "cpu_us", "p50", "p99", "switches",
+                 "processes", "threads", "pss", "client"),
         explanation=(
             "fib(1) is no work at all: what remains is receiving, sending and "
-            "deciding who is next. A process or thread is put to sleep and woken "
-            "for every request; one thread that finds many clients ready at once "
-            "is not. With one connection every server waits for the network, and "
-            "the figure shows how long a sleeping core takes to wake."
+            "deciding who is next. A process or thread is put to sleep and "
+            "woken for every request; one thread that finds many clients ready "
+            "at once is not. With one connection every server waits for the "
+            "network, and the figure shows how long a sleeping core takes to "
+            "wake. Where the client is busy for 90 % of the time or more, it "
+            "is the limit: the server could do at least that much (≥)."
         ),
     ),
     Experiment(
         name="silent",
-        question="The first client connects and says nothing: is the second served?",
-        cells=(Cell(1, idle=1, requests=50),),
-        seconds=1.5,
+        question="The first client connects and says nothing: "
+                 "is the second served?",
+        cells=(Cell(1, idle=1, requests=1),),
+        load=1,
+        seconds=1.0,
         pinned=True,
+        finding=findings.silent,
+        columns=("first_reply", "served"),
         explanation=(
-            "The blocking server sits in recv() for the client that came first, "
-            "and nobody is in accept(). All others have somebody, or something, "
-            "to wait for each client."
+            "The blocking server sits in recv() for the client that came "
+            "first, and nobody is in accept(). All others have somebody, or "
+            "something, to wait for each client."
         ),
     ),
 )
 
 
+def fitting(experiment, descriptors):
+    """The experiment as this many descriptors per process allow it: cells
+    that need more have fewer connections, cells that then are equal are one.
+    Returns it with a sentence for every cell that changed."""
+    room = descriptors - DESCRIPTORS_OF_THEIR_OWN
+    cells, notes = [], []
+    for cell in experiment.cells:
+        most = max(1, room - cell.idle)
+        if cell.connections > most:
+            notes.append(
+                f"{experiment.name} has {most:,} instead of "
+                f"{cell.connections:,} connections: a process may have only "
+                f"{descriptors:,} descriptors open")
+            cell = replace(cell, connections=most)
+        cells.append(cell)
+    return replace(experiment, cells=tuple(dict.fromkeys(cells))), notes
+
+
+def deciding(experiment, runs):
+    """The runs at the experiment's load, or as near below it as there are."""
+    loads = runs.values("connections")
+    below = [load for load in loads if load <= experiment.load]
+    return runs.where(connections=max(below, default=loads[0]))
+
+
+def finding(experiment, runs):
+    """What came out, in a sentence."""
+    sentence = experiment.finding(deciding(experiment, runs))
+    return sentence if runs.rounds() > 1 else f"In a single round: {sentence}"
+
+
 def finished(runs):
-    """The experiments whose whole grid was run at least once, each with its
-    runs: a bench that was interrupted has others."""
-    models = runs.values("model")
+    """The experiments of which a whole round was made, or tried because the
+    next was begun, each with its sound runs: an interrupted bench has
+    others."""
     for experiment in EXPERIMENTS:
         of = runs.where(experiment=experiment.name)
-        made = {(run["model"], run["connections"]) for run in of}
-        wanted = {(model, cell.connections) for model in models for cell in experiment.cells}
-        if of and made >= wanted:
-            yield experiment, of
+        rounds = of.values("round")
+        whole = of and len(of) >= of[0].get("runs_per_round", 0)
+        if of.sound() and (whole or len(rounds) > 1):
+            yield experiment, of.sound()

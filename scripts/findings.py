@@ -1,71 +1,165 @@
 """What came out of an experiment, in a sentence: computed, never assumed.
 
-Each function takes the runs of its experiment and returns the sentence that
-stands over its picture and its table.
+Each function takes the runs of its experiment at the load that decides, and
+returns the sentence that stands over its picture and its table. It says that
+models differ only where no round contradicts it.
 """
 
 from statistics import median
 
-from experiments import MODELS
-from results import duration, factor, listed, rounded
+from results import counted, duration, factor, listed, rounded
 
-SECOND_CORE = 1.5  # cores in use: more than one, and more than noise
+# Cores in use, in every round: from here on a second one certainly is, up to
+# there it certainly is not. Between them, or if rounds disagree, nobody knows.
+SECOND_CORE_MIN = 1.5
+ONE_CORE_MAX = 1.2
 
-
-def but(models, named):
-    """The models that were not named, as one says it after the others."""
-    rest = [m for m in models if m not in named]
-    return "the others" if len(rest) > 1 else listed(rest)
-
-
-def latency(runs):
-    few, many = runs.values("connections")[:2]
-    models = runs.models(MODELS)
-    at = runs.where(connections=many)
-    using = [m for m in models if at.where(model=m).median("cores") >= SECOND_CORE]
-    gain = {
-        m: median(runs.ratios("req_per_s", {"model": m, "connections": many},
-                              {"model": m, "connections": few}) or [float("nan")])
-        for m in models
-    }
-    if not using:
-        return f"With {many:.0f} clients no model keeps a second core busy"
-    sentence = (
-        f"With {many:.0f} clients {listed(using)} keep{'s' * (len(using) == 1)} a second core busy "
-        f"and do {factor(min(gain[m] for m in using))} the work of one client"
-    )
-    rest = [m for m in models if m not in using]
-    if rest:
-        most = max(gain[m] for m in rest)
-        sentence += f"; {but(models, using)} stay{'s' * (len(rest) == 1)} on one core ({factor(most)} at best)"
-    return sentence
+# The ratio up to which costs that overlap are called equal.
+ABOUT_EQUAL_MAX = 1.25
 
 
-def throughput(runs):
-    most = max(c for c in runs.values("connections") if c <= 100)
-    at = runs.where(connections=most)
-    models = at.models(MODELS)
-    served = {m: at.where(model=m).median("served") for m in models}
-    cost = {m: at.where(model=m).median("server_cpu_us_per_req") for m in models if served[m] == most}
-    parts = [
-        f"{m} {rounded(cost[m])} µs" for m in sorted(cost, key=cost.get)
-    ]
-    sentence = f"CPU time of a request with {most:.0f} clients: {listed(parts)}" if parts else ""
-    for m in models:
-        if served[m] < most:
-            sentence += f"{'; ' if sentence else ''}{m} serves {served[m]:.0f} of the {most:.0f}"
-    return sentence
+def verb(models, base):
+    """The verb for these models: one uses, two use."""
+    return base + "s" if len(models) == 1 else base
 
 
-def silent(runs):
-    models = runs.models(MODELS)
-    victims = [m for m in models if runs.where(model=m).median("served") == 0]
-    served = [m for m in models if m not in victims]
-    slowest = max((runs.where(model=m).median("p50_us") for m in served), default=0)
-    if not victims:
-        return f"Beside a silent client every model answers the second within {duration(slowest)}"
-    watched = max(runs.where(model=m).median("duration_s") for m in victims)
-    sentence = f"Behind a silent client {listed(victims)} answered nobody in {duration(watched * 1e6)}"
-    if served:
-        sentence += f"; {but(models, victims)} needed at most {duration(slowest)}"
-    return sentence
+def named(group, models, said=()):
+    """A group of models as one says it, after others were said."""
+    if len(group) < 2 or len(group) + len(said) < len(models):
+        return listed(group)
+    return "the others" if said else "all models"
+
+
+def unserved(at):
+    """'; blocking serves only 1', or nothing if all were served."""
+    text = ""
+    for model in at.models():
+        of = at.where(model=model)
+        if not of.all_served():
+            text += f"; {model} serves only {of.median('served'):,.0f}"
+    return text
+
+
+# ---- latency
+
+
+def cores_used(at):
+    """The models that use a second core, and those that stay on one."""
+    second, one = [], []
+    for model in at.models():
+        _, low, high = at.where(model=model).spread("cores")
+        if low >= SECOND_CORE_MIN:
+            second.append(model)
+        elif high <= ONE_CORE_MAX:
+            one.append(model)
+    return second, one
+
+
+def gain(at, fast, slow):
+    """By how much the worst of `fast` answers more requests than the best of
+    `slow`: the median over the rounds. At the same load, because a single
+    client leaves cores asleep between its requests: more clients do more than
+    their share already by keeping them awake."""
+    def rates(of, models):
+        return [run["req_per_s"] for run in of if run["model"] in models]
+
+    rounds = [at.where(round=number) for number in at.values("round")]
+    return median(min(rates(of, fast)) / max(rates(of, slow)) for of in rounds
+                  if rates(of, fast) and rates(of, slow))
+
+
+def latency(at):
+    second, one = cores_used(at)
+    unclear = [m for m in at.models() if m not in second + one]
+    only = "only " if one and not unclear else ""
+    parts = []
+    if second:
+        parts.append(f"{only}{named(second, at.models())} "
+                     f"{verb(second, 'use')} a second core"
+                     f"{benefit(at, second, one)}")
+    elif one:
+        parts.append(f"{named(one, at.models())} {verb(one, 'stay')} on one "
+                     "core")
+    if unclear:
+        parts.append(f"it is unclear whether {listed(unclear)} "
+                     f"{verb(unclear, 'use')} a second core")
+    clients = counted(at[0]["connections"], "client")
+    return f"With {clients} {'; '.join(parts)}" + unserved(at)
+
+
+def benefit(at, second, one):
+    """What those on two cores get for it."""
+    if not one:
+        return ""
+    more = gain(at, second, one)
+    if more < 1.1:
+        return f" yet {verb(second, 'answer')} no more requests"
+    return (f" and {verb(second, 'answer')} {factor(more)} as many requests as "
+            "any other")
+
+
+# ---- throughput
+
+
+def ranked(at, models, column):
+    """The models from the lowest to the highest value, in groups: a new one
+    begins where all rounds of those before lie below all rounds of the rest."""
+    spread = {model: at.where(model=model).spread(column) for model in models}
+    groups, highest = [], float("-inf")
+    for model in sorted(spread, key=spread.get):
+        _, low, high = spread[model]
+        if low > highest:
+            groups.append([])
+        groups[-1].append(model)
+        highest = max(highest, high)
+    return groups
+
+
+def costs(group, cost):
+    """5.1 and 5.2 µs, about equal."""
+    values = [cost[model] for model in group]
+    texts = [rounded(value, 2) for value in values]
+    if len(set(texts)) == 1:
+        return f"{texts[0]} µs{' each' if len(texts) > 1 else ''}"
+    equal = max(values) <= ABOUT_EQUAL_MAX * min(values)
+    how = "about equal" if equal else "too noisy to order"
+    return f"{listed(texts)} µs, {how}"
+
+
+def throughput(at):
+    cost = {m: at.where(model=m).median("server_cpu_us_per_req")
+            for m in at.models() if at.where(model=m).all_served()}
+    load = f"With {counted(at[0]['connections'], 'client')}"
+    if not cost:
+        return f"{load} no model serves all" + unserved(at)
+    first, *rest = ranked(at, cost, "server_cpu_us_per_req")
+    text = f"{load} {listed(first)} {verb(first, 'need')}"
+    if not rest:
+        return (f"{text}, in CPU time per request, {costs(first, cost)}"
+                + unserved(at))
+    text += f" the least CPU time per request ({costs(first, cost)})"
+    after = (f"{listed(group)} ({costs(group, cost)})" for group in rest)
+    return f"{text}, then {listed(after)}" + unserved(at)
+
+
+# ---- silent
+
+
+def silent(at):
+    """The second client sends one request, so its longest wait is the longest
+    of all rounds, and what went unanswered was watched to the end."""
+    models = at.models()
+    never = [m for m in models if at.where(model=m).values("served") == [0]]
+    always = [m for m in models if 0 not in at.where(model=m).values("served")]
+    text = []
+    if never:
+        watched = min(run["oldest_us"] for run in at if run["model"] in never)
+        text.append(f"{listed(never)} {verb(never, 'leave')} the next one "
+                    f"without a reply ({duration(watched, 2)} watched)")
+    if always:
+        slowest = max(run["max_us"] for run in at if run["model"] in always)
+        text.append(f"{named(always, models, never)} {verb(always, 'answer')} "
+                    f"within {duration(slowest, 2)}")
+    text += [f"{model} answers in some rounds only" for model in models
+             if model not in never + always]
+    return "Behind a silent client " + "; ".join(text)

@@ -3,45 +3,52 @@
 
     plot.py results/latest
 
-Needs matplotlib. Every picture has the finding as its title, the five models
-always in the same colours, and the range over the rounds behind each value.
+Needs matplotlib. Every picture is a slide: the finding is its title, the
+models have the same colours everywhere, and the rounds' lowest and highest
+value stand beside each median. Nobody who was never served gets a latency.
 """
 
+import math
 import pathlib
 import sys
-import textwrap
 
 import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
-import findings
-from experiments import MODELS, finished
-from results import duration, read_runs
+from experiments import finding, finished
+from results import Runs, counted, duration, read_runs, rounded, wrapped
 
-# Okabe and Ito's palette: told apart by colour-blind eyes, and on a projector.
+# From the palettes of Okabe and Ito, and of Tol: far apart in hue and in
+# lightness, for colour-blind eyes and for projectors.
 COLOURS = {
-    "blocking": "#555555",
-    "fork": "#D55E00",
+    "blocking": "#888888",
+    "fork": "#882255",
     "thread": "#E69F00",
-    "nonblocking": "#009E73",
+    "nonblocking": "#117733",
     "coroutine": "#0072B2",
 }
-OTHER_COLOUR = "#CC79A7"
-MARKERS = {"blocking": "s", "fork": "^", "thread": "v", "nonblocking": "D", "coroutine": "o"}
+OTHER_COLOUR = "#222222"
+WARNING_COLOUR = "#B00000"
+MARKERS = {"blocking": "s", "fork": "^", "thread": "v", "nonblocking": "D",
+           "coroutine": "o"}
+OTHER_MARKER = "P"
+
+SLIDE_INCHES = (12.8, 7.2)
+TITLE_COLUMNS = 88  # characters that fit beside each other
+NOTE_COLUMNS = 140
 
 plt.rcParams.update({
     "figure.dpi": 120,
-    "font.size": 12,
-    "axes.titlesize": 12,
+    "font.size": 14,
+    "axes.titlesize": 15,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
     "axes.axisbelow": True,
     "grid.alpha": 0.3,
-    "legend.frameon": False,
 })
 
 
@@ -54,190 +61,310 @@ def short(value, _=None):
     return f"{value / 1000:g}k" if value >= 1000 else f"{value:g}"
 
 
-def title(figure, text, subtitle):
-    """The finding on top, the question below it."""
-    width, height = figure.get_size_inches()
-    wrapped = textwrap.fill(text, int(8 * width))
-    rows = wrapped.count("\n") + 1
-    figure.subplots_adjust(top=1 - (0.82 + 0.25 * rows) / height)
-    figure.text(0.02, 1 - 0.12 / height, wrapped, fontsize=14, fontweight="bold", va="top")
-    figure.text(0.02, 1 - (0.22 + 0.25 * rows) / height, subtitle, fontsize=11, color="#444444", va="top")
+# ---- The frame of every picture
 
 
-def note(figure, runs, text):
+def slide(experiment, runs):
+    """A figure with the finding on top, the question and the notes below."""
+    figure = plt.figure(figsize=SLIDE_INCHES)
+    title = wrapped(finding(experiment, runs), TITLE_COLUMNS)
+    figure.text(0.02, 0.975, title, fontsize=17, fontweight="bold", va="top")
+    rows = title.count("\n") + 1
+    figure.text(0.02, 0.965 - 0.047 * rows, experiment.question, fontsize=15,
+                color="#444444", va="top")
+    figure.subplots_adjust(left=0.09, right=0.97, bottom=0.19,
+                           top=0.855 - 0.047 * rows)
+    return figure
+
+
+def note(figure, runs, *sentences):
+    """What one must know to read the picture, at its foot."""
+    text = wrapped(" ".join([*sentences, placement(runs)]), NOTE_COLUMNS)
+    figure.text(0.02, 0.02, text, fontsize=12, color="#444444", va="bottom",
+                linespacing=1.3)
+
+
+def placement(runs):
+    """Where the programs ran. Runs that do not say it get no sentence."""
+    pinned = {run.get("pinned") for run in runs}
+    return {
+        (1.0,): "Server on one core, client on another.",
+        (0.0,): "Server and client may use all cores.",
+    }.get(tuple(pinned), "")
+
+
+def spread(runs):
     rounds = runs.rounds()
-    figure.text(
-        0.02, 0.015,
-        f"{text} Median of {rounds} round{'s' * (rounds > 1)}; "
-        + ("error bars and bands: lowest to highest." if rounds > 1 else "one round shows no spread."),
-        fontsize=9, color="#666666",
-    )
+    if rounds < 2:
+        return "A single round: nobody knows how much this varies."
+    return f"Medians of {rounds} rounds, with the lowest and the highest."
 
 
-def lines(axes, runs, column, wanted=lambda of: True):
-    """One line per model over the connections, with a band from the lowest to
-    the highest. A hollow marker: not every connection was served."""
-    ends = []
-    for model in runs.models(MODELS):
-        points = []
+# ---- latency: bars
+
+
+def draw_latency(figure, runs):
+    rate, time = figure.subplots(1, 2, sharey=True)
+    figure.subplots_adjust(wspace=0.08, left=0.2)
+    bars(rate, runs, "req_per_s", 1, whole_only=False)
+    bars(time, runs, "p50_us", 1000, whole_only=True)
+    rate.set_title("replies per second", loc="left")
+    time.set_title("median wait for a reply, ms", loc="left")
+    label_bars(rate, runs)
+    time.tick_params(axis="y", length=0)
+    note(figure, runs, spread(runs), "Hatched: not all clients are served.",
+         "Compare models, not loads: a single client lets cores fall asleep "
+         "between its requests.")
+
+
+def bar_places(runs):
+    """(y, model, clients) of each bar, from the top, with a gap between
+    models."""
+    y = 0
+    for model in runs.models():
+        for clients in runs.where(model=model).values("connections"):
+            yield y, model, clients
+            y -= 1
+        y -= 0.8
+
+
+def label_bars(axes, runs):
+    places = list(bar_places(runs))
+    axes.set_yticks([y for y, _, _ in places])
+    axes.set_yticklabels([counted(clients, "client")
+                          for _, _, clients in places], fontsize=12)
+    axes.tick_params(axis="y", length=0)
+    for model in runs.models():
+        middle = [y for y, other, _ in places if other == model]
+        axes.annotate(
+            model, (0, sum(middle) / len(middle)), xytext=(-72, 0),
+            xycoords=("axes fraction", "data"), textcoords="offset points",
+            ha="right", va="center", color=colour(model), fontweight="bold")
+
+
+def bars(axes, runs, column, scale, whole_only):
+    """A horizontal bar per model and load. With `whole_only`, words instead of
+    a bar where some clients were never served: the bar would be short."""
+    for y, model, clients in bar_places(runs):
+        of = runs.where(model=model, connections=clients)
+        if whole_only and not of.all_served():
+            words(axes, y, f"{of.median('served'):.0f} of {clients:.0f} "
+                  "served, the others never")
+        else:
+            bar(axes, y, colour(model), of.all_served(),
+                [value / scale for value in of.spread(column)])
+    axes.grid(axis="y", visible=False)
+    axes.margins(x=0.15, y=0.02)
+    axes.set_xlim(left=0)
+
+
+def words(axes, y, text):
+    axes.annotate(text, (0, y), xytext=(6, 0), textcoords="offset points",
+                  va="center", color=WARNING_COLOUR, fontsize=12)
+
+
+def bar(axes, y, shade, whole, spread):
+    middle, low, high = spread
+    axes.barh(y, middle, 0.85, edgecolor=shade, linewidth=1.2,
+              color=shade if whole else "white",
+              hatch=None if whole else "///",
+              xerr=[[middle - low], [high - middle]],
+              error_kw={"elinewidth": 1.2, "capsize": 3, "ecolor": "#222222"})
+    axes.annotate(rounded(middle), (high, y), xytext=(6, 0),
+                  textcoords="offset points", va="center", fontsize=12)
+
+
+# ---- throughput: lines
+
+
+def draw_throughput(figure, runs):
+    rate, cost = figure.subplots(1, 2)
+    figure.subplots_adjust(wspace=0.6, right=0.84)
+    for axes in (rate, cost):
+        connection_axis(axes, runs.values("connections"))
+    rate.set_title("replies per second", loc="left")
+    rate.yaxis.set_major_formatter(FuncFormatter(short))
+    rate.set_ylim(0, 1.08 * max(run["req_per_s"] for run in runs))
+    cost.set_title("CPU time per request, µs (logarithmic)", loc="left")
+    log_axis(cost, [run["server_cpu_us_per_req"] for run in runs])
+    lines(rate, runs, "req_per_s", hollow=Runs.client_limited)
+    lines(cost, runs, "server_cpu_us_per_req", hollow=lambda of: False)
+    notes = [spread(runs)]
+    if any(of.client_limited() for _, of in points(runs)):
+        notes.append("Hollow: the client is at its limit, the server could do "
+                     "at least this much.")
+    if not runs.all_served():
+        notes.append("Cross: not all clients are served.")
+    note(figure, runs, *notes)
+
+
+def points(runs):
+    """The runs of each cell, under its load."""
+    for model in runs.models():
         for connections in runs.values("connections"):
             of = runs.where(model=model, connections=connections)
-            if of and wanted(of):
-                points.append((connections, *of.spread(column), of.median("served") == connections))
-        if not points:
-            continue
-        x, middle, low, high, served = zip(*points)
-        axes.fill_between(x, low, high, color=colour(model), alpha=0.18, linewidth=0)
-        axes.plot(x, middle, color=colour(model), linewidth=2)
-        for at, value, whole in zip(x, middle, served):
-            axes.plot(
-                at, value, MARKERS.get(model, "P"), color=colour(model), markersize=7,
-                markerfacecolor=colour(model) if whole else "white", markeredgewidth=1.8,
-            )
-        ends.append((middle[-1], x[-1], model))
-    label_ends(axes, ends)
-
-
-def label_ends(axes, ends):
-    """Names at the right ends of lines, moved apart where they would touch."""
-    figure = axes.figure
-    figure.canvas.draw()
-    last = None
-    for value, x, model in sorted(ends):
-        _, y = axes.transData.transform((x, value))
-        y = y if last is None else max(y, last + 14 * figure.dpi / 72)
-        last = y
-        axes.annotate(
-            model, xy=(x, value), xycoords="data",
-            xytext=(12 * figure.dpi / 72 + axes.transData.transform((x, value))[0], y),
-            textcoords="figure pixels", va="center", color=colour(model), fontsize=11,
-            fontweight="bold", annotation_clip=False,
-        )
+            if of:
+                yield connections, of
 
 
 def connection_axis(axes, connections):
     axes.set_xscale("log")
     axes.set_xticks(connections)
     axes.xaxis.set_major_formatter(FuncFormatter(short))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_xlabel("connections, all asking at once")
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xlabel("clients, all asking at once")
 
 
-def draw_latency(figure, runs):
-    rate, time = figure.subplots(1, 2)
-    models = runs.models(MODELS)
-    connections = runs.values("connections")
-    width = 0.8 / len(connections)
-    for axes, column, scale in ((rate, "req_per_s", 1), (time, "p50_us", 1000)):
-        for i, model in enumerate(models):
-            for j, clients in enumerate(connections):
-                of = runs.where(model=model, connections=clients)
-                if not of:
-                    continue
-                middle, low, high = (value / scale for value in of.spread(column))
-                whole = of.median("served") == clients
-                x = i + (j - (len(connections) - 1) / 2) * width
-                axes.bar(
-                    x, middle, width * 0.88, linewidth=1.2, edgecolor=colour(model),
-                    color=colour(model) if whole else "white", hatch=None if whole else "////",
-                    yerr=[[middle - low], [high - middle]], capsize=2,
-                    error_kw={"elinewidth": 1, "ecolor": "#333333"},
-                )
-                axes.annotate(
-                    f"{clients:.0f}", (x, 0), xytext=(0, -4), textcoords="offset points",
-                    ha="center", va="top", fontsize=9, color="#444444",
-                )
-        axes.set_xticks(range(len(models)))
-        axes.set_xticklabels(models, fontsize=11)
-        axes.tick_params(axis="x", pad=13, length=0)
-        axes.grid(axis="x", visible=False)
-    rate.set_ylabel("requests for fib(30) per second")
-    time.set_ylabel("median latency of a request, ms")
-    rate.set_title("done per second", loc="left")
-    time.set_title("what each client waits for its reply", loc="left")
-    for axes in (rate, time):
-        axes.set_xlabel("number of clients, below each bar")
-    note(figure, runs, "Hatched: not every client was served. Server and client may use all cores.")
+def log_axis(axes, values):
+    """A logarithmic axis as long as its values need, with round numbers."""
+    low = min(value for value in values if value > 0) / 1.25
+    high = 1.25 * max(values)
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    ticks = [step * 10.0 ** power for power in range(first, last + 1)
+             for step in (1, 2, 3, 5)]
+    axes.set_yscale("log")
+    axes.set_yticks([tick for tick in ticks if low <= tick <= high])
+    axes.set_ylim(low, high)
+    axes.yaxis.set_major_formatter(FuncFormatter(short))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
-def draw_throughput(figure, runs):
-    rate, cost = figure.subplots(1, 2)
-    connections = runs.values("connections")
-    for axes in (rate, cost):
-        connection_axis(axes, connections)
-    rate.set_title("answered per second", loc="left")
-    rate.set_ylabel("requests for fib(1) per second")
-    rate.yaxis.set_major_formatter(FuncFormatter(short))
-    rate.set_ylim(0, 1.1 * max(run["req_per_s"] for run in runs))
-    cost.set_title("what the server spends", loc="left")
-    cost.set_ylabel("CPU time per request, µs (logarithmic)")
-    cost.set_yscale("log")
-    cost.set_yticks([2, 5, 10, 20, 50, 100])
-    cost.yaxis.set_major_formatter(FuncFormatter(short))
-    cost.yaxis.set_minor_formatter(NullFormatter())
-    cost.set_ylim(2, 1.2 * max(run["server_cpu_us_per_req"] for run in runs))
-    figure.subplots_adjust(wspace=0.55, right=0.87)
-    lines(rate, runs, "req_per_s")
-    lines(cost, runs, "server_cpu_us_per_req")
-    note(figure, runs, "Hollow: not every connection was served. Server on one core, client on another.")
+def lines(axes, runs, column, hollow):
+    """One line per model over the load, in a band from the lowest to the
+    highest value. `hollow` tells which points are less than they could be."""
+    ends = []
+    for model in runs.models():
+        cells = list(points(runs.where(model=model)))
+        x = [connections for connections, _ in cells]
+        middle, low, high = zip(*(of.spread(column) for _, of in cells))
+        axes.fill_between(x, low, high, color=colour(model), alpha=0.18,
+                          linewidth=0)
+        axes.plot(x, middle, color=colour(model), linewidth=2)
+        for at, value, (_, of) in zip(x, middle, cells):
+            mark(axes, at, value, model, of, hollow(of))
+        ends.append((middle[-1], x[-1], model, end_label(model, cells[-1][1])))
+    label_ends(axes, ends)
+
+
+def mark(axes, x, y, model, of, hollow):
+    """A cross where not all were served."""
+    style = MARKERS.get(model, OTHER_MARKER) if of.all_served() else "x"
+    axes.plot(x, y, style, color=colour(model), markersize=9,
+              markerfacecolor="white" if hollow else colour(model),
+              markeredgewidth=2)
+
+
+def end_label(model, of):
+    """A line's name, with a warning if it needs one."""
+    if of.all_served():
+        return model
+    return f"{model}: serves\n{counted(of.median('served'), 'client')} only"
+
+
+def label_ends(axes, ends):
+    """Names at the right ends of lines, moved apart where they would touch."""
+    figure = axes.figure
+    figure.canvas.draw()
+    line = 17 * figure.dpi / 72
+    floor = -math.inf
+    for value, x, model, text in sorted(ends):
+        right, y = axes.transData.transform((x, value))
+        half = line * (text.count("\n") + 1) / 2
+        y = max(y, floor + half)
+        floor = y + half
+        axes.annotate(
+            text, (x, value), xytext=(right + line, y),
+            textcoords="figure pixels", va="center", color=colour(model),
+            fontsize=13, fontweight="bold", annotation_clip=False)
+
+
+# ---- silent: dots
 
 
 def draw_silent(figure, runs):
+    """A dot per round. An arrow where the reply never came: how long it would
+    have taken nobody knows."""
     axes = figure.subplots()
-    models = runs.models(MODELS)
-    watched = max(run["duration_s"] for run in runs) * 1e6
-    for i, model in enumerate(reversed(models)):
-        of = runs.where(model=model)
-        if of.median("served") > 0:
-            middle, low, high = of.spread("p50_us")
-            axes.barh(
-                i, middle, 0.6, color=colour(model), xerr=[[middle - low], [high - middle]],
-                capsize=3, error_kw={"elinewidth": 1, "ecolor": "#333333"},
-            )
-            axes.annotate(
-                f"served after {duration(middle)}", (high, i), xytext=(8, 0),
-                textcoords="offset points", va="center",
-            )
-        else:
-            axes.barh(i, watched, 0.6, color="white", edgecolor=colour(model), hatch="///")
-            axes.annotate(
-                f"not served in {duration(watched)}", (watched, i), xytext=(8, 0),
-                textcoords="offset points", va="center", color="#B00000", fontweight="bold",
-            )
-    axes.set_yticks(range(len(models)))
-    axes.set_yticklabels(reversed(models))
-    axes.set_xscale("log")
-    axes.set_xlim(10, watched * 30)
-    ticks = [10 ** k for k in range(1, 7)]
-    axes.set_xticks(ticks)
-    axes.set_xticklabels(["10 µs", "100 µs", "1 ms", "10 ms", "100 ms", "1 s"])
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.grid(axis="y", visible=False)
-    axes.set_xlabel("time until the second client has a reply (logarithmic)")
     figure.subplots_adjust(left=0.14)
-    note(figure, runs, "The first client connected before and never says anything.")
+    models = runs.models()
+    longest = max(max(run["max_us"], run["oldest_us"]) for run in runs)
+    for y, model in enumerate(reversed(models)):
+        of = runs.where(model=model)
+        served = [run["max_us"] for run in of if run["served"]]
+        if served:
+            dots(axes, y, model, served)
+        if len(served) < len(of):
+            watched = min(run["oldest_us"] for run in of if not run["served"])
+            arrow(axes, y, model, watched)
+    axes.set_yticks(range(len(models)))
+    axes.set_yticklabels(reversed(models), fontweight="bold")
+    for label, model in zip(axes.get_yticklabels(), reversed(models)):
+        label.set_color(colour(model))
+    axes.set_ylim(-0.6, len(models) - 0.4)
+    time_axis(axes, longest)
+    note(figure, runs, "A dot is one round: a fresh server, a first client "
+         "that never says anything, a second one that sends one request.")
 
 
-DRAW = {
-    "latency": (draw_latency, (12, 5.6)),
-    "throughput": (draw_throughput, (12, 5.6)),
-    "silent": (draw_silent, (12, 4.6)),
+def dots(axes, y, model, times_us):
+    axes.plot(times_us, [y] * len(times_us), "o", color=colour(model),
+              markersize=11, alpha=0.6)
+    axes.annotate(f"at most {duration(max(times_us), 2)}", (max(times_us), y),
+                  xytext=(14, 0), textcoords="offset points", va="center")
+
+
+def arrow(axes, y, model, watched_us):
+    axes.annotate("", (3 * watched_us, y), (watched_us, y),
+                  annotation_clip=False,
+                  arrowprops={"arrowstyle": "-|>", "color": colour(model),
+                              "linewidth": 3, "mutation_scale": 25})
+    axes.annotate(f"no reply while we watched, {duration(watched_us, 2)}",
+                  (watched_us, y), xytext=(-12, 0), textcoords="offset points",
+                  ha="right", va="center", color=WARNING_COLOUR,
+                  fontweight="bold")
+
+
+def time_axis(axes, longest_us):
+    """Logarithmic, from 10 µs to beyond what was watched."""
+    end = 4 * max(100, longest_us)
+    axes.set_xscale("log")
+    axes.set_xticks([10 ** power for power in range(1, 10) if 10**power < end])
+    axes.set_xlim(10, end)
+    axes.xaxis.set_major_formatter(
+        FuncFormatter(lambda us, _: duration(us, 1)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.grid(axis="y", visible=False)
+    axes.set_xlabel("from request to first reply (logarithmic)")
+
+
+# ---- All pictures
+
+PICTURES = {
+    "latency": draw_latency,
+    "throughput": draw_throughput,
+    "silent": draw_silent,
 }
 
 
-def main(directory):
-    runs = read_runs(directory / "runs.csv")
-    for experiment, of in finished(runs):
-        draw, size = DRAW[experiment.name]
-        figure = plt.figure(figsize=size)
-        figure.subplots_adjust(left=0.075, right=0.98, bottom=0.95 / size[1], wspace=0.2)
-        title(figure, getattr(findings, experiment.name)(of), experiment.question)
-        draw(figure, of)
-        figure.savefig(directory / f"{experiment.name}.png")
+def draw(directory):
+    """Draws into a file of another name first: what is there is complete."""
+    shown = list(finished(read_runs(directory / "runs.csv")))
+    if not shown:
+        raise ValueError(f"{directory} has no finished experiment")
+    for experiment, runs in shown:
+        figure = slide(experiment, runs)
+        PICTURES[experiment.name](figure, runs)
+        unfinished = directory / f".{experiment.name}.png"
+        figure.savefig(unfinished)
         plt.close(figure)
+        unfinished.rename(directory / f"{experiment.name}.png")
 
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    main(pathlib.Path(sys.argv[1]))
+    try:
+        draw(pathlib.Path(sys.argv[1]))
+    except (OSError, ValueError) as problem:
+        sys.exit(f"plot: {problem}")

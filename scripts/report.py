@@ -1,150 +1,252 @@
 """Writes report.md, and the summary on the terminal."""
 
-import findings
-from experiments import MODELS, finished
-from results import duration, rounded, with_range
+from dataclasses import dataclass
+from typing import Callable
 
-BAR_WIDTH = 40
+from experiments import EXPERIMENTS, deciding, finding, finished
+from results import (counted, duration, faults, in_order, listed, rounded,
+                     with_range, wrapped)
 
-
-def table(header, rows):
-    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
-
-
-def latency_table(runs):
-    connections = runs.values("connections")
-    header = ["model"]
-    header += [f"req/s, {c:.0f} client{'s' * (c > 1)}" for c in connections]
-    header += [f"cores, {c:.0f}" for c in connections]
-    header += [f"p50, {c:.0f}" for c in connections]
-    header += [f"served of {connections[-1]:.0f}"]
-    rows = []
-    for model in runs.models(MODELS):
-        of = runs.where(model=model)
-        rows.append(
-            [model]
-            + [with_range(of.where(connections=c).spread("req_per_s")) for c in connections]
-            + [f"{of.where(connections=c).median('cores'):.2f}" for c in connections]
-            + [duration(of.where(connections=c).median("p50_us")) for c in connections]
-            + [f"{of.where(connections=connections[-1]).median('served'):.0f}"]
-        )
-    return table(header, rows)
+BAR_WIDTH = 26
+TERMINAL_WIDTH = 80
+NOTHING_FINISHED = "No experiment was finished."
 
 
-def throughput_table(runs):
-    header = ["model", "connections", "served", "req/s", "CPU µs per request"]
-    header += ["p50", "p99", "context switches per request", "processes", "threads", "PSS"]
-    rows = []
+# ---- Tables
+
+
+@dataclass(frozen=True)
+class Column:
+    """One figure of a cell, from the runs of all its rounds."""
+
+    heading: str
+    text: Callable
+    bar: str = ""  # the column of runs.csv whose bar is an honest picture of it
+
+
+def at_least(of):
+    return "≥ " if of.client_limited() else ""
+
+
+def rate(of):
+    return at_least(of) + with_range(of.spread("req_per_s"))
+
+
+def served(of):
+    _, least, most = of.spread("served")
+    low = "" if least == most else f"{least:,.0f} to "
+    return f"{low}{most:,.0f} of {of[0]['connections']:,.0f}"
+
+
+def latency(column):
+    """Nobody who is never served has one, so those of the others mislead."""
+    return lambda of: duration(of.median(column)) if of.all_served() else "-"
+
+
+def figure(column, text=rounded):
+    return lambda of: text(of.median(column))
+
+
+def figure_with_range(column, text=rounded):
+    return lambda of: with_range(of.spread(column), text)
+
+
+def first_reply(of):
+    """The wait of the one request that was sent in each round."""
+    if 0 not in of.values("served"):
+        return with_range(of.spread("max_us"), duration)
+    if 1 in of.values("served"):
+        return "in some rounds only"
+    return f"none while we watched, {duration(of.spread('oldest_us')[1], 2)}"
+
+
+COLUMNS = {
+    "rate": Column("replies per second", rate, "req_per_s"),
+    "served": Column("clients served", served),
+    "cores": Column("cores used",
+                    figure_with_range("cores", "{:.2f}".format)),
+    "cpu_us": Column("CPU time per request, µs",
+                     figure_with_range("server_cpu_us_per_req")),
+    "cpu_ms": Column("CPU time per request, ms",
+                     figure_with_range("server_cpu_ms_per_req")),
+    "p50": Column("median latency", latency("p50_us")),
+    "p99": Column("99th percentile", latency("p99_us")),
+    "switches": Column("context switches per request",
+                       figure("ctx_switches_per_req", "{:.2f}".format)),
+    "processes": Column("processes", figure("processes", "{:,.0f}".format)),
+    "threads": Column("threads", figure("threads", "{:,.0f}".format)),
+    "pss": Column("memory (PSS), MiB",
+                  figure("pss_kib", lambda kib: f"{kib / 1024:.1f}")),
+    "client": Column("client busy",
+                     figure("client_cpu_share", "{:.0%}".format)),
+    "first_reply": Column("from request to first reply", first_reply),
+}
+
+
+def table(experiment, runs):
+    """A row for every load and model."""
+    columns = [COLUMNS[name] for name in experiment.columns]
+    header = ["clients", "model", *(column.heading for column in columns)]
+    lines = [header, ["--:", ":--", *["--:"] * len(columns)]]
     for connections in runs.values("connections"):
-        for model in runs.models(MODELS):
-            of = runs.where(model=model, connections=connections)
-            if not of:
-                continue
-            switches = of.median("ctx_switches") / max(1, of.median("requests"))
-            rows.append([
-                model,
-                f"{connections:,.0f}",
-                f"{of.median('served'):,.0f}",
-                with_range(of.spread("req_per_s")),
-                with_range(of.spread("server_cpu_us_per_req")),
-                duration(of.median("p50_us")),
-                duration(of.median("p99_us")),
-                rounded(switches),
-                f"{of.median('processes'):,.0f}",
-                f"{of.median('threads'):,.0f}",
-                f"{of.median('pss_kib') / 1024:.1f} MiB",
-            ])
-    return table(header, rows)
+        at = runs.where(connections=connections)
+        for model in at.models():
+            of = at.where(model=model)
+            lines.append([f"{connections:,.0f}", model,
+                          *(column.text(of) for column in columns)])
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def silent_table(runs):
-    rows = []
-    for model in runs.models(MODELS):
-        of = runs.where(model=model)
-        served = of.median("served") > 0
-        rows.append([
-            model,
-            "yes" if served else "no",
-            with_range(of.spread("p50_us"), duration) if served
-            else f"waited {duration(of.median('oldest_us'))}, then we left",
-        ])
-    return table(["model", "second client served?", "after"], rows)
-
-
-TABLES = {"latency": latency_table, "throughput": throughput_table, "silent": silent_table}
-
-
-def section(experiment, runs, has_picture):
-    text = [f"## {experiment.name}", "", f"*{experiment.question}*", ""]
-    text += [f"**{getattr(findings, experiment.name)(runs)}.**", ""]
-    if has_picture:
-        text += [f"![{experiment.name}]({experiment.name}.png)", ""]
-    text += [TABLES[experiment.name](runs), "", experiment.explanation, ""]
-    text += [f"Again: `make bench ONLY={experiment.name}`", ""]
-    return "\n".join(text)
-
-
-def write_report(directory, runs, environment, complete):
-    text = ["# How five servers wait", ""]
-    if not complete:
-        text += ["**Not all runs were made; experiments without a complete round are left out.**", ""]
-    rounds = runs.rounds()
-    text += [
-        f"Medians of {rounds} round{'s' * (rounds > 1)}; in brackets the lowest and the highest. "
-        "In every round each model meets each load once, in random order, as a fresh process. "
-        "CPU time, processes, threads and memory are those of the server's whole process tree. "
-        + coverage(rounds),
-        "",
-    ]
-    for experiment, of in finished(runs):
-        picture = (directory / f"{experiment.name}.png").exists()
-        text.append(section(experiment, of, picture))
-    text += ["## environment", "", "```", environment.strip(), "```", ""]
-    (directory / "report.md").write_text("\n".join(text), encoding="utf-8")
+# ---- What the reader must know first
 
 
 def coverage(rounds):
-    """How far the range over the rounds can be trusted: the true median lies
-    outside only if all rounds fell on the same side of it."""
+    """How far the range over the rounds can be trusted: it misses the true
+    median only if all rounds fell on the same side of it."""
     if rounds < 2:
         return "One round says nothing about how much the figures vary."
-    return f"That range covers the true median with {100 * (1 - 2 * 0.5 ** rounds):.0f} % confidence."
+    percent = 100 * (1 - 2 ** (1 - rounds))
+    sure = f"{percent:.0f} %" if percent <= 99 else "more than 99 %"
+    text = f"That range covers the true median with probability {sure}"
+    enough = rounds >= 6
+    return text + ("." if enough else f": {rounds} rounds are only a look.")
+
+
+def excluded(runs):
+    """A sentence for every run in which the server failed a client."""
+    for run in runs:
+        if faults(run):
+            yield (f"Left out of every figure: {run['experiment']}, "
+                   f"{run['model']}, {counted(run['connections'], 'client')}, "
+                   f"round {run['round']:.0f} ({listed(faults(run))}).")
+
+
+def missing(runs, plan):
+    """A sentence for every experiment that lacks cells."""
+    made = {(run["experiment"], run["model"], run["connections"])
+            for run in runs.sound()}
+    lacking = {}
+    for run in plan:
+        name, model = run["experiment"].name, run["model"]
+        connections = run["cell"].connections
+        if (name, model, connections) not in made:
+            loads = lacking.setdefault(name, {}).setdefault(model, set())
+            loads.add(connections)
+    for name, models in lacking.items():
+        cells = listed(
+            f"{model} ({listed(f'{load:,}' for load in sorted(models[model]))})"
+            for model in in_order(models))
+        yield f"No run of {name} with this many clients: {cells}."
+
+
+# ---- report.md
+
+
+def section(directory, experiment, runs, said):
+    """Everything about one experiment, below what is `said` of it."""
+    text = [f"## {experiment.name}: {experiment.question}", "",
+            f"**{said}.**", ""]
+    if has_picture(directory, experiment):
+        text += [f"![{experiment.question}]({experiment.name}.png)", ""]
+    return text + [table(experiment, runs), "", experiment.explanation, "",
+                   f"Again: `make bench ONLY={experiment.name}`", ""]
+
+
+def sections(directory, runs):
+    """First the experiments that have a finding, then the figures of others
+    that were begun."""
+    shown = dict(finished(runs))
+    for experiment, of in shown.items():
+        yield from section(directory, experiment, of, finding(experiment, of))
+    for experiment in EXPERIMENTS:
+        of = runs.sound().where(experiment=experiment.name)
+        if of and experiment not in shown:
+            yield from section(directory, experiment, of,
+                               "Not one whole round: nothing can be compared")
+
+
+def how_to_read(runs):
+    if not runs:
+        return []
+    rounds = runs.rounds()
+    least = "" if rounds == len(runs.values("round")) else "at least "
+    return [
+        f"Figures are medians of {least}{counted(rounds, 'round')}, in "
+        f"brackets the lowest and the highest. {coverage(rounds)} In every "
+        "round each model meets each load once, in random order, as a fresh "
+        "process. CPU time, processes, threads and memory are those of the "
+        "server's whole process tree.", ""]
+
+
+def environment(facts):
+    width = max(map(len, facts)) + 2
+    return "".join(f"{name:{width}}{fact}\n" for name, fact in facts.items())
+
+
+def what_came_out(directory, runs):
+    for experiment, of in finished(runs):
+        name = experiment.name
+        if has_picture(directory, experiment):
+            name = f"[{name}]({name}.png)"
+        yield f"- {name}: {finding(experiment, of)}."
+
+
+def write_report(directory, runs, facts, warnings):
+    """`facts` describe the machine, `warnings` are sentences."""
+    text = ["# How servers wait", ""]
+    if warnings:
+        text += ["## Warnings", "", *(f"- {line}" for line in warnings), ""]
+    text += ["## What came out", ""]
+    text += [*what_came_out(directory, runs)] or [NOTHING_FINISHED]
+    text += ["", f"On {facts['processor']}, {facts['cores']} cores, "
+             f"{facts['kernel']}, {facts['date']}; more at the end.", ""]
+    text += [*how_to_read(runs.sound()), *sections(directory, runs)]
+    text += ["## The machine", "", "```", environment(facts).strip(), "```", ""]
+    (directory / "report.md").write_text("\n".join(text), encoding="utf-8")
+
+
+def has_picture(directory, experiment):
+    return (directory / f"{experiment.name}.png").exists()
 
 
 # ---- The terminal
 
 
-def bars(rows):
-    """Rows of (name, value, text) as horizontal bars."""
-    most = max((value for _, value, _ in rows), default=0) or 1
-    for name, value, text in rows:
-        length = round(BAR_WIDTH * value / most)
-        yield f"  {name:12} {'#' * length:{BAR_WIDTH}} {text}"
+def say(text):
+    """A paragraph that fits the projector."""
+    print(wrapped(text, TERMINAL_WIDTH))
 
 
-def summary_rows(experiment, runs):
-    models = runs.models(MODELS)
-    if experiment.name == "silent":
-        for model in models:
-            of = runs.where(model=model)
-            served = of.median("served") > 0
-            yield model, float(served), (
-                f"served after {duration(of.median('p50_us'))}" if served else "not served"
-            )
-        return
-    most = max(c for c in runs.values("connections") if c <= 100)
-    for model in models:
-        of = runs.where(model=model, connections=most)
-        if of:
-            rate, served = of.median("req_per_s"), of.median("served")
-            note = "" if served == most else f", {served:.0f} of {most:.0f} served"
-            yield model, rate, f"{rounded(rate)} req/s with {most:.0f} clients{note}"
+def bar(value, most):
+    length = max(1, round(BAR_WIDTH * value / most)) if most > 0 else 0
+    return f"{'█' * length:{BAR_WIDTH}}"
+
+
+def summary_lines(column, at):
+    """A line per model: with a bar if the column has an honest one, and who
+    was not served."""
+    most = max(run[column.bar] for run in at) if column.bar else 0
+    for model in at.models():
+        of = at.where(model=model)
+        if not column.bar:
+            yield f"  {model:12} {column.text(of)}"
+            continue
+        value = of.median(column.bar)
+        number = f"{at_least(of)}{rounded(value)}"
+        left_out = "" if of.all_served() else f"   {served(of)} served"
+        yield f"  {model:12} {bar(value, most)} {number:>10}{left_out}"
 
 
 def print_summary(runs):
-    for experiment, of in finished(runs):
-        print(f"\n{experiment.name}: {experiment.question}")
-        print(f"  {getattr(findings, experiment.name)(of)}.")
-        for line in bars(list(summary_rows(experiment, of))):
-            print(line)
+    shown = list(finished(runs))
+    if not shown:
+        print(NOTHING_FINISHED)
+    for experiment, of in shown:
+        at = deciding(experiment, of)
+        column = COLUMNS[experiment.columns[0]]
+        print()
+        say(f"{experiment.name}: {finding(experiment, of)}.")
+        load = counted(at[0]["connections"], "client")
+        print(f"\n  {column.heading}, {load}")
+        print("\n".join(summary_lines(column, at)))
+    print()

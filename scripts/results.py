@@ -1,27 +1,66 @@
-"""Reads runs.csv: one row per run of the client."""
+"""Reads runs.csv, one row per run of the client, and says numbers plainly.
+
+A row is a dictionary from column to number. Several rows of one cell are its
+rounds, and are described by their median, lowest and highest value.
+"""
 
 import csv
 import math
+import pathlib
+import re
+import textwrap
+from collections import Counter
 from statistics import median
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+# In the order in which they are shown.
+MODELS = tuple((ROOT / "servers" / "MODELS").read_text("utf-8").split())
 
 # Columns that are names. All others are numbers.
 NAMES = ("experiment", "model")
 
+# What a server must not do to a client. A run in which it did says nothing
+# about speed.
+FAULTS = {
+    "wrong": "wrong replies",
+    "error_replies": "error replies",
+    "failed": "failed connections",
+    "timeouts": "timeouts",
+}
+
+# The client's own CPU time, of one core, from which on it sets the limit.
+CLIENT_LIMIT_SHARE = 0.9
+
+
+def faults(run):
+    """What went wrong in a run, in words; empty for a sound one."""
+    return [f"{text}: {run[c]:,.0f}" for c, text in FAULTS.items() if run[c]]
+
+
+def in_order(models):
+    """Our models as they are always shown, then others."""
+    return ([model for model in MODELS if model in models]
+            + sorted(set(models) - set(MODELS)))
+
 
 class Runs(list):
-    """Rows of runs.csv, each a dictionary."""
+    """Rows of runs.csv."""
 
     def where(self, **wanted):
-        return Runs(run for run in self if all(run[k] == v for k, v in wanted.items()))
+        return Runs(run for run in self
+                    if all(run[k] == v for k, v in wanted.items()))
+
+    def sound(self):
+        return Runs(run for run in self if not faults(run))
 
     def values(self, column):
         """The distinct values of a column, sorted."""
         return sorted({run[column] for run in self})
 
-    def models(self, order):
-        """The models that have runs, in the given order; unknown ones last."""
-        found = {run["model"] for run in self}
-        return [m for m in order if m in found] + sorted(found - set(order))
+    def models(self):
+        """The models that have runs."""
+        return in_order({run["model"] for run in self})
 
     def spread(self, column):
         """(median, lowest, highest) of a column over the rounds."""
@@ -32,59 +71,78 @@ class Runs(list):
         found = self.spread(column)
         return found[0] if found else float("nan")
 
-    def rounds(self):
-        return len(self.values("round"))
+    def all_served(self):
+        """Whether every connection got a reply, in most rounds."""
+        return self.median("served") == self.median("connections")
 
-    def ratios(self, column, over, under):
-        """Per round, a column where `over` holds by that where `under` does."""
-        found = []
-        for number in self.values("round"):
-            of = self.where(round=number)
-            high, low = of.where(**over), of.where(**under)
-            if high and low and low[0][column] > 0:
-                found.append(high[0][column] / low[0][column])
-        return found
+    def client_limited(self):
+        """Whether the client was busy all the time: the server could have
+        done at least what these runs say."""
+        return self.median("client_cpu_share") >= CLIENT_LIMIT_SHARE
+
+    def rounds(self):
+        """How many rounds every figure rests on: those of the cell that has
+        fewest."""
+        cells = Counter((run["experiment"], run["model"], run["connections"])
+                        for run in self)
+        return min(cells.values(), default=0)
 
 
 def read_runs(path):
+    """All rows of a file. Raises OSError or ValueError if it has none."""
     with open(path, newline="", encoding="utf-8") as file:
-        return Runs(complete(row) for row in csv.DictReader(file))
+        try:
+            runs = Runs(complete(row) for row in csv.DictReader(file))
+        except (KeyError, TypeError, ValueError) as problem:
+            raise ValueError(f"{path} is not a list of runs") from problem
+    if not runs:
+        raise ValueError(f"{path} has no runs")
+    return runs
 
 
 def complete(row):
     """Numbers as numbers, and what follows from them."""
-    run = {name: text if name in NAMES else float(text) for name, text in row.items()}
-    run["cores"] = (run["server_user_s"] + run["server_sys_s"]) / run["duration_s"]
+    run = {name: text if name in NAMES else float(text)
+           for name, text in row.items()}
+    run["cores"] = ratio(run["server_user_s"] + run["server_sys_s"],
+                         run.get("server_wall_s", run["duration_s"]))
+    run["ctx_switches_per_req"] = ratio(run["ctx_switches"], run["requests"])
+    run["server_cpu_ms_per_req"] = run["server_cpu_us_per_req"] / 1000
     return run
+
+
+def ratio(over, under):
+    """A quotient; not a number, and shown as '-', where there is none."""
+    return over / under if under > 0 else float("nan")
 
 
 # ---- Numbers for people
 
 
-def rounded(value):
-    """Three significant digits, with thousands separated: 142,000."""
+def rounded(value, digits=3):
+    """A value to some significant digits, thousands separated: 142,000."""
     if value == 0 or not math.isfinite(value):
         return "0" if value == 0 else "-"
-    step = 10 ** (math.floor(math.log10(abs(value))) - 2)
+    step = 10.0 ** (math.floor(math.log10(abs(value))) + 1 - digits)
     value = round(value / step) * step
-    digits = max(0, 2 - math.floor(math.log10(abs(value)) + 1e-9))
-    return f"{value:,.{digits}f}"
+    magnitude = math.floor(math.log10(abs(value)) + 1e-9)
+    return f"{value:,.{max(0, digits - 1 - magnitude)}f}"
 
 
-def duration(us):
+def duration(us, digits=3):
     """A time given in microseconds, in a fitting unit."""
     for limit, unit, scale in ((1e3, "µs", 1), (1e6, "ms", 1e3)):
-        if us < limit * 0.9995:
-            return f"{rounded(us / scale)} {unit}"
-    return f"{rounded(us / 1e6)} s"
+        if us < limit * (1 - 0.5 / 10**digits):
+            return f"{rounded(us / scale, digits)} {unit}"
+    return f"{rounded(us / 1e6, digits)} s"
 
 
 def with_range(spread, text=rounded):
     """A median with its range: 142,000 (139,000-151,000)."""
     if spread is None:
         return "-"
-    middle, low, high = spread
-    return text(middle) if low == high else f"{text(middle)} ({text(low)}-{text(high)})"
+    middle, low, high = (text(value) for value in spread)
+    return middle if low == high else f"{middle} ({low}-{high})"
 
 
 def factor(value):
@@ -92,9 +150,18 @@ def factor(value):
     return f"{value:.1f}x" if value < 10 else f"{value:.0f}x"
 
 
+def wrapped(text, width):
+    """Lines of at most this width; a unit stays with its number."""
+    no_break = re.sub(r"(\d) (µs|ms|s)\b", "\\1\u00a0\\2", text)
+    return textwrap.fill(no_break, width).replace("\u00a0", " ")
+
+
+def counted(number, noun):
+    """A number of things: 1 client, 1,000 clients."""
+    return f"{number:,.0f} {noun}{'' if number == 1 else 's'}"
+
+
 def listed(names):
     """Names as one says them: a, b and c."""
-    names = list(names)
-    if len(names) < 2:
-        return "".join(names)
-    return ", ".join(names[:-1]) + " and " + names[-1]
+    *first, last = [*names] or [""]
+    return f"{', '.join(first)} and {last}" if first else last

@@ -1,173 +1,541 @@
 #!/usr/bin/env python3
-"""Tests of the bench: its arithmetic, its sentences, interruption, and life
-without matplotlib. Prints the same last line as the tests in C."""
+"""Tests of the bench: its arithmetic, its sentences, what it does with broken
+programs and with interruption, and life without matplotlib. Prints the same
+last line as the tests in C."""
 
+import contextlib
+import io
 import os
 import pathlib
+import re
+import resource
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+import types
 import unittest
+import unittest.mock
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
+import environment  # noqa: E402
 import findings  # noqa: E402
 import report  # noqa: E402
-from experiments import EXPERIMENTS, MODELS, finished  # noqa: E402
-from results import Runs, duration, listed, read_runs, rounded, with_range  # noqa: E402
+import runner  # noqa: E402
+from experiments import (  # noqa: E402
+    EXPERIMENTS, deciding, finding, finished, fitting)
+from interruption import Interrupted, held_back  # noqa: E402
+from interruption import raise_when_stopped, wait  # noqa: E402
+from results import (  # noqa: E402
+    MODELS, Runs, counted, duration, factor, faults, listed, read_runs,
+    rounded, with_range, wrapped)
+
+LATENCY, THROUGHPUT, SILENT = EXPERIMENTS
 
 
 def row(model, connections, number=1, **columns):
+    """A row of runs.csv in which all is well."""
     run = {
         "experiment": "throughput", "model": model, "round": float(number),
-        "connections": float(connections), "served": float(connections), "cores": 1.0,
-        "req_per_s": 1000.0, "server_cpu_us_per_req": 5.0, "p50_us": 50.0, "duration_s": 1.0,
+        "connections": float(connections), "served": float(connections),
+        "wrong": 0.0, "error_replies": 0.0, "failed": 0.0, "timeouts": 0.0,
+        "cores": 1.0, "req_per_s": 1000.0, "server_cpu_us_per_req": 5.0,
+        "p50_us": 50.0, "max_us": 60.0, "oldest_us": 0.0, "duration_s": 1.0,
+        "client_cpu_share": 0.5,
     }
     run.update(columns)
     return run
 
 
+def rounds(model, connections, **columns):
+    """A row per round; the columns are lists with a value for each."""
+    return [row(model, connections, number, **dict(zip(columns, values)))
+            for number, values in enumerate(zip(*columns.values()), 1)]
+
+
 class Numbers(unittest.TestCase):
-    def test_three_significant_digits(self):
+    def test_significant_digits(self):
         for value, text in (
-            (0, "0"), (0.123456, "0.123"), (1.2345, "1.23"), (12.345, "12.3"), (123.4, "123"),
-            (999.6, "1,000"), (1234, "1,230"), (142225, "142,000"), (9_999_999, "10,000,000"),
-        ):
+                (0, "0"), (0.123456, "0.123"), (1.2345, "1.23"),
+                (12.345, "12.3"), (123.4, "123"), (999.6, "1,000"),
+                (1234, "1,230"), (142225, "142,000"),
+                (9_999_999, "10,000,000"), (float("nan"), "-")):
             self.assertEqual(rounded(value), text)
+        for value, text in ((5.07, "5.1"), (11.4, "11"), (0.96, "0.96"),
+                            (99.7, "100"), (1260, "1,300")):
+            self.assertEqual(rounded(value, 2), text)
 
     def test_durations_have_a_fitting_unit(self):
-        for us, text in ((57.2, "57.2 µs"), (999.9, "1.00 ms"), (4120, "4.12 ms"), (2.5e6, "2.50 s")):
+        for us, text in ((57.2, "57.2 µs"), (999.9, "1.00 ms"),
+                         (4120, "4.12 ms"), (2.5e6, "2.50 s")):
             self.assertEqual(duration(us), text)
+        self.assertEqual(duration(997, 2), "1.0 ms")
+        self.assertEqual(duration(100, 1), "100 µs")
 
-    def test_names_are_listed_as_one_says_them(self):
+    def test_no_line_ends_between_a_number_and_its_unit(self):
+        self.assertEqual(wrapped("within 600 ms, or 5 of them", 10),
+                         "within\n600 ms, or\n5 of them")
+
+    def test_words(self):
+        self.assertEqual(listed([]), "")
         self.assertEqual(listed(["a"]), "a")
         self.assertEqual(listed(["a", "b", "c"]), "a, b and c")
+        self.assertEqual(counted(1, "client"), "1 client")
+        self.assertEqual(counted(1000.0, "client"), "1,000 clients")
+        self.assertEqual(factor(1.94), "1.9x")
 
 
 class Results(unittest.TestCase):
     def test_spread_is_median_lowest_highest(self):
-        runs = Runs(row("fork", 1, i, req_per_s=v) for i, v in enumerate((5.0, 1.0, 3.0, 9.0)))
+        runs = Runs(rounds("fork", 1, req_per_s=(5.0, 1.0, 3.0, 9.0)))
         self.assertEqual(runs.spread("req_per_s"), (4.0, 1.0, 9.0))
-        self.assertEqual(with_range(runs.spread("req_per_s")), "4.00 (1.00-9.00)")
+        self.assertEqual(with_range(runs.spread("req_per_s")),
+                         "4.00 (1.00-9.00)")
         self.assertIsNone(runs.where(model="none").spread("req_per_s"))
 
-    def test_ratios_are_taken_within_a_round(self):
+    def test_rounds_are_those_of_the_cell_with_fewest(self):
+        runs = Runs([row("fork", 1, 1), row("fork", 1, 2), row("thread", 1, 1)])
+        self.assertEqual(runs.rounds(), 1)
+        self.assertEqual(runs.where(model="fork").rounds(), 2)
+        self.assertEqual(Runs().rounds(), 0)
+
+    def test_runs_with_faults_are_told_apart(self):
+        runs = Runs([row("fork", 1), row("fork", 1, wrong=3.0)])
+        self.assertEqual(len(runs.sound()), 1)
+        self.assertEqual(faults(runs[1]), ["wrong replies: 3"])
+
+    def read(self, text):
+        with tempfile.NamedTemporaryFile("w", suffix=".csv") as file:
+            file.write(text)
+            file.flush()
+            return read_runs(file.name)
+
+    def test_files_that_hold_no_runs(self):
+        for text in ("", "experiment,model\n", "experiment,model\nx,y\n",
+                     "experiment,model,round\nlatency,fork,one\n"):
+            with self.assertRaises(ValueError):
+                self.read(text)
+
+    def test_cores_are_taken_over_the_time_that_was_measured(self):
+        head = ("experiment,model,duration_s,requests,ctx_switches,"
+                "server_user_s,server_sys_s,server_cpu_us_per_req")
+        self.assertEqual(
+            self.read(f"{head}\nlatency,fork,1,4,8,1,0.5,9\n")[0]["cores"],
+            1.5)
+        wall = self.read(
+            f"{head},server_wall_s\nlatency,fork,1,4,8,1,0.5,9,3\n")[0]
+        self.assertEqual(wall["cores"], 0.5)
+        nothing = self.read(f"{head}\nlatency,fork,0,0,0,0,0,0\n")[0]
+        self.assertEqual(rounded(nothing["cores"]), "-")
+        self.assertEqual(rounded(nothing["ctx_switches_per_req"]), "-")
+
+
+class Latency(unittest.TestCase):
+    def runs(self, **cores):
+        """Two rounds with 4 clients, in which a model uses these cores."""
         runs = Runs()
-        for number, (one, two) in enumerate(((10.0, 20.0), (100.0, 190.0), (1.0, 2.1))):
-            runs += [row("fork", 1, number, req_per_s=one), row("fork", 2, number, req_per_s=two)]
-        found = runs.ratios("req_per_s", {"connections": 2}, {"connections": 1})
-        self.assertEqual([round(ratio, 2) for ratio in found], [2.0, 1.9, 2.1])
+        for model, used in cores.items():
+            runs += rounds(model, 4, cores=used,
+                           req_per_s=[1000 * value for value in used])
+        return runs
 
-    def test_coverage_of_the_range(self):
-        self.assertIn("97 %", report.coverage(6))
-        self.assertIn("nothing", report.coverage(1))
+    def test_names_who_uses_a_second_core(self):
+        said = findings.latency(self.runs(
+            fork=(1.9, 1.8), thread=(1.8, 1.9), coroutine=(1.0, 1.0)))
+        self.assertEqual(said, "With 4 clients only fork and thread use a "
+                         "second core and answer 1.8x as many requests as any "
+                         "other")
+        said = findings.latency(self.runs(fork=(2, 2), coroutine=(1, 1)))
+        self.assertIn("only fork uses a second core and answers 2.0x", said)
+
+    def test_every_round_counts(self):
+        said = findings.latency(self.runs(fork=(1.9, 1.4), coroutine=(1, 1)))
+        self.assertIn("coroutine stays on one core; it is unclear whether fork "
+                      "uses a second core", said)
+        said = findings.latency(self.runs(fork=(1.3, 1.3)))
+        self.assertEqual(said, "With 4 clients it is unclear whether fork uses "
+                         "a second core")
+
+    def test_all_or_none(self):
+        said = findings.latency(self.runs(fork=(1, 1), coroutine=(1, 1)))
+        self.assertIn("all models stay on one core", said)
+        said = findings.latency(self.runs(fork=(2, 2), thread=(2, 2)))
+        self.assertEqual(said, "With 4 clients all models use a second core")
+
+    def test_a_second_core_that_brings_nothing(self):
+        runs = self.runs(fork=(1.9, 1.9), coroutine=(1, 1))
+        for run in runs:
+            run["req_per_s"] = 1000.0
+        self.assertIn("only fork uses a second core yet answers no more",
+                      findings.latency(runs))
+
+    def test_the_largest_load_decides(self):
+        runs = Runs(row("fork", clients, experiment="latency",
+                        cores=1.9 if clients > 1 else 0.9)
+                    for clients in (1, 2, 4))
+        self.assertEqual(finding(LATENCY, runs), "In a single round: With 4 "
+                         "clients fork uses a second core")
+
+    def test_who_is_not_served_is_named(self):
+        runs = self.runs(blocking=(1, 1))
+        for run in runs:
+            run["served"] = 1.0
+        self.assertIn("; blocking serves only 1", findings.latency(runs))
 
 
-class Findings(unittest.TestCase):
-    def test_latency_names_who_used_a_second_core(self):
+class Throughput(unittest.TestCase):
+    def said(self, **cost):
         runs = Runs()
-        for model in MODELS:
-            both = model in ("fork", "thread")
-            runs += [row(model, 1), row(model, 2, req_per_s=2000.0 if both else 1000.0, cores=1.9 if both else 1.0)]
-        said = findings.latency(runs)
-        self.assertIn("fork and thread keep a second core busy and do 2.0x the work", said)
-        self.assertIn("the others stay on one core (1.0x at best)", said)
+        for model, values in cost.items():
+            runs += rounds(model, 100, server_cpu_us_per_req=values)
+        return findings.throughput(runs)
 
-    def test_latency_on_a_machine_with_one_core(self):
-        runs = Runs(row(model, c) for model in MODELS for c in (1, 2))
-        self.assertIn("no model keeps a second core busy", findings.latency(runs))
+    def test_orders_where_the_rounds_agree(self):
+        self.assertEqual(
+            self.said(thread=(8.0, 9.0), coroutine=(3.5, 3.6), fork=(11, 12)),
+            "With 100 clients coroutine needs the least CPU time per request "
+            "(3.5 µs), then thread (8.5 µs) and fork (12 µs)")
 
-    def test_throughput_orders_by_cost_and_names_the_unserved(self):
-        runs = Runs([
-            row("thread", 100, server_cpu_us_per_req=6.0),
-            row("coroutine", 100, server_cpu_us_per_req=3.5),
-            row("blocking", 100, served=1.0),
-        ])
+    def test_does_not_order_where_they_overlap(self):
+        self.assertIn(
+            "nonblocking and coroutine need the least CPU time per request "
+            "(5.0 and 5.1 µs, about equal), then fork (11 µs)",
+            self.said(fork=(11, 11), coroutine=(4.9, 5.3),
+                      nonblocking=(4.8, 5.2)))
+        self.assertIn("thread and fork need, in CPU time per request, 5.0 µs "
+                      "each", self.said(fork=(4, 6.02), thread=(4, 6)))
+        self.assertIn("fork and thread need, in CPU time per request, 6.0 and "
+                      "8.0 µs, too noisy to order",
+                      self.said(fork=(2, 10), thread=(6, 10)))
+
+    def test_who_is_not_served_has_no_cost(self):
+        runs = Runs([row("blocking", 100, served=1.0), row("fork", 100)])
         said = findings.throughput(runs)
-        self.assertLess(said.index("coroutine 3.50"), said.index("thread 6.00"))
-        self.assertIn("blocking serves 1 of the 100", said)
+        self.assertIn("fork needs, in CPU time per request, 5.0 µs; blocking "
+                      "serves only 1", said)
+        said = findings.throughput(runs.where(model="blocking"))
+        self.assertIn("no model serves all", said)
 
-    def test_silent_names_the_victim_or_that_there_is_none(self):
-        runs = Runs([row("blocking", 1, served=0.0, duration_s=1.5), row("fork", 1)])
-        self.assertIn("blocking answered nobody in 1.50 s", findings.silent(runs))
-        self.assertIn("every model answers", findings.silent(Runs([row("fork", 1)])))
+
+class Silent(unittest.TestCase):
+    def test_names_the_victim_and_the_longest_wait(self):
+        runs = Runs(rounds("blocking", 1, served=(0, 0), oldest_us=(1.2e6, 2e6))
+                    + rounds("fork", 1, max_us=(80.0, 120.0))
+                    + rounds("thread", 1, max_us=(80.0, 70.0)))
+        self.assertEqual(
+            findings.silent(runs), "Behind a silent client blocking leaves the "
+            "next one without a reply (1.2 s watched); the others answer "
+            "within 120 µs")
+
+    def test_none_all_and_some(self):
+        self.assertIn("fork answers within 60 µs",
+                      findings.silent(Runs([row("fork", 1)])))
+        self.assertIn("all models answer", findings.silent(
+            Runs([row("fork", 1), row("thread", 1)])))
+        self.assertIn("fork answers in some rounds only", findings.silent(
+            Runs(rounds("fork", 1, served=(0, 1), oldest_us=(1e6, 0)))))
+
+
+class Experiments(unittest.TestCase):
+    def test_every_experiment_has_its_parts(self):
+        plot = (ROOT / "scripts" / "plot.py").read_text("utf-8")
+        drawn = set(re.findall(r'"(\w+)": draw_', plot))
+        for experiment in EXPERIMENTS:
+            self.assertLessEqual(set(experiment.columns), set(report.COLUMNS))
+            self.assertIn(experiment.name, drawn)
 
     def test_unfinished_experiments_are_left_out(self):
-        runs = Runs([row("fork", c) for c in (1, 10, 100, 1000)])
+        runs = Runs(row(model, c, runs_per_round=8)
+                    for model in ("fork", "thread") for c in (1, 10, 100, 1000))
         self.assertEqual([e.name for e, _ in finished(runs)], ["throughput"])
         self.assertEqual(list(finished(Runs(runs[:-1]))), [])
 
-    def test_every_experiment_has_its_parts(self):
-        for experiment in EXPERIMENTS:
-            self.assertTrue(callable(getattr(findings, experiment.name)))
-            self.assertIn(experiment.name, report.TABLES)
+    def test_a_cell_that_always_fails_hides_no_others(self):
+        runs = Runs(row("fork", c, number, runs_per_round=4)
+                    for c in (1, 10) for number in (1, 2))
+        runs += [row("thread", 1, number) for number in (1, 2)]
+        self.assertEqual([e.name for e, _ in finished(runs)], ["throughput"])
+
+    def test_cells_shrink_to_the_descriptors(self):
+        fitted, notes = fitting(THROUGHPUT, 128)
+        self.assertEqual([cell.connections for cell in fitted.cells],
+                         [1, 10, 96])
+        self.assertEqual(len(notes), 2)
+        self.assertIn("96 instead of 1,000 connections", notes[1])
+        self.assertEqual(fitting(THROUGHPUT, 20000), (THROUGHPUT, []))
+
+    def test_the_load_that_decides_may_be_missing(self):
+        runs = Runs(row("fork", c) for c in (1, 96, 1000))
+        self.assertEqual(deciding(THROUGHPUT, runs)[0]["connections"], 96)
+        self.assertEqual(
+            deciding(THROUGHPUT, runs.where(connections=1000)), runs[2:])
 
 
-def processes_of(program):
-    """Processes that run one of our servers or the client."""
-    found = []
-    for path in pathlib.Path("/proc").glob("[0-9]*/exe"):
-        try:
-            target = os.readlink(path)
-        except OSError:
-            continue
-        if target.startswith(str(ROOT / "bin") + "/") and pathlib.Path(target).name in program:
-            found.append(target)
+class Report(unittest.TestCase):
+    def test_coverage_of_the_range(self):
+        for number, text in ((1, "nothing"), (2, "50 %: 2 rounds are only"),
+                             (5, "94 %: 5 rounds are only"), (6, "97 %."),
+                             (20, "more than 99 %.")):
+            self.assertIn(text, report.coverage(number))
+
+    def test_what_is_left_out_and_missing_is_named(self):
+        runs = Runs([row("fork", 1, 2, wrong=1.0)])
+        self.assertEqual(
+            list(report.excluded(runs)), ["Left out of every figure: "
+            "throughput, fork, 1 client, round 2 (wrong replies: 1)."])
+        plan = [{"experiment": THROUGHPUT, "model": "fork", "cell": cell}
+                for cell in THROUGHPUT.cells]
+        self.assertEqual(
+            list(report.missing(Runs([row("fork", 1)]), plan)),
+            ["No run of throughput with this many clients: fork (10, 100 and "
+             "1,000)."])
+
+    def test_the_limit_of_the_client_is_marked(self):
+        free, busy = row("fork", 1), row("fork", 1, client_cpu_share=0.95)
+        text = report.COLUMNS["rate"].text
+        self.assertEqual(text(Runs([free])), "1,000")
+        self.assertEqual(text(Runs([busy])), "≥ 1,000")
+
+    def test_the_terminal_has_no_bar_for_a_wait(self):
+        column = report.COLUMNS["first_reply"]
+        runs = Runs([row("blocking", 1, served=0.0, oldest_us=1.2e6)])
+        self.assertEqual(list(report.summary_lines(column, runs)),
+                         ["  blocking     none while we watched, 1.2 s"])
+
+    def test_the_terminal_fits_a_projector(self):
+        runs = Runs(row(model, clients, experiment=experiment.name,
+                        served=1.0, req_per_s=123456.0, client_cpu_share=1.0)
+                    for experiment in EXPERIMENTS for model in MODELS
+                    for clients in {c.connections for c in experiment.cells})
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):
+            report.print_summary(runs)
+        self.assertLessEqual(max(map(len, said.getvalue().split("\n"))), 80)
+
+    def test_a_busy_machine_is_warned_of(self):
+        self.assertEqual(environment.disturbance(0.5, 0.9), [])
+        self.assertEqual(len(environment.disturbance(2.5, 0.0)), 1)
+        self.assertEqual(len(environment.disturbance(0.0, 1.5)), 1)
+
+
+def processes_of(folder):
+    """Processes with this folder in their environment. Those that were just
+    killed get a moment."""
+    for _ in range(20):
+        found = []
+        for path in pathlib.Path("/proc").glob("[0-9]*/environ"):
+            with contextlib.suppress(OSError):
+                if folder.encode() in path.read_bytes():
+                    found.append(path.parent.name)
+        if not found:
+            break
+        time.sleep(0.01)
     return found
 
 
+class Processes(unittest.TestCase):
+    """A run with programs that do not behave."""
+
+    def tearDown(self):
+        for signo in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(signo, signal.SIG_DFL)
+
+    def run_with(self, server, client="exit 0", timeout_s=5):
+        """Makes a run with two shell scripts."""
+        with tempfile.TemporaryDirectory() as scratch, held_back():
+            directory = pathlib.Path(scratch)
+            for name, script in (("fork", server), ("fibload", client)):
+                (directory / name).write_text(f"#!/bin/sh\n{script}\n")
+                (directory / name).chmod(0o755)
+            run = {"experiment": SILENT, "cell": SILENT.cells[0],
+                   "model": "fork", "round": 1}
+            options = types.SimpleNamespace(bin=directory, quick=True,
+                                            models=["fork"])
+            try:
+                with unittest.mock.patch.multiple(
+                        runner, READY_TIMEOUT_S=timeout_s, CLIENT_TIMEOUT_S=1):
+                    runner.make_run(run, options, directory, None)
+            finally:
+                self.assertEqual(processes_of(scratch), [])
+
+    # With a child that does not end when its server does, and which is found
+    # by its environment: $0 is in our folder.
+    GOOD = ("MARK=$0 sleep 100 & echo fork: listening on 127.0.0.1:1234; "
+            "exec sleep 100")
+
+    def test_programs_that_behave(self):
+        self.run_with(self.GOOD)
+        self.run_with(self.GOOD, "exit 1")
+
+    def test_servers_that_do_not_start(self):
+        for script, text in (("sleep 100 & wait", "not ready within 0.2 s"),
+                             ("exit 1", "did not start"),
+                             ("echo no port; sleep 100", "did not start")):
+            with self.assertRaisesRegex(runner.StartFailed, text):
+                self.run_with(script, timeout_s=0.2 if "&" in script else 5)
+
+    def test_clients_that_fail(self):
+        for script, text in (("exit 2", "status 2"),
+                             ("kill -SEGV $$", "status -11"),
+                             ("sleep 100", "did not end")):
+            with self.assertRaisesRegex(runner.RunFailed, text):
+                self.run_with(self.GOOD, script)
+
+    def test_a_signal_comes_only_where_it_is_waited(self):
+        raise_when_stopped()
+        with held_back(), runner.started(["sleep", "100"], None) as process:
+            os.kill(os.getpid(), signal.SIGINT)
+            self.assertIsNone(process.poll())
+            with self.assertRaises(Interrupted):
+                wait(process, 100)
+        self.assertEqual(process.returncode, -signal.SIGKILL)
+
+
 class Bench(unittest.TestCase):
-    def start(self, directory, *arguments, **variables):
+    """The whole program."""
+
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.scratch = pathlib.Path(scratch.name)
+        self.out = self.scratch / "out"
+
+    def start(self, *arguments, **options):
+        """With the name of our folder in the environment, which is how
+        processes that are left are found."""
+        variables = {"BENCH_TEST": str(self.scratch), **options.pop("env", {})}
         return subprocess.Popen(
-            [sys.executable, ROOT / "scripts" / "bench", "--quick", "--out", directory, *arguments],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, **variables},
-        )
+            [sys.executable, ROOT / "scripts" / "bench", "--quick",
+             "--out", self.out, *arguments],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            env={**os.environ, **variables}, **options)
+
+    def finish(self, *arguments, **options):
+        """What a bench says, on one line, and its exit status. If anything
+        can draw at all, it must have drawn."""
+        bench = self.start(*arguments, **options)
+        said = " ".join(bench.communicate()[0].split())
+        self.assertNotIn("Traceback", said)
+        self.assertNotIn("plot.py failed", said)
+        return said, bench.returncode
+
+    def fake_matplotlib(self, code):
+        (self.scratch / "matplotlib.py").write_text(f"{code}\n")
+        return {"PYTHONPATH": str(self.scratch)}
+
+    def wait_for(self, path, timeout_s=30):
+        until = time.monotonic() + timeout_s
+        while time.monotonic() < until and not path.exists():
+            time.sleep(0.05)
+
+    def report(self):
+        return (self.out / "report.md").read_text()
 
     def test_a_small_bench_without_matplotlib(self):
-        with tempfile.TemporaryDirectory() as scratch:
-            directory = pathlib.Path(scratch) / "out"
-            (pathlib.Path(scratch) / "matplotlib.py").write_text("raise ImportError\n")
-            bench = self.start(directory, "--only", "silent", "--models", "blocking thread", PYTHONPATH=scratch)
-            said, _ = bench.communicate()
-            self.assertEqual(bench.returncode, 0, said)
-            self.assertIn("make setup", said)
-            self.assertIn("blocking answered nobody", said)
-            self.assertIn("blocking answered nobody", (directory / "report.md").read_text())
-            self.assertEqual(len(read_runs(directory / "runs.csv")), 4)
-            self.assertIn("kernel", (directory / "environment.txt").read_text())
+        said, status = self.finish(
+            "--only", "silent", "--models", "blocking thread",
+            env=self.fake_matplotlib("raise ImportError"))
+        self.assertEqual(status, 0, said)
+        self.assertIn("make setup", said)
+        self.assertIn("blocking leaves the next one without a reply", said)
+        self.assertIn("blocking leaves the next one", self.report())
+        self.assertEqual(len(read_runs(self.out / "runs.csv")), 4)
+        self.assertIn("kernel", (self.out / "environment.txt").read_text())
 
     def test_interruption_leaves_a_report_and_no_process(self):
-        with tempfile.TemporaryDirectory() as scratch:
-            directory = pathlib.Path(scratch) / "out"
-            bench = self.start(directory, "--only", "throughput", "--models", "fork coroutine")
-            until = time.monotonic() + 30
-            while time.monotonic() < until and not (directory / "runs.csv").exists():
-                time.sleep(0.05)
+        for signo in (signal.SIGINT, signal.SIGTERM):
+            bench = self.start("--only", "throughput", "--models",
+                               "fork coroutine")
+            self.wait_for(self.out / "runs.csv")
             time.sleep(0.3)
-            bench.send_signal(signal.SIGINT)
+            self.assertGreater(len(processes_of(str(self.scratch))), 1)
+            bench.send_signal(signo)
             said, _ = bench.communicate(timeout=60)
             self.assertEqual(bench.returncode, 130, said)
-            self.assertIn("Not all runs were made", (directory / "report.md").read_text())
-            self.assertGreaterEqual(len(read_runs(directory / "runs.csv")), 1)
-            self.assertEqual(processes_of((*MODELS, "fibload")), [])
+            self.assertNotIn("Traceback", said)
+            self.assertIn("Interrupted after ", self.report())
+            self.assertIn("nothing can be compared", self.report())
+            self.assertGreaterEqual(len(read_runs(self.out / "runs.csv")), 1)
+            self.assertEqual(processes_of(str(self.scratch)), [])
+            self.out = self.scratch / "again"
+
+    def test_interruption_while_drawing_leaves_the_report(self):
+        drawing = self.scratch / "drawing"
+        bench = self.start(
+            "--only", "silent", "--models", "fork",
+            env=self.fake_matplotlib(f"import time\nopen('{drawing}', 'w')\n"
+                                     "time.sleep(100)"))
+        self.wait_for(drawing)
+        self.assertIn("fork answers within", self.report())
+        bench.send_signal(signal.SIGINT)
+        said, _ = bench.communicate(timeout=60)
+        self.assertEqual(bench.returncode, 0, said)
+        self.assertIn("not all pictures were drawn", said)
+        self.assertIn("fork answers within", self.report())
+        self.assertEqual(processes_of(str(self.scratch)), [])
+
+    def test_a_server_that_is_broken_is_left_out_and_named(self):
+        programs = self.scratch / "bin"
+        programs.mkdir()
+        (programs / "fibload").symlink_to(ROOT / "bin" / "fibload")
+        (programs / "thread").symlink_to(ROOT / "bin" / "thread")
+        (programs / "fork").write_text("#!/bin/sh\nexit 1\n")
+        (programs / "fork").chmod(0o755)
+        said, status = self.finish("--only", "silent", "--models",
+                                   "fork thread", "--bin", programs)
+        self.assertEqual(status, 1, said)
+        self.assertEqual(said.count("fork did not start"), 1)
+        self.assertIn("No run of silent with this many clients: fork (1)",
+                      self.report())
+        self.assertIn("thread answers within", self.report())
+
+    def test_few_descriptors(self):
+        said, status = self.finish(
+            "--only", "throughput", "--models", "coroutine", "--rounds", "1",
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE,
+                                                  (64, 64)))
+        self.assertEqual(status, 0, said)
+        runs = read_runs(self.out / "runs.csv")
+        self.assertEqual(runs.values("connections"), [1, 10, 32])
+        self.assertTrue(runs.all_served())
+        self.assertIn("32 instead of 1,000 connections", self.report())
+
+    def test_a_machine_with_one_core(self):
+        core = min(os.sched_getaffinity(0))
+        said, status = self.finish(
+            "--only", "silent", "--models", "fork",
+            preexec_fn=lambda: os.sched_setaffinity(0, {core}))
+        self.assertEqual(status, 0, said)
+        runs = read_runs(self.out / "runs.csv")
+        self.assertEqual(runs.values("pinned"), [0])
 
     def test_bad_arguments(self):
-        with tempfile.TemporaryDirectory() as scratch:
-            for arguments in (["--only", "nonsense"], ["--models", "nonsense"]):
-                bench = self.start(pathlib.Path(scratch) / "out", *arguments)
-                said, _ = bench.communicate()
-                self.assertNotEqual(bench.returncode, 0)
-                self.assertIn("nonsense", said)
+        (self.scratch / "fork").write_text("")
+        for arguments, text in (
+                (["--only", "nonsense"], "no experiment 'nonsense'"),
+                (["--models", "nonsense"], "nonsense"),
+                (["--bin", self.scratch, "--models", "fork"], "no program"),
+                (["--rounds", "0"], "a number from 1"),
+                (["--rounds", "two"], "a number from 1"),
+                (["--out", self.scratch], "exists already"),
+                (["--draw", self.scratch], "has no runs.csv")):
+            said, status = self.finish(*arguments)
+            self.assertEqual(status, 2, said)
+            self.assertIn(text, said)
+        said, status = self.finish("--out", "/proc/no/folder")
+        self.assertEqual(status, 1, said)
 
 
 if __name__ == "__main__":
-    tests = unittest.defaultTestLoader.loadTestsFromModule(sys.modules[__name__])
+    tests = unittest.defaultTestLoader.loadTestsFromModule(
+        sys.modules[__name__])
     result = unittest.TextTestRunner(verbosity=2).run(tests)
-    failed = len(result.failures) + len(result.errors)
-    for test, why in result.failures + result.errors:
+    bad = result.failures + result.errors
+    for test, why in bad:
         print(f"not ok - {test}\n# {why.strip().splitlines()[-1]}")
-    print(f"# {result.testsRun - failed} passed, {failed} failed", flush=True)
-    sys.exit(failed > 0)
+    passed = result.testsRun - len(bad)
+    print(f"# {passed} passed, {len(bad)} failed", flush=True)
+    sys.exit(len(bad) > 0)

@@ -1,0 +1,155 @@
+"""One run of the bench: a fresh server, one client, one row in runs.csv.
+
+Whatever happens, no process is left: server and client are each a session of
+their own that is killed at the end, and the kernel kills them if we die first.
+To be used while signals are held back, see interruption.py.
+"""
+
+import contextlib
+import ctypes
+import os
+import re
+import select
+import signal
+import subprocess
+import time
+
+from interruption import interruptible, let_through, wait
+
+READY_TIMEOUT_S = 10
+STOP_TIMEOUT_S = 10
+CLIENT_TIMEOUT_S = 60  # far more than any run is meant to take
+WARMUP_S = 0.15  # as long as the cores need to wake, however short the run
+GRACE_S = 0.2
+QUICK_SHARE = 0.4  # of the time that a run measures
+CLIENT_OK = (0, 1)  # 1: not every client was served, which we want to see
+PR_SET_PDEATHSIG = 1
+
+
+class RunFailed(Exception):
+    """This run has no result; others may have."""
+
+
+class StartFailed(RunFailed):
+    """A program did not start: it will not start for other runs either."""
+
+
+def measured_s(run, options):
+    return run["experiment"].seconds * (QUICK_SHARE if options.quick else 1)
+
+
+def in_child(core):
+    """What a child does before it becomes the server or the client: it keeps
+    to its core, and does not outlive us."""
+
+    def prepare():
+        let_through()
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if core is not None:
+            os.sched_setaffinity(0, {core})
+
+    return prepare
+
+
+@contextlib.contextmanager
+def started(command, core, **streams):
+    """A process in a session of its own, which is gone afterwards."""
+    try:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, start_new_session=True,
+            preexec_fn=in_child(core), **streams)
+    except (OSError, subprocess.SubprocessError) as problem:
+        raise StartFailed(f"cannot start {command[0]}: {problem}") from None
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        if process.stdout:
+            process.stdout.close()
+
+
+def first_line(stream, timeout_s):
+    """The first line of a pipe, or what there is of it at the end."""
+    until = time.monotonic() + timeout_s
+    line = b""
+    while not line.endswith(b"\n"):
+        left_s = max(0, until - time.monotonic())
+        with interruptible():
+            ready, _, _ = select.select([stream], [], [], left_s)
+        if not ready:
+            raise TimeoutError
+        byte = os.read(stream.fileno(), 1)
+        if not byte:
+            break
+        line += byte
+    return line.decode(errors="replace")
+
+
+def port_of(server, model):
+    """The port in the line with which a server says that it is ready."""
+    try:
+        line = first_line(server.stdout, READY_TIMEOUT_S)
+    except TimeoutError:
+        raise StartFailed(
+            f"{model} was not ready within {READY_TIMEOUT_S} s") from None
+    match = re.search(r":(\d+)\s*$", line)
+    if not match:
+        raise StartFailed(f"{model} did not start; see log.txt")
+    return int(match[1])
+
+
+def stop(server, model):
+    """Politely: as part of a run, a server must be able to end by itself."""
+    server.send_signal(signal.SIGTERM)
+    if wait(server, STOP_TIMEOUT_S) is None:
+        raise RunFailed(f"{model} did not stop within {STOP_TIMEOUT_S} s")
+
+
+def client_command(run, options, server, port, csv, pinned):
+    cell, experiment = run["cell"], run["experiment"]
+    milliseconds = "{:.0f}ms".format
+    command = [
+        options.bin / "fibload", "-c", str(cell.connections),
+        "-f", str(cell.n), "--idle", str(cell.idle),
+        "-d", milliseconds(1000 * measured_s(run, options)),
+        "--warmup", milliseconds(0 if cell.requests else 1000 * WARMUP_S),
+        "--grace", milliseconds(1000 * GRACE_S), "--interval", "0",
+        "--server-pid", str(server.pid), "--csv", str(csv),
+    ]
+    labels = {
+        "experiment": experiment.name, "round": run["round"],
+        "runs_per_round": len(experiment.cells) * len(options.models),
+        "pinned": int(pinned), "model": run["model"],
+    }
+    for name, value in labels.items():
+        command += ["--label", f"{name}={value}"]
+    if cell.requests:
+        command += ["-n", str(cell.requests)]
+    return [*command, str(port)]
+
+
+def ask(command, core, log):
+    """Runs the client to its end."""
+    with started(command, core, stdout=log, stderr=log) as client:
+        status = wait(client, CLIENT_TIMEOUT_S)
+    if status is None:
+        raise RunFailed(f"the client did not end within {CLIENT_TIMEOUT_S} s")
+    if status not in CLIENT_OK:
+        raise RunFailed(f"the client failed with status {status}; see log.txt")
+
+
+def make_run(run, options, directory, cores):
+    """`cores` are those of server and client, if there are two."""
+    pinned = run["experiment"].pinned and cores is not None
+    server_core, client_core = cores if pinned else (None, None)
+    model = run["model"]
+    with open(directory / "log.txt", "ab") as log, started(
+            [options.bin / model, "--port", "0", "--quiet"], server_core,
+            stdout=subprocess.PIPE, stderr=log) as server:
+        port = port_of(server, model)
+        command = client_command(run, options, server, port,
+                                 directory / "runs.csv", pinned)
+        ask(command, client_core, log)
+        stop(server, model)
