@@ -25,7 +25,7 @@ FIB     := $(call object,fib/fib.c fib/session.c)
 COMMON  := $(FIB) $(call object,$(filter-out %/co_net.c, \
              $(wildcard servers/common/*.c)))
 CORO    := $(call object,servers/coro/co_switch_$(SWITCH) \
-             $(addprefix servers/coro/,co.c co_loop.c co_io.c co_stack.c))
+             $(filter-out servers/coro/co_switch_%,$(wildcard servers/coro/*.c)))
 CLIENT  := $(call object,$(wildcard client/*.c))
 
 # `make V=1` shows the commands.

@@ -10,8 +10,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include "common/co_net.h"
@@ -25,11 +23,17 @@ static struct options opt = {
     .model = "coroutine", .stack_kib = CO_STACK_KIB, .has_trap = true};
 static int listener;
 static struct co_sem slots;  // How many clients we may still take.
-static int stop_event;  // An eventfd: how the signal handler reaches epoll.
+static struct co *stopper;   // Ends the waits of the others.
+
+static int trap_backend(int delay_ms)
+{
+    net_backend(delay_ms);
+    return 0;
+}
 
 // LESSON blocking-trap: a call that really waits makes all coroutines wait.
 // Try it: --delay 100 and ten clients, with and without --trap.
-static void (*co_backend)(int delay_ms) = co_sleep;
+static int (*co_backend)(int delay_ms) = co_sleep;
 
 // Receives until the client has completed a request and `s` holds the reply.
 // Returns false when no further reply will come. Once the server is stopping,
@@ -105,16 +109,18 @@ static void accept_clients(void *arg)
         shutdown(fd, SHUT_RD);
 }
 
-// The rest would not be safe in a signal handler.
+// In a signal handler hardly anything is safe, but to wake who does the rest.
 static void end_waits(void)
 {
-    eventfd_write(stop_event, 1);
+    co_wake_async(stopper);
 }
 
-static void end_waits_safely(void *arg)
+static void wait_for_stop(void *arg)
 {
     (void)arg;
-    co_poll(stop_event, EPOLLIN);
+    stopper = co_self();
+    startup_ready(listener, end_waits);
+    co_park();
     shutdown(listener, SHUT_RDWR);
     co_sem_post(&slots);  // accept_clients() may be waiting for one.
 }
@@ -125,13 +131,10 @@ int main(int argc, char **argv)
     co_set_stack_size((size_t)opt.stack_kib * 1024);
     slots.count = opt.clients_max;
     if (opt.trap)
-        co_backend = net_backend;
-    stop_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (stop_event < 0 || net_set_nonblocking(listener) != 0 ||
-        co_go(end_waits_safely, NULL) != 0 || co_go(accept_clients, NULL) != 0)
+        co_backend = trap_backend;
+    if (net_set_nonblocking(listener) != 0 || co_go(wait_for_stop, NULL) != 0 ||
+        co_go(accept_clients, NULL) != 0)
         startup_failed("coroutine");
-    startup_ready(listener, end_waits);
-
     if (co_run() != 0)  // Returns when the last coroutine has ended.
         startup_failed("co_run");
     return report_summary();

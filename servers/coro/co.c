@@ -81,7 +81,11 @@ struct co *co_new(void *(*fn)(void *arg), void *arg)
     size_t room = size - sizeof(struct co) - colour_of(stack, size);
     room -= room % CACHE_LINE_SIZE;
     struct co *c = (struct co *)(void *)(stack + room);
-    *c = (struct co){.fn = fn, .arg = arg, .stack = stack, .stack_size = size};
+    *c = (struct co){.fn = fn,
+                     .arg = arg,
+                     .stack = stack,
+                     .stack_size = size,
+                     .loop = co_current()->loop};
     tools_created(c);
     c->sp = co_switch_prepare(stack, room, co_main);
     return c;
@@ -105,6 +109,31 @@ void *co_yield(void *value)
 {
     assert(running != NULL && running->resumer != NULL);
     return co_jump(running->resumer, value);
+}
+
+// LESSON yield-from: a generator hands its caller over to another one. All this
+// function knows is which value goes which way.
+void *co_delegate(struct co *inner)
+{
+    void *value = co_resume(inner, NULL);
+    while (!inner->done)
+        value = co_resume(inner, co_yield(value));
+    return value;
+}
+
+void co_set_name(const char *name)
+{
+    running->name = name;
+}
+
+size_t co_stack_used(const struct co *c)
+{
+    return co_stack_touched(c->stack);
+}
+
+int co_release_stacks(void)
+{
+    return co_stack_release_all();
 }
 
 bool co_done(const struct co *c)

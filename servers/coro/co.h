@@ -1,16 +1,22 @@
-// co.h - stackful coroutines for one thread, with waiting calls over epoll.
+// co.h - stackful coroutines, with waiting calls over epoll.
 //
 // A coroutine is a function that can pause: it runs on a stack of its own until
 // it yields or waits, and nothing ever interrupts it in between. There are
 // three layers, each usable without the next:
 //
-//     co.c       coroutines: resume and yield, passing values
-//     co_loop.c  a scheduler: which of many coroutines runs next, and sleeping
-//     co_io.c    calls that wait for a descriptor while other coroutines run
+//     co.c          coroutines: resume and yield, passing values
+//     co_loop.c     a scheduler: which of many coroutines runs next, and when
+//     co_io.c       calls that wait for a descriptor while others run
 //
-// below them co_stack.c (where stacks come from) and co_switch.h (the exchange
-// of one stack for another, per architecture). Everything here belongs to the
-// thread that uses it: coroutines never move between threads.
+// with two more on top of them:
+//
+//     co_group.c    several coroutines that succeed or fail together
+//     co_offload.c  a blocking function, run by another thread
+//
+// and below them co_stack.c (where stacks come from), co_overflow.c (who ran
+// over the end of one) and co_switch.h (the exchange of one stack for another,
+// per architecture). A coroutine belongs to the thread that created it. Each
+// thread may have coroutines, and a scheduler, of its own.
 //
 // Functions returning an int or ssize_t give -1 and set errno on failure.
 
@@ -54,6 +60,10 @@ void *co_resume(struct co *c, void *value);
 // `value`. Returns the value of the next resume.
 void *co_yield(void *value);
 
+// Yields all that `inner` yields, and passes on to it what is sent in, until it
+// is done ("yield from"). Returns what `inner` returned. The caller frees it.
+void *co_delegate(struct co *inner);
+
 // True when the function of `c` has returned.
 bool co_done(const struct co *c);
 
@@ -63,6 +73,18 @@ void co_free(struct co *c);
 
 // The running coroutine, NULL on the thread's own stack.
 struct co *co_self(void);
+
+// Gives the running coroutine a name, for the message about a stack that is too
+// small, and for debuggers. The string must stay valid.
+void co_set_name(const char *name);
+
+// How many bytes of its stack `c` has used at most; perhaps an earlier user of
+// the same stack has.
+size_t co_stack_used(const struct co *c);
+
+// Returns the memory of all stacks of this thread to the system. Returns 0, or
+// -1 with EBUSY while there are coroutines.
+int co_release_stacks(void);
 
 // ---- Scheduler
 
@@ -75,21 +97,40 @@ int co_go(void (*fn)(void *arg), void *arg);
 // are kept, for the next time.
 int co_run(void);
 
-// The rest is called by coroutines that co_go() started.
+// The rest is for coroutines that co_go() started, and those that they resume.
+// What waits returns 0, or -1: with ECANCELED after co_cancel(), with ETIMEDOUT
+// after co_set_deadline().
 
 // Lets all others that can run go first, also those whose event has happened
 // meanwhile.
 void co_pause(void);
 
 // Waits until somebody calls co_wake() for this coroutine.
-void co_park(void);
+int co_park(void);
 
-// Puts a coroutine that is in co_park() at the back of the queue. No effect if
-// it is there already.
+// Ends the co_park() of `c`: it comes to the back of the queue. No effect if it
+// is there already.
 void co_wake(struct co *c);
 
+// As co_wake(), from any thread and any signal handler. `c` must be waiting in
+// co_park(), or about to, and for nothing but this call.
+void co_wake_async(struct co *c);
+
 // Waits `ms` milliseconds, at least; not at all for 0.
-void co_sleep(int ms);
+int co_sleep(int ms);
+
+// Limits every later wait of the running coroutine for a descriptor to `ms`;
+// then the call fails with ETIMEDOUT. 0 lifts the limit.
+void co_limit_waits(int ms);
+
+// In `ms`, every wait of the running coroutine ends, and fails with ETIMEDOUT,
+// as does every later one. Calls that need not wait still work. -1: never.
+void co_set_deadline(int ms);
+
+// Makes every wait of `c` fail with ECANCELED, the present one and all later
+// ones, and so does every waiting call. So `c` ends by the way it takes when
+// something fails, and cleans up.
+void co_cancel(struct co *c);
 
 // A counting semaphore, as sem_overview(7), for coroutines of one thread.
 // co_sem_wait() waits while the count is zero, then takes one off; waiters are
@@ -98,8 +139,39 @@ struct co_sem {
     int count;
     struct co_queue waiters;
 };
-void co_sem_wait(struct co_sem *sem);
+int co_sem_wait(struct co_sem *sem);
 void co_sem_post(struct co_sem *sem);
+
+// ---- Groups: several that succeed or fail together (co_group.c)
+
+// Begins as {0}. Its fields are for co_group.c.
+struct co_group {
+    struct co *members;
+    struct co *joiner;
+    int error;
+};
+
+// Starts fn(arg) as a member. If fn returns anything but 0, with errno as the
+// reason, the other members are cancelled. Returns 0, or -1 with ENOMEM.
+int co_group_go(struct co_group *group, int (*fn)(void *arg), void *arg);
+
+// Waits until all members have returned. Returns 0 if all of them did so with
+// 0, else -1 with the errno of the first that did not. If the caller itself is
+// cancelled, or its deadline passes, so are the members, and it waits for them
+// all the same: when this returns, nothing of them is left.
+int co_group_join(struct co_group *group);
+
+// Cancels all members.
+void co_group_cancel(struct co_group *group);
+
+// ---- Other threads (co_offload.c)
+
+// Runs fn(arg) in another thread, of which there is one for each core, while
+// other coroutines run in this one: for functions that block or compute for
+// more than, say, 50 us. Waits until fn has returned, whatever happens, as it
+// may be using what is on our stack. Returns 0, or -1 with EAGAIN when no
+// thread could be started.
+int co_offload(void (*fn)(void *arg), void *arg);
 
 // ---- Waiting calls
 //
@@ -108,10 +180,6 @@ void co_sem_post(struct co_sem *sem);
 // one write it at a time (EBUSY). Interruptions by signals are hidden. After
 // CO_BUDGET calls in a row that did not have to wait, or after a millisecond of
 // them, the others get their turn.
-
-// Limits every later wait of the running coroutine for a descriptor to `ms`;
-// then the call fails with ETIMEDOUT. 0 lifts the limit.
-void co_limit_waits(int ms);
 
 // As accept4(2): returns a non-blocking descriptor, to be closed with
 // co_close(). Connections that were given up in the queue are skipped.
@@ -126,8 +194,8 @@ ssize_t co_send(int fd, const void *buf, size_t len);
 // or EPOLLOUT). Returns 0, or -1.
 int co_poll(int fd, uint32_t events);
 
-// Closes a descriptor used with these calls, which no coroutine may be waiting
-// for. A plain close() would leave behind what is remembered about it.
+// Closes a descriptor used with these calls; whoever still waits for it gets
+// EBADF. A plain close() would leave behind what is remembered about it.
 int co_close(int fd);
 
 #endif

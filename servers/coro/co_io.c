@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -43,12 +44,18 @@ enum {
     SPECIAL = EPOLLRDHUP | EPOLLPRI,
 };
 
-static _Thread_local struct {
-    bool created;
-    int epoll;
+struct io {
+    bool open;
+    int epoll, event;
     struct slot *slots;  // indexed by descriptor
     size_t slot_count;
-} io;
+};
+
+#define NO_IO                                                                  \
+    {                                                                          \
+        .epoll = -1, .event = -1                                               \
+    }
+static _Thread_local struct io io = NO_IO;
 
 // Returns what we remember of `fd`, or NULL with errno set. It may move when
 // others run: look it up again after every wait.
@@ -71,23 +78,23 @@ static struct slot *slot_of(int fd)
     return &slots[at];
 }
 
+static void give_up(struct direction *d)
+{
+    if (d->waiter == NULL)
+        return;
+    d->waiter->wait_errno = EBADF;
+    co_wake(d->waiter);
+}
+
 // Forgets what was remembered of an earlier descriptor with this number.
 static void forget(int fd)
 {
     if ((size_t)fd >= io.slot_count)
         return;
     struct slot *s = &io.slots[fd];
-    assert(s->in.waiter == NULL && s->out.waiter == NULL);
+    give_up(&s->in);
+    give_up(&s->out);
     *s = (struct slot){.generation = s->generation + 1};
-}
-
-static int create_epoll(void)
-{
-    if (io.created)
-        return 0;
-    io.epoll = epoll_create1(EPOLL_CLOEXEC);
-    io.created = io.epoll >= 0;
-    return io.created ? 0 : -1;
 }
 
 static int watch(int fd, struct slot *s, uint32_t event)
@@ -95,8 +102,6 @@ static int watch(int fd, struct slot *s, uint32_t event)
     uint32_t events = s->events | event | EPOLLIN | SPECIAL | EPOLLET;
     if (events == s->events)
         return 0;
-    if (create_epoll() != 0)
-        return -1;
     struct epoll_event wanted = {.events = events,
                                  .data.u64 = (uint64_t)s->generation << 32 |
                                              (uint32_t)fd};
@@ -131,10 +136,13 @@ static int wait_for(int fd, uint32_t event)
         return 0;            // finds out whether waiting is still called for.
     }
     struct co *self = co_self();
+    uint32_t generation = s->generation;
     direction_of(s, event)->waiter = self;
     int result =
         co_park_for(self->wait_limit_ms > 0 ? self->wait_limit_ms : -1);
-    *direction_of(slot_of(fd), event) = (struct direction){0};
+    s = slot_of(fd);
+    if (s->generation == generation)  // It was not closed meanwhile.
+        *direction_of(s, event) = (struct direction){0};
     return result;
 }
 
@@ -160,11 +168,35 @@ static void handle(const struct epoll_event *e)
         became_ready(&s->out);
 }
 
+int co_open_events(void)
+{
+    if (io.open)
+        return io.event;
+    io.epoll = epoll_create1(EPOLL_CLOEXEC);
+    io.event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    struct slot *s = io.epoll < 0 || io.event < 0 ? NULL : slot_of(io.event);
+    // Nobody ever reads it: each write is an event of its own.
+    io.open = s != NULL && watch(io.event, s, EPOLLIN) == 0;
+    if (!io.open)
+        co_close_events();
+    return io.open ? io.event : -1;
+}
+
+void co_close_events(void)
+{
+    int saved = errno;
+    if (io.epoll >= 0)
+        close(io.epoll);
+    if (io.event >= 0)
+        close(io.event);
+    free(io.slots);
+    io = (struct io)NO_IO;
+    errno = saved;
+}
+
 int co_wait_events(int timeout_ms)
 {
     struct epoll_event events[EVENTS_AT_ONCE];
-    if (create_epoll() != 0)
-        return -1;
     tools_signals(SIG_UNBLOCK);
     int count = epoll_wait(io.epoll, events, EVENTS_AT_ONCE, timeout_ms);
     tools_signals(SIG_BLOCK);
@@ -195,18 +227,23 @@ static int retry(int fd, uint32_t event)
     return wait_for(fd, event);
 }
 
-// Waits first when a try is known to be in vain. Returns 0, or -1.
-static int wait_if_drained(int fd, uint32_t event)
+// What every call begins with: waits first if a try is known to be in vain.
+// Returns 0, or -1.
+static int begin_call(int fd, uint32_t event)
 {
     struct slot *s = slot_of(fd);
     if (s == NULL)
         return -1;
+    if (co_self()->cancelled) {
+        errno = ECANCELED;
+        return -1;
+    }
     return direction_of(s, event)->drained ? wait_for(fd, event) : 0;
 }
 
 int co_accept(int listener)
 {
-    if (wait_if_drained(listener, EPOLLIN) != 0)
+    if (begin_call(listener, EPOLLIN) != 0)
         return -1;
     int fd;
     while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) <
@@ -220,7 +257,7 @@ int co_accept(int listener)
 
 ssize_t co_recv(int fd, void *buf, size_t size)
 {
-    if (wait_if_drained(fd, EPOLLIN) != 0)
+    if (begin_call(fd, EPOLLIN) != 0)
         return -1;
     ssize_t got;
     while ((got = recv(fd, buf, size, 0)) < 0)
@@ -238,7 +275,7 @@ ssize_t co_recv(int fd, void *buf, size_t size)
 
 ssize_t co_send(int fd, const void *buf, size_t len)
 {
-    if (wait_if_drained(fd, EPOLLOUT) != 0)
+    if (begin_call(fd, EPOLLOUT) != 0)
         return -1;
     ssize_t put;
     while ((put = send(fd, buf, len, MSG_NOSIGNAL)) < 0)
@@ -267,12 +304,4 @@ int co_close(int fd)
 {
     forget(fd);
     return close(fd);
-}
-
-void co_forget_events(void)
-{
-    if (io.created)
-        close(io.epoll);
-    free(io.slots);
-    memset(&io, 0, sizeof io);
 }

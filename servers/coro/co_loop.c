@@ -2,13 +2,17 @@
 //
 // A coroutine started with co_go() is always in one of three places: running,
 // in the queue of those that are ready, or parked, and then something has to
-// wake it: a descriptor (co_io.c), a timer, or another coroutine.
+// wake it: a descriptor (co_io.c), a timer, another coroutine or thread.
 
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "co.h"
 #include "co_internal.h"
@@ -35,9 +39,14 @@ struct loop {
     int64_t busy_since_ns;   // when the third call of this turn was made
     struct timer *timers;    // a heap: timers[1] is due first
     size_t timer_count, timers_size;
+
+    // How other threads reach this one.
+    struct co *_Atomic async;  // those they woke, the last one first
+    atomic_int async_event;    // an eventfd that ends our wait; -1: none yet
+    atomic_int async_wakers;   // threads that are about to write to it
 };
 
-static _Thread_local struct loop loop;
+static _Thread_local struct loop loop = {.async_event = -1};
 
 static int64_t now_ns(void)
 {
@@ -65,6 +74,21 @@ static struct co *take_first(struct co_queue *queue)
     return c;
 }
 
+// Takes `c` out, if it is there.
+static void remove_from(struct co_queue *queue, const struct co *c)
+{
+    struct co *before = NULL, **at = &queue->first;
+    while (*at != NULL && *at != c) {
+        before = *at;
+        at = &before->next;
+    }
+    if (*at == NULL)
+        return;
+    *at = c->next;
+    if (queue->last == c)
+        queue->last = before;
+}
+
 void co_wake(struct co *c)
 {
     if (c->ready)
@@ -72,6 +96,37 @@ void co_wake(struct co *c)
     c->ready = true;
     append(&loop.ready, c);
     loop.ready_count++;
+}
+
+// LESSON wake-from-outside: only this thread may touch its queues. Others push
+// onto a list, and whoever finds it empty rings: the eventfd ends a sleep in
+// epoll_wait(), even one that has not begun yet.
+void co_wake_async(struct co *c)
+{
+    struct loop *l = c->loop;
+    atomic_fetch_add(&l->async_wakers, 1);
+    struct co *first = atomic_load(&l->async);
+    do
+        c->next_async = first;
+    while (!atomic_compare_exchange_weak(&l->async, &first, c));
+    // From here on `c` may run, and end.
+    int event = atomic_load(&l->async_event);
+    if (first == NULL && event >= 0)
+        eventfd_write(event, 1);
+    atomic_fetch_sub(&l->async_wakers, 1);
+}
+
+static void wake_async(void)
+{
+    struct co *last = atomic_exchange(&loop.async, NULL), *first = NULL;
+    while (last != NULL) {  // The first came first: turn the list round.
+        struct co *before = last->next_async;
+        last->next_async = first;
+        first = last;
+        last = before;
+    }
+    for (; first != NULL; first = first->next_async)
+        co_wake(first);
 }
 
 // ---- Timers
@@ -138,6 +193,17 @@ static void clear_timer(struct co *c)
         sift_down(last, at);
 }
 
+// Ends a wait with an error, unless what it waits for came first.
+static void interrupt(struct co *c, int reason)
+{
+    if (!c->interruptible || c->ready)
+        return;
+    c->wait_errno = reason;
+    if (c->line != NULL)
+        remove_from(c->line, c);
+    co_wake(c);
+}
+
 static void wake_due(void)
 {
     if (loop.timer_count == 0)
@@ -146,8 +212,7 @@ static void wake_due(void)
     while (loop.timer_count > 0 && loop.timers[1].due_ns <= now) {
         struct co *c = loop.timers[1].waiter;
         clear_timer(c);
-        c->timed_out = !c->ready;  // If so, what it waits for came first.
-        co_wake(c);
+        interrupt(c, ETIMEDOUT);
     }
 }
 
@@ -178,18 +243,24 @@ static void *task_main(void *arg)
     return NULL;
 }
 
-int co_go(void (*fn)(void *arg), void *arg)
+struct co *co_start(void (*fn)(void *arg), void *arg)
 {
     // One timer for each: a coroutine that another one resumed may wait too,
     // but then the other cannot.
     struct co *c =
         reserve_timers(loop.alive_count + 1) ? co_new(task_main, arg) : NULL;
     if (c == NULL)
-        return -1;
+        return NULL;
     c->task = fn;
+    c->loop = &loop;
     loop.alive_count++;
     co_wake(c);
-    return 0;
+    return c;
+}
+
+int co_go(void (*fn)(void *arg), void *arg)
+{
+    return co_start(fn, arg) != NULL ? 0 : -1;
 }
 
 // LESSON round-robin: every coroutine that is ready now gets one turn, in the
@@ -212,30 +283,44 @@ static void run_round(void)
     }
 }
 
+// Gives back what the loop holds, when no other thread is using it any more.
+static void close_loop(void)
+{
+    atomic_store(&loop.async_event, -1);
+    while (atomic_load(&loop.async_wakers) > 0)
+        sched_yield();
+    free(loop.timers);
+    loop.timers = NULL;
+    loop.timers_size = 0;
+    co_close_events();
+}
+
 // LESSON scheduler: this loop is all there is. Run those that can run; then
 // sleep until a descriptor is ready or a timer due; wake who waits for that,
 // and after them those that paused.
 int co_run(void)
 {
     loop.self = co_current();
-    while (loop.alive_count > 0) {
+    atomic_store(&loop.async_event, co_open_events());
+    int result = atomic_load(&loop.async_event) < 0 ? -1 : 0;
+    while (loop.alive_count > 0 && result == 0) {
         run_round();
-        if (loop.alive_count > 0 && co_wait_events(idle_ms()) != 0)
-            return -1;
+        wake_async();
+        if (loop.alive_count > 0)
+            result = co_wait_events(idle_ms());
+        wake_async();
         wake_due();
         while (loop.paused.first != NULL)
             co_wake(take_first(&loop.paused));
     }
-    free(loop.timers);
-    loop.timers = NULL;
-    loop.timers_size = 0;
-    co_forget_events();
-    return 0;
+    if (result == 0)
+        close_loop();
+    return result;
 }
 
 // ---- Waiting
 
-void co_park(void)
+void co_park_firmly(void)
 {
     assert(co_self() != NULL);
     co_jump(loop.self, NULL);
@@ -244,7 +329,7 @@ void co_park(void)
 void co_pause(void)
 {
     append(&loop.paused, co_self());
-    co_park();
+    co_park_firmly();
 }
 
 // LESSON budget: a client that always has another request ready would never let
@@ -261,36 +346,86 @@ void co_spend(void)
         co_pause();
 }
 
+// When a wait that may last `timeout_ms` must end; 0: never.
+static int64_t end_of_wait_ns(const struct co *c, int timeout_ms)
+{
+    if (timeout_ms < 0)
+        return c->deadline_ns;
+    int64_t due_ns = now_ns() + (int64_t)timeout_ms * NS_PER_MS;
+    return c->deadline_ns > 0 && c->deadline_ns < due_ns ? c->deadline_ns
+                                                         : due_ns;
+}
+
 int co_park_for(int timeout_ms)
 {
     struct co *self = co_self();
+    int64_t due_ns = end_of_wait_ns(self, timeout_ms);
 
-    self->timed_out = false;
-    if (timeout_ms >= 0)
-        set_timer(self, now_ns() + (int64_t)timeout_ms * NS_PER_MS);
-    co_park();
-    if (self->timer != 0)
-        clear_timer(self);
-    if (!self->timed_out)
+    self->wait_errno = self->cancelled ? ECANCELED : 0;
+    if (!self->cancelled) {
+        if (due_ns > 0)
+            set_timer(self, due_ns);
+        self->interruptible = true;
+        co_park_firmly();
+        self->interruptible = false;
+        if (self->timer != 0)
+            clear_timer(self);
+    }
+    if (self->wait_errno == 0)
         return 0;
-    errno = ETIMEDOUT;
+    errno = self->wait_errno;
     return -1;
 }
 
-void co_sleep(int ms)
+int co_park(void)
 {
-    if (ms > 0)
-        co_park_for(ms);
+    return co_park_for(-1);
 }
 
-void co_sem_wait(struct co_sem *sem)
+int co_sleep(int ms)
 {
+    if (ms <= 0)
+        return 0;
+    const struct co *self = co_self();
+    int64_t due_ns = now_ns() + (int64_t)ms * NS_PER_MS;
+    bool cut_short = self->deadline_ns > 0 && self->deadline_ns < due_ns;
+    if (co_park_for(ms) == 0)
+        return 0;
+    return errno == ETIMEDOUT && !cut_short ? 0 : -1;
+}
+
+void co_limit_waits(int ms)
+{
+    co_self()->wait_limit_ms = ms;
+}
+
+void co_set_deadline(int ms)
+{
+    co_self()->deadline_ns = ms < 0 ? 0 : now_ns() + (int64_t)ms * NS_PER_MS;
+}
+
+void co_cancel(struct co *c)
+{
+    c->cancelled = true;
+    interrupt(c, ECANCELED);
+}
+
+int co_sem_wait(struct co_sem *sem)
+{
+    struct co *self = co_self();
     if (sem->count > 0) {
         sem->count--;
-        return;
+        return 0;
     }
-    append(&sem->waiters, co_self());
-    co_park();
+    if (self->cancelled) {
+        errno = ECANCELED;
+        return -1;
+    }
+    append(&sem->waiters, self);
+    self->line = &sem->waiters;
+    int result = co_park();
+    self->line = NULL;
+    return result;
 }
 
 // Hands the count to the first who waits, so that nobody can come in between.
@@ -300,9 +435,4 @@ void co_sem_post(struct co_sem *sem)
         co_wake(take_first(&sem->waiters));
     else
         sem->count++;
-}
-
-void co_limit_waits(int ms)
-{
-    co_self()->wait_limit_ms = ms;
 }

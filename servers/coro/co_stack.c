@@ -9,18 +9,20 @@
 //     idle   [cold ..... cold|warm ..... warm]               the last is taken
 //                            ^ cold_count    ^ idle_count
 //
-// A stack costs only the pages it has touched. Slabs are never unmapped, but
-// the pages of cold stacks belong to the system again.
+// A stack costs only the pages it has touched. Slabs stay mapped until
+// co_release_stacks(), but the pages of cold stacks belong to the system again.
 
 #include "co_stack.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "co.h"
+#include "co_internal.h"
 
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102  // Linux 6.13; the C library may be older.
@@ -39,6 +41,8 @@ struct pool {
     char **idle;  // stacks that were given back
     size_t idle_count, cold_count;
     size_t idle_size;  // there is room for all stacks ever mapped
+    char **slabs;      // all that was mapped
+    size_t slab_count;
 };
 
 static _Thread_local struct pool pool;
@@ -67,18 +71,39 @@ static int install_guard(char *page)
 {
     if (madvise(page, pool.page_size, MADV_GUARD_INSTALL) == 0)
         return 0;
-    return errno == EINVAL ? mprotect(page, pool.page_size, PROT_NONE) : -1;
+    if (errno != EINVAL || mprotect(page, pool.page_size, PROT_NONE) == 0)
+        return errno == EINVAL ? 0 : -1;
+    static const char text[] =
+        "coroutines: no more guard pages, as the process has as many mappings"
+        " as vm.max_map_count allows\n";
+    static atomic_flag said = ATOMIC_FLAG_INIT;
+    if (errno == ENOMEM && !atomic_flag_test_and_set(&said))
+        (void)!write(STDERR_FILENO, text, sizeof text - 1);
+    return -1;
 }
 
-// Makes room to remember that all stacks are idle, so that giving one back
-// cannot fail.
-static bool grow_idle(size_t size)
+// Makes room to remember one more slab, and that all stacks are idle, so that
+// giving one back cannot fail.
+static bool grow(void)
 {
+    size_t size = pool.idle_size + SLAB_STACKS;
+    char **slabs = realloc(pool.slabs, (pool.slab_count + 1) * sizeof *slabs);
+    if (slabs != NULL)
+        pool.slabs = slabs;
     char **idle = realloc(pool.idle, size * sizeof *idle);
-    if (idle == NULL)
+    if (idle != NULL)
+        pool.idle = idle;
+    if (slabs == NULL || idle == NULL)
         return false;
-    pool.idle = idle;
     pool.idle_size = size;
+    return true;
+}
+
+static bool install_guards(char *slab)
+{
+    for (size_t i = 0; i < SLAB_STACKS; i++)
+        if (install_guard(slab + i * pool.stride) != 0)
+            return false;
     return true;
 }
 
@@ -86,21 +111,20 @@ static bool map_slab(void)
 {
     if (pool.stride == 0)
         co_stack_set_size((size_t)CO_STACK_KIB * 1024);
-    if (!grow_idle(pool.idle_size + SLAB_STACKS))
-        return false;
-
+    if (pool.slab_count == 0)
+        co_catch_overflow();
     size_t size = pool.stride * SLAB_STACKS;
     char *slab =
         mmap(NULL, size, PROT_READ | PROT_WRITE,
              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
     if (slab == MAP_FAILED)
         return false;
-    for (size_t i = 0; i < SLAB_STACKS; i++)
-        if (install_guard(slab + i * pool.stride) != 0) {
-            munmap(slab, size);
-            errno = ENOMEM;
-            return false;
-        }
+    if (!install_guards(slab) || !grow()) {
+        munmap(slab, size);
+        errno = ENOMEM;
+        return false;
+    }
+    pool.slabs[pool.slab_count++] = slab;
     pool.unused = slab;
     pool.unused_count = SLAB_STACKS;
     return true;
@@ -129,4 +153,35 @@ void co_stack_put(void *low)
         char *coldest = pool.idle[pool.cold_count++];
         madvise(coldest, co_stack_usable(), MADV_DONTNEED);
     }
+}
+
+// Looks at pages that are in memory only: the others were never touched.
+// AddressSanitizer would object to reading what nobody has declared.
+__attribute__((no_sanitize("address"))) size_t co_stack_touched(void *low)
+{
+    const char *at = low, *top = at + co_stack_usable();
+    unsigned char resident = 0;
+    for (char *page = low; page < top && resident == 0;
+         page += pool.page_size) {
+        at = page;
+        if (mincore(page, pool.page_size, &resident) != 0)
+            break;
+    }
+    while (at < top && *at == 0)
+        at++;
+    return (size_t)(top - at);
+}
+
+int co_stack_release_all(void)
+{
+    if (pool.idle_count + pool.unused_count != pool.idle_size) {
+        errno = EBUSY;
+        return -1;
+    }
+    for (size_t i = 0; i < pool.slab_count; i++)
+        munmap(pool.slabs[i], pool.stride * SLAB_STACKS);
+    free(pool.slabs);
+    free(pool.idle);
+    pool = (struct pool){.page_size = pool.page_size, .stride = pool.stride};
+    return 0;
 }

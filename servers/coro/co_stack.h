@@ -21,4 +21,12 @@ void *co_stack_take(void);
 // the cache; the memory of those that lie idle longest goes to the system.
 void co_stack_put(void *low);
 
+// How many bytes of a stack have ever been written to, since its memory came
+// from the system: from the top down to the lowest that is not zero.
+size_t co_stack_touched(void *low);
+
+// Unmaps all stacks of this thread. Returns 0, or -1 with EBUSY if some are in
+// use.
+int co_stack_release_all(void);
+
 #endif
