@@ -25,9 +25,8 @@ static void on_interrupt(int signo)
 int main(int argc, char **argv)
 {
     static struct load_result result;
-    struct options opt;
-    options_parse(&opt, argc, argv);
-    if (report_csv_check(&opt) != 0)
+    struct options *opt = options_parse(argc, argv);
+    if (report_csv_check(opt) != 0)
         return EXIT_NO_SERVER;
 
     // The first Ctrl-C ends the measurement and still reports, a second one
@@ -37,10 +36,10 @@ int main(int argc, char **argv)
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
 
-    if (load_run(&opt, &result) != 0)
+    if (load_run(opt, &result) != 0)
         return EXIT_NO_SERVER;
-    report_summary(&opt, &result);
-    if (report_csv(&opt, &result) != 0 || report_json(&opt, &result) != 0)
+    report_summary(opt, &result);
+    if (report_csv(opt, &result) != 0 || report_json(opt, &result) != 0)
         return EXIT_NOT_GOOD;
     return report_is_good(&result) ? EXIT_SUCCESS : EXIT_NOT_GOOD;
 }

@@ -124,8 +124,8 @@ static void open_some(struct load *load)
 static bool may_ask(const struct load *load)
 {
     if (load->phase == PHASE_MEASURE)
-        return load->opt->requests_max == 0 ||
-               load->asked < load->opt->requests_max;
+        return load->opt->requests == 0 ||
+               load->asked < (uint64_t)load->opt->requests;
     return load->phase == PHASE_WARMUP;
 }
 
@@ -174,8 +174,7 @@ static void count_reply(struct load *load, struct connection *c,
     // A request of the warm-up counts if its reply comes later: at any moment
     // as many are under way. Not so if exactly N are to be measured.
     bool from_warmup = c->since_ns < load->begin_ns;
-    if (load->phase < PHASE_MEASURE ||
-        (from_warmup && load->opt->requests_max > 0))
+    if (load->phase < PHASE_MEASURE || (from_warmup && load->opt->requests > 0))
         return;
     if (verdict == REPLY_RIGHT)
         count_right(load, c, now_ns - c->since_ns);
@@ -290,9 +289,9 @@ static double left_s(const struct load *load, int64_t now_ns)
 {
     double left = seconds(load->phase_end_ns - now_ns);
     uint64_t done = load->result->right;
-    if (load->opt->requests_max > 0 && done > 0) {
+    if (load->opt->requests > 0 && done > 0) {
         double rate = (double)done / seconds(now_ns - load->begin_ns);
-        double by_count = (double)(load->opt->requests_max - done) / rate;
+        double by_count = ((double)load->opt->requests - (double)done) / rate;
         return by_count < left ? by_count : left;
     }
     return left;
@@ -369,7 +368,7 @@ static bool all_open(const struct load *load)
 
 static bool measured_enough(const struct load *load, int64_t now_ns)
 {
-    bool asked_all = load->opt->requests_max > 0 && !may_ask(load);
+    bool asked_all = load->opt->requests > 0 && !may_ask(load);
     return now_ns >= load->phase_end_ns ||
            (asked_all && load->outstanding == 0) || interrupted;
 }
