@@ -76,16 +76,16 @@ static double rate(const struct load_result *r)
 
 static double server_cpu_us(const struct load_result *r)
 {
-    double cpu_s = r->server.user_s + r->server.sys_s;
-    return r->right > 0 ? cpu_s * 1e6 / (double)r->right : 0;
+    return r->right > 0 ? r->server.cpu_s * 1e6 / (double)r->right : 0;
 }
 
 static const char *model_name(const struct options *opt)
 {
-    const char *name = opt->model;
-    if (name == NULL && opt->server_pid != 0)
-        name = usage_name(opt->server_pid);
-    return name != NULL ? name : "-";
+    static char name[USAGE_NAME_SIZE];
+    if (opt->model != NULL)
+        return opt->model;
+    bool known = opt->server_pid != 0 && usage_name(opt->server_pid, name) == 0;
+    return known ? name : "-";
 }
 
 // The name of an error, "ECONNRESET", for those that a socket may have.
@@ -196,10 +196,11 @@ static void print_latency(const struct load_result *r)
 static void print_server(const struct load_result *r)
 {
     const struct usage *u = &r->server;
-    double cores = (u->user_s + u->sys_s) / r->duration_s;
+    double cores = u->cpu_s / r->duration_s;
+    double user_s = u->cpu_s * usage_user_share(u);
     printf("  server      CPU %.0f %% of a core (user %.2f s, sys %.2f s), "
            "%.2f us per request\n",
-           cores * 100, u->user_s, u->sys_s, server_cpu_us(r));
+           cores * 100, user_s, u->cpu_s - user_s, server_cpu_us(r));
     printf("              %d process%s, %d thread%s, %s context switches; "
            "PSS %s, RSS %s\n",
            u->processes, u->processes == 1 ? "" : "es", u->threads,
@@ -248,6 +249,7 @@ static void fill_columns(struct column *to, const struct options *opt,
 {
     const struct histogram *h = &r->latency;
     const struct usage *u = &r->server;
+    const double user_s = u->cpu_s * usage_user_share(u);
     const struct column columns[COLUMN_COUNT] = {
         {"connections", r->connections, 0},
         {"idle", r->idle, 0},
@@ -267,8 +269,8 @@ static void fill_columns(struct column *to, const struct options *opt,
         {"max_us", us(h->max), 2},
         {"mean_us", histogram_mean(h) / CLOCK_NS_PER_US, 2},
         {"jain", r->jain, 4},
-        {"server_user_s", u->user_s, 3},
-        {"server_sys_s", u->sys_s, 3},
+        {"server_user_s", user_s, 3},
+        {"server_sys_s", u->cpu_s - user_s, 3},
         {"server_cpu_us_per_req", server_cpu_us(r), 3},
         {"ctx_switches", (double)u->switches, 0},
         {"processes", u->processes, 0},
