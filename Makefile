@@ -82,7 +82,7 @@ print-compiler:
 
 # ---- Tests
 
-UNIT    := fib session net co histogram reply usage fibload
+UNIT    := fib session net co histogram reply usage connection fibload
 TESTS   := $(UNIT:%=$(BUILD)/tests/test_%) $(BUILD)/tests/conversation/run
 TAP     := $(call object,tests/tap.c)
 
@@ -93,6 +93,8 @@ $(BUILD)/tests/test_co:        $(CORO)
 $(BUILD)/tests/test_histogram: $(call object,client/histogram.c)
 $(BUILD)/tests/test_reply:     $(call object,client/reply.c)
 $(BUILD)/tests/test_usage:     $(call object,client/usage.c)
+$(BUILD)/tests/test_connection: $(call object,client/connection.c \
+    client/clock.c client/reply.c)
 $(BUILD)/tests/test_net:       LDLIBS := -Wl,--wrap=send,--wrap=recv \
                                          -Wl,--wrap=accept4
 $(BUILD)/tests/test_histogram: LDLIBS := -lm

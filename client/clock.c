@@ -16,6 +16,11 @@ int64_t clock_now_ns(void)
     return read_ns(CLOCK_MONOTONIC);
 }
 
+double clock_seconds(int64_t ns)
+{
+    return (double)ns / CLOCK_NS_PER_S;
+}
+
 int64_t clock_cpu_ns(void)
 {
     return read_ns(CLOCK_PROCESS_CPUTIME_ID);

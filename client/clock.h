@@ -15,6 +15,9 @@ enum {
 // become negative. Reading it takes about 20 ns and no system call (vdso(7)).
 int64_t clock_now_ns(void);
 
+// The same span in seconds.
+double clock_seconds(int64_t ns);
+
 // CPU time this process has used, in nanoseconds.
 int64_t clock_cpu_ns(void);
 

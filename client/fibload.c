@@ -1,20 +1,26 @@
 // fibload.c - the load client: asks a fib server, checks, measures, reports.
 //
-//     options.c      the command line
-//     load.c         the loop: who asks when, what is counted
-//     connection.c   one connection          reply.c   one reply, checked
-//     histogram.c    many latencies          clock.c   where they come from
+//     options.c      the command line        startup.c     what must be right
+//     load.c         the loop: who asks when, phase by phase
+//     pool.c         all connections         connection.c  one of them
+//     reply.c        one reply, checked      clock.c       when it came
+//     result.c       what is counted         histogram.c   many latencies
 //     usage.c        what it cost the server
-//     report.c       what is printed and written
+//     report.c       the summary             progress.c    a line now and then
+//     export.c       CSV and JSON            text.c        numbers for people
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "export.h"
 #include "load.h"
 #include "options.h"
 #include "report.h"
+#include "startup.h"
 
-enum { EXIT_NOT_GOOD = 1, EXIT_NO_SERVER = 2 };
+enum { EXIT_NOT_GOOD = 1 };
 
 static void on_interrupt(int signo)
 {
@@ -22,25 +28,56 @@ static void on_interrupt(int signo)
     load_interrupt();
 }
 
-int main(int argc, char **argv)
+// The first Ctrl-C ends the measurement and still reports, a second one ends
+// the program.
+static void catch_interrupts(void)
 {
-    static struct load_result result;
-    struct options opt;
-    options_parse(&opt, argc, argv);
-    if (report_csv_check(&opt) != 0)
-        return EXIT_NO_SERVER;
-
-    // The first Ctrl-C ends the measurement and still reports, a second one
-    // ends the program.
     struct sigaction action = {.sa_handler = on_interrupt,
                                .sa_flags = (int)SA_RESETHAND};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+}
 
-    if (load_run(&opt, &result) != 0)
-        return EXIT_NO_SERVER;
-    report_summary(&opt, &result);
-    if (report_csv(&opt, &result) != 0 || report_json(&opt, &result) != 0)
-        return EXIT_NOT_GOOD;
-    return report_is_good(&result) ? EXIT_SUCCESS : EXIT_NOT_GOOD;
+// Says what could not be written, if `result` tells so. Returns whether it was.
+static bool written(const char *path, int result)
+{
+    if (result != 0)
+        fprintf(stderr, "fibload: %s: %s\n", path, strerror(errno));
+    return result == 0;
+}
+
+// Prints the summary and writes the files. Returns whether all of it worked.
+static bool report(const struct options *opt, const struct result *r, FILE *csv,
+                   FILE *json)
+{
+    bool good = true;
+    report_summary(opt, r);
+    if (csv != NULL)
+        good = written(opt->csv, export_csv(csv, opt, r));
+    if (json != NULL && json != stdout)
+        good = written(opt->json, export_json(json, opt, r)) && good;
+    int closed =
+        json == stdout ? export_json(json, opt, r) : export_close(stdout);
+    return written("standard output", closed) && good;
+}
+
+int main(int argc, char **argv)
+{
+    static struct result result;
+    struct options *opt = options_parse(argc, argv);
+    startup_server(opt);
+    startup_descriptors(opt);
+    struct addrinfo *target = startup_resolve(opt);
+    FILE *csv = startup_csv(opt), *json = startup_json(opt);
+
+    catch_interrupts();
+    int error = load_run(opt, target, &result) == 0 ? 0 : errno;
+    freeaddrinfo(target);
+    if (error != 0) {
+        fprintf(stderr, "fibload: cannot connect to %s:%s: %s\n", opt->host,
+                opt->port, strerror(error));
+        return EXIT_CANNOT_RUN;
+    }
+    bool reported = report(opt, &result, csv, json);
+    return reported && result_is_good(&result) ? EXIT_SUCCESS : EXIT_NOT_GOOD;
 }

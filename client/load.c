@@ -1,40 +1,44 @@
-// load.c - the connections, and the loop that keeps them busy.
+// load.c - the loop that keeps the connections busy, and measures.
 //
 // One thread, one epoll: each event is a reply that can be read, and reading it
 // sends the next request. That makes two system calls per request, and a part
 // of an epoll_wait() that is the smaller the more connections there are.
+//
+// A run is a sequence of phases. Before the load begins, every connection says
+// hello: it asks one tiny request, so that the server has accepted it and given
+// it its process or thread. Else the first second of a server with a thousand
+// clients would show how fast it starts them.
 
 #include "load.h"
 
-#include <assert.h>
 #include <errno.h>
-#include <netdb.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/epoll.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include "clock.h"
-#include "connection.h"
+#include "pool.h"
+#include "progress.h"
 #include "report.h"
 
-enum {
-    EVENTS_AT_ONCE = 256,
-    OPENING_AT_ONCE = 128,  // more would overrun a backlog
-    OWN_DESCRIPTORS = 16,
-    RECEIVE_SIZE = 4096,
-};
+enum { EVENTS_AT_ONCE = 256, RECEIVE_SIZE = 4096, HELLO_N = 1 };
 
-#define RAMP_NS (5 * (int64_t)CLOCK_NS_PER_S)       // for all connections
-#define LOOK_NS (100 * (int64_t)CLOCK_NS_PER_MS)    // between looks around
-#define REOPEN_NS (100 * (int64_t)CLOCK_NS_PER_MS)  // after a failure
+#define MS(n) ((n) * (int64_t)CLOCK_NS_PER_MS)
+
+#define CONNECT_NS MS(5000)    // for one connection
+#define RAMP_NS MS(5000)       // for all connections
+#define HELLO_MIN_NS MS(1000)  // for all to be answered once
+#define HELLO_WARMUPS 4        // the same, as a multiple of the warm-up
+#define SETTLE_NS MS(100)      // for the last replies of the warm-up
+#define LOOK_MAX_NS MS(100)    // between looks around
+#define REOPEN_NS MS(100)      // after a failure
+#define GONE_NS MS(5000)       // without any connection
 
 enum phase {
-    PHASE_RAMP,     // connections are opened
+    PHASE_REACH,    // one connection looks for an address that answers
+    PHASE_RAMP,     // the others are opened; each says hello
+    PHASE_HELLO,    // their first replies are waited for
     PHASE_WARMUP,   // requests, not yet counted
+    PHASE_SETTLE,   // no new requests: the server is to be looked at
     PHASE_MEASURE,  // requests, counted
     PHASE_GRACE,    // no new requests, outstanding replies are waited for
     PHASE_OVER,
@@ -42,29 +46,22 @@ enum phase {
 
 struct load {
     const struct options *opt;
-    struct load_result *result;
-    struct addrinfo *target;
-    int epoll;
-    struct connection *connections;  // first the idle ones, then the others
-    int count;
+    struct result *result;
+    struct pool pool;
+    const struct addrinfo *next_address;  // to try, if the last is no good
+    struct request hello, request;
     enum phase phase;
     int64_t phase_end_ns;
-    int64_t look_ns;   // when to look for timeouts and lost connections next
+    bool reached;    // one connection, at least, was open once
+    int last_error;  // why the last connection failed
+    int64_t look_ns, look_interval_ns;
     int64_t alive_ns;  // when a connection was last seen open
-    int tried;         // connections that connection_open() was called for
-    bool ever_open;    // one connection, at least, was open once
-    int last_error;    // why the last connection failed
-    int opening;       // connections in that state
-    int outstanding;   // requests under way
-    uint64_t asked;    // requests sent since the measurement began
-    int64_t begin_ns, end_ns;  // of the measurement
+    uint64_t asked;    // requests sent since the window began
+    int64_t begin_ns;  // of the window
     int64_t begin_cpu_ns;
+    int64_t last_reply_ns;
     struct usage server_before;
-    int64_t tick_ns;  // when the current interval began
-    struct histogram interval;
-    char request[8];
-    size_t request_len;
-    struct reply_wanted wanted;
+    struct progress progress;
 };
 
 static volatile sig_atomic_t interrupted;
@@ -74,167 +71,153 @@ void load_interrupt(void)
     interrupted = 1;
 }
 
-// ---- Connections
-
-static int watch(struct load *load, struct connection *c, uint32_t events,
-                 int operation)
+static void enter(struct load *load, enum phase phase, int64_t limit_ns)
 {
-    struct epoll_event wanted = {.events = events, .data.ptr = c};
-    return epoll_ctl(load->epoll, operation, c->fd, &wanted);
+    load->phase = phase;
+    load->phase_end_ns = clock_now_ns() + limit_ns;
 }
 
-// Closes a connection for which we have no use any more. look() opens it again.
-static void drop(struct load *load, struct connection *c)
-{
-    load->opening -= c->state == CONNECTION_OPENING;
-    load->outstanding -= c->state == CONNECTION_ASKED;
-    if (c->state != CONNECTION_CLOSED)
-        connection_close(c);
-    c->since_ns = clock_now_ns();
-}
+// ---- Requests and replies
 
-// Counts a connection that broke, or could not be made, because of `error` (0:
-// the server closed it).
-static void fail(struct load *load, struct connection *c, int error)
+// Counts a connection that failed because of `error`. As long as no address has
+// answered, that only says that it is not this one.
+static void fail(struct load *load, int error)
 {
-    load->result->failed++;
-    load->result->failed_by_errno[error < LOAD_ERRNO_MAX ? error : EPROTO]++;
     load->last_error = error;
-    drop(load, c);
+    if (load->reached)
+        result_count_failure(load->result, error);
 }
 
-static void open_one(struct load *load, struct connection *c)
+// What is to be asked in this phase; NULL: nothing.
+static struct request *next_request(struct load *load)
 {
-    if (connection_open(c, load->target) != 0) {
-        fail(load, c, errno);
-        return;
-    }
-    load->opening++;
-    c->since_ns = clock_now_ns();
-    if (watch(load, c, EPOLLOUT, EPOLL_CTL_ADD) != 0)
-        fail(load, c, errno);
+    uint64_t max = (uint64_t)load->opt->requests;
+    if (load->phase <= PHASE_HELLO)
+        return &load->hello;
+    if (load->phase == PHASE_WARMUP ||
+        (load->phase == PHASE_MEASURE && (max == 0 || load->asked < max)))
+        return &load->request;
+    return NULL;
 }
 
-static void open_some(struct load *load)
+static void ask(struct load *load, struct connection *c)
 {
-    while (load->tried < load->count && load->opening < OPENING_AT_ONCE)
-        open_one(load, &load->connections[load->tried++]);
-}
-
-static bool may_ask(const struct load *load)
-{
-    if (load->phase == PHASE_MEASURE)
-        return load->opt->requests_max == 0 ||
-               load->asked < load->opt->requests_max;
-    return load->phase == PHASE_WARMUP;
-}
-
-static void ask(struct load *load, struct connection *c, int64_t now_ns)
-{
-    if (c->idle || !may_ask(load))
+    struct request *request = next_request(load);
+    if (c->idle || request == NULL)
         return;
     load->asked += load->phase == PHASE_MEASURE;
-    load->outstanding++;
-    if (connection_ask(c, load->request, load->request_len, now_ns) != 0 ||
-        (c->unsent > 0 &&
-         watch(load, c, EPOLLIN | EPOLLOUT, EPOLL_CTL_MOD) != 0))
-        fail(load, c, errno);
+    if (pool_ask(&load->pool, c, request) != 0)
+        fail(load, errno);
 }
 
-static void ask_all(struct load *load, int64_t now_ns)
+static void ask_all(struct load *load)
 {
-    for (int i = 0; i < load->tried; i++)
-        if (load->connections[i].state == CONNECTION_QUIET)
-            ask(load, &load->connections[i], now_ns);
+    for (int i = 0; i < load->pool.tried; i++)
+        if (load->pool.connections[i].state == CONNECTION_QUIET)
+            ask(load, &load->pool.connections[i]);
 }
 
-// ---- Replies
-
-static void count_right(struct load *load, struct connection *c,
-                        int64_t latency_ns)
+// Whether what becomes of the request of `c` is part of the measurement. One of
+// the warm-up is if it ends later: at any moment as many are under way. Not so
+// if exactly N are to be measured.
+static bool is_measured(const struct load *load, const struct connection *c)
 {
-    struct load_result *r = load->result;
-
-    if (load->phase == PHASE_MEASURE)
-        r->right++;
-    else
-        r->late++;
-    if (c->replies++ == 0)
-        r->served++;
-    histogram_add(&r->latency, (uint64_t)latency_ns);
-    if (load->opt->interval_ns > 0)
-        histogram_add(&load->interval, (uint64_t)latency_ns);
-    if (load->opt->each)
-        report_each(load->opt->n, latency_ns);
+    return load->phase >= PHASE_MEASURE &&
+           (c->since_ns >= load->begin_ns || load->opt->requests == 0);
 }
 
 static void count_reply(struct load *load, struct connection *c,
                         enum reply_verdict verdict, int64_t now_ns)
 {
-    // A request of the warm-up counts if its reply comes later: at any moment
-    // as many are under way. Not so if exactly N are to be measured.
-    bool from_warmup = c->since_ns < load->begin_ns;
-    if (load->phase < PHASE_MEASURE ||
-        (from_warmup && load->opt->requests_max > 0))
+    int64_t latency_ns = now_ns - c->since_ns;
+
+    if (load->phase >= PHASE_MEASURE) {
+        load->result->replies++;
+        load->last_reply_ns = now_ns;
+    }
+    if (verdict != REPLY_RIGHT) {
+        result_count_bad(load->result, verdict);
+    } else if (is_measured(load, c)) {
+        bool in_window = load->phase == PHASE_MEASURE;
+        result_count_right(load->result, c, latency_ns, in_window);
+        progress_count(&load->progress, latency_ns);
+        if (load->opt->each)
+            report_each(load->opt, latency_ns);
+    }
+}
+
+static bool is_overdue(const struct load *load, const struct connection *c,
+                       int64_t now_ns)
+{
+    return c->state == CONNECTION_ASKED &&
+           now_ns - c->since_ns >= load->opt->timeout_ns;
+}
+
+static void give_up(struct load *load, struct connection *c, int64_t now_ns)
+{
+    load->result->timeouts++;
+    if (is_measured(load, c))
+        histogram_add(&load->result->latency, (uint64_t)(now_ns - c->since_ns));
+    pool_drop(&load->pool, c);
+}
+
+// Judges received bytes, which came at `now_ns`. Goes on with the next request
+// if they were a whole reply.
+static void take(struct load *load, struct connection *c, const char *bytes,
+                 size_t len, int64_t now_ns)
+{
+    enum reply_verdict verdict = REPLY_WRONG;
+    size_t used = 0;
+    if (c->state == CONNECTION_ASKED)
+        used = reply_take(&c->reply, &c->request->wanted, bytes, len, &verdict);
+    if (verdict == REPLY_INCOMPLETE)
         return;
-    if (verdict == REPLY_RIGHT)
-        count_right(load, c, now_ns - c->since_ns);
-    else if (verdict == REPLY_ERROR)
-        load->result->error_replies++;
-    else
-        load->result->wrong++;
+    if (used < len)
+        verdict = REPLY_ENDLESS;  // More than we asked for.
+
+    count_reply(load, c, verdict, now_ns);
+    if (verdict == REPLY_ENDLESS) {
+        pool_drop(&load->pool, c);
+        return;
+    }
+    pool_answered(c);
+    if (load->phase > PHASE_HELLO)  // One hello is enough.
+        ask(load, c);
 }
 
 static void receive(struct load *load, struct connection *c)
 {
     char buf[RECEIVE_SIZE];
     long len = connection_receive(c, buf, sizeof buf);
-    if (len <= 0) {
-        if (len == 0 || errno != EAGAIN)
-            fail(load, c, len == 0 ? 0 : errno);
-        return;
-    }
-
     int64_t now_ns = clock_now_ns();
-    enum reply_verdict verdict = REPLY_WRONG;
-    size_t used = 0;
-    if (c->state == CONNECTION_ASKED)
-        used = reply_take(&c->reply, &load->wanted, buf, (size_t)len, &verdict);
-    if (verdict == REPLY_INCOMPLETE)
-        return;
-    if (used < (size_t)len)
-        verdict = REPLY_ENDLESS;  // More than we asked for.
 
-    count_reply(load, c, verdict, now_ns);
-    if (verdict == REPLY_ENDLESS) {
-        drop(load, c);
+    if (len < 0 && errno == EAGAIN)
         return;
+    if (len <= 0) {
+        fail(load, len == 0 ? 0 : errno);
+        pool_drop(&load->pool, c);
+    } else if (is_overdue(load, c, now_ns)) {
+        give_up(load, c, now_ns);
+    } else {
+        take(load, c, buf, (size_t)len, now_ns);
     }
-    load->outstanding--;
-    c->state = CONNECTION_QUIET;
-    ask(load, c, now_ns);
 }
 
-static void handle(struct load *load, struct connection *c, uint32_t events)
+static void on_event(struct load *load, struct connection *c, uint32_t events)
 {
     if (c->state == CONNECTION_OPENING) {
-        if (connection_opened(c) != 0 ||
-            watch(load, c, EPOLLIN, EPOLL_CTL_MOD) != 0) {
-            fail(load, c, errno);
+        if (pool_opened(&load->pool, c) != 0) {
+            fail(load, errno);
             return;
         }
-        load->opening--;
-        load->ever_open = true;
+        load->reached = true;
         load->alive_ns = clock_now_ns();
-        ask(load, c, clock_now_ns());
+        ask(load, c);
         return;
     }
-    if (events & EPOLLOUT) {  // The rest of a request that was cut short.
-        if (connection_ask(c, load->request, load->request_len, 0) != 0 ||
-            (c->unsent == 0 && watch(load, c, EPOLLIN, EPOLL_CTL_MOD) != 0)) {
-            fail(load, c, errno);
-            return;
-        }
+    if ((events & EPOLLOUT) && pool_push(&load->pool, c) != 0) {
+        fail(load, errno);
+        return;
     }
     if (events & ~(uint32_t)EPOLLOUT)
         receive(load, c);
@@ -242,167 +225,198 @@ static void handle(struct load *load, struct connection *c, uint32_t events)
 
 // ---- Now and then
 
-static void give_up(struct load *load, struct connection *c, int64_t age_ns)
+static void look_at(struct load *load, struct connection *c, int64_t now_ns)
 {
-    if (load->phase >= PHASE_MEASURE) {
-        load->result->timeouts++;
-        histogram_add(&load->result->latency, (uint64_t)age_ns);
+    int64_t age_ns = now_ns - c->since_ns;
+
+    if (is_overdue(load, c, now_ns)) {
+        give_up(load, c, now_ns);
+    } else if (c->state == CONNECTION_OPENING && age_ns >= CONNECT_NS) {
+        pool_drop(&load->pool, c);
+        fail(load, ETIMEDOUT);
+    } else if (c->state == CONNECTION_CLOSED && age_ns >= REOPEN_NS &&
+               load->phase < PHASE_GRACE) {
+        if (pool_open(&load->pool, c) != 0)
+            fail(load, errno);
     }
-    drop(load, c);
 }
 
-static bool is_open(const struct connection *c)
-{
-    return c->state == CONNECTION_QUIET || c->state == CONNECTION_ASKED;
-}
-
-// Looks for requests and connections that take too long, and for lost
-// connections to be opened again.
+// Looks for requests and connections that take too long, for lost connections
+// to be opened again, and whether the server is still there.
 static void look(struct load *load, int64_t now_ns)
 {
     if (now_ns < load->look_ns)
         return;
-    load->look_ns = now_ns + LOOK_NS;
-    for (int i = 0; i < load->tried; i++) {
-        struct connection *c = &load->connections[i];
-        int64_t age_ns = now_ns - c->since_ns;
-        bool late = age_ns >= load->opt->timeout_ns;
-        if (is_open(c))
-            load->alive_ns = now_ns;
-        if (c->state == CONNECTION_ASKED && late)
-            give_up(load, c, age_ns);
-        else if (c->state == CONNECTION_OPENING && late)
-            fail(load, c, ETIMEDOUT);
-        else if (c->state == CONNECTION_CLOSED && age_ns >= REOPEN_NS &&
-                 load->phase < PHASE_GRACE)
-            open_one(load, c);
-    }
-    if (load->ever_open && now_ns - load->alive_ns > load->opt->timeout_ns)
-        load->phase_end_ns = now_ns;  // The server has gone for good.
-}
-
-static double seconds(int64_t ns)
-{
-    return (double)ns / CLOCK_NS_PER_S;
-}
-
-static double left_s(const struct load *load, int64_t now_ns)
-{
-    double left = seconds(load->phase_end_ns - now_ns);
-    uint64_t done = load->result->right;
-    if (load->opt->requests_max > 0 && done > 0) {
-        double rate = (double)done / seconds(now_ns - load->begin_ns);
-        double by_count = (double)(load->opt->requests_max - done) / rate;
-        return by_count < left ? by_count : left;
-    }
-    return left;
-}
-
-static void tick(struct load *load, int64_t now_ns)
-{
-    if (load->opt->interval_ns == 0 || load->phase != PHASE_MEASURE ||
-        now_ns - load->tick_ns < load->opt->interval_ns)
-        return;
-    const struct load_result *r = load->result;
-    struct progress progress = {
-        .elapsed_s = seconds(now_ns - load->begin_ns),
-        .left_s = left_s(load, now_ns),
-        .interval_s = seconds(now_ns - load->tick_ns),
-        .latency = &load->interval,
-        .served = r->served,
-        .connections = r->connections,
-        .problems = r->wrong + r->error_replies + r->failed + r->timeouts,
-    };
-    report_progress(&progress);
-    load->tick_ns = now_ns;
-    load->interval = (struct histogram){0};
+    load->look_ns = now_ns + load->look_interval_ns;
+    if (load->pool.open > 0)
+        load->alive_ns = now_ns;
+    for (int i = 0; i < load->pool.tried; i++)
+        look_at(load, &load->pool.connections[i], now_ns);
+    if (load->reached && load->phase < PHASE_GRACE)
+        load->result->gone = now_ns - load->alive_ns > GONE_NS;
 }
 
 // ---- Phases
 
+// Tries address by address with one connection: a name may have several, and
+// the server may listen on one of them.
+static void reach(struct load *load, int64_t now_ns)
+{
+    struct pool *pool = &load->pool;
+
+    if (pool->opening > 0 && now_ns >= load->phase_end_ns) {
+        pool_drop(pool, &pool->connections[0]);
+        load->last_error = ETIMEDOUT;
+    }
+    while (pool->opening == 0 && load->next_address != NULL) {
+        pool->address = load->next_address;
+        load->next_address = load->next_address->ai_next;
+        enter(load, PHASE_REACH, CONNECT_NS);
+        if (pool_open(pool, &pool->connections[0]) != 0)
+            fail(load, errno);
+    }
+    if (pool->opening == 0)
+        load->phase = PHASE_OVER;
+}
+
+static void begin_hello(struct load *load)
+{
+    int64_t limit_ns = HELLO_WARMUPS * load->opt->warmup_ns;
+    enter(load, PHASE_HELLO, limit_ns > HELLO_MIN_NS ? limit_ns : HELLO_MIN_NS);
+}
+
+static void begin_warmup(struct load *load)
+{
+    for (int i = 0; i < load->pool.count; i++) {
+        const struct connection *c = &load->pool.connections[i];
+        load->result->greeted += c->state == CONNECTION_QUIET && !c->idle;
+    }
+    enter(load, PHASE_WARMUP, load->opt->warmup_ns);
+    if (load->opt->warmup_ns > 0)
+        ask_all(load);
+}
+
+// The server is looked at while it has nothing to do: with a thousand processes
+// that takes a while.
 static void begin_measuring(struct load *load)
 {
-    load->phase = PHASE_MEASURE;
     if (load->opt->server_pid != 0)
         load->result->server_known =
             usage_read_times(load->opt->server_pid, &load->server_before) == 0;
+    enter(load, PHASE_MEASURE, load->opt->duration_ns);
+    load->result->measured = true;
     load->begin_cpu_ns = clock_cpu_ns();
-    load->begin_ns = load->tick_ns = clock_now_ns();
-    load->phase_end_ns = load->begin_ns + load->opt->duration_ns;
-}
-
-static void begin_asking(struct load *load, int64_t now_ns)
-{
-    load->phase = PHASE_WARMUP;
-    load->phase_end_ns = now_ns + load->opt->warmup_ns;
-    if (load->opt->warmup_ns == 0)
-        begin_measuring(load);
-    ask_all(load, clock_now_ns());
+    load->begin_ns = clock_now_ns();
+    progress_begin(&load->progress, load->opt, load->begin_ns);
+    ask_all(load);
 }
 
 static void end_measuring(struct load *load)
 {
-    struct load_result *r = load->result;
-    int64_t cpu_ns = clock_cpu_ns() - load->begin_cpu_ns;
+    struct result *r = load->result;
+    r->client_cpu_share = clock_seconds(clock_cpu_ns() - load->begin_cpu_ns);
+    r->duration_s = clock_seconds(clock_now_ns() - load->begin_ns);
+    r->client_cpu_share /= r->duration_s;
+    enter(load, PHASE_GRACE, load->opt->grace_ns);
+}
+
+// Looks at the server again, before its clients leave.
+static void end_grace(struct load *load)
+{
+    struct result *r = load->result;
     struct usage after;
 
-    load->end_ns = clock_now_ns();
-    load->phase = PHASE_GRACE;
-    load->phase_end_ns = load->end_ns + load->opt->grace_ns;
-    r->duration_s = seconds(load->end_ns - load->begin_ns);
-    r->client_cpu_share = seconds(cpu_ns) / r->duration_s;
+    load->phase = PHASE_OVER;
+    if (load->last_reply_ns == 0)
+        load->last_reply_ns = clock_now_ns();
     r->server_known =
         r->server_known && usage_read(load->opt->server_pid, &after) == 0;
-    if (r->server_known)
+    if (r->server_known) {
         r->server = usage_between(&load->server_before, &after);
+        r->server_wall_s = clock_seconds(load->last_reply_ns - load->begin_ns);
+    }
 }
 
-static bool all_open(const struct load *load)
-{
-    if (load->tried < load->count || load->opening > 0)
-        return false;
-    for (int i = 0; i < load->count; i++)
-        if (load->connections[i].state == CONNECTION_CLOSED)
-            return false;
-    return true;
-}
-
-static bool measured_enough(const struct load *load, int64_t now_ns)
-{
-    bool asked_all = load->opt->requests_max > 0 && !may_ask(load);
-    return now_ns >= load->phase_end_ns ||
-           (asked_all && load->outstanding == 0) || interrupted;
-}
-
-static void advance(struct load *load, int64_t now_ns)
+static bool phase_is_done(struct load *load, int64_t now_ns)
 {
     bool time_is_up = now_ns >= load->phase_end_ns;
+    bool all_open = load->pool.open == load->pool.count;
 
     switch (load->phase) {
+    case PHASE_REACH:
+        return load->reached;
     case PHASE_RAMP:
-        open_some(load);
-        if (interrupted || (!load->ever_open && load->opening == 0))
-            load->phase = PHASE_OVER;  // As when nobody listens there.
-        else if (time_is_up || all_open(load))
-            begin_asking(load, now_ns);
+        return time_is_up || all_open;
+    case PHASE_HELLO:
+        return time_is_up || (all_open && load->hello.under_way == 0);
+    case PHASE_MEASURE:
+        return time_is_up ||
+               (next_request(load) == NULL && load->request.under_way == 0);
+    case PHASE_SETTLE:
+    case PHASE_GRACE:
+        return time_is_up ||
+               load->hello.under_way + load->request.under_way == 0;
+    case PHASE_WARMUP:
+    case PHASE_OVER:
+        break;
+    }
+    return time_is_up;
+}
+
+static void begin_next_phase(struct load *load)
+{
+    switch (load->phase) {
+    case PHASE_REACH:
+        enter(load, PHASE_RAMP, RAMP_NS);
+        break;
+    case PHASE_RAMP:
+        begin_hello(load);
+        break;
+    case PHASE_HELLO:
+        begin_warmup(load);
         break;
     case PHASE_WARMUP:
-        if (interrupted)
-            load->phase = PHASE_OVER;
-        else if (time_is_up)
-            begin_measuring(load);
+        enter(load, PHASE_SETTLE, SETTLE_NS);
+        break;
+    case PHASE_SETTLE:
+        begin_measuring(load);
         break;
     case PHASE_MEASURE:
-        if (measured_enough(load, now_ns))
-            end_measuring(load);
+        end_measuring(load);
         break;
     case PHASE_GRACE:
-        if (time_is_up || load->outstanding == 0)
-            load->phase = PHASE_OVER;
+        end_grace(load);
         break;
     case PHASE_OVER:
         break;
     }
+}
+
+// Ends the run before its time: with what was measured, if anything was.
+static void cut_short(struct load *load)
+{
+    load->result->interrupted = interrupted;
+    if (load->phase == PHASE_MEASURE)
+        end_measuring(load);
+    else
+        load->phase = PHASE_OVER;
+}
+
+// Does what it is time for, but for events. Returns whether the run goes on.
+static bool advance(struct load *load, int64_t now_ns)
+{
+    look(load, now_ns);
+    if (load->phase == PHASE_REACH && !load->reached)
+        reach(load, now_ns);
+    else if (load->phase < PHASE_GRACE && pool_open_some(&load->pool) != 0)
+        fail(load, errno);
+    if ((interrupted || load->result->gone) && load->phase < PHASE_GRACE)
+        cut_short(load);
+    while (load->phase != PHASE_OVER && phase_is_done(load, now_ns))
+        begin_next_phase(load);
+    if (load->phase == PHASE_MEASURE)
+        progress_tick(&load->progress, load->result, now_ns);
+    return load->phase != PHASE_OVER;
 }
 
 // How long to wait for events at most, in ms, rounded up.
@@ -411,9 +425,8 @@ static int wait_ms(const struct load *load, int64_t now_ns)
     int64_t until_ns = load->look_ns;
     if (load->phase_end_ns < until_ns)
         until_ns = load->phase_end_ns;
-    if (load->opt->interval_ns > 0 && load->phase == PHASE_MEASURE &&
-        load->tick_ns + load->opt->interval_ns < until_ns)
-        until_ns = load->tick_ns + load->opt->interval_ns;
+    if (load->phase == PHASE_MEASURE && load->progress.due_ns < until_ns)
+        until_ns = load->progress.due_ns;
     if (until_ns <= now_ns)
         return 0;
     return (int)((until_ns - now_ns + CLOCK_NS_PER_MS - 1) / CLOCK_NS_PER_MS);
@@ -425,145 +438,52 @@ static void run_loop(struct load *load)
 
     for (;;) {
         int64_t now_ns = clock_now_ns();
-        advance(load, now_ns);
-        if (load->phase == PHASE_OVER)
+        if (!advance(load, now_ns))
             return;
-        look(load, now_ns);
-        tick(load, now_ns);
-        int count = epoll_wait(load->epoll, events, EVENTS_AT_ONCE,
-                               wait_ms(load, now_ns));
+        int count = pool_wait(&load->pool, events, EVENTS_AT_ONCE,
+                              wait_ms(load, now_ns));
         for (int i = 0; i < count; i++)
-            handle(load, events[i].data.ptr, events[i].events);
+            on_event(load, events[i].data.ptr, events[i].events);
     }
 }
 
 // ---- Beginning and end
 
-static struct addrinfo *resolve(const struct options *opt)
-{
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
-                                   .ai_flags = AI_NUMERICSERV};
-    struct addrinfo *found = NULL;
-    int error = getaddrinfo(opt->host, opt->port, &hints, &found);
-    if (error != 0)
-        fprintf(stderr, "fibload: %s: %s\n", opt->host, gai_strerror(error));
-    return error == 0 ? found : NULL;
-}
-
-// Makes sure that `count` connections can be open at once.
-static bool raise_descriptor_limit(int count)
-{
-    struct rlimit limit = {0};
-    rlim_t wanted = (rlim_t)count + OWN_DESCRIPTORS;
-    getrlimit(RLIMIT_NOFILE, &limit);
-    if (limit.rlim_cur < wanted && limit.rlim_max >= wanted) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
-    if (limit.rlim_cur >= wanted)
-        return true;
-    fprintf(stderr,
-            "fibload: %d connections need %llu descriptors, the limit "
-            "(ulimit -Hn) is %llu\n",
-            count, (unsigned long long)wanted,
-            (unsigned long long)limit.rlim_max);
-    return false;
-}
-
-static bool prepare(struct load *load)
+static void prepare(struct load *load)
 {
     const struct options *opt = load->opt;
-    struct load_result *r = load->result;
 
-    *r = (struct load_result){.connections = opt->connections,
-                              .idle = opt->idle};
-    load->count = opt->connections + opt->idle;
-    load->request_len =
-        (size_t)snprintf(load->request, sizeof load->request, "%d\n", opt->n);
-    reply_expect(&load->wanted, opt->n);
-    load->target = resolve(opt);
-    if (load->target == NULL || !raise_descriptor_limit(load->count))
-        return false;
-    load->connections = calloc((size_t)load->count, sizeof *load->connections);
-    load->epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (load->connections == NULL || load->epoll < 0) {
-        perror("fibload");
-        return false;
-    }
-    for (int i = 0; i < opt->idle; i++)
-        load->connections[i].idle = true;
-    load->phase_end_ns = clock_now_ns() + RAMP_NS;
-    return true;
+    *load->result =
+        (struct result){.connections = opt->connections, .idle = opt->idle};
+    request_make(&load->hello, HELLO_N);
+    request_make(&load->request, opt->n);
+    // Often enough for a timeout to be noticed soon after it.
+    load->look_interval_ns = opt->timeout_ns / 4;
+    if (load->look_interval_ns > LOOK_MAX_NS)
+        load->look_interval_ns = LOOK_MAX_NS;
 }
 
-// Enters what is still unanswered, at its age.
-static void count_unanswered(struct load *load, const struct connection *c)
-{
-    struct load_result *r = load->result;
-    int64_t age_ns = clock_now_ns() - c->since_ns;
-
-    r->unanswered++;
-    histogram_add(&r->latency, (uint64_t)age_ns);
-    if (age_ns > r->oldest_ns)
-        r->oldest_ns = age_ns;
-}
-
-// Jain's index: (sum x)^2 / (n * sum x^2), 1 when all x are equal, 1/n when one
-// gets everything (Jain, Chiu, Hawe, DEC TR-301, 1984).
-static void sum_up(struct load *load)
-{
-    struct load_result *r = load->result;
-    double sum = 0, squares = 0;
-
-    r->interrupted = interrupted;
-    r->least = UINT64_MAX;
-    for (int i = 0; i < load->count; i++) {
-        const struct connection *c = &load->connections[i];
-        if (c->idle) {
-            r->idle_connected += is_open(c);
-            continue;
-        }
-        r->connected += is_open(c);
-        if (c->state == CONNECTION_ASKED)
-            count_unanswered(load, c);
-        r->least = c->replies < r->least ? c->replies : r->least;
-        r->most = c->replies > r->most ? c->replies : r->most;
-        sum += (double)c->replies;
-        squares += (double)c->replies * (double)c->replies;
-    }
-    r->jain = squares > 0 ? sum * sum / (r->connections * squares) : 0;
-}
-
-static void clean_up(struct load *load)
-{
-    for (int i = 0; i < load->tried; i++)
-        if (load->connections[i].state != CONNECTION_CLOSED)
-            connection_close(&load->connections[i]);
-    free(load->connections);
-    if (load->target != NULL)
-        freeaddrinfo(load->target);
-    if (load->epoll >= 0)
-        close(load->epoll);
-    free(load);
-}
-
-int load_run(const struct options *opt, struct load_result *result)
+int load_run(const struct options *opt, const struct addrinfo *target,
+             struct result *result)
 {
     struct load *load = calloc(1, sizeof *load);
     if (load == NULL)
         return -1;
     load->opt = opt;
     load->result = result;
-    load->epoll = -1;
+    load->next_address = target;
+    prepare(load);
 
-    bool prepared = prepare(load);
-    if (prepared)
+    int failed = pool_create(&load->pool, opt->idle, opt->connections);
+    if (failed == 0) {
         run_loop(load);
-    bool reached = load->ever_open || interrupted;
-    if (prepared && !reached)
-        fprintf(stderr, "fibload: cannot connect to %s:%s: %s\n", opt->host,
-                opt->port, strerror(load->last_error));
-    sum_up(load);
-    clean_up(load);
-    return prepared && reached ? 0 : -1;
+        result_sum_up(result, load->pool.connections, load->pool.count);
+        failed = load->reached || interrupted ? 0 : -1;
+        errno = load->last_error;
+    }
+    int saved = errno;
+    pool_destroy(&load->pool);
+    free(load);
+    errno = saved;
+    return failed;
 }

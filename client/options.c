@@ -13,225 +13,291 @@
 
 #include "clock.h"
 
-enum { EXIT_USAGE = 2, CONNECTIONS_MAX = 1000000, N_MAX = 93 };
-
-// What getopt_long() returns for options without a short form.
 enum {
-    OPT_WARMUP = 256,
-    OPT_TIMEOUT,
-    OPT_GRACE,
-    OPT_IDLE,
-    OPT_INTERVAL,
-    OPT_EACH,
-    OPT_CSV,
-    OPT_JSON,
-    OPT_LABEL,
-    OPT_SERVER_PID,
-    OPT_HELP,
+    EXIT_USAGE = 2,
+    CONNECTIONS_MAX = 1000000,
+    N_MAX = 93,
+    PORT_MAX = 65535
 };
 
-static const struct option long_options[] = {
-    {"connections", required_argument, NULL, 'c'},
-    {"duration", required_argument, NULL, 'd'},
-    {"requests", required_argument, NULL, 'n'},
-    {"fib", required_argument, NULL, 'f'},
-    {"warmup", required_argument, NULL, OPT_WARMUP},
-    {"timeout", required_argument, NULL, OPT_TIMEOUT},
-    {"grace", required_argument, NULL, OPT_GRACE},
-    {"idle", required_argument, NULL, OPT_IDLE},
-    {"interval", required_argument, NULL, OPT_INTERVAL},
-    {"each", no_argument, NULL, OPT_EACH},
-    {"csv", required_argument, NULL, OPT_CSV},
-    {"json", required_argument, NULL, OPT_JSON},
-    {"label", required_argument, NULL, OPT_LABEL},
-    {"server-pid", required_argument, NULL, OPT_SERVER_PID},
-    {"help", no_argument, NULL, OPT_HELP},
-    {NULL, 0, NULL, 0},
+#define REQUESTS_MAX 1000000000000
+#define TIME_MIN_NS CLOCK_NS_PER_MS
+#define TIME_MAX_NS ((int64_t)CLOCK_NS_PER_S * 3600 * 24)
+
+// What is not on the command line has these values; below 0: see fill_in().
+static struct options options = {
+    .host = "127.0.0.1",
+    .connections = 10,
+    .n = 1,
+    .duration_ns = -1,
+    .warmup_ns = -1,
+    .interval_ns = -1,
+    .timeout_ns = 10 * (int64_t)CLOCK_NS_PER_S,
+    .grace_ns = CLOCK_NS_PER_S,
 };
 
-static const char help[] =
-    "usage: fibload [options] [HOST:]PORT\n"
-    "\n"
-    "Asks a fib server for fib(n) over many connections at once, checks every\n"
-    "reply and reports how long they took. Each connection asks again as soon\n"
-    "as it has its reply (closed loop).\n"
-    "\n"
-    "how much\n"
-    "  -c, --connections N  connections in all (10)\n"
-    "  -d, --duration T     measure for this long (5s)\n"
-    "  -n, --requests N     stop after N requests in all; without -d this\n"
-    "                       alone decides\n"
-    "  -f, --fib N          which fib to ask for (1)\n"
-    "      --idle N         N more connections that never say anything; they\n"
-    "                       are opened first (0)\n"
-    "      --warmup T       requests before the measurement (500ms; 0 with -n\n"
-    "                       or --each)\n"
-    "limits\n"
-    "      --timeout T      give up on a reply, and its connection (10s)\n"
-    "      --grace T        wait at the end for what is unanswered (1s)\n"
-    "output\n"
-    "      --interval T     print a line every T (1s on a terminal; 0: never)\n"
-    "      --each           print the time of every request\n"
-    "      --csv FILE       append a row, with a header if FILE is new\n"
-    "      --json FILE      write everything as JSON ('-': standard output)\n"
-    "      --label NAME=VALUE  a column in front of the CSV's; 'model' names\n"
-    "                       the server\n"
-    "      --server-pid PID account CPU and memory of this process, its\n"
-    "                       threads and children\n"
-    "\n"
-    "T is a number with ms, s, m or h (s if none); N may end in k or M.\n"
-    "Exit status: 0 every reply was right; 1 some were wrong, missing or\n"
-    "failed; 2 bad usage, or no server.\n";
+// ---- Values
 
-_Noreturn static void fail(const char *option, const char *wanted,
+// How one option is called, parsed and shown by --help. A rule without a name
+// is a heading there. Line breaks in `help` are indented when it is printed.
+struct rule {
+    const char *name;
+    int letter;            // its short form; 0: none
+    const char *argument;  // as --help calls it; NULL: takes none
+    const char *help;
+    void (*parse)(const struct rule *rule, const char *text);
+    void *target;      // where the value goes; its type is that of `parse`
+    int64_t min, max;  // of a number, or of a time in ns
+};
+
+_Noreturn static void fail(const struct rule *rule, const char *wanted,
                            const char *text)
 {
-    fprintf(stderr, "fibload: %s wants %s, not '%s'\n", option, wanted, text);
+    fprintf(stderr, "fibload: %s%s wants %s, not '%s'\n",
+            rule->help != NULL ? "--" : "", rule->name, wanted, text);
     exit(EXIT_USAGE);
 }
 
-// Splits "12k" into 12 and "k". Returns false for what does not begin with a
-// digit: strtod() would take "-1", "nan", "inf" and " 1".
+// Splits "12k" into 12 and "k". strtod() alone would take "-1", " 1", "0x1",
+// "1e3" and "nan" as well.
 static bool split_number(const char *text, double *value, const char **suffix)
 {
-    char *end;
-    errno = 0;
-    *value = strtod(text, &end);
-    *suffix = end;
-    return isdigit((unsigned char)text[0]) && errno == 0;
+    size_t len = strspn(text, "0123456789");
+    if (len > 0 && text[len] == '.')
+        len += 1 + strspn(text + len + 1, "0123456789");
+    *value = strtod(text, NULL);
+    *suffix = text + len;
+    return len > 0;
 }
 
-static long parse_count(const char *option, const char *text, long min,
-                        long max)
+// Parses a whole number. `units` are the suffixes it may have, each a thousand
+// times the one before.
+static int64_t whole_number(const struct rule *rule, const char *text,
+                            const char *units)
 {
     char wanted[80];
-    double value;
-    const char *suffix;
-    bool number = split_number(text, &value, &suffix);
+    size_t len = strspn(text, "0123456789");
+    errno = 0;
+    long long value = strtoll(text, NULL, 10);
+    const char *unit = text[len] != '\0' ? strchr(units, text[len]) : NULL;
 
-    snprintf(wanted, sizeof wanted, "a number from %ld to %ld", min, max);
-    if (number && strcmp(suffix, "k") == 0)
-        value *= 1e3;
-    else if (number && strcmp(suffix, "M") == 0)
-        value *= 1e6;
-    else if (!number || *suffix != '\0')
-        fail(option, wanted, text);
-    if (value < (double)min || value > (double)max ||
-        value != (double)(long)value)
-        fail(option, wanted, text);
-    return (long)value;
+    for (const char *u = units; unit != NULL && u <= unit; u++)
+        value = value <= REQUESTS_MAX ? value * 1000 : value;
+    if (len == 0 || text[len + (unit != NULL)] != '\0' || errno != 0 ||
+        value < rule->min || value > rule->max) {
+        snprintf(wanted, sizeof wanted, "a whole number from %lld to %lld",
+                 (long long)rule->min, (long long)rule->max);
+        fail(rule, wanted, text);
+    }
+    return value;
 }
 
-static int64_t parse_time_ns(const char *option, const char *text)
+static void parse_int(const struct rule *rule, const char *text)
+{
+    *(int *)rule->target = (int)whole_number(rule, text, "");
+}
+
+static void parse_count(const struct rule *rule, const char *text)
+{
+    *(int *)rule->target = (int)whole_number(rule, text, "kM");
+}
+
+static void parse_large_count(const struct rule *rule, const char *text)
+{
+    *(int64_t *)rule->target = whole_number(rule, text, "kM");
+}
+
+static void parse_time(const struct rule *rule, const char *text)
 {
     static const struct {
         const char *suffix;
         double ns;
     } units[] = {{"us", 1e3}, {"ms", 1e6},     {"s", 1e9},
                  {"", 1e9},   {"m", 60 * 1e9}, {"h", 3600 * 1e9}};
+    char wanted[80];
     double value;
     const char *suffix;
+    bool number = split_number(text, &value, &suffix);
 
-    if (split_number(text, &value, &suffix))
-        for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
-            if (strcmp(suffix, units[i].suffix) == 0 &&
-                value * units[i].ns <= 24 * 3600 * 1e9)
-                return (int64_t)(value * units[i].ns);
-    fail(option, "a time from 0 to 24h, such as 500ms or 5s", text);
+    for (size_t i = 0; number && i < sizeof units / sizeof units[0]; i++) {
+        double ns = value * units[i].ns;
+        if (strcmp(suffix, units[i].suffix) == 0 && ns >= (double)rule->min &&
+            ns <= (double)rule->max) {
+            *(int64_t *)rule->target = (int64_t)ns;
+            return;
+        }
+    }
+    snprintf(wanted, sizeof wanted,
+             "a time from %s to 24h, such as 500ms or 5s",
+             rule->min > 0 ? "1ms" : "0");
+    fail(rule, wanted, text);
 }
 
-static void add_label(struct options *opt, char *text)
+static void parse_text(const struct rule *rule, const char *text)
 {
-    char *equals = strchr(text, '=');
-    if (equals == NULL || equals == text || strpbrk(text, ",\"\n") != NULL)
-        fail("--label", "NAME=VALUE without commas and quotes", text);
-    *equals = '\0';
-    if (strcmp(text, "model") == 0) {
-        opt->model = equals + 1;
+    *(const char **)rule->target = text;
+}
+
+static void parse_flag(const struct rule *rule, const char *text)
+{
+    (void)text;
+    *(bool *)rule->target = true;
+}
+
+static bool is_plain(const char *text)
+{
+    for (; *text != '\0'; text++)
+        if (!isprint((unsigned char)*text) || strchr(",\"", *text) != NULL)
+            return false;
+    return true;
+}
+
+static void parse_label(const struct rule *rule, const char *text)
+{
+    const char *equals = strchr(text, '=');
+    if (equals == NULL || equals == text || !is_plain(text) ||
+        equals - text >= LABEL_NAME_SIZE)
+        fail(rule, "a short NAME=VALUE in ASCII without commas and quotes",
+             text);
+    if (options.label_count == LABEL_COUNT_MAX)
+        fail(rule, "to be given at most 16 times", text);
+    struct label label = {.value = equals + 1};
+    snprintf(label.name, sizeof label.name, "%.*s", (int)(equals - text), text);
+    if (strcmp(label.name, "model") == 0)
+        options.model = label.value;
+    else
+        options.labels[options.label_count++] = label;
+}
+
+// ---- The options
+
+_Noreturn static void print_help(const struct rule *rule, const char *text);
+
+// clang-format off
+static const struct rule rules[] = {
+    {.help = "how much"},
+    {"connections", 'c', "N", "connections in all (10)",
+     parse_count, &options.connections, 1, CONNECTIONS_MAX},
+    {"duration", 'd', "T", "measure for this long (5s)",
+     parse_time, &options.duration_ns, TIME_MIN_NS, TIME_MAX_NS},
+    {"requests", 'n', "N", "stop after N requests in all; without -d there is\n"
+                           "then no time limit",
+     parse_large_count, &options.requests, 1, REQUESTS_MAX},
+    {"fib", 'f', "N", "which fib to ask for (1)",
+     parse_int, &options.n, 1, N_MAX},
+    {"idle", 0, "N", "N more connections that never say anything; they\n"
+                     "are opened first (0)",
+     parse_count, &options.idle, 0, CONNECTIONS_MAX},
+    {"warmup", 0, "T", "requests before the measurement (500ms; 0 with -n\n"
+                       "or --each)",
+     parse_time, &options.warmup_ns, 0, TIME_MAX_NS},
+    {.help = "limits"},
+    {"timeout", 0, "T", "give up on a reply, and its connection (10s)",
+     parse_time, &options.timeout_ns, TIME_MIN_NS, TIME_MAX_NS},
+    {"grace", 0, "T", "wait at the end for what is unanswered (1s)",
+     parse_time, &options.grace_ns, 0, TIME_MAX_NS},
+    {.help = "output"},
+    {"interval", 0, "T", "print a line every T (1s on a terminal; 0: never)",
+     parse_time, &options.interval_ns, 0, TIME_MAX_NS},
+    {"each", 0, NULL, "print the time of every request",
+     parse_flag, &options.each, 0, 0},
+    {"csv", 0, "FILE", "append a row, with a header if FILE is empty",
+     parse_text, &options.csv, 0, 0},
+    {"json", 0, "FILE", "write everything as JSON ('-': to standard output,\n"
+                        "and the summary to standard error)",
+     parse_text, &options.json, 0, 0},
+    {"label", 0, "NAME=VALUE", "adds a column in front of the CSV's; the\n"
+                               "label 'model' names the server instead",
+     parse_label, NULL, 0, 0},
+    {"server-pid", 0, "PID", "account CPU and memory of this process, its\n"
+                             "threads and children",
+     parse_int, &options.server_pid, 1, INT_MAX},
+    {"help", 0, NULL, "print this text", print_help, NULL, 0, 0},
+};
+// clang-format on
+
+enum { RULE_COUNT = sizeof rules / sizeof rules[0], HELP_COLUMN = 27 };
+
+static void print_rule(const struct rule *rule)
+{
+    if (rule->name == NULL) {
+        printf("\n%s\n", rule->help);
         return;
     }
-    if (opt->label_count == LABEL_COUNT_MAX)
-        fail("--label", "to be given at most 16 times", text);
-    opt->labels[opt->label_count++] = (struct label){text, equals + 1};
+    int at =
+        rule->letter != 0 ? printf("  -%c, ", rule->letter) : printf("      ");
+    at += printf("--%s %s", rule->name,
+                 rule->argument != NULL ? rule->argument : "");
+    printf("%*s", at < HELP_COLUMN ? HELP_COLUMN - at : 1, "");
+    for (const char *c = rule->help; *c != '\0'; c++) {
+        putchar(*c);
+        if (*c == '\n')
+            printf("%*s", HELP_COLUMN, "");
+    }
+    putchar('\n');
 }
 
-static void parse_target(struct options *opt, char *text)
+static const char introduction[] =
+    "usage: fibload [options] [HOST:]PORT\n"
+    "\n"
+    "Asks a fib server for fib(n) over many connections at once, checks every\n"
+    "reply and reports how long they took. Each connection asks again as soon\n"
+    "as it has its reply (closed loop). Before that each asks for fib(1) "
+    "once,\n"
+    "so that the server knows them all when the load begins.\n";
+
+static const char explanations[] =
+    "\n"
+    "T is a number with us, ms, s, m or h (s if none). -c, -n and --idle take\n"
+    "k or M at the end.\n"
+    "\n"
+    "Jain's index says how evenly the replies are spread: 1 if every "
+    "connection\n"
+    "got the same number, 1/N if one of N got all. PSS is the memory of all "
+    "the\n"
+    "server's processes, each shared page divided among its sharers; RSS "
+    "counts\n"
+    "it once for every process.\n"
+    "\n"
+    "Exit status: 0 every reply was right, on every connection; 1 some were\n"
+    "wrong or missing, something failed or could not be written; 2 bad usage,\n"
+    "or no server.\n";
+
+_Noreturn static void print_help(const struct rule *rule, const char *text)
 {
+    (void)rule, (void)text;
+    fputs(introduction, stdout);
+    for (int i = 0; i < RULE_COUNT; i++)
+        print_rule(&rules[i]);
+    fputs(explanations, stdout);
+    exit(EXIT_SUCCESS);
+}
+
+// ---- The command line
+
+static void parse_target(char *text)
+{
+    const struct rule port_rule = {
+        .name = "the port", .min = 1, .max = PORT_MAX};
     char *colon = strrchr(text, ':');
-    opt->host = "127.0.0.1";
-    opt->port = text;
+    if (colon == text)
+        fail(&(struct rule){.name = "the target"}, "[HOST:]PORT", text);
+    options.port = text;
     if (colon != NULL) {
         bool bracketed = text[0] == '[' && colon > text && colon[-1] == ']';
         colon[bracketed ? -1 : 0] = '\0';
-        opt->host = text + bracketed;  // [::1]:9999
-        opt->port = colon + 1;
+        options.host = text + bracketed;  // [::1]:9999
+        options.port = colon + 1;
     }
-    parse_count("the port", opt->port, 1, 65535);
-}
-
-static void parse_option(struct options *opt, int option)
-{
-    switch (option) {
-    case 'c':
-        opt->connections = (int)parse_count("-c", optarg, 1, CONNECTIONS_MAX);
-        break;
-    case 'd':
-        opt->duration_ns = parse_time_ns("-d", optarg);
-        if (opt->duration_ns == 0)
-            fail("-d", "a time above 0", optarg);
-        break;
-    case 'n':
-        opt->requests_max =
-            (uint64_t)parse_count("-n", optarg, 1, 1000000000000);
-        break;
-    case 'f':
-        opt->n = (int)parse_count("-f", optarg, 1, N_MAX);
-        break;
-    case OPT_WARMUP:
-        opt->warmup_ns = parse_time_ns("--warmup", optarg);
-        break;
-    case OPT_TIMEOUT:
-        opt->timeout_ns = parse_time_ns("--timeout", optarg);
-        break;
-    case OPT_GRACE:
-        opt->grace_ns = parse_time_ns("--grace", optarg);
-        break;
-    case OPT_IDLE:
-        opt->idle = (int)parse_count("--idle", optarg, 0, CONNECTIONS_MAX);
-        break;
-    case OPT_INTERVAL:
-        opt->interval_ns = parse_time_ns("--interval", optarg);
-        break;
-    case OPT_EACH:
-        opt->each = true;
-        break;
-    case OPT_CSV:
-        opt->csv = optarg;
-        break;
-    case OPT_JSON:
-        opt->json = optarg;
-        break;
-    case OPT_LABEL:
-        add_label(opt, optarg);
-        break;
-    case OPT_SERVER_PID:
-        opt->server_pid =
-            (pid_t)parse_count("--server-pid", optarg, 1, INT_MAX);
-        break;
-    case OPT_HELP:
-        fputs(help, stdout);
-        exit(EXIT_SUCCESS);
-    default:
-        exit(EXIT_USAGE);  // getopt_long() has said why.
-    }
+    whole_number(&port_rule, options.port, "");
 }
 
 // What follows from other options, where nothing was said.
 static void fill_in(struct options *opt)
 {
-    bool counted = opt->requests_max > 0;
-    if (counted && opt->requests_max < (uint64_t)opt->connections)
-        opt->connections = (int)opt->requests_max;  // More would have no work.
+    bool counted = opt->requests > 0;
+    if (counted && opt->requests < opt->connections)
+        opt->connections = (int)opt->requests;  // More would have no work.
     if (opt->duration_ns < 0)
         opt->duration_ns = counted ? INT64_MAX / 4 : 5LL * CLOCK_NS_PER_S;
     if (opt->warmup_ns < 0)
@@ -241,25 +307,46 @@ static void fill_in(struct options *opt)
             isatty(STDERR_FILENO) && !opt->each ? CLOCK_NS_PER_S : 0;
 }
 
-void options_parse(struct options *opt, int argc, char **argv)
+// Returns the rule that getopt_long() has found: it gives letters of short
+// options, and for others what is behind them.
+static const struct rule *rule_of(int found)
 {
-    *opt = (struct options){
-        .connections = 10,
-        .n = 1,
-        .duration_ns = -1,
-        .warmup_ns = -1,
-        .interval_ns = -1,
-        .timeout_ns = 10LL * CLOCK_NS_PER_S,
-        .grace_ns = CLOCK_NS_PER_S,
-    };
-    int option;
-    while ((option = getopt_long(argc, argv, "c:d:n:f:", long_options, NULL)) !=
-           -1)
-        parse_option(opt, option);
-    if (optind + 1 != argc) {
-        fprintf(stderr, "fibload: want one target, [HOST:]PORT; see --help\n");
+    for (int i = 0; i < RULE_COUNT; i++)
+        if (rules[i].letter == found)
+            return &rules[i];
+    return &rules[found - CHAR_MAX - 1];
+}
+
+static void parse_all(int argc, char **argv)
+{
+    struct option known[RULE_COUNT + 1] = {0};
+    int count = 0, found;
+    for (int i = 0; i < RULE_COUNT; i++)
+        if (rules[i].name != NULL)
+            known[count++] =
+                (struct option){rules[i].name, rules[i].argument != NULL, NULL,
+                                CHAR_MAX + 1 + i};
+    while ((found = getopt_long(argc, argv, "c:d:n:f:", known, NULL)) != -1) {
+        if (found == '?')
+            exit(EXIT_USAGE);  // getopt_long() has said why.
+        const struct rule *rule = rule_of(found);
+        rule->parse(rule, optarg);
+    }
+}
+
+struct options *options_parse(int argc, char **argv)
+{
+    parse_all(argc, argv);
+    if (optind == argc) {
+        fprintf(stderr, "fibload: no target, want [HOST:]PORT; see --help\n");
         exit(EXIT_USAGE);
     }
-    parse_target(opt, argv[optind]);
-    fill_in(opt);
+    if (optind + 1 < argc) {
+        fprintf(stderr, "fibload: unexpected argument '%s'\n",
+                argv[optind + 1]);
+        exit(EXIT_USAGE);
+    }
+    parse_target(argv[optind]);
+    fill_in(&options);
+    return &options;
 }

@@ -7,11 +7,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { LABEL_COUNT_MAX = 16 };
+enum { LABEL_COUNT_MAX = 16, LABEL_NAME_SIZE = 64 };
 
-// A column of our own in the CSV file.
+// A column of our own in the CSV file: printable ASCII, no commas, no quotes.
 struct label {
-    const char *name;
+    char name[LABEL_NAME_SIZE];
     const char *value;
 };
 
@@ -23,22 +23,23 @@ struct options {
     int idle;  // extra connections that stay silent
     int n;     // which fib
     int64_t duration_ns;
-    uint64_t requests_max;  // stop after so many; 0: no limit
+    int64_t requests;  // stop after so many; 0: no limit
     int64_t warmup_ns;
     int64_t timeout_ns;   // for one reply
     int64_t grace_ns;     // for what is unanswered at the end
     int64_t interval_ns;  // between lines of progress; 0: none
     bool each;            // print the time of every request
     const char *csv;      // file to append a row to; NULL: none
-    const char *json;     // file to write; NULL: none
-    pid_t server_pid;     // 0: unknown
-    const char *model;    // the first column; NULL: the server's name, if known
+    const char *json;     // file to write, "-": standard output; NULL: none
+    int server_pid;       // 0: unknown
+    const char *model;    // the first column; NULL: not said, "-": unknown
     struct label labels[LABEL_COUNT_MAX];
     int label_count;
 };
 
-// Fills `opt` from the command line. Exits: with status 2 and one line on
-// standard error that names the option for bad usage, with 0 after --help.
-void options_parse(struct options *opt, int argc, char **argv);
+// Returns what the command line says; it lives as long as the program. Exits:
+// with status 2 and one line on standard error that names the option for bad
+// usage, with 0 after --help.
+struct options *options_parse(int argc, char **argv);
 
 #endif

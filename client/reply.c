@@ -25,16 +25,12 @@ void reply_expect(struct reply_wanted *wanted, int n)
     wanted->number_at = strlen("fib: ");
 }
 
-static bool equals(const char *text, size_t len, const char *wanted)
-{
-    return len == strlen(wanted) && memcmp(text, wanted, len) == 0;
-}
-
 static enum reply_verdict judge(const char *line, size_t len,
                                 const struct reply_wanted *wanted)
 {
-    if (equals(line, len, wanted->line) ||
-        equals(line, len, wanted->line + wanted->number_at))
+    size_t without = len == wanted->line_len ? 0 : wanted->number_at;
+    if (len + without == wanted->line_len &&
+        memcmp(line, wanted->line + without, len) == 0)
         return REPLY_RIGHT;
     bool error = len >= strlen("error: ") && memcmp(line, "error: ", 7) == 0;
     return error ? REPLY_ERROR : REPLY_WRONG;

@@ -1,4 +1,4 @@
-// report.h - what is printed: progress, single requests, summary, CSV, JSON.
+// report.h - what people read: progress, single requests, the summary.
 
 #ifndef REPORT_H
 #define REPORT_H
@@ -6,37 +6,26 @@
 #include <stdint.h>
 
 #include "histogram.h"
-#include "load.h"
 #include "options.h"
+#include "result.h"
 
-// How a run is going: the figures of one interval.
-struct progress {
-    double elapsed_s, left_s;  // left: negative if unknown
-    double interval_s;
-    const struct histogram *latency;  // of this interval
+// How a run went lately.
+struct interval {
+    double elapsed_s, left_s;         // of the window
+    double duration_s;                // of the interval
+    const struct histogram *latency;  // within the interval, in ns
     int served, connections;
     uint64_t problems;
 };
 
 // Prints one line on standard error.
-void report_progress(const struct progress *progress);
+void report_progress(const struct interval *interval);
 
-// Prints the time of one request on standard output.
-void report_each(int n, int64_t latency_ns);
+// Prints the time of one request. This and the summary go to standard output,
+// or to standard error if the JSON goes there.
+void report_each(const struct options *opt, int64_t latency_ns);
 
-// Prints the summary on standard output: problems first.
-void report_summary(const struct options *opt, const struct load_result *r);
-
-// Returns 0 if report_csv() will be able to append to opt->csv: the file is
-// new, empty or has the same columns. Otherwise prints why not and returns -1.
-int report_csv_check(const struct options *opt);
-
-// Appends a row to opt->csv, writes opt->json. Nothing if they are NULL. Return
-// 0, or -1 after printing what failed.
-int report_csv(const struct options *opt, const struct load_result *r);
-int report_json(const struct options *opt, const struct load_result *r);
-
-// True when every request had a right reply.
-bool report_is_good(const struct load_result *r);
+// Prints the summary: problems first.
+void report_summary(const struct options *opt, const struct result *r);
 
 #endif

@@ -128,15 +128,12 @@ static double cpu_s_of(pid_t pid)
 
 static void add_times(struct usage *usage, const struct process *p)
 {
-    double ticks_per_s = (double)sysconf(_SC_CLK_TCK);
-    double ticks = (double)(p->user_ticks + p->sys_ticks);
-    double user_share = ticks > 0 ? (double)p->user_ticks / ticks : 0.5;
-    double cpu_s = cpu_s_of(p->pid);
+    long ended_ticks = p->ended_user_ticks + p->ended_sys_ticks;
 
-    usage->user_s +=
-        cpu_s * user_share + (double)p->ended_user_ticks / ticks_per_s;
-    usage->sys_s +=
-        cpu_s * (1 - user_share) + (double)p->ended_sys_ticks / ticks_per_s;
+    usage->cpu_s +=
+        cpu_s_of(p->pid) + (double)ended_ticks / (double)sysconf(_SC_CLK_TCK);
+    usage->user_ticks += p->user_ticks + (uint64_t)p->ended_user_ticks;
+    usage->sys_ticks += p->sys_ticks + (uint64_t)p->ended_sys_ticks;
     usage->processes++;
     usage->threads += p->threads;
 }
@@ -201,7 +198,7 @@ int usage_read_times(pid_t root, struct usage *usage)
 }
 
 // A process that ended between two readings takes what it used along.
-static double growth(double before, double after)
+static uint64_t growth(uint64_t before, uint64_t after)
 {
     return after > before ? after - before : 0;
 }
@@ -210,19 +207,24 @@ struct usage usage_between(const struct usage *before,
                            const struct usage *after)
 {
     struct usage usage = *after;
-    usage.user_s = growth(before->user_s, after->user_s);
-    usage.sys_s = growth(before->sys_s, after->sys_s);
-    usage.switches =
-        (uint64_t)growth((double)before->switches, (double)after->switches);
+    double cpu_s = after->cpu_s - before->cpu_s;
+    usage.cpu_s = cpu_s > 0 ? cpu_s : 0;
+    usage.user_ticks = growth(before->user_ticks, after->user_ticks);
+    usage.sys_ticks = growth(before->sys_ticks, after->sys_ticks);
+    usage.switches = growth(before->switches, after->switches);
     return usage;
 }
 
-const char *usage_name(pid_t pid)
+double usage_user_share(const struct usage *usage)
 {
-    static char name[32];
-    size_t len = read_file(name, sizeof name, "/proc/%d/comm", (int)pid);
-    if (len == 0)
-        return NULL;
+    uint64_t ticks = usage->user_ticks + usage->sys_ticks;
+    return ticks > 0 ? (double)usage->user_ticks / (double)ticks : 0.5;
+}
+
+int usage_name(pid_t pid, char name[USAGE_NAME_SIZE])
+{
+    if (read_file(name, USAGE_NAME_SIZE, "/proc/%d/comm", (int)pid) == 0)
+        return -1;
     name[strcspn(name, "\n")] = '\0';
-    return name;
+    return 0;
 }

@@ -9,10 +9,13 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+enum { USAGE_NAME_SIZE = 32 };
+
 // Zero where /proc does not tell, as for processes of somebody else.
 struct usage {
-    double user_s, sys_s;  // CPU time so far, of children that ended as well
-    uint64_t switches;     // context switches so far, of living threads
+    double cpu_s;  // CPU time so far, of children that ended as well
+    uint64_t user_ticks, sys_ticks;  // how it is divided, as the kernel counts
+    uint64_t switches;  // context switches so far, of living threads
     int processes, threads;
     uint64_t rss_kib;  // resident memory; shared pages count once per process
     uint64_t pss_kib;  // the same, shared pages divided among their sharers
@@ -26,13 +29,17 @@ int usage_read(pid_t root, struct usage *usage);
 // As usage_read(), but leaves the memory out, which takes most of the time.
 int usage_read_times(pid_t root, struct usage *usage);
 
-// What was used between two readings: times and switches are differences, the
-// rest is as in `after`.
+// What was used between two readings: times, ticks and switches are
+// differences, the rest is as in `after`.
 struct usage usage_between(const struct usage *before,
                            const struct usage *after);
 
-// The name of a process, of at most 15 characters, in a static buffer; NULL if
-// there is none.
-const char *usage_name(pid_t pid);
+// The part of the CPU time that was spent outside the kernel, 0..1. The kernel
+// counts in ticks of 10 ms: with few of them it is a guess.
+double usage_user_share(const struct usage *usage);
+
+// Copies the name of a process, cut by the kernel to 15 characters, into
+// `name`. Returns 0, or -1 if there is no such process.
+int usage_name(pid_t pid, char name[USAGE_NAME_SIZE]);
 
 #endif

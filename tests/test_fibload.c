@@ -3,9 +3,11 @@
 //     test_fibload BIN      the folder that has fibload
 //
 // Each server is a child of this test and does what its script says; then the
-// exit status and the row that fibload has written are looked at.
+// exit status, the row that fibload has written and what it said are looked at.
 
 #include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -14,13 +16,14 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "tap.h"
 
-enum { CLIENTS_MAX = 64, ROW_SIZE = 4096 };
+enum { CLIENTS_MAX = 64, TEXT_SIZE = 4096 };
 
 static const char *fibload;
 
@@ -106,15 +109,82 @@ static bool stall_once(int fd, int i)
     return say(fd, "fib: 55\n");
 }
 
+static bool later(int fd, int i)
+{
+    (void)i;
+    usleep(300000);
+    return say(fd, "fib: 55\n");
+}
+
+static bool just_late(int fd, int i)
+{
+    (void)i;
+    usleep(105000);
+    return say(fd, "fib: 55\n");
+}
+
+static bool first_wrong(int fd, int i)
+{
+    return say(fd, i == 0 ? "fib: 56\n" : "fib: 55\n");
+}
+
+static bool die_at_fiftieth(int fd, int i)
+{
+    if (i == 49)
+        _exit(0);
+    return say(fd, "fib: 55\n");
+}
+
+// What is shared with the servers: the process of the client under test.
+static volatile pid_t *client;
+
+static bool interrupt_at_tenth(int fd, int i)
+{
+    while (*client == 0)
+        usleep(1000);
+    if (i == 9)
+        kill(*client, SIGINT);
+    return say(fd, "fib: 55\n");
+}
+
+// What a server does with the first line of each connection, "1".
+static bool greet(int fd, int i)
+{
+    (void)i;
+    return say(fd, "fib: 1\n");
+}
+
+// As one that starts a thread first, and thinks hard about it.
+static bool greet_slowly(int fd, int i)
+{
+    usleep(10000);
+    return greet(fd, i);
+}
+
+// As one that serves one client after the other.
+static bool greet_only_first(int fd, int i)
+{
+    static int first;
+    if (first == 0)
+        first = fd;
+    return fd != first || greet(fd, i);
+}
+
+static behaviour *hello = greet;
+
 // Receives what a client has sent and does what the script says for each line.
 // Returns false when the connection is to be closed.
 static bool converse(int fd, behaviour *behave, int *requests)
 {
     char buf[512];
     ssize_t got = recv(fd, buf, sizeof buf, 0);
-    for (ssize_t at = 0; at < got; at++)
-        if (buf[at] == '\n' && !behave(fd, (*requests)++))
+    for (ssize_t at = 0; at < got; at++) {
+        if (buf[at] != '\n')
+            continue;
+        bool greeting = at == 1 && buf[0] == '1';
+        if (greeting ? !hello(fd, 0) : !behave(fd, (*requests)++))
             return false;
+    }
     return got > 0;
 }
 
@@ -152,46 +222,9 @@ static int listen_anywhere(int *port)
     return listener;
 }
 
-// ---- Runs of fibload
-
-struct outcome {
-    int status;
-    char header[ROW_SIZE], row[ROW_SIZE];
-};
-
-enum { ARGUMENTS_MAX = 16 };
-
-static int run_fibload(const char **arguments, int port, const char *csv)
+static pid_t start_server(behaviour *behave, int *port)
 {
-    char target[16];
-    const char *all[ARGUMENTS_MAX + 8] = {fibload, "--csv", csv};
-    int count = 3, status = 0;
-    snprintf(target, sizeof target, "%d", port);
-    for (int i = 0; arguments[i] != NULL; i++)
-        all[count++] = arguments[i];
-    all[count] = target;
-
-    fflush(stdout);
-    pid_t pid = fork();
-    if (pid == 0) {
-        int nowhere = memfd_create("output", 0);
-        dup2(nowhere, STDOUT_FILENO);
-        dup2(nowhere, STDERR_FILENO);
-        execv(fibload, (char **)(uintptr_t)all);
-        _exit(127);
-    }
-    waitpid(pid, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-static struct outcome run(behaviour *behave, const char **arguments)
-{
-    struct outcome outcome = {0};
-    char csv[] = "/tmp/test_fibload.XXXXXX";
-    int port;
-    int listener = listen_anywhere(&port);
-    close(mkstemp(csv));
-
+    int listener = listen_anywhere(port);
     fflush(stdout);
     pid_t server = fork();
     if (server == 0) {
@@ -199,17 +232,102 @@ static struct outcome run(behaviour *behave, const char **arguments)
         serve(listener, behave);
     }
     close(listener);
-    outcome.status = run_fibload(arguments, port, csv);
+    return server;
+}
+
+static void stop_server(pid_t server)
+{
     kill(server, SIGKILL);
     waitpid(server, NULL, 0);
+}
 
+// ---- Runs of fibload
+
+struct outcome {
+    int status;  // of the exit; -1 if it did not get that far
+    char out[TEXT_SIZE], err[TEXT_SIZE];
+    char header[TEXT_SIZE], row[TEXT_SIZE];
+};
+
+enum { ARGUMENTS_MAX = 32 };
+
+// Set for the runs that are about them.
+static rlim_t descriptors_max = RLIM_INFINITY;
+static const char *output_file;
+
+static void take_output(int fd, char *text)
+{
+    ssize_t len = pread(fd, text, TEXT_SIZE - 1, 0);
+    text[len > 0 ? len : 0] = '\0';
+    close(fd);
+}
+
+_Noreturn static void become_fibload(const char **arguments, int out, int err)
+{
+    const char *all[ARGUMENTS_MAX] = {fibload};
+    for (int i = 0; arguments[i] != NULL; i++)
+        all[i + 1] = arguments[i];
+    if (descriptors_max != RLIM_INFINITY)
+        setrlimit(RLIMIT_NOFILE,
+                  &(struct rlimit){descriptors_max, descriptors_max});
+    dup2(output_file != NULL ? open(output_file, O_WRONLY) : out,
+         STDOUT_FILENO);
+    dup2(err, STDERR_FILENO);
+    execv(fibload, (char **)(uintptr_t)all);
+    _exit(127);
+}
+
+// Runs the client with these arguments, the last of which is NULL.
+static struct outcome run_client(const char **arguments)
+{
+    struct outcome outcome = {.status = -1};
+    int status = 0;
+    int out = memfd_create("out", MFD_CLOEXEC);
+    int err = memfd_create("err", MFD_CLOEXEC);
+
+    fflush(stdout);
+    *client = 0;
+    pid_t pid = fork();
+    if (pid == 0)
+        become_fibload(arguments, out, err);
+    *client = pid;
+    waitpid(pid, &status, 0);
+    if (WIFEXITED(status))
+        outcome.status = WEXITSTATUS(status);
+    take_output(out, outcome.out);
+    take_output(err, outcome.err);
+    return outcome;
+}
+
+// Adds what is in a CSV file of one row, and removes the file.
+static void take_row(struct outcome *outcome, const char *csv)
+{
     FILE *file = fopen(csv, "r");
     if (file != NULL) {
-        (void)!fgets(outcome.header, ROW_SIZE, file);
-        (void)!fgets(outcome.row, ROW_SIZE, file);
+        (void)!fgets(outcome->header, TEXT_SIZE, file);
+        (void)!fgets(outcome->row, TEXT_SIZE, file);
         fclose(file);
     }
     unlink(csv);
+}
+
+// Runs the client with more arguments against a server of its own.
+static struct outcome run(behaviour *behave, const char **arguments)
+{
+    char csv[] = "/tmp/test_fibload.XXXXXX", target[16], pid[16];
+    const char *all[ARGUMENTS_MAX - 1] = {"--csv", csv, "--server-pid", pid};
+    int port, count = 4;
+
+    close(mkstemp(csv));
+    pid_t server = start_server(behave, &port);
+    snprintf(target, sizeof target, "%d", port);
+    snprintf(pid, sizeof pid, "%d", (int)server);
+    for (int i = 0; arguments[i] != NULL; i++)
+        all[count++] = arguments[i];
+    all[count] = target;
+    struct outcome outcome = run_client(all);
+    stop_server(server);
+    take_row(&outcome, csv);
     return outcome;
 }
 
@@ -227,6 +345,11 @@ static double column(const struct outcome *outcome, const char *name)
         row++;
     }
     return strtod(row, NULL);
+}
+
+static bool near(double a, double b, double tolerance)
+{
+    return a - b <= tolerance && b - a <= tolerance;
 }
 
 #define RUN(behave, ...)                                                       \
@@ -311,19 +434,223 @@ static void test_bad_servers(void)
     ok(o.status == 1 && column(&o, "timeouts") == 4, "or time out");
 }
 
+// The first replies are waited for, and what counts is what is in the window.
+static void test_window(void)
+{
+    hello = greet_slowly;
+    struct outcome o = RUN(right, "-c", "20", "--warmup", "0", "-d", "50ms");
+    ok(o.status == 0 && column(&o, "served") == 20 &&
+           column(&o, "greeted") == 20,
+       "20 connections that take 10 ms each to be accepted are all there when "
+       "50 ms are measured");
+    hello = greet_only_first;
+    o = RUN(right, "-c", "3", "--warmup", "0", "-d", "100ms", "--grace", "0");
+    ok(o.status == 1 && column(&o, "greeted") == 1 &&
+           column(&o, "served") == 1 && column(&o, "unanswered") == 2 &&
+           column(&o, "requests") > 0,
+       "those that nobody accepts wait, and the load begins without them");
+    o = RUN(right, "-c", "3", "-n", "50", "--grace", "0", "--timeout", "1h");
+    ok(column(&o, "requests") == 50 && column(&o, "unanswered") == 2,
+       "nor do 50 requests wait for their end");
+    hello = greet;
+    o = RUN(later, "-c", "1", "--warmup", "0", "-d", "100ms", "--grace", "1m");
+    ok(o.status == 1 && column(&o, "served") == 0 &&
+           column(&o, "requests") == 0 && column(&o, "late") == 1,
+       "a reply in the grace is late, its connection not served");
+    o = RUN(first_wrong, "-c", "1", "--warmup", "100ms", "-d", "100ms");
+    ok(o.status == 1 && column(&o, "wrong") == 1 && column(&o, "requests") > 0,
+       "a wrong reply in the warm-up is reported");
+    o = RUN(just_late, "-c", "1", "-n", "3", "--timeout", "100ms");
+    ok(o.status == 1 && column(&o, "timeouts") == 3 &&
+           column(&o, "requests") == 0,
+       "replies after the timeout are none");
+}
+
+static void test_usage_of_server(void)
+{
+    struct outcome o = RUN(later, "-c", "1", "-n", "2", "--grace", "0");
+    double cpu_s = column(&o, "server_user_s") + column(&o, "server_sys_s");
+    double wall_s = column(&o, "server_wall_s");
+    ok(column(&o, "processes") == 1 && wall_s >= 0.6 &&
+           wall_s <= column(&o, "duration_s") + 0.1,
+       "the server's time is that to the last reply");
+    ok(near(column(&o, "server_cores") * wall_s, cpu_s, 0.003),
+       "its cores are CPU time by that");
+    o = RUN(right, "-c", "4", "-d", "300ms");
+    cpu_s = column(&o, "server_user_s") + column(&o, "server_sys_s");
+    ok(column(&o, "replies") >= column(&o, "requests") && cpu_s > 0 &&
+           near(column(&o, "server_cpu_us_per_req") * column(&o, "replies"),
+                cpu_s * 1e6, 0.1 * cpu_s * 1e6 + 2000),
+       "the CPU time of a request is that by all replies");
+}
+
+// ---- What is said, and where
+
+static void test_output(void)
+{
+    struct outcome o = RUN(right, "-n", "10", "-c", "1");
+    ok(strstr(o.out, "1 connection asks for fib(10)") != NULL &&
+           strstr(o.out, "10 right") != NULL && o.err[0] == '\0',
+       "a summary on standard output");
+    ok(strstr(o.out, "too few") != NULL, "too few samples for percentiles");
+    o = RUN(right, "-n", "10", "--json", "-", "--each");
+    ok(o.status == 0 && o.out[0] == '{' && strstr(o.out, "}\n}\n") != NULL &&
+           strstr(o.out, "latency  ") == NULL,
+       "JSON has standard output to itself");
+    ok(strstr(o.err, "10 right") != NULL && strstr(o.err, "fib(10) 0.") != NULL,
+       "the rest is on standard error");
+    output_file = "/dev/full";
+    o = RUN(right, "-n", "10");
+    ok(o.status == 1 && strstr(o.err, strerror(ENOSPC)) != NULL,
+       "a full disk is noticed");
+    output_file = NULL;
+    o = RUN(interrupt_at_tenth, "--warmup", "1h");
+    ok(o.status == 1 && strstr(o.out, "interrupted in the warm-up") != NULL &&
+           strstr(o.out, "problem") == NULL && column(&o, "interrupted") == 1,
+       "interrupted in the warm-up");
+    o = RUN(interrupt_at_tenth, "-c", "1", "--warmup", "0", "-d", "1h");
+    ok(o.status == 0 && strstr(o.out, "interrupted; measured in") != NULL &&
+           column(&o, "requests") > 0,
+       "interrupted while measuring: what there is");
+}
+
+// ---- Runs that cannot be
+
+#define RUN_AT(target, ...)                                                    \
+    run_at(target, (const char *[]){__VA_ARGS__, NULL, NULL})
+
+// Runs the client against a target; `arguments` has room for it.
+static struct outcome run_at(const char *target, const char **arguments)
+{
+    int count = 0;
+    while (arguments[count] != NULL)
+        count++;
+    arguments[count] = target;
+    const char *all[ARGUMENTS_MAX - 1] = {0};
+    for (int i = 0; i <= count; i++)
+        all[i] = arguments[i];
+    return run_client(all);
+}
+
+static bool refused(const struct outcome *o, const char *because)
+{
+    return o->status == 2 && strstr(o->err, because) != NULL &&
+           strchr(o->err, '\n') == strrchr(o->err, '\n');
+}
+
 static void test_no_server(void)
 {
+    char target[32];
     int port;
     close(listen_anywhere(&port));  // Nobody is there any more.
-    const char *none[] = {NULL};
-    ok(run_fibload(none, port, "/dev/null") == 2, "no server: status 2");
-    const char *bad[][3] = {{"-c", "0"},      {"-c", "x"},    {"-f", "94"},
-                            {"-d", "0"},      {"-d", "1y"},   {"-n", "-1"},
-                            {"--label", "x"}, {"--nonsense"}, {"-n", "1.5"}};
-    int refused = 0, count = sizeof bad / sizeof bad[0];
-    for (int i = 0; i < count; i++)
-        refused += run_fibload(bad[i], port, "/dev/null") == 2;
-    ok(refused == count, "%d bad command lines: status 2", count);
+    snprintf(target, sizeof target, "%d", port);
+    struct outcome o = RUN_AT(target, "-d", "1s");
+    ok(refused(&o, "Connection refused"), "no server: status 2, and why");
+    o = RUN_AT(target, "-n", "10");
+    ok(refused(&o, "Connection refused"), "with -n too");
+
+    int queue = listen_anywhere(&port);
+    listen(queue, 0);
+    snprintf(target, sizeof target, "%d", port);
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                             .sin_port = htons((uint16_t)port)};
+    for (int i = 0; i < 4; i++)
+        (void)!connect(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0),
+                       (struct sockaddr *)&to, sizeof to);
+    o = RUN_AT(target, "-n", "10");
+    ok(refused(&o, "timed out"), "with a full queue: given up after a while");
+    close(queue);
+
+    o = RUN(die_at_fiftieth, "-n", "1M", "-c", "2");
+    ok(o.status == 1 && column(&o, "gone") == 1 &&
+           strstr(o.out, "the server has gone") != NULL,
+       "a server that dies ends the run");
+}
+
+static void test_descriptors(const char *target)
+{
+    descriptors_max = 64;
+    struct outcome o = RUN_AT(target, "-c", "1000", "-n", "1");
+    ok(o.status == 0, "a thousand connections for one request are one");
+    o = RUN_AT(target, "-c", "1000");
+    ok(refused(&o, "descriptors"), "too few descriptors for all: status 2");
+    descriptors_max = RLIM_INFINITY;
+}
+
+static void test_files(const char *target)
+{
+    struct outcome o = RUN_AT(target, "--csv", "/nonexistent/runs.csv");
+    ok(refused(&o, "/nonexistent/runs.csv") && o.out[0] == '\0',
+       "a CSV file that cannot be made");
+    char other[] = "/tmp/test_fibload.XXXXXX";
+    int file = mkstemp(other);
+    (void)!write(file, "a,b\n", 4);
+    close(file);
+    o = RUN_AT(target, "--csv", other);
+    ok(refused(&o, "other columns"), "or has other columns");
+    unlink(other);
+    o = RUN_AT(target, "--csv", "/dev/null", "-n", "1");
+    ok(o.status == 0, "a device is no file to compare with");
+    o = RUN_AT(target, "--json", "/nonexistent/run.json");
+    ok(refused(&o, "/nonexistent/run.json"), "a JSON file that cannot be made");
+}
+
+static void test_server_that_is_none(const char *target)
+{
+    pid_t ended = fork();
+    if (ended == 0)
+        _exit(0);
+    waitpid(ended, NULL, 0);
+    char pid[16];
+    snprintf(pid, sizeof pid, "%d", (int)ended);
+    struct outcome o = RUN_AT(target, "--server-pid", pid);
+    ok(refused(&o, "no process"), "a server that is no process");
+}
+
+// With a server there, so that nothing but the option can be the reason.
+static void test_bad_command_lines(const char *target)
+{
+    static const char *const bad[][3] = {
+        {"-c", "0", "--connections"},   {"-c", "x", "--connections"},
+        {"-c", "1e1", "--connections"}, {"-c", " 1", "--connections"},
+        {"-c", "+1", "--connections"},  {"-c", "1kk", "--connections"},
+        {"-f", "94", "--fib"},          {"-f", "1k", "--fib"},
+        {"-d", "0", "--duration"},      {"-d", "1y", "--duration"},
+        {"-d", "0x1s", "--duration"},   {"-n", "-1", "--requests"},
+        {"-n", "1.5", "--requests"},    {"--timeout", "0", "--timeout"},
+        {"--label", "x", "--label"},    {"--label", "a=\xc3\xa4", "--label"},
+        {"--label", "a=b,c", "--label"}};
+    int count = sizeof bad / sizeof bad[0];
+    for (int i = 0; i < count; i++) {
+        struct outcome o = RUN_AT(target, bad[i][0], bad[i][1]);
+        ok(refused(&o, bad[i][2]) && strstr(o.err, bad[i][1]) != NULL,
+           "%s '%s' is refused, by name", bad[i][0], bad[i][1]);
+    }
+    struct outcome o = RUN_AT(target, "--nonsense");
+    ok(refused(&o, "--nonsense"), "so is --nonsense");
+    o = RUN_AT(target, "-n", "1", "9999");
+    ok(refused(&o, target), "and an argument too many");
+    o = RUN_AT("99k", "-n", "1");
+    ok(refused(&o, "99k"), "and a port that is no number");
+}
+
+static void test_command_line(void)
+{
+    char target[32];
+    int port;
+    pid_t server = start_server(right, &port);
+    snprintf(target, sizeof target, "localhost:%d", port);
+    const char *port_only = strchr(target, ':') + 1;
+    struct outcome o = RUN_AT(target, "-f", "10", "-n", "20");
+    ok(o.status == 0, "a host with several addresses: the one that answers");
+    o = RUN_AT(port_only, "-f", "10", "-n", "0.001k");
+    ok(refused(&o, "--requests"), "no part of a request");
+    test_descriptors(port_only);
+    test_files(port_only);
+    test_server_that_is_none(port_only);
+    test_bad_command_lines(port_only);
+    stop_server(server);
 }
 
 int main(int argc, char **argv)
@@ -331,10 +658,16 @@ int main(int argc, char **argv)
     static char path[1024];
     snprintf(path, sizeof path, "%s/fibload", argc > 1 ? argv[1] : "bin");
     fibload = path;
+    client = mmap(NULL, sizeof *client, PROT_READ | PROT_WRITE,
+                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     test_columns();
     test_good_servers();
     test_latency();
     test_bad_servers();
+    test_window();
+    test_usage_of_server();
+    test_output();
     test_no_server();
+    test_command_line();
     return done_testing();
 }

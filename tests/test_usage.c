@@ -75,7 +75,9 @@ int main(void)
            before.pss_kib <= before.rss_kib,
        "its memory: %d KiB resident, %d KiB of its own", (int)before.rss_kib,
        (int)before.pss_kib);
-    ok(strcmp(usage_name(getpid()), "test_usage") == 0, "its name");
+    char name[USAGE_NAME_SIZE];
+    ok(usage_name(getpid(), name) == 0 && strcmp(name, "test_usage") == 0,
+       "its name");
 
     pid_t child = start_tree(ready[1]);
     for (int i = 0; i < 2; i++)
@@ -83,10 +85,13 @@ int main(void)
     ok(usage_read(getpid(), &after) == 0 && after.processes == 3,
        "three processes after two forks");
     struct usage used = usage_between(&before, &after);
-    double cpu_s = used.user_s + used.sys_s;
-    ok(cpu_s > 2.5 * BURN_MS / 1000 && cpu_s < 6.0 * BURN_MS / 1000,
+    ok(used.cpu_s > 2.5 * BURN_MS / 1000 && used.cpu_s < 6.0 * BURN_MS / 1000,
        "CPU time of a child, a grandchild and one that has ended (%.2f s)",
-       cpu_s);
+       used.cpu_s);
+    double user_share = usage_user_share(&used);
+    ok(used.user_ticks + used.sys_ticks > 0 && user_share >= 0 &&
+           user_share <= 1,
+       "divided in user and sys (%.0f %% user)", user_share * 100);
     ok(after.rss_kib - before.rss_kib > TOUCH_MB << 10,
        "memory of all of them");
     ok(used.switches > 0, "context switches");
@@ -94,6 +99,9 @@ int main(void)
 
     ok(usage_read(getpid(), &after) == 0 && after.processes == 1,
        "one again when they have ended");
-    ok(usage_read(1 << 30, &after) == -1, "no such process");
+    ok(usage_read(1 << 30, &after) == -1 && usage_name(1 << 30, name) == -1,
+       "no such process");
+    ok(usage_user_share(&(struct usage){0}) == 0.5,
+       "without ticks nobody knows: half and half");
     return done_testing();
 }

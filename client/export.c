@@ -1,0 +1,248 @@
+// export.c - what programs read: a row of CSV, an object of JSON.
+
+#include "export.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "clock.h"
+#include "text.h"
+
+enum { COLUMNS_MAX = 64, HEADER_SIZE = 4096 };
+
+// ---- The figures of a run, under the names they have in files
+
+struct column {
+    const char *name;
+    double value;
+    int decimals;
+};
+
+struct table {
+    struct column columns[COLUMNS_MAX];
+    int count;
+};
+
+static void add(struct table *t, const char *name, int decimals, double value)
+{
+    assert(t->count < COLUMNS_MAX);
+    t->columns[t->count++] = (struct column){name, value, decimals};
+}
+
+static double us(uint64_t ns)
+{
+    return (double)ns / CLOCK_NS_PER_US;
+}
+
+static void add_requests(struct table *t, const struct options *opt,
+                         const struct result *r)
+{
+    add(t, "connections", 0, r->connections);
+    add(t, "idle", 0, r->idle);
+    add(t, "n", 0, opt->n);
+    add(t, "duration_s", 6, r->duration_s);
+    add(t, "requests", 0, (double)r->right);
+    add(t, "req_per_s", 1, result_rate(r));
+    add(t, "wrong", 0, (double)r->wrong);
+    add(t, "error_replies", 0, (double)r->error_replies);
+    add(t, "failed", 0, (double)r->failed);
+    add(t, "timeouts", 0, (double)r->timeouts);
+    add(t, "served", 0, r->served);
+}
+
+static void add_latency(struct table *t, const struct result *r)
+{
+    const struct histogram *h = &r->latency;
+    add(t, "p50_us", 2, us(histogram_percentile(h, 50)));
+    add(t, "p90_us", 2, us(histogram_percentile(h, 90)));
+    add(t, "p99_us", 2, us(histogram_percentile(h, 99)));
+    add(t, "p999_us", 2, us(histogram_percentile(h, 99.9)));
+    add(t, "max_us", 2, us(h->max));
+    add(t, "mean_us", 2, histogram_mean(h) / CLOCK_NS_PER_US);
+    add(t, "jain", 4, r->jain);
+}
+
+static void add_usage(struct table *t, const struct result *r)
+{
+    const struct usage *u = &r->server;
+    double user_s = u->cpu_s * usage_user_share(u);
+    add(t, "server_user_s", 3, user_s);
+    add(t, "server_sys_s", 3, u->cpu_s - user_s);
+    add(t, "server_cpu_us_per_req", 3, result_server_cpu_us(r));
+    add(t, "ctx_switches", 0, (double)u->switches);
+    add(t, "processes", 0, u->processes);
+    add(t, "threads", 0, u->threads);
+    add(t, "rss_kib", 0, (double)u->rss_kib);
+    add(t, "pss_kib", 0, (double)u->pss_kib);
+    add(t, "client_cpu_share", 3, r->client_cpu_share);
+}
+
+static void add_rest(struct table *t, const struct result *r)
+{
+    add(t, "connected", 0, r->connected);
+    add(t, "idle_connected", 0, r->idle_connected);
+    add(t, "late", 0, (double)r->late);
+    add(t, "unanswered", 0, (double)r->unanswered);
+    add(t, "oldest_us", 2, us((uint64_t)r->oldest_ns));
+    add(t, "least", 0, (double)r->least);
+    add(t, "most", 0, (double)r->most);
+    add(t, "closed_by_server", 0, (double)r->failed_by_errno[0]);
+    add(t, "samples", 0, (double)r->latency.count);
+    add(t, "interrupted", 0, r->interrupted);
+    add(t, "replies", 0, (double)r->replies);
+    add(t, "server_wall_s", 6, r->server_wall_s);
+    add(t, "server_cores", 3, result_server_cores(r));
+    add(t, "greeted", 0, r->greeted);
+    add(t, "gone", 0, r->gone);
+}
+
+// The order is part of the interface: what is new goes to the end.
+static void fill(struct table *t, const struct options *opt,
+                 const struct result *r)
+{
+    t->count = 0;
+    add_requests(t, opt, r);
+    add_latency(t, r);
+    add_usage(t, r);
+    add_rest(t, r);
+}
+
+// ---- CSV
+
+static void print_header(FILE *file, const struct options *opt)
+{
+    static const struct result nothing;
+    struct table t;
+    fill(&t, opt, &nothing);
+
+    for (int i = 0; i < opt->label_count; i++)
+        fprintf(file, "%s,", opt->labels[i].name);
+    fprintf(file, "model");
+    for (int i = 0; i < t.count; i++)
+        fprintf(file, ",%s", t.columns[i].name);
+    fputc('\n', file);
+}
+
+static void print_row(FILE *file, const struct options *opt,
+                      const struct result *r)
+{
+    struct table t;
+    fill(&t, opt, r);
+
+    for (int i = 0; i < opt->label_count; i++)
+        fprintf(file, "%s,", opt->labels[i].value);
+    fputs(opt->model, file);
+    for (int i = 0; i < t.count; i++)
+        fprintf(file, ",%.*f", t.columns[i].decimals, t.columns[i].value);
+    fputc('\n', file);
+}
+
+// Whether a regular file has no header yet, or the one that our rows need. Of
+// what is not regular, such as a terminal or a pipe, nothing can be read.
+static bool fits(const char *path, const struct options *opt)
+{
+    char wanted[HEADER_SIZE] = "", found[HEADER_SIZE] = "";
+    struct stat status;
+    if (stat(path, &status) != 0 || !S_ISREG(status.st_mode))
+        return true;
+
+    FILE *file = fopen(path, "re");
+    FILE *header = fmemopen(wanted, sizeof wanted, "w");
+    if (header != NULL) {
+        print_header(header, opt);
+        fclose(header);
+    }
+    if (file != NULL) {
+        (void)!fgets(found, sizeof found, file);
+        fclose(file);
+    }
+    return found[0] == '\0' || strcmp(found, wanted) == 0;
+}
+
+FILE *export_open_csv(const char *path, const struct options *opt)
+{
+    FILE *file = fopen(path, "ae");
+    if (file == NULL || fits(path, opt))
+        return file;
+    fclose(file);
+    errno = EINVAL;
+    return NULL;
+}
+
+int export_csv(FILE *file, const struct options *opt, const struct result *r)
+{
+    struct stat status = {0};
+    if (fstat(fileno(file), &status) != 0 || status.st_size == 0)
+        print_header(file, opt);
+    print_row(file, opt, r);
+    return export_close(file);
+}
+
+// ---- JSON
+
+// A string that JSON cannot misunderstand: options.c lets printable ASCII in.
+static void print_string(FILE *file, const char *text)
+{
+    fputc('"', file);
+    for (; *text != '\0'; text++) {
+        if (*text == '"' || *text == '\\')
+            fputc('\\', file);
+        fputc(*text, file);
+    }
+    fputc('"', file);
+}
+
+static void print_labels(FILE *file, const struct options *opt)
+{
+    fprintf(file, "  \"labels\": {");
+    for (int i = 0; i < opt->label_count; i++) {
+        fputs(i > 0 ? ", " : "", file);
+        print_string(file, opt->labels[i].name);
+        fputs(": ", file);
+        print_string(file, opt->labels[i].value);
+    }
+    fprintf(file, "},\n  \"model\": ");
+    print_string(file, opt->model);
+}
+
+static void print_failures(FILE *file, const struct result *r)
+{
+    const char *separator = "";
+    fprintf(file, ",\n  \"failed_by_errno\": {");
+    for (int error = 1; error < RESULT_ERRNO_MAX; error++)
+        if (r->failed_by_errno[error] > 0) {
+            fprintf(file, "%s\"%s\": %" PRIu64, separator, text_errno(error),
+                    r->failed_by_errno[error]);
+            separator = ", ";
+        }
+    fprintf(file, "}");
+}
+
+int export_json(FILE *file, const struct options *opt, const struct result *r)
+{
+    struct table t;
+    fill(&t, opt, r);
+
+    fprintf(file, "{\n  \"schema\": 1,\n");
+    print_labels(file, opt);
+    for (int i = 0; i < t.count; i++)
+        fprintf(file, ",\n  \"%s\": %.*f", t.columns[i].name,
+                t.columns[i].decimals, t.columns[i].value);
+    print_failures(file, r);
+    fprintf(file, "\n}\n");
+    return export_close(file);
+}
+
+int export_close(FILE *file)
+{
+    int error = ferror(file) ? EIO : 0;  // Of an earlier write; why, is lost.
+    if (fflush(file) != 0)
+        error = errno;
+    if (fclose(file) != 0 && error == 0)
+        error = errno;
+    errno = error;
+    return error == 0 ? 0 : -1;
+}

@@ -1,0 +1,30 @@
+// export.h - what programs read: a row of CSV, an object of JSON.
+//
+// Both hold the same figures under the same names. Functions fail with -1 or
+// NULL, and errno.
+
+#ifndef EXPORT_H
+#define EXPORT_H
+
+#include <stdio.h>
+
+#include "options.h"
+#include "result.h"
+
+// Opens a file that rows are to be appended to: before the run, so that a bad
+// path does not cost one. Fails with EINVAL if a regular file has other columns
+// than `opt` makes.
+FILE *export_open_csv(const char *path, const struct options *opt);
+
+// Appends a row, after a header if the file is empty, and closes it. It may
+// wait for the disk.
+int export_csv(FILE *file, const struct options *opt, const struct result *r);
+
+// Writes everything as one object, and closes the file. It may wait for the
+// disk.
+int export_json(FILE *file, const struct options *opt, const struct result *r);
+
+// Closes a file that was written. Returns -1 if not all of it could be.
+int export_close(FILE *file);
+
+#endif

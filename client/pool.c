@@ -1,0 +1,117 @@
+// pool.c - all connections of a run, and the one place that waits for them.
+
+#include "pool.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "clock.h"
+
+enum { OPENING_AT_ONCE = 128 };  // more would overrun a backlog
+
+int pool_create(struct pool *pool, int idle, int active)
+{
+    *pool = (struct pool){.count = idle + active};
+    pool->epoll = epoll_create1(EPOLL_CLOEXEC);
+    pool->connections = calloc((size_t)pool->count, sizeof *pool->connections);
+    if (pool->epoll < 0 || pool->connections == NULL)
+        return -1;
+    for (int i = 0; i < idle; i++)
+        pool->connections[i].idle = true;
+    return 0;
+}
+
+void pool_destroy(struct pool *pool)
+{
+    for (int i = 0; pool->connections != NULL && i < pool->count; i++)
+        pool_drop(pool, &pool->connections[i]);
+    free(pool->connections);
+    if (pool->epoll >= 0)
+        close(pool->epoll);
+}
+
+static int watch(struct pool *pool, struct connection *c, uint32_t events,
+                 int operation)
+{
+    struct epoll_event wanted = {.events = events, .data.ptr = c};
+    return epoll_ctl(pool->epoll, operation, c->fd, &wanted);
+}
+
+// Passes on the result of a step, and drops the connection if it failed.
+static int checked(struct pool *pool, struct connection *c, int result)
+{
+    if (result != 0)
+        pool_drop(pool, c);
+    return result;
+}
+
+int pool_open(struct pool *pool, struct connection *c)
+{
+    if (connection_open(c, pool->address) != 0)
+        return checked(pool, c, -1);
+    pool->opening++;
+    return checked(pool, c, watch(pool, c, EPOLLOUT, EPOLL_CTL_ADD));
+}
+
+int pool_opened(struct pool *pool, struct connection *c)
+{
+    if (connection_opened(c) != 0)
+        return checked(pool, c, -1);
+    pool->opening--;
+    pool->open++;
+    return checked(pool, c, watch(pool, c, EPOLLIN, EPOLL_CTL_MOD));
+}
+
+int pool_open_some(struct pool *pool)
+{
+    int result = 0;
+    while (pool->tried < pool->count && pool->opening < OPENING_AT_ONCE &&
+           result == 0) {
+        struct connection *c = &pool->connections[pool->tried++];
+        if (c->state == CONNECTION_CLOSED)
+            result = pool_open(pool, c);
+    }
+    return result;
+}
+
+int pool_ask(struct pool *pool, struct connection *c, struct request *request)
+{
+    request->under_way++;
+    if (connection_ask(c, request) != 0)
+        return checked(pool, c, -1);
+    if (c->unsent == 0)
+        return 0;
+    return checked(pool, c, watch(pool, c, EPOLLIN | EPOLLOUT, EPOLL_CTL_MOD));
+}
+
+int pool_push(struct pool *pool, struct connection *c)
+{
+    if (connection_push(c) != 0)
+        return checked(pool, c, -1);
+    if (c->unsent > 0)
+        return 0;
+    return checked(pool, c, watch(pool, c, EPOLLIN, EPOLL_CTL_MOD));
+}
+
+void pool_answered(struct connection *c)
+{
+    c->request->under_way--;
+    c->state = CONNECTION_QUIET;
+}
+
+void pool_drop(struct pool *pool, struct connection *c)
+{
+    pool->opening -= c->state == CONNECTION_OPENING;
+    pool->open -= connection_is_open(c);
+    if (c->state == CONNECTION_ASKED)
+        c->request->under_way--;
+    if (c->state != CONNECTION_CLOSED)
+        connection_close(c);
+    c->since_ns = clock_now_ns();
+}
+
+int pool_wait(struct pool *pool, struct epoll_event *events, int size,
+              int timeout_ms)
+{
+    return epoll_wait(pool->epoll, events, size, timeout_ms);
+}

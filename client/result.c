@@ -1,0 +1,96 @@
+// result.c - what happened in a run: counted, summed up, and what follows.
+
+#include "result.h"
+
+#include <errno.h>
+
+#include "clock.h"
+
+void result_count_failure(struct result *r, int error)
+{
+    r->failed++;
+    r->failed_by_errno[error < RESULT_ERRNO_MAX ? error : EPROTO]++;
+}
+
+void result_count_right(struct result *r, struct connection *c,
+                        int64_t latency_ns, bool in_window)
+{
+    if (in_window) {
+        r->right++;
+        r->served += c->replies++ == 0;
+    } else {
+        r->late++;
+    }
+    histogram_add(&r->latency, (uint64_t)latency_ns);
+}
+
+void result_count_bad(struct result *r, enum reply_verdict verdict)
+{
+    if (verdict == REPLY_ERROR)
+        r->error_replies++;
+    else
+        r->wrong++;
+}
+
+// Enters what is still unanswered, at its age.
+static void count_unanswered(struct result *r, int64_t age_ns)
+{
+    r->unanswered++;
+    histogram_add(&r->latency, (uint64_t)age_ns);
+    if (age_ns > r->oldest_ns)
+        r->oldest_ns = age_ns;
+}
+
+static void count_share(struct result *r, uint64_t replies)
+{
+    r->least = replies < r->least ? replies : r->least;
+    r->most = replies > r->most ? replies : r->most;
+}
+
+// Jain's index: (sum x)^2 / (n * sum x^2), 1 when all x are equal, 1/n when one
+// gets everything (Jain, Chiu, Hawe, DEC TR-301, 1984).
+void result_sum_up(struct result *r, const struct connection *connections,
+                   int count)
+{
+    int64_t now_ns = clock_now_ns();
+    double sum = 0, squares = 0;
+
+    r->least = UINT64_MAX;
+    for (int i = 0; i < count; i++) {
+        const struct connection *c = &connections[i];
+        bool open = connection_is_open(c);
+        if (c->idle) {
+            r->idle_connected += open;
+            continue;
+        }
+        r->connected += open;
+        if (c->state == CONNECTION_ASKED && r->measured)
+            count_unanswered(r, now_ns - c->since_ns);
+        count_share(r, c->replies);
+        sum += (double)c->replies;
+        squares += (double)c->replies * (double)c->replies;
+    }
+    r->jain = squares > 0 ? sum * sum / (r->connections * squares) : 0;
+}
+
+bool result_is_good(const struct result *r)
+{
+    return r->measured && !r->gone && r->wrong == 0 && r->error_replies == 0 &&
+           r->failed == 0 && r->timeouts == 0 && r->unanswered == 0 &&
+           r->served == r->connections;
+}
+
+double result_rate(const struct result *r)
+{
+    return r->duration_s > 0 ? (double)r->right / r->duration_s : 0;
+}
+
+double result_server_cpu_us(const struct result *r)
+{
+    return r->replies > 0 ? r->server.cpu_s * 1e6 / (double)r->replies : 0;
+}
+
+double result_server_cores(const struct result *r)
+{
+    return r->server_wall_s > 0 ? r->server.cpu_s / r->server_wall_s : 0;
+}

@@ -1,0 +1,78 @@
+// result.h - what happened in a run: counted, summed up, and what follows.
+//
+// A run has a warm-up, a measured window and, after it, a grace in which no
+// more is asked. Problems count whenever they occur; replies count towards the
+// rate, and towards the fairness over connections, within the window only.
+
+#ifndef RESULT_H
+#define RESULT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "connection.h"
+#include "histogram.h"
+#include "usage.h"
+
+enum { RESULT_ERRNO_MAX = 134 };
+
+// Counts are totals over all connections; nothing is left out.
+struct result {
+    bool measured;      // false: the run ended before the window
+    bool interrupted;   // ended by the user
+    bool gone;          // ended because the server could not be reached
+    double duration_s;  // of the window
+    uint64_t right;     // correct replies within the window
+    uint64_t late;      // correct replies after it, within the grace
+    uint64_t replies;   // all replies since the window began, of any kind
+    uint64_t wrong;     // replies that were something else
+    uint64_t error_replies;
+    uint64_t failed;      // connections that broke, or could not be made
+    uint64_t timeouts;    // requests given up after --timeout
+    uint64_t unanswered;  // requests still under way at the very end
+    int64_t oldest_ns;    // the age of the oldest of these
+    uint64_t failed_by_errno[RESULT_ERRNO_MAX];  // [0]: closed by the server
+    int connections, idle;                       // as asked for
+    int greeted;                    // connections answered before the warm-up
+    int connected, idle_connected;  // open at the end
+    int served;               // connections with a correct reply in the window
+    uint64_t least, most;     // correct replies of a connection in the window
+    double jain;              // fairness over connections, 1 is equal
+    double client_cpu_share;  // of one core; 1: the client set the limit
+    bool server_known;
+    struct usage server;       // from before the window to after the grace
+    double server_wall_s;      // from the window's begin to the last reply
+    struct histogram latency;  // in ns; what was given up or is unanswered at
+                               // its age
+};
+
+// Counts a connection that broke, or could not be made, because of `error` (0:
+// the server closed it).
+void result_count_failure(struct result *r, int error);
+
+// Counts a right reply on `c`, and its latency; `in_window` or in the grace.
+void result_count_right(struct result *r, struct connection *c,
+                        int64_t latency_ns, bool in_window);
+
+// Counts a reply that was not right.
+void result_count_bad(struct result *r, enum reply_verdict verdict);
+
+// Counts how all connections stand at the end, with their share of the replies
+// and, if anything was measured, what is unanswered. Call once, before they are
+// closed.
+void result_sum_up(struct result *r, const struct connection *connections,
+                   int count);
+
+// True when every request had a right reply, on every connection.
+bool result_is_good(const struct result *r);
+
+// Correct replies per second, within the window.
+double result_rate(const struct result *r);
+
+// CPU time of the server for each reply, in microseconds. 0 if unknown.
+double result_server_cpu_us(const struct result *r);
+
+// How many cores the server kept busy while there were replies. 0 if unknown.
+double result_server_cores(const struct result *r);
+
+#endif

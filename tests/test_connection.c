@@ -1,0 +1,92 @@
+// test_connection.c - one connection of the client: refused, to itself, good.
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../client/connection.h"
+#include "tap.h"
+
+static struct sockaddr_in at = {.sin_family = AF_INET};
+static const struct addrinfo to = {.ai_family = AF_INET,
+                                   .ai_addr = (struct sockaddr *)&at,
+                                   .ai_addrlen = sizeof at};
+
+// A socket bound to a free port of the loopback, which is then in `at`.
+static int bound_socket(void)
+{
+    socklen_t len = sizeof at;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    at.sin_port = 0;
+    if (bind(fd, (struct sockaddr *)&at, sizeof at) != 0 ||
+        getsockname(fd, (struct sockaddr *)&at, &len) != 0)
+        return -1;
+    return fd;
+}
+
+// Opens `c` and returns 0, or why that failed.
+static int open_error(struct connection *c)
+{
+    if (connection_open(c, &to) != 0)
+        return errno;
+    struct pollfd done = {.fd = c->fd, .events = POLLOUT};
+    poll(&done, 1, -1);
+    return connection_opened(c) == 0 ? 0 : errno;
+}
+
+static void test_refused(void)
+{
+    struct connection c = {0};
+    close(bound_socket());  // Nobody listens there.
+    ok(open_error(&c) == ECONNREFUSED, "nobody there: refused");
+    connection_close(&c);
+}
+
+// The kernel may do this with an unbound socket as well, one time in 28,000.
+static void test_to_itself(void)
+{
+    struct connection c = {.fd = bound_socket(), .state = CONNECTION_OPENING};
+    ok(connect(c.fd, (struct sockaddr *)&at, sizeof at) == 0,
+       "TCP connects a socket to itself");
+    ok(connection_opened(&c) == -1 && errno == ECONNREFUSED,
+       "which is no server: refused");
+    connection_close(&c);
+}
+
+static void test_good(void)
+{
+    struct connection c = {0};
+    struct request request;
+    char text[REQUEST_SIZE] = "", reply[16] = "";
+    request_make(&request, 30);
+    int listener = bound_socket();
+    listen(listener, 1);
+
+    ok(open_error(&c) == 0 && c.state == CONNECTION_QUIET, "a server: open");
+    int server = accept(listener, NULL, NULL);
+    ok(connection_ask(&c, &request) == 0 && c.state == CONNECTION_ASKED &&
+           c.unsent == 0 && c.since_ns > 0,
+       "a request is sent, and its time taken");
+    ok(recv(server, text, sizeof text, 0) == 3 && strcmp(text, "30\n") == 0,
+       "it is a line");
+    ok(connection_receive(&c, reply, sizeof reply) == -1 && errno == EAGAIN,
+       "no reply yet");
+    close(server);
+    ok(connection_receive(&c, reply, sizeof reply) == 0,
+       "then the server closes");
+    connection_close(&c);
+    close(listener);
+}
+
+int main(void)
+{
+    test_refused();
+    test_to_itself();
+    test_good();
+    return done_testing();
+}
