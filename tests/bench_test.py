@@ -428,7 +428,8 @@ class Bench(unittest.TestCase):
 
     def wait_for(self, path, timeout_s=30):
         until = time.monotonic() + timeout_s
-        while time.monotonic() < until and not path.exists():
+        while time.monotonic() < until and not (
+                path.exists() and path.stat().st_size > 0):
             time.sleep(0.05)
 
     def report(self):
