@@ -26,8 +26,8 @@ enum { EVENTS_AT_ONCE = 256, RECEIVE_SIZE = 4096, HELLO_N = 1 };
 
 #define CONNECT_NS MS(5000)    // for one connection
 #define RAMP_NS MS(5000)       // for all connections
-#define HELLO_MIN_NS MS(500)   // for all to be answered once
-#define HELLO_WARMUPS 4        // the same, as a multiple of the warm-up
+#define HELLO_MIN_NS MS(300)   // for all to be answered once
+#define HELLO_WARMUPS 2        // the same, as a multiple of the warm-up
 #define SETTLE_NS MS(100)      // for the last replies of the warm-up
 #define LOOK_MAX_NS MS(100)    // between looks around
 #define REOPEN_NS MS(100)      // after a failure

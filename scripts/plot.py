@@ -335,7 +335,7 @@ def time_axis(axes, longest_us):
         FuncFormatter(lambda us, _: duration(us, 1)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.grid(axis="y", visible=False)
-    axes.set_xlabel("from request to first reply (logarithmic)")
+    axes.set_xlabel("from request to reply (logarithmic)")
 
 
 # ---- All pictures

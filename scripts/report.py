@@ -79,7 +79,7 @@ COLUMNS = {
                   figure("pss_kib", lambda kib: f"{kib / 1024:.1f}")),
     "client": Column("client busy",
                      figure("client_cpu_share", "{:.0%}".format)),
-    "first_reply": Column("from request to first reply", first_reply),
+    "first_reply": Column("from request to reply", first_reply),
 }
 
 

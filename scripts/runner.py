@@ -21,8 +21,8 @@ STOP_TIMEOUT_S = 10
 CLIENT_TIMEOUT_S = 60  # far more than any run is meant to take
 WARMUP_S = 0.15  # as long as the cores need to wake, however short the run
 GRACE_S = 0.2
-HELLO_S = 0.6  # how long the client waits for a first reply of everybody
-QUICK_SHARE = 0.4  # of the time that a run measures
+HELLO_S = 0.3  # how long the client waits for a first reply of everybody
+QUICK_SHARE = 0.3  # of the time that a run measures
 CLIENT_OK = (0, 1)  # 1: not every client was served, which we want to see
 PR_SET_PDEATHSIG = 1
 
