@@ -326,10 +326,11 @@ def processes_of(folder):
     killed get a moment."""
     for _ in range(20):
         found = []
-        for path in pathlib.Path("/proc").glob("[0-9]*/environ"):
+        for process in filter(str.isdigit, os.listdir("/proc")):
             with contextlib.suppress(OSError):
+                path = pathlib.Path("/proc", process, "environ")
                 if folder.encode() in path.read_bytes():
-                    found.append(path.parent.name)
+                    found.append(process)
         if not found:
             break
         time.sleep(0.01)
