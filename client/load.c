@@ -24,14 +24,14 @@ enum { EVENTS_AT_ONCE = 256, RECEIVE_SIZE = 4096, HELLO_N = 1 };
 
 #define MS(n) ((n) * (int64_t)CLOCK_NS_PER_MS)
 
-#define CONNECT_NS MS(5000)    // for one connection
-#define RAMP_NS MS(5000)       // for all connections
-#define HELLO_MIN_NS MS(300)   // for all to be answered once
-#define HELLO_WARMUPS 2        // the same, as a multiple of the warm-up
-#define SETTLE_NS MS(100)      // for the last replies of the warm-up
-#define LOOK_MAX_NS MS(100)    // between looks around
-#define REOPEN_NS MS(100)      // after a failure
-#define GONE_NS MS(5000)       // without any connection
+#define CONNECT_NS MS(5000)   // for one connection
+#define RAMP_NS MS(5000)      // for all connections
+#define HELLO_MIN_NS MS(300)  // for all to be answered once
+#define HELLO_WARMUPS 2       // the same, as a multiple of the warm-up
+#define SETTLE_NS MS(100)     // for the last replies of the warm-up
+#define LOOK_MAX_NS MS(100)   // between looks around
+#define REOPEN_NS MS(100)     // after a failure
+#define GONE_NS MS(5000)      // without any connection
 
 enum phase {
     PHASE_REACH,    // one connection looks for an address that answers
