@@ -22,7 +22,7 @@ SWITCH  ?= $(if $(wildcard servers/coro/co_switch_$(ARCH).S),$(ARCH),ucontext)
 
 object   = $(patsubst %,$(BUILD)/%.o,$(basename $(1)))
 FIB     := $(call object,fib/fib.c fib/session.c)
-COMMON  := $(FIB) $(call object,$(filter-out %/co_net.c, \
+COMMON  := $(FIB) $(call object,$(filter-out servers/common/co_%, \
              $(wildcard servers/common/*.c)))
 CORO    := $(call object,servers/coro/co_switch_$(SWITCH) \
              $(filter-out servers/coro/co_switch_%,$(wildcard servers/coro/*.c)))
@@ -49,7 +49,7 @@ endef
 all: $(MODELS:%=$(BIN)/%) $(BIN)/fibload  ## Build the servers and the client
 
 $(MODELS:%=$(BIN)/%): $(BIN)/%: $(BUILD)/servers/%.o $(COMMON)
-$(BIN)/coroutine: $(CORO) $(call object,servers/common/co_net.c)
+$(BIN)/coroutine: $(CORO) $(call object,$(wildcard servers/common/co_*.c))
 $(BIN)/fibload: $(CLIENT)
 
 $(BIN)/%:

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "common/co_loops.h"
 #include "common/co_net.h"
 #include "common/net.h"
 #include "common/report.h"
@@ -20,10 +21,11 @@
 #include "coro/co.h"
 
 static struct options opt = {
-    .model = "coroutine", .stack_kib = CO_STACK_KIB, .has_trap = true};
-static int listener;
-static struct co_sem slots;  // How many clients we may still take.
-static struct co *stopper;   // Ends the waits of the others.
+    .model = "coroutine", .stack_kib = CO_STACK_KIB, .has_coroutines = true};
+
+// One thread has all of it, unless --loops asks for more threads.
+static _Thread_local int listener;
+static _Thread_local struct co_sem slots;  // How many clients we may take.
 
 static int trap_backend(int delay_ms)
 {
@@ -35,12 +37,15 @@ static int trap_backend(int delay_ms)
 // Try it: --delay 100 and ten clients, with and without --trap.
 static int (*co_backend)(int delay_ms) = co_sleep;
 
+// Computing is a wait too, if another thread does it: --offload.
+static bool (*co_session_answer)(struct session *s) = session_answer;
+
 // Receives until the client has completed a request and `s` holds the reply.
 // Returns false when no further reply will come. Once the server is stopping,
 // only what has arrived already is taken.
 static bool next_reply(int client, struct session *s)
 {
-    while (!session_answer(s)) {
+    while (!co_session_answer(s)) {
         if (session_over(s))
             return false;
         ssize_t got = co_recv(client, session_space(s), session_room(s));
@@ -109,33 +114,34 @@ static void accept_clients(void *arg)
         shutdown(fd, SHUT_RD);
 }
 
-// In a signal handler hardly anything is safe, but to wake who does the rest.
-static void end_waits(void)
-{
-    co_wake_async(stopper);
-}
-
 static void wait_for_stop(void *arg)
 {
     (void)arg;
-    stopper = co_self();
-    startup_ready(listener, end_waits);
-    co_park();
+    co_loops_wait_for_stop();
     shutdown(listener, SHUT_RDWR);
     co_sem_post(&slots);  // accept_clients() may be waiting for one.
 }
 
+static int serve(int own_listener)
+{
+    listener = own_listener;
+    slots.count = (opt.clients_max + opt.loops - 1) / opt.loops;
+    co_set_stack_size((size_t)opt.stack_kib * 1024);
+    if (co_go(wait_for_stop, NULL) != 0 || co_go(accept_clients, NULL) != 0)
+        return -1;
+    return co_run();  // Returns when the last coroutine has ended.
+}
+
 int main(int argc, char **argv)
 {
-    listener = startup(&opt, argc, argv);
-    co_set_stack_size((size_t)opt.stack_kib * 1024);
-    slots.count = opt.clients_max;
+    int first = startup(&opt, argc, argv);
     if (opt.trap)
         co_backend = trap_backend;
-    if (net_set_nonblocking(listener) != 0 || co_go(wait_for_stop, NULL) != 0 ||
-        co_go(accept_clients, NULL) != 0)
+    if (opt.offload_threads > 0) {
+        co_set_offload_threads(opt.offload_threads);
+        co_session_answer = co_answer_elsewhere;
+    }
+    if (co_loops_run(&opt, first, serve) != 0)
         startup_failed("coroutine");
-    if (co_run() != 0)  // Returns when the last coroutine has ended.
-        startup_failed("co_run");
     return report_summary();
 }

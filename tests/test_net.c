@@ -109,13 +109,24 @@ static int option(int fd, int level, int name)
 
 static void test_sockets(void)
 {
-    int listener = net_listen("127.0.0.1", 0, 10);
+    int listener = net_listen("127.0.0.1", 0, 10, NET_ALONE);
     ok(listener >= 0 && net_port(listener) > 0, "the kernel picks a port");
-    ok(net_listen("127.0.0.1", net_port(listener), 10) == -1 &&
+    ok(net_listen("127.0.0.1", net_port(listener), 10, NET_ALONE) == -1 &&
            errno == EADDRINUSE,
        "a taken port is refused");
-    ok(net_listen("no.such.host.invalid", 0, 10) == -1 && errno == EINVAL,
+    ok(net_listen("no.such.host.invalid", 0, 10, NET_ALONE) == -1 &&
+           errno == EINVAL,
        "a host that is none is refused");
+
+    int first = net_listen("127.0.0.1", 0, 10, NET_FIRST);
+    int joined = net_listen("127.0.0.1", net_port(first), 10, NET_JOINING);
+    ok(joined >= 0 && net_port(joined) == net_port(first),
+       "a second listener may share the port");
+    ok(net_listen("127.0.0.1", net_port(first), 10, NET_FIRST) == -1 &&
+           errno == EADDRINUSE,
+       "but not be the first for it");
+    close(first);
+    close(joined);
 
     int client = connect_to(net_port(listener));
     int served = net_accept(listener);
@@ -145,7 +156,7 @@ static void on_stop(void)
 
 static void test_stop(void)
 {
-    stopping_listener = net_listen("127.0.0.1", 0, 10);
+    stopping_listener = net_listen("127.0.0.1", 0, 10, NET_ALONE);
     ok(stop_on_signal(on_stop) == 0 && !stop_requested(), "not yet stopping");
     ok(stop_hold_signals() == 0, "signals are held");
     raise(SIGTERM);

@@ -52,6 +52,25 @@ int co_send_all(int client, const void *buf, size_t len)
     return sent == len ? 0 : -1;
 }
 
+struct answer {
+    struct session *session;
+    bool complete;
+};
+
+static void compute(void *arg)
+{
+    struct answer *answer = arg;
+    answer->complete = session_answer(answer->session);
+}
+
+bool co_answer_elsewhere(struct session *s)
+{
+    struct answer answer = {.session = s};
+    if (s->begin == s->end || co_offload(compute, &answer) != 0)
+        return session_answer(s);
+    return answer.complete;
+}
+
 void co_hang_up(int client)
 {
     struct net_progress progress = {0};

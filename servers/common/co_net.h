@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "../../fib/session.h"
+
 // net_accept(), for a non-blocking listener. Returns a non-blocking descriptor
 // to be closed with co_hang_up(), or -1 when the server is stopping.
 int co_net_accept(int listener);
@@ -17,6 +19,10 @@ bool co_retry_later(const char *what);
 
 // net_send_all(). Lifts the limit on the coroutine's waits.
 int co_send_all(int client, const void *buf, size_t len);
+
+// session_answer(), computed by another thread. Does without it when there is
+// nothing to compute, or no such thread.
+bool co_answer_elsewhere(struct session *s);
 
 // net_hang_up().
 void co_hang_up(int client);

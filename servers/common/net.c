@@ -29,8 +29,26 @@ int net_raise_descriptor_limit(void)
     return limit.rlim_cur < INT_MAX ? (int)limit.rlim_cur : INT_MAX;
 }
 
+// bind(2). With SO_REUSEPORT set before, a port that another server has would
+// look free.
+static int bind_to(int fd, const struct addrinfo *where,
+                   enum net_sharing sharing)
+{
+    const int on = 1;
+    const socklen_t size = sizeof on;
+    if (sharing == NET_JOINING &&
+        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, size) != 0)
+        return -1;
+    if (bind(fd, where->ai_addr, where->ai_addrlen) != 0)
+        return -1;
+    return sharing == NET_FIRST
+               ? setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, size)
+               : 0;
+}
+
 // A socket for `where`, listening, with the options its clients will inherit.
-static int listen_on(const struct addrinfo *where, int backlog)
+static int listen_on(const struct addrinfo *where, int backlog,
+                     enum net_sharing sharing)
 {
     int fd = socket(where->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
@@ -44,8 +62,7 @@ static int listen_on(const struct addrinfo *where, int backlog)
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0 &&
         setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &stall, sizeof stall) == 0 &&
-        bind(fd, where->ai_addr, where->ai_addrlen) == 0 &&
-        listen(fd, backlog) == 0)
+        bind_to(fd, where, sharing) == 0 && listen(fd, backlog) == 0)
         return fd;
 
     int saved = errno;
@@ -54,7 +71,8 @@ static int listen_on(const struct addrinfo *where, int backlog)
     return -1;
 }
 
-int net_listen(const char *host, int port, int backlog)
+int net_listen(const char *host, int port, int backlog,
+               enum net_sharing sharing)
 {
     const struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV,
                                    .ai_socktype = SOCK_STREAM};
@@ -65,7 +83,7 @@ int net_listen(const char *host, int port, int backlog)
         errno = EINVAL;
         return -1;
     }
-    int fd = listen_on(found, backlog);
+    int fd = listen_on(found, backlog, sharing);
     int saved = errno;
     freeaddrinfo(found);
     errno = saved;

@@ -25,11 +25,16 @@ enum {
 // process may open now.
 int net_raise_descriptor_limit(void);
 
+// Whether several listeners may have the same port, and share what comes: the
+// first must find it free, and then others of this process may join.
+enum net_sharing { NET_ALONE, NET_FIRST, NET_JOINING };
+
 // Opens a TCP socket listening on `host`:`port`; port 0 lets the kernel pick.
 // What it accepts has TCP_NODELAY set, and a blocking send() on it gives up
 // after NET_STALL_MS without progress: on Linux an accepted socket inherits
 // both. Returns a descriptor the caller closes; EINVAL if host is no address.
-int net_listen(const char *host, int port, int backlog);
+int net_listen(const char *host, int port, int backlog,
+               enum net_sharing sharing);
 
 // The port a listener really has.
 int net_port(int listener);

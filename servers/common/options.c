@@ -19,6 +19,7 @@ enum {
     CLIENTS_MAX = 1000000,
     CLIENTS_MAX_DEFAULT = 100000,
     DESCRIPTORS_OF_OUR_OWN = 16,  // stdio, listener, epoll, and some to spare
+    THREADS_MAX = 64,
     DELAY_MS_MAX = 3600 * 1000,
     STACK_KIB_MIN = 16,
     STACK_KIB_MAX = 65536,
@@ -133,6 +134,7 @@ void options_parse(struct options *opt, int argc, char **argv)
     opt->host = "127.0.0.1";
     opt->port = 9999;
     opt->backlog = 4096;
+    opt->loops = 1;
     int room = room_for_clients();
     opt->clients_max = room < CLIENTS_MAX_DEFAULT ? room : CLIENTS_MAX_DEFAULT;
     opt->rules = (struct session_rules){.n_max = 45};
@@ -155,7 +157,13 @@ void options_parse(struct options *opt, int argc, char **argv)
          .number = &opt->stack_kib, .min = STACK_KIB_MIN, .max = STACK_KIB_MAX,
          .absent = opt->stack_kib == 0},
         {"trap", NULL, "sleep with nanosleep(), as one must not",
-         .flag = &opt->trap, .absent = !opt->has_trap},
+         .flag = &opt->trap, .absent = !opt->has_coroutines},
+        {"offload", "N", "compute in N other threads; 0: in the loop",
+         .number = &opt->offload_threads, .max = THREADS_MAX,
+         .absent = !opt->has_coroutines},
+        {"loops", "N", "threads, each with a loop and clients of its own",
+         .number = &opt->loops, .min = 1, .max = OPTIONS_LOOPS_MAX,
+         .absent = !opt->has_coroutines},
         {"framing", "MODE", "a request is a line, or what one recv() returns: "
                             "line|recv", .text = &framing},
         {"quiet", NULL, "no log lines", .flag = &opt->quiet},

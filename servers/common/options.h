@@ -7,13 +7,17 @@
 
 #include "../../fib/session.h"
 
+enum { OPTIONS_LOOPS_MAX = 64 };
+
 // A server fills in what makes it special and leaves the rest to
 // options_parse(). Written once, before the first client.
 struct options {
     const char *model;    // the server's name, set by the server
     int stack_kib;        // its default, set by the server; 0: no such option
-    bool has_trap;        // whether the server knows --trap
+    bool has_coroutines;  // whether the server knows the next three
     bool trap;            // sleep with nanosleep() where co_sleep() belongs
+    int offload_threads;  // which compute fib; 0: the loop does
+    int loops;            // threads with an event loop each
     const char *host;     // address to listen on
     int port;             // 0: the kernel picks a free one
     int backlog;          // connections the kernel queues for us

@@ -61,7 +61,7 @@ void report_log(const char *format, ...)
 
 void report_shortage(const char *what)
 {
-    static int64_t last_ns = INT64_MIN / 2;
+    static _Atomic int64_t last_ns = INT64_MIN / 2;
     int reason = errno;
     int64_t now_ns = net_now_ns();
 

@@ -19,8 +19,7 @@ void report_ready(int port);
 __attribute__((format(printf, 1, 2))) void report_log(const char *format, ...);
 
 // Logs that `what` failed for now, with the reason in errno, but at most once a
-// second: a full table is full for every client that comes. Keeps errno. To be
-// called by one thread only.
+// second: a full table is full for every client that comes. Keeps errno.
 void report_shortage(const char *what);
 
 // Counts a conversation that has ended.

@@ -40,7 +40,8 @@ int startup(struct options *opt, int argc, char **argv)
     if (report_open(opt) != 0)
         startup_failed("mmap");
 
-    int listener = net_listen(opt->host, opt->port, opt->backlog);
+    int listener = net_listen(opt->host, opt->port, opt->backlog,
+                              opt->loops > 1 ? NET_FIRST : NET_ALONE);
     if (listener >= 0)
         return listener;
     if (errno == EINVAL || errno == EADDRNOTAVAIL)

@@ -28,6 +28,7 @@ static void on_stop_signal(int signo)
     if (requested && getpid() == server) {
         signal(signo, SIG_DFL);
         raise(signo);  // Takes effect when this handler returns.
+        return;
     }
     requested = true;
     if (end_waits != NULL)

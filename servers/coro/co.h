@@ -166,7 +166,11 @@ void co_group_cancel(struct co_group *group);
 
 // ---- Other threads (co_offload.c)
 
-// Runs fn(arg) in another thread, of which there is one for each core, while
+// Sets how many threads co_offload() may use; without it, as many as there are
+// cores. Call it before the first co_offload().
+void co_set_offload_threads(int count);
+
+// Runs fn(arg) in another thread, while
 // other coroutines run in this one: for functions that block or compute for
 // more than, say, 50 us. Waits until fn has returned, whatever happens, as it
 // may be using what is on our stack. Returns 0, or -1 with EAGAIN when no

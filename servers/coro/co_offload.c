@@ -28,6 +28,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t work = PTHREAD_COND_INITIALIZER;
 static struct job *first_job, *last_job;
 static int job_count, thread_count, idle_count;
+static int thread_max;  // 0: not known yet
 
 static struct job *take_job(void)
 {
@@ -79,13 +80,21 @@ static void append_job(struct job *job)
     pthread_cond_signal(&work);
 }
 
+void co_set_offload_threads(int count)
+{
+    pthread_mutex_lock(&lock);
+    thread_max = count;
+    pthread_mutex_unlock(&lock);
+}
+
 // Returns 0, or EAGAIN when there is nobody to do the job.
 static int hand_over(struct job *job)
 {
     int error = 0;
     pthread_mutex_lock(&lock);
-    if (job_count >= idle_count &&
-        thread_count < sysconf(_SC_NPROCESSORS_ONLN)) {
+    if (thread_max == 0)
+        thread_max = (int)sysconf(_SC_NPROCESSORS_ONLN);
+    if (job_count >= idle_count && thread_count < thread_max) {
         error = start_thread();
         thread_count += error == 0;
     }

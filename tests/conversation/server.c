@@ -17,7 +17,7 @@
 
 #include "../tap.h"
 
-enum { ARGUMENTS_MAX = 16, ANOTHER_USER = 54321 };
+enum { ARGUMENTS_MAX = 16, PATH_SIZE = 256, ANOTHER_USER = 54321 };
 
 void sleep_ms(int ms)
 {
@@ -66,16 +66,21 @@ static void become(struct server *s, const char *path, char **arguments,
 static void spawn(struct server *s, const char *path, const char **arguments,
                   const struct limits *limits)
 {
-    char *all[ARGUMENTS_MAX + 2] = {(char *)(uintptr_t)path};
-    for (int i = 0; arguments != NULL && arguments[i] != NULL; i++)
-        all[i + 1] = (char *)(uintptr_t)arguments[i];
+    char words[PATH_SIZE], *all[ARGUMENTS_MAX + 4] = {words};
+    int count = 0;
+    snprintf(words, sizeof words, "%s", path);
+    for (char *word = strtok(words, " "); word != NULL && count < 3;
+         word = strtok(NULL, " "))
+        all[count++] = word;
+    for (; arguments != NULL && *arguments != NULL; arguments++)
+        all[count++] = (char *)(uintptr_t)*arguments;
 
     *s = (struct server){.out = memfd_create("out", MFD_CLOEXEC),
                          .err = memfd_create("err", MFD_CLOEXEC)};
     fflush(stdout);
     s->pid = fork();
     if (s->pid == 0)
-        become(s, path, all, limits);
+        become(s, words, all, limits);
 }
 
 static void read_text(int file, char *text)

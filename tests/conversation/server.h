@@ -24,9 +24,10 @@ struct limits {
     rlim_t memory_bytes;  // address space
 };
 
-// Starts the program at `path` on a port of its own choice, with `arguments`
-// (NULL at the end, or NULL for none), and waits for its ready line. Returns
-// false, after recording a failed check, if it does not come.
+// Starts the program at `path`, which may be followed by a space and an option,
+// on a port of its own choice, with `arguments` (NULL at the end, or NULL for
+// none), and waits for its ready line. Returns false, after recording a failed
+// check, if it does not come.
 bool server_start(struct server *s, const char *path, const char **arguments,
                   const struct limits *limits);
 
