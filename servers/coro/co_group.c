@@ -1,9 +1,9 @@
 // co_group.c - several coroutines that succeed or fail together.
 //
 // LESSON structured: a coroutine that starts others and goes on without them
-// leaves loose ends: who notices when one fails, and who stops the rest? A group
-// is a promise: co_group_join() returns when all members are gone, with the
-// reason of the first that failed. What was started in a function ends there.
+// leaves loose ends: who notices when one fails, and who stops the rest? A
+// group is a promise: co_group_join() returns when all members are gone, with
+// the reason of the first that failed. What a function starts, ends in it.
 
 #include <errno.h>
 #include <stddef.h>
