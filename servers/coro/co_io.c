@@ -51,11 +51,7 @@ struct io {
     size_t slot_count;
 };
 
-#define NO_IO                                                                  \
-    {                                                                          \
-        .epoll = -1, .event = -1                                               \
-    }
-static _Thread_local struct io io = NO_IO;
+static _Thread_local struct io io = {.epoll = -1, .event = -1};
 
 // Returns what we remember of `fd`, or NULL with errno set. It may move when
 // others run: look it up again after every wait.
@@ -190,7 +186,7 @@ void co_close_events(void)
     if (io.event >= 0)
         close(io.event);
     free(io.slots);
-    io = (struct io)NO_IO;
+    io = (struct io){.epoll = -1, .event = -1};
     errno = saved;
 }
 
