@@ -27,6 +27,7 @@ static void *run_loop(void *arg)
 {
     this_loop = arg;
     this_loop->error = serve_loop(this_loop->listener) == 0 ? 0 : errno;
+    co_release_stacks();  // They belong to the thread that ends here.
     return NULL;
 }
 
