@@ -82,7 +82,7 @@ print-compiler:
 
 # ---- Tests
 
-UNIT    := fib session net co histogram reply usage connection fibload
+UNIT    := fib session net co co_switch histogram reply usage connection fibload
 TESTS   := $(UNIT:%=$(BUILD)/tests/test_%) $(BUILD)/tests/conversation/run
 TAP     := $(call object,tests/tap.c)
 
@@ -90,6 +90,7 @@ $(BUILD)/tests/test_fib:       $(FIB)
 $(BUILD)/tests/test_session:   $(FIB)
 $(BUILD)/tests/test_net:       $(COMMON)
 $(BUILD)/tests/test_co:        $(CORO)
+$(BUILD)/tests/test_co_switch: $(CORO)
 $(BUILD)/tests/test_histogram: $(call object,client/histogram.c)
 $(BUILD)/tests/test_reply:     $(call object,client/reply.c)
 $(BUILD)/tests/test_usage:     $(call object,client/usage.c)
