@@ -246,8 +246,8 @@ static void test_crowd(void)
     for (uintptr_t turn = 1; turn <= 10; turn++)
         for (uintptr_t i = 0; i < CROWD; i++)
             right += co_resume(all[i], (void *)i) == (void *)(i + turn * i);
-    ok(right == 10 * CROWD, "%d coroutines in turn, each with its own sum",
-       CROWD);
+    ok(right == (uintptr_t)10 * CROWD,
+       "%d coroutines in turn, each with its own sum", CROWD);
     for (int i = 0; i < CROWD; i++)
         co_free(all[i]);
 }
