@@ -83,7 +83,8 @@ print-compiler:
 # ---- Tests
 
 UNIT    := fib session net co co_switch histogram reply usage connection fibload
-TESTS   := $(UNIT:%=$(BUILD)/tests/test_%) $(BUILD)/tests/conversation/run
+TESTS   := $(UNIT:%=$(BUILD)/tests/test_%) $(BUILD)/tests/conversation/run \
+           $(BUILD)/tests/gdb_backtrace
 TAP     := $(call object,tests/tap.c)
 
 $(BUILD)/tests/test_fib:       $(FIB)
@@ -102,6 +103,8 @@ $(BUILD)/tests/test_histogram: LDLIBS := -lm
 
 $(UNIT:%=$(BUILD)/tests/test_%): $(BUILD)/tests/test_%: \
     $(BUILD)/tests/test_%.o $(TAP)
+	$(link)
+$(BUILD)/tests/gdb_backtrace: $(BUILD)/tests/gdb_backtrace.o $(CORO)
 	$(link)
 $(BUILD)/tests/conversation/run: \
     $(call object,$(wildcard tests/conversation/*.c)) $(TAP)
