@@ -1,4 +1,4 @@
-// gdb_backtrace.c - a program with a coroutine, for gdb_backtrace.py to look at.
+// gdb_backtrace.c - a program with a coroutine, to be watched by gdb.
 
 #include <stddef.h>
 
