@@ -82,8 +82,10 @@ print-compiler:
 
 # ---- Tests
 
-UNIT    := fib session net co co_structure histogram reply usage connection fibload
-TESTS   := $(UNIT:%=$(BUILD)/tests/test_%) $(BUILD)/tests/conversation/run
+UNIT    := fib session net co co_structure co_switch histogram reply usage \
+           connection fibload
+TESTS   := $(UNIT:%=$(BUILD)/tests/test_%) $(BUILD)/tests/conversation/run \
+           $(BUILD)/tests/gdb_backtrace
 TAP     := $(call object,tests/tap.c)
 
 $(BUILD)/tests/test_fib:       $(FIB)
@@ -92,6 +94,7 @@ $(BUILD)/tests/test_net:       $(COMMON)
 $(BUILD)/tests/test_co:        $(CORO)
 $(BUILD)/tests/test_co_structure: $(CORO)
 $(BUILD)/tests/test_co_structure: LDLIBS := -Wl,--wrap=madvise
+$(BUILD)/tests/test_co_switch: $(CORO)
 $(BUILD)/tests/test_histogram: $(call object,client/histogram.c)
 $(BUILD)/tests/test_reply:     $(call object,client/reply.c)
 $(BUILD)/tests/test_usage:     $(call object,client/usage.c)
@@ -103,6 +106,8 @@ $(BUILD)/tests/test_histogram: LDLIBS := -lm
 
 $(UNIT:%=$(BUILD)/tests/test_%): $(BUILD)/tests/test_%: \
     $(BUILD)/tests/test_%.o $(TAP)
+	$(link)
+$(BUILD)/tests/gdb_backtrace: $(BUILD)/tests/gdb_backtrace.o $(CORO)
 	$(link)
 $(BUILD)/tests/conversation/run: \
     $(call object,$(wildcard tests/conversation/*.c)) $(TAP)

@@ -128,7 +128,10 @@ void co_set_name(const char *name)
 
 size_t co_stack_used(const struct co *c)
 {
-    return co_stack_touched(c->stack);
+    tools_mute(true);
+    size_t used = co_stack_touched(c->stack);
+    tools_mute(false);
+    return used;
 }
 
 int co_release_stacks(void)

@@ -13,6 +13,18 @@
 // The .cfi lines tell debuggers, at every instruction, where the caller's
 // registers are.
 
+        .macro  save register
+        pushq   \register
+        .cfi_adjust_cfa_offset 8
+        .cfi_rel_offset \register, 0
+        .endm
+
+        .macro  restore register
+        popq    \register
+        .cfi_adjust_cfa_offset -8
+        .cfi_restore \register
+        .endm
+
         .text
         .globl  co_switch
         .type   co_switch, @function
@@ -22,46 +34,24 @@
 //                 void *value /* rdx */)
 co_switch:
         .cfi_startproc
-        pushq   %rbp
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset %rbp, 0
-        pushq   %rbx
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset %rbx, 0
-        pushq   %r12
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset %r12, 0
-        pushq   %r13
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset %r13, 0
-        pushq   %r14
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset %r14, 0
-        pushq   %r15
-        .cfi_adjust_cfa_offset 8
-        .cfi_rel_offset %r15, 0
+        endbr64                 // An indirect call may come here: see the end.
+        save    %rbp
+        save    %rbx
+        save    %r12
+        save    %r13
+        save    %r14
+        save    %r15
 
         movq    %rsp, (%rdi)    // From here on we stand on the other stack,
         movq    %rsi, %rsp      // which looks just like the one we left.
+co_switch_paused:               // Where debuggers pretend a coroutine waits.
 
-        popq    %r15
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore %r15
-        popq    %r14
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore %r14
-        popq    %r13
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore %r13
-        popq    %r12
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore %r12
-        popq    %rbx
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore %rbx
-        popq    %rbp
-        .cfi_adjust_cfa_offset -8
-        .cfi_restore %rbp
+        restore %r15
+        restore %r14
+        restore %r13
+        restore %r12
+        restore %rbx
+        restore %rbp
 
         movq    %rdx, %rax
         // Not ret: the processor predicts that a ret goes back to where the
@@ -70,7 +60,7 @@ co_switch:
         popq    %rcx
         .cfi_adjust_cfa_offset -8
         .cfi_register %rip, %rcx
-        jmp     *%rcx
+        notrack jmp *%rcx
         .cfi_endproc
         .size   co_switch, . - co_switch
 
@@ -81,12 +71,14 @@ co_switch:
 // void *co_switch_prepare(void *low /* rdi */, size_t size /* rsi */,
 //                         void (*entry)(void *) /* rdx */)
 //
-// Lays out the stack as if co_switch() had been called at `first`.
+// Lays out the stack as if co_first() had called co_switch() before its second
+// instruction.
 co_switch_prepare:
         .cfi_startproc
+        endbr64
         leaq    (%rdi,%rsi), %rax
         andq    $-16, %rax              // The ABI wants calls aligned to 16.
-        leaq    first(%rip), %rcx
+        leaq    co_first+1(%rip), %rcx
         movq    %rcx, -8(%rax)          // the address to jump to
         movq    $0, -16(%rax)           // rbp: the chain of frames ends here
         movq    %rdx, -24(%rax)         // rbx: entry
@@ -95,16 +87,29 @@ co_switch_prepare:
         .cfi_endproc
         .size   co_switch_prepare, . - co_switch_prepare
 
+        .type   co_first, @function
+        .p2align 4
+
 // Where a coroutine begins. Nobody called this, and so debuggers stop here.
 // They look up the byte before a return address, hence the nop.
-        .p2align 4
+co_first:
         .cfi_startproc
         .cfi_undefined %rip
         nop
-first:
         movq    %rax, %rdi
         call    *%rbx
         ud2                             // entry() must not return.
         .cfi_endproc
+        .size   co_first, . - co_first
+
+// What the linker may promise in our name (Intel's CET). Indirect branch
+// tracking (1): yes, every indirect jump lands on an endbr64, or says notrack.
+// Shadow stacks (2): no, as each coroutine would need one of its own; so they
+// stay off in the whole program.
+        .section .note.gnu.property, "a"
+        .p2align 3
+        .long   4, 16, 5                // sizes of name and content, type
+        .asciz  "GNU"
+        .long   0xc0000002, 4, 1, 0     // X86_FEATURE_1_AND: IBT
 
         .section .note.GNU-stack, "", @progbits  // No executable stack, please.

@@ -1,0 +1,42 @@
+// gdb_backtrace.c - a program with a coroutine, to be watched by gdb.
+
+#include <stddef.h>
+
+#include "../servers/coro/co.h"
+
+static struct co *generator;
+static volatile int turns;  // Work after a call, or it would become a jump.
+
+__attribute__((noinline)) static void bottom(void)
+{
+    co_yield(NULL);
+    turns++;
+}
+
+__attribute__((noinline)) static void middle(void)
+{
+    bottom();
+    turns++;
+}
+
+static void *generate(void *arg)
+{
+    for (;;)
+        middle();
+    return arg;
+}
+
+__attribute__((noinline)) static void resume(void)
+{
+    co_resume(generator, NULL);
+    turns++;
+}
+
+int main(void)
+{
+    generator = co_new(generate, NULL);
+    for (int i = 0; i < 3; i++)
+        resume();
+    co_free(generator);
+    return 0;
+}
