@@ -83,6 +83,12 @@ MEASURE := $(call object,bench/measure.c)
 $(COSTS): %: %.o $(MEASURE)
 	$(link)
 $(filter %_co,$(COSTS)): $(CORO)
+$(BUILD)/bench/callbacks: %: %.o $(COMMON)
+	$(link)
+
+bench-coro: all $(COSTS) $(BUILD)/bench/callbacks  ## Measure the coroutines
+	@scripts/bench-coro --bin "$(BIN)" --build "$(BUILD)/bench" \
+	    $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(ONLY),--only "$(ONLY)")
 
 plot:  ## Draw the pictures of a run again: RUN=results/latest
 	@scripts/bench --draw "$(or $(RUN),results/latest)"
@@ -134,6 +140,6 @@ help:  ## List the targets
 clean:  ## Remove what was built
 	rm -rf build bin
 
-.PHONY: all setup bench plot print-compiler tests test lint format \
+.PHONY: all setup bench bench-coro plot print-compiler tests test lint format \
         help clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
