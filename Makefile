@@ -74,6 +74,22 @@ setup:  ## Install what is missing: compiler, python3, matplotlib
 bench: all | $(filter setup,$(MAKECMDGOALS))  ## Compare the servers; QUICK=1
 	@scripts/bench $(BENCH)
 
+# What coroutines cost, side by side with other ways to do the same.
+COSTS   := switch_co switch_ucontext switch_pthread create_co create_pthread \
+           park_co
+COSTS   := $(COSTS:%=$(BUILD)/bench/%)
+MEASURE := $(call object,bench/measure.c)
+
+$(COSTS): %: %.o $(MEASURE)
+	$(link)
+$(filter %_co,$(COSTS)): $(CORO)
+$(BUILD)/bench/callbacks: %: %.o $(COMMON)
+	$(link)
+
+bench-coro: all $(COSTS) $(BUILD)/bench/callbacks  ## Measure the coroutines
+	@scripts/bench-coro --bin "$(BIN)" --build "$(BUILD)/bench" \
+	    $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(ONLY),--only "$(ONLY)")
+
 plot:  ## Draw the pictures of a run again: RUN=results/latest
 	@scripts/bench --draw "$(or $(RUN),results/latest)"
 
@@ -122,7 +138,7 @@ lint:  ## Compilers, analysers and layout, without running anything
 	scripts/lint
 
 format:  ## Apply the layout of .clang-format
-	find fib servers client tests -name '*.[ch]' | xargs clang-format -i
+	find fib servers client tests bench -name '*.[ch]' | xargs clang-format -i
 
 help:  ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' \
@@ -131,5 +147,6 @@ help:  ## List the targets
 clean:  ## Remove what was built
 	rm -rf build bin
 
-.PHONY: all setup bench plot print-compiler tests test lint format help clean
+.PHONY: all setup bench bench-coro plot print-compiler tests test lint format \
+        help clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -14,7 +14,7 @@
 #include "co_tools.h"
 
 static _Thread_local struct co own_stack;  // Stands for the thread's own stack.
-static _Thread_local struct co *running;   // NULL: that one.
+static _Thread_local struct co *running;   // NULL: none was created yet.
 static _Thread_local struct co *left;      // Who ran before the last jump.
 
 void co_set_stack_size(size_t size)
@@ -29,7 +29,7 @@ struct co *co_current(void)
 
 struct co *co_self(void)
 {
-    return running;
+    return running == &own_stack ? NULL : running;
 }
 
 // LESSON stack-switch: co_switch() saves our registers, among them the stack
@@ -37,10 +37,10 @@ struct co *co_self(void)
 // here, as if nothing had happened; from the other side it looks just the same.
 void *co_jump(struct co *to, void *value)
 {
-    struct co *self = co_current();
+    struct co *self = running;
 
     left = self;
-    running = to == &own_stack ? NULL : to;
+    running = to;
     tools_leaving(self, to);
     value = co_switch(&self->sp, to->sp, value);
     tools_arrived(self, left);
@@ -50,7 +50,7 @@ void *co_jump(struct co *to, void *value)
 // The first function on every stack.
 static void co_main(void *value)
 {
-    struct co *self = co_self();
+    struct co *self = running;
 
     tools_arrived(self, left);
     (void)value;  // Nobody waits for it yet: see co_resume().
@@ -60,15 +60,31 @@ static void co_main(void *value)
     assert(false);  // It was resumed although it was done.
 }
 
-enum { CACHE_LINE_SIZE = 64, COLOURS = 16 };
+enum { CACHE_LINE_SIZE = 64, COLOUR_BITS = 4 };
 
 // LESSON colouring: if all coroutines began at the same place of their stacks,
 // their first frames would compete for the same few lines of the cache, which
 // are chosen by the low bits of an address. So each begins a few lines lower
-// than its neighbour.
-static size_t colour_of(const char *stack, size_t stack_size)
+// than its neighbour: how many, Fibonacci hashing decides (Knuth, volume 3,
+// 6.4), which spreads addresses at any regular distance, without a division.
+static size_t colour_of(const char *stack)
 {
-    return (uintptr_t)stack / stack_size % COLOURS * CACHE_LINE_SIZE;
+    enum { PAGE_BITS = 12, HASH_BITS = 32 };
+    uint32_t page = (uint32_t)((uintptr_t)stack >> PAGE_BITS);
+    size_t colour = page * 0x9e3779b9U >> (HASH_BITS - COLOUR_BITS);
+    return colour * CACHE_LINE_SIZE;
+}
+
+// A coroutine at the top of `stack`, at the beginning of a cache line. Zeroed
+// line by line: for more at a time compilers choose an instruction (rep stos)
+// that takes longer than all the rest of a short life.
+static struct co *lay_out(char *stack, size_t size)
+{
+    size_t top = size - sizeof(struct co) - colour_of(stack);
+    char *c = stack + top - top % CACHE_LINE_SIZE;
+    for (size_t at = 0; at < sizeof(struct co); at += CACHE_LINE_SIZE)
+        memset(c + at, 0, CACHE_LINE_SIZE);
+    return (struct co *)(void *)c;
 }
 
 struct co *co_new(void *(*fn)(void *arg), void *arg)
@@ -77,17 +93,15 @@ struct co *co_new(void *(*fn)(void *arg), void *arg)
     if (stack == NULL)
         return NULL;
 
-    size_t size = co_stack_usable();
-    size_t room = size - sizeof(struct co) - colour_of(stack, size);
-    room -= room % CACHE_LINE_SIZE;
-    struct co *c = (struct co *)(void *)(stack + room);
-    *c = (struct co){.fn = fn,
-                     .arg = arg,
-                     .stack = stack,
-                     .stack_size = size,
-                     .loop = co_current()->loop};
+    running = co_current();
+    struct co *c = lay_out(stack, co_stack_usable());
+    c->fn = fn;
+    c->arg = arg;
+    c->stack = stack;
+    c->stack_size = co_stack_usable();
+    c->loop = running->loop;
     tools_created(c);
-    c->sp = co_switch_prepare(stack, room, co_main);
+    c->sp = co_switch_prepare(stack, (size_t)((char *)c - stack), co_main);
     return c;
 }
 
@@ -101,7 +115,7 @@ void co_free(struct co *c)
 void *co_resume(struct co *c, void *value)
 {
     assert(c != running && !c->done);
-    c->resumer = co_current();
+    c->resumer = running;
     return co_jump(c, value);
 }
 

@@ -19,6 +19,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "co.h"
@@ -28,9 +30,14 @@
 #define MADV_GUARD_INSTALL 102  // Linux 6.13; the C library may be older.
 #endif
 
+#ifndef PIDFD_SELF_THREAD
+#define PIDFD_SELF_THREAD (-10000)  // Linux 6.14: this process, to itself.
+#endif
+
 enum {
     SLAB_STACKS = 64,
-    WARM_STACKS = 256,  // idle stacks that keep their pages
+    WARM_STACKS = 256,  // idle stacks that keep their pages, at least
+    COOL_STACKS = 64,   // how many lose them at once
 };
 
 struct pool {
@@ -60,6 +67,22 @@ void co_stack_set_size(size_t size)
 size_t co_stack_usable(void)
 {
     return pool.stride - pool.page_size;
+}
+
+// madvise() for many ranges in one call: the kernel locks the memory map, and
+// makes the processor forget what it knows of it, once instead of each time.
+// Returns false where it cannot do that; some of it may be done then.
+static bool advise_all(const struct iovec *ranges, size_t count, int advice)
+{
+    static atomic_bool unknown;
+    size_t size = 0;
+    for (size_t i = 0; i < count; i++)
+        size += ranges[i].iov_len;
+    long done = unknown ? -1
+                        : syscall(SYS_process_madvise, PIDFD_SELF_THREAD,
+                                  ranges, count, advice, 0);
+    unknown = unknown || (done < 0 && (errno == ENOSYS || errno == EBADF));
+    return done == (long)size;
 }
 
 // LESSON guard-page: a stack that overflows would silently overwrite its
@@ -101,6 +124,11 @@ static bool grow(void)
 
 static bool install_guards(char *slab)
 {
+    struct iovec guards[SLAB_STACKS];
+    for (size_t i = 0; i < SLAB_STACKS; i++)
+        guards[i] = (struct iovec){slab + i * pool.stride, pool.page_size};
+    if (advise_all(guards, SLAB_STACKS, MADV_GUARD_INSTALL))
+        return true;
     for (size_t i = 0; i < SLAB_STACKS; i++)
         if (install_guard(slab + i * pool.stride) != 0)
             return false;
@@ -146,13 +174,24 @@ void *co_stack_take(void)
     return low;
 }
 
+// Gives the memory of the stacks that lie idle longest to the system.
+static void cool_down(void)
+{
+    struct iovec coldest[COOL_STACKS];
+    for (size_t i = 0; i < COOL_STACKS; i++)
+        coldest[i] =
+            (struct iovec){pool.idle[pool.cold_count++], co_stack_usable()};
+    if (advise_all(coldest, COOL_STACKS, MADV_DONTNEED))
+        return;
+    for (size_t i = 0; i < COOL_STACKS; i++)
+        madvise(coldest[i].iov_base, coldest[i].iov_len, MADV_DONTNEED);
+}
+
 void co_stack_put(void *low)
 {
     pool.idle[pool.idle_count++] = low;
-    if (pool.idle_count - pool.cold_count > WARM_STACKS) {
-        char *coldest = pool.idle[pool.cold_count++];
-        madvise(coldest, co_stack_usable(), MADV_DONTNEED);
-    }
+    if (pool.idle_count - pool.cold_count >= WARM_STACKS + COOL_STACKS)
+        cool_down();
 }
 
 // Looks at pages that are in memory only: the others were never touched.

@@ -1,0 +1,73 @@
+// switch_co.c - what it costs to resume a coroutine that yields again.
+//
+//     switch_co COUNT DEPTH ORDER
+//
+// COUNT coroutines are resumed again and again, each DEPTH calls deep when it
+// yields. ORDER 1: in the order in which they were created, 2: shuffled. With
+// many it is the cache that counts: each has lines of its own.
+
+#include <stdlib.h>
+
+#include "../servers/coro/co.h"
+#include "measure.h"
+
+enum { RESUMES_AT_LEAST = 10000, SHUFFLED = 2 };
+
+static struct co **all;
+static size_t count, rounds;
+
+// A processor remembers where the last calls came from, and so guesses where
+// the next returns go. After a change of stacks it is wrong; each level of
+// calls that is left then costs a wrong guess.
+__attribute__((noinline)) static void yield_at(size_t depth)
+{
+    if (depth == 1)
+        co_yield(NULL);
+    else
+        yield_at(depth - 1);
+    __asm__ volatile("");  // Something to come back for: no jump, but a call.
+}
+
+static void *yield_for_ever(void *depth)
+{
+    for (;;)
+        if ((size_t)depth == 1)
+            co_yield(NULL);
+        else
+            yield_at((size_t)depth - 1);
+    return NULL;
+}
+
+static void resume_all(void *arg)
+{
+    (void)arg;
+    for (size_t round = 0; round < rounds; round++)
+        for (size_t i = 0; i < count; i++)
+            co_resume(all[i], NULL);
+}
+
+static void shuffle(void)
+{
+    for (size_t i = count - 1; i > 0; i--) {
+        size_t j = (size_t)random() % (i + 1);
+        struct co *other = all[j];
+        all[j] = all[i];
+        all[i] = other;
+    }
+}
+
+int main(int argc, char **argv)
+{
+    count = measure_argument(argc, argv, 1);
+    size_t depth = measure_argument(argc, argv, 2);
+    rounds = RESUMES_AT_LEAST / count + 1;
+    all = calloc(count, sizeof(struct co *));
+    for (size_t i = 0; all != NULL && i < count; i++)
+        if ((all[i] = co_new(yield_for_ever, (void *)depth)) == NULL)
+            measure_failed("co_new");
+    if (all == NULL)
+        measure_failed("calloc");
+    if (measure_argument(argc, argv, 3) == SHUFFLED)
+        shuffle();
+    measure_print("switch", measure_ns(resume_all, NULL, rounds * count), "ns");
+}
