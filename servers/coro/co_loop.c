@@ -265,6 +265,21 @@ int co_go(void (*fn)(void *arg), void *arg)
     return co_start(fn, arg) != NULL ? 0 : -1;
 }
 
+// LESSON prefetch: with thousands of clients, the stack of the next one is no
+// longer in the cache. Its first lines are fetched while this one computes, and
+// the struct of the one after it, which says where its stack is.
+static void prefetch_after(const struct co *c)
+{
+    enum { LINES = 8, LINE_SIZE = 64, FOR_WRITING = 1 };
+    const struct co *next = c->next;
+    if (next == NULL)
+        return;
+    for (size_t i = 0; i < LINES; i++)
+        __builtin_prefetch((const char *)next->sp + i * LINE_SIZE, FOR_WRITING);
+    if (next->next != NULL)
+        __builtin_prefetch(next->next);
+}
+
 // LESSON round-robin: every coroutine that is ready now gets one turn, in the
 // order in which they became ready; those that become ready meanwhile come in
 // the next round. Nobody can be overtaken twice.
@@ -272,6 +287,7 @@ static void run_round(void)
 {
     for (size_t left = loop.ready_count; left > 0; left--) {
         struct co *c = take_first(&loop.ready);
+        prefetch_after(c);
         loop.ready_count--;
         c->ready = false;
         loop.budget = CO_BUDGET;

@@ -15,24 +15,15 @@
 #include "co_stack.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "co.h"
 #include "co_internal.h"
-
-#ifndef MADV_GUARD_INSTALL
-#define MADV_GUARD_INSTALL 102  // Linux 6.13; the C library may be older.
-#endif
-
-#ifndef PIDFD_SELF_THREAD
-#define PIDFD_SELF_THREAD (-10000)  // Linux 6.14: this process, to itself.
-#endif
+#include "co_pages.h"
 
 enum {
     SLAB_STACKS = 64,
@@ -69,42 +60,6 @@ size_t co_stack_usable(void)
     return pool.stride - pool.page_size;
 }
 
-// madvise() for many ranges in one call: the kernel locks the memory map, and
-// makes the processor forget what it knows of it, once instead of each time.
-// Returns false where it cannot do that; some of it may be done then.
-static bool advise_all(const struct iovec *ranges, size_t count, int advice)
-{
-    static atomic_bool unknown;
-    size_t size = 0;
-    for (size_t i = 0; i < count; i++)
-        size += ranges[i].iov_len;
-    long done = unknown ? -1
-                        : syscall(SYS_process_madvise, PIDFD_SELF_THREAD,
-                                  ranges, count, advice, 0);
-    unknown = unknown || (done < 0 && (errno == ENOSYS || errno == EBADF));
-    return done == (long)size;
-}
-
-// LESSON guard-page: a stack that overflows would silently overwrite its
-// neighbour. A page that must not be touched turns that into a crash on the
-// spot. mprotect() splits the mapping in two, of which a process may have
-// vm.max_map_count (65,530): enough for 32,000 stacks. A guard marker inside
-// the page table has no such limit.
-static int install_guard(char *page)
-{
-    if (madvise(page, pool.page_size, MADV_GUARD_INSTALL) == 0)
-        return 0;
-    if (errno != EINVAL || mprotect(page, pool.page_size, PROT_NONE) == 0)
-        return errno == EINVAL ? 0 : -1;
-    static const char text[] =
-        "coroutines: no more guard pages, as the process has as many mappings"
-        " as vm.max_map_count allows\n";
-    static atomic_flag said = ATOMIC_FLAG_INIT;
-    if (errno == ENOMEM && !atomic_flag_test_and_set(&said))
-        (void)!write(STDERR_FILENO, text, sizeof text - 1);
-    return -1;
-}
-
 // Makes room to remember one more slab, and that all stacks are idle, so that
 // giving one back cannot fail.
 static bool grow(void)
@@ -122,19 +77,6 @@ static bool grow(void)
     return true;
 }
 
-static bool install_guards(char *slab)
-{
-    struct iovec guards[SLAB_STACKS];
-    for (size_t i = 0; i < SLAB_STACKS; i++)
-        guards[i] = (struct iovec){slab + i * pool.stride, pool.page_size};
-    if (advise_all(guards, SLAB_STACKS, MADV_GUARD_INSTALL))
-        return true;
-    for (size_t i = 0; i < SLAB_STACKS; i++)
-        if (install_guard(slab + i * pool.stride) != 0)
-            return false;
-    return true;
-}
-
 static bool map_slab(void)
 {
     if (pool.stride == 0)
@@ -147,7 +89,7 @@ static bool map_slab(void)
              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
     if (slab == MAP_FAILED)
         return false;
-    if (!install_guards(slab) || !grow()) {
+    if (co_pages_guard(slab, pool.stride, SLAB_STACKS) != 0 || !grow()) {
         munmap(slab, size);
         errno = ENOMEM;
         return false;
@@ -181,10 +123,7 @@ static void cool_down(void)
     for (size_t i = 0; i < COOL_STACKS; i++)
         coldest[i] =
             (struct iovec){pool.idle[pool.cold_count++], co_stack_usable()};
-    if (advise_all(coldest, COOL_STACKS, MADV_DONTNEED))
-        return;
-    for (size_t i = 0; i < COOL_STACKS; i++)
-        madvise(coldest[i].iov_base, coldest[i].iov_len, MADV_DONTNEED);
+    co_pages_advise(coldest, COOL_STACKS, MADV_DONTNEED);
 }
 
 void co_stack_put(void *low)
