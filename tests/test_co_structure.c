@@ -426,7 +426,8 @@ static void wait_for_signal(void *arg)
 {
     (void)arg;
     victim = co_self();
-    signal(SIGUSR1, wake_on_signal);
+    const struct sigaction action = {.sa_handler = wake_on_signal};
+    sigaction(SIGUSR1, &action, NULL);
     raise(SIGUSR1);
     append_result(co_park());
 }

@@ -11,10 +11,10 @@
 #include "startup.h"
 
 struct loop {
-    int listener;
     pthread_t thread;
     struct co *stopper;  // wakes when the server is to stop
-    int error;           // what serve() failed with
+    int listener;
+    int error;  // what serve() failed with
 };
 
 static struct loop loops[OPTIONS_LOOPS_MAX];  // loop_count of them.

@@ -69,8 +69,10 @@ static int install_markers(char *page, size_t stride, size_t count)
     struct iovec guards[GUARDS_AT_ONCE];
     while (count > 0) {
         size_t now = count < GUARDS_AT_ONCE ? count : GUARDS_AT_ONCE;
-        for (size_t i = 0; i < now; i++, page += stride)
-            guards[i] = (struct iovec){page, page_size()};
+        for (size_t i = 0; i < now; i++, page += stride) {
+            guards[i].iov_base = page;
+            guards[i].iov_len = page_size();
+        }
         if (co_pages_advise(guards, now, MADV_GUARD_INSTALL) != 0)
             return -1;
         count -= now;
