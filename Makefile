@@ -61,6 +61,19 @@ $(BUILD)/%.o: %.c
 $(BUILD)/%.o: %.S
 	$(compile)
 
+# ---- The examples of the coroutine runtime, a page each
+
+EXAMPLES := generator yield_from round_robin blocking_trap group offload \
+            fetch_blocking fetch_callbacks fetch_coroutines
+EXAMPLES := $(EXAMPLES:%=$(BIN)/examples/%)
+
+examples: $(EXAMPLES)  ## Build the examples of servers/coro/
+
+$(EXAMPLES): $(BIN)/examples/%: $(BUILD)/servers/coro/examples/%.o $(CORO)
+	$(link)
+$(filter %_blocking %_callbacks %_coroutines,$(EXAMPLES)): \
+    $(call object,servers/coro/examples/fetch.c)
+
 # ---- The bench
 
 BENCH   := $(if $(QUICK),--quick) $(if $(ONLY),--only "$(ONLY)") \
@@ -83,7 +96,8 @@ print-compiler:
 # ---- Tests
 
 UNIT    := fib session net co histogram reply usage connection fibload
-TESTS   := $(UNIT:%=$(BUILD)/tests/test_%) $(BUILD)/tests/conversation/run
+TESTS   := $(UNIT:%=$(BUILD)/tests/test_%) $(BUILD)/tests/conversation/run \
+           $(BUILD)/tests/test_examples
 TAP     := $(call object,tests/tap.c)
 
 $(BUILD)/tests/test_fib:       $(FIB)
@@ -106,6 +120,10 @@ $(BUILD)/tests/conversation/run: \
     $(call object,$(wildcard tests/conversation/*.c)) $(TAP)
 	$(link)
 
+$(BUILD)/tests/test_examples: tests/examples_test $(EXAMPLES)
+	@mkdir -p $(@D)
+	$(Q)cp $< $@
+
 tests: all $(TESTS)  ## Build the tests
 
 test:  ## Run all tests, under the sanitizers too
@@ -124,5 +142,5 @@ help:  ## List the targets
 clean:  ## Remove what was built
 	rm -rf build bin
 
-.PHONY: all setup bench plot print-compiler tests test lint format help clean
+.PHONY: all examples setup bench plot print-compiler tests test lint format help clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
