@@ -90,6 +90,13 @@ bench: all | $(filter setup,$(MAKECMDGOALS))  ## Compare the servers; QUICK=1
 plot:  ## Draw the pictures of a run again: RUN=results/latest
 	@scripts/bench --draw "$(or $(RUN),results/latest)"
 
+# ---- As many connections as possible
+
+$(BIN)/hold: $(call object,scale/hold.c)
+
+scale: all $(BIN)/hold  ## Hold many connections at once: N=100000
+	@scripts/scale --bin "$(BIN)" $(N)
+
 print-compiler:
 	@echo $(CC) $(CFLAGS)
 
@@ -97,7 +104,7 @@ print-compiler:
 
 UNIT    := fib session net co histogram reply usage connection fibload
 TESTS   := $(UNIT:%=$(BUILD)/tests/test_%) $(BUILD)/tests/conversation/run \
-           $(BUILD)/tests/test_examples
+           $(BUILD)/tests/test_examples $(BUILD)/tests/test_scale
 TAP     := $(call object,tests/tap.c)
 
 $(BUILD)/tests/test_fib:       $(FIB)
@@ -120,7 +127,9 @@ $(BUILD)/tests/conversation/run: \
     $(call object,$(wildcard tests/conversation/*.c)) $(TAP)
 	$(link)
 
-$(BUILD)/tests/test_examples: tests/examples_test $(EXAMPLES)
+$(BUILD)/tests/test_examples: $(EXAMPLES)
+$(BUILD)/tests/test_scale: $(BIN)/hold
+$(BUILD)/tests/test_%: tests/%_test
 	@mkdir -p $(@D)
 	$(Q)cp $< $@
 
@@ -133,7 +142,7 @@ lint:  ## Compilers, analysers and layout, without running anything
 	scripts/lint
 
 format:  ## Apply the layout of .clang-format
-	find fib servers client tests -name '*.[ch]' | xargs clang-format -i
+	find fib servers client scale tests -name '*.[ch]' | xargs clang-format -i
 
 help:  ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' \
@@ -142,5 +151,5 @@ help:  ## List the targets
 clean:  ## Remove what was built
 	rm -rf build bin
 
-.PHONY: all examples setup bench plot print-compiler tests test lint format help clean
+.PHONY: all examples setup bench plot scale print-compiler tests test lint format help clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
