@@ -84,7 +84,7 @@ def limits():
     files, *_ = numbers_in("/proc/sys/fs/file-max")
     return {
         "memory": int(memory() * MEMORY_SHARE) // BYTES_PER_CONNECTION,
-        "the number of processes": processes() // 2 * per_process(),
+        "the limits on processes": processes() // 2 * per_process(),
         "the open files of the whole system": files // 2,
         "the table of nf_conntrack": tracked_connections(),
     }
