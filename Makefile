@@ -61,6 +61,19 @@ $(BUILD)/%.o: %.c
 $(BUILD)/%.o: %.S
 	$(compile)
 
+# ---- The examples of the coroutine runtime, a page each
+
+EXAMPLES := generator yield_from round_robin blocking_trap group offload \
+            fetch_blocking fetch_callbacks fetch_coroutines
+EXAMPLES := $(EXAMPLES:%=$(BIN)/examples/%)
+
+examples: $(EXAMPLES)  ## Build the examples of servers/coro/
+
+$(EXAMPLES): $(BIN)/examples/%: $(BUILD)/servers/coro/examples/%.o $(CORO)
+	$(link)
+$(filter %_blocking %_callbacks %_coroutines,$(EXAMPLES)): \
+    $(call object,servers/coro/examples/fetch.c)
+
 # ---- The bench
 
 BENCH   := $(if $(QUICK),--quick) $(if $(ONLY),--only "$(ONLY)") \
@@ -93,6 +106,13 @@ bench-coro: all $(COSTS) $(BUILD)/bench/callbacks  ## Measure the coroutines
 plot:  ## Draw the pictures of a run again: RUN=results/latest
 	@scripts/bench --draw "$(or $(RUN),results/latest)"
 
+# ---- As many connections as possible
+
+$(BIN)/hold: $(call object,bench/hold.c)
+
+scale: all $(BIN)/hold  ## Hold many connections at once: N=100000
+	@scripts/scale --bin "$(BIN)" $(N)
+
 print-compiler:
 	@echo $(CC) $(CFLAGS)
 
@@ -101,7 +121,8 @@ print-compiler:
 UNIT    := fib session net co co_structure co_switch histogram reply usage \
            connection fibload
 TESTS   := $(UNIT:%=$(BUILD)/tests/test_%) $(BUILD)/tests/conversation/run \
-           $(BUILD)/tests/gdb_backtrace
+           $(BUILD)/tests/gdb_backtrace $(BUILD)/tests/test_examples \
+           $(BUILD)/tests/test_scale
 TAP     := $(call object,tests/tap.c)
 
 $(BUILD)/tests/test_fib:       $(FIB)
@@ -129,6 +150,12 @@ $(BUILD)/tests/conversation/run: \
     $(call object,$(wildcard tests/conversation/*.c)) $(TAP)
 	$(link)
 
+$(BUILD)/tests/test_examples: $(EXAMPLES)
+$(BUILD)/tests/test_scale: $(BIN)/hold
+$(BUILD)/tests/test_%: tests/%_test
+	@mkdir -p $(@D)
+	$(Q)cp $< $@
+
 tests: all $(TESTS)  ## Build the tests
 
 test:  ## Run all tests, under the sanitizers too
@@ -147,6 +174,6 @@ help:  ## List the targets
 clean:  ## Remove what was built
 	rm -rf build bin
 
-.PHONY: all setup bench bench-coro plot print-compiler tests test lint format \
-        help clean
+.PHONY: all examples setup bench bench-coro plot scale print-compiler tests test \
+        lint format help clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

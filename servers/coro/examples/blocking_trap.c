@@ -1,0 +1,79 @@
+// blocking_trap.c - one call that really waits, and everybody stops.
+//
+// Three coroutines print their number every 100 ms. A fourth sleeps for 500 ms,
+// first with co_sleep(), then with nanosleep(). What the others print meanwhile
+// stands between the brackets.
+//
+//     make examples && bin/examples/blocking_trap [TICK_MS]
+//
+// The kernel does not know that there is more than one coroutine in this
+// thread, so nanosleep() stops all of them. The same goes for getaddrinfo(),
+// for reading a file from a slow disk, for a database library: see offload.c.
+// It prints, if the machine is not too busy:
+//
+//     co_sleep():  1 2 3 [ 1 2 3 1 2 3 1 2 3 1 2 3 1 2 3 ] 1 2 3
+//     nanosleep(): 1 2 3 [ ] 1 2 3 1 2 3
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "../co.h"
+
+static int tick_ms = 100;
+
+// At once: but not through an unbuffered printf(), which takes 8 KB of stack.
+static void show(const char *text)
+{
+    fputs(text, stdout);
+    fflush(stdout);
+}
+
+// Ends when it is cancelled.
+static int tick(void *arg)
+{
+    while (co_sleep(tick_ms) == 0)
+        show(arg);
+    return 0;
+}
+
+static int sleep_really(int ms)
+{
+    struct timespec time = {ms / 1000, ms % 1000 * 1000000L};
+    return nanosleep(&time, NULL);
+}
+
+static void sleep_among_others(int (*sleep_ms)(int ms))
+{
+    char names[][3] = {"1 ", "2 ", "3 "};
+    struct co_group tickers = {0};
+    for (int i = 0; i < 3; i++)
+        co_group_go(&tickers, tick, names[i]);
+
+    co_sleep(tick_ms * 3 / 2);
+    show("[ ");
+    sleep_ms(tick_ms * 5);
+    show("] ");
+    co_sleep(tick_ms);
+
+    co_group_cancel(&tickers);
+    co_group_join(&tickers);
+    show("\n");
+}
+
+static void compare(void *arg)
+{
+    (void)arg;
+    show("co_sleep():  ");
+    sleep_among_others(co_sleep);
+    show("nanosleep(): ");
+    sleep_among_others(sleep_really);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1)
+        tick_ms = (int)strtol(argv[1], NULL, 10);
+    co_go(compare, NULL);
+    return co_run();
+}

@@ -1,0 +1,89 @@
+// offload.c - much to compute, and others that want to go on meanwhile.
+//
+// Coroutines share one thread: they help to wait for many things at once, not
+// to compute faster. While one of them computes fib(39), no other runs, unless
+// it lets another thread do that, by co_offload(). The dots between the
+// brackets come from a coroutine that prints one every 10 ms.
+//
+//     make examples && bin/examples/offload [N]
+//
+// Try it: with four computations at once, on how many cores do they run? It
+// prints, with more or fewer dots:
+//
+//     computed here:      . . . [ 63245986 ] . . .
+//     in another thread:  . . . [ . . . . . . . . . 63245986 ] . . .
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "../co.h"
+
+struct task {
+    int n;
+    uint64_t result;
+};
+
+static uint64_t fib(int n)
+{
+    return n <= 2 ? 1 : fib(n - 1) + fib(n - 2);
+}
+
+static void compute(void *arg)
+{
+    struct task *t = arg;
+    t->result = fib(t->n);
+}
+
+static void compute_elsewhere(void *arg)
+{
+    // `arg` may be on our stack: we are back before it is gone.
+    co_offload(compute, arg);
+}
+
+// At once: but not through an unbuffered printf(), which takes 8 KB of stack.
+static void show(const char *text)
+{
+    fputs(text, stdout);
+    fflush(stdout);
+}
+
+// Ends when it is cancelled.
+static int print_dots(void *arg)
+{
+    (void)arg;
+    while (co_sleep(10) == 0)
+        show(". ");
+    return 0;
+}
+
+static void compute_beside_dots(void (*run)(void *arg), int n)
+{
+    struct task t = {.n = n};
+    struct co_group dots = {0};
+    co_group_go(&dots, print_dots, NULL);
+    co_sleep(35);
+    show("[ ");
+    run(&t);
+    printf("%" PRIu64 " ] ", t.result);
+    co_sleep(35);
+    co_group_cancel(&dots);
+    co_group_join(&dots);
+    show("\n");
+}
+
+static void compare(void *arg)
+{
+    int n = *(int *)arg;
+    show("computed here:      ");
+    compute_beside_dots(compute, n);
+    show("in another thread:  ");
+    compute_beside_dots(compute_elsewhere, n);
+}
+
+int main(int argc, char **argv)
+{
+    int n = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 39;
+    co_go(compare, &n);
+    return co_run();
+}
