@@ -16,7 +16,7 @@
 // and below them co_stack.c and co_pages.c (where stacks come from),
 // co_overflow.c (who ran over the end of one) and co_switch.h (the exchange of
 // one stack for another, per architecture). A coroutine belongs to the thread
-// that created it. Each thread may have coroutines, and a scheduler, of its own.
+// that created it; each thread may have some, and a scheduler, of its own.
 //
 // Functions returning an int or ssize_t give -1 and set errno on failure.
 
