@@ -51,6 +51,7 @@ all: $(MODELS:%=$(BIN)/%) $(BIN)/fibload  ## Build the servers and the client
 $(MODELS:%=$(BIN)/%): $(BIN)/%: $(BUILD)/servers/%.o $(COMMON)
 $(BIN)/coroutine: $(CORO) $(call object,$(wildcard servers/common/co_*.c))
 $(BIN)/fibload: $(CLIENT)
+$(BIN)/fibload: LDLIBS := -lm
 
 $(BIN)/%:
 	$(link)
@@ -82,7 +83,8 @@ print-compiler:
 
 # ---- Tests
 
-UNIT    := fib session net co co_structure histogram reply usage connection fibload
+UNIT    := fib session net co co_structure histogram reply usage connection \
+           schedule fibload
 TESTS   := $(UNIT:%=$(BUILD)/tests/test_%) $(BUILD)/tests/conversation/run
 TAP     := $(call object,tests/tap.c)
 
@@ -99,7 +101,8 @@ $(BUILD)/tests/test_connection: $(call object,client/connection.c \
     client/clock.c client/reply.c)
 $(BUILD)/tests/test_net:       LDLIBS := -Wl,--wrap=send,--wrap=recv \
                                          -Wl,--wrap=accept4
-$(BUILD)/tests/test_histogram: LDLIBS := -lm
+$(BUILD)/tests/test_schedule:  $(call object,client/schedule.c)
+$(BUILD)/tests/test_histogram $(BUILD)/tests/test_schedule: LDLIBS := -lm
 
 $(UNIT:%=$(BUILD)/tests/test_%): $(BUILD)/tests/test_%: \
     $(BUILD)/tests/test_%.o $(TAP)

@@ -14,9 +14,14 @@
 
 void request_make(struct request *request, int n)
 {
-    request->len =
-        (uint8_t)snprintf(request->line, sizeof request->line, "%d\n", n);
-    request->under_way = 0;
+    *request = (struct request){0};
+    request->line_len =
+        (uint16_t)snprintf(request->lines, LINE_SIZE, "%d\n", n);
+    for (int i = 0; i < PIPELINE_MAX; i++) {
+        memcpy(request->lines + request->lines_len, request->lines,
+               request->line_len);
+        request->lines_len = (uint16_t)(request->lines_len + request->line_len);
+    }
     reply_expect(&request->wanted, n);
 }
 
@@ -62,36 +67,59 @@ int connection_opened(struct connection *c)
         errno = error;
         return -1;
     }
-    c->state = CONNECTION_QUIET;
+    c->state = CONNECTION_OPEN;
+    c->since_ns = clock_now_ns();
     return 0;
 }
 
-bool connection_is_open(const struct connection *c)
+bool connection_has_room(const struct connection *c)
 {
-    return c->state == CONNECTION_QUIET || c->state == CONNECTION_ASKED;
+    return c->state == CONNECTION_OPEN && c->under_way < c->depth;
 }
 
-int connection_ask(struct connection *c, struct request *request)
+const struct pending *connection_oldest(const struct connection *c)
 {
-    c->state = CONNECTION_ASKED;
+    return &c->pending[c->oldest];
+}
+
+const struct pending *connection_newest(const struct connection *c)
+{
+    return &c->pending[(c->oldest + c->under_way - 1) % c->depth];
+}
+
+int connection_ask(struct connection *c, struct request *request, int count,
+                   int64_t due_ns)
+{
+    int64_t now_ns = clock_now_ns();
+    for (int i = 0; i < count; i++) {
+        int at = (c->oldest + c->under_way++) % c->depth;
+        c->pending[at].due_ns = due_ns != 0 ? due_ns : now_ns;
+        c->pending[at].sent_ns = now_ns;
+    }
     c->request = request;
-    c->unsent = request->len;
-    c->since_ns = clock_now_ns();
+    c->unsent = (uint16_t)(c->unsent + count * request->line_len);
     return connection_push(c);
 }
 
+// All lines are the same: what is unsent is the end of many.
 int connection_push(struct connection *c)
 {
     const struct request *request = c->request;
     ssize_t put;
     do
-        put = send(c->fd, request->line + request->len - c->unsent, c->unsent,
-                   MSG_NOSIGNAL);
+        put = send(c->fd, request->lines + request->lines_len - c->unsent,
+                   c->unsent, MSG_NOSIGNAL);
     while (put < 0 && errno == EINTR);
     if (put < 0)
         return errno == EAGAIN ? 0 : -1;
-    c->unsent = (uint8_t)(c->unsent - put);
+    c->unsent = (uint16_t)(c->unsent - put);
     return 0;
+}
+
+void connection_answered(struct connection *c)
+{
+    c->under_way--;
+    c->oldest = (uint16_t)((c->oldest + 1) % c->depth);
 }
 
 long connection_receive(struct connection *c, char *buf, size_t size)
@@ -108,5 +136,7 @@ void connection_close(struct connection *c)
     int saved = errno;
     close(c->fd);
     c->state = CONNECTION_CLOSED;
+    c->under_way = 0;
+    c->unsent = 0;
     errno = saved;
 }

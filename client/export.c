@@ -11,7 +11,7 @@
 #include "clock.h"
 #include "text.h"
 
-enum { COLUMNS_MAX = 64, HEADER_SIZE = 4096 };
+enum { COLUMNS_MAX = 128, HEADER_SIZE = 4096 };
 
 // ---- The figures of a run, under the names they have in files
 
@@ -99,6 +99,23 @@ static void add_rest(struct table *t, const struct result *r)
     add(t, "gone", 0, r->gone);
 }
 
+// A closed loop sends each request when it is due.
+static void add_open_loop(struct table *t, const struct options *opt,
+                          const struct result *r)
+{
+    const struct histogram *service = r->open_loop ? &r->service : &r->latency;
+    add(t, "rate", 0, (double)opt->rate);
+    add(t, "poisson", 0, opt->poisson);
+    add(t, "service_p50_us", 2, us(histogram_percentile(service, 50)));
+    add(t, "service_p99_us", 2, us(histogram_percentile(service, 99)));
+    add(t, "service_max_us", 2, us(service->max));
+    add(t, "send_late_p50_us", 2, us(histogram_percentile(&r->lateness, 50)));
+    add(t, "send_late_p99_us", 2, us(histogram_percentile(&r->lateness, 99)));
+    add(t, "send_late_max_us", 2, us(r->lateness.max));
+    add(t, "queued", 0, (double)r->queued);
+    add(t, "unsent", 0, (double)r->unsent);
+}
+
 // The order is part of the interface: what is new goes to the end.
 static void fill(struct table *t, const struct options *opt,
                  const struct result *r)
@@ -108,6 +125,7 @@ static void fill(struct table *t, const struct options *opt,
     add_latency(t, r);
     add_usage(t, r);
     add_rest(t, r);
+    add_open_loop(t, opt, r);
 }
 
 // ---- CSV

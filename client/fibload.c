@@ -1,11 +1,12 @@
 // fibload.c - the load client: asks a fib server, checks, measures, reports.
 //
 //     options.c      the command line        startup.c     what must be right
-//     load.c         the loop: who asks when, phase by phase
+//     load.c         the loop                phases.c      part by part
+//     traffic.c      who asks when           schedule.c    when it is due
 //     pool.c         all connections         connection.c  one of them
-//     reply.c        one reply, checked      clock.c       when it came
+//     queue.c        who is next             clock.c       what time it is
+//     reply.c        one reply, checked      usage.c       the server's cost
 //     result.c       what is counted         histogram.c   many latencies
-//     usage.c        what it cost the server
 //     report.c       the summary             progress.c    a line now and then
 //     export.c       CSV and JSON            text.c        numbers for people
 

@@ -1,8 +1,4 @@
-// load.h - the loop that keeps the connections busy, and measures.
-//
-// A closed loop: every connection has one request under way, and sends the next
-// when its reply has come. What is measured is therefore the service time; a
-// server that stands still is asked less often meanwhile.
+// load.h - a whole run: opens the connections, keeps them busy, measures.
 
 #ifndef LOAD_H
 #define LOAD_H

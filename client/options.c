@@ -17,7 +17,8 @@ enum {
     EXIT_USAGE = 2,
     CONNECTIONS_MAX = 1000000,
     N_MAX = 93,
-    PORT_MAX = 65535
+    PORT_MAX = 65535,
+    RATE_MAX = 10000000,
 };
 
 #define REQUESTS_MAX 1000000000000
@@ -144,6 +145,13 @@ static void parse_flag(const struct rule *rule, const char *text)
     *(bool *)rule->target = true;
 }
 
+static void parse_arrivals(const struct rule *rule, const char *text)
+{
+    options.poisson = strcmp(text, "poisson") == 0;
+    if (!options.poisson && strcmp(text, "const") != 0)
+        fail(rule, "const or poisson", text);
+}
+
 static bool is_plain(const char *text)
 {
     for (; *text != '\0'; text++)
@@ -185,6 +193,14 @@ static const struct rule rules[] = {
      parse_large_count, &options.requests, 1, REQUESTS_MAX},
     {"fib", 'f', "N", "which fib to ask for (1)",
      parse_int, &options.n, 1, N_MAX},
+    {"rate", 'R', "N", "open loop: N requests per second in all, at times of\n"
+                       "their own; what finds no connection free waits",
+     parse_large_count, &options.rate, 1, RATE_MAX},
+    {"arrivals", 0, "HOW", "with -R: 'const', evenly spaced, or 'poisson', at\n"
+                           "random (const)",
+     parse_arrivals, NULL, 0, 0},
+    {"spin", 0, NULL, "never sleep while waiting: takes a whole core",
+     parse_flag, &options.spin, 0, 0},
     {"idle", 0, "N", "N more connections that never say anything; they\n"
                      "are opened first (0)",
      parse_count, &options.idle, 0, CONNECTIONS_MAX},
@@ -242,14 +258,20 @@ static const char introduction[] =
     "\n"
     "Asks a fib server for fib(n) over many connections at once, checks every\n"
     "reply and reports how long they took. Each connection asks again as soon\n"
-    "as it has its reply (closed loop). Before that each asks for fib(1) "
-    "once,\n"
-    "so that the server knows them all when the load begins.\n";
+    "as it has its reply (closed loop), or requests come at a rate of their "
+    "own\n"
+    "(-R, open loop). Before that each connection asks for fib(1) once, so "
+    "that\n"
+    "the server knows them all when the load begins.\n";
 
 static const char explanations[] =
     "\n"
-    "T is a number with us, ms, s, m or h (s if none). -c, -n and --idle take\n"
-    "k or M at the end.\n"
+    "T is a number with us, ms, s, m or h (s if none). -c, -n, -R and --idle\n"
+    "take k or M at the end.\n"
+    "\n"
+    "In a closed loop a server that stands still is asked less often, and the\n"
+    "latency hides it. In an open loop latency counts from when a request was\n"
+    "due, as users feel it; it is shown from when it was sent, too.\n"
     "\n"
     "Jain's index says how evenly the replies are spread: 1 if every "
     "connection\n"
@@ -326,7 +348,7 @@ static void parse_all(int argc, char **argv)
             known[count++] =
                 (struct option){rules[i].name, rules[i].argument != NULL, NULL,
                                 CHAR_MAX + 1 + i};
-    while ((found = getopt_long(argc, argv, "c:d:n:f:", known, NULL)) != -1) {
+    while ((found = getopt_long(argc, argv, "c:d:n:f:R:", known, NULL)) != -1) {
         if (found == '?')
             exit(EXIT_USAGE);  // getopt_long() has said why.
         const struct rule *rule = rule_of(found);

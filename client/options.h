@@ -24,6 +24,9 @@ struct options {
     int n;     // which fib
     int64_t duration_ns;
     int64_t requests;  // stop after so many; 0: no limit
+    int64_t rate;      // requests per second in all; 0: closed loop
+    bool poisson;      // they come at random times, not evenly spaced
+    bool spin;         // never sleep while waiting
     int64_t warmup_ns;
     int64_t timeout_ns;   // for one reply
     int64_t grace_ns;     // for what is unanswered at the end

@@ -9,15 +9,21 @@
 
 enum { OPENING_AT_ONCE = 128 };  // more would overrun a backlog
 
-int pool_create(struct pool *pool, int idle, int active)
+int pool_create(struct pool *pool, int idle, int stream, int depth)
 {
-    *pool = (struct pool){.count = idle + active};
+    size_t count = (size_t)idle + (size_t)stream;
+    *pool = (struct pool){.count = (int)count};
     pool->epoll = epoll_create1(EPOLL_CLOEXEC);
-    pool->connections = calloc((size_t)pool->count, sizeof *pool->connections);
-    if (pool->epoll < 0 || pool->connections == NULL)
+    pool->connections = calloc(count, sizeof *pool->connections);
+    pool->pending = calloc(count * (size_t)depth, sizeof *pool->pending);
+    if (pool->epoll < 0 || pool->connections == NULL || pool->pending == NULL)
         return -1;
-    for (int i = 0; i < idle; i++)
-        pool->connections[i].idle = true;
+    for (int i = 0; i < pool->count; i++) {
+        struct connection *c = &pool->connections[i];
+        c->role = i < idle ? ROLE_IDLE : ROLE_STREAM;
+        c->depth = (uint16_t)depth;
+        c->pending = pool->pending + (size_t)i * (size_t)depth;
+    }
     return 0;
 }
 
@@ -26,6 +32,7 @@ void pool_destroy(struct pool *pool)
     for (int i = 0; pool->connections != NULL && i < pool->count; i++)
         pool_drop(pool, &pool->connections[i]);
     free(pool->connections);
+    free(pool->pending);
     if (pool->epoll >= 0)
         close(pool->epoll);
 }
@@ -74,12 +81,14 @@ int pool_open_some(struct pool *pool)
     return result;
 }
 
-int pool_ask(struct pool *pool, struct connection *c, struct request *request)
+int pool_ask(struct pool *pool, struct connection *c, struct request *request,
+             int count, int64_t due_ns)
 {
-    request->under_way++;
-    if (connection_ask(c, request) != 0)
+    bool watched = c->unsent > 0;
+    request->under_way += count;
+    if (connection_ask(c, request, count, due_ns) != 0)
         return checked(pool, c, -1);
-    if (c->unsent == 0)
+    if (watched || c->unsent == 0)
         return 0;
     return checked(pool, c, watch(pool, c, EPOLLIN | EPOLLOUT, EPOLL_CTL_MOD));
 }
@@ -96,22 +105,24 @@ int pool_push(struct pool *pool, struct connection *c)
 void pool_answered(struct connection *c)
 {
     c->request->under_way--;
-    c->state = CONNECTION_QUIET;
+    connection_answered(c);
 }
 
 void pool_drop(struct pool *pool, struct connection *c)
 {
     pool->opening -= c->state == CONNECTION_OPENING;
-    pool->open -= connection_is_open(c);
-    if (c->state == CONNECTION_ASKED)
-        c->request->under_way--;
+    pool->open -= c->state == CONNECTION_OPEN;
+    if (c->under_way > 0)
+        c->request->under_way -= c->under_way;
     if (c->state != CONNECTION_CLOSED)
         connection_close(c);
     c->since_ns = clock_now_ns();
 }
 
 int pool_wait(struct pool *pool, struct epoll_event *events, int size,
-              int timeout_ms)
+              int64_t timeout_ns)
 {
-    return epoll_wait(pool->epoll, events, size, timeout_ms);
+    const struct timespec timeout = {.tv_sec = timeout_ns / CLOCK_NS_PER_S,
+                                     .tv_nsec = timeout_ns % CLOCK_NS_PER_S};
+    return epoll_pwait2(pool->epoll, events, size, &timeout, NULL);
 }

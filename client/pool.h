@@ -17,16 +17,18 @@
 struct pool {
     const struct addrinfo *address;  // where new connections go; not ours
     int epoll;
-    struct connection *connections;  // first the idle ones, then the others
+    struct connection *connections;  // first the idle ones, then the stream
+    struct pending *pending;         // of all of them
     int count;
     int tried;    // connections that pool_open() was called for
     int opening;  // connections in that state
-    int open;     // connections that are QUIET or ASKED
+    int open;     // connections in that state
 };
 
-// Makes a pool of `idle` connections that never ask and `active` that do, all
-// of them closed. pool_destroy() frees it, also after a failure.
-int pool_create(struct pool *pool, int idle, int active);
+// Makes a pool of `idle` connections that never ask and `stream` that do, with
+// up to `depth` requests under way on each; all of them closed. pool_destroy()
+// frees it, also after a failure.
+int pool_create(struct pool *pool, int idle, int stream, int depth);
 void pool_destroy(struct pool *pool);
 
 // Begins to open a closed connection. An event tells when it is done; then call
@@ -38,21 +40,22 @@ int pool_opened(struct pool *pool, struct connection *c);
 // server's queue can take. Returns -1 after a failure; call it again to go on.
 int pool_open_some(struct pool *pool);
 
-// Sends a request, or with pool_push() the rest of one, after an event that
-// says that there is room.
-int pool_ask(struct pool *pool, struct connection *c, struct request *request);
+// Sends a request `count` times as connection_ask() does or, with pool_push(),
+// the rest of it after an event that says that there is room.
+int pool_ask(struct pool *pool, struct connection *c, struct request *request,
+             int count, int64_t due_ns);
 int pool_push(struct pool *pool, struct connection *c);
 
-// The request under way has its reply: the connection is QUIET.
+// The oldest request of a connection has its reply.
 void pool_answered(struct connection *c);
 
-// Closes a connection, if it is not closed, and ends its request. Leaves errno
+// Closes a connection, if it is not closed, and ends its requests. Leaves errno
 // alone.
 void pool_drop(struct pool *pool, struct connection *c);
 
-// Waits for at most `timeout_ms` for events; `data.ptr` is the connection.
-// Returns how many there are, -1 with EINTR when a signal came first.
+// Waits for at most `timeout_ns` for events; `data.ptr` is the connection. Returns how many events there are, -1 with
+// EINTR when a signal came first.
 int pool_wait(struct pool *pool, struct epoll_event *events, int size,
-              int timeout_ms);
+              int64_t timeout_ns);
 
 #endif

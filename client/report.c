@@ -43,12 +43,17 @@ static void print_title(FILE *file, const struct options *opt,
                         const struct result *r)
 {
     bool named = strcmp(opt->model, "-") != 0;
-    fprintf(file, "\n%s%s%s:%s, closed loop: %s fib(%d)",
-            named ? opt->model : "", named ? " at " : "", opt->host, opt->port,
+    fprintf(file, "\n%s%s%s:%s, %s loop: %s fib(%d)", named ? opt->model : "",
+            named ? " at " : "", opt->host, opt->port,
+            r->open_loop ? "open" : "closed",
             text_count((uint64_t)r->connections, "connection asks for",
                        "connections ask for")
                 .s,
             opt->n);
+    if (r->open_loop)
+        fprintf(file, "\n%s per second in all, %s",
+                text_count((uint64_t)opt->rate, "request", "requests").s,
+                opt->poisson ? "at random times (Poisson)" : "evenly spaced");
     if (r->idle > 0)
         fprintf(file, ", %s silent",
                 text_count((uint64_t)r->idle, "more is", "more are").s);
@@ -126,6 +131,9 @@ static void print_problems(FILE *file, const struct options *opt,
     print_problem(file, r->timeouts, "request was given up after --timeout",
                   "requests were given up after --timeout");
     print_unanswered(file, r);
+    print_problem(file, r->unsent,
+                  "request was due and found no free connection in time",
+                  "requests were due and found no free connection in time");
     print_failures(file, r);
     if (opt->server_pid != 0 && r->measured && !r->server_known)
         fprintf(file,
@@ -148,15 +156,29 @@ static void print_replies(FILE *file, const struct result *r)
     fputc('\n', file);
 }
 
-static void print_latency(FILE *file, const struct result *r)
+static void print_percentiles(FILE *file, const struct histogram *h,
+                              const char *what)
 {
-    const struct histogram *h = &r->latency;
-    fprintf(file, "  latency     %9s %9s %9s %9s %9s\n", "p50", "p90", "p99",
-            "p99.9", "max");
-    fprintf(file, "              %9s %9s %9s %9s %9s   from request to reply\n",
+    fprintf(file, "              %9s %9s %9s %9s %9s   %s\n",
             text_percentile(h, 50).s, text_percentile(h, 90).s,
             text_percentile(h, 99).s, text_percentile(h, 99.9).s,
-            text_duration((double)h->max).s);
+            text_duration((double)h->max).s, what);
+}
+
+static void print_latency(FILE *file, const struct result *r)
+{
+    fprintf(file, "  latency     %9s %9s %9s %9s %9s\n", "p50", "p90", "p99",
+            "p99.9", "max");
+    if (!r->open_loop) {
+        print_percentiles(file, &r->latency, "from request to reply");
+        return;
+    }
+    print_percentiles(file, &r->latency, "from due to reply");
+    print_percentiles(file, &r->service, "from sent to reply");
+    print_percentiles(file, &r->lateness, "sent late, by us");
+    if (r->queued > 0)
+        fprintf(file, "              %s due while no connection was free\n",
+                text_count(r->queued, "request was", "requests were").s);
 }
 
 static void print_server(FILE *file, const struct result *r)

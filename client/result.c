@@ -13,7 +13,7 @@ void result_count_failure(struct result *r, int error)
 }
 
 void result_count_right(struct result *r, struct connection *c,
-                        int64_t latency_ns, bool in_window)
+                        const struct sample *sample, bool in_window)
 {
     if (in_window) {
         r->right++;
@@ -21,7 +21,19 @@ void result_count_right(struct result *r, struct connection *c,
     } else {
         r->late++;
     }
-    histogram_add(&r->latency, (uint64_t)latency_ns);
+    histogram_add(&r->latency, (uint64_t)(sample->done_ns - sample->due_ns));
+    if (r->open_loop)
+        histogram_add(&r->service,
+                      (uint64_t)(sample->done_ns - sample->sent_ns));
+}
+
+void result_count_lateness(struct result *r, const struct pending *request,
+                           int64_t ready_ns)
+{
+    bool queued = ready_ns > request->due_ns;
+    int64_t could_ns = queued ? ready_ns : request->due_ns;
+    r->queued += queued;
+    histogram_add(&r->lateness, (uint64_t)(request->sent_ns - could_ns));
 }
 
 void result_count_bad(struct result *r, enum reply_verdict verdict)
@@ -32,13 +44,28 @@ void result_count_bad(struct result *r, enum reply_verdict verdict)
         r->wrong++;
 }
 
-// Enters what is still unanswered, at its age.
-static void count_unanswered(struct result *r, int64_t age_ns)
+static void count_age(struct result *r, int64_t age_ns)
 {
-    r->unanswered++;
     histogram_add(&r->latency, (uint64_t)age_ns);
     if (age_ns > r->oldest_ns)
         r->oldest_ns = age_ns;
+}
+
+void result_count_unsent(struct result *r, int64_t age_ns)
+{
+    r->unsent++;
+    count_age(r, age_ns);
+}
+
+// Enters what is still unanswered, at its age.
+static void count_unanswered(struct result *r, const struct connection *c,
+                             int64_t now_ns)
+{
+    for (int i = 0; i < c->under_way; i++) {
+        const struct pending *request = &c->pending[(c->oldest + i) % c->depth];
+        r->unanswered++;
+        count_age(r, now_ns - request->due_ns);
+    }
 }
 
 static void count_share(struct result *r, uint64_t replies)
@@ -58,14 +85,14 @@ void result_sum_up(struct result *r, const struct connection *connections,
     r->least = UINT64_MAX;
     for (int i = 0; i < count; i++) {
         const struct connection *c = &connections[i];
-        bool open = connection_is_open(c);
-        if (c->idle) {
+        bool open = c->state == CONNECTION_OPEN;
+        if (c->role == ROLE_IDLE) {
             r->idle_connected += open;
             continue;
         }
         r->connected += open;
-        if (c->state == CONNECTION_ASKED && r->measured)
-            count_unanswered(r, now_ns - c->since_ns);
+        if (r->measured)
+            count_unanswered(r, c, now_ns);
         count_share(r, c->replies);
         sum += (double)c->replies;
         squares += (double)c->replies * (double)c->replies;
@@ -77,7 +104,7 @@ bool result_is_good(const struct result *r)
 {
     return r->measured && !r->gone && r->wrong == 0 && r->error_replies == 0 &&
            r->failed == 0 && r->timeouts == 0 && r->unanswered == 0 &&
-           r->served == r->connections;
+           r->unsent == 0 && r->served == r->connections;
 }
 
 double result_rate(const struct result *r)

@@ -16,8 +16,14 @@
 
 enum { RESULT_ERRNO_MAX = 134 };
 
+// When a request should have been sent, was sent, and had its reply.
+struct sample {
+    int64_t due_ns, sent_ns, done_ns;
+};
+
 // Counts are totals over all connections; nothing is left out.
 struct result {
+    bool open_loop;     // requests were due at times of their own
     bool measured;      // false: the run ended before the window
     bool interrupted;   // ended by the user
     bool gone;          // ended because the server could not be reached
@@ -30,6 +36,8 @@ struct result {
     uint64_t failed;      // connections that broke, or could not be made
     uint64_t timeouts;    // requests given up after --timeout
     uint64_t unanswered;  // requests still under way at the very end
+    uint64_t unsent;      // requests that were due and never sent
+    uint64_t queued;      // requests that were due before a connection was free
     int64_t oldest_ns;    // the age of the oldest of these
     uint64_t failed_by_errno[RESULT_ERRNO_MAX];  // [0]: closed by the server
     int connections, idle;                       // as asked for
@@ -40,10 +48,14 @@ struct result {
     double jain;              // fairness over connections, 1 is equal
     double client_cpu_share;  // of one core; 1: the client set the limit
     bool server_known;
-    struct usage server;       // from before the window to after the grace
-    double server_wall_s;      // from the window's begin to the last reply
-    struct histogram latency;  // in ns; what was given up or is unanswered at
-                               // its age
+    struct usage server;   // from before the window to after the grace
+    double server_wall_s;  // from the window's begin to the last reply
+    // In ns, from when a request was due, which in a closed loop is when it was
+    // sent; what was given up or is unanswered, at its age.
+    struct histogram latency;
+    // In an open loop only: the same from when it was sent, answered only; and
+    // how late we were to send what was due when a connection was free.
+    struct histogram service, lateness;
 };
 
 // Counts a connection that broke, or could not be made, because of `error` (0:
@@ -52,7 +64,15 @@ void result_count_failure(struct result *r, int error);
 
 // Counts a right reply on `c`, and its latency; `in_window` or in the grace.
 void result_count_right(struct result *r, struct connection *c,
-                        int64_t latency_ns, bool in_window);
+                        const struct sample *sample, bool in_window);
+
+// Counts how late a request of an open loop was sent, on a connection that had
+// room for it from `ready_ns` on.
+void result_count_lateness(struct result *r, const struct pending *request,
+                           int64_t ready_ns);
+
+// Counts a request that was due and never sent, at its age.
+void result_count_unsent(struct result *r, int64_t age_ns);
 
 // Counts a reply that was not right.
 void result_count_bad(struct result *r, enum reply_verdict verdict);

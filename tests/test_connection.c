@@ -60,20 +60,32 @@ static void test_to_itself(void)
 
 static void test_good(void)
 {
-    struct connection c = {0};
+    struct pending pending[3];
+    struct connection c = {.depth = 3, .pending = pending};
     struct request request;
-    char text[REQUEST_SIZE] = "", reply[16] = "";
+    char text[16] = "", reply[16] = "";
     request_make(&request, 30);
     int listener = bound_socket();
     listen(listener, 1);
 
-    ok(open_error(&c) == 0 && c.state == CONNECTION_QUIET, "a server: open");
+    ok(open_error(&c) == 0 && c.state == CONNECTION_OPEN, "a server: open");
     int server = accept(listener, NULL, NULL);
-    ok(connection_ask(&c, &request) == 0 && c.state == CONNECTION_ASKED &&
-           c.unsent == 0 && c.since_ns > 0,
-       "a request is sent, and its time taken");
+    ok(connection_ask(&c, &request, 1, 5) == 0 && c.under_way == 1 &&
+           c.unsent == 0 && connection_oldest(&c)->due_ns == 5 &&
+           connection_oldest(&c)->sent_ns > 5,
+       "a request is sent, and its times are known");
     ok(recv(server, text, sizeof text, 0) == 3 && strcmp(text, "30\n") == 0,
        "it is a line");
+    ok(connection_ask(&c, &request, 2, 0) == 0 && !connection_has_room(&c) &&
+           recv(server, text, sizeof text, 0) == 6 &&
+           strcmp(text, "30\n30\n") == 0,
+       "two more at once, and there is no more room");
+    connection_answered(&c);
+    ok(connection_has_room(&c) && connection_ask(&c, &request, 1, 9) == 0 &&
+           connection_newest(&c)->due_ns == 9 &&
+           connection_oldest(&c)->due_ns == connection_oldest(&c)->sent_ns,
+       "replies are for the oldest, which make room for the newest");
+    (void)!recv(server, text, sizeof text, 0);
     ok(connection_receive(&c, reply, sizeof reply) == -1 && errno == EAGAIN,
        "no reply yet");
     close(server);

@@ -444,7 +444,8 @@ static void test_window(void)
        "20 connections that take 10 ms each to be accepted are all there when "
        "50 ms are measured");
     hello = greet_only_first;
-    o = RUN(right, "-c", "3", "--warmup", "0", "-d", "100ms", "--grace", "0");
+    o = RUN(right, "-c", "3", "--warmup", "0", "-d", "100ms", "--grace",
+            "200ms");
     ok(o.status == 1 && column(&o, "greeted") == 1 &&
            column(&o, "served") == 1 && column(&o, "unanswered") == 2 &&
            column(&o, "requests") > 0,
@@ -482,6 +483,50 @@ static void test_usage_of_server(void)
            near(column(&o, "server_cpu_us_per_req") * column(&o, "replies"),
                 cpu_s * 1e6, 0.1 * cpu_s * 1e6 + 2000),
        "the CPU time of a request is that by all replies");
+}
+
+// ---- Open loop
+
+// 100 requests are due while the server stands still for 300 ms. In a closed
+// loop one request sees that; in an open one all that were due meanwhile.
+static void test_open_loop(void)
+{
+    struct outcome o = RUN(right, "-R", "500", "-n", "100", "-c", "4");
+    ok(o.status == 0 && column(&o, "requests") == 100 &&
+           column(&o, "rate") == 500 && column(&o, "unsent") == 0 &&
+           column(&o, "duration_s") >= 99.0 / 500,
+       "a hundred requests at 500 a second take 198 ms at least");
+    o = RUN(right, "-R", "500", "-d", "400ms", "--warmup", "0", "--arrivals",
+            "poisson");
+    ok(o.status == 0 && column(&o, "poisson") == 1 &&
+           column(&o, "requests") + column(&o, "late") > 120 &&
+           column(&o, "requests") + column(&o, "late") < 290,
+       "some two hundred in 400 ms if they come at random");
+    o = RUN(stall_once, "-n", "200", "-R", "500", "-c", "1");
+    ok(o.status == 0 && column(&o, "p50_us") > 10000 &&
+           column(&o, "p50_us") > 3 * column(&o, "service_p50_us") &&
+           column(&o, "queued") >= 100,
+       "what was due while the server stood still waited");
+    ok(column(&o, "max_us") >= 290000 && column(&o, "service_max_us") >= 290000,
+       "in both views one took 300 ms");
+    o = RUN(stall_once, "-n", "200", "-c", "1");
+    ok(column(&o, "p90_us") < 100000 &&
+           near(column(&o, "p50_us"), column(&o, "service_p50_us"), 0.01),
+       "a closed loop has one view, and hides it");
+}
+
+// Replies take 20 ms, and one connection asks: 50 a second, when 500 are due.
+static void test_overload(void)
+{
+    struct outcome o = RUN(slow, "-R", "500", "-c", "1", "-d", "400ms",
+                           "--warmup", "0", "--grace", "100ms");
+    double all = column(&o, "requests") + column(&o, "late") +
+                 column(&o, "unanswered") + column(&o, "unsent");
+    ok(o.status == 1 && near(all, 200, 1) && column(&o, "unsent") > 100,
+       "200 were due in 400 ms: answered, late, unanswered or never sent");
+    ok(column(&o, "samples") == all && column(&o, "max_us") >= 400000,
+       "all are in the latency, at their age");
+    ok(strstr(o.out, "found no free connection") != NULL, "and in the report");
 }
 
 // ---- What is said, and where
@@ -619,6 +664,7 @@ static void test_bad_command_lines(const char *target)
         {"-d", "0", "--duration"},      {"-d", "1y", "--duration"},
         {"-d", "0x1s", "--duration"},   {"-n", "-1", "--requests"},
         {"-n", "1.5", "--requests"},    {"--timeout", "0", "--timeout"},
+        {"-R", "0", "--rate"},          {"--arrivals", "x", "--arrivals"},
         {"--label", "x", "--label"},    {"--label", "a=\xc3\xa4", "--label"},
         {"--label", "a=b,c", "--label"}};
     int count = sizeof bad / sizeof bad[0];
@@ -666,6 +712,8 @@ int main(int argc, char **argv)
     test_bad_servers();
     test_window();
     test_usage_of_server();
+    test_open_loop();
+    test_overload();
     test_output();
     test_no_server();
     test_command_line();

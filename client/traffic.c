@@ -1,0 +1,263 @@
+// traffic.c - who asks when, and what the replies mean.
+//
+// Each event is a reply that can be read, and reading it sends the next
+// request. That makes two system calls per request, and a part of an
+// epoll_wait() that is the smaller the more connections there are.
+
+#include "traffic.h"
+
+#include <errno.h>
+
+#include "report.h"
+
+enum { RECEIVE_SIZE = 4096 };
+
+#define CONNECT_NS MS(5000)  // for one connection
+#define REOPEN_NS MS(100)    // after a failure
+
+void traffic_fail(struct run *run, int error)
+{
+    run->last_error = error;
+    if (run->reached)
+        result_count_failure(run->result, error);
+}
+
+// ---- Requests
+
+static bool is_open_loop(const struct run *run)
+{
+    return run->opt->rate > 0;
+}
+
+void traffic_begin_schedule(struct run *run, int64_t now_ns)
+{
+    if (is_open_loop(run))
+        schedule_begin(&run->schedule, (double)run->opt->rate,
+                       run->opt->poisson, now_ns);
+}
+
+// How many more may be sent in this phase. In the grace of an open loop, what
+// was due before it still is.
+static uint64_t left_to_ask(const struct run *run)
+{
+    uint64_t max = (uint64_t)run->opt->requests;
+    bool owing = run->phase == PHASE_MEASURE ||
+                 (run->phase == PHASE_GRACE && is_open_loop(run));
+
+    if (run->phase == PHASE_WARMUP)
+        return run->opt->warmup_ns > 0 ? UINT64_MAX : 0;
+    if (!owing || (is_open_loop(run) && run->schedule.due_ns >= run->end_ns))
+        return 0;
+    return max == 0 ? UINT64_MAX : max - run->asked;
+}
+
+bool traffic_is_over(const struct run *run)
+{
+    return left_to_ask(run) == 0 && run->request.under_way == 0;
+}
+
+int64_t traffic_next_ns(const struct run *run)
+{
+    const struct connection *c = queue_first(&run->ready);
+    if (c == NULL || left_to_ask(run) == 0)
+        return INT64_MAX;
+    if (is_open_loop(run) && run->schedule.due_ns > c->ready_ns)
+        return run->schedule.due_ns;
+    return c->ready_ns;
+}
+
+static void ask(struct run *run, struct connection *c, struct request *request,
+                int count, int64_t due_ns)
+{
+    if (pool_ask(&run->pool, c, request, count, due_ns) != 0)
+        traffic_fail(run, errno);
+}
+
+// A connection with room asks one request that is due, or all it has room for.
+static void ask_next(struct run *run, struct connection *c)
+{
+    uint64_t left = left_to_ask(run);
+    int count = c->depth - c->under_way;
+    int64_t due_ns = 0, ready_ns = c->ready_ns;
+
+    if (is_open_loop(run)) {
+        count = 1;
+        due_ns = schedule_take(&run->schedule);
+    } else if ((uint64_t)count > left) {
+        count = (int)left;
+    }
+    if (run->phase >= PHASE_MEASURE)
+        run->asked += (uint64_t)count;
+    ask(run, c, &run->request, count, due_ns);
+    if (is_open_loop(run) && run->phase >= PHASE_MEASURE && c->under_way > 0)
+        result_count_lateness(run->result, connection_newest(c), ready_ns);
+    if (connection_has_room(c))
+        queue_add(&run->ready, c, ready_ns);
+}
+
+void traffic_feed(struct run *run, int64_t now_ns)
+{
+    while (traffic_next_ns(run) <= now_ns) {
+        struct connection *c = queue_take(&run->ready);
+        if (connection_has_room(c))
+            ask_next(run, c);
+    }
+}
+
+void traffic_count_unsent(struct run *run, int64_t now_ns)
+{
+    for (; run->result->measured && left_to_ask(run) > 0; run->asked++)
+        result_count_unsent(run->result,
+                            now_ns - schedule_take(&run->schedule));
+}
+
+// ---- Replies
+
+// Whether what becomes of a request is part of the measurement. In a closed
+// loop one of the warm-up is if it ends later: at any moment as many are under
+// way. Not so if exactly N are to be measured.
+static bool is_measured(const struct run *run, const struct pending *request)
+{
+    bool closed = run->opt->requests == 0 && !is_open_loop(run);
+    return run->phase >= PHASE_MEASURE &&
+           (request->sent_ns >= run->begin_ns || closed);
+}
+
+static void count_right(struct run *run, struct connection *c, int64_t now_ns)
+{
+    const struct pending *request = connection_oldest(c);
+    struct sample sample = {request->due_ns, request->sent_ns, now_ns};
+    if (!is_measured(run, request))
+        return;
+    result_count_right(run->result, c, &sample, run->phase == PHASE_MEASURE);
+    progress_count(&run->progress, now_ns - sample.due_ns);
+    if (run->opt->each)
+        report_each(run->opt, now_ns - sample.due_ns);
+}
+
+static void count_reply(struct run *run, struct connection *c,
+                        enum reply_verdict verdict, int64_t now_ns)
+{
+    if (run->phase >= PHASE_MEASURE) {
+        run->result->replies++;
+        run->last_reply_ns = now_ns;
+    }
+    if (verdict == REPLY_RIGHT)
+        count_right(run, c, now_ns);
+    else
+        result_count_bad(run->result, verdict);
+}
+
+static bool is_overdue(const struct run *run, const struct connection *c,
+                       int64_t now_ns)
+{
+    return c->under_way > 0 &&
+           now_ns - connection_oldest(c)->sent_ns >= run->opt->timeout_ns;
+}
+
+// All requests on a connection end with it: each is entered at its age.
+static void give_up(struct run *run, struct connection *c, int64_t now_ns)
+{
+    for (; c->under_way > 0; pool_answered(c)) {
+        run->result->timeouts++;
+        if (is_measured(run, connection_oldest(c)))
+            histogram_add(&run->result->latency,
+                          (uint64_t)(now_ns - connection_oldest(c)->due_ns));
+    }
+    pool_drop(&run->pool, c);
+}
+
+// Judges received bytes, which came at `now_ns`, reply by reply.
+static void take(struct run *run, struct connection *c, const char *bytes,
+                 size_t len, int64_t now_ns)
+{
+    while (len > 0) {
+        enum reply_verdict verdict = REPLY_ENDLESS;  // More than we asked for.
+        size_t used = len;
+        if (c->under_way > 0)
+            used = reply_take(&c->reply, &c->request->wanted, bytes, len,
+                              &verdict);
+        if (verdict == REPLY_INCOMPLETE)
+            return;
+        count_reply(run, c, verdict, now_ns);
+        if (verdict == REPLY_ENDLESS) {
+            pool_drop(&run->pool, c);
+            return;
+        }
+        pool_answered(c);
+        bytes += used;
+        len -= used;
+    }
+}
+
+static void receive(struct run *run, struct connection *c)
+{
+    char buf[RECEIVE_SIZE];
+    long len = connection_receive(c, buf, sizeof buf);
+    int64_t now_ns = clock_now_ns();
+
+    if (len < 0 && errno == EAGAIN)
+        return;
+    if (len <= 0) {
+        traffic_fail(run, len == 0 ? 0 : errno);
+        pool_drop(&run->pool, c);
+    } else if (is_overdue(run, c, now_ns)) {
+        give_up(run, c, now_ns);
+    } else {
+        take(run, c, buf, (size_t)len, now_ns);
+    }
+    if (c->role == ROLE_STREAM && connection_has_room(c))
+        queue_add(&run->ready, c, now_ns);
+    traffic_feed(run, now_ns);
+}
+
+// ---- Connections
+
+static void opened(struct run *run, struct connection *c)
+{
+    if (pool_opened(&run->pool, c) != 0) {
+        traffic_fail(run, errno);
+        return;
+    }
+    run->reached = true;
+    run->alive_ns = c->since_ns;
+    if (c->role == ROLE_IDLE)
+        return;
+    if (run->phase <= PHASE_HELLO)
+        ask(run, c, &run->hello, 1,
+            0);  // It may ask more when this is answered.
+    else
+        queue_add(&run->ready, c, c->since_ns);
+}
+
+void traffic_event(struct run *run, struct connection *c, uint32_t events)
+{
+    if (c->state == CONNECTION_OPENING) {
+        opened(run, c);
+        return;
+    }
+    if (c->state == CONNECTION_CLOSED)
+        return;  // Since these events were fetched.
+    if ((events & EPOLLOUT) && pool_push(&run->pool, c) != 0) {
+        traffic_fail(run, errno);
+        return;
+    }
+    if (events & ~(uint32_t)EPOLLOUT)
+        receive(run, c);
+}
+
+void traffic_look_at(struct run *run, struct connection *c, int64_t now_ns)
+{
+    int64_t age_ns = now_ns - c->since_ns;
+
+    if (is_overdue(run, c, now_ns)) {
+        give_up(run, c, now_ns);
+    } else if (c->state == CONNECTION_OPENING && age_ns >= CONNECT_NS) {
+        pool_drop(&run->pool, c);
+        traffic_fail(run, ETIMEDOUT);
+    } else if (c->state == CONNECTION_CLOSED && age_ns >= REOPEN_NS &&
+               run->phase < PHASE_GRACE) {
+        if (pool_open(&run->pool, c) != 0)
+            traffic_fail(run, errno);
+    }
+}
