@@ -33,6 +33,7 @@ enum connection_state {
 enum connection_role {
     ROLE_STREAM,  // asks, and is measured
     ROLE_IDLE,    // never says anything
+    ROLE_HOG,     // asks for what takes long, to disturb the stream
 };
 
 // The times of a request that is under way.

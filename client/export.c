@@ -116,6 +116,29 @@ static void add_open_loop(struct table *t, const struct options *opt,
     add(t, "unsent", 0, (double)r->unsent);
 }
 
+static void add_stages(struct table *t, const struct options *opt,
+                       const struct result *r)
+{
+    static const char *const names[][3] = {
+        {"rate_before", "p50_before_us", "p99_before_us"},
+        {"rate_during", "p50_during_us", "p99_during_us"},
+        {"rate_after", "p50_after_us", "p99_after_us"},
+    };
+    add(t, "hogs", 0, opt->hogs);
+    add(t, "hog_n", 0, opt->hog_n);
+    add(t, "hog_requests", 0, (double)r->hog_latency.count);
+    add(t, "hog_unanswered", 0, r->hogs_unanswered);
+    add(t, "hog_p50_us", 2, us(histogram_percentile(&r->hog_latency, 50)));
+    add(t, "hog_max_us", 2, us(r->hog_latency.max));
+    add(t, "during_s", 6, r->stages[STAGE_DURING].duration_s);
+    for (int i = STAGE_BEFORE; i <= STAGE_AFTER; i++) {
+        const struct histogram *h = &r->stages[i].latency;
+        add(t, names[i][0], 1, result_stage_rate(r, (enum stage)i));
+        add(t, names[i][1], 2, us(histogram_percentile(h, 50)));
+        add(t, names[i][2], 2, us(histogram_percentile(h, 99)));
+    }
+}
+
 // The order is part of the interface: what is new goes to the end.
 static void fill(struct table *t, const struct options *opt,
                  const struct result *r)
@@ -126,6 +149,7 @@ static void fill(struct table *t, const struct options *opt,
     add_usage(t, r);
     add_rest(t, r);
     add_open_loop(t, opt, r);
+    add_stages(t, opt, r);
 }
 
 // ---- CSV

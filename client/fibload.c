@@ -1,14 +1,15 @@
 // fibload.c - the load client: asks a fib server, checks, measures, reports.
 //
-//     options.c      the command line        startup.c     what must be right
+//     options.c      the command line        clock.c       what time it is
 //     load.c         the loop                phases.c      part by part
 //     traffic.c      who asks when           schedule.c    when it is due
+//     stages.c       before, during, after   report.c      the summary
 //     pool.c         all connections         connection.c  one of them
-//     queue.c        who is next             clock.c       what time it is
-//     reply.c        one reply, checked      usage.c       the server's cost
+//     queue.c        who is next             reply.c       one reply, checked
 //     result.c       what is counted         histogram.c   many latencies
-//     report.c       the summary             progress.c    a line now and then
-//     export.c       CSV and JSON            text.c        numbers for people
+//     usage.c        the server's cost       export.c      CSV and JSON
+//     progress.c     a line now and then     text.c        numbers for people
+//     startup.c      what must be right before all that
 
 #include <errno.h>
 #include <signal.h>

@@ -55,17 +55,23 @@ static int prepare(struct run *run)
 
     *run->result = (struct result){.connections = opt->connections,
                                    .idle = opt->idle,
+                                   .hogs = opt->hogs,
                                    .open_loop = opt->rate > 0};
     prctl(PR_SET_TIMERSLACK, 1);  // Else the kernel adds 50 us to any sleep.
     request_make(&run->hello, HELLO_N);
     request_make(&run->request, opt->n);
+    request_make(&run->hog, opt->hog_n);
     // Often enough for a timeout to be noticed soon after it.
     run->look_interval_ns = opt->timeout_ns / 4;
     if (run->look_interval_ns > LOOK_MAX_NS)
         run->look_interval_ns = LOOK_MAX_NS;
     if (queue_create(&run->ready, opt->connections) != 0)
         return -1;
-    return pool_create(&run->pool, opt->idle, opt->connections, 1);
+    return pool_create(&run->pool,
+                       &(struct pool_plan){.idle = opt->idle,
+                                           .stream = opt->connections,
+                                           .hogs = opt->hogs,
+                                           .depth = 1});
 }
 
 int load_run(const struct options *opt, const struct addrinfo *target,

@@ -30,6 +30,7 @@ static struct options options = {
     .host = "127.0.0.1",
     .connections = 10,
     .n = 1,
+    .hog_n = 40,
     .duration_ns = -1,
     .warmup_ns = -1,
     .interval_ns = -1,
@@ -204,6 +205,11 @@ static const struct rule rules[] = {
     {"idle", 0, "N", "N more connections that never say anything; they\n"
                      "are opened first (0)",
      parse_count, &options.idle, 0, CONNECTIONS_MAX},
+    {"hogs", 0, "N", "N more connections that ask for something longer, one\n"
+                     "request after the other, in the middle third (0)",
+     parse_count, &options.hogs, 0, CONNECTIONS_MAX},
+    {"hog-fib", 0, "N", "which fib the hogs ask for (40)",
+     parse_int, &options.hog_n, 1, N_MAX},
     {"warmup", 0, "T", "requests before the measurement (500ms; 0 with -n\n"
                        "or --each)",
      parse_time, &options.warmup_ns, 0, TIME_MAX_NS},
@@ -318,6 +324,9 @@ static void parse_target(char *text)
 static void fill_in(struct options *opt)
 {
     bool counted = opt->requests > 0;
+    if (opt->hogs > 0 && counted && opt->duration_ns < 0)
+        fail(&(struct rule){.name = "hogs", .help = ""},
+             "a duration (-d) whose middle third is theirs", "-n alone");
     if (counted && opt->requests < opt->connections)
         opt->connections = (int)opt->requests;  // More would have no work.
     if (opt->duration_ns < 0)

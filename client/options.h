@@ -22,6 +22,8 @@ struct options {
     int connections;
     int idle;  // extra connections that stay silent
     int n;     // which fib
+    int hogs;  // extra connections that disturb in the middle of the window
+    int hog_n;
     int64_t duration_ns;
     int64_t requests;  // stop after so many; 0: no limit
     int64_t rate;      // requests per second in all; 0: closed loop

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <signal.h>
 
+#include "stages.h"
 #include "traffic.h"
 
 enum { HELLO_WARMUPS = 2 };  // how long it may take, as multiple of the warm-up
@@ -100,12 +101,14 @@ static void begin_measuring(struct run *run)
     run->begin_ns = clock_now_ns();
     run->end_ns = run->phase_end_ns;
     progress_begin(&run->progress, run->opt, run->begin_ns);
+    stages_begin(run);
     traffic_begin_schedule(run, run->begin_ns);
 }
 
 static void end_measuring(struct run *run)
 {
     struct result *r = run->result;
+    stages_end(run);
     r->client_cpu_share = clock_seconds(clock_cpu_ns() - run->begin_cpu_ns);
     if (clock_now_ns() < run->end_ns)
         run->end_ns = clock_now_ns();
@@ -148,8 +151,8 @@ static bool phase_is_done(struct run *run, int64_t now_ns)
         return time_is_up || (run->opt->requests > 0 && traffic_is_over(run));
     case PHASE_SETTLE:
     case PHASE_GRACE:
-        return time_is_up ||
-               (traffic_is_over(run) && run->hello.under_way == 0);
+        return time_is_up || (traffic_is_over(run) &&
+                              run->hello.under_way + run->hog.under_way == 0);
     case PHASE_WARMUP:
     case PHASE_OVER:
         break;
@@ -207,8 +210,10 @@ bool phases_advance(struct run *run, int64_t now_ns)
         cut_short(run);
     while (run->phase != PHASE_OVER && phase_is_done(run, now_ns))
         begin_next_phase(run);
-    if (run->phase == PHASE_MEASURE)
+    if (run->phase == PHASE_MEASURE) {
+        stages_tick(run, now_ns);
         progress_tick(&run->progress, run->result, now_ns);
+    }
     return run->phase != PHASE_OVER;
 }
 
@@ -217,7 +222,10 @@ int64_t phases_next_ns(const struct run *run)
     int64_t next_ns = run->look_ns;
     if (run->phase_end_ns < next_ns)
         next_ns = run->phase_end_ns;
-    if (run->phase == PHASE_MEASURE && run->progress.due_ns < next_ns)
+    if (run->phase != PHASE_MEASURE)
+        return next_ns;
+    if (run->progress.due_ns < next_ns)
         next_ns = run->progress.due_ns;
-    return next_ns;
+    int64_t stage_ns = stages_next_ns(run);
+    return stage_ns < next_ns ? stage_ns : next_ns;
 }

@@ -9,20 +9,27 @@
 
 enum { OPENING_AT_ONCE = 128 };  // more would overrun a backlog
 
-int pool_create(struct pool *pool, int idle, int stream, int depth)
+static enum connection_role role_at(const struct pool_plan *plan, int i)
 {
-    size_t count = (size_t)idle + (size_t)stream;
-    *pool = (struct pool){.count = (int)count};
+    if (i < plan->idle)
+        return ROLE_IDLE;
+    return i < plan->idle + plan->stream ? ROLE_STREAM : ROLE_HOG;
+}
+
+int pool_create(struct pool *pool, const struct pool_plan *plan)
+{
+    *pool = (struct pool){.count = plan->idle + plan->stream + plan->hogs};
+    size_t count = (size_t)pool->count, depth = (size_t)plan->depth;
     pool->epoll = epoll_create1(EPOLL_CLOEXEC);
     pool->connections = calloc(count, sizeof *pool->connections);
-    pool->pending = calloc(count * (size_t)depth, sizeof *pool->pending);
+    pool->pending = calloc(count * depth, sizeof *pool->pending);
     if (pool->epoll < 0 || pool->connections == NULL || pool->pending == NULL)
         return -1;
     for (int i = 0; i < pool->count; i++) {
         struct connection *c = &pool->connections[i];
-        c->role = i < idle ? ROLE_IDLE : ROLE_STREAM;
+        c->role = role_at(plan, i);
         c->depth = (uint16_t)depth;
-        c->pending = pool->pending + (size_t)i * (size_t)depth;
+        c->pending = pool->pending + (size_t)i * depth;
     }
     return 0;
 }

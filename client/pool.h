@@ -17,7 +17,7 @@
 struct pool {
     const struct addrinfo *address;  // where new connections go; not ours
     int epoll;
-    struct connection *connections;  // first the idle ones, then the stream
+    struct connection *connections;  // idle ones, stream, hogs
     struct pending *pending;         // of all of them
     int count;
     int tried;    // connections that pool_open() was called for
@@ -25,10 +25,15 @@ struct pool {
     int open;     // connections in that state
 };
 
-// Makes a pool of `idle` connections that never ask and `stream` that do, with
-// up to `depth` requests under way on each; all of them closed. pool_destroy()
-// frees it, also after a failure.
-int pool_create(struct pool *pool, int idle, int stream, int depth);
+// How many connections of which role there are to be.
+struct pool_plan {
+    int idle, stream, hogs;
+    int depth;  // requests that may be under way on each
+};
+
+// Makes a pool of closed connections. pool_destroy() frees it, also after a
+// failure.
+int pool_create(struct pool *pool, const struct pool_plan *plan);
 void pool_destroy(struct pool *pool);
 
 // Begins to open a closed connection. An event tells when it is done; then call

@@ -134,6 +134,9 @@ static void print_problems(FILE *file, const struct options *opt,
     print_problem(file, r->unsent,
                   "request was due and found no free connection in time",
                   "requests were due and found no free connection in time");
+    print_problem(file, (uint64_t)r->hogs_unanswered,
+                  "hog was still waiting for a reply at the end",
+                  "hogs were still waiting for a reply at the end");
     print_failures(file, r);
     if (opt->server_pid != 0 && r->measured && !r->server_known)
         fprintf(file,
@@ -181,6 +184,30 @@ static void print_latency(FILE *file, const struct result *r)
                 text_count(r->queued, "request was", "requests were").s);
 }
 
+// What the stream had before, during and after the hogs.
+static void print_hogs(FILE *file, const struct options *opt,
+                       const struct result *r)
+{
+    static const char *const names[] = {"before", "during", "after"};
+    const struct histogram *h = &r->hog_latency;
+
+    fprintf(file,
+            "  hogs        %d asked for fib(%d): %s, median %s, longest %s\n",
+            r->hogs, opt->hog_n, text_count(h->count, "reply", "replies").s,
+            text_duration((double)histogram_percentile(h, 50)).s,
+            text_duration((double)h->max).s);
+    for (int i = STAGE_BEFORE; i <= STAGE_AFTER; i++) {
+        const struct stage_result *s = &r->stages[i];
+        if (s->duration_s > 0)
+            fprintf(
+                file, "              %s them, %s: %s/s, p50 %s, p99 %s\n",
+                names[i], text_duration(s->duration_s * CLOCK_NS_PER_S).s,
+                text_number((uint64_t)result_stage_rate(r, (enum stage)i)).s,
+                text_percentile(&s->latency, 50).s,
+                text_percentile(&s->latency, 99).s);
+    }
+}
+
 static void print_server(FILE *file, const struct result *r)
 {
     const struct usage *u = &r->server;
@@ -214,6 +241,8 @@ void report_summary(const struct options *opt, const struct result *r)
         print_replies(file, r);
     if (r->latency.count > 0)
         print_latency(file, r);
+    if (r->hogs > 0 && r->measured)
+        print_hogs(file, opt, r);
     if (r->server_known)
         print_server(file, r);
     if (r->measured)

@@ -21,10 +21,17 @@ void result_count_right(struct result *r, struct connection *c,
     } else {
         r->late++;
     }
-    histogram_add(&r->latency, (uint64_t)(sample->done_ns - sample->due_ns));
+    uint64_t latency_ns = (uint64_t)(sample->done_ns - sample->due_ns);
+    histogram_add(&r->latency, latency_ns);
+    histogram_add(&r->stages[r->stage].latency, latency_ns);
     if (r->open_loop)
         histogram_add(&r->service,
                       (uint64_t)(sample->done_ns - sample->sent_ns));
+}
+
+void result_count_hog(struct result *r, int64_t latency_ns)
+{
+    histogram_add(&r->hog_latency, (uint64_t)latency_ns);
 }
 
 void result_count_lateness(struct result *r, const struct pending *request,
@@ -86,10 +93,10 @@ void result_sum_up(struct result *r, const struct connection *connections,
     for (int i = 0; i < count; i++) {
         const struct connection *c = &connections[i];
         bool open = c->state == CONNECTION_OPEN;
-        if (c->role == ROLE_IDLE) {
-            r->idle_connected += open;
+        r->idle_connected += open && c->role == ROLE_IDLE;
+        r->hogs_unanswered += c->under_way > 0 && c->role == ROLE_HOG;
+        if (c->role != ROLE_STREAM)
             continue;
-        }
         r->connected += open;
         if (r->measured)
             count_unanswered(r, c, now_ns);
@@ -104,12 +111,19 @@ bool result_is_good(const struct result *r)
 {
     return r->measured && !r->gone && r->wrong == 0 && r->error_replies == 0 &&
            r->failed == 0 && r->timeouts == 0 && r->unanswered == 0 &&
-           r->unsent == 0 && r->served == r->connections;
+           r->unsent == 0 && r->hogs_unanswered == 0 &&
+           r->served == r->connections;
 }
 
 double result_rate(const struct result *r)
 {
     return r->duration_s > 0 ? (double)r->right / r->duration_s : 0;
+}
+
+double result_stage_rate(const struct result *r, enum stage stage)
+{
+    const struct stage_result *s = &r->stages[stage];
+    return s->duration_s > 0 ? (double)s->latency.count / s->duration_s : 0;
 }
 
 double result_server_cpu_us(const struct result *r)

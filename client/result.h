@@ -21,6 +21,15 @@ struct sample {
     int64_t due_ns, sent_ns, done_ns;
 };
 
+// The thirds of the window; see stages.h.
+enum stage { STAGE_BEFORE, STAGE_DURING, STAGE_AFTER, STAGE_OVER };
+
+// What the stream had meanwhile.
+struct stage_result {
+    double duration_s;
+    struct histogram latency;  // in ns, of correct replies
+};
+
 // Counts are totals over all connections; nothing is left out.
 struct result {
     bool open_loop;     // requests were due at times of their own
@@ -56,6 +65,11 @@ struct result {
     // In an open loop only: the same from when it was sent, answered only; and
     // how late we were to send what was due when a connection was free.
     struct histogram service, lateness;
+    enum stage stage;
+    struct stage_result stages[STAGE_OVER + 1];  // OVER: within the grace
+    int hogs;                                    // as asked for
+    int hogs_unanswered;  // hogs whose last request was, at the very end
+    struct histogram hog_latency;  // in ns, of correct replies
 };
 
 // Counts a connection that broke, or could not be made, because of `error` (0:
@@ -65,6 +79,9 @@ void result_count_failure(struct result *r, int error);
 // Counts a right reply on `c`, and its latency; `in_window` or in the grace.
 void result_count_right(struct result *r, struct connection *c,
                         const struct sample *sample, bool in_window);
+
+// Counts a right reply to a hog: they are in no other figure.
+void result_count_hog(struct result *r, int64_t latency_ns);
 
 // Counts how late a request of an open loop was sent, on a connection that had
 // room for it from `ready_ns` on.
@@ -88,6 +105,9 @@ bool result_is_good(const struct result *r);
 
 // Correct replies per second, within the window.
 double result_rate(const struct result *r);
+
+// Correct replies per second within a stage.
+double result_stage_rate(const struct result *r, enum stage stage);
 
 // CPU time of the server for each reply, in microseconds. 0 if unknown.
 double result_server_cpu_us(const struct result *r);

@@ -2,6 +2,7 @@
 //
 //     load.c      waits for events and for the time
 //     phases.c    what part of the run it is, and when the next one begins
+//     stages.c    the thirds of the window, and when the hogs come
 //     traffic.c   who asks when, and what the replies mean
 
 #ifndef RUN_H
@@ -33,7 +34,7 @@ struct run {
     struct result *result;
     struct pool pool;
     struct queue ready;  // connections of the stream with room for a request
-    struct request hello, request;
+    struct request hello, request, hog;
     struct schedule schedule;             // open loop only
     const struct addrinfo *next_address;  // to try, if the last is no good
     enum phase phase;
@@ -44,6 +45,7 @@ struct run {
     int64_t alive_ns;          // when a connection was last seen open
     uint64_t asked;            // requests sent since the window began
     int64_t begin_ns, end_ns;  // of the window
+    int64_t stage_ns;          // when the current stage began
     int64_t begin_cpu_ns;
     int64_t last_reply_ns;
     struct usage server_before;

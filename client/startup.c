@@ -33,7 +33,7 @@ struct addrinfo *startup_resolve(const struct options *opt)
 void startup_descriptors(const struct options *opt)
 {
     struct rlimit limit = {0};
-    int count = opt->connections + opt->idle;
+    int count = opt->connections + opt->idle + opt->hogs;
     rlim_t wanted = (rlim_t)count + OWN_DESCRIPTORS;
     getrlimit(RLIMIT_NOFILE, &limit);
     if (limit.rlim_cur < wanted && limit.rlim_max >= wanted) {

@@ -9,6 +9,7 @@
 #include <errno.h>
 
 #include "report.h"
+#include "stages.h"
 
 enum { RECEIVE_SIZE = 4096 };
 
@@ -104,6 +105,24 @@ void traffic_feed(struct run *run, int64_t now_ns)
     }
 }
 
+// A connection has room: it asks at once, or when its turn comes.
+static void go_on(struct run *run, struct connection *c, int64_t now_ns)
+{
+    if (!connection_has_room(c))
+        return;
+    if (c->role == ROLE_STREAM)
+        queue_add(&run->ready, c, now_ns);
+    else if (c->role == ROLE_HOG && stages_hogs_ask(run, now_ns))
+        ask(run, c, &run->hog, 1, 0);
+}
+
+void traffic_feed_hogs(struct run *run, int64_t now_ns)
+{
+    for (int i = 0; run->opt->hogs > 0 && i < run->pool.count; i++)
+        if (run->pool.connections[i].role == ROLE_HOG)
+            go_on(run, &run->pool.connections[i], now_ns);
+}
+
 void traffic_count_unsent(struct run *run, int64_t now_ns)
 {
     for (; run->result->measured && left_to_ask(run) > 0; run->asked++)
@@ -127,7 +146,9 @@ static void count_right(struct run *run, struct connection *c, int64_t now_ns)
 {
     const struct pending *request = connection_oldest(c);
     struct sample sample = {request->due_ns, request->sent_ns, now_ns};
-    if (!is_measured(run, request))
+    if (c->role == ROLE_HOG && run->phase >= PHASE_MEASURE)
+        result_count_hog(run->result, now_ns - sample.sent_ns);
+    if (c->role == ROLE_HOG || !is_measured(run, request))
         return;
     result_count_right(run->result, c, &sample, run->phase == PHASE_MEASURE);
     progress_count(&run->progress, now_ns - sample.due_ns);
@@ -160,7 +181,7 @@ static void give_up(struct run *run, struct connection *c, int64_t now_ns)
 {
     for (; c->under_way > 0; pool_answered(c)) {
         run->result->timeouts++;
-        if (is_measured(run, connection_oldest(c)))
+        if (c->role == ROLE_STREAM && is_measured(run, connection_oldest(c)))
             histogram_add(&run->result->latency,
                           (uint64_t)(now_ns - connection_oldest(c)->due_ns));
     }
@@ -206,8 +227,7 @@ static void receive(struct run *run, struct connection *c)
     } else {
         take(run, c, buf, (size_t)len, now_ns);
     }
-    if (c->role == ROLE_STREAM && connection_has_room(c))
-        queue_add(&run->ready, c, now_ns);
+    go_on(run, c, now_ns);
     traffic_feed(run, now_ns);
 }
 
@@ -227,7 +247,7 @@ static void opened(struct run *run, struct connection *c)
         ask(run, c, &run->hello, 1,
             0);  // It may ask more when this is answered.
     else
-        queue_add(&run->ready, c, c->since_ns);
+        go_on(run, c, c->since_ns);
 }
 
 void traffic_event(struct run *run, struct connection *c, uint32_t events)

@@ -16,6 +16,9 @@ void traffic_event(struct run *run, struct connection *c, uint32_t events);
 // Sends the requests that it is time for.
 void traffic_feed(struct run *run, int64_t now_ns);
 
+// Lets the hogs ask that have nothing under way.
+void traffic_feed_hogs(struct run *run, int64_t now_ns);
+
 // When traffic_feed() will have something to send, unless an event comes first;
 // INT64_MAX: never.
 int64_t traffic_next_ns(const struct run *run);

@@ -172,18 +172,35 @@ static bool greet_only_first(int fd, int i)
 
 static behaviour *hello = greet;
 
+// Everybody waits while a hog has its 50 ms.
+static bool answer_hog(int fd)
+{
+    usleep(50000);
+    return say(fd, "fib: 6765\n");
+}
+
+// Does what the script says for a line, which is the i-th request.
+static bool answer(int fd, const char *line, behaviour *behave, int *requests)
+{
+    if (strncmp(line, "1\n", 2) == 0)
+        return hello(fd, 0);
+    if (strncmp(line, "20\n", 3) == 0)
+        return answer_hog(fd);
+    return behave(fd, (*requests)++);
+}
+
 // Receives what a client has sent and does what the script says for each line.
 // Returns false when the connection is to be closed.
 static bool converse(int fd, behaviour *behave, int *requests)
 {
-    char buf[512];
+    char buf[512], *line = buf;
     ssize_t got = recv(fd, buf, sizeof buf, 0);
-    for (ssize_t at = 0; at < got; at++) {
-        if (buf[at] != '\n')
+    for (char *c = buf; c < buf + got; c++) {
+        if (*c != '\n')
             continue;
-        bool greeting = at == 1 && buf[0] == '1';
-        if (greeting ? !hello(fd, 0) : !behave(fd, (*requests)++))
+        if (!answer(fd, line, behave, requests))
             return false;
+        line = c + 1;
     }
     return got > 0;
 }
@@ -529,6 +546,28 @@ static void test_overload(void)
     ok(strstr(o.out, "found no free connection") != NULL, "and in the report");
 }
 
+// Two hogs take 50 ms each time, and nobody else is served meanwhile.
+static void test_hogs(void)
+{
+    struct outcome o = RUN(right, "-c", "2", "-d", "900ms", "--warmup", "0",
+                           "--hogs", "2", "--hog-fib", "20");
+    ok(o.status == 0 && column(&o, "hog_requests") >= 2 &&
+           column(&o, "hog_unanswered") == 0 &&
+           column(&o, "hog_p50_us") >= 50000 * 0.98,
+       "hogs have figures of their own");
+    ok(column(&o, "rate_during") * 5 < column(&o, "rate_before") &&
+           column(&o, "rate_after") > 5 * column(&o, "rate_during"),
+       "the stream suffers during, and recovers");
+    ok(column(&o, "p99_during_us") > 40000 && column(&o, "during_s") >= 0.3,
+       "its latency says so");
+    ok(strstr(o.out, "during them") != NULL && strstr(o.out, "hogs") != NULL,
+       "and the report");
+    o = RUN(right, "-c", "2", "-d", "300ms", "--warmup", "0");
+    ok(near(column(&o, "during_s"), 0.1, 0.05) &&
+           column(&o, "rate_during") > 0 && column(&o, "hogs") == 0,
+       "without hogs it is the middle third");
+}
+
 // ---- What is said, and where
 
 static void test_output(void)
@@ -673,7 +712,9 @@ static void test_bad_command_lines(const char *target)
         ok(refused(&o, bad[i][2]) && strstr(o.err, bad[i][1]) != NULL,
            "%s '%s' is refused, by name", bad[i][0], bad[i][1]);
     }
-    struct outcome o = RUN_AT(target, "--nonsense");
+    struct outcome o = RUN_AT(target, "-n", "1", "--hogs", "1");
+    ok(refused(&o, "--hogs"), "so are hogs without a middle");
+    o = RUN_AT(target, "--nonsense");
     ok(refused(&o, "--nonsense"), "so is --nonsense");
     o = RUN_AT(target, "-n", "1", "9999");
     ok(refused(&o, target), "and an argument too many");
@@ -714,6 +755,7 @@ int main(int argc, char **argv)
     test_usage_of_server();
     test_open_loop();
     test_overload();
+    test_hogs();
     test_output();
     test_no_server();
     test_command_line();
