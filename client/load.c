@@ -71,7 +71,7 @@ static int prepare(struct run *run)
                        &(struct pool_plan){.idle = opt->idle,
                                            .stream = opt->connections,
                                            .hogs = opt->hogs,
-                                           .depth = 1});
+                                           .depth = opt->pipeline});
 }
 
 int load_run(const struct options *opt, const struct addrinfo *target,

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "connection.h"
 
 enum {
     EXIT_USAGE = 2,
@@ -31,6 +32,7 @@ static struct options options = {
     .connections = 10,
     .n = 1,
     .hog_n = 40,
+    .pipeline = 1,
     .duration_ns = -1,
     .warmup_ns = -1,
     .interval_ns = -1,
@@ -197,6 +199,8 @@ static const struct rule rules[] = {
     {"rate", 'R', "N", "open loop: N requests per second in all, at times of\n"
                        "their own; what finds no connection free waits",
      parse_large_count, &options.rate, 1, RATE_MAX},
+    {"pipeline", 'P', "N", "requests that may be under way on a connection (1)",
+     parse_int, &options.pipeline, 1, PIPELINE_MAX},
     {"arrivals", 0, "HOW", "with -R: 'const', evenly spaced, or 'poisson', at\n"
                            "random (const)",
      parse_arrivals, NULL, 0, 0},
@@ -357,7 +361,8 @@ static void parse_all(int argc, char **argv)
             known[count++] =
                 (struct option){rules[i].name, rules[i].argument != NULL, NULL,
                                 CHAR_MAX + 1 + i};
-    while ((found = getopt_long(argc, argv, "c:d:n:f:R:", known, NULL)) != -1) {
+    while ((found = getopt_long(argc, argv, "c:d:n:f:R:P:", known, NULL)) !=
+           -1) {
         if (found == '?')
             exit(EXIT_USAGE);  // getopt_long() has said why.
         const struct rule *rule = rule_of(found);

@@ -50,6 +50,8 @@ static void print_title(FILE *file, const struct options *opt,
                        "connections ask for")
                 .s,
             opt->n);
+    if (opt->pipeline > 1)
+        fprintf(file, ", %d at once on each", opt->pipeline);
     if (r->open_loop)
         fprintf(file, "\n%s per second in all, %s",
                 text_count((uint64_t)opt->rate, "request", "requests").s,

@@ -502,6 +502,31 @@ static void test_usage_of_server(void)
        "the CPU time of a request is that by all replies");
 }
 
+// ---- Shapes of the load
+
+static void test_pipeline(void)
+{
+    struct outcome o = RUN(right, "-n", "1000", "-c", "3", "-P", "16");
+    ok(o.status == 0 && column(&o, "requests") == 1000 &&
+           column(&o, "samples") == 1000 && column(&o, "pipeline") == 16,
+       "1000 requests, 16 at once on each connection");
+    o = RUN(every_tenth_wrong, "-n", "1000", "-c", "3", "-P", "16");
+    ok(column(&o, "wrong") == 100 && column(&o, "requests") == 900,
+       "each reply is checked");
+    o = RUN(slow, "-n", "40", "-c", "1", "-P", "4");
+    ok(column(&o, "p50_us") >= 4 * 20000 * 0.98 &&
+           column(&o, "duration_s") >= 40 * 0.02,
+       "with four at once each takes the time of four");
+    o = RUN(silent, "-d", "200ms", "--warmup", "0", "--grace", "0", "-c", "3",
+            "-P", "5");
+    ok(column(&o, "unanswered") == 15 && column(&o, "samples") == 15,
+       "no reply at all: all 15 requests are unanswered");
+    o = RUN(silent, "-n", "8", "--timeout", "100ms", "-c", "2", "-P", "4");
+    ok(column(&o, "timeouts") == 8, "or time out");
+    o = RUN(right, "-n", "500", "-c", "3", "-P", "16", "-R", "5k");
+    ok(o.status == 0 && column(&o, "requests") == 500, "in an open loop too");
+}
+
 // ---- Open loop
 
 // 100 requests are due while the server stands still for 300 ms. In a closed
@@ -753,6 +778,7 @@ int main(int argc, char **argv)
     test_bad_servers();
     test_window();
     test_usage_of_server();
+    test_pipeline();
     test_open_loop();
     test_overload();
     test_hogs();
