@@ -35,6 +35,7 @@ int connection_open(struct connection *c, const struct addrinfo *to)
     c->state = CONNECTION_OPENING;
     c->since_ns = clock_now_ns();
     c->reply.len = 0;
+    c->for_request = false;
     // A request must leave at once, not when the last one is acknowledged.
     if (setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0 &&
         (connect(c->fd, to->ai_addr, to->ai_addrlen) == 0 ||
@@ -82,11 +83,6 @@ const struct pending *connection_oldest(const struct connection *c)
     return &c->pending[c->oldest];
 }
 
-const struct pending *connection_newest(const struct connection *c)
-{
-    return &c->pending[(c->oldest + c->under_way - 1) % c->depth];
-}
-
 int connection_ask(struct connection *c, struct request *request, int count,
                    int64_t due_ns)
 {
@@ -129,6 +125,12 @@ long connection_receive(struct connection *c, char *buf, size_t size)
         got = recv(c->fd, buf, size, 0);
     while (got < 0 && errno == EINTR);
     return got;
+}
+
+void connection_reset_on_close(struct connection *c)
+{
+    const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 }
 
 void connection_close(struct connection *c)

@@ -46,14 +46,16 @@ struct connection {
     int fd;  // valid unless CLOSED
     enum connection_state state;
     enum connection_role role;
-    bool ready;               // waits in the queue of those that may ask
-    uint16_t unsent;          // bytes of requests that are still to be sent
-    uint16_t depth;           // requests that may be under way at once
-    uint16_t under_way;       // requests that are
-    uint16_t oldest;          // where the first of them stands in `pending`
-    int64_t since_ns;         // when its state began
-    int64_t ready_ns;         // when it could ask again
-    uint64_t replies;         // correct ones, within the measurement
+    bool ready;          // waits in the queue of those that may ask
+    bool for_request;    // OPENING: to send a request at once
+    uint16_t unsent;     // bytes of requests that are still to be sent
+    uint16_t depth;      // requests that may be under way at once
+    uint16_t under_way;  // requests that are
+    uint16_t oldest;     // where the first of them stands in `pending`
+    int64_t since_ns;    // when its state began
+    int64_t ready_ns;    // when it could ask again
+    int64_t due_ns;      // of the request it is opened for; 0: when it is sent
+    uint64_t replies;    // correct ones, within the measurement
     struct request *request;  // what is under way, if anything; not ours
     struct pending *pending;  // a ring of `depth`; not ours
     struct reply reply;
@@ -73,9 +75,8 @@ int connection_opened(struct connection *c);
 // Whether it has room for one more request.
 bool connection_has_room(const struct connection *c);
 
-// The oldest and the newest request under way. There must be one.
+// The oldest request under way. There must be one.
 const struct pending *connection_oldest(const struct connection *c);
-const struct pending *connection_newest(const struct connection *c);
 
 // Sends `request` `count` times, for which there must be room; `request` must
 // stay valid until the replies are there, and be the one that is under way, if
@@ -94,6 +95,10 @@ void connection_answered(struct connection *c);
 // Receives what is there, up to `size` bytes. Returns its length; 0 when the
 // server has closed; -1 with EAGAIN when there is nothing.
 long connection_receive(struct connection *c, char *buf, size_t size);
+
+// Makes the coming close a reset. A closed connection keeps its port for a
+// minute (TIME_WAIT), so that 28,000 use up all; one that was reset does not.
+void connection_reset_on_close(struct connection *c);
 
 // Closes; the state is CLOSED, and nothing is under way. Leaves errno alone.
 void connection_close(struct connection *c);

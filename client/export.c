@@ -117,6 +117,18 @@ static void add_open_loop(struct table *t, const struct options *opt,
     add(t, "unsent", 0, (double)r->unsent);
 }
 
+static void add_churn(struct table *t, const struct result *r)
+{
+    const struct histogram *h = &r->connects;
+    double per_s = r->duration_s > 0 ? (double)h->count / r->duration_s : 0;
+    add(t, "churn", 0, r->churn);
+    add(t, "connects", 0, (double)h->count);
+    add(t, "connects_per_s", 1, per_s);
+    add(t, "connect_p50_us", 2, us(histogram_percentile(h, 50)));
+    add(t, "connect_p99_us", 2, us(histogram_percentile(h, 99)));
+    add(t, "connect_max_us", 2, us(h->max));
+}
+
 static void add_stages(struct table *t, const struct options *opt,
                        const struct result *r)
 {
@@ -151,6 +163,7 @@ static void fill(struct table *t, const struct options *opt,
     add_rest(t, r);
     add_open_loop(t, opt, r);
     add_stages(t, opt, r);
+    add_churn(t, r);
 }
 
 // ---- CSV

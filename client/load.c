@@ -56,6 +56,7 @@ static int prepare(struct run *run)
     *run->result = (struct result){.connections = opt->connections,
                                    .idle = opt->idle,
                                    .hogs = opt->hogs,
+                                   .churn = opt->churn,
                                    .open_loop = opt->rate > 0};
     prctl(PR_SET_TIMERSLACK, 1);  // Else the kernel adds 50 us to any sleep.
     request_make(&run->hello, HELLO_N);

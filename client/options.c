@@ -204,6 +204,9 @@ static const struct rule rules[] = {
     {"arrivals", 0, "HOW", "with -R: 'const', evenly spaced, or 'poisson', at\n"
                            "random (const)",
      parse_arrivals, NULL, 0, 0},
+    {"churn", 0, NULL, "a new connection for each request, reset afterwards;\n"
+                       "latency counts without connecting, unless with -R",
+     parse_flag, &options.churn, 0, 0},
     {"spin", 0, NULL, "never sleep while waiting: takes a whole core",
      parse_flag, &options.spin, 0, 0},
     {"idle", 0, "N", "N more connections that never say anything; they\n"
@@ -333,6 +336,9 @@ static void fill_in(struct options *opt)
              "a duration (-d) whose middle third is theirs", "-n alone");
     if (counted && opt->requests < opt->connections)
         opt->connections = (int)opt->requests;  // More would have no work.
+    if (opt->churn && opt->pipeline > 1)
+        fail(&(struct rule){.name = "churn", .help = ""},
+             "one request per connection", "-P");
     if (opt->duration_ns < 0)
         opt->duration_ns = counted ? INT64_MAX / 4 : 5LL * CLOCK_NS_PER_S;
     if (opt->warmup_ns < 0)

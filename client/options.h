@@ -28,6 +28,7 @@ struct options {
     int64_t requests;  // stop after so many; 0: no limit
     int pipeline;      // requests that may be under way on each connection
     int64_t rate;      // requests per second in all; 0: closed loop
+    bool churn;        // a new connection for each request
     bool poisson;      // they come at random times, not evenly spaced
     bool spin;         // never sleep while waiting
     int64_t warmup_ns;

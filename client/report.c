@@ -50,6 +50,8 @@ static void print_title(FILE *file, const struct options *opt,
                        "connections ask for")
                 .s,
             opt->n);
+    if (opt->churn)
+        fprintf(file, ", each time anew");
     if (opt->pipeline > 1)
         fprintf(file, ", %d at once on each", opt->pipeline);
     if (r->open_loop)
@@ -174,6 +176,8 @@ static void print_latency(FILE *file, const struct result *r)
 {
     fprintf(file, "  latency     %9s %9s %9s %9s %9s\n", "p50", "p90", "p99",
             "p99.9", "max");
+    if (r->churn)
+        print_percentiles(file, &r->connects, "to connect");
     if (!r->open_loop) {
         print_percentiles(file, &r->latency, "from request to reply");
         return;

@@ -34,13 +34,17 @@ void result_count_hog(struct result *r, int64_t latency_ns)
     histogram_add(&r->hog_latency, (uint64_t)latency_ns);
 }
 
-void result_count_lateness(struct result *r, const struct pending *request,
-                           int64_t ready_ns)
+void result_count_connect(struct result *r, int64_t latency_ns)
 {
-    bool queued = ready_ns > request->due_ns;
-    int64_t could_ns = queued ? ready_ns : request->due_ns;
+    histogram_add(&r->connects, (uint64_t)latency_ns);
+}
+
+void result_count_lateness(struct result *r, int64_t due_ns, int64_t ready_ns)
+{
+    bool queued = ready_ns > due_ns;
+    int64_t could_ns = queued ? ready_ns : due_ns;
     r->queued += queued;
-    histogram_add(&r->lateness, (uint64_t)(request->sent_ns - could_ns));
+    histogram_add(&r->lateness, (uint64_t)(clock_now_ns() - could_ns));
 }
 
 void result_count_bad(struct result *r, enum reply_verdict verdict)
@@ -72,6 +76,10 @@ static void count_unanswered(struct result *r, const struct connection *c,
         const struct pending *request = &c->pending[(c->oldest + i) % c->depth];
         r->unanswered++;
         count_age(r, now_ns - request->due_ns);
+    }
+    if (c->state == CONNECTION_OPENING && c->for_request) {
+        r->unanswered++;
+        count_age(r, now_ns - (c->due_ns != 0 ? c->due_ns : c->since_ns));
     }
 }
 

@@ -32,6 +32,7 @@ struct stage_result {
 
 // Counts are totals over all connections; nothing is left out.
 struct result {
+    bool churn;         // a new connection for each request
     bool open_loop;     // requests were due at times of their own
     bool measured;      // false: the run ended before the window
     bool interrupted;   // ended by the user
@@ -65,6 +66,7 @@ struct result {
     // In an open loop only: the same from when it was sent, answered only; and
     // how late we were to send what was due when a connection was free.
     struct histogram service, lateness;
+    struct histogram connects;  // in ns; of connections made for one request
     enum stage stage;
     struct stage_result stages[STAGE_OVER + 1];  // OVER: within the grace
     int hogs;                                    // as asked for
@@ -83,10 +85,12 @@ void result_count_right(struct result *r, struct connection *c,
 // Counts a right reply to a hog: they are in no other figure.
 void result_count_hog(struct result *r, int64_t latency_ns);
 
-// Counts how late a request of an open loop was sent, on a connection that had
-// room for it from `ready_ns` on.
-void result_count_lateness(struct result *r, const struct pending *request,
-                           int64_t ready_ns);
+// Counts a connection that was opened for one request, and took so long.
+void result_count_connect(struct result *r, int64_t latency_ns);
+
+// Counts how late we are to send a request now that was due at `due_ns`, on a
+// connection that has room for it since `ready_ns`.
+void result_count_lateness(struct result *r, int64_t due_ns, int64_t ready_ns);
 
 // Counts a request that was due and never sent, at its age.
 void result_count_unsent(struct result *r, int64_t age_ns);

@@ -54,7 +54,8 @@ static uint64_t left_to_ask(const struct run *run)
 
 bool traffic_is_over(const struct run *run)
 {
-    return left_to_ask(run) == 0 && run->request.under_way == 0;
+    return left_to_ask(run) == 0 && run->request.under_way == 0 &&
+           !(run->opt->churn && run->pool.opening > 0);
 }
 
 int64_t traffic_next_ns(const struct run *run)
@@ -74,7 +75,20 @@ static void ask(struct run *run, struct connection *c, struct request *request,
         traffic_fail(run, errno);
 }
 
-// A connection with room asks one request that is due, or all it has room for.
+// Opens a connection for a request, which is sent when that is done.
+static void open_for_request(struct run *run, struct connection *c,
+                             int64_t due_ns)
+{
+    pool_drop(&run->pool, c);
+    if (pool_open(&run->pool, c) != 0) {
+        traffic_fail(run, errno);
+        return;
+    }
+    c->for_request = true;
+    c->due_ns = due_ns;
+}
+
+// A connection asks one request that is due, or all it has room for.
 static void ask_next(struct run *run, struct connection *c)
 {
     uint64_t left = left_to_ask(run);
@@ -87,20 +101,30 @@ static void ask_next(struct run *run, struct connection *c)
     } else if ((uint64_t)count > left) {
         count = (int)left;
     }
-    if (run->phase >= PHASE_MEASURE)
+    if (run->phase >= PHASE_MEASURE) {
         run->asked += (uint64_t)count;
-    ask(run, c, &run->request, count, due_ns);
-    if (is_open_loop(run) && run->phase >= PHASE_MEASURE && c->under_way > 0)
-        result_count_lateness(run->result, connection_newest(c), ready_ns);
+        if (is_open_loop(run))
+            result_count_lateness(run->result, due_ns, ready_ns);
+    }
+    if (run->opt->churn)
+        open_for_request(run, c, due_ns);
+    else
+        ask(run, c, &run->request, count, due_ns);
     if (connection_has_room(c))
         queue_add(&run->ready, c, ready_ns);
+}
+
+static bool can_ask(const struct run *run, const struct connection *c)
+{
+    return run->opt->churn ? c->state != CONNECTION_OPENING
+                           : connection_has_room(c);
 }
 
 void traffic_feed(struct run *run, int64_t now_ns)
 {
     while (traffic_next_ns(run) <= now_ns) {
         struct connection *c = queue_take(&run->ready);
-        if (connection_has_room(c))
+        if (can_ask(run, c))
             ask_next(run, c);
     }
 }
@@ -110,6 +134,10 @@ static void go_on(struct run *run, struct connection *c, int64_t now_ns)
 {
     if (!connection_has_room(c))
         return;
+    if (c->role == ROLE_STREAM && run->opt->churn && run->phase > PHASE_HELLO) {
+        connection_reset_on_close(c);
+        pool_drop(&run->pool, c);
+    }
     if (c->role == ROLE_STREAM)
         queue_add(&run->ready, c, now_ns);
     else if (c->role == ROLE_HOG && stages_hogs_ask(run, now_ns))
@@ -235,6 +263,7 @@ static void receive(struct run *run, struct connection *c)
 
 static void opened(struct run *run, struct connection *c)
 {
+    int64_t began_ns = c->since_ns;
     if (pool_opened(&run->pool, c) != 0) {
         traffic_fail(run, errno);
         return;
@@ -243,6 +272,12 @@ static void opened(struct run *run, struct connection *c)
     run->alive_ns = c->since_ns;
     if (c->role == ROLE_IDLE)
         return;
+    if (c->for_request) {
+        if (run->phase == PHASE_MEASURE)
+            result_count_connect(run->result, c->since_ns - began_ns);
+        ask(run, c, &run->request, 1, c->due_ns);
+        return;
+    }
     if (run->phase <= PHASE_HELLO)
         ask(run, c, &run->hello, 1,
             0);  // It may ask more when this is answered.
@@ -276,7 +311,7 @@ void traffic_look_at(struct run *run, struct connection *c, int64_t now_ns)
         pool_drop(&run->pool, c);
         traffic_fail(run, ETIMEDOUT);
     } else if (c->state == CONNECTION_CLOSED && age_ns >= REOPEN_NS &&
-               run->phase < PHASE_GRACE) {
+               run->phase < PHASE_GRACE && !(run->opt->churn && c->ready)) {
         if (pool_open(&run->pool, c) != 0)
             traffic_fail(run, errno);
     }

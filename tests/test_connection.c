@@ -82,7 +82,7 @@ static void test_good(void)
        "two more at once, and there is no more room");
     connection_answered(&c);
     ok(connection_has_room(&c) && connection_ask(&c, &request, 1, 9) == 0 &&
-           connection_newest(&c)->due_ns == 9 &&
+           pending[0].due_ns == 9 &&
            connection_oldest(&c)->due_ns == connection_oldest(&c)->sent_ns,
        "replies are for the oldest, which make room for the newest");
     (void)!recv(server, text, sizeof text, 0);
