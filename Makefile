@@ -94,7 +94,8 @@ $(BUILD)/tests/test_net:       $(COMMON)
 $(BUILD)/tests/test_co:        $(CORO)
 $(BUILD)/tests/test_co_structure: $(CORO)
 $(BUILD)/tests/test_co_structure: LDLIBS := -Wl,--wrap=madvise
-$(BUILD)/tests/test_histogram: $(call object,client/histogram.c)
+$(BUILD)/tests/test_histogram: $(call object,client/histogram.c \
+    client/percentiles.c)
 $(BUILD)/tests/test_reply:     $(call object,client/reply.c)
 $(BUILD)/tests/test_usage:     $(call object,client/usage.c)
 $(BUILD)/tests/test_connection: $(call object,client/connection.c \

@@ -114,6 +114,7 @@ static void add_open_loop(struct table *t, const struct options *opt,
     add(t, "send_late_max_us", 2, us(r->lateness.max));
     add(t, "pipeline", 0, opt->pipeline);
     add(t, "queued", 0, (double)r->queued);
+    add(t, "lost", 0, (double)r->lost);
     add(t, "unsent", 0, (double)r->unsent);
 }
 

@@ -9,6 +9,7 @@
 //     result.c       what is counted         histogram.c   many latencies
 //     usage.c        the server's cost       export.c      CSV and JSON
 //     progress.c     a line now and then     text.c        numbers for people
+//     timeline.c     every request           percentiles.c a whole distribution
 //     startup.c      what must be right before all that
 
 #include <errno.h>
@@ -19,6 +20,7 @@
 #include "export.h"
 #include "load.h"
 #include "options.h"
+#include "percentiles.h"
 #include "report.h"
 #include "startup.h"
 
@@ -48,18 +50,46 @@ static bool written(const char *path, int result)
     return result == 0;
 }
 
-// Prints the summary and writes the files. Returns whether all of it worked.
-static bool report(const struct options *opt, const struct result *r, FILE *csv,
-                   FILE *json)
+// What is written beside the summary; NULL: not asked for.
+struct files {
+    FILE *csv, *json, *hist, *timeline;
+};
+
+static struct files open_files(const struct options *opt)
+{
+    bool to_stdout = opt->json != NULL && strcmp(opt->json, "-") == 0;
+    return (struct files){.csv = startup_csv(opt),
+                          .json = to_stdout ? stdout : startup_file(opt->json),
+                          .hist = startup_file(opt->hist),
+                          .timeline = startup_file(opt->timeline)};
+}
+
+// Writes the files that are not standard output. Returns whether that worked.
+static bool write_files(const struct options *opt, const struct result *r,
+                        const struct files *files)
 {
     bool good = true;
+    if (files->csv != NULL)
+        good = written(opt->csv, export_csv(files->csv, opt, r));
+    if (files->hist != NULL) {
+        percentiles_print(files->hist, &r->latency);
+        good = written(opt->hist, export_close(files->hist)) && good;
+    }
+    if (files->timeline != NULL)
+        good = written(opt->timeline, export_close(files->timeline)) && good;
+    if (files->json != NULL && files->json != stdout)
+        good = written(opt->json, export_json(files->json, opt, r)) && good;
+    return good;
+}
+
+// Prints the summary and writes the files. Returns whether all of it worked.
+static bool report(const struct options *opt, const struct result *r,
+                   const struct files *files)
+{
     report_summary(opt, r);
-    if (csv != NULL)
-        good = written(opt->csv, export_csv(csv, opt, r));
-    if (json != NULL && json != stdout)
-        good = written(opt->json, export_json(json, opt, r)) && good;
-    int closed =
-        json == stdout ? export_json(json, opt, r) : export_close(stdout);
+    bool good = write_files(opt, r, files);
+    int closed = files->json == stdout ? export_json(stdout, opt, r)
+                                       : export_close(stdout);
     return written("standard output", closed) && good;
 }
 
@@ -70,16 +100,17 @@ int main(int argc, char **argv)
     startup_server(opt);
     startup_descriptors(opt);
     struct addrinfo *target = startup_resolve(opt);
-    FILE *csv = startup_csv(opt), *json = startup_json(opt);
+    struct files files = open_files(opt);
 
     catch_interrupts();
-    int error = load_run(opt, target, &result) == 0 ? 0 : errno;
+    int failed = load_run(opt, target, files.timeline, &result);
+    int error = failed == 0 ? 0 : errno;
     freeaddrinfo(target);
     if (error != 0) {
         fprintf(stderr, "fibload: cannot connect to %s:%s: %s\n", opt->host,
                 opt->port, strerror(error));
         return EXIT_CANNOT_RUN;
     }
-    bool reported = report(opt, &result, csv, json);
+    bool reported = report(opt, &result, &files);
     return reported && result_is_good(&result) ? EXIT_SUCCESS : EXIT_NOT_GOOD;
 }

@@ -76,7 +76,7 @@ static int prepare(struct run *run)
 }
 
 int load_run(const struct options *opt, const struct addrinfo *target,
-             struct result *result)
+             FILE *timeline, struct result *result)
 {
     struct run *run = calloc(1, sizeof *run);
     if (run == NULL)
@@ -84,10 +84,13 @@ int load_run(const struct options *opt, const struct addrinfo *target,
     run->opt = opt;
     run->result = result;
     run->next_address = target;
+    run->timeline = timeline;
+    timeline_begin(timeline);
 
     int failed = prepare(run);
     if (failed == 0) {
         run_loop(run);
+        traffic_count_unanswered(run, clock_now_ns());
         result_sum_up(result, run->pool.connections, run->pool.count);
         failed = run->reached || phases_interrupted() ? 0 : -1;
         errno = run->last_error;

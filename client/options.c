@@ -235,6 +235,11 @@ static const struct rule rules[] = {
     {"json", 0, "FILE", "write everything as JSON ('-': to standard output,\n"
                         "and the summary to standard error)",
      parse_text, &options.json, 0, 0},
+    {"hist", 0, "FILE", "write a table of percentiles, as HdrHistogram plots",
+     parse_text, &options.hist, 0, 0},
+    {"timeline", 0, "FILE", "write a CSV line per request: connection, kind,\n"
+                            "when it was due, sent and done in ns",
+     parse_text, &options.timeline, 0, 0},
     {"label", 0, "NAME=VALUE", "adds a column in front of the CSV's; the\n"
                                "label 'model' names the server instead",
      parse_label, NULL, 0, 0},

@@ -32,14 +32,16 @@ struct options {
     bool poisson;      // they come at random times, not evenly spaced
     bool spin;         // never sleep while waiting
     int64_t warmup_ns;
-    int64_t timeout_ns;   // for one reply
-    int64_t grace_ns;     // for what is unanswered at the end
-    int64_t interval_ns;  // between lines of progress; 0: none
-    bool each;            // print the time of every request
-    const char *csv;      // file to append a row to; NULL: none
-    const char *json;     // file to write, "-": standard output; NULL: none
-    int server_pid;       // 0: unknown
-    const char *model;    // the first column; NULL: not said, "-": unknown
+    int64_t timeout_ns;    // for one reply
+    int64_t grace_ns;      // for what is unanswered at the end
+    int64_t interval_ns;   // between lines of progress; 0: none
+    bool each;             // print the time of every request
+    const char *csv;       // file to append a row to; NULL: none
+    const char *json;      // file to write, "-": standard output; NULL: none
+    const char *hist;      // file for a table of percentiles; NULL: none
+    const char *timeline;  // file for a line per request; NULL: none
+    int server_pid;        // 0: unknown
+    const char *model;     // the first column; NULL: not said, "-": unknown
     struct label labels[LABEL_COUNT_MAX];
     int label_count;
 };

@@ -94,19 +94,17 @@ int pool_ask(struct pool *pool, struct connection *c, struct request *request,
     bool watched = c->unsent > 0;
     request->under_way += count;
     if (connection_ask(c, request, count, due_ns) != 0)
-        return checked(pool, c, -1);
+        return -1;
     if (watched || c->unsent == 0)
         return 0;
-    return checked(pool, c, watch(pool, c, EPOLLIN | EPOLLOUT, EPOLL_CTL_MOD));
+    return watch(pool, c, EPOLLIN | EPOLLOUT, EPOLL_CTL_MOD);
 }
 
 int pool_push(struct pool *pool, struct connection *c)
 {
     if (connection_push(c) != 0)
-        return checked(pool, c, -1);
-    if (c->unsent > 0)
-        return 0;
-    return checked(pool, c, watch(pool, c, EPOLLIN, EPOLL_CTL_MOD));
+        return -1;
+    return c->unsent > 0 ? 0 : watch(pool, c, EPOLLIN, EPOLL_CTL_MOD);
 }
 
 void pool_answered(struct connection *c)

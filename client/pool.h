@@ -2,7 +2,7 @@
 //
 // The pool opens, asks, closes and keeps count of who is in which state. What
 // is asked when, and what a reply means, is decided in load.c. Functions that
-// return an int give -1 and set errno on failure; those that are about a
+// return an int give -1 and set errno on failure; those that open a
 // connection have then dropped it.
 
 #ifndef POOL_H

@@ -55,32 +55,28 @@ void result_count_bad(struct result *r, enum reply_verdict verdict)
         r->wrong++;
 }
 
-static void count_age(struct result *r, int64_t age_ns)
+void result_count_age(struct result *r, int64_t age_ns)
 {
     histogram_add(&r->latency, (uint64_t)age_ns);
+}
+
+static void count_at_the_end(struct result *r, int64_t age_ns)
+{
+    result_count_age(r, age_ns);
     if (age_ns > r->oldest_ns)
         r->oldest_ns = age_ns;
+}
+
+void result_count_unanswered(struct result *r, int64_t age_ns)
+{
+    r->unanswered++;
+    count_at_the_end(r, age_ns);
 }
 
 void result_count_unsent(struct result *r, int64_t age_ns)
 {
     r->unsent++;
-    count_age(r, age_ns);
-}
-
-// Enters what is still unanswered, at its age.
-static void count_unanswered(struct result *r, const struct connection *c,
-                             int64_t now_ns)
-{
-    for (int i = 0; i < c->under_way; i++) {
-        const struct pending *request = &c->pending[(c->oldest + i) % c->depth];
-        r->unanswered++;
-        count_age(r, now_ns - request->due_ns);
-    }
-    if (c->state == CONNECTION_OPENING && c->for_request) {
-        r->unanswered++;
-        count_age(r, now_ns - (c->due_ns != 0 ? c->due_ns : c->since_ns));
-    }
+    count_at_the_end(r, age_ns);
 }
 
 static void count_share(struct result *r, uint64_t replies)
@@ -94,7 +90,6 @@ static void count_share(struct result *r, uint64_t replies)
 void result_sum_up(struct result *r, const struct connection *connections,
                    int count)
 {
-    int64_t now_ns = clock_now_ns();
     double sum = 0, squares = 0;
 
     r->least = UINT64_MAX;
@@ -106,8 +101,6 @@ void result_sum_up(struct result *r, const struct connection *connections,
         if (c->role != ROLE_STREAM)
             continue;
         r->connected += open;
-        if (r->measured)
-            count_unanswered(r, c, now_ns);
         count_share(r, c->replies);
         sum += (double)c->replies;
         squares += (double)c->replies * (double)c->replies;

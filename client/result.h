@@ -46,6 +46,7 @@ struct result {
     uint64_t failed;      // connections that broke, or could not be made
     uint64_t timeouts;    // requests given up after --timeout
     uint64_t unanswered;  // requests still under way at the very end
+    uint64_t lost;        // requests under way on a connection that broke
     uint64_t unsent;      // requests that were due and never sent
     uint64_t queued;      // requests that were due before a connection was free
     int64_t oldest_ns;    // the age of the oldest of these
@@ -92,15 +93,19 @@ void result_count_connect(struct result *r, int64_t latency_ns);
 // connection that has room for it since `ready_ns`.
 void result_count_lateness(struct result *r, int64_t due_ns, int64_t ready_ns);
 
-// Counts a request that was due and never sent, at its age.
+// Enters the age of a request that was given up.
+void result_count_age(struct result *r, int64_t age_ns);
+
+// Counts a request that was still unanswered at the end, or was due and never
+// sent, at its age.
+void result_count_unanswered(struct result *r, int64_t age_ns);
 void result_count_unsent(struct result *r, int64_t age_ns);
 
 // Counts a reply that was not right.
 void result_count_bad(struct result *r, enum reply_verdict verdict);
 
-// Counts how all connections stand at the end, with their share of the replies
-// and, if anything was measured, what is unanswered. Call once, before they are
-// closed.
+// Counts how all connections stand at the end, with their share of the replies.
+// Call once, before they are closed.
 void result_sum_up(struct result *r, const struct connection *connections,
                    int count);
 

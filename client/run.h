@@ -15,6 +15,7 @@
 #include "queue.h"
 #include "result.h"
 #include "schedule.h"
+#include "timeline.h"
 
 #define MS(n) ((n) * (int64_t)CLOCK_NS_PER_MS)
 
@@ -50,6 +51,7 @@ struct run {
     int64_t last_reply_ns;
     struct usage server_before;
     struct progress progress;
+    FILE *timeline;  // NULL: none
 };
 
 #endif

@@ -87,12 +87,12 @@ FILE *startup_csv(const struct options *opt)
     return file;
 }
 
-FILE *startup_json(const struct options *opt)
+FILE *startup_file(const char *path)
 {
-    if (opt->json == NULL || strcmp(opt->json, "-") == 0)
-        return opt->json != NULL ? stdout : NULL;
-    FILE *file = fopen(opt->json, "we");
+    if (path == NULL)
+        return NULL;
+    FILE *file = fopen(path, "we");
     if (file == NULL)
-        fail(opt->json, strerror(errno));
+        fail(path, strerror(errno));
     return file;
 }

@@ -23,12 +23,111 @@ void traffic_fail(struct run *run, int error)
         result_count_failure(run->result, error);
 }
 
-// ---- Requests
+// ---- What becomes of requests
 
 static bool is_open_loop(const struct run *run)
 {
     return run->opt->rate > 0;
 }
+
+static int64_t since_begin(const struct run *run, int64_t ns)
+{
+    return ns == TIMELINE_NEVER ? ns : ns - run->begin_ns;
+}
+
+// Writes a line about a request of `c` (NULL: it found none) that was sent, or
+// due, since the window began.
+static void note(struct run *run, const struct connection *c,
+                 const struct pending *request, int64_t done_ns,
+                 const char *outcome)
+{
+    if (run->timeline == NULL || run->phase < PHASE_MEASURE ||
+        request->due_ns < run->begin_ns)
+        return;
+    timeline_add(
+        run->timeline,
+        &(struct timeline_entry){
+            .connection = c != NULL ? (int)(c - run->pool.connections) : -1,
+            .role = c != NULL ? c->role : ROLE_STREAM,
+            .due_ns = since_begin(run, request->due_ns),
+            .sent_ns = since_begin(run, request->sent_ns),
+            .done_ns = since_begin(run, done_ns),
+            .outcome = outcome,
+        });
+}
+
+// Whether what becomes of a request is part of the measurement. In a closed
+// loop one of the warm-up is if it ends later: at any moment as many are under
+// way. Not so if exactly N are to be measured.
+static bool is_measured(const struct run *run, const struct connection *c,
+                        const struct pending *request)
+{
+    bool closed = run->opt->requests == 0 && !is_open_loop(run);
+    return run->phase >= PHASE_MEASURE && c->role == ROLE_STREAM &&
+           (request->sent_ns >= run->begin_ns || closed);
+}
+
+// A connection broke because of `error` (0: the server closed it), and what is
+// under way on it is lost.
+static void lose(struct run *run, struct connection *c, int error)
+{
+    traffic_fail(run, error);
+    for (; c->under_way > 0; pool_answered(c)) {
+        run->result->lost++;
+        note(run, c, connection_oldest(c), TIMELINE_NEVER, "lost");
+    }
+    pool_drop(&run->pool, c);
+}
+
+static bool is_overdue(const struct run *run, const struct connection *c,
+                       int64_t now_ns)
+{
+    return c->under_way > 0 &&
+           now_ns - connection_oldest(c)->sent_ns >= run->opt->timeout_ns;
+}
+
+// All requests on a connection end with it: each is entered at its age.
+static void give_up(struct run *run, struct connection *c, int64_t now_ns)
+{
+    for (; c->under_way > 0; pool_answered(c)) {
+        const struct pending *request = connection_oldest(c);
+        run->result->timeouts++;
+        note(run, c, request, TIMELINE_NEVER, "timeout");
+        if (is_measured(run, c, request))
+            result_count_age(run->result, now_ns - request->due_ns);
+    }
+    pool_drop(&run->pool, c);
+}
+
+static void count_one_unanswered(struct run *run, const struct connection *c,
+                                 const struct pending *request, int64_t now_ns)
+{
+    if (c->role == ROLE_STREAM)
+        result_count_unanswered(run->result, now_ns - request->due_ns);
+    note(run, c, request, TIMELINE_NEVER, "unanswered");
+}
+
+// A request that is being connected for, and not yet sent, counts as well.
+static void count_unanswered(struct run *run, const struct connection *c,
+                             int64_t now_ns)
+{
+    if (c->state == CONNECTION_OPENING && c->for_request) {
+        int64_t due_ns = c->due_ns != 0 ? c->due_ns : c->since_ns;
+        const struct pending request = {due_ns, TIMELINE_NEVER};
+        count_one_unanswered(run, c, &request, now_ns);
+    }
+    for (int i = 0; i < c->under_way; i++)
+        count_one_unanswered(run, c, &c->pending[(c->oldest + i) % c->depth],
+                             now_ns);
+}
+
+void traffic_count_unanswered(struct run *run, int64_t now_ns)
+{
+    for (int i = 0; run->result->measured && i < run->pool.count; i++)
+        count_unanswered(run, &run->pool.connections[i], now_ns);
+}
+
+// ---- Requests
 
 void traffic_begin_schedule(struct run *run, int64_t now_ns)
 {
@@ -72,7 +171,7 @@ static void ask(struct run *run, struct connection *c, struct request *request,
                 int count, int64_t due_ns)
 {
     if (pool_ask(&run->pool, c, request, count, due_ns) != 0)
-        traffic_fail(run, errno);
+        lose(run, c, errno);
 }
 
 // Opens a connection for a request, which is sent when that is done.
@@ -153,22 +252,15 @@ void traffic_feed_hogs(struct run *run, int64_t now_ns)
 
 void traffic_count_unsent(struct run *run, int64_t now_ns)
 {
-    for (; run->result->measured && left_to_ask(run) > 0; run->asked++)
-        result_count_unsent(run->result,
-                            now_ns - schedule_take(&run->schedule));
+    for (; run->result->measured && left_to_ask(run) > 0; run->asked++) {
+        int64_t due_ns = schedule_take(&run->schedule);
+        const struct pending request = {due_ns, TIMELINE_NEVER};
+        result_count_unsent(run->result, now_ns - due_ns);
+        note(run, NULL, &request, TIMELINE_NEVER, "unsent");
+    }
 }
 
 // ---- Replies
-
-// Whether what becomes of a request is part of the measurement. In a closed
-// loop one of the warm-up is if it ends later: at any moment as many are under
-// way. Not so if exactly N are to be measured.
-static bool is_measured(const struct run *run, const struct pending *request)
-{
-    bool closed = run->opt->requests == 0 && !is_open_loop(run);
-    return run->phase >= PHASE_MEASURE &&
-           (request->sent_ns >= run->begin_ns || closed);
-}
 
 static void count_right(struct run *run, struct connection *c, int64_t now_ns)
 {
@@ -176,7 +268,7 @@ static void count_right(struct run *run, struct connection *c, int64_t now_ns)
     struct sample sample = {request->due_ns, request->sent_ns, now_ns};
     if (c->role == ROLE_HOG && run->phase >= PHASE_MEASURE)
         result_count_hog(run->result, now_ns - sample.sent_ns);
-    if (c->role == ROLE_HOG || !is_measured(run, request))
+    if (!is_measured(run, c, request))
         return;
     result_count_right(run->result, c, &sample, run->phase == PHASE_MEASURE);
     progress_count(&run->progress, now_ns - sample.due_ns);
@@ -187,33 +279,20 @@ static void count_right(struct run *run, struct connection *c, int64_t now_ns)
 static void count_reply(struct run *run, struct connection *c,
                         enum reply_verdict verdict, int64_t now_ns)
 {
+    static const char *const outcomes[] = {[REPLY_RIGHT] = "right",
+                                           [REPLY_WRONG] = "wrong",
+                                           [REPLY_ERROR] = "error",
+                                           [REPLY_ENDLESS] = "wrong"};
     if (run->phase >= PHASE_MEASURE) {
         run->result->replies++;
         run->last_reply_ns = now_ns;
     }
+    if (c->under_way > 0)
+        note(run, c, connection_oldest(c), now_ns, outcomes[verdict]);
     if (verdict == REPLY_RIGHT)
         count_right(run, c, now_ns);
     else
         result_count_bad(run->result, verdict);
-}
-
-static bool is_overdue(const struct run *run, const struct connection *c,
-                       int64_t now_ns)
-{
-    return c->under_way > 0 &&
-           now_ns - connection_oldest(c)->sent_ns >= run->opt->timeout_ns;
-}
-
-// All requests on a connection end with it: each is entered at its age.
-static void give_up(struct run *run, struct connection *c, int64_t now_ns)
-{
-    for (; c->under_way > 0; pool_answered(c)) {
-        run->result->timeouts++;
-        if (c->role == ROLE_STREAM && is_measured(run, connection_oldest(c)))
-            histogram_add(&run->result->latency,
-                          (uint64_t)(now_ns - connection_oldest(c)->due_ns));
-    }
-    pool_drop(&run->pool, c);
 }
 
 // Judges received bytes, which came at `now_ns`, reply by reply.
@@ -248,8 +327,7 @@ static void receive(struct run *run, struct connection *c)
     if (len < 0 && errno == EAGAIN)
         return;
     if (len <= 0) {
-        traffic_fail(run, len == 0 ? 0 : errno);
-        pool_drop(&run->pool, c);
+        lose(run, c, len == 0 ? 0 : errno);
     } else if (is_overdue(run, c, now_ns)) {
         give_up(run, c, now_ns);
     } else {
@@ -294,7 +372,7 @@ void traffic_event(struct run *run, struct connection *c, uint32_t events)
     if (c->state == CONNECTION_CLOSED)
         return;  // Since these events were fetched.
     if ((events & EPOLLOUT) && pool_push(&run->pool, c) != 0) {
-        traffic_fail(run, errno);
+        lose(run, c, errno);
         return;
     }
     if (events & ~(uint32_t)EPOLLOUT)

@@ -615,6 +615,82 @@ static void test_hogs(void)
        "without hogs it is the middle third");
 }
 
+// ---- Files beside the summary
+
+// What a timeline says: lines per outcome, and whether its times are in order.
+struct timeline {
+    int lines, stream, right, wrong, unanswered;
+    bool header, ordered;
+};
+
+static void take_line(struct timeline *t, char *line)
+{
+    char *field[6] = {line};
+    for (int i = 1; i < 6; i++) {
+        field[i] = field[i - 1] + strcspn(field[i - 1], ",\n");
+        *field[i]++ = '\0';
+    }
+    double due = strtod(field[2], NULL), sent = strtod(field[3], NULL);
+    t->lines++;
+    t->stream += strcmp(field[1], "stream") == 0;
+    t->right += strcmp(field[5], "right\n") == 0;
+    t->wrong += strcmp(field[5], "wrong\n") == 0;
+    t->unanswered += strcmp(field[5], "unanswered\n") == 0;
+    if (due > sent || (field[4][0] != '\0' && sent > strtod(field[4], NULL)))
+        t->ordered = false;
+}
+
+static struct timeline take_timeline(const char *path)
+{
+    struct timeline t = {.ordered = true};
+    char line[256] = "";
+    FILE *file = fopen(path, "r");
+    if (file == NULL)
+        return t;
+    (void)!fgets(line, sizeof line, file);
+    t.header =
+        strcmp(line, "connection,kind,due_ns,sent_ns,done_ns,outcome\n") == 0;
+    while (fgets(line, sizeof line, file) != NULL)
+        take_line(&t, line);
+    fclose(file);
+    return t;
+}
+
+static void test_timeline(void)
+{
+    char path[] = "/tmp/test_fibload.XXXXXX";
+    close(mkstemp(path));
+    struct outcome o =
+        RUN(every_tenth_wrong, "-n", "100", "-R", "2k", "--timeline", path);
+    struct timeline t = take_timeline(path);
+    ok(o.status == 1 && t.header && t.lines == 100 && t.stream == 100,
+       "a line for each of 100 requests");
+    ok(t.right == 90 && t.wrong == 10 && t.ordered,
+       "with what became of it, due before sent before done");
+    o = RUN(silent, "-d", "100ms", "--warmup", "0", "--grace", "0", "-c", "3",
+            "--timeline", path);
+    t = take_timeline(path);
+    ok(o.status == 1 && t.lines == 3 && t.unanswered == 3,
+       "unanswered ones as well");
+    o = RUN(right, "-n", "10", "--timeline", "/dev/full");
+    ok(o.status == 1 && strstr(o.err, "/dev/full") != NULL,
+       "a full disk is noticed");
+    unlink(path);
+}
+
+static void test_percentile_table(void)
+{
+    char path[] = "/tmp/test_fibload.XXXXXX", text[TEXT_SIZE];
+    int fd = mkstemp(path);
+    struct outcome o = RUN(right, "-n", "1000", "--hist", path);
+    take_output(fd, text);
+    ok(o.status == 0 && strstr(text, "1/(1-Percentile)\n\n") != NULL &&
+           strstr(text, "1.000000000000       1000\n#[Mean") != NULL &&
+           strstr(text, "Total count    =         1000]") != NULL,
+       "a table of percentiles, of all requests");
+    unlink(path);
+}
+
 // ---- What is said, and where
 
 static void test_output(void)
@@ -805,6 +881,8 @@ int main(int argc, char **argv)
     test_open_loop();
     test_overload();
     test_hogs();
+    test_timeline();
+    test_percentile_table();
     test_output();
     test_no_server();
     test_command_line();
