@@ -36,6 +36,8 @@ int connection_open(struct connection *c, const struct addrinfo *to)
     c->since_ns = clock_now_ns();
     c->reply.len = 0;
     c->for_request = false;
+    // Without stamps we only know less.
+    setsockopt(c->fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
     // A request must leave at once, not when the last one is acknowledged.
     if (setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0 &&
         (connect(c->fd, to->ai_addr, to->ai_addrlen) == 0 ||
@@ -118,12 +120,32 @@ void connection_answered(struct connection *c)
     c->oldest = (uint16_t)((c->oldest + 1) % c->depth);
 }
 
-long connection_receive(struct connection *c, char *buf, size_t size)
+static int64_t stamp_of(struct msghdr *message)
 {
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL;
+         c = CMSG_NXTHDR(message, c)) {
+        struct timespec stamp;
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_TIMESTAMPNS)
+            continue;
+        memcpy(&stamp, CMSG_DATA(c), sizeof stamp);
+        return (int64_t)stamp.tv_sec * CLOCK_NS_PER_S + stamp.tv_nsec;
+    }
+    return 0;
+}
+
+long connection_receive(struct connection *c, char *buf, size_t size,
+                        int64_t *stamp_ns)
+{
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct timespec))];
+    struct iovec into = {buf, size};
+    struct msghdr message = {.msg_iov = &into, .msg_iovlen = 1};
     ssize_t got;
-    do
-        got = recv(c->fd, buf, size, 0);
-    while (got < 0 && errno == EINTR);
+    do {
+        message.msg_control = control;
+        message.msg_controllen = sizeof control;
+        got = recvmsg(c->fd, &message, 0);
+    } while (got < 0 && errno == EINTR);
+    *stamp_ns = got > 0 ? stamp_of(&message) : 0;
     return got;
 }
 

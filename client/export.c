@@ -153,6 +153,16 @@ static void add_stages(struct table *t, const struct options *opt,
     }
 }
 
+static void add_arrival(struct table *t, const struct result *r)
+{
+    const struct histogram *h = &r->arrival;
+    add(t, "stamped", 0, (double)h->count);
+    add(t, "arrival_p50_us", 2, us(histogram_percentile(h, 50)));
+    add(t, "arrival_p99_us", 2, us(histogram_percentile(h, 99)));
+    add(t, "arrival_max_us", 2, us(h->max));
+    add(t, "own_share", 3, result_own_share(r));
+}
+
 // The order is part of the interface: what is new goes to the end.
 static void fill(struct table *t, const struct options *opt,
                  const struct result *r)
@@ -165,6 +175,7 @@ static void fill(struct table *t, const struct options *opt,
     add_open_loop(t, opt, r);
     add_stages(t, opt, r);
     add_churn(t, r);
+    add_arrival(t, r);
 }
 
 // ---- CSV

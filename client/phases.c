@@ -41,6 +41,7 @@ static void look(struct run *run, int64_t now_ns)
     if (now_ns < run->look_ns)
         return;
     run->look_ns = now_ns + run->look_interval_ns;
+    run->wall_offset_ns = clock_wall_offset_ns();
     if (run->pool.open > 0)
         run->alive_ns = now_ns;
     for (int i = 0; i < run->pool.tried; i++)

@@ -8,6 +8,8 @@
 #include "clock.h"
 #include "text.h"
 
+#define OWN_SHARE_MIN 0.25
+
 enum { TICKS_MIN = 20, FOR_EVER_S = 1000000 };
 
 static FILE *output(const struct options *opt)
@@ -172,6 +174,19 @@ static void print_percentiles(FILE *file, const struct histogram *h,
             text_duration((double)h->max).s, what);
 }
 
+// Whose latency is it? Shown where a good part of it is ours.
+static void print_arrival(FILE *file, const struct result *r)
+{
+    double own_share = result_own_share(r);
+    if (own_share < OWN_SHARE_MIN)
+        return;
+    print_percentiles(file, &r->arrival, "until the reply reached this host");
+    fprintf(file,
+            "              %.0f %% of the median passed until we read it: our "
+            "own doing\n",
+            own_share * 100);
+}
+
 static void print_latency(FILE *file, const struct result *r)
 {
     fprintf(file, "  latency     %9s %9s %9s %9s %9s\n", "p50", "p90", "p99",
@@ -179,9 +194,11 @@ static void print_latency(FILE *file, const struct result *r)
     if (r->churn)
         print_percentiles(file, &r->connects, "to connect");
     if (!r->open_loop) {
+        print_arrival(file, r);
         print_percentiles(file, &r->latency, "from request to reply");
         return;
     }
+    print_arrival(file, r);
     print_percentiles(file, &r->latency, "from due to reply");
     print_percentiles(file, &r->service, "from sent to reply");
     print_percentiles(file, &r->lateness, "sent late, by us");

@@ -24,6 +24,10 @@ void result_count_right(struct result *r, struct connection *c,
     uint64_t latency_ns = (uint64_t)(sample->done_ns - sample->due_ns);
     histogram_add(&r->latency, latency_ns);
     histogram_add(&r->stages[r->stage].latency, latency_ns);
+    // A stamp before the request was sent means that the wall clock was set.
+    if (sample->arrived_ns > sample->sent_ns)
+        histogram_add(&r->arrival,
+                      (uint64_t)(sample->arrived_ns - sample->due_ns));
     if (r->open_loop)
         histogram_add(&r->service,
                       (uint64_t)(sample->done_ns - sample->sent_ns));
@@ -125,6 +129,15 @@ double result_stage_rate(const struct result *r, enum stage stage)
 {
     const struct stage_result *s = &r->stages[stage];
     return s->duration_s > 0 ? (double)s->latency.count / s->duration_s : 0;
+}
+
+double result_own_share(const struct result *r)
+{
+    uint64_t all_ns = histogram_percentile(&r->latency, 50);
+    uint64_t arrival_ns = histogram_percentile(&r->arrival, 50);
+    if (2 * r->arrival.count < r->latency.count || arrival_ns >= all_ns)
+        return 0;
+    return 1 - (double)arrival_ns / (double)all_ns;
 }
 
 double result_server_cpu_us(const struct result *r)

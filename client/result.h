@@ -16,9 +16,10 @@
 
 enum { RESULT_ERRNO_MAX = 134 };
 
-// When a request should have been sent, was sent, and had its reply.
+// When a request should have been sent, was sent, had its reply on this host (0:
+// unknown), and had it read by us.
 struct sample {
-    int64_t due_ns, sent_ns, done_ns;
+    int64_t due_ns, sent_ns, arrived_ns, done_ns;
 };
 
 // The thirds of the window; see stages.h.
@@ -67,6 +68,9 @@ struct result {
     // In an open loop only: the same from when it was sent, answered only; and
     // how late we were to send what was due when a connection was free.
     struct histogram service, lateness;
+    // As `latency`, of correct replies until they reached this host. What is
+    // left of the latency is our own doing: we were asleep, or busy.
+    struct histogram arrival;
     struct histogram connects;  // in ns; of connections made for one request
     enum stage stage;
     struct stage_result stages[STAGE_OVER + 1];  // OVER: within the grace
@@ -117,6 +121,10 @@ double result_rate(const struct result *r);
 
 // Correct replies per second within a stage.
 double result_stage_rate(const struct result *r, enum stage stage);
+
+// Which part of the median latency passed after the reply had reached this host,
+// 0..1. 0 if the kernel did not stamp the most.
+double result_own_share(const struct result *r);
 
 // CPU time of the server for each reply, in microseconds. 0 if unknown.
 double result_server_cpu_us(const struct result *r);

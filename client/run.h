@@ -47,6 +47,7 @@ struct run {
     uint64_t asked;            // requests sent since the window began
     int64_t begin_ns, end_ns;  // of the window
     int64_t stage_ns;          // when the current stage began
+    int64_t wall_offset_ns;    // see clock.h
     int64_t begin_cpu_ns;
     int64_t last_reply_ns;
     struct usage server_before;

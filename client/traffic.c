@@ -262,10 +262,18 @@ void traffic_count_unsent(struct run *run, int64_t now_ns)
 
 // ---- Replies
 
-static void count_right(struct run *run, struct connection *c, int64_t now_ns)
+// When received bytes reached this host (0: unknown), and when we read them.
+struct arrival {
+    int64_t host_ns, read_ns;
+};
+
+static void count_right(struct run *run, struct connection *c,
+                        const struct arrival *at)
 {
     const struct pending *request = connection_oldest(c);
-    struct sample sample = {request->due_ns, request->sent_ns, now_ns};
+    int64_t now_ns = at->read_ns;
+    struct sample sample = {request->due_ns, request->sent_ns, at->host_ns,
+                            now_ns};
     if (c->role == ROLE_HOG && run->phase >= PHASE_MEASURE)
         result_count_hog(run->result, now_ns - sample.sent_ns);
     if (!is_measured(run, c, request))
@@ -277,7 +285,7 @@ static void count_right(struct run *run, struct connection *c, int64_t now_ns)
 }
 
 static void count_reply(struct run *run, struct connection *c,
-                        enum reply_verdict verdict, int64_t now_ns)
+                        enum reply_verdict verdict, const struct arrival *at)
 {
     static const char *const outcomes[] = {[REPLY_RIGHT] = "right",
                                            [REPLY_WRONG] = "wrong",
@@ -285,19 +293,19 @@ static void count_reply(struct run *run, struct connection *c,
                                            [REPLY_ENDLESS] = "wrong"};
     if (run->phase >= PHASE_MEASURE) {
         run->result->replies++;
-        run->last_reply_ns = now_ns;
+        run->last_reply_ns = at->read_ns;
     }
     if (c->under_way > 0)
-        note(run, c, connection_oldest(c), now_ns, outcomes[verdict]);
+        note(run, c, connection_oldest(c), at->read_ns, outcomes[verdict]);
     if (verdict == REPLY_RIGHT)
-        count_right(run, c, now_ns);
+        count_right(run, c, at);
     else
         result_count_bad(run->result, verdict);
 }
 
-// Judges received bytes, which came at `now_ns`, reply by reply.
+// Judges received bytes, reply by reply.
 static void take(struct run *run, struct connection *c, const char *bytes,
-                 size_t len, int64_t now_ns)
+                 size_t len, const struct arrival *at)
 {
     while (len > 0) {
         enum reply_verdict verdict = REPLY_ENDLESS;  // More than we asked for.
@@ -307,7 +315,7 @@ static void take(struct run *run, struct connection *c, const char *bytes,
                               &verdict);
         if (verdict == REPLY_INCOMPLETE)
             return;
-        count_reply(run, c, verdict, now_ns);
+        count_reply(run, c, verdict, at);
         if (verdict == REPLY_ENDLESS) {
             pool_drop(&run->pool, c);
             return;
@@ -321,8 +329,10 @@ static void take(struct run *run, struct connection *c, const char *bytes,
 static void receive(struct run *run, struct connection *c)
 {
     char buf[RECEIVE_SIZE];
-    long len = connection_receive(c, buf, sizeof buf);
+    int64_t stamp_ns;
+    long len = connection_receive(c, buf, sizeof buf, &stamp_ns);
     int64_t now_ns = clock_now_ns();
+    struct arrival at = {.read_ns = now_ns};
 
     if (len < 0 && errno == EAGAIN)
         return;
@@ -331,7 +341,9 @@ static void receive(struct run *run, struct connection *c)
     } else if (is_overdue(run, c, now_ns)) {
         give_up(run, c, now_ns);
     } else {
-        take(run, c, buf, (size_t)len, now_ns);
+        if (stamp_ns != 0)
+            at.host_ns = stamp_ns - run->wall_offset_ns;
+        take(run, c, buf, (size_t)len, &at);
     }
     go_on(run, c, now_ns);
     traffic_feed(run, now_ns);

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../client/clock.h"
 #include "../client/connection.h"
 #include "tap.h"
 
@@ -64,6 +65,7 @@ static void test_good(void)
     struct connection c = {.depth = 3, .pending = pending};
     struct request request;
     char text[16] = "", reply[16] = "";
+    int64_t stamp_ns;
     request_make(&request, 30);
     int listener = bound_socket();
     listen(listener, 1);
@@ -86,10 +88,20 @@ static void test_good(void)
            connection_oldest(&c)->due_ns == connection_oldest(&c)->sent_ns,
        "replies are for the oldest, which make room for the newest");
     (void)!recv(server, text, sizeof text, 0);
-    ok(connection_receive(&c, reply, sizeof reply) == -1 && errno == EAGAIN,
+    ok(connection_receive(&c, reply, sizeof reply, &stamp_ns) == -1 &&
+           errno == EAGAIN,
        "no reply yet");
+    send(server, "55\n", 3, 0);
+    struct pollfd there = {.fd = c.fd, .events = POLLIN};
+    poll(&there, 1, -1);
+    usleep(20000);
+    int64_t read_ns = clock_now_ns() + clock_wall_offset_ns();
+    ok(connection_receive(&c, reply, sizeof reply, &stamp_ns) == 3 &&
+           stamp_ns < read_ns - 15000000 &&
+           stamp_ns > read_ns - 5 * (int64_t)CLOCK_NS_PER_S,
+       "a reply that waited for us is known to have");
     close(server);
-    ok(connection_receive(&c, reply, sizeof reply) == 0,
+    ok(connection_receive(&c, reply, sizeof reply, &stamp_ns) == 0,
        "then the server closes");
     connection_close(&c);
     close(listener);

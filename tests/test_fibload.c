@@ -615,6 +615,33 @@ static void test_hogs(void)
        "without hogs it is the middle third");
 }
 
+// The server stops the client just before its reply, and lets it go on 100 ms
+// later: that is nothing the server could be blamed for.
+static bool stop_client(int fd, int i)
+{
+    while (*client == 0)
+        usleep(1000);
+    kill(*client, SIGSTOP);
+    usleep(10000);
+    (void)i;
+    bool said = say(fd, "fib: 55\n");
+    usleep(100000);
+    kill(*client, SIGCONT);
+    return said;
+}
+
+static void test_own_share(void)
+{
+    struct outcome o = RUN(stop_client, "-n", "10", "-c", "1");
+    ok(column(&o, "stamped") >= 9 && column(&o, "p50_us") >= 100000 &&
+           column(&o, "arrival_p50_us") >= 9000 &&
+           column(&o, "arrival_p50_us") < column(&o, "p50_us") - 90000,
+       "what a client sleeps over is not in the time until the reply came");
+    ok(column(&o, "own_share") > 0.4 &&
+           strstr(o.out, "until the reply reached this host") != NULL,
+       "the report says whose latency it is");
+}
+
 // ---- Files beside the summary
 
 // What a timeline says: lines per outcome, and whether its times are in order.
@@ -881,6 +908,7 @@ int main(int argc, char **argv)
     test_open_loop();
     test_overload();
     test_hogs();
+    test_own_share();
     test_timeline();
     test_percentile_table();
     test_output();
