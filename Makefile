@@ -84,7 +84,7 @@ print-compiler:
 # ---- Tests
 
 UNIT    := fib session net co co_structure histogram reply usage connection \
-           schedule fibload
+           schedule verdict fibload
 TESTS   := $(UNIT:%=$(BUILD)/tests/test_%) $(BUILD)/tests/conversation/run
 TAP     := $(call object,tests/tap.c)
 
@@ -100,6 +100,9 @@ $(BUILD)/tests/test_reply:     $(call object,client/reply.c)
 $(BUILD)/tests/test_usage:     $(call object,client/usage.c)
 $(BUILD)/tests/test_connection: $(call object,client/connection.c \
     client/clock.c client/reply.c)
+$(BUILD)/tests/test_verdict:   $(call object,$(addprefix client/, verdict.c \
+    machine.c result.c histogram.c clock.c connection.c reply.c))
+$(BUILD)/tests/test_verdict:   LDLIBS := -lm
 $(BUILD)/tests/test_net:       LDLIBS := -Wl,--wrap=send,--wrap=recv \
                                          -Wl,--wrap=accept4
 $(BUILD)/tests/test_schedule:  $(call object,client/schedule.c)

@@ -55,6 +55,7 @@ struct connection {
     int64_t since_ns;    // when its state began
     int64_t ready_ns;    // when it could ask again
     int64_t due_ns;      // of the request it is opened for; 0: when it is sent
+    int64_t last_ns;     // of its last correct reply, or the window's begin
     uint64_t replies;    // correct ones, within the measurement
     struct request *request;  // what is under way, if anything; not ours
     struct pending *pending;  // a ring of `depth`; not ours

@@ -10,6 +10,7 @@
 
 #include "clock.h"
 #include "text.h"
+#include "verdict.h"
 
 enum { COLUMNS_MAX = 128, HEADER_SIZE = 4096 };
 
@@ -19,6 +20,7 @@ struct column {
     const char *name;
     double value;
     int decimals;
+    const char *text;  // instead of a value; NULL: none
 };
 
 struct table {
@@ -29,7 +31,13 @@ struct table {
 static void add(struct table *t, const char *name, int decimals, double value)
 {
     assert(t->count < COLUMNS_MAX);
-    t->columns[t->count++] = (struct column){name, value, decimals};
+    t->columns[t->count++] = (struct column){name, value, decimals, NULL};
+}
+
+static void add_text(struct table *t, const char *name, const char *text)
+{
+    add(t, name, 0, 0);
+    t->columns[t->count - 1].text = text;
 }
 
 static double us(uint64_t ns)
@@ -163,6 +171,15 @@ static void add_arrival(struct table *t, const struct result *r)
     add(t, "own_share", 3, result_own_share(r));
 }
 
+static void add_verdict(struct table *t, const struct options *opt,
+                        const struct result *r)
+{
+    add(t, "silence_us", 2, us((uint64_t)r->silence_ns));
+    add(t, "others_cores", 3, r->others_cores);
+    add(t, "delay_share", 4, r->delay_share);
+    add_text(t, "verdict", verdict_name(verdict_of(opt, r).verdict));
+}
+
 // The order is part of the interface: what is new goes to the end.
 static void fill(struct table *t, const struct options *opt,
                  const struct result *r)
@@ -176,6 +193,7 @@ static void fill(struct table *t, const struct options *opt,
     add_stages(t, opt, r);
     add_churn(t, r);
     add_arrival(t, r);
+    add_verdict(t, opt, r);
 }
 
 // ---- CSV
@@ -194,6 +212,14 @@ static void print_header(FILE *file, const struct options *opt)
     fputc('\n', file);
 }
 
+static void print_value(FILE *file, const struct column *c, const char *quote)
+{
+    if (c->text != NULL)
+        fprintf(file, "%s%s%s", quote, c->text, quote);
+    else
+        fprintf(file, "%.*f", c->decimals, c->value);
+}
+
 static void print_row(FILE *file, const struct options *opt,
                       const struct result *r)
 {
@@ -203,8 +229,10 @@ static void print_row(FILE *file, const struct options *opt,
     for (int i = 0; i < opt->label_count; i++)
         fprintf(file, "%s,", opt->labels[i].value);
     fputs(opt->model, file);
-    for (int i = 0; i < t.count; i++)
-        fprintf(file, ",%.*f", t.columns[i].decimals, t.columns[i].value);
+    for (int i = 0; i < t.count; i++) {
+        fputc(',', file);
+        print_value(file, &t.columns[i], "");
+    }
     fputc('\n', file);
 }
 
@@ -296,9 +324,10 @@ int export_json(FILE *file, const struct options *opt, const struct result *r)
 
     fprintf(file, "{\n  \"schema\": 1,\n");
     print_labels(file, opt);
-    for (int i = 0; i < t.count; i++)
-        fprintf(file, ",\n  \"%s\": %.*f", t.columns[i].name,
-                t.columns[i].decimals, t.columns[i].value);
+    for (int i = 0; i < t.count; i++) {
+        fprintf(file, ",\n  \"%s\": ", t.columns[i].name);
+        print_value(file, &t.columns[i], "\"");
+    }
     print_failures(file, r);
     fprintf(file, "\n}\n");
     return export_close(file);

@@ -10,6 +10,7 @@
 //     usage.c        the server's cost       export.c      CSV and JSON
 //     progress.c     a line now and then     text.c        numbers for people
 //     timeline.c     every request           percentiles.c a whole distribution
+//     machine.c      what others did         verdict.c     what to make of it
 //     startup.c      what must be right before all that
 
 #include <errno.h>
@@ -23,6 +24,7 @@
 #include "percentiles.h"
 #include "report.h"
 #include "startup.h"
+#include "verdict.h"
 
 enum { EXIT_NOT_GOOD = 1 };
 
@@ -112,5 +114,7 @@ int main(int argc, char **argv)
         return EXIT_CANNOT_RUN;
     }
     bool reported = report(opt, &result, &files);
-    return reported && result_is_good(&result) ? EXIT_SUCCESS : EXIT_NOT_GOOD;
+    bool good = opt->strict ? verdict_of(opt, &result).verdict == VERDICT_OK
+                            : result_is_good(&result);
+    return reported && good ? EXIT_SUCCESS : EXIT_NOT_GOOD;
 }

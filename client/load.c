@@ -91,7 +91,8 @@ int load_run(const struct options *opt, const struct addrinfo *target,
     if (failed == 0) {
         run_loop(run);
         traffic_count_unanswered(run, clock_now_ns());
-        result_sum_up(result, run->pool.connections, run->pool.count);
+        result_sum_up(result, run->pool.connections, run->pool.count,
+                      run->end_ns);
         failed = run->reached || phases_interrupted() ? 0 : -1;
         errno = run->last_error;
     }

@@ -246,6 +246,8 @@ static const struct rule rules[] = {
     {"server-pid", 0, "PID", "account CPU and memory of this process, its\n"
                              "threads and children",
      parse_int, &options.server_pid, 1, INT_MAX},
+    {"strict", 0, NULL, "fail unless the verdict is ok",
+     parse_flag, &options.strict, 0, 0},
     {"help", 0, NULL, "print this text", print_help, NULL, 0, 0},
 };
 // clang-format on
@@ -299,9 +301,18 @@ static const char explanations[] =
     "counts\n"
     "it once for every process.\n"
     "\n"
+    "The verdict is incomplete if not every request had a right reply, on "
+    "every "
+    "\n"
+    "connection; client-limited if fibload was the limit or late; noisy if "
+    "other"
+    "\n"
+    "programs were in the way (best known with --server-pid); else ok.\n"
+    "\n"
     "Exit status: 0 every reply was right, on every connection; 1 some were\n"
-    "wrong or missing, something failed or could not be written; 2 bad usage,\n"
-    "or no server.\n";
+    "wrong or missing, something failed or could not be written, or --strict "
+    "and\n"
+    "the verdict is not ok; 2 bad usage, or no server.\n";
 
 _Noreturn static void print_help(const struct rule *rule, const char *text)
 {

@@ -10,6 +10,8 @@
 
 enum { HELLO_WARMUPS = 2 };  // how long it may take, as multiple of the warm-up
 
+#define OTHERS_MIN_S 0.5
+
 #define REACH_NS MS(5000)     // for one address
 #define RAMP_NS MS(5000)      // for all connections
 #define HELLO_MIN_NS MS(300)  // for all to be answered once
@@ -96,11 +98,14 @@ static void begin_measuring(struct run *run)
     if (run->opt->server_pid != 0)
         run->result->server_known =
             usage_read_times(run->opt->server_pid, &run->server_before) == 0;
+    machine_read(&run->machine_before);
     enter(run, PHASE_MEASURE, run->opt->duration_ns);
     run->result->measured = true;
     run->begin_cpu_ns = clock_cpu_ns();
     run->begin_ns = clock_now_ns();
     run->end_ns = run->phase_end_ns;
+    for (int i = 0; i < run->pool.count; i++)
+        run->pool.connections[i].last_ns = run->begin_ns;
     progress_begin(&run->progress, run->opt, run->begin_ns);
     stages_begin(run);
     traffic_begin_schedule(run, run->begin_ns);
@@ -115,7 +120,24 @@ static void end_measuring(struct run *run)
         run->end_ns = clock_now_ns();
     r->duration_s = clock_seconds(clock_now_ns() - run->begin_ns);
     r->client_cpu_share /= r->duration_s;
+    machine_read(&run->machine_after);
+    r->delay_share =
+        (run->machine_after.delay_s - run->machine_before.delay_s) /
+        r->duration_s;
     enter(run, PHASE_GRACE, run->opt->grace_ns);
+}
+
+// What the machine did, less what the server and we did. Ticks are coarse: of a
+// short window they do not tell.
+static double others_cores(const struct run *run)
+{
+    const struct result *r = run->result;
+    double busy_s = run->machine_after.busy_s - run->machine_before.busy_s;
+    if (!r->server_known || run->machine_after.busy_s == 0)
+        return -1;
+    double cores =
+        (busy_s - r->server.cpu_s) / r->duration_s - r->client_cpu_share;
+    return r->duration_s >= OTHERS_MIN_S && cores > 0 ? cores : 0;
 }
 
 // Looks at the server again, before its clients leave.
@@ -134,6 +156,7 @@ static void end_grace(struct run *run)
         r->server = usage_between(&run->server_before, &after);
         r->server_wall_s = clock_seconds(run->last_reply_ns - run->begin_ns);
     }
+    r->others_cores = others_cores(run);
 }
 
 static bool phase_is_done(struct run *run, int64_t now_ns)

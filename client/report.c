@@ -7,8 +7,11 @@
 
 #include "clock.h"
 #include "text.h"
+#include "verdict.h"
 
 #define OWN_SHARE_MIN 0.25
+
+#define SILENCE_MIN_NS (100 * (int64_t)CLOCK_NS_PER_MS)
 
 enum { TICKS_MIN = 20, FOR_EVER_S = 1000000 };
 
@@ -162,6 +165,9 @@ static void print_replies(FILE *file, const struct result *r)
     if (r->connections > 1)
         fprintf(file, ", %s to %s replies each, Jain's index %.3f",
                 text_number(r->least).s, text_number(r->most).s, r->jain);
+    if (r->silence_ns > SILENCE_MIN_NS)
+        fprintf(file, ";\n              one heard nothing for %s",
+                text_duration((double)r->silence_ns).s);
     fputc('\n', file);
 }
 
@@ -254,6 +260,15 @@ static void print_server(FILE *file, const struct result *r)
         text_memory(u->rss_kib, u->rss_kib).s);
 }
 
+static void print_client(FILE *file, const struct result *r)
+{
+    fprintf(file, "  client      CPU %.0f %% of a core",
+            r->client_cpu_share * 100);
+    if (r->others_cores >= 0)
+        fprintf(file, "; other programs %.0f %%", r->others_cores * 100);
+    fputc('\n', file);
+}
+
 void report_summary(const struct options *opt, const struct result *r)
 {
     FILE *file = output(opt);
@@ -269,9 +284,8 @@ void report_summary(const struct options *opt, const struct result *r)
     if (r->server_known)
         print_server(file, r);
     if (r->measured)
-        fprintf(file, "  client      CPU %.0f %% of a core%s\n",
-                r->client_cpu_share * 100,
-                r->client_cpu_share > 0.9 ? ": it may be what limits the rate"
-                                          : "");
-    fputc('\n', file);
+        print_client(file, r);
+    struct judgement j = verdict_of(opt, r);
+    fprintf(file, "  verdict     %s: %s\n\n", verdict_name(j.verdict),
+            j.because);
 }

@@ -12,12 +12,21 @@ void result_count_failure(struct result *r, int error)
     r->failed_by_errno[error < RESULT_ERRNO_MAX ? error : EPROTO]++;
 }
 
+static void count_silence(struct result *r, const struct connection *c,
+                          int64_t now_ns)
+{
+    if (now_ns - c->last_ns > r->silence_ns)
+        r->silence_ns = now_ns - c->last_ns;
+}
+
 void result_count_right(struct result *r, struct connection *c,
                         const struct sample *sample, bool in_window)
 {
     if (in_window) {
         r->right++;
         r->served += c->replies++ == 0;
+        count_silence(r, c, sample->done_ns);
+        c->last_ns = sample->done_ns;
     } else {
         r->late++;
     }
@@ -92,7 +101,7 @@ static void count_share(struct result *r, uint64_t replies)
 // Jain's index: (sum x)^2 / (n * sum x^2), 1 when all x are equal, 1/n when one
 // gets everything (Jain, Chiu, Hawe, DEC TR-301, 1984).
 void result_sum_up(struct result *r, const struct connection *connections,
-                   int count)
+                   int count, int64_t end_ns)
 {
     double sum = 0, squares = 0;
 
@@ -106,6 +115,8 @@ void result_sum_up(struct result *r, const struct connection *connections,
             continue;
         r->connected += open;
         count_share(r, c->replies);
+        if (r->measured)
+            count_silence(r, c, end_ns);
         sum += (double)c->replies;
         squares += (double)c->replies * (double)c->replies;
     }

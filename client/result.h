@@ -55,9 +55,12 @@ struct result {
     int connections, idle;                       // as asked for
     int greeted;                    // connections answered before the warm-up
     int connected, idle_connected;  // open at the end
-    int served;               // connections with a correct reply in the window
-    uint64_t least, most;     // correct replies of a connection in the window
-    double jain;              // fairness over connections, 1 is equal
+    int served;            // connections with a correct reply in the window
+    uint64_t least, most;  // correct replies of a connection in the window
+    double jain;           // fairness over connections, 1 is equal
+    int64_t silence_ns;    // the longest a connection had no correct reply
+    double others_cores;   // cores that other programs kept busy; < 0: unknown
+    double delay_share;  // of the window: we could run, and others had the core
     double client_cpu_share;  // of one core; 1: the client set the limit
     bool server_known;
     struct usage server;   // from before the window to after the grace
@@ -109,9 +112,9 @@ void result_count_unsent(struct result *r, int64_t age_ns);
 void result_count_bad(struct result *r, enum reply_verdict verdict);
 
 // Counts how all connections stand at the end, with their share of the replies.
-// Call once, before they are closed.
+// Call once, before they are closed; `end_ns` is the end of the window.
 void result_sum_up(struct result *r, const struct connection *connections,
-                   int count);
+                   int count, int64_t end_ns);
 
 // True when every request had a right reply, on every connection.
 bool result_is_good(const struct result *r);

@@ -9,6 +9,7 @@
 #define RUN_H
 
 #include "clock.h"
+#include "machine.h"
 #include "options.h"
 #include "pool.h"
 #include "progress.h"
@@ -51,6 +52,7 @@ struct run {
     int64_t begin_cpu_ns;
     int64_t last_reply_ns;
     struct usage server_before;
+    struct machine machine_before, machine_after;
     struct progress progress;
     FILE *timeline;  // NULL: none
 };

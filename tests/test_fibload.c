@@ -642,6 +642,22 @@ static void test_own_share(void)
        "the report says whose latency it is");
 }
 
+static void test_verdict(void)
+{
+    struct outcome o = RUN(first_wrong, "-n", "50", "-c", "1");
+    ok(strstr(o.row, ",incomplete") != NULL &&
+           strstr(o.out, "verdict     incomplete: ") != NULL,
+       "a wrong reply costs the verdict");
+    o = RUN(first_wrong, "-n", "50", "-c", "1", "--strict");
+    ok(o.status == 1, "and with --strict the run");
+    o = RUN(stall_once, "-n", "50", "-c", "1");
+    ok(column(&o, "silence_us") >= 300000 &&
+           strstr(o.out, "one heard nothing for 3") != NULL,
+       "a connection that hears nothing for 300 ms is noticed");
+    ok(column(&o, "others_cores") >= 0 && column(&o, "delay_share") >= 0,
+       "so is what others do");
+}
+
 // ---- Files beside the summary
 
 // What a timeline says: lines per outcome, and whether its times are in order.
@@ -909,6 +925,7 @@ int main(int argc, char **argv)
     test_overload();
     test_hogs();
     test_own_share();
+    test_verdict();
     test_timeline();
     test_percentile_table();
     test_output();
