@@ -20,7 +20,6 @@ struct column {
     const char *name;
     double value;
     int decimals;
-    const char *text;  // instead of a value; NULL: none
 };
 
 struct table {
@@ -31,13 +30,7 @@ struct table {
 static void add(struct table *t, const char *name, int decimals, double value)
 {
     assert(t->count < COLUMNS_MAX);
-    t->columns[t->count++] = (struct column){name, value, decimals, NULL};
-}
-
-static void add_text(struct table *t, const char *name, const char *text)
-{
-    add(t, name, 0, 0);
-    t->columns[t->count - 1].text = text;
+    t->columns[t->count++] = (struct column){name, value, decimals};
 }
 
 static double us(uint64_t ns)
@@ -177,7 +170,7 @@ static void add_verdict(struct table *t, const struct options *opt,
     add(t, "silence_us", 2, us((uint64_t)r->silence_ns));
     add(t, "others_cores", 3, r->others_cores);
     add(t, "delay_share", 4, r->delay_share);
-    add_text(t, "verdict", verdict_name(verdict_of(opt, r).verdict));
+    add(t, "marked", 0, verdict_of(opt, r).verdict);
 }
 
 // The order is part of the interface: what is new goes to the end.
@@ -212,14 +205,6 @@ static void print_header(FILE *file, const struct options *opt)
     fputc('\n', file);
 }
 
-static void print_value(FILE *file, const struct column *c, const char *quote)
-{
-    if (c->text != NULL)
-        fprintf(file, "%s%s%s", quote, c->text, quote);
-    else
-        fprintf(file, "%.*f", c->decimals, c->value);
-}
-
 static void print_row(FILE *file, const struct options *opt,
                       const struct result *r)
 {
@@ -229,10 +214,8 @@ static void print_row(FILE *file, const struct options *opt,
     for (int i = 0; i < opt->label_count; i++)
         fprintf(file, "%s,", opt->labels[i].value);
     fputs(opt->model, file);
-    for (int i = 0; i < t.count; i++) {
-        fputc(',', file);
-        print_value(file, &t.columns[i], "");
-    }
+    for (int i = 0; i < t.count; i++)
+        fprintf(file, ",%.*f", t.columns[i].decimals, t.columns[i].value);
     fputc('\n', file);
 }
 
@@ -317,6 +300,16 @@ static void print_failures(FILE *file, const struct result *r)
     fprintf(file, "}");
 }
 
+static void print_verdict(FILE *file, const struct options *opt,
+                          const struct result *r)
+{
+    struct judgement j = verdict_of(opt, r);
+    fprintf(file, ",\n  \"verdict\": ");
+    print_string(file, verdict_name(j.verdict));
+    fprintf(file, ",\n  \"because\": ");
+    print_string(file, j.because);
+}
+
 int export_json(FILE *file, const struct options *opt, const struct result *r)
 {
     struct table t;
@@ -324,11 +317,11 @@ int export_json(FILE *file, const struct options *opt, const struct result *r)
 
     fprintf(file, "{\n  \"schema\": 1,\n");
     print_labels(file, opt);
-    for (int i = 0; i < t.count; i++) {
-        fprintf(file, ",\n  \"%s\": ", t.columns[i].name);
-        print_value(file, &t.columns[i], "\"");
-    }
+    for (int i = 0; i < t.count; i++)
+        fprintf(file, ",\n  \"%s\": %.*f", t.columns[i].name,
+                t.columns[i].decimals, t.columns[i].value);
     print_failures(file, r);
+    print_verdict(file, opt, r);
     fprintf(file, "\n}\n");
     return export_close(file);
 }

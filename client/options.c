@@ -20,6 +20,7 @@ enum {
     N_MAX = 93,
     PORT_MAX = 65535,
     RATE_MAX = 10000000,
+    SLOW_MAX = 1000,
 };
 
 #define REQUESTS_MAX 1000000000000
@@ -137,6 +138,16 @@ static void parse_time(const struct rule *rule, const char *text)
     fail(rule, wanted, text);
 }
 
+// As a time, but a bare number is of milliseconds.
+static void parse_pause(const struct rule *rule, const char *text)
+{
+    char with_unit[32];
+    size_t len = strspn(text, "0123456789.");
+    bool bare = len > 0 && text[len] == '\0' && len < sizeof with_unit - 2;
+    snprintf(with_unit, sizeof with_unit, "%sms", bare ? text : "");
+    parse_time(rule, bare ? with_unit : text);
+}
+
 static void parse_text(const struct rule *rule, const char *text)
 {
     *(const char **)rule->target = text;
@@ -207,6 +218,11 @@ static const struct rule rules[] = {
     {"churn", 0, NULL, "a new connection for each request, reset afterwards;\n"
                        "latency counts without connecting, unless with -R",
      parse_flag, &options.churn, 0, 0},
+    {"think", 0, "MS", "pause between a reply and the next request, in ms or\n"
+                       "with a unit (0)",
+     parse_pause, &options.think_ns, 0, TIME_MAX_NS},
+    {"slow", 0, "N", "send and read N bytes a second, one at a time",
+     parse_int, &options.slow, 1, SLOW_MAX},
     {"spin", 0, NULL, "never sleep while waiting: takes a whole core",
      parse_flag, &options.spin, 0, 0},
     {"idle", 0, "N", "N more connections that never say anything; they\n"
@@ -355,6 +371,9 @@ static void fill_in(struct options *opt)
     if (opt->churn && opt->pipeline > 1)
         fail(&(struct rule){.name = "churn", .help = ""},
              "one request per connection", "-P");
+    if (opt->slow > 0 && opt->pipeline > 1)
+        fail(&(struct rule){.name = "slow", .help = ""},
+             "one request at a time", "-P");
     if (opt->duration_ns < 0)
         opt->duration_ns = counted ? INT64_MAX / 4 : 5LL * CLOCK_NS_PER_S;
     if (opt->warmup_ns < 0)

@@ -28,6 +28,8 @@ struct options {
     int64_t requests;  // stop after so many; 0: no limit
     int pipeline;      // requests that may be under way on each connection
     int64_t rate;      // requests per second in all; 0: closed loop
+    int64_t think_ns;  // between a reply and the next request
+    int slow;          // bytes a second to send and read; 0: as they come
     bool churn;        // a new connection for each request
     bool poisson;      // they come at random times, not evenly spaced
     bool spin;         // never sleep while waiting

@@ -238,7 +238,7 @@ static void go_on(struct run *run, struct connection *c, int64_t now_ns)
         pool_drop(&run->pool, c);
     }
     if (c->role == ROLE_STREAM)
-        queue_add(&run->ready, c, now_ns);
+        queue_add(&run->ready, c, now_ns + run->opt->think_ns);
     else if (c->role == ROLE_HOG && stages_hogs_ask(run, now_ns))
         ask(run, c, &run->hog, 1, 0);
 }

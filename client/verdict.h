@@ -6,6 +6,7 @@
 #include "options.h"
 #include "result.h"
 
+// The numbers are those of the column `marked`.
 enum verdict {
     VERDICT_OK,
     VERDICT_CLIENT_LIMITED,  // we were the limit, or late
