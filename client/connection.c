@@ -36,6 +36,7 @@ int connection_open(struct connection *c, const struct addrinfo *to)
     c->since_ns = clock_now_ns();
     c->reply.len = 0;
     c->for_request = false;
+    c->slow = false;
     // Without stamps we only know less.
     setsockopt(c->fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
     // A request must leave at once, not when the last one is acknowledged.
@@ -106,7 +107,7 @@ int connection_push(struct connection *c)
     ssize_t put;
     do
         put = send(c->fd, request->lines + request->lines_len - c->unsent,
-                   c->unsent, MSG_NOSIGNAL);
+                   c->slow ? 1 : c->unsent, MSG_NOSIGNAL);
     while (put < 0 && errno == EINTR);
     if (put < 0)
         return errno == EAGAIN ? 0 : -1;

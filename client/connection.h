@@ -47,6 +47,7 @@ struct connection {
     enum connection_state state;
     enum connection_role role;
     bool ready;          // waits in the queue of those that may ask
+    bool slow;           // sends a byte at a time
     bool for_request;    // OPENING: to send a request at once
     uint16_t unsent;     // bytes of requests that are still to be sent
     uint16_t depth;      // requests that may be under way at once
@@ -87,7 +88,7 @@ int connection_ask(struct connection *c, struct request *request, int count,
                    int64_t due_ns);
 
 // Sends what is unsent of the requests under way, as far as the kernel takes
-// it.
+// it; of a slow connection a byte.
 int connection_push(struct connection *c);
 
 // The oldest request has its reply.

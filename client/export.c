@@ -173,6 +173,12 @@ static void add_verdict(struct table *t, const struct options *opt,
     add(t, "marked", 0, verdict_of(opt, r).verdict);
 }
 
+static void add_shape(struct table *t, const struct options *opt)
+{
+    add(t, "think_us", 0, us((uint64_t)opt->think_ns));
+    add(t, "slow", 0, opt->slow);
+}
+
 // The order is part of the interface: what is new goes to the end.
 static void fill(struct table *t, const struct options *opt,
                  const struct result *r)
@@ -187,6 +193,7 @@ static void fill(struct table *t, const struct options *opt,
     add_churn(t, r);
     add_arrival(t, r);
     add_verdict(t, opt, r);
+    add_shape(t, opt);
 }
 
 // ---- CSV

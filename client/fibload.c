@@ -3,13 +3,14 @@
 //     options.c      the command line        clock.c       what time it is
 //     load.c         the loop                phases.c      part by part
 //     traffic.c      who asks when           schedule.c    when it is due
-//     stages.c       before, during, after   report.c      the summary
+//     report.c       the summary             timeline.c    every request
 //     pool.c         all connections         connection.c  one of them
 //     queue.c        who is next             reply.c       one reply, checked
 //     result.c       what is counted         histogram.c   many latencies
 //     usage.c        the server's cost       export.c      CSV and JSON
 //     progress.c     a line now and then     text.c        numbers for people
-//     timeline.c     every request           percentiles.c a whole distribution
+//     percentiles.c  a whole distribution    fate.c        what becomes of it
+//     stages.c       before, during, after the hogs
 //     machine.c      what others did         verdict.c     what to make of it
 //     startup.c      what must be right before all that
 

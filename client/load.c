@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 
+#include "fate.h"
 #include "phases.h"
 #include "traffic.h"
 
@@ -90,7 +91,7 @@ int load_run(const struct options *opt, const struct addrinfo *target,
     int failed = prepare(run);
     if (failed == 0) {
         run_loop(run);
-        traffic_count_unanswered(run, clock_now_ns());
+        fate_count_unanswered(run, clock_now_ns());
         result_sum_up(result, run->pool.connections, run->pool.count,
                       run->end_ns);
         failed = run->reached || phases_interrupted() ? 0 : -1;

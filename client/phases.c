@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <signal.h>
 
+#include "fate.h"
 #include "stages.h"
 #include "traffic.h"
 
@@ -67,7 +68,7 @@ static void reach(struct run *run, int64_t now_ns)
         run->next_address = run->next_address->ai_next;
         enter(run, PHASE_REACH, REACH_NS);
         if (pool_open(pool, &pool->connections[0]) != 0)
-            traffic_fail(run, errno);
+            fate_failed(run, errno);
     }
     if (pool->opening == 0)
         run->phase = PHASE_OVER;
@@ -229,7 +230,7 @@ bool phases_advance(struct run *run, int64_t now_ns)
     if (run->phase == PHASE_REACH && !run->reached)
         reach(run, now_ns);
     else if (run->phase < PHASE_GRACE && pool_open_some(&run->pool) != 0)
-        traffic_fail(run, errno);
+        fate_failed(run, errno);
     if ((interrupted || run->result->gone) && run->phase < PHASE_GRACE)
         cut_short(run);
     while (run->phase != PHASE_OVER && phase_is_done(run, now_ns))

@@ -95,7 +95,7 @@ int pool_ask(struct pool *pool, struct connection *c, struct request *request,
     request->under_way += count;
     if (connection_ask(c, request, count, due_ns) != 0)
         return -1;
-    if (watched || c->unsent == 0)
+    if (watched || c->unsent == 0 || c->slow)
         return 0;
     return watch(pool, c, EPOLLIN | EPOLLOUT, EPOLL_CTL_MOD);
 }
@@ -104,7 +104,15 @@ int pool_push(struct pool *pool, struct connection *c)
 {
     if (connection_push(c) != 0)
         return -1;
-    return c->unsent > 0 ? 0 : watch(pool, c, EPOLLIN, EPOLL_CTL_MOD);
+    if (c->unsent > 0 || c->slow)
+        return 0;
+    return watch(pool, c, EPOLLIN, EPOLL_CTL_MOD);
+}
+
+int pool_slow_down(struct pool *pool, struct connection *c)
+{
+    c->slow = true;
+    return watch(pool, c, 0, EPOLL_CTL_MOD);
 }
 
 void pool_answered(struct connection *c)

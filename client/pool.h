@@ -51,6 +51,10 @@ int pool_ask(struct pool *pool, struct connection *c, struct request *request,
              int count, int64_t due_ns);
 int pool_push(struct pool *pool, struct connection *c);
 
+// Makes a connection slow: no events tell of its replies, nor of room to send,
+// and pool_push() sends a byte.
+int pool_slow_down(struct pool *pool, struct connection *c);
+
 // The oldest request of a connection has its reply.
 void pool_answered(struct connection *c);
 

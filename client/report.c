@@ -57,6 +57,12 @@ static void print_title(FILE *file, const struct options *opt,
             opt->n);
     if (opt->churn)
         fprintf(file, ", each time anew");
+    if (opt->slow > 0)
+        fprintf(file, ", %s a second",
+                text_count((uint64_t)opt->slow, "byte", "bytes").s);
+    if (opt->think_ns > 0)
+        fprintf(file, ", and pause for %s",
+                text_duration((double)opt->think_ns).s);
     if (opt->pipeline > 1)
         fprintf(file, ", %d at once on each", opt->pipeline);
     if (r->open_loop)

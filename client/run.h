@@ -4,6 +4,7 @@
 //     phases.c    what part of the run it is, and when the next one begins
 //     stages.c    the thirds of the window, and when the hogs come
 //     traffic.c   who asks when, and what the replies mean
+//     fate.c      what becomes of requests
 
 #ifndef RUN_H
 #define RUN_H
@@ -47,6 +48,7 @@ struct run {
     int64_t alive_ns;          // when a connection was last seen open
     uint64_t asked;            // requests sent since the window began
     int64_t begin_ns, end_ns;  // of the window
+    int64_t slow_ns;           // when slow connections go on
     int64_t stage_ns;          // when the current stage began
     int64_t wall_offset_ns;    // see clock.h
     int64_t begin_cpu_ns;
@@ -56,5 +58,11 @@ struct run {
     struct progress progress;
     FILE *timeline;  // NULL: none
 };
+
+// Whether requests are due at times of their own.
+static inline bool run_is_open_loop(const struct run *run)
+{
+    return run->opt->rate > 0;
+}
 
 #endif

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 
+#include "fate.h"
 #include "report.h"
 #include "stages.h"
 
@@ -16,122 +17,11 @@ enum { RECEIVE_SIZE = 4096 };
 #define CONNECT_NS MS(5000)  // for one connection
 #define REOPEN_NS MS(100)    // after a failure
 
-void traffic_fail(struct run *run, int error)
-{
-    run->last_error = error;
-    if (run->reached)
-        result_count_failure(run->result, error);
-}
-
-// ---- What becomes of requests
-
-static bool is_open_loop(const struct run *run)
-{
-    return run->opt->rate > 0;
-}
-
-static int64_t since_begin(const struct run *run, int64_t ns)
-{
-    return ns == TIMELINE_NEVER ? ns : ns - run->begin_ns;
-}
-
-// Writes a line about a request of `c` (NULL: it found none) that was sent, or
-// due, since the window began.
-static void note(struct run *run, const struct connection *c,
-                 const struct pending *request, int64_t done_ns,
-                 const char *outcome)
-{
-    if (run->timeline == NULL || run->phase < PHASE_MEASURE ||
-        request->due_ns < run->begin_ns)
-        return;
-    timeline_add(
-        run->timeline,
-        &(struct timeline_entry){
-            .connection = c != NULL ? (int)(c - run->pool.connections) : -1,
-            .role = c != NULL ? c->role : ROLE_STREAM,
-            .due_ns = since_begin(run, request->due_ns),
-            .sent_ns = since_begin(run, request->sent_ns),
-            .done_ns = since_begin(run, done_ns),
-            .outcome = outcome,
-        });
-}
-
-// Whether what becomes of a request is part of the measurement. In a closed
-// loop one of the warm-up is if it ends later: at any moment as many are under
-// way. Not so if exactly N are to be measured.
-static bool is_measured(const struct run *run, const struct connection *c,
-                        const struct pending *request)
-{
-    bool closed = run->opt->requests == 0 && !is_open_loop(run);
-    return run->phase >= PHASE_MEASURE && c->role == ROLE_STREAM &&
-           (request->sent_ns >= run->begin_ns || closed);
-}
-
-// A connection broke because of `error` (0: the server closed it), and what is
-// under way on it is lost.
-static void lose(struct run *run, struct connection *c, int error)
-{
-    traffic_fail(run, error);
-    for (; c->under_way > 0; pool_answered(c)) {
-        run->result->lost++;
-        note(run, c, connection_oldest(c), TIMELINE_NEVER, "lost");
-    }
-    pool_drop(&run->pool, c);
-}
-
-static bool is_overdue(const struct run *run, const struct connection *c,
-                       int64_t now_ns)
-{
-    return c->under_way > 0 &&
-           now_ns - connection_oldest(c)->sent_ns >= run->opt->timeout_ns;
-}
-
-// All requests on a connection end with it: each is entered at its age.
-static void give_up(struct run *run, struct connection *c, int64_t now_ns)
-{
-    for (; c->under_way > 0; pool_answered(c)) {
-        const struct pending *request = connection_oldest(c);
-        run->result->timeouts++;
-        note(run, c, request, TIMELINE_NEVER, "timeout");
-        if (is_measured(run, c, request))
-            result_count_age(run->result, now_ns - request->due_ns);
-    }
-    pool_drop(&run->pool, c);
-}
-
-static void count_one_unanswered(struct run *run, const struct connection *c,
-                                 const struct pending *request, int64_t now_ns)
-{
-    if (c->role == ROLE_STREAM)
-        result_count_unanswered(run->result, now_ns - request->due_ns);
-    note(run, c, request, TIMELINE_NEVER, "unanswered");
-}
-
-// A request that is being connected for, and not yet sent, counts as well.
-static void count_unanswered(struct run *run, const struct connection *c,
-                             int64_t now_ns)
-{
-    if (c->state == CONNECTION_OPENING && c->for_request) {
-        int64_t due_ns = c->due_ns != 0 ? c->due_ns : c->since_ns;
-        const struct pending request = {due_ns, TIMELINE_NEVER};
-        count_one_unanswered(run, c, &request, now_ns);
-    }
-    for (int i = 0; i < c->under_way; i++)
-        count_one_unanswered(run, c, &c->pending[(c->oldest + i) % c->depth],
-                             now_ns);
-}
-
-void traffic_count_unanswered(struct run *run, int64_t now_ns)
-{
-    for (int i = 0; run->result->measured && i < run->pool.count; i++)
-        count_unanswered(run, &run->pool.connections[i], now_ns);
-}
-
 // ---- Requests
 
 void traffic_begin_schedule(struct run *run, int64_t now_ns)
 {
-    if (is_open_loop(run))
+    if (run_is_open_loop(run))
         schedule_begin(&run->schedule, (double)run->opt->rate,
                        run->opt->poisson, now_ns);
 }
@@ -142,11 +32,12 @@ static uint64_t left_to_ask(const struct run *run)
 {
     uint64_t max = (uint64_t)run->opt->requests;
     bool owing = run->phase == PHASE_MEASURE ||
-                 (run->phase == PHASE_GRACE && is_open_loop(run));
+                 (run->phase == PHASE_GRACE && run_is_open_loop(run));
 
     if (run->phase == PHASE_WARMUP)
         return run->opt->warmup_ns > 0 ? UINT64_MAX : 0;
-    if (!owing || (is_open_loop(run) && run->schedule.due_ns >= run->end_ns))
+    if (!owing ||
+        (run_is_open_loop(run) && run->schedule.due_ns >= run->end_ns))
         return 0;
     return max == 0 ? UINT64_MAX : max - run->asked;
 }
@@ -157,21 +48,29 @@ bool traffic_is_over(const struct run *run)
            !(run->opt->churn && run->pool.opening > 0);
 }
 
-int64_t traffic_next_ns(const struct run *run)
+// When the next connection may ask.
+static int64_t next_ask_ns(const struct run *run)
 {
     const struct connection *c = queue_first(&run->ready);
     if (c == NULL || left_to_ask(run) == 0)
         return INT64_MAX;
-    if (is_open_loop(run) && run->schedule.due_ns > c->ready_ns)
+    if (run_is_open_loop(run) && run->schedule.due_ns > c->ready_ns)
         return run->schedule.due_ns;
     return c->ready_ns;
+}
+
+int64_t traffic_next_ns(const struct run *run)
+{
+    int64_t next_ns = next_ask_ns(run);
+    return run->opt->slow > 0 && run->slow_ns < next_ns ? run->slow_ns
+                                                        : next_ns;
 }
 
 static void ask(struct run *run, struct connection *c, struct request *request,
                 int count, int64_t due_ns)
 {
     if (pool_ask(&run->pool, c, request, count, due_ns) != 0)
-        lose(run, c, errno);
+        fate_lose(run, c, errno);
 }
 
 // Opens a connection for a request, which is sent when that is done.
@@ -180,7 +79,7 @@ static void open_for_request(struct run *run, struct connection *c,
 {
     pool_drop(&run->pool, c);
     if (pool_open(&run->pool, c) != 0) {
-        traffic_fail(run, errno);
+        fate_failed(run, errno);
         return;
     }
     c->for_request = true;
@@ -194,7 +93,7 @@ static void ask_next(struct run *run, struct connection *c)
     int count = c->depth - c->under_way;
     int64_t due_ns = 0, ready_ns = c->ready_ns;
 
-    if (is_open_loop(run)) {
+    if (run_is_open_loop(run)) {
         count = 1;
         due_ns = schedule_take(&run->schedule);
     } else if ((uint64_t)count > left) {
@@ -202,7 +101,7 @@ static void ask_next(struct run *run, struct connection *c)
     }
     if (run->phase >= PHASE_MEASURE) {
         run->asked += (uint64_t)count;
-        if (is_open_loop(run))
+        if (run_is_open_loop(run))
             result_count_lateness(run->result, due_ns, ready_ns);
     }
     if (run->opt->churn)
@@ -219,13 +118,19 @@ static bool can_ask(const struct run *run, const struct connection *c)
                            : connection_has_room(c);
 }
 
-void traffic_feed(struct run *run, int64_t now_ns)
+static void feed(struct run *run, int64_t now_ns)
 {
-    while (traffic_next_ns(run) <= now_ns) {
+    while (next_ask_ns(run) <= now_ns) {
         struct connection *c = queue_take(&run->ready);
         if (can_ask(run, c))
             ask_next(run, c);
     }
+}
+
+// After the hello a connection may have to be slow.
+static int set_pace(struct run *run, struct connection *c)
+{
+    return run->opt->slow == 0 || c->slow ? 0 : pool_slow_down(&run->pool, c);
 }
 
 // A connection has room: it asks at once, or when its turn comes.
@@ -233,14 +138,18 @@ static void go_on(struct run *run, struct connection *c, int64_t now_ns)
 {
     if (!connection_has_room(c))
         return;
-    if (c->role == ROLE_STREAM && run->opt->churn && run->phase > PHASE_HELLO) {
+    if (c->role == ROLE_HOG && stages_hogs_ask(run, now_ns))
+        ask(run, c, &run->hog, 1, 0);
+    if (c->role != ROLE_STREAM)
+        return;
+    if (run->opt->churn && run->phase > PHASE_HELLO) {
         connection_reset_on_close(c);
         pool_drop(&run->pool, c);
+    } else if (set_pace(run, c) != 0) {
+        fate_lose(run, c, errno);
+        return;
     }
-    if (c->role == ROLE_STREAM)
-        queue_add(&run->ready, c, now_ns + run->opt->think_ns);
-    else if (c->role == ROLE_HOG && stages_hogs_ask(run, now_ns))
-        ask(run, c, &run->hog, 1, 0);
+    queue_add(&run->ready, c, now_ns + run->opt->think_ns);
 }
 
 void traffic_feed_hogs(struct run *run, int64_t now_ns)
@@ -256,7 +165,7 @@ void traffic_count_unsent(struct run *run, int64_t now_ns)
         int64_t due_ns = schedule_take(&run->schedule);
         const struct pending request = {due_ns, TIMELINE_NEVER};
         result_count_unsent(run->result, now_ns - due_ns);
-        note(run, NULL, &request, TIMELINE_NEVER, "unsent");
+        fate_note(run, NULL, &request, TIMELINE_NEVER, "unsent");
     }
 }
 
@@ -276,7 +185,7 @@ static void count_right(struct run *run, struct connection *c,
                             now_ns};
     if (c->role == ROLE_HOG && run->phase >= PHASE_MEASURE)
         result_count_hog(run->result, now_ns - sample.sent_ns);
-    if (!is_measured(run, c, request))
+    if (!fate_is_measured(run, c, request))
         return;
     result_count_right(run->result, c, &sample, run->phase == PHASE_MEASURE);
     progress_count(&run->progress, now_ns - sample.due_ns);
@@ -296,7 +205,7 @@ static void count_reply(struct run *run, struct connection *c,
         run->last_reply_ns = at->read_ns;
     }
     if (c->under_way > 0)
-        note(run, c, connection_oldest(c), at->read_ns, outcomes[verdict]);
+        fate_note(run, c, connection_oldest(c), at->read_ns, outcomes[verdict]);
     if (verdict == REPLY_RIGHT)
         count_right(run, c, at);
     else
@@ -330,23 +239,52 @@ static void receive(struct run *run, struct connection *c)
 {
     char buf[RECEIVE_SIZE];
     int64_t stamp_ns;
-    long len = connection_receive(c, buf, sizeof buf, &stamp_ns);
+    long len = connection_receive(c, buf, c->slow ? 1 : sizeof buf, &stamp_ns);
     int64_t now_ns = clock_now_ns();
     struct arrival at = {.read_ns = now_ns};
 
     if (len < 0 && errno == EAGAIN)
         return;
     if (len <= 0) {
-        lose(run, c, len == 0 ? 0 : errno);
-    } else if (is_overdue(run, c, now_ns)) {
-        give_up(run, c, now_ns);
+        fate_lose(run, c, len == 0 ? 0 : errno);
+    } else if (fate_is_overdue(run, c, now_ns)) {
+        fate_give_up(run, c, now_ns);
     } else {
         if (stamp_ns != 0)
             at.host_ns = stamp_ns - run->wall_offset_ns;
         take(run, c, buf, (size_t)len, &at);
     }
     go_on(run, c, now_ns);
-    traffic_feed(run, now_ns);
+    feed(run, now_ns);
+}
+
+static void push(struct run *run, struct connection *c)
+{
+    if (pool_push(&run->pool, c) != 0)
+        fate_lose(run, c, errno);
+}
+
+// All slow connections send a byte, or read one.
+static void go_on_slowly(struct run *run, int64_t now_ns)
+{
+    if (run->opt->slow == 0 || now_ns < run->slow_ns)
+        return;
+    run->slow_ns = now_ns + CLOCK_NS_PER_S / run->opt->slow;
+    for (int i = 0; i < run->pool.count; i++) {
+        struct connection *c = &run->pool.connections[i];
+        if (!c->slow || c->under_way == 0)
+            continue;
+        if (c->unsent > 0)
+            push(run, c);
+        else
+            receive(run, c);
+    }
+}
+
+void traffic_feed(struct run *run, int64_t now_ns)
+{
+    go_on_slowly(run, now_ns);
+    feed(run, now_ns);
 }
 
 // ---- Connections
@@ -355,7 +293,7 @@ static void opened(struct run *run, struct connection *c)
 {
     int64_t began_ns = c->since_ns;
     if (pool_opened(&run->pool, c) != 0) {
-        traffic_fail(run, errno);
+        fate_failed(run, errno);
         return;
     }
     run->reached = true;
@@ -365,7 +303,8 @@ static void opened(struct run *run, struct connection *c)
     if (c->for_request) {
         if (run->phase == PHASE_MEASURE)
             result_count_connect(run->result, c->since_ns - began_ns);
-        ask(run, c, &run->request, 1, c->due_ns);
+        if (set_pace(run, c) == 0)
+            ask(run, c, &run->request, 1, c->due_ns);
         return;
     }
     if (run->phase <= PHASE_HELLO)
@@ -383,11 +322,9 @@ void traffic_event(struct run *run, struct connection *c, uint32_t events)
     }
     if (c->state == CONNECTION_CLOSED)
         return;  // Since these events were fetched.
-    if ((events & EPOLLOUT) && pool_push(&run->pool, c) != 0) {
-        lose(run, c, errno);
-        return;
-    }
-    if (events & ~(uint32_t)EPOLLOUT)
+    if (events & EPOLLOUT)
+        push(run, c);
+    if ((events & ~(uint32_t)EPOLLOUT) && c->state == CONNECTION_OPEN)
         receive(run, c);
 }
 
@@ -395,14 +332,14 @@ void traffic_look_at(struct run *run, struct connection *c, int64_t now_ns)
 {
     int64_t age_ns = now_ns - c->since_ns;
 
-    if (is_overdue(run, c, now_ns)) {
-        give_up(run, c, now_ns);
+    if (fate_is_overdue(run, c, now_ns)) {
+        fate_give_up(run, c, now_ns);
     } else if (c->state == CONNECTION_OPENING && age_ns >= CONNECT_NS) {
         pool_drop(&run->pool, c);
-        traffic_fail(run, ETIMEDOUT);
+        fate_failed(run, ETIMEDOUT);
     } else if (c->state == CONNECTION_CLOSED && age_ns >= REOPEN_NS &&
                run->phase < PHASE_GRACE && !(run->opt->churn && c->ready)) {
         if (pool_open(&run->pool, c) != 0)
-            traffic_fail(run, errno);
+            fate_failed(run, errno);
     }
 }

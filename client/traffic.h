@@ -32,14 +32,7 @@ bool traffic_is_over(const struct run *run);
 // Counts what was due and never sent. Call once, at the very end.
 void traffic_count_unsent(struct run *run, int64_t now_ns);
 
-// Counts what is still unanswered, at its age. Call once, at the very end.
-void traffic_count_unanswered(struct run *run, int64_t now_ns);
-
 // Gives up what takes too long on `c`, and opens it again when it was lost.
 void traffic_look_at(struct run *run, struct connection *c, int64_t now_ns);
-
-// Counts a connection that failed because of `error`. As long as no address has
-// answered, that only says that it is not this one.
-void traffic_fail(struct run *run, int error);
 
 #endif

@@ -549,6 +549,24 @@ static void test_churn(void)
     ok(o.status == 1 && column(&o, "timeouts") == 4, "no reply: timeouts");
 }
 
+static void test_think(void)
+{
+    struct outcome o = RUN(right, "-n", "12", "-c", "2", "--think", "50");
+    ok(o.status == 0 && column(&o, "duration_s") >= 0.25 &&
+           column(&o, "p50_us") < 50000,
+       "six requests each with 50 ms between them, which no latency has");
+}
+
+static void test_slow(void)
+{
+    struct outcome o = RUN(right, "-n", "4", "-c", "2", "--slow", "100");
+    ok(o.status == 0 && column(&o, "requests") == 4 &&
+           column(&o, "p50_us") >= 90000,
+       "three bytes there and eight back take 100 ms at 100 a second");
+    ok(column(&o, "arrival_p50_us") < 0.6 * column(&o, "p50_us"),
+       "of which the server is not guilty");
+}
+
 // ---- Open loop
 
 // 100 requests are due while the server stands still for 300 ms. In a closed
@@ -862,17 +880,28 @@ static void test_server_that_is_none(const char *target)
 // With a server there, so that nothing but the option can be the reason.
 static void test_bad_command_lines(const char *target)
 {
-    static const char *const bad[][3] = {
-        {"-c", "0", "--connections"},   {"-c", "x", "--connections"},
-        {"-c", "1e1", "--connections"}, {"-c", " 1", "--connections"},
-        {"-c", "+1", "--connections"},  {"-c", "1kk", "--connections"},
-        {"-f", "94", "--fib"},          {"-f", "1k", "--fib"},
-        {"-d", "0", "--duration"},      {"-d", "1y", "--duration"},
-        {"-d", "0x1s", "--duration"},   {"-n", "-1", "--requests"},
-        {"-n", "1.5", "--requests"},    {"--timeout", "0", "--timeout"},
-        {"-R", "0", "--rate"},          {"--arrivals", "x", "--arrivals"},
-        {"--label", "x", "--label"},    {"--label", "a=\xc3\xa4", "--label"},
-        {"--label", "a=b,c", "--label"}};
+    static const char *const bad[][3] = {{"-c", "0", "--connections"},
+                                         {"-c", "x", "--connections"},
+                                         {"-c", "1e1", "--connections"},
+                                         {"-c", " 1", "--connections"},
+                                         {"-c", "+1", "--connections"},
+                                         {"-c", "1kk", "--connections"},
+                                         {"-f", "94", "--fib"},
+                                         {"-f", "1k", "--fib"},
+                                         {"-d", "0", "--duration"},
+                                         {"-d", "1y", "--duration"},
+                                         {"-d", "0x1s", "--duration"},
+                                         {"-n", "-1", "--requests"},
+                                         {"-n", "1.5", "--requests"},
+                                         {"--timeout", "0", "--timeout"},
+                                         {"-R", "0", "--rate"},
+                                         {"--arrivals", "x", "--arrivals"},
+                                         {"-P", "257", "--pipeline"},
+                                         {"--slow", "1k", "--slow"},
+                                         {"--think", "x", "--think"},
+                                         {"--label", "x", "--label"},
+                                         {"--label", "a=\xc3\xa4", "--label"},
+                                         {"--label", "a=b,c", "--label"}};
     int count = sizeof bad / sizeof bad[0];
     for (int i = 0; i < count; i++) {
         struct outcome o = RUN_AT(target, bad[i][0], bad[i][1]);
@@ -922,6 +951,8 @@ int main(int argc, char **argv)
     test_usage_of_server();
     test_pipeline();
     test_churn();
+    test_think();
+    test_slow();
     test_open_loop();
     test_overload();
     test_hogs();
