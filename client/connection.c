@@ -12,6 +12,8 @@
 
 #include "clock.h"
 
+#define SOURCE_NET 0x7f010000U  // 127.1.0.0
+
 void request_make(struct request *request, int n)
 {
     *request = (struct request){0};
@@ -25,7 +27,22 @@ void request_make(struct request *request, int n)
     reply_expect(&request->wanted, n);
 }
 
-int connection_open(struct connection *c, const struct addrinfo *to)
+// The port is left to connect(): bind() would take one for ourselves alone.
+static int bind_source(int fd, uint16_t source)
+{
+    const int on = 1;
+    const struct sockaddr_in from = {
+        .sin_family = AF_INET,
+        .sin_addr.s_addr = htonl(SOURCE_NET + source),
+    };
+    if (setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on) !=
+        0)
+        return -1;
+    return bind(fd, (const struct sockaddr *)&from, sizeof from);
+}
+
+int connection_open(struct connection *c, const struct addrinfo *to,
+                    uint16_t source)
 {
     const int on = 1;
     c->fd =
@@ -41,6 +58,7 @@ int connection_open(struct connection *c, const struct addrinfo *to)
     setsockopt(c->fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
     // A request must leave at once, not when the last one is acknowledged.
     if (setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0 &&
+        (source == 0 || bind_source(c->fd, source) == 0) &&
         (connect(c->fd, to->ai_addr, to->ai_addrlen) == 0 ||
          errno == EINPROGRESS || errno == EINTR))
         return 0;

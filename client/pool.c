@@ -2,12 +2,17 @@
 
 #include "pool.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "clock.h"
 
-enum { OPENING_AT_ONCE = 128 };  // more would overrun a backlog
+enum {
+    OPENING_AT_ONCE = 128,  // more would overrun a backlog
+    CONNECTIONS_PER_SOURCE = 10000,
+};
 
 static enum connection_role role_at(const struct pool_plan *plan, int i)
 {
@@ -59,9 +64,26 @@ static int checked(struct pool *pool, struct connection *c, int result)
     return result;
 }
 
+static bool is_loopback(const struct addrinfo *address)
+{
+    const struct sockaddr_in *to = (const void *)address->ai_addr;
+    return address->ai_family == AF_INET &&
+           ntohl(to->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+}
+
+// Which source address a connection has. One has 28,000 ports, and beyond half
+// of them the kernel takes long to find a free one.
+static uint16_t source_of(const struct pool *pool, const struct connection *c)
+{
+    long index = c - pool->connections;
+    if (pool->count <= CONNECTIONS_PER_SOURCE || !is_loopback(pool->address))
+        return 0;
+    return (uint16_t)(index / CONNECTIONS_PER_SOURCE + 1);
+}
+
 int pool_open(struct pool *pool, struct connection *c)
 {
-    if (connection_open(c, pool->address) != 0)
+    if (connection_open(c, pool->address, source_of(pool, c)) != 0)
         return checked(pool, c, -1);
     pool->opening++;
     return checked(pool, c, watch(pool, c, EPOLLOUT, EPOLL_CTL_ADD));

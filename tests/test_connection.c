@@ -31,9 +31,9 @@ static int bound_socket(void)
 }
 
 // Opens `c` and returns 0, or why that failed.
-static int open_error(struct connection *c)
+static int open_error(struct connection *c, uint16_t source)
 {
-    if (connection_open(c, &to) != 0)
+    if (connection_open(c, &to, source) != 0)
         return errno;
     struct pollfd done = {.fd = c->fd, .events = POLLOUT};
     poll(&done, 1, -1);
@@ -44,7 +44,7 @@ static void test_refused(void)
 {
     struct connection c = {0};
     close(bound_socket());  // Nobody listens there.
-    ok(open_error(&c) == ECONNREFUSED, "nobody there: refused");
+    ok(open_error(&c, 0) == ECONNREFUSED, "nobody there: refused");
     connection_close(&c);
 }
 
@@ -70,7 +70,7 @@ static void test_good(void)
     int listener = bound_socket();
     listen(listener, 1);
 
-    ok(open_error(&c) == 0 && c.state == CONNECTION_OPEN, "a server: open");
+    ok(open_error(&c, 0) == 0 && c.state == CONNECTION_OPEN, "a server: open");
     int server = accept(listener, NULL, NULL);
     ok(connection_ask(&c, &request, 1, 5) == 0 && c.under_way == 1 &&
            c.unsent == 0 && connection_oldest(&c)->due_ns == 5 &&
@@ -107,10 +107,26 @@ static void test_good(void)
     close(listener);
 }
 
+static void test_source(void)
+{
+    struct connection c = {0};
+    struct sockaddr_in from = {0};
+    socklen_t len = sizeof from;
+    int listener = bound_socket();
+    listen(listener, 1);
+    ok(open_error(&c, 3) == 0 &&
+           getsockname(c.fd, (struct sockaddr *)&from, &len) == 0 &&
+           ntohl(from.sin_addr.s_addr) == 0x7f010003U && from.sin_port != 0,
+       "from an address of its own, 127.1.0.3");
+    connection_close(&c);
+    close(listener);
+}
+
 int main(void)
 {
     test_refused();
     test_to_itself();
     test_good();
+    test_source();
     return done_testing();
 }
