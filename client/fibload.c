@@ -12,6 +12,7 @@
 //     percentiles.c  a whole distribution    fate.c        what becomes of it
 //     stages.c       before, during, after the hogs
 //     machine.c      what others did         verdict.c     what to make of it
+//     calibrate.c    what we can do          null_server.c nothing, very fast
 //     startup.c      what must be right before all that
 
 #include <errno.h>
@@ -19,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "calibrate.h"
 #include "export.h"
 #include "load.h"
 #include "options.h"
@@ -96,10 +98,20 @@ static bool report(const struct options *opt, const struct result *r,
     return written("standard output", closed) && good;
 }
 
+static int report_calibration(const struct options *opt)
+{
+    if (calibrate(opt) == 0)
+        return EXIT_SUCCESS;
+    fprintf(stderr, "fibload: --calibrate: %s\n", strerror(errno));
+    return EXIT_CANNOT_RUN;
+}
+
 int main(int argc, char **argv)
 {
     static struct result result;
     struct options *opt = options_parse(argc, argv);
+    if (opt->calibrate)
+        return report_calibration(opt);
     startup_server(opt);
     startup_descriptors(opt);
     struct addrinfo *target = startup_resolve(opt);

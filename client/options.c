@@ -262,6 +262,9 @@ static const struct rule rules[] = {
     {"server-pid", 0, "PID", "account CPU and memory of this process, its\n"
                              "threads and children",
      parse_int, &options.server_pid, 1, INT_MAX},
+    {"calibrate", 0, NULL, "show what this machine can do, against a server that\n"
+                           "does nothing; needs no target",
+     parse_flag, &options.calibrate, 0, 0},
     {"strict", 0, NULL, "fail unless the verdict is ok",
      parse_flag, &options.strict, 0, 0},
     {"help", 0, NULL, "print this text", print_help, NULL, 0, 0},
@@ -383,6 +386,14 @@ static void fill_in(struct options *opt)
             isatty(STDERR_FILENO) && !opt->each ? CLOCK_NS_PER_S : 0;
 }
 
+// Each of the probes takes a second, if nothing else was said.
+static void fill_in_calibration(struct options *opt)
+{
+    if (opt->duration_ns < 0)
+        opt->duration_ns = CLOCK_NS_PER_S;
+    fill_in(opt);
+}
+
 // Returns the rule that getopt_long() has found: it gives letters of short
 // options, and for others what is behind them.
 static const struct rule *rule_of(int found)
@@ -414,6 +425,10 @@ static void parse_all(int argc, char **argv)
 struct options *options_parse(int argc, char **argv)
 {
     parse_all(argc, argv);
+    if (options.calibrate && optind == argc) {
+        fill_in_calibration(&options);
+        return &options;
+    }
     if (optind == argc) {
         fprintf(stderr, "fibload: no target, want [HOST:]PORT; see --help\n");
         exit(EXIT_USAGE);

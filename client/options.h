@@ -37,6 +37,7 @@ struct options {
     int64_t timeout_ns;    // for one reply
     int64_t grace_ns;      // for what is unanswered at the end
     int64_t interval_ns;   // between lines of progress; 0: none
+    bool calibrate;        // measure a server of our own, and nothing else
     bool strict;           // a run whose verdict is not ok fails
     bool each;             // print the time of every request
     const char *csv;       // file to append a row to; NULL: none

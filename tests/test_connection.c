@@ -122,8 +122,19 @@ static void test_source(void)
     close(listener);
 }
 
+// The kernel begins to stamp some time after the first socket asks for it, and
+// ends with the last: this one stays.
+static void begin_stamping(void)
+{
+    const int on = 1;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
+    usleep(100000);
+}
+
 int main(void)
 {
+    begin_stamping();
     test_refused();
     test_to_itself();
     test_good();

@@ -918,6 +918,15 @@ static void test_bad_command_lines(const char *target)
     ok(refused(&o, "99k"), "and a port that is no number");
 }
 
+static void test_calibration(void)
+{
+    const char *arguments[] = {"--calibrate", "-d", "100ms", NULL};
+    struct outcome o = run_client(arguments);
+    ok(o.status == 0 && strstr(o.out, "1,000 connections") != NULL &&
+           strstr(o.out, "at 1,000 a second") != NULL && o.err[0] == '\0',
+       "calibration needs no server");
+}
+
 static void test_command_line(void)
 {
     char target[32];
@@ -962,6 +971,7 @@ int main(int argc, char **argv)
     test_percentile_table();
     test_output();
     test_no_server();
+    test_calibration();
     test_command_line();
     return done_testing();
 }
