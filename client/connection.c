@@ -152,7 +152,7 @@ static int64_t stamp_of(struct msghdr *message)
     return 0;
 }
 
-long connection_receive(struct connection *c, char *buf, size_t size,
+long connection_receive(struct connection *c, void *buf, size_t size,
                         int64_t *stamp_ns)
 {
     _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct timespec))];

@@ -100,7 +100,7 @@ void connection_answered(struct connection *c);
 // Receives what is there, up to `size` bytes. Returns its length; 0 when the
 // server has closed; -1 with EAGAIN when there is nothing. `stamp_ns` is then
 // when the last of it reached this host, on the wall clock; 0: unknown.
-long connection_receive(struct connection *c, char *buf, size_t size,
+long connection_receive(struct connection *c, void *buf, size_t size,
                         int64_t *stamp_ns);
 
 // Makes the coming close a reset. A closed connection keeps its port for a
