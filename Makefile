@@ -75,6 +75,9 @@ setup:  ## Install what is missing: compiler, python3, matplotlib
 bench: all | $(filter setup,$(MAKECMDGOALS))  ## Compare the servers; QUICK=1
 	@scripts/bench $(BENCH)
 
+bench-client: $(BIN)/fibload  ## Show what the client can do
+	@scripts/bench-client "$(BIN)"
+
 plot:  ## Draw the pictures of a run again: RUN=results/latest
 	@scripts/bench --draw "$(or $(RUN),results/latest)"
 
@@ -133,5 +136,5 @@ help:  ## List the targets
 clean:  ## Remove what was built
 	rm -rf build bin
 
-.PHONY: all setup bench plot print-compiler tests test lint format help clean
+.PHONY: all setup bench bench-client plot print-compiler tests test lint format help clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
