@@ -136,5 +136,6 @@ help:  ## List the targets
 clean:  ## Remove what was built
 	rm -rf build bin
 
-.PHONY: all setup bench bench-client plot print-compiler tests test lint format help clean
+.PHONY: all setup bench bench-client plot print-compiler tests test lint \
+        format help clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

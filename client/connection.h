@@ -69,7 +69,7 @@ void request_make(struct request *request, int n);
 // Begins to connect to `to`, which must have one address at least. Then the
 // state is OPENING; the descriptor becomes writable when connect() is done.
 // `source` is the last part of our own address, 127.1.x.y, for more connections
-// to a loopback address than one source has ports; 0: whatever the kernel likes.
+// to a loopback address than one source has ports; 0: let the kernel choose.
 int connection_open(struct connection *c, const struct addrinfo *to,
                     uint16_t source);
 

@@ -33,8 +33,8 @@ void fate_note(struct run *run, const struct connection *c,
         });
 }
 
-// In a closed loop one of the warm-up is if it ends later: at any moment as many
-// are under way. Not so if exactly N are to be measured.
+// In a closed loop one of the warm-up is if it ends later: at any moment as
+// many are under way. Not so if exactly N are to be measured.
 bool fate_is_measured(const struct run *run, const struct connection *c,
                       const struct pending *request)
 {

@@ -8,7 +8,7 @@
 #include <sys/types.h>
 
 // Starts a process that answers every line with "fib: 1" on a free port of the
-// loopback, and ends with ours. Returns its id, which is to be killed and waited
+// loopback, and ends with ours. Returns its id, for the caller to kill and wait
 // for, or -1 with errno.
 pid_t null_server_start(int *port);
 

@@ -262,8 +262,8 @@ static const struct rule rules[] = {
     {"server-pid", 0, "PID", "account CPU and memory of this process, its\n"
                              "threads and children",
      parse_int, &options.server_pid, 1, INT_MAX},
-    {"calibrate", 0, NULL, "show what this machine can do, against a server that\n"
-                           "does nothing; needs no target",
+    {"calibrate", 0, NULL, "show what this machine can do, against a server\n"
+                           "that does nothing; needs no target",
      parse_flag, &options.calibrate, 0, 0},
     {"strict", 0, NULL, "fail unless the verdict is ok",
      parse_flag, &options.strict, 0, 0},

@@ -62,8 +62,8 @@ void pool_answered(struct connection *c);
 // alone.
 void pool_drop(struct pool *pool, struct connection *c);
 
-// Waits for at most `timeout_ns` for events; `data.ptr` is the connection. Returns how many events there are, -1 with
-// EINTR when a signal came first.
+// Waits for at most `timeout_ns` for events; `data.ptr` is the connection.
+// Returns how many events there are, -1 with EINTR when a signal came first.
 int pool_wait(struct pool *pool, struct epoll_event *events, int size,
               int64_t timeout_ns);
 

@@ -112,7 +112,9 @@ static void print_failures(FILE *file, const struct result *r)
                     "  problem     %s a connection broke or could not be made: "
                     "%s (%s)\n",
                     text_count(r->failed_by_errno[error], "time", "times").s,
-                    text_errno(error), strerror(error));
+                    text_meaning(error), text_errno(error));
+    print_problem(file, r->lost, "request was lost with its connection",
+                  "requests were lost with their connections");
 }
 
 static void print_unanswered(FILE *file, const struct result *r)

@@ -16,8 +16,8 @@
 
 enum { RESULT_ERRNO_MAX = 134 };
 
-// When a request should have been sent, was sent, had its reply on this host (0:
-// unknown), and had it read by us.
+// When a request should have been sent, was sent, when its reply reached this
+// host (0: unknown), and when we read it.
 struct sample {
     int64_t due_ns, sent_ns, arrived_ns, done_ns;
 };
@@ -125,8 +125,8 @@ double result_rate(const struct result *r);
 // Correct replies per second within a stage.
 double result_stage_rate(const struct result *r, enum stage stage);
 
-// Which part of the median latency passed after the reply had reached this host,
-// 0..1. 0 if the kernel did not stamp the most.
+// Which part of the median latency passed after the reply had reached this
+// host, 0..1. 0 if the kernel did not stamp most replies.
 double result_own_share(const struct result *r);
 
 // CPU time of the server for each reply, in microseconds. 0 if unknown.

@@ -1,4 +1,4 @@
-// stages.c - the thirds of a measured window: before, during and after the hogs.
+// stages.c - the thirds of a measured window: before, during, after the hogs.
 
 #include "stages.h"
 

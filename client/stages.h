@@ -1,4 +1,4 @@
-// stages.h - the thirds of a measured window: before, during and after the hogs.
+// stages.h - the thirds of a measured window: before, during, after the hogs.
 //
 // A hog asks for something that takes long, again and again, in the middle
 // third. What the stream feels of it shows beside what it had before. "During"

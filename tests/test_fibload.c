@@ -81,6 +81,14 @@ static bool close_after_third(int fd, int i)
     return i % 4 != 3 && say(fd, "fib: 55\n");
 }
 
+static bool reset_after_third(int fd, int i)
+{
+    const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    if (i % 4 == 3)
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    return i % 4 != 3 && say(fd, "fib: 55\n");
+}
+
 static bool endless(int fd, int i)
 {
     (void)i;
@@ -440,6 +448,14 @@ static void test_bad_servers(void)
     ok(o.status == 1 && column(&o, "failed") == 25 &&
            column(&o, "closed_by_server") == 25 && column(&o, "requests") == 75,
        "connections that are closed instead");
+    ok(column(&o, "lost") == 25 &&
+           strstr(o.out, "25 requests were lost with their connections") !=
+               NULL,
+       "and lose their requests");
+    o = RUN(reset_after_third, "-n", "100", "-c", "1");
+    ok(o.status == 1 && column(&o, "failed") == 25 &&
+           strstr(o.out, "the server broke it off (ECONNRESET)") != NULL,
+       "or reset, which has a class and a sentence of its own");
     o = RUN(endless, "-n", "5", "-c", "1");
     ok(o.status == 1 && column(&o, "wrong") == 5, "bytes without end");
     o = RUN(silent, "-d", "200ms", "--warmup", "0", "--grace", "0", "-c", "3");
