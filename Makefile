@@ -51,6 +51,7 @@ all: $(MODELS:%=$(BIN)/%) $(BIN)/fibload  ## Build the servers and the client
 $(MODELS:%=$(BIN)/%): $(BIN)/%: $(BUILD)/servers/%.o $(COMMON)
 $(BIN)/coroutine: $(CORO) $(call object,$(wildcard servers/common/co_*.c))
 $(BIN)/fibload: $(CLIENT)
+$(BIN)/fibload: LDLIBS := -lm
 
 $(BIN)/%:
 	$(link)
@@ -103,6 +104,9 @@ bench-coro: all $(COSTS) $(BUILD)/bench/callbacks  ## Measure the coroutines
 	@scripts/bench-coro --bin "$(BIN)" --build "$(BUILD)/bench" \
 	    $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(ONLY),--only "$(ONLY)")
 
+bench-client: $(BIN)/fibload  ## Show what the client can do
+	@scripts/bench-client "$(BIN)"
+
 plot:  ## Draw the pictures of a run again: RUN=results/latest
 	@scripts/bench --draw "$(or $(RUN),results/latest)"
 
@@ -119,7 +123,7 @@ print-compiler:
 # ---- Tests
 
 UNIT    := fib session net co co_structure co_switch histogram reply usage \
-           connection fibload
+           connection schedule verdict fibload
 TESTS   := $(UNIT:%=$(BUILD)/tests/test_%) $(BUILD)/tests/conversation/run \
            $(BUILD)/tests/gdb_backtrace $(BUILD)/tests/test_examples \
            $(BUILD)/tests/test_scale
@@ -132,14 +136,19 @@ $(BUILD)/tests/test_co:        $(CORO)
 $(BUILD)/tests/test_co_structure: $(CORO)
 $(BUILD)/tests/test_co_structure: LDLIBS := -Wl,--wrap=madvise
 $(BUILD)/tests/test_co_switch: $(CORO)
-$(BUILD)/tests/test_histogram: $(call object,client/histogram.c)
+$(BUILD)/tests/test_histogram: $(call object,client/histogram.c \
+    client/percentiles.c)
 $(BUILD)/tests/test_reply:     $(call object,client/reply.c)
 $(BUILD)/tests/test_usage:     $(call object,client/usage.c)
 $(BUILD)/tests/test_connection: $(call object,client/connection.c \
     client/clock.c client/reply.c)
+$(BUILD)/tests/test_verdict:   $(call object,$(addprefix client/, verdict.c \
+    machine.c result.c histogram.c clock.c connection.c reply.c))
+$(BUILD)/tests/test_verdict:   LDLIBS := -lm
 $(BUILD)/tests/test_net:       LDLIBS := -Wl,--wrap=send,--wrap=recv \
                                          -Wl,--wrap=accept4
-$(BUILD)/tests/test_histogram: LDLIBS := -lm
+$(BUILD)/tests/test_schedule:  $(call object,client/schedule.c)
+$(BUILD)/tests/test_histogram $(BUILD)/tests/test_schedule: LDLIBS := -lm
 
 $(UNIT:%=$(BUILD)/tests/test_%): $(BUILD)/tests/test_%: \
     $(BUILD)/tests/test_%.o $(TAP)
@@ -174,6 +183,6 @@ help:  ## List the targets
 clean:  ## Remove what was built
 	rm -rf build bin
 
-.PHONY: all examples setup bench bench-coro plot scale print-compiler tests test \
-        lint format help clean
+.PHONY: all examples setup bench bench-coro bench-client plot scale \
+        print-compiler tests test lint format help clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

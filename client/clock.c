@@ -16,6 +16,20 @@ int64_t clock_now_ns(void)
     return read_ns(CLOCK_MONOTONIC);
 }
 
+// Read between two readings of the other: if we were interrupted, once more.
+int64_t clock_wall_offset_ns(void)
+{
+    enum { TRIES = 5, CLOSE_NS = 1000 };
+    int64_t before_ns, wall_ns, after_ns;
+    int tries = 0;
+    do {
+        before_ns = clock_now_ns();
+        wall_ns = read_ns(CLOCK_REALTIME);
+        after_ns = clock_now_ns();
+    } while (after_ns - before_ns > CLOSE_NS && ++tries < TRIES);
+    return wall_ns - before_ns - (after_ns - before_ns) / 2;
+}
+
 double clock_seconds(int64_t ns)
 {
     return (double)ns / CLOCK_NS_PER_S;

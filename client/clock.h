@@ -15,6 +15,10 @@ enum {
 // become negative. Reading it takes about 20 ns and no system call (vdso(7)).
 int64_t clock_now_ns(void);
 
+// What to subtract from a time on the wall clock, with which the kernel stamps
+// packets, to get one on ours. It changes when somebody sets the wall clock.
+int64_t clock_wall_offset_ns(void);
+
 // The same span in seconds.
 double clock_seconds(int64_t ns);
 

@@ -12,15 +12,37 @@
 
 #include "clock.h"
 
+#define SOURCE_NET 0x7f010000U  // 127.1.0.0
+
 void request_make(struct request *request, int n)
 {
-    request->len =
-        (uint8_t)snprintf(request->line, sizeof request->line, "%d\n", n);
-    request->under_way = 0;
+    *request = (struct request){0};
+    request->line_len =
+        (uint16_t)snprintf(request->lines, LINE_SIZE, "%d\n", n);
+    for (int i = 0; i < PIPELINE_MAX; i++) {
+        memcpy(request->lines + request->lines_len, request->lines,
+               request->line_len);
+        request->lines_len = (uint16_t)(request->lines_len + request->line_len);
+    }
     reply_expect(&request->wanted, n);
 }
 
-int connection_open(struct connection *c, const struct addrinfo *to)
+// The port is left to connect(): bind() would take one for ourselves alone.
+static int bind_source(int fd, uint16_t source)
+{
+    const int on = 1;
+    const struct sockaddr_in from = {
+        .sin_family = AF_INET,
+        .sin_addr.s_addr = htonl(SOURCE_NET + source),
+    };
+    if (setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on) !=
+        0)
+        return -1;
+    return bind(fd, (const struct sockaddr *)&from, sizeof from);
+}
+
+int connection_open(struct connection *c, const struct addrinfo *to,
+                    uint16_t source)
 {
     const int on = 1;
     c->fd =
@@ -30,8 +52,13 @@ int connection_open(struct connection *c, const struct addrinfo *to)
     c->state = CONNECTION_OPENING;
     c->since_ns = clock_now_ns();
     c->reply.len = 0;
+    c->for_request = false;
+    c->slow = false;
+    // Without stamps we only know less.
+    setsockopt(c->fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
     // A request must leave at once, not when the last one is acknowledged.
     if (setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0 &&
+        (source == 0 || bind_source(c->fd, source) == 0) &&
         (connect(c->fd, to->ai_addr, to->ai_addrlen) == 0 ||
          errno == EINPROGRESS || errno == EINTR))
         return 0;
@@ -62,45 +89,89 @@ int connection_opened(struct connection *c)
         errno = error;
         return -1;
     }
-    c->state = CONNECTION_QUIET;
+    c->state = CONNECTION_OPEN;
+    c->since_ns = clock_now_ns();
     return 0;
 }
 
-bool connection_is_open(const struct connection *c)
+bool connection_has_room(const struct connection *c)
 {
-    return c->state == CONNECTION_QUIET || c->state == CONNECTION_ASKED;
+    return c->state == CONNECTION_OPEN && c->under_way < c->depth;
 }
 
-int connection_ask(struct connection *c, struct request *request)
+const struct pending *connection_oldest(const struct connection *c)
 {
-    c->state = CONNECTION_ASKED;
+    return &c->pending[c->oldest];
+}
+
+int connection_ask(struct connection *c, struct request *request, int count,
+                   int64_t due_ns)
+{
+    int64_t now_ns = clock_now_ns();
+    for (int i = 0; i < count; i++) {
+        int at = (c->oldest + c->under_way++) % c->depth;
+        c->pending[at].due_ns = due_ns != 0 ? due_ns : now_ns;
+        c->pending[at].sent_ns = now_ns;
+    }
     c->request = request;
-    c->unsent = request->len;
-    c->since_ns = clock_now_ns();
+    c->unsent = (uint16_t)(c->unsent + count * request->line_len);
     return connection_push(c);
 }
 
+// All lines are the same: what is unsent is the end of many.
 int connection_push(struct connection *c)
 {
     const struct request *request = c->request;
     ssize_t put;
     do
-        put = send(c->fd, request->line + request->len - c->unsent, c->unsent,
-                   MSG_NOSIGNAL);
+        put = send(c->fd, request->lines + request->lines_len - c->unsent,
+                   c->slow ? 1 : c->unsent, MSG_NOSIGNAL);
     while (put < 0 && errno == EINTR);
     if (put < 0)
         return errno == EAGAIN ? 0 : -1;
-    c->unsent = (uint8_t)(c->unsent - put);
+    c->unsent = (uint16_t)(c->unsent - put);
     return 0;
 }
 
-long connection_receive(struct connection *c, char *buf, size_t size)
+void connection_answered(struct connection *c)
 {
+    c->under_way--;
+    c->oldest = (uint16_t)((c->oldest + 1) % c->depth);
+}
+
+static int64_t stamp_of(struct msghdr *message)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL;
+         c = CMSG_NXTHDR(message, c)) {
+        struct timespec stamp;
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_TIMESTAMPNS)
+            continue;
+        memcpy(&stamp, CMSG_DATA(c), sizeof stamp);
+        return (int64_t)stamp.tv_sec * CLOCK_NS_PER_S + stamp.tv_nsec;
+    }
+    return 0;
+}
+
+long connection_receive(struct connection *c, void *buf, size_t size,
+                        int64_t *stamp_ns)
+{
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct timespec))];
+    struct iovec into = {buf, size};
+    struct msghdr message = {.msg_iov = &into, .msg_iovlen = 1};
     ssize_t got;
-    do
-        got = recv(c->fd, buf, size, 0);
-    while (got < 0 && errno == EINTR);
+    do {
+        message.msg_control = control;
+        message.msg_controllen = sizeof control;
+        got = recvmsg(c->fd, &message, 0);
+    } while (got < 0 && errno == EINTR);
+    *stamp_ns = got > 0 ? stamp_of(&message) : 0;
     return got;
+}
+
+void connection_reset_on_close(struct connection *c)
+{
+    const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 }
 
 void connection_close(struct connection *c)
@@ -108,5 +179,7 @@ void connection_close(struct connection *c)
     int saved = errno;
     close(c->fd);
     c->state = CONNECTION_CLOSED;
+    c->under_way = 0;
+    c->unsent = 0;
     errno = saved;
 }

@@ -10,8 +10,9 @@
 
 #include "clock.h"
 #include "text.h"
+#include "verdict.h"
 
-enum { COLUMNS_MAX = 64, HEADER_SIZE = 4096 };
+enum { COLUMNS_MAX = 128, HEADER_SIZE = 4096 };
 
 // ---- The figures of a run, under the names they have in files
 
@@ -99,6 +100,85 @@ static void add_rest(struct table *t, const struct result *r)
     add(t, "gone", 0, r->gone);
 }
 
+// A closed loop sends each request when it is due.
+static void add_open_loop(struct table *t, const struct options *opt,
+                          const struct result *r)
+{
+    const struct histogram *service = r->open_loop ? &r->service : &r->latency;
+    add(t, "rate", 0, (double)opt->rate);
+    add(t, "poisson", 0, opt->poisson);
+    add(t, "service_p50_us", 2, us(histogram_percentile(service, 50)));
+    add(t, "service_p99_us", 2, us(histogram_percentile(service, 99)));
+    add(t, "service_max_us", 2, us(service->max));
+    add(t, "send_late_p50_us", 2, us(histogram_percentile(&r->lateness, 50)));
+    add(t, "send_late_p99_us", 2, us(histogram_percentile(&r->lateness, 99)));
+    add(t, "send_late_max_us", 2, us(r->lateness.max));
+    add(t, "pipeline", 0, opt->pipeline);
+    add(t, "queued", 0, (double)r->queued);
+    add(t, "lost", 0, (double)r->lost);
+    add(t, "unsent", 0, (double)r->unsent);
+}
+
+static void add_churn(struct table *t, const struct result *r)
+{
+    const struct histogram *h = &r->connects;
+    double per_s = r->duration_s > 0 ? (double)h->count / r->duration_s : 0;
+    add(t, "churn", 0, r->churn);
+    add(t, "connects", 0, (double)h->count);
+    add(t, "connects_per_s", 1, per_s);
+    add(t, "connect_p50_us", 2, us(histogram_percentile(h, 50)));
+    add(t, "connect_p99_us", 2, us(histogram_percentile(h, 99)));
+    add(t, "connect_max_us", 2, us(h->max));
+}
+
+static void add_stages(struct table *t, const struct options *opt,
+                       const struct result *r)
+{
+    static const char *const names[][3] = {
+        {"rate_before", "p50_before_us", "p99_before_us"},
+        {"rate_during", "p50_during_us", "p99_during_us"},
+        {"rate_after", "p50_after_us", "p99_after_us"},
+    };
+    add(t, "hogs", 0, opt->hogs);
+    add(t, "hog_n", 0, opt->hog_n);
+    add(t, "hog_requests", 0, (double)r->hog_latency.count);
+    add(t, "hog_unanswered", 0, r->hogs_unanswered);
+    add(t, "hog_p50_us", 2, us(histogram_percentile(&r->hog_latency, 50)));
+    add(t, "hog_max_us", 2, us(r->hog_latency.max));
+    add(t, "during_s", 6, r->stages[STAGE_DURING].duration_s);
+    for (int i = STAGE_BEFORE; i <= STAGE_AFTER; i++) {
+        const struct histogram *h = &r->stages[i].latency;
+        add(t, names[i][0], 1, result_stage_rate(r, (enum stage)i));
+        add(t, names[i][1], 2, us(histogram_percentile(h, 50)));
+        add(t, names[i][2], 2, us(histogram_percentile(h, 99)));
+    }
+}
+
+static void add_arrival(struct table *t, const struct result *r)
+{
+    const struct histogram *h = &r->arrival;
+    add(t, "stamped", 0, (double)h->count);
+    add(t, "arrival_p50_us", 2, us(histogram_percentile(h, 50)));
+    add(t, "arrival_p99_us", 2, us(histogram_percentile(h, 99)));
+    add(t, "arrival_max_us", 2, us(h->max));
+    add(t, "own_share", 3, result_own_share(r));
+}
+
+static void add_verdict(struct table *t, const struct options *opt,
+                        const struct result *r)
+{
+    add(t, "silence_us", 2, us((uint64_t)r->silence_ns));
+    add(t, "others_cores", 3, r->others_cores);
+    add(t, "delay_share", 4, r->delay_share);
+    add(t, "marked", 0, verdict_of(opt, r).verdict);
+}
+
+static void add_shape(struct table *t, const struct options *opt)
+{
+    add(t, "think_us", 0, us((uint64_t)opt->think_ns));
+    add(t, "slow", 0, opt->slow);
+}
+
 // The order is part of the interface: what is new goes to the end.
 static void fill(struct table *t, const struct options *opt,
                  const struct result *r)
@@ -108,6 +188,12 @@ static void fill(struct table *t, const struct options *opt,
     add_latency(t, r);
     add_usage(t, r);
     add_rest(t, r);
+    add_open_loop(t, opt, r);
+    add_stages(t, opt, r);
+    add_churn(t, r);
+    add_arrival(t, r);
+    add_verdict(t, opt, r);
+    add_shape(t, opt);
 }
 
 // ---- CSV
@@ -221,6 +307,16 @@ static void print_failures(FILE *file, const struct result *r)
     fprintf(file, "}");
 }
 
+static void print_verdict(FILE *file, const struct options *opt,
+                          const struct result *r)
+{
+    struct judgement j = verdict_of(opt, r);
+    fprintf(file, ",\n  \"verdict\": ");
+    print_string(file, verdict_name(j.verdict));
+    fprintf(file, ",\n  \"because\": ");
+    print_string(file, j.because);
+}
+
 int export_json(FILE *file, const struct options *opt, const struct result *r)
 {
     struct table t;
@@ -232,6 +328,7 @@ int export_json(FILE *file, const struct options *opt, const struct result *r)
         fprintf(file, ",\n  \"%s\": %.*f", t.columns[i].name,
                 t.columns[i].decimals, t.columns[i].value);
     print_failures(file, r);
+    print_verdict(file, opt, r);
     fprintf(file, "\n}\n");
     return export_close(file);
 }

@@ -1,24 +1,33 @@
 // fibload.c - the load client: asks a fib server, checks, measures, reports.
 //
-//     options.c      the command line        startup.c     what must be right
-//     load.c         the loop: who asks when, phase by phase
+//     options.c      the command line        clock.c       what time it is
+//     load.c         the loop                phases.c      part by part
+//     traffic.c      who asks when           schedule.c    when it is due
+//     report.c       the summary             timeline.c    every request
 //     pool.c         all connections         connection.c  one of them
-//     reply.c        one reply, checked      clock.c       when it came
+//     queue.c        who is next             reply.c       one reply, checked
 //     result.c       what is counted         histogram.c   many latencies
-//     usage.c        what it cost the server
-//     report.c       the summary             progress.c    a line now and then
-//     export.c       CSV and JSON            text.c        numbers for people
+//     usage.c        the server's cost       export.c      CSV and JSON
+//     progress.c     a line now and then     text.c        numbers for people
+//     percentiles.c  a whole distribution    fate.c        what becomes of it
+//     stages.c       before, during, after the hogs
+//     machine.c      what others did         verdict.c     what to make of it
+//     calibrate.c    what we can do          null_server.c nothing, very fast
+//     startup.c      what must be right before all that
 
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "calibrate.h"
 #include "export.h"
 #include "load.h"
 #include "options.h"
+#include "percentiles.h"
 #include "report.h"
 #include "startup.h"
+#include "verdict.h"
 
 enum { EXIT_NOT_GOOD = 1 };
 
@@ -46,38 +55,79 @@ static bool written(const char *path, int result)
     return result == 0;
 }
 
-// Prints the summary and writes the files. Returns whether all of it worked.
-static bool report(const struct options *opt, const struct result *r, FILE *csv,
-                   FILE *json)
+// What is written beside the summary; NULL: not asked for.
+struct files {
+    FILE *csv, *json, *hist, *timeline;
+};
+
+static struct files open_files(const struct options *opt)
+{
+    bool to_stdout = opt->json != NULL && strcmp(opt->json, "-") == 0;
+    return (struct files){.csv = startup_csv(opt),
+                          .json = to_stdout ? stdout : startup_file(opt->json),
+                          .hist = startup_file(opt->hist),
+                          .timeline = startup_file(opt->timeline)};
+}
+
+// Writes the files that are not standard output. Returns whether that worked.
+static bool write_files(const struct options *opt, const struct result *r,
+                        const struct files *files)
 {
     bool good = true;
+    if (files->csv != NULL)
+        good = written(opt->csv, export_csv(files->csv, opt, r));
+    if (files->hist != NULL) {
+        percentiles_print(files->hist, &r->latency);
+        good = written(opt->hist, export_close(files->hist)) && good;
+    }
+    if (files->timeline != NULL)
+        good = written(opt->timeline, export_close(files->timeline)) && good;
+    if (files->json != NULL && files->json != stdout)
+        good = written(opt->json, export_json(files->json, opt, r)) && good;
+    return good;
+}
+
+// Prints the summary and writes the files. Returns whether all of it worked.
+static bool report(const struct options *opt, const struct result *r,
+                   const struct files *files)
+{
     report_summary(opt, r);
-    if (csv != NULL)
-        good = written(opt->csv, export_csv(csv, opt, r));
-    if (json != NULL && json != stdout)
-        good = written(opt->json, export_json(json, opt, r)) && good;
-    int closed =
-        json == stdout ? export_json(json, opt, r) : export_close(stdout);
+    bool good = write_files(opt, r, files);
+    int closed = files->json == stdout ? export_json(stdout, opt, r)
+                                       : export_close(stdout);
     return written("standard output", closed) && good;
+}
+
+static int report_calibration(const struct options *opt)
+{
+    if (calibrate(opt) == 0)
+        return EXIT_SUCCESS;
+    fprintf(stderr, "fibload: --calibrate: %s\n", strerror(errno));
+    return EXIT_CANNOT_RUN;
 }
 
 int main(int argc, char **argv)
 {
     static struct result result;
     struct options *opt = options_parse(argc, argv);
+    if (opt->calibrate)
+        return report_calibration(opt);
     startup_server(opt);
     startup_descriptors(opt);
     struct addrinfo *target = startup_resolve(opt);
-    FILE *csv = startup_csv(opt), *json = startup_json(opt);
+    struct files files = open_files(opt);
 
     catch_interrupts();
-    int error = load_run(opt, target, &result) == 0 ? 0 : errno;
+    int failed = load_run(opt, target, files.timeline, &result);
+    int error = failed == 0 ? 0 : errno;
     freeaddrinfo(target);
     if (error != 0) {
         fprintf(stderr, "fibload: cannot connect to %s:%s: %s\n", opt->host,
                 opt->port, strerror(error));
         return EXIT_CANNOT_RUN;
     }
-    bool reported = report(opt, &result, csv, json);
-    return reported && result_is_good(&result) ? EXIT_SUCCESS : EXIT_NOT_GOOD;
+    bool reported = report(opt, &result, &files);
+    bool good = opt->strict ? verdict_of(opt, &result).verdict == VERDICT_OK
+                            : result_is_good(&result);
+    return reported && good ? EXIT_SUCCESS : EXIT_NOT_GOOD;
 }

@@ -2,6 +2,8 @@
 
 #include "histogram.h"
 
+#include <math.h>
+
 // The highest bit chooses a group of buckets, the seven bits below it the
 // bucket. Values below 128 have a bucket each.
 static unsigned bucket_of(uint64_t value)
@@ -49,6 +51,25 @@ uint64_t histogram_percentile(const struct histogram *h, double percent)
     if (value < h->min)
         return h->min;
     return value < h->max ? value : h->max;
+}
+
+uint64_t histogram_count_to(const struct histogram *h, uint64_t value)
+{
+    uint64_t seen = 0;
+    for (unsigned i = 0; i <= bucket_of(value); i++)
+        seen += h->buckets[i];
+    return seen;
+}
+
+double histogram_deviation(const struct histogram *h)
+{
+    double mean = histogram_mean(h), squares = 0;
+    for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
+        if (h->buckets[i] > 0) {
+            double off = (double)middle_of(i) - mean;
+            squares += (double)h->buckets[i] * off * off;
+        }
+    return h->count > 0 ? sqrt(squares / (double)h->count) : 0;
 }
 
 double histogram_mean(const struct histogram *h)

@@ -32,7 +32,12 @@ void histogram_add(struct histogram *h, uint64_t value);
 // 0 when empty.
 uint64_t histogram_percentile(const struct histogram *h, double percent);
 
-// The exact mean; 0 when empty.
+// How many samples do not exceed `value`, as far as buckets tell: those in the
+// bucket of `value` are among them.
+uint64_t histogram_count_to(const struct histogram *h, uint64_t value);
+
+// The exact mean, and the standard deviation, at most 1 % off; 0 when empty.
 double histogram_mean(const struct histogram *h);
+double histogram_deviation(const struct histogram *h);
 
 #endif

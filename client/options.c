@@ -12,12 +12,15 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "connection.h"
 
 enum {
     EXIT_USAGE = 2,
     CONNECTIONS_MAX = 1000000,
     N_MAX = 93,
-    PORT_MAX = 65535
+    PORT_MAX = 65535,
+    RATE_MAX = 10000000,
+    SLOW_MAX = 1000,
 };
 
 #define REQUESTS_MAX 1000000000000
@@ -29,6 +32,8 @@ static struct options options = {
     .host = "127.0.0.1",
     .connections = 10,
     .n = 1,
+    .hog_n = 40,
+    .pipeline = 1,
     .duration_ns = -1,
     .warmup_ns = -1,
     .interval_ns = -1,
@@ -133,6 +138,16 @@ static void parse_time(const struct rule *rule, const char *text)
     fail(rule, wanted, text);
 }
 
+// As a time, but a bare number is of milliseconds.
+static void parse_pause(const struct rule *rule, const char *text)
+{
+    char with_unit[32];
+    size_t len = strspn(text, "0123456789.");
+    bool bare = len > 0 && text[len] == '\0' && len < sizeof with_unit - 2;
+    snprintf(with_unit, sizeof with_unit, "%sms", bare ? text : "");
+    parse_time(rule, bare ? with_unit : text);
+}
+
 static void parse_text(const struct rule *rule, const char *text)
 {
     *(const char **)rule->target = text;
@@ -142,6 +157,13 @@ static void parse_flag(const struct rule *rule, const char *text)
 {
     (void)text;
     *(bool *)rule->target = true;
+}
+
+static void parse_arrivals(const struct rule *rule, const char *text)
+{
+    options.poisson = strcmp(text, "poisson") == 0;
+    if (!options.poisson && strcmp(text, "const") != 0)
+        fail(rule, "const or poisson", text);
 }
 
 static bool is_plain(const char *text)
@@ -185,9 +207,32 @@ static const struct rule rules[] = {
      parse_large_count, &options.requests, 1, REQUESTS_MAX},
     {"fib", 'f', "N", "which fib to ask for (1)",
      parse_int, &options.n, 1, N_MAX},
+    {"rate", 'R', "N", "open loop: N requests per second in all, at times of\n"
+                       "their own; what finds no connection free waits",
+     parse_large_count, &options.rate, 1, RATE_MAX},
+    {"pipeline", 'P', "N", "requests that may be under way on a connection (1)",
+     parse_int, &options.pipeline, 1, PIPELINE_MAX},
+    {"arrivals", 0, "HOW", "with -R: 'const', evenly spaced, or 'poisson', at\n"
+                           "random (const)",
+     parse_arrivals, NULL, 0, 0},
+    {"churn", 0, NULL, "a new connection for each request, reset afterwards;\n"
+                       "latency counts without connecting, unless with -R",
+     parse_flag, &options.churn, 0, 0},
+    {"think", 0, "MS", "pause between a reply and the next request, in ms or\n"
+                       "with a unit (0)",
+     parse_pause, &options.think_ns, 0, TIME_MAX_NS},
+    {"slow", 0, "N", "send and read N bytes a second, one at a time",
+     parse_int, &options.slow, 1, SLOW_MAX},
+    {"spin", 0, NULL, "never sleep while waiting: takes a whole core",
+     parse_flag, &options.spin, 0, 0},
     {"idle", 0, "N", "N more connections that never say anything; they\n"
                      "are opened first (0)",
      parse_count, &options.idle, 0, CONNECTIONS_MAX},
+    {"hogs", 0, "N", "N more connections that ask for something longer, one\n"
+                     "request after the other, in the middle third (0)",
+     parse_count, &options.hogs, 0, CONNECTIONS_MAX},
+    {"hog-fib", 0, "N", "which fib the hogs ask for (40)",
+     parse_int, &options.hog_n, 1, N_MAX},
     {"warmup", 0, "T", "requests before the measurement (500ms; 0 with -n\n"
                        "or --each)",
      parse_time, &options.warmup_ns, 0, TIME_MAX_NS},
@@ -206,12 +251,22 @@ static const struct rule rules[] = {
     {"json", 0, "FILE", "write everything as JSON ('-': to standard output,\n"
                         "and the summary to standard error)",
      parse_text, &options.json, 0, 0},
+    {"hist", 0, "FILE", "write a table of percentiles, as HdrHistogram plots",
+     parse_text, &options.hist, 0, 0},
+    {"timeline", 0, "FILE", "write a CSV line per request: connection, kind,\n"
+                            "when it was due, sent and done in ns",
+     parse_text, &options.timeline, 0, 0},
     {"label", 0, "NAME=VALUE", "adds a column in front of the CSV's; the\n"
                                "label 'model' names the server instead",
      parse_label, NULL, 0, 0},
     {"server-pid", 0, "PID", "account CPU and memory of this process, its\n"
                              "threads and children",
      parse_int, &options.server_pid, 1, INT_MAX},
+    {"calibrate", 0, NULL, "show what this machine can do, against a server\n"
+                           "that does nothing; needs no target",
+     parse_flag, &options.calibrate, 0, 0},
+    {"strict", 0, NULL, "fail unless the verdict is ok",
+     parse_flag, &options.strict, 0, 0},
     {"help", 0, NULL, "print this text", print_help, NULL, 0, 0},
 };
 // clang-format on
@@ -242,14 +297,20 @@ static const char introduction[] =
     "\n"
     "Asks a fib server for fib(n) over many connections at once, checks every\n"
     "reply and reports how long they took. Each connection asks again as soon\n"
-    "as it has its reply (closed loop). Before that each asks for fib(1) "
-    "once,\n"
-    "so that the server knows them all when the load begins.\n";
+    "as it has its reply (closed loop), or requests come at a rate of their "
+    "own\n"
+    "(-R, open loop). Before that each connection asks for fib(1) once, so "
+    "that\n"
+    "the server knows them all when the load begins.\n";
 
 static const char explanations[] =
     "\n"
-    "T is a number with us, ms, s, m or h (s if none). -c, -n and --idle take\n"
-    "k or M at the end.\n"
+    "T is a number with us, ms, s, m or h (s if none). -c, -n, -R, --idle\n"
+    "and --hogs take k or M at the end.\n"
+    "\n"
+    "In a closed loop a server that stands still is asked less often, and the\n"
+    "latency hides it. In an open loop latency counts from when a request was\n"
+    "due, as users feel it; it is shown from when it was sent, too.\n"
     "\n"
     "Jain's index says how evenly the replies are spread: 1 if every "
     "connection\n"
@@ -259,9 +320,15 @@ static const char explanations[] =
     "counts\n"
     "it once for every process.\n"
     "\n"
+    "The verdict is incomplete if not every request had a right reply, on "
+    "every\n"
+    "connection; client-limited if fibload was the limit or late; noisy if\n"
+    "other programs were in the way (best known with --server-pid); else ok.\n"
+    "\n"
     "Exit status: 0 every reply was right, on every connection; 1 some were\n"
-    "wrong or missing, something failed or could not be written; 2 bad usage,\n"
-    "or no server.\n";
+    "wrong or missing, something failed or could not be written, or --strict "
+    "and\n"
+    "the verdict is not ok; 2 bad usage, or no server.\n";
 
 _Noreturn static void print_help(const struct rule *rule, const char *text)
 {
@@ -296,8 +363,17 @@ static void parse_target(char *text)
 static void fill_in(struct options *opt)
 {
     bool counted = opt->requests > 0;
+    if (opt->hogs > 0 && counted && opt->duration_ns < 0)
+        fail(&(struct rule){.name = "hogs", .help = ""},
+             "a duration (-d) whose middle third is theirs", "-n alone");
     if (counted && opt->requests < opt->connections)
         opt->connections = (int)opt->requests;  // More would have no work.
+    if (opt->churn && opt->pipeline > 1)
+        fail(&(struct rule){.name = "churn", .help = ""},
+             "one request per connection", "-P");
+    if (opt->slow > 0 && opt->pipeline > 1)
+        fail(&(struct rule){.name = "slow", .help = ""},
+             "one request at a time", "-P");
     if (opt->duration_ns < 0)
         opt->duration_ns = counted ? INT64_MAX / 4 : 5LL * CLOCK_NS_PER_S;
     if (opt->warmup_ns < 0)
@@ -305,6 +381,14 @@ static void fill_in(struct options *opt)
     if (opt->interval_ns < 0)
         opt->interval_ns =
             isatty(STDERR_FILENO) && !opt->each ? CLOCK_NS_PER_S : 0;
+}
+
+// Each of the probes takes a second, if nothing else was said.
+static void fill_in_calibration(struct options *opt)
+{
+    if (opt->duration_ns < 0)
+        opt->duration_ns = CLOCK_NS_PER_S;
+    fill_in(opt);
 }
 
 // Returns the rule that getopt_long() has found: it gives letters of short
@@ -326,7 +410,8 @@ static void parse_all(int argc, char **argv)
             known[count++] =
                 (struct option){rules[i].name, rules[i].argument != NULL, NULL,
                                 CHAR_MAX + 1 + i};
-    while ((found = getopt_long(argc, argv, "c:d:n:f:", known, NULL)) != -1) {
+    while ((found = getopt_long(argc, argv, "c:d:n:f:R:P:", known, NULL)) !=
+           -1) {
         if (found == '?')
             exit(EXIT_USAGE);  // getopt_long() has said why.
         const struct rule *rule = rule_of(found);
@@ -337,6 +422,10 @@ static void parse_all(int argc, char **argv)
 struct options *options_parse(int argc, char **argv)
 {
     parse_all(argc, argv);
+    if (options.calibrate && optind == argc) {
+        fill_in_calibration(&options);
+        return &options;
+    }
     if (optind == argc) {
         fprintf(stderr, "fibload: no target, want [HOST:]PORT; see --help\n");
         exit(EXIT_USAGE);

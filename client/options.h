@@ -22,17 +22,30 @@ struct options {
     int connections;
     int idle;  // extra connections that stay silent
     int n;     // which fib
+    int hogs;  // extra connections that disturb in the middle of the window
+    int hog_n;
     int64_t duration_ns;
     int64_t requests;  // stop after so many; 0: no limit
+    int pipeline;      // requests that may be under way on each connection
+    int64_t rate;      // requests per second in all; 0: closed loop
+    int64_t think_ns;  // between a reply and the next request
+    int slow;          // bytes a second to send and read; 0: as they come
+    bool churn;        // a new connection for each request
+    bool poisson;      // they come at random times, not evenly spaced
+    bool spin;         // never sleep while waiting
     int64_t warmup_ns;
-    int64_t timeout_ns;   // for one reply
-    int64_t grace_ns;     // for what is unanswered at the end
-    int64_t interval_ns;  // between lines of progress; 0: none
-    bool each;            // print the time of every request
-    const char *csv;      // file to append a row to; NULL: none
-    const char *json;     // file to write, "-": standard output; NULL: none
-    int server_pid;       // 0: unknown
-    const char *model;    // the first column; NULL: not said, "-": unknown
+    int64_t timeout_ns;    // for one reply
+    int64_t grace_ns;      // for what is unanswered at the end
+    int64_t interval_ns;   // between lines of progress; 0: none
+    bool calibrate;        // measure a server of our own, and nothing else
+    bool strict;           // a run whose verdict is not ok fails
+    bool each;             // print the time of every request
+    const char *csv;       // file to append a row to; NULL: none
+    const char *json;      // file to write, "-": standard output; NULL: none
+    const char *hist;      // file for a table of percentiles; NULL: none
+    const char *timeline;  // file for a line per request; NULL: none
+    int server_pid;        // 0: unknown
+    const char *model;     // the first column; NULL: not said, "-": unknown
     struct label labels[LABEL_COUNT_MAX];
     int label_count;
 };

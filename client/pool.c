@@ -2,22 +2,40 @@
 
 #include "pool.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "clock.h"
 
-enum { OPENING_AT_ONCE = 128 };  // more would overrun a backlog
+enum {
+    OPENING_AT_ONCE = 128,  // more would overrun a backlog
+    CONNECTIONS_PER_SOURCE = 10000,
+};
 
-int pool_create(struct pool *pool, int idle, int active)
+static enum connection_role role_at(const struct pool_plan *plan, int i)
 {
-    *pool = (struct pool){.count = idle + active};
+    if (i < plan->idle)
+        return ROLE_IDLE;
+    return i < plan->idle + plan->stream ? ROLE_STREAM : ROLE_HOG;
+}
+
+int pool_create(struct pool *pool, const struct pool_plan *plan)
+{
+    *pool = (struct pool){.count = plan->idle + plan->stream + plan->hogs};
+    size_t count = (size_t)pool->count, depth = (size_t)plan->depth;
     pool->epoll = epoll_create1(EPOLL_CLOEXEC);
-    pool->connections = calloc((size_t)pool->count, sizeof *pool->connections);
-    if (pool->epoll < 0 || pool->connections == NULL)
+    pool->connections = calloc(count, sizeof *pool->connections);
+    pool->pending = calloc(count * depth, sizeof *pool->pending);
+    if (pool->epoll < 0 || pool->connections == NULL || pool->pending == NULL)
         return -1;
-    for (int i = 0; i < idle; i++)
-        pool->connections[i].idle = true;
+    for (int i = 0; i < pool->count; i++) {
+        struct connection *c = &pool->connections[i];
+        c->role = role_at(plan, i);
+        c->depth = (uint16_t)depth;
+        c->pending = pool->pending + (size_t)i * depth;
+    }
     return 0;
 }
 
@@ -26,6 +44,7 @@ void pool_destroy(struct pool *pool)
     for (int i = 0; pool->connections != NULL && i < pool->count; i++)
         pool_drop(pool, &pool->connections[i]);
     free(pool->connections);
+    free(pool->pending);
     if (pool->epoll >= 0)
         close(pool->epoll);
 }
@@ -45,9 +64,26 @@ static int checked(struct pool *pool, struct connection *c, int result)
     return result;
 }
 
+static bool is_loopback(const struct addrinfo *address)
+{
+    const struct sockaddr_in *to = (const void *)address->ai_addr;
+    return address->ai_family == AF_INET &&
+           ntohl(to->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+}
+
+// Which source address a connection has. One has 28,000 ports, and beyond half
+// of them the kernel takes long to find a free one.
+static uint16_t source_of(const struct pool *pool, const struct connection *c)
+{
+    long index = c - pool->connections;
+    if (pool->count <= CONNECTIONS_PER_SOURCE || !is_loopback(pool->address))
+        return 0;
+    return (uint16_t)(index / CONNECTIONS_PER_SOURCE + 1);
+}
+
 int pool_open(struct pool *pool, struct connection *c)
 {
-    if (connection_open(c, pool->address) != 0)
+    if (connection_open(c, pool->address, source_of(pool, c)) != 0)
         return checked(pool, c, -1);
     pool->opening++;
     return checked(pool, c, watch(pool, c, EPOLLOUT, EPOLL_CTL_ADD));
@@ -74,44 +110,54 @@ int pool_open_some(struct pool *pool)
     return result;
 }
 
-int pool_ask(struct pool *pool, struct connection *c, struct request *request)
+int pool_ask(struct pool *pool, struct connection *c, struct request *request,
+             int count, int64_t due_ns)
 {
-    request->under_way++;
-    if (connection_ask(c, request) != 0)
-        return checked(pool, c, -1);
-    if (c->unsent == 0)
+    bool watched = c->unsent > 0;
+    request->under_way += count;
+    if (connection_ask(c, request, count, due_ns) != 0)
+        return -1;
+    if (watched || c->unsent == 0 || c->slow)
         return 0;
-    return checked(pool, c, watch(pool, c, EPOLLIN | EPOLLOUT, EPOLL_CTL_MOD));
+    return watch(pool, c, EPOLLIN | EPOLLOUT, EPOLL_CTL_MOD);
 }
 
 int pool_push(struct pool *pool, struct connection *c)
 {
     if (connection_push(c) != 0)
-        return checked(pool, c, -1);
-    if (c->unsent > 0)
+        return -1;
+    if (c->unsent > 0 || c->slow)
         return 0;
-    return checked(pool, c, watch(pool, c, EPOLLIN, EPOLL_CTL_MOD));
+    return watch(pool, c, EPOLLIN, EPOLL_CTL_MOD);
+}
+
+int pool_slow_down(struct pool *pool, struct connection *c)
+{
+    c->slow = true;
+    return watch(pool, c, 0, EPOLL_CTL_MOD);
 }
 
 void pool_answered(struct connection *c)
 {
     c->request->under_way--;
-    c->state = CONNECTION_QUIET;
+    connection_answered(c);
 }
 
 void pool_drop(struct pool *pool, struct connection *c)
 {
     pool->opening -= c->state == CONNECTION_OPENING;
-    pool->open -= connection_is_open(c);
-    if (c->state == CONNECTION_ASKED)
-        c->request->under_way--;
+    pool->open -= c->state == CONNECTION_OPEN;
+    if (c->under_way > 0)
+        c->request->under_way -= c->under_way;
     if (c->state != CONNECTION_CLOSED)
         connection_close(c);
     c->since_ns = clock_now_ns();
 }
 
 int pool_wait(struct pool *pool, struct epoll_event *events, int size,
-              int timeout_ms)
+              int64_t timeout_ns)
 {
-    return epoll_wait(pool->epoll, events, size, timeout_ms);
+    const struct timespec timeout = {.tv_sec = timeout_ns / CLOCK_NS_PER_S,
+                                     .tv_nsec = timeout_ns % CLOCK_NS_PER_S};
+    return epoll_pwait2(pool->epoll, events, size, &timeout, NULL);
 }

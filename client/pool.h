@@ -2,7 +2,7 @@
 //
 // The pool opens, asks, closes and keeps count of who is in which state. What
 // is asked when, and what a reply means, is decided in load.c. Functions that
-// return an int give -1 and set errno on failure; those that are about a
+// return an int give -1 and set errno on failure; those that open a
 // connection have then dropped it.
 
 #ifndef POOL_H
@@ -17,16 +17,23 @@
 struct pool {
     const struct addrinfo *address;  // where new connections go; not ours
     int epoll;
-    struct connection *connections;  // first the idle ones, then the others
+    struct connection *connections;  // idle ones, stream, hogs
+    struct pending *pending;         // of all of them
     int count;
     int tried;    // connections that pool_open() was called for
     int opening;  // connections in that state
-    int open;     // connections that are QUIET or ASKED
+    int open;     // connections in that state
 };
 
-// Makes a pool of `idle` connections that never ask and `active` that do, all
-// of them closed. pool_destroy() frees it, also after a failure.
-int pool_create(struct pool *pool, int idle, int active);
+// How many connections of which role there are to be.
+struct pool_plan {
+    int idle, stream, hogs;
+    int depth;  // requests that may be under way on each
+};
+
+// Makes a pool of closed connections. pool_destroy() frees it, also after a
+// failure.
+int pool_create(struct pool *pool, const struct pool_plan *plan);
 void pool_destroy(struct pool *pool);
 
 // Begins to open a closed connection. An event tells when it is done; then call
@@ -38,21 +45,26 @@ int pool_opened(struct pool *pool, struct connection *c);
 // server's queue can take. Returns -1 after a failure; call it again to go on.
 int pool_open_some(struct pool *pool);
 
-// Sends a request, or with pool_push() the rest of one, after an event that
-// says that there is room.
-int pool_ask(struct pool *pool, struct connection *c, struct request *request);
+// Sends a request `count` times as connection_ask() does or, with pool_push(),
+// the rest of it after an event that says that there is room.
+int pool_ask(struct pool *pool, struct connection *c, struct request *request,
+             int count, int64_t due_ns);
 int pool_push(struct pool *pool, struct connection *c);
 
-// The request under way has its reply: the connection is QUIET.
+// Makes a connection slow: no events tell of its replies, nor of room to send,
+// and pool_push() sends a byte.
+int pool_slow_down(struct pool *pool, struct connection *c);
+
+// The oldest request of a connection has its reply.
 void pool_answered(struct connection *c);
 
-// Closes a connection, if it is not closed, and ends its request. Leaves errno
+// Closes a connection, if it is not closed, and ends its requests. Leaves errno
 // alone.
 void pool_drop(struct pool *pool, struct connection *c);
 
-// Waits for at most `timeout_ms` for events; `data.ptr` is the connection.
-// Returns how many there are, -1 with EINTR when a signal came first.
+// Waits for at most `timeout_ns` for events; `data.ptr` is the connection.
+// Returns how many events there are, -1 with EINTR when a signal came first.
 int pool_wait(struct pool *pool, struct epoll_event *events, int size,
-              int timeout_ms);
+              int64_t timeout_ns);
 
 #endif

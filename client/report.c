@@ -7,6 +7,11 @@
 
 #include "clock.h"
 #include "text.h"
+#include "verdict.h"
+
+#define OWN_SHARE_MIN 0.25
+
+#define SILENCE_MIN_NS (100 * (int64_t)CLOCK_NS_PER_MS)
 
 enum { TICKS_MIN = 20, FOR_EVER_S = 1000000 };
 
@@ -43,12 +48,27 @@ static void print_title(FILE *file, const struct options *opt,
                         const struct result *r)
 {
     bool named = strcmp(opt->model, "-") != 0;
-    fprintf(file, "\n%s%s%s:%s, closed loop: %s fib(%d)",
-            named ? opt->model : "", named ? " at " : "", opt->host, opt->port,
+    fprintf(file, "\n%s%s%s:%s, %s loop: %s fib(%d)", named ? opt->model : "",
+            named ? " at " : "", opt->host, opt->port,
+            r->open_loop ? "open" : "closed",
             text_count((uint64_t)r->connections, "connection asks for",
                        "connections ask for")
                 .s,
             opt->n);
+    if (opt->churn)
+        fprintf(file, ", each time anew");
+    if (opt->slow > 0)
+        fprintf(file, ", %s a second",
+                text_count((uint64_t)opt->slow, "byte", "bytes").s);
+    if (opt->think_ns > 0)
+        fprintf(file, ", and pause for %s",
+                text_duration((double)opt->think_ns).s);
+    if (opt->pipeline > 1)
+        fprintf(file, ", %d at once on each", opt->pipeline);
+    if (r->open_loop)
+        fprintf(file, "\n%s per second in all, %s",
+                text_count((uint64_t)opt->rate, "request", "requests").s,
+                opt->poisson ? "at random times (Poisson)" : "evenly spaced");
     if (r->idle > 0)
         fprintf(file, ", %s silent",
                 text_count((uint64_t)r->idle, "more is", "more are").s);
@@ -92,7 +112,9 @@ static void print_failures(FILE *file, const struct result *r)
                     "  problem     %s a connection broke or could not be made: "
                     "%s (%s)\n",
                     text_count(r->failed_by_errno[error], "time", "times").s,
-                    text_errno(error), strerror(error));
+                    text_meaning(error), text_errno(error));
+    print_problem(file, r->lost, "request was lost with its connection",
+                  "requests were lost with their connections");
 }
 
 static void print_unanswered(FILE *file, const struct result *r)
@@ -126,6 +148,12 @@ static void print_problems(FILE *file, const struct options *opt,
     print_problem(file, r->timeouts, "request was given up after --timeout",
                   "requests were given up after --timeout");
     print_unanswered(file, r);
+    print_problem(file, r->unsent,
+                  "request was due and found no free connection in time",
+                  "requests were due and found no free connection in time");
+    print_problem(file, (uint64_t)r->hogs_unanswered,
+                  "hog was still waiting for a reply at the end",
+                  "hogs were still waiting for a reply at the end");
     print_failures(file, r);
     if (opt->server_pid != 0 && r->measured && !r->server_known)
         fprintf(file,
@@ -145,18 +173,76 @@ static void print_replies(FILE *file, const struct result *r)
     if (r->connections > 1)
         fprintf(file, ", %s to %s replies each, Jain's index %.3f",
                 text_number(r->least).s, text_number(r->most).s, r->jain);
+    if (r->silence_ns > SILENCE_MIN_NS)
+        fprintf(file, ";\n              one heard nothing for %s",
+                text_duration((double)r->silence_ns).s);
     fputc('\n', file);
+}
+
+static void print_percentiles(FILE *file, const struct histogram *h,
+                              const char *what)
+{
+    fprintf(file, "              %9s %9s %9s %9s %9s   %s\n",
+            text_percentile(h, 50).s, text_percentile(h, 90).s,
+            text_percentile(h, 99).s, text_percentile(h, 99.9).s,
+            text_duration((double)h->max).s, what);
+}
+
+// Whose latency is it? Shown where a good part of it is ours.
+static void print_arrival(FILE *file, const struct result *r)
+{
+    double own_share = result_own_share(r);
+    if (own_share < OWN_SHARE_MIN)
+        return;
+    print_percentiles(file, &r->arrival, "until the reply reached this host");
+    fprintf(file,
+            "              %.0f %% of the median passed until we read it: our "
+            "own doing\n",
+            own_share * 100);
 }
 
 static void print_latency(FILE *file, const struct result *r)
 {
-    const struct histogram *h = &r->latency;
     fprintf(file, "  latency     %9s %9s %9s %9s %9s\n", "p50", "p90", "p99",
             "p99.9", "max");
-    fprintf(file, "              %9s %9s %9s %9s %9s   from request to reply\n",
-            text_percentile(h, 50).s, text_percentile(h, 90).s,
-            text_percentile(h, 99).s, text_percentile(h, 99.9).s,
+    if (r->churn)
+        print_percentiles(file, &r->connects, "to connect");
+    if (!r->open_loop) {
+        print_arrival(file, r);
+        print_percentiles(file, &r->latency, "from request to reply");
+        return;
+    }
+    print_arrival(file, r);
+    print_percentiles(file, &r->latency, "from due to reply");
+    print_percentiles(file, &r->service, "from sent to reply");
+    print_percentiles(file, &r->lateness, "sent late, by us");
+    if (r->queued > 0)
+        fprintf(file, "              %s due while no connection was free\n",
+                text_count(r->queued, "request was", "requests were").s);
+}
+
+// What the stream had before, during and after the hogs.
+static void print_hogs(FILE *file, const struct options *opt,
+                       const struct result *r)
+{
+    static const char *const names[] = {"before", "during", "after"};
+    const struct histogram *h = &r->hog_latency;
+
+    fprintf(file,
+            "  hogs        %d asked for fib(%d): %s, median %s, longest %s\n",
+            r->hogs, opt->hog_n, text_count(h->count, "reply", "replies").s,
+            text_duration((double)histogram_percentile(h, 50)).s,
             text_duration((double)h->max).s);
+    for (int i = STAGE_BEFORE; i <= STAGE_AFTER; i++) {
+        const struct stage_result *s = &r->stages[i];
+        if (s->duration_s > 0)
+            fprintf(
+                file, "              %s them, %s: %s/s, p50 %s, p99 %s\n",
+                names[i], text_duration(s->duration_s * CLOCK_NS_PER_S).s,
+                text_number((uint64_t)result_stage_rate(r, (enum stage)i)).s,
+                text_percentile(&s->latency, 50).s,
+                text_percentile(&s->latency, 99).s);
+    }
 }
 
 static void print_server(FILE *file, const struct result *r)
@@ -182,6 +268,15 @@ static void print_server(FILE *file, const struct result *r)
         text_memory(u->rss_kib, u->rss_kib).s);
 }
 
+static void print_client(FILE *file, const struct result *r)
+{
+    fprintf(file, "  client      CPU %.0f %% of a core",
+            r->client_cpu_share * 100);
+    if (r->others_cores >= 0)
+        fprintf(file, "; other programs %.0f %%", r->others_cores * 100);
+    fputc('\n', file);
+}
+
 void report_summary(const struct options *opt, const struct result *r)
 {
     FILE *file = output(opt);
@@ -192,12 +287,13 @@ void report_summary(const struct options *opt, const struct result *r)
         print_replies(file, r);
     if (r->latency.count > 0)
         print_latency(file, r);
+    if (r->hogs > 0 && r->measured)
+        print_hogs(file, opt, r);
     if (r->server_known)
         print_server(file, r);
     if (r->measured)
-        fprintf(file, "  client      CPU %.0f %% of a core%s\n",
-                r->client_cpu_share * 100,
-                r->client_cpu_share > 0.9 ? ": it may be what limits the rate"
-                                          : "");
-    fputc('\n', file);
+        print_client(file, r);
+    struct judgement j = verdict_of(opt, r);
+    fprintf(file, "  verdict     %s: %s\n\n", verdict_name(j.verdict),
+            j.because);
 }

@@ -33,7 +33,7 @@ struct addrinfo *startup_resolve(const struct options *opt)
 void startup_descriptors(const struct options *opt)
 {
     struct rlimit limit = {0};
-    int count = opt->connections + opt->idle;
+    int count = opt->connections + opt->idle + opt->hogs;
     rlim_t wanted = (rlim_t)count + OWN_DESCRIPTORS;
     getrlimit(RLIMIT_NOFILE, &limit);
     if (limit.rlim_cur < wanted && limit.rlim_max >= wanted) {
@@ -87,12 +87,12 @@ FILE *startup_csv(const struct options *opt)
     return file;
 }
 
-FILE *startup_json(const struct options *opt)
+FILE *startup_file(const char *path)
 {
-    if (opt->json == NULL || strcmp(opt->json, "-") == 0)
-        return opt->json != NULL ? stdout : NULL;
-    FILE *file = fopen(opt->json, "we");
+    if (path == NULL)
+        return NULL;
+    FILE *file = fopen(path, "we");
     if (file == NULL)
-        fail(opt->json, strerror(errno));
+        fail(path, strerror(errno));
     return file;
 }

@@ -24,8 +24,10 @@ void startup_descriptors(const struct options *opt);
 // opt->model has a value.
 void startup_server(struct options *opt);
 
-// The files to write at the end; NULL where `opt` names none.
+// The file to append a row to at the end; NULL if `opt` names none.
 FILE *startup_csv(const struct options *opt);
-FILE *startup_json(const struct options *opt);
+
+// A new file to write; NULL if there is no `path`.
+FILE *startup_file(const char *path);
 
 #endif

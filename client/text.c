@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { KIB_PER_MIB = 1024, BEYOND_MIN = 10 };
 
@@ -60,27 +61,41 @@ struct text text_percentile(const struct histogram *h, double percent)
     return text_duration((double)histogram_percentile(h, percent));
 }
 
+// What may happen to a connection.
+static const struct error_text {
+    int error;
+    const char *name, *meaning;
+} error_texts[] = {
+    {EADDRNOTAVAIL, "EADDRNOTAVAIL", "we are out of ports"},
+    {ECONNABORTED, "ECONNABORTED", "the connection was aborted"},
+    {ECONNREFUSED, "ECONNREFUSED", "nobody was listening"},
+    {ECONNRESET, "ECONNRESET", "the server broke it off"},
+    {EHOSTUNREACH, "EHOSTUNREACH", "there is no way to the host"},
+    {EMFILE, "EMFILE", "we are out of descriptors (ulimit -n)"},
+    {ENETUNREACH, "ENETUNREACH", "there is no way to the network"},
+    {ENFILE, "ENFILE", "the machine is out of descriptors"},
+    {ENOBUFS, "ENOBUFS", "the kernel is out of buffers"},
+    {ENOMEM, "ENOMEM", "the kernel is out of memory"},
+    {EPIPE, "EPIPE", "the server had closed it already"},
+    {ETIMEDOUT, "ETIMEDOUT", "the server did not accept it in time"},
+};
+
+static const struct error_text *find_error(int error)
+{
+    static const struct error_text other = {0, "other", NULL};
+    for (size_t i = 0; i < sizeof error_texts / sizeof error_texts[0]; i++)
+        if (error_texts[i].error == error)
+            return &error_texts[i];
+    return &other;
+}
+
 const char *text_errno(int error)
 {
-    static const struct {
-        int error;
-        const char *name;
-    } names[] = {
-        {EADDRNOTAVAIL, "EADDRNOTAVAIL"},
-        {ECONNABORTED, "ECONNABORTED"},
-        {ECONNREFUSED, "ECONNREFUSED"},
-        {ECONNRESET, "ECONNRESET"},
-        {EHOSTUNREACH, "EHOSTUNREACH"},
-        {EMFILE, "EMFILE"},
-        {ENETUNREACH, "ENETUNREACH"},
-        {ENFILE, "ENFILE"},
-        {ENOBUFS, "ENOBUFS"},
-        {ENOMEM, "ENOMEM"},
-        {EPIPE, "EPIPE"},
-        {ETIMEDOUT, "ETIMEDOUT"},
-    };
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (names[i].error == error)
-            return names[i].name;
-    return "other";
+    return find_error(error)->name;
+}
+
+const char *text_meaning(int error)
+{
+    const char *meaning = find_error(error)->meaning;
+    return meaning != NULL ? meaning : strerror(error);
 }

@@ -35,4 +35,7 @@ struct text text_percentile(const struct histogram *h, double percent);
 // The name of an error, "ECONNRESET"; "other" for those that no socket has.
 const char *text_errno(int error);
 
+// What it means for a connection, in a few words.
+const char *text_meaning(int error);
+
 #endif

@@ -88,7 +88,8 @@ int main(void)
 {
     srand(1);
     ok(histogram_percentile(&histogram, 50) == 0 &&
-           histogram_mean(&histogram) == 0,
+           histogram_mean(&histogram) == 0 &&
+           histogram_deviation(&histogram) == 0,
        "empty is 0");
     check("uniform", uniform);
     check("exponential", exponential);
@@ -105,6 +106,12 @@ int main(void)
         exact = exact && histogram_percentile(&histogram, (double)(value + 1) /
                                                               2.56) == value;
     ok(exact, "small values are exact");
+    ok(histogram_count_to(&histogram, 99) == 100 &&
+           histogram_count_to(&histogram, UINT64_MAX) == 256,
+       "so is how many do not exceed one");
+    // Of 0..n-1 it is sqrt((n * n - 1) / 12).
+    ok(fabs(histogram_deviation(&histogram) - sqrt(65535 / 12.0)) < 1e-6,
+       "and their deviation");
 
     histogram = (struct histogram){0};
     histogram_add(&histogram, 0);

@@ -1,0 +1,68 @@
+// run.h - the state of a run, as the parts of the loop share it.
+//
+//     load.c      waits for events and for the time
+//     phases.c    what part of the run it is, and when the next one begins
+//     stages.c    the thirds of the window, and when the hogs come
+//     traffic.c   who asks when, and what the replies mean
+//     fate.c      what becomes of requests
+
+#ifndef RUN_H
+#define RUN_H
+
+#include "clock.h"
+#include "machine.h"
+#include "options.h"
+#include "pool.h"
+#include "progress.h"
+#include "queue.h"
+#include "result.h"
+#include "schedule.h"
+#include "timeline.h"
+
+#define MS(n) ((n) * (int64_t)CLOCK_NS_PER_MS)
+
+enum phase {
+    PHASE_REACH,    // one connection looks for an address that answers
+    PHASE_RAMP,     // the others are opened; each says hello
+    PHASE_HELLO,    // their first replies are waited for
+    PHASE_WARMUP,   // requests, not yet counted
+    PHASE_SETTLE,   // no new requests: the server is to be looked at
+    PHASE_MEASURE,  // requests, counted
+    PHASE_GRACE,    // only requests that were due before it, and replies
+    PHASE_OVER,
+};
+
+struct run {
+    const struct options *opt;
+    struct result *result;
+    struct pool pool;
+    struct queue ready;  // connections of the stream with room for a request
+    struct request hello, request, hog;
+    struct schedule schedule;             // open loop only
+    const struct addrinfo *next_address;  // to try, if the last is no good
+    enum phase phase;
+    int64_t phase_end_ns;
+    bool reached;    // one connection, at least, was open once
+    int last_error;  // why the last connection failed
+    int64_t look_ns, look_interval_ns;
+    int64_t alive_ns;          // when a connection was last seen open
+    uint64_t asked;            // requests sent since the window began
+    int64_t begin_ns, end_ns;  // of the window
+    int64_t slow_ns;           // when slow connections go on
+    int64_t stage_ns;          // when the current stage began
+    int64_t wall_offset_ns;    // see clock.h
+    int64_t begin_cpu_ns;
+    int64_t last_reply_ns;
+    struct usage server_before;
+    struct machine machine_before, machine_after;
+    struct progress progress;
+    FILE *timeline;  // NULL: none
+};
+
+// Whether requests are due at times of their own.
+static inline bool run_is_open_loop(const struct run *run)
+{
+    return run->opt->rate > 0;
+}
+
+#endif
