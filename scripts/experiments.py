@@ -1,14 +1,21 @@
 """The experiments of the bench, as data.
 
 Each asks one question. Its grid is every cell with every model; a cell is one
-run of the client. Adding an experiment is adding an entry here, its finding in
-findings.py, and in plot.py the picture that shows it.
+run of the client. Its claims are what it is there to show: relations that follow
+from what the models are, and should hold on every machine. Adding an experiment
+is adding an entry here, its finding in findings.py, and in plot.py the picture
+that shows it.
 """
 
 from dataclasses import dataclass, replace
 from typing import Callable
 
 import findings
+from claims import AT_LEAST, AT_MOST, Claim, each
+from results import counted
+
+# What a column counts in which the cells of an experiment differ.
+AXES = {"connections": "client"}
 
 # What server and client need besides one descriptor per connection.
 DESCRIPTORS_OF_THEIR_OWN = 32
@@ -28,14 +35,16 @@ class Cell:
 class Experiment:
     name: str
     question: str
+    axis: str  # the column in which its cells differ
     cells: tuple
-    load: int  # the connections at which the finding is judged
+    load: int  # where on the axis the finding is judged, and most claims
     seconds: float  # measured in one run
     # Server and client on a core each: then both always have one, and cannot
     # take it from each other. Not where the question is who uses the cores.
     pinned: bool
     finding: Callable
     columns: tuple  # of the table, see report.py; the first one sums it up
+    claims: tuple
     explanation: str
 
 
@@ -44,12 +53,27 @@ EXPERIMENTS = (
         name="latency",
         question="One long request at a time from each client: "
                  "who uses the cores?",
+        axis="connections",
         cells=tuple(Cell(connections, n=30) for connections in (1, 2, 4)),
         load=4,
         seconds=0.5,
         pinned=False,
         finding=findings.latency,
         columns=("rate", "served", "cores", "cpu_ms", "p50"),
+        claims=(
+            *each(
+                "fork thread",
+                "keeps {bound} cores busy", "cores", AT_LEAST,
+                findings.SECOND_CORE_MIN,
+                otherwise="there is only one core, or others were using the "
+                          "second"),
+            *each(
+                "nonblocking coroutine",
+                "keeps {bound} cores busy", "cores", AT_MOST,
+                findings.ONE_CORE_MAX,
+                otherwise="the server has more threads than one: its "
+                          "options, or a change in its source"),
+        ),
         explanation=(
             "fib(30) is all computation. Processes and threads are spread over "
             "the cores by the kernel; a server with one thread computes one "
@@ -65,6 +89,7 @@ EXPERIMENTS = (
     Experiment(
         name="throughput",
         question="Many tiny requests: what does a request cost?",
+        axis="connections",
         cells=tuple(Cell(connections) for connections in (1, 10, 100, 1000)),
         load=100,
         seconds=0.5,
@@ -72,6 +97,18 @@ EXPERIMENTS = (
         finding=findings.throughput,
         columns=("rate", "served", "cpu_us", "p50", "p99", "switches",
                  "processes", "threads", "pss", "client"),
+        claims=(
+            Claim("coroutine", "spends {bound} of thread's CPU time per request",
+                  "server_cpu_us_per_req", AT_MOST, 0.75, than_model="thread",
+                  otherwise="few clients were ready at once, so that the one "
+                            "thread of coroutine slept as often as the others: "
+                            "a slow client, or a busy core"),
+            Claim("thread", "spends no more CPU time per request than fork",
+                  "server_cpu_us_per_req", AT_MOST, 1, than_model="fork",
+                  otherwise="going from process to process costs hardly more "
+                            "than from thread to thread on this processor, and "
+                            "the difference drowns in noise"),
+        ),
         explanation=(
             "fib(1) is no work at all: what remains is receiving, sending and "
             "deciding who is next. A process or thread is put to sleep and "
@@ -86,12 +123,24 @@ EXPERIMENTS = (
         name="silent",
         question="The first client connects and says nothing: "
                  "is the second served?",
+        axis="connections",
         cells=(Cell(1, idle=1, requests=1),),
         load=1,
         seconds=1.0,
         pinned=True,
         finding=findings.silent,
         columns=("first_reply", "served"),
+        claims=(
+            Claim("blocking", "serves {bound} clients behind the silent one",
+                  "served", AT_MOST, 0,
+                  otherwise="the silent client gave up its connection"),
+            *each(
+                "fork thread nonblocking coroutine",
+                "serves {bound} client behind the silent one",
+                "served", AT_LEAST, 1,
+                otherwise="the server could not start another process or "
+                          "thread, or had no core to run on"),
+        ),
         explanation=(
             "The blocking server sits in recv() for the client that came "
             "first, and nobody is in accept(). All others have somebody, or "
@@ -121,9 +170,14 @@ def fitting(experiment, descriptors):
 
 def deciding(experiment, runs):
     """The runs at the experiment's load, or as near below it as there are."""
-    loads = runs.values("connections")
+    loads = runs.values(experiment.axis)
     below = [load for load in loads if load <= experiment.load]
-    return runs.where(connections=max(below, default=loads[0]))
+    return runs.where(**{experiment.axis: max(below, default=loads[0])})
+
+
+def load_named(experiment, runs):
+    """The load of these runs, in words: 4 clients."""
+    return counted(runs[0][experiment.axis], AXES[experiment.axis])
 
 
 def finding(experiment, runs):

@@ -150,10 +150,13 @@ def factor(value):
     return f"{value:.1f}x" if value < 10 else f"{value:.0f}x"
 
 
-def wrapped(text, width):
-    """Lines of at most this width; a unit stays with its number."""
+def wrapped(text, width, indent=0):
+    """Lines of at most this width, all but the first indented a little more
+    if any is; a unit stays with its number."""
     no_break = re.sub(r"(\d) (µs|ms|s)\b", "\\1\u00a0\\2", text)
-    return textwrap.fill(no_break, width).replace("\u00a0", " ")
+    lines = textwrap.fill(no_break, width, initial_indent=" " * indent,
+                          subsequent_indent=" " * 2 * indent)
+    return lines.replace("\u00a0", " ")
 
 
 def counted(number, noun):

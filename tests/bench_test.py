@@ -4,6 +4,7 @@ programs and with interruption, and life without matplotlib. Prints the same
 last line as the tests in C."""
 
 import contextlib
+import csv
 import io
 import os
 import pathlib
@@ -17,14 +18,21 @@ import time
 import types
 import unittest
 import unittest.mock
+from dataclasses import replace
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
+import document  # noqa: E402
 import environment  # noqa: E402
 import findings  # noqa: E402
 import report  # noqa: E402
 import runner  # noqa: E402
+import terminal  # noqa: E402
+from claims import (  # noqa: E402
+    AT_LEAST, AT_MOST, FAILS, HOLDS, INCONCLUSIVE, Claim, coverage, judge,
+    judgements, write_claims)
+from columns import COLUMNS  # noqa: E402
 from experiments import (  # noqa: E402
     EXPERIMENTS, deciding, finding, finished, fitting)
 from interruption import Interrupted, held_back  # noqa: E402
@@ -239,12 +247,137 @@ class Silent(unittest.TestCase):
             Runs(rounds("fork", 1, served=(0, 1), oldest_us=(1e6, 0)))))
 
 
+class Claims(unittest.TestCase):
+    CHEAPER = Claim("thread", "spends {bound} of fork's CPU time",
+                    "server_cpu_us_per_req", AT_MOST, 0.75, than_model="fork",
+                    otherwise="it rained")
+
+    def judge(self, claim=CHEAPER, **costs):
+        """Judges on a round for each value of a model's costs."""
+        runs = Runs()
+        for model, values in costs.items():
+            runs += rounds(model, 100, server_cpu_us_per_req=values)
+        return judge(THROUGHPUT, claim, runs)
+
+    def test_ratios_are_taken_within_a_round(self):
+        judged = self.judge(thread=(1.0, 20.0, 6.0), fork=(2.0, 30.0, 10.0))
+        self.assertEqual(judged.verdict, HOLDS)
+        self.assertEqual(judged.spread(), (0.6, 0.5, 2 / 3))
+        self.assertEqual(judged.measured(), "0.600 (0.500-0.667)")
+
+    def test_all_rounds_must_agree_for_a_verdict(self):
+        for thread, verdict in (((7.5, 1.0), HOLDS), ((7.6, 9.0), FAILS),
+                                ((7.5, 7.6), INCONCLUSIVE)):
+            judged = self.judge(thread=thread, fork=(10.0, 10.0))
+            self.assertEqual(judged.verdict, verdict)
+
+    def test_at_least_is_the_other_side(self):
+        claim = Claim("fork", "", "server_cpu_us_per_req", AT_LEAST, 5)
+        for values, verdict in (((5.0, 6.0), HOLDS), ((4.9, 4.0), FAILS),
+                                ((4.9, 5.0), INCONCLUSIVE)):
+            self.assertEqual(self.judge(claim, fork=values).verdict, verdict)
+
+    def test_one_round_decides_nothing(self):
+        judged = self.judge(thread=(1.0,), fork=(2.0,))
+        self.assertEqual(judged.verdict, INCONCLUSIVE)
+        self.assertEqual(judged.doubt(), "1 round cannot tell")
+
+    def test_rounds_that_lack_a_cell_do_not_count(self):
+        judged = self.judge(thread=(1.0, 2.0, 9.0), fork=(2.0, 4.0))
+        self.assertEqual(judged.values, (0.5, 0.5))
+        judged = self.judge(replace(self.CHEAPER, load=10), fork=(2.0, 4.0))
+        self.assertEqual(judged.values, ())
+        self.assertEqual(judged.measured(), "not measured")
+
+    def test_what_is_no_number_neither_agrees_nor_refutes(self):
+        judged = self.judge(thread=(1.0, 9.0), fork=(0.0, 0.0))
+        self.assertEqual(judged.verdict, INCONCLUSIVE)
+
+    def test_a_load_is_compared_with_another_of_the_same_model(self):
+        claim = Claim("fork", "", "req_per_s", AT_LEAST, 0.9, load=1000,
+                      than_load=10)
+        runs = Runs(row("fork", load, number, req_per_s=rate)
+                    for number in (1, 2)
+                    for load, rate in ((10, 100.0), (1000, 95.0)))
+        self.assertEqual(judge(THROUGHPUT, claim, runs).values, (0.95, 0.95))
+
+    def test_who_takes_no_part_has_no_claims(self):
+        runs = Runs(rounds("thread", 100, cores=(1.0, 1.0)))
+        self.assertEqual(judgements([(THROUGHPUT, runs)]), [])
+
+    def test_coverage_of_the_range(self):
+        self.assertEqual([coverage(rounds) for rounds in (0, 1, 2, 6)],
+                         [0, 0, 0.5, 0.96875])
+
+    def test_sentences(self):
+        self.assertEqual(self.CHEAPER.sentence(),
+                         "thread spends at most 0.75 of fork's CPU time")
+        none = Claim("fork", "serves {bound} clients", "served", AT_MOST, 0)
+        self.assertEqual(none.sentence(), "fork serves no clients")
+        failed = self.judge(thread=(9.0, 9.0), fork=(10.0, 10.0))
+        self.assertEqual(failed.doubt(), "every round says the opposite, "
+                         "perhaps because it rained")
+        self.assertEqual(report.tally([failed, failed]), "2 fail")
+
+    def test_the_file_has_a_row_for_every_claim(self):
+        judged = [self.judge(thread=(1.0, 1.0), fork=(2.0, 4.0)),
+                  self.judge(thread=(), fork=(1.0,))]
+        with tempfile.NamedTemporaryFile() as file:
+            write_claims(file.name, judged)
+            found = list(csv.DictReader(io.StringIO(file.read().decode())))
+        self.assertEqual(
+            [(row["verdict"], row["median"], row["coverage"]) for row in found],
+            [("holds", "0.375", "0.500"), ("inconclusive", "nan", "0.000")])
+
+
+class Documents(unittest.TestCase):
+    BLOCKS = (document.Heading(2, "who waits"),
+              document.Text("a < b, **bold**, `code` and [more](#who-waits)"),
+              document.Items(("one", "two")),
+              document.Table(("clients", "verdict"), (("4", "holds"),),
+                             left=("verdict",)),
+              document.Picture("p.png", 'a "picture"'),
+              document.Code("x <y>"))
+
+    def test_markdown(self):
+        self.assertEqual(
+            document.markdown(self.BLOCKS),
+            "## who waits\n\na < b, **bold**, `code` and [more](#who-waits)"
+            "\n\n- one\n- two\n\n| clients | verdict |\n| --: | :-- |\n"
+            '| 4 | holds |\n\n![a "picture"](p.png)\n\n```\nx <y>\n```\n')
+
+    def test_a_page_holds_all_it_needs(self):
+        with tempfile.TemporaryDirectory() as scratch:
+            directory = pathlib.Path(scratch)
+            (directory / "p.png").write_bytes(b"PNG")
+            page = document.page("a & b", self.BLOCKS, directory)
+        for text in ("<title>a &amp; b</title>", '<h2 id="who-waits">',
+                     'a &lt; b, <strong>bold</strong>, <code>code</code> and '
+                     '<a href="#who-waits">more</a>', "<li>two</li>",
+                     '<td class="right">4</td><td class="left holds">holds<',
+                     'alt="a &quot;picture&quot;"',
+                     'src="data:image/png;base64,UE5H"', "x &lt;y&gt;"):
+            self.assertIn(text, page)
+        self.assertNotRegex(page, r"https?://|<script|<link")
+
+
 class Experiments(unittest.TestCase):
+    def test_claims_are_about_cells_that_are_there(self):
+        for experiment in EXPERIMENTS:
+            loads = {getattr(cell, experiment.axis)
+                     for cell in experiment.cells}
+            self.assertIn(experiment.load, loads)
+            self.assertGreaterEqual(len(experiment.claims), 2)
+            for claim in experiment.claims:
+                named = {claim.load, claim.than_load} - {None}
+                self.assertLessEqual(named, loads)
+                self.assertTrue(claim.otherwise)
+
     def test_every_experiment_has_its_parts(self):
         plot = (ROOT / "scripts" / "plot.py").read_text("utf-8")
         drawn = set(re.findall(r'"(\w+)": draw_', plot))
         for experiment in EXPERIMENTS:
-            self.assertLessEqual(set(experiment.columns), set(report.COLUMNS))
+            self.assertLessEqual(set(experiment.columns), set(COLUMNS))
             self.assertIn(experiment.name, drawn)
 
     def test_unfinished_experiments_are_left_out(self):
@@ -279,7 +412,7 @@ class Report(unittest.TestCase):
         for number, text in ((1, "nothing"), (2, "50 %: 2 rounds are only"),
                              (5, "94 %: 5 rounds are only"), (6, "97 %."),
                              (20, "more than 99 %.")):
-            self.assertIn(text, report.coverage(number))
+            self.assertIn(text, report.coverage_said(number))
 
     def test_what_is_left_out_and_missing_is_named(self):
         runs = Runs([row("fork", 1, 2, wrong=1.0)])
@@ -295,15 +428,15 @@ class Report(unittest.TestCase):
 
     def test_the_limit_of_the_client_is_marked(self):
         free, busy = row("fork", 1), row("fork", 1, client_cpu_share=0.95)
-        text = report.COLUMNS["rate"].text
+        text = COLUMNS["rate"].text
         self.assertEqual(text(Runs([free])), "1,000")
         self.assertEqual(text(Runs([busy])), "≥ 1,000")
 
     def test_the_terminal_has_no_bar_for_a_wait(self):
-        column = report.COLUMNS["first_reply"]
+        column = COLUMNS["first_reply"]
         runs = Runs([row("blocking", 1, served=0.0, oldest_us=1.2e6)])
-        self.assertEqual(list(report.summary_lines(column, runs)),
-                         ["  blocking     none while we watched, 1.2 s"])
+        self.assertEqual(list(terminal.summary_lines(column, runs)),
+                         ["  blocking         none while we watched, 1.2 s"])
 
     def test_the_terminal_fits_a_projector(self):
         runs = Runs(row(model, clients, experiment=experiment.name,
@@ -312,7 +445,7 @@ class Report(unittest.TestCase):
                     for clients in {c.connections for c in experiment.cells})
         said = io.StringIO()
         with contextlib.redirect_stdout(said):
-            report.print_summary(runs)
+            terminal.print_summary(runs)
         self.assertLessEqual(max(map(len, said.getvalue().split("\n"))), 80)
 
     def test_a_busy_machine_is_warned_of(self):
@@ -445,6 +578,10 @@ class Bench(unittest.TestCase):
         self.assertIn("blocking leaves the next one without a reply", said)
         self.assertIn("blocking leaves the next one", self.report())
         self.assertEqual(len(read_runs(self.out / "runs.csv")), 4)
+        claims = (self.out / "claims.csv").read_text()
+        self.assertEqual(claims.count(",holds,"), 2)
+        self.assertIn("holds: thread serves at least 1 client", said)
+        self.assertIn("<h3", (self.out / "report.html").read_text())
         self.assertIn("kernel", (self.out / "environment.txt").read_text())
 
     def test_interruption_leaves_a_report_and_no_process(self):
