@@ -63,15 +63,17 @@ $(BUILD)/%.o: %.S
 
 # ---- The bench
 
-BENCH   := $(if $(QUICK),--quick) $(if $(ONLY),--only "$(ONLY)") \
+BENCH   := $(if $(QUICK),--quick) $(if $(FULL),--full) \
+           $(if $(ONLY),--only "$(ONLY)") \
            $(if $(filter file,$(origin MODELS)),,--models "$(MODELS)") \
+           $(foreach program,$(SERVER),--server "$(program)") \
            $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED)) \
            --bin "$(BIN)"
 
 setup:  ## Install what is missing: compiler, python3, matplotlib
 	@scripts/setup
 
-bench: all | $(filter setup,$(MAKECMDGOALS))  ## Compare the servers; QUICK=1
+bench: all | $(filter setup,$(MAKECMDGOALS))  ## Compare; QUICK=1
 	@scripts/bench $(BENCH)
 
 plot:  ## Draw the pictures of a run again: RUN=results/latest

@@ -1,6 +1,7 @@
 """Describes the machine: what every figure of a report depends on."""
 
 import datetime
+import math
 import os
 import pathlib
 import platform
@@ -54,6 +55,46 @@ def limit(which):
     return f"{text(soft)} (hard {text(hard)})"
 
 
+# What server and client need besides one descriptor per connection.
+DESCRIPTORS_OF_THEIR_OWN = 32
+
+# What else there is, and what a server needs besides one process or thread
+# per connection.
+TASKS_OF_THEIR_OWN = 100
+
+
+def descriptors_allowed():
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return math.inf if hard == resource.RLIM_INFINITY else hard
+
+
+def tasks_allowed():
+    """How many processes and threads we may have: the least of what the
+    kernel, our control group and our user allow. root is not held to the
+    latter."""
+    allowed = [int(first_line("/proc/sys/kernel/threads-max"))]
+    group = re.search(r"^0::(.*)$", text_of("/proc/self/cgroup"), re.M)
+    path = f"/sys/fs/cgroup{group[1] if group else ''}/pids.max"
+    if first_line(path).isdecimal():
+        allowed.append(int(first_line(path)))
+    soft, _ = resource.getrlimit(resource.RLIMIT_NPROC)
+    if soft != resource.RLIM_INFINITY and os.geteuid() != 0:
+        allowed.append(soft)
+    return min(allowed)
+
+
+def connections_allowed():
+    """How many connections a server may have at once, with a process each if
+    it needs them, and what the limit is."""
+    by_descriptors = descriptors_allowed() - DESCRIPTORS_OF_THEIR_OWN
+    by_tasks = tasks_allowed() - TASKS_OF_THEIR_OWN
+    if by_descriptors <= by_tasks:
+        return by_descriptors, (f"a process may have only "
+                                f"{descriptors_allowed():,} descriptors open")
+    return by_tasks, (f"there may be only {tasks_allowed():,} processes and "
+                      "threads")
+
+
 def compiler(root):
     """The compiler and the flags that `make` would use now."""
     said = output("make", "-s", "print-compiler", cwd=root)
@@ -94,7 +135,7 @@ def describe(root, options, load, busy):
         "source": output("git", "describe", "--always", "--dirty", cwd=root),
         "rounds": options.rounds,
         "seed": options.seed,
-        "quick": "yes" if options.quick else "no",
+        "size": options.size,
         "processor": processor(),
         "cores": cores,
         "memory": memory(),

@@ -17,18 +17,28 @@ from results import counted
 # What a column counts in which the cells of an experiment differ.
 AXES = {"connections": "client"}
 
-# What server and client need besides one descriptor per connection.
-DESCRIPTORS_OF_THEIR_OWN = 32
+# How long a bench may be. Each has the cells of those before it.
+SIZES = ("quick", "default", "full")
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What the client does in one run."""
+    """What client and server do in one run."""
 
     connections: int
     n: int = 1  # which fib
     idle: int = 0  # more connections, which say nothing
     requests: int = 0  # stop after so many; 0: when the time is over
+    delay_ms: int = 0  # the server waits so long before it replies
+    size: str = "quick"  # the shortest bench that has it
+
+
+def grid(cell, axis, quick, default=(), full=()):
+    """The cell at all these loads: of a quick bench, those that the default
+    has besides, and those that only the full one has."""
+    return tuple(replace(cell, size=size, **{axis: load})
+                 for size, loads in zip(SIZES, (quick, default, full))
+                 for load in loads)
 
 
 @dataclass(frozen=True)
@@ -46,6 +56,14 @@ class Experiment:
     columns: tuple  # of the table, see report.py; the first one sums it up
     claims: tuple
     explanation: str
+    more_models: tuple = ()  # with options of their own: "coroutine --trap"
+    without: tuple = ()  # models that have no figure here
+
+    def models(self, chosen):
+        """Those of the chosen models that take part, and their variants."""
+        variants = [variant for variant in self.more_models
+                    if variant.split()[0] in chosen]
+        return [m for m in chosen if m not in self.without] + variants
 
 
 EXPERIMENTS = (
@@ -54,7 +72,8 @@ EXPERIMENTS = (
         question="One long request at a time from each client: "
                  "who uses the cores?",
         axis="connections",
-        cells=tuple(Cell(connections, n=30) for connections in (1, 2, 4)),
+        cells=grid(Cell(1, n=30), "connections", quick=(1, 4), default=(2,),
+                   full=(8,)),
         load=4,
         seconds=0.5,
         pinned=False,
@@ -90,7 +109,8 @@ EXPERIMENTS = (
         name="throughput",
         question="Many tiny requests: what does a request cost?",
         axis="connections",
-        cells=tuple(Cell(connections) for connections in (1, 10, 100, 1000)),
+        cells=grid(Cell(1), "connections", quick=(10, 100), default=(1000,),
+                   full=(1, 10000)),
         load=100,
         seconds=0.5,
         pinned=True,
@@ -150,22 +170,28 @@ EXPERIMENTS = (
 )
 
 
-def fitting(experiment, descriptors):
-    """The experiment as this many descriptors per process allow it: cells
-    that need more have fewer connections, cells that then are equal are one.
-    Returns it with a sentence for every cell that changed."""
-    room = descriptors - DESCRIPTORS_OF_THEIR_OWN
-    cells, notes = [], []
+def of_size(experiment, size):
+    """The experiment with the cells of a bench of this size."""
+    sizes = SIZES[:SIZES.index(size) + 1]
+    cells = (cell for cell in experiment.cells if cell.size in sizes)
+    return replace(experiment, cells=tuple(cells))
+
+
+def fitting(experiment, room, reason):
+    """The experiment with at most `room` connections at once: cells that need
+    more are shrunk, cells that then are equal are one. Returns it with a
+    sentence for every cell that changed."""
+    axis, cells, notes = experiment.axis, {}, []
     for cell in experiment.cells:
-        most = max(1, room - cell.idle)
-        if cell.connections > most:
-            notes.append(
-                f"{experiment.name} has {most:,} instead of "
-                f"{cell.connections:,} connections: a process may have only "
-                f"{descriptors:,} descriptors open")
-            cell = replace(cell, connections=most)
-        cells.append(cell)
-    return replace(experiment, cells=tuple(dict.fromkeys(cells))), notes
+        load = getattr(cell, axis)
+        most = max(1, room - cell.connections - cell.idle + load)
+        if load > most:
+            notes.append(f"{experiment.name} has {most:,} instead of {load:,} "
+                         f"{AXES[axis]}s: {reason}")
+        cells.setdefault(min(load, most), cell)
+    shrunk = tuple(replace(cell, **{axis: load})
+                   for load, cell in cells.items())
+    return replace(experiment, cells=shrunk), notes
 
 
 def deciding(experiment, runs):

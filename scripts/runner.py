@@ -23,6 +23,7 @@ WARMUP_S = 0.15  # as long as the cores need to wake, however short the run
 GRACE_S = 0.2
 HELLO_S = 0.3  # how long the client waits for a first reply of everybody
 QUICK_SHARE = 0.3  # of the time that a run measures
+DELAYS_MIN = 5  # that a run measures: the rate comes in steps of one of them
 CLIENT_OK = (0, 1)  # 1: not every client was served, which we want to see
 PR_SET_PDEATHSIG = 1
 
@@ -36,7 +37,18 @@ class StartFailed(RunFailed):
 
 
 def measured_s(run, options):
-    return run["experiment"].seconds * (QUICK_SHARE if options.quick else 1)
+    share = QUICK_SHARE if options.size == "quick" else 1
+    return max(share * run["experiment"].seconds,
+               DELAYS_MIN * run["cell"].delay_ms / 1000)
+
+
+def warmup_s(run):
+    """Behind a delay all clients are answered at once: the measurement begins
+    half a delay before, so that no replies fall on its edges."""
+    cell = run["cell"]
+    if cell.requests:
+        return 0
+    return cell.delay_ms / 2000 or WARMUP_S
 
 
 def in_child(core):
@@ -101,11 +113,27 @@ def port_of(server, model):
     return int(match[1])
 
 
-def stop(server, model):
-    """Politely: as part of a run, a server must be able to end by itself."""
+def stop(server, run):
+    """Politely: as part of a run, a server must be able to end by itself. Where
+    every reply is delayed it may have more to answer than anybody can wait
+    for; a second signal spares it that."""
     server.send_signal(signal.SIGTERM)
+    delay_s = run["cell"].delay_ms / 1000
+    if delay_s and wait(server, 2 * delay_s) is None:
+        server.send_signal(signal.SIGTERM)
     if wait(server, STOP_TIMEOUT_S) is None:
-        raise RunFailed(f"{model} did not stop within {STOP_TIMEOUT_S} s")
+        raise RunFailed(
+            f"{run['model']} did not stop within {STOP_TIMEOUT_S} s")
+
+
+def server_command(run, options):
+    """A model may have options of its own behind its name."""
+    program, *more = run["model"].split()
+    command = [options.programs.get(program, options.bin / program),
+               "--port", "0", "--quiet", *more]
+    if run["cell"].delay_ms:
+        command += ["--delay", str(run["cell"].delay_ms)]
+    return command
 
 
 def client_command(run, options, server, port, csv, pinned):
@@ -115,14 +143,16 @@ def client_command(run, options, server, port, csv, pinned):
         options.bin / "fibload", "-c", str(cell.connections),
         "-f", str(cell.n), "--idle", str(cell.idle),
         "-d", milliseconds(1000 * measured_s(run, options)),
-        "--warmup", milliseconds(0 if cell.requests else 1000 * WARMUP_S),
+        "--warmup", milliseconds(1000 * warmup_s(run)),
         "--grace", milliseconds(1000 * GRACE_S), "--interval", "0",
         "--server-pid", str(server.pid), "--csv", str(csv),
     ]
     labels = {
         "experiment": experiment.name, "round": run["round"],
-        "runs_per_round": len(experiment.cells) * len(options.models),
-        "pinned": int(pinned), "model": run["model"],
+        "runs_per_round": len(experiment.cells)
+                          * len(experiment.models(options.models)),
+        "pinned": int(pinned), "delay_ms": cell.delay_ms,
+        "model": run["model"],
     }
     for name, value in labels.items():
         command += ["--label", f"{name}={value}"]
@@ -147,10 +177,9 @@ def make_run(run, options, directory, cores):
     server_core, client_core = cores if pinned else (None, None)
     model = run["model"]
     with open(directory / "log.txt", "ab") as log, started(
-            [options.bin / model, "--port", "0", "--quiet"], server_core,
-            stdout=subprocess.PIPE, stderr=log) as server:
+            server_command(run, options), server_core, stdout=subprocess.PIPE, stderr=log) as server:
         port = port_of(server, model)
         command = client_command(run, options, server, port,
                                  directory / "runs.csv", pinned)
         ask(command, client_core, log)
-        stop(server, model)
+        stop(server, run)

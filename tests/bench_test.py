@@ -34,7 +34,7 @@ from claims import (  # noqa: E402
     judgements, write_claims)
 from columns import COLUMNS  # noqa: E402
 from experiments import (  # noqa: E402
-    EXPERIMENTS, deciding, finding, finished, fitting)
+    EXPERIMENTS, deciding, finding, finished, fitting, of_size)
 from interruption import Interrupted, held_back  # noqa: E402
 from interruption import raise_when_stopped, wait  # noqa: E402
 from results import (  # noqa: E402
@@ -393,12 +393,23 @@ class Experiments(unittest.TestCase):
         self.assertEqual([e.name for e, _ in finished(runs)], ["throughput"])
 
     def test_cells_shrink_to_the_descriptors(self):
-        fitted, notes = fitting(THROUGHPUT, 128)
+        usual = of_size(THROUGHPUT, "default")
+        fitted, notes = fitting(usual, 96, "because")
         self.assertEqual([cell.connections for cell in fitted.cells],
-                         [1, 10, 96])
+                         [10, 96])
         self.assertEqual(len(notes), 2)
-        self.assertIn("96 instead of 1,000 connections", notes[1])
-        self.assertEqual(fitting(THROUGHPUT, 20000), (THROUGHPUT, []))
+        self.assertEqual("throughput has 96 instead of 1,000 clients: because",
+                         notes[1])
+        self.assertEqual(fitting(usual, 20000, ""), (usual, []))
+
+    def test_a_longer_bench_has_the_cells_of_a_shorter_one(self):
+        def loads(size):
+            return [cell.connections
+                    for cell in of_size(THROUGHPUT, size).cells]
+
+        self.assertEqual(loads("quick"), [10, 100])
+        self.assertEqual(loads("default"), [10, 100, 1000])
+        self.assertEqual(loads("full"), [10, 100, 1000, 1, 10000])
 
     def test_the_load_that_decides_may_be_missing(self):
         runs = Runs(row("fork", c) for c in (1, 96, 1000))
@@ -420,7 +431,7 @@ class Report(unittest.TestCase):
             list(report.excluded(runs)), ["Left out of every figure: "
             "throughput, fork, 1 client, round 2 (wrong replies: 1)."])
         plan = [{"experiment": THROUGHPUT, "model": "fork", "cell": cell}
-                for cell in THROUGHPUT.cells]
+                for cell in THROUGHPUT.cells[:3]]
         self.assertEqual(
             list(report.missing(Runs([row("fork", 1)]), plan)),
             ["No run of throughput with this many clients: fork (10, 100 and "
@@ -486,8 +497,8 @@ class Processes(unittest.TestCase):
                 (directory / name).chmod(0o755)
             run = {"experiment": SILENT, "cell": SILENT.cells[0],
                    "model": "fork", "round": 1}
-            options = types.SimpleNamespace(bin=directory, quick=True,
-                                            models=["fork"])
+            options = types.SimpleNamespace(bin=directory, size="quick",
+                                            models=["fork"], programs={})
             try:
                 with unittest.mock.patch.multiple(
                         runner, READY_TIMEOUT_S=timeout_s, CLIENT_TIMEOUT_S=1):
@@ -638,9 +649,20 @@ class Bench(unittest.TestCase):
                                                   (64, 64)))
         self.assertEqual(status, 0, said)
         runs = read_runs(self.out / "runs.csv")
-        self.assertEqual(runs.values("connections"), [1, 10, 32])
+        self.assertEqual(runs.values("connections"), [10, 32])
         self.assertTrue(runs.all_served())
-        self.assertIn("32 instead of 1,000 connections", self.report())
+        self.assertIn("32 instead of 100 clients: a process may have only 64",
+                      self.report())
+
+    def test_another_server_joins(self):
+        other = self.scratch / "mine"
+        other.symlink_to(ROOT / "bin" / "thread")
+        said, status = self.finish("--only", "silent", "--models", "fork",
+                                   "--server", other)
+        self.assertEqual(status, 0, said)
+        runs = read_runs(self.out / "runs.csv")
+        self.assertEqual(runs.models(), ["fork", "mine"])
+        self.assertTrue(runs.all_served())
 
     def test_a_machine_with_one_core(self):
         core = min(os.sched_getaffinity(0))
@@ -657,6 +679,8 @@ class Bench(unittest.TestCase):
                 (["--only", "nonsense"], "no experiment 'nonsense'"),
                 (["--models", "nonsense"], "nonsense"),
                 (["--bin", self.scratch, "--models", "fork"], "no program"),
+                (["--server", "bin/fork"], "name of one of our models"),
+                (["--full"], "not allowed with"),
                 (["--rounds", "0"], "a number from 1"),
                 (["--rounds", "two"], "a number from 1"),
                 (["--out", self.scratch], "exists already"),
