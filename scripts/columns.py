@@ -52,6 +52,8 @@ def first_reply(of):
 
 COLUMNS = {
     "rate": Column("replies per second", rate, "req_per_s"),
+    "rate_to_last": Column("replies per second",
+                           figure_with_range("rate_to_last"), "rate_to_last"),
     "served": Column("clients served", served),
     "cores": Column("cores used",
                     figure_with_range("cores", "{:.2f}".format)),
@@ -69,5 +71,11 @@ COLUMNS = {
                   figure("pss_kib", lambda kib: f"{kib / 1024:.1f}")),
     "client": Column("client busy",
                      figure("client_cpu_share", "{:.0%}".format)),
+    "kept": Column("of the rate without silent clients",
+                   figure_with_range("rate_kept", "{:.1%}".format)),
+    "kib_per_silent": Column("memory (PSS) per silent client, KiB",
+                             figure_with_range("kib_per_silent")),
+    "possible": Column("of what is possible",
+                       figure("share_of_possible", "{:.1%}".format)),
     "first_reply": Column("from request to reply", first_reply),
 }

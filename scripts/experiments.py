@@ -15,7 +15,7 @@ from claims import AT_LEAST, AT_MOST, Claim, each
 from results import counted
 
 # What a column counts in which the cells of an experiment differ.
-AXES = {"connections": "client"}
+AXES = {"connections": "client", "idle": "silent client"}
 
 # How long a bench may be. Each has the cells of those before it.
 SIZES = ("quick", "default", "full")
@@ -75,7 +75,7 @@ EXPERIMENTS = (
         cells=grid(Cell(1, n=30), "connections", quick=(1, 4), default=(2,),
                    full=(8,)),
         load=4,
-        seconds=0.5,
+        seconds=0.4,
         pinned=False,
         finding=findings.latency,
         columns=("rate", "served", "cores", "cpu_ms", "p50"),
@@ -112,7 +112,7 @@ EXPERIMENTS = (
         cells=grid(Cell(1), "connections", quick=(10, 100), default=(1000,),
                    full=(1, 10000)),
         load=100,
-        seconds=0.5,
+        seconds=0.4,
         pinned=True,
         finding=findings.throughput,
         columns=("rate", "served", "cpu_us", "p50", "p99", "switches",
@@ -140,13 +140,102 @@ EXPERIMENTS = (
         ),
     ),
     Experiment(
+        name="idle",
+        question="Ten clients ask, many more say nothing: "
+                 "what does a silent connection cost?",
+        axis="idle",
+        cells=grid(Cell(10), "idle", quick=(0, 10000), default=(1000,),
+                   full=(100,)),
+        load=10000,
+        seconds=0.4,
+        pinned=True,
+        without=("blocking",),
+        finding=findings.idle,
+        columns=("kept", "rate", "cpu_us", "pss", "kib_per_silent",
+                 "processes", "threads"),
+        claims=(
+            Claim("nonblocking", "keeps {bound} of the rate it has without "
+                  "silent clients", "rate_kept", AT_MOST, 0.1,
+                  otherwise="silent connections were not all open"),
+            Claim("coroutine", "keeps {bound} of the rate it has without "
+                  "silent clients", "rate_kept", AT_LEAST, 0.9,
+                  otherwise="another program took part of its core in some "
+                            "rounds, or the kernel's memory for 10,000 "
+                            "connections left too little room in the caches"),
+            Claim("coroutine", "takes {bound} of thread's memory for a silent "
+                  "client", "kib_per_silent", AT_MOST, 0.8,
+                  than_model="thread",
+                  otherwise="a thread was given less stack, or a coroutine "
+                            "more: see --stack-kib"),
+            Claim("fork", "takes {bound} times thread's memory for a silent "
+                  "client", "kib_per_silent", AT_LEAST, 2,
+                  than_model="thread",
+                  otherwise="the threads were given more stack: see "
+                            "--stack-kib"),
+        ),
+        explanation=(
+            "A process or thread that waits costs memory and nothing else: "
+            "the kernel does not look at it until its client speaks. epoll "
+            "tells coroutine which connections have something, however many "
+            "have not. nonblocking must ask every connection in every round, "
+            "so all of them share the price of one system call after the "
+            "other. blocking is not here: behind one silent client it serves "
+            "nobody (see silent).\n\n"
+            "Memory is what the server's processes hold more than without "
+            "silent clients, divided by their number (PSS: a page that "
+            "several share counts once). The kernel's own memory for a "
+            "connection, process or thread comes on top."
+        ),
+    ),
+    Experiment(
+        name="wait",
+        question="Each request waits 100 ms for a backend: "
+                 "how many can wait at once?",
+        axis="connections",
+        cells=grid(Cell(1, delay_ms=100), "connections", quick=(100,),
+                   default=(1000,), full=(1, 500, 10000)),
+        load=1000,
+        seconds=0.35,
+        pinned=True,
+        more_models=("coroutine --trap",),
+        finding=findings.wait,
+        columns=("rate_to_last", "possible", "served", "cpu_us", "p50", "processes",
+                 "threads"),
+        claims=(
+            Claim("blocking", "answers {bound} requests per second",
+                  "rate_to_last", AT_MOST, 10,
+                  otherwise="the server was started without --delay"),
+            Claim("coroutine", "answers {bound} of the requests that "
+                  "1,000 clients can make", "share_of_possible", AT_LEAST, 0.8,
+                  otherwise="the processor needs more than a tenth of the "
+                            "time for the requests themselves, or others "
+                            "were using its core"),
+            Claim("coroutine --trap", "answers {bound} times the requests of "
+                  "blocking", "req_per_s", AT_MOST, 1.25,
+                  than_model="blocking",
+                  otherwise="one reply more or less in the short time that "
+                            "is measured"),
+        ),
+        explanation=(
+            "Nearly no time is spent computing, so one core is enough for "
+            "any number of clients, if the server can wait for all of them at "
+            "once. A client that waits 100 ms for each reply can make ten "
+            "requests a second, so 1,000 of them make 10,000 at most. "
+            "Processes and threads wait in the kernel, a coroutine in a list "
+            "ordered by time, nonblocking with a deadline in its table.\n\n"
+            "`coroutine --trap` is the same server with nanosleep() in the "
+            "place of co_sleep(): the one thread sleeps, and all clients "
+            "with it. No compiler warns of such a call."
+        ),
+    ),
+    Experiment(
         name="silent",
         question="The first client connects and says nothing: "
                  "is the second served?",
         axis="connections",
         cells=(Cell(1, idle=1, requests=1),),
         load=1,
-        seconds=1.0,
+        seconds=0.5,
         pinned=True,
         finding=findings.silent,
         columns=("first_reply", "served"),

@@ -142,6 +142,72 @@ def throughput(at):
     return f"{text}, then {listed(after)}" + unserved(at)
 
 
+# ---- idle
+
+
+# The share of its rate that a model keeps beside silent clients: from here on
+# they cost it nothing worth naming.
+KEPT_MIN = 0.8
+
+
+def idle(at):
+    load = counted(at[0]["idle"], "silent client")
+    if not at[0]["idle"]:
+        return "Nobody was silent: nothing can be compared"
+    kept = {m: at.where(model=m).median("rate_kept") for m in at.models()}
+    well = [m for m in kept if kept[m] >= KEPT_MIN]
+    parts = [f"{model} keeps {percent(share)} of its rate"
+             for model, share in kept.items() if model not in well]
+    if well:
+        parts.append(f"{named(well, at.models(), parts)} {verb(well, 'keep')} "
+                     f"{at_least(kept[model] for model in well)}")
+    return f"Beside {load} {', '.join(parts)}; {memory(at)}"
+
+
+def percent(share):
+    return f"{rounded(100 * share, 2)} %"
+
+
+def at_least(shares):
+    """What several models reach, or one."""
+    least, *more = sorted(shares)
+    return f"{'at least ' if more else ''}{percent(least)}"
+
+
+def memory(at):
+    """What a silent client takes, from the cheapest model on."""
+    taken = {m: at.where(model=m).median("kib_per_silent") for m in at.models()}
+    texts = [f"{rounded(taken[model], 2)} KiB in {model}"
+             for model in sorted(taken, key=taken.get)]
+    return f"each takes {listed(texts)}"
+
+
+# ---- wait
+
+
+# Of the replies that are possible: from here on a model lets all wait at once.
+POSSIBLE_MIN = 0.8
+
+
+def wait(at):
+    models = at.models()
+    share = {m: at.where(model=m).median("share_of_possible") for m in models}
+    well = [m for m in models if share[m] >= POSSIBLE_MIN]
+    parts = []
+    if well:
+        parts.append(f"{listed(well)} {verb(well, 'answer')} "
+                     f"{at_least(share[model] for model in well)} of what is "
+                     "possible")
+    for model in models:
+        if model not in well:
+            rate = at.where(model=model).median("rate_to_last")
+            parts.append(f"{model} {rounded(rate, 2)} a second")
+    clients = counted(at[0]["connections"], "client")
+    delay = duration(1000 * at[0]["delay_ms"], 3)
+    return (f"With {clients} and a backend that takes {delay}, "
+            f"{', '.join(parts)}")
+
+
 # ---- silent
 
 

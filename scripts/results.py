@@ -83,8 +83,8 @@ class Runs(list):
     def rounds(self):
         """How many rounds every figure rests on: those of the cell that has
         fewest."""
-        cells = Counter((run["experiment"], run["model"], run["connections"])
-                        for run in self)
+        cells = Counter((run["experiment"], run["model"], run["connections"],
+                         run["idle"]) for run in self)
         return min(cells.values(), default=0)
 
 
@@ -97,6 +97,7 @@ def read_runs(path):
             raise ValueError(f"{path} is not a list of runs") from problem
     if not runs:
         raise ValueError(f"{path} has no runs")
+    compare_with_none_silent(runs)
     return runs
 
 
@@ -108,7 +109,29 @@ def complete(row):
                          run.get("server_wall_s", run["duration_s"]))
     run["ctx_switches_per_req"] = ratio(run["ctx_switches"], run["requests"])
     run["server_cpu_ms_per_req"] = run["server_cpu_us_per_req"] / 1000
+    # Clients that wait together are answered together, and a window ends
+    # before or after such a moment. Up to the last reply, nothing is cut off.
+    run["rate_to_last"] = ratio(run.get("replies", 0),
+                                run.get("server_wall_s", 0))
+    run["share_of_possible"] = ratio(
+        run["rate_to_last"] * run.get("delay_ms", 0), 1000 * run["connections"])
     return run
+
+
+def compare_with_none_silent(runs):
+    """Adds to each run what its silent connections cost: the share of the rate
+    that is left, and memory for each. Both against the run of the same round
+    that had none."""
+    def cell(run):
+        return run["experiment"], run["model"], run["round"], run["connections"]
+
+    none = {cell(run): run for run in runs if not run["idle"]}
+    nothing = {"req_per_s": math.nan, "pss_kib": math.nan}
+    for run in runs:
+        base = none.get(cell(run), nothing)
+        run["rate_kept"] = ratio(run["req_per_s"], base["req_per_s"])
+        run["kib_per_silent"] = ratio(run["pss_kib"] - base["pss_kib"],
+                                      run["idle"])
 
 
 def ratio(over, under):

@@ -20,10 +20,11 @@ READY_TIMEOUT_S = 10
 STOP_TIMEOUT_S = 10
 CLIENT_TIMEOUT_S = 60  # far more than any run is meant to take
 WARMUP_S = 0.15  # as long as the cores need to wake, however short the run
+MEETING_S = 60e-6  # half of what it takes to fork a process for a client
 GRACE_S = 0.2
 HELLO_S = 0.3  # how long the client waits for a first reply of everybody
 QUICK_SHARE = 0.3  # of the time that a run measures
-DELAYS_MIN = 5  # that a run measures: the rate comes in steps of one of them
+DELAYS_MIN = 3  # that a run measures at least
 CLIENT_OK = (0, 1)  # 1: not every client was served, which we want to see
 PR_SET_PDEATHSIG = 1
 
@@ -43,12 +44,12 @@ def measured_s(run, options):
 
 
 def warmup_s(run):
-    """Behind a delay all clients are answered at once: the measurement begins
-    half a delay before, so that no replies fall on its edges."""
+    """The client waits about twice as long for a first reply of everybody: by
+    then a server must have met all its silent clients."""
     cell = run["cell"]
-    if cell.requests:
+    if cell.requests or cell.delay_ms:
         return 0
-    return cell.delay_ms / 2000 or WARMUP_S
+    return WARMUP_S + cell.idle * MEETING_S
 
 
 def in_child(core):

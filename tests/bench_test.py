@@ -39,9 +39,9 @@ from interruption import Interrupted, held_back  # noqa: E402
 from interruption import raise_when_stopped, wait  # noqa: E402
 from results import (  # noqa: E402
     MODELS, Runs, counted, duration, factor, faults, listed, read_runs,
-    rounded, with_range, wrapped)
+    compare_with_none_silent, rounded, with_range, wrapped)
 
-LATENCY, THROUGHPUT, SILENT = EXPERIMENTS
+LATENCY, THROUGHPUT, IDLE, WAIT, SILENT = EXPERIMENTS
 
 
 def row(model, connections, number=1, **columns):
@@ -49,6 +49,8 @@ def row(model, connections, number=1, **columns):
     run = {
         "experiment": "throughput", "model": model, "round": float(number),
         "connections": float(connections), "served": float(connections),
+        "idle": 0.0, "rate_to_last": 1000.0, "rate_kept": 1.0,
+        "share_of_possible": 1.0, "kib_per_silent": 4.0, "delay_ms": 0.0,
         "wrong": 0.0, "error_replies": 0.0, "failed": 0.0, "timeouts": 0.0,
         "cores": 1.0, "req_per_s": 1000.0, "server_cpu_us_per_req": 5.0,
         "p50_us": 50.0, "max_us": 60.0, "oldest_us": 0.0, "duration_s": 1.0,
@@ -127,18 +129,39 @@ class Results(unittest.TestCase):
             with self.assertRaises(ValueError):
                 self.read(text)
 
+    def complete(self, **columns):
+        """A row as read from a file with these columns."""
+        run = {"experiment": "latency", "model": "fork", "round": 1,
+               "connections": 4, "idle": 0, "duration_s": 1, "requests": 4,
+               "req_per_s": 4, "pss_kib": 100, "ctx_switches": 8,
+               "server_user_s": 1, "server_sys_s": 0.5,
+               "server_cpu_us_per_req": 9, **columns}
+        return self.read(",".join(run) + "\n"
+                         + ",".join(map(str, run.values())) + "\n")[0]
+
     def test_cores_are_taken_over_the_time_that_was_measured(self):
-        head = ("experiment,model,duration_s,requests,ctx_switches,"
-                "server_user_s,server_sys_s,server_cpu_us_per_req")
-        self.assertEqual(
-            self.read(f"{head}\nlatency,fork,1,4,8,1,0.5,9\n")[0]["cores"],
-            1.5)
-        wall = self.read(
-            f"{head},server_wall_s\nlatency,fork,1,4,8,1,0.5,9,3\n")[0]
-        self.assertEqual(wall["cores"], 0.5)
-        nothing = self.read(f"{head}\nlatency,fork,0,0,0,0,0,0\n")[0]
+        self.assertEqual(self.complete()["cores"], 1.5)
+        self.assertEqual(self.complete(server_wall_s=3)["cores"], 0.5)
+        nothing = self.complete(duration_s=0, requests=0)
         self.assertEqual(rounded(nothing["cores"]), "-")
         self.assertEqual(rounded(nothing["ctx_switches_per_req"]), "-")
+
+    def test_what_is_possible_behind_a_delay(self):
+        run = self.complete(replies=12, server_wall_s=0.4, delay_ms=100)
+        self.assertAlmostEqual(run["rate_to_last"], 30)
+        self.assertAlmostEqual(run["share_of_possible"], 0.75)
+
+    def test_silent_clients_are_compared_with_none_of_the_same_round(self):
+        runs = Runs(row("fork", 10, number, idle=idle, req_per_s=rate,
+                        pss_kib=pss)
+                    for number, idle, rate, pss in (
+                        (1, 0, 100.0, 50.0), (1, 100, 90.0, 450.0),
+                        (2, 100, 90.0, 450.0)))
+        compare_with_none_silent(runs)
+        self.assertEqual(runs[1]["rate_kept"], 0.9)
+        self.assertEqual(runs[1]["kib_per_silent"], 4)
+        self.assertEqual(rounded(runs[0]["kib_per_silent"]), "-")
+        self.assertEqual(rounded(runs[2]["rate_kept"]), "-")
 
 
 class Latency(unittest.TestCase):
@@ -226,6 +249,44 @@ class Throughput(unittest.TestCase):
                       "serves only 1", said)
         said = findings.throughput(runs.where(model="blocking"))
         self.assertIn("no model serves all", said)
+
+
+class Idle(unittest.TestCase):
+    def test_names_who_suffers_and_what_it_takes(self):
+        runs = Runs(
+            rounds("thread", 10, rate_kept=(0.9, 0.98), idle=(100, 100),
+                   kib_per_silent=(8.0, 8.2))
+            + rounds("nonblocking", 10, rate_kept=(0.01, 0.02),
+                     idle=(100, 100), kib_per_silent=(0.2, 0.2)))
+        self.assertEqual(
+            findings.idle(runs), "Beside 100 silent clients nonblocking keeps "
+            "1.5 % of its rate, thread keeps 94 %; each takes 0.20 KiB in "
+            "nonblocking and 8.1 KiB in thread")
+        self.assertIn("nothing can be compared",
+                      findings.idle(Runs([row("fork", 10)])))
+
+
+class Wait(unittest.TestCase):
+    def test_names_who_lets_all_wait_at_once(self):
+        runs = Runs(row(model, 100, delay_ms=100.0, rate_to_last=rate,
+                        share_of_possible=rate / 1000)
+                    for model, rate in (("blocking", 10.0), ("fork", 900.0),
+                                        ("coroutine", 990.0),
+                                        ("coroutine --trap", 10.0)))
+        self.assertEqual(
+            findings.wait(runs), "With 100 clients and a backend that takes "
+            "100 ms, fork and coroutine answer at least 90 % of what is "
+            "possible, blocking 10 a second, coroutine --trap 10 a second")
+
+    def test_the_server_is_told_to_wait_and_a_variant_its_options(self):
+        options = types.SimpleNamespace(bin=pathlib.Path("bin"), programs={})
+        run = {"model": "coroutine --trap", "cell": WAIT.cells[0]}
+        self.assertEqual(runner.server_command(run, options), [
+            pathlib.Path("bin/coroutine"), "--port", "0", "--quiet", "--trap",
+            "--delay", "100"])
+        self.assertEqual(WAIT.models(["fork", "coroutine"]),
+                         ["fork", "coroutine", "coroutine --trap"])
+        self.assertEqual(WAIT.models(["fork"]), ["fork"])
 
 
 class Silent(unittest.TestCase):
@@ -392,6 +453,14 @@ class Experiments(unittest.TestCase):
         runs += [row("thread", 1, number) for number in (1, 2)]
         self.assertEqual([e.name for e, _ in finished(runs)], ["throughput"])
 
+    def test_silent_clients_shrink_and_not_those_that_ask(self):
+        fitted, notes = fitting(IDLE, 510, "because")
+        self.assertEqual([(cell.connections, cell.idle)
+                          for cell in fitted.cells],
+                         [(10, 0), (10, 500), (10, 100)])
+        self.assertIn("idle has 500 instead of 10,000 silent clients: because",
+                      notes)
+
     def test_cells_shrink_to_the_descriptors(self):
         usual = of_size(THROUGHPUT, "default")
         fitted, notes = fitting(usual, 96, "because")
@@ -450,10 +519,12 @@ class Report(unittest.TestCase):
                          ["  blocking         none while we watched, 1.2 s"])
 
     def test_the_terminal_fits_a_projector(self):
-        runs = Runs(row(model, clients, experiment=experiment.name,
-                        served=1.0, req_per_s=123456.0, client_cpu_share=1.0)
-                    for experiment in EXPERIMENTS for model in MODELS
-                    for clients in {c.connections for c in experiment.cells})
+        runs = Runs(row(model, cell.connections, experiment=experiment.name,
+                        idle=float(cell.idle), served=1.0, req_per_s=123456.0,
+                        client_cpu_share=1.0)
+                    for experiment in EXPERIMENTS
+                    for model in experiment.models(MODELS)
+                    for cell in experiment.cells)
         said = io.StringIO()
         with contextlib.redirect_stdout(said):
             terminal.print_summary(runs)
