@@ -14,12 +14,16 @@ class Column:
     bar: str = ""  # the column of runs.csv whose bar is an honest picture of it
 
 
-def at_least(of):
-    return "≥ " if of.client_limited() else ""
+def mark(of):
+    """What a rate must not be read without: ≥, the client was the limit; ~,
+    others used the machine in most rounds."""
+    limited = "≥" if of.client_limited() else ""
+    disturbed = "~" if len(of.disturbed()) > len(of) / 2 else ""
+    return f"{limited}{disturbed} ".lstrip()
 
 
 def rate(of):
-    return at_least(of) + with_range(of.spread("req_per_s"))
+    return mark(of) + with_range(of.spread("req_per_s"))
 
 
 def served(of):
@@ -59,6 +63,8 @@ COLUMNS = {
                     figure_with_range("cores", "{:.2f}".format)),
     "cpu_us": Column("CPU time per request, µs",
                      figure_with_range("server_cpu_us_per_req")),
+    "first_cpu_us": Column("seen in the first process alone, µs",
+                           figure("first_cpu_us_per_req")),
     "cpu_ms": Column("CPU time per request, ms",
                      figure_with_range("server_cpu_ms_per_req")),
     "p50": Column("median latency", latency("p50_us")),

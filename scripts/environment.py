@@ -34,12 +34,15 @@ def output(*command, cwd=None):
         return "unknown"
 
 
+def is_virtual():
+    return bool(re.search(r"^flags.*\bhypervisor\b", text_of("/proc/cpuinfo"),
+                          re.M))
+
+
 def processor():
-    text = text_of("/proc/cpuinfo")
-    model = re.search(r"^model name\s*: (.*)$", text, re.M)
-    virtual = re.search(r"^flags.*\bhypervisor\b", text, re.M)
+    model = re.search(r"^model name\s*: (.*)$", text_of("/proc/cpuinfo"), re.M)
     return ((model[1] if model else platform.machine())
-            + (" (virtual machine)" if virtual else ""))
+            + (" (virtual machine)" if is_virtual() else ""))
 
 
 def memory():
@@ -102,18 +105,19 @@ def compiler(root):
     return f"{output(name, '--version')}: {said}"
 
 
-def cpu_ticks():
-    """CPU time since the start of the machine: in use, and stolen from it."""
+def busy_s():
+    """CPU time since the start of the machine: in use by programs, and stolen
+    from it. Without interrupts, which on loopback are our own."""
     fields = first_line("/proc/stat").split()[1:9]
-    user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, fields)
-    return user + nice + system + irq + softirq + steal
+    user, nice, system, _idle, _iowait, _irq, _softirq, steal = map(int, fields)
+    return (user + nice + system + steal) / os.sysconf("SC_CLK_TCK")
 
 
 def busy_cores():
     """How many cores are in use while we do nothing."""
-    before = cpu_ticks()
+    before = busy_s()
     time.sleep(BUSY_SAMPLE_S)
-    return (cpu_ticks() - before) / os.sysconf("SC_CLK_TCK") / BUSY_SAMPLE_S
+    return (busy_s() - before) / BUSY_SAMPLE_S
 
 
 def disturbance(load, busy):

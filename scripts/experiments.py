@@ -1,10 +1,10 @@
 """The experiments of the bench, as data.
 
 Each asks one question. Its grid is every cell with every model; a cell is one
-run of the client. Its claims are what it is there to show: relations that follow
-from what the models are, and should hold on every machine. Adding an experiment
-is adding an entry here, its finding in findings.py, and in plot.py the picture
-that shows it.
+run of the client. Its claims are what it is there to show: relations that
+follow from what the models are, and should hold on every machine. Adding an
+experiment is adding an entry here, its finding in findings.py, and in plot.py
+the picture that shows it.
 """
 
 from dataclasses import dataclass, replace
@@ -58,6 +58,8 @@ class Experiment:
     explanation: str
     more_models: tuple = ()  # with options of their own: "coroutine --trap"
     without: tuple = ()  # models that have no figure here
+    cost: str = ""  # the column that is shown on the first page
+    breaks: Callable = None  # says of a model's runs whether it breaks there
 
     def models(self, chosen):
         """Those of the chosen models that take part, and their variants."""
@@ -78,6 +80,8 @@ EXPERIMENTS = (
         seconds=0.4,
         pinned=False,
         finding=findings.latency,
+        cost="cores",
+        breaks=findings.one_core,
         columns=("rate", "served", "cores", "cpu_ms", "p50"),
         claims=(
             *each(
@@ -115,11 +119,13 @@ EXPERIMENTS = (
         seconds=0.4,
         pinned=True,
         finding=findings.throughput,
-        columns=("rate", "served", "cpu_us", "p50", "p99", "switches",
+        cost="cpu_us",
+        columns=("rate", "served", "cpu_us", "first_cpu_us", "p50", "p99",
+                 "switches",
                  "processes", "threads", "pss", "client"),
         claims=(
-            Claim("coroutine", "spends {bound} of thread's CPU time per request",
-                  "server_cpu_us_per_req", AT_MOST, 0.75, than_model="thread",
+            Claim("coroutine", "spends {bound} of thread's CPU time per "
+                  "request", "server_cpu_us_per_req", AT_MOST, 0.75, than_model="thread",
                   otherwise="few clients were ready at once, so that the one "
                             "thread of coroutine slept as often as the others: "
                             "a slow client, or a busy core"),
@@ -128,6 +134,10 @@ EXPERIMENTS = (
                   otherwise="going from process to process costs hardly more "
                             "than from thread to thread on this processor, and "
                             "the difference drowns in noise"),
+            Claim("fork", "shows {bound} of its CPU time in the first of its "
+                  "processes", "first_process_share", AT_MOST, 0.5,
+                  otherwise="there were too few requests to outweigh the "
+                            "starting of processes"),
         ),
         explanation=(
             "fib(1) is no work at all: what remains is receiving, sending and "
@@ -136,7 +146,9 @@ EXPERIMENTS = (
             "at once is not. With one connection every server waits for the "
             "network, and the figure shows how long a sleeping core takes to "
             "wake. Where the client is busy for 90 % of the time or more, it "
-            "is the limit: the server could do at least that much (≥)."
+            "is the limit: the server could do at least that much (≥).\n\n"
+            "Whoever looks at the process that was started, and not at its "
+            "children, finds fork cheapest of all: the parent only accepts."
         ),
     ),
     Experiment(
@@ -151,6 +163,8 @@ EXPERIMENTS = (
         pinned=True,
         without=("blocking",),
         finding=findings.idle,
+        cost="kib_per_silent",
+        breaks=findings.slowed_by_silence,
         columns=("kept", "rate", "cpu_us", "pss", "kib_per_silent",
                  "processes", "threads"),
         claims=(
@@ -199,8 +213,10 @@ EXPERIMENTS = (
         pinned=True,
         more_models=("coroutine --trap",),
         finding=findings.wait,
-        columns=("rate_to_last", "possible", "served", "cpu_us", "p50", "processes",
-                 "threads"),
+        cost="possible",
+        breaks=findings.waits_for_one,
+        columns=("rate_to_last", "possible", "served", "cpu_us", "p50",
+                 "processes", "threads"),
         claims=(
             Claim("blocking", "answers {bound} requests per second",
                   "rate_to_last", AT_MOST, 10,
@@ -238,6 +254,7 @@ EXPERIMENTS = (
         seconds=0.5,
         pinned=True,
         finding=findings.silent,
+        breaks=findings.stopped_by_one,
         columns=("first_reply", "served"),
         claims=(
             Claim("blocking", "serves {bound} clients behind the silent one",

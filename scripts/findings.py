@@ -98,6 +98,12 @@ def benefit(at, second, one):
             "any other")
 
 
+def one_core(of):
+    """Where a model breaks, here and below: a few words, or nothing."""
+    _, _, high = of.spread("cores")
+    return "" if high > ONE_CORE_MAX else "long requests get one core at most"
+
+
 # ---- throughput
 
 
@@ -182,6 +188,14 @@ def memory(at):
     return f"each takes {listed(texts)}"
 
 
+def slowed_by_silence(of):
+    kept = of.median("rate_kept")
+    if not kept < KEPT_MIN:
+        return ""
+    return (f"{counted(of[0]['idle'], 'silent client')} leave it "
+            f"{percent(kept)} of its rate")
+
+
 # ---- wait
 
 
@@ -208,6 +222,14 @@ def wait(at):
             f"{', '.join(parts)}")
 
 
+def waits_for_one(of):
+    if not of.median("share_of_possible") < POSSIBLE_MIN:
+        return ""
+    rate = rounded(of.median("rate_to_last"), 2)
+    return (f"{counted(of[0]['connections'], 'client')} with a slow backend "
+            f"get {rate} replies a second")
+
+
 # ---- silent
 
 
@@ -229,3 +251,8 @@ def silent(at):
     text += [f"{model} answers in some rounds only" for model in models
              if model not in never + always]
     return "Behind a silent client " + "; ".join(text)
+
+
+def stopped_by_one(of):
+    never = of.values("served") == [0]
+    return "one silent client stops it" if never else ""

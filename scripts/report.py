@@ -9,7 +9,9 @@ from document import (Code, Heading, Items, Picture, Table, Text, markdown,
                       page)
 from experiments import AXES, EXPERIMENTS, finding, finished
 from results import counted, faults, in_order, listed
+from summary import summary
 from terminal import NOTHING_FINISHED
+from threats import threats
 
 TITLE = "How servers wait"
 ENOUGH_ROUNDS = 6
@@ -148,7 +150,9 @@ def how_to_read(runs):
              "every round agrees with it, **fails** if every round says the "
              "opposite, and is **inconclusive** otherwise; ratios are taken "
              "within a round. A claim that fails on this machine is a "
-             "finding, not a mistake.")]
+             "finding, not a mistake."),
+        Text("≥: the client was the limit, the server could do at least that "
+             "much. ~: other programs used the machine in most rounds.")]
 
 
 def what_came_out(runs):
@@ -157,7 +161,8 @@ def what_came_out(runs):
         return [Text(NOTHING_FINISHED)]
     said = (f"[{experiment.name}](#{experiment.name}): "
             f"{finding(experiment, of)}." for experiment, of in shown)
-    return [Items((*said, f"Of the claims {tally(judgements(shown))}."))]
+    return [summary(shown),
+            Items((*said, f"Of the claims {tally(judgements(shown))}."))]
 
 
 def environment(facts):
@@ -165,21 +170,25 @@ def environment(facts):
     return "".join(f"{name:{width}}{fact}\n" for name, fact in facts.items())
 
 
-def contents(directory, runs, facts, warnings):
-    blocks = [Heading(1, TITLE)]
-    if warnings:
-        blocks += [Heading(2, "Warnings"), Items(tuple(warnings))]
-    blocks += [
-        Heading(2, "What came out"), *what_came_out(runs),
+def contents(directory, runs, facts, calibrations, warnings):
+    return [
+        Heading(1, TITLE),
         Text(f"On {facts['processor']}, {facts['cores']} cores, "
-             f"{facts['kernel']}, {facts['date']}; more at the end.")]
-    return [*blocks, *how_to_read(runs.sound()), *sections(directory, runs),
-            Heading(2, "The machine"), Code(environment(facts).strip())]
+             f"{facts['kernel']}, {facts['date']}; more at the "
+             "[end](#the-machine)."),
+        *([Heading(3, "Warnings"), Items(tuple(warnings))] if warnings else []),
+        *what_came_out(runs),
+        *how_to_read(runs.sound()),
+        *sections(directory, runs),
+        Heading(2, "Threats to validity"),
+        Items(threats(runs.sound(), calibrations)),
+        Heading(2, "The machine"), Code(environment(facts).strip())]
 
 
-def write_report(directory, runs, facts, warnings):
-    """`facts` describe the machine, `warnings` are sentences."""
-    blocks = contents(directory, runs, facts, warnings)
+def write_report(directory, runs, facts, calibrations, warnings):
+    """`facts` describe the machine, `calibrations` are those before and after
+    the runs, `warnings` are sentences."""
+    blocks = contents(directory, runs, facts, calibrations, warnings)
     (directory / "report.md").write_text(markdown(blocks), encoding="utf-8")
     (directory / "report.html").write_text(page(TITLE, blocks, directory),
                                            encoding="utf-8")

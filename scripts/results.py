@@ -29,6 +29,10 @@ FAULTS = {
     "timeouts": "timeouts",
 }
 
+# Cores that other programs used during a run, from which on it is disturbed.
+# Times are counted in ticks of 10 ms: in a short run, less is not seen.
+DISTURBED_CORES = 0.15
+
 # The client's own CPU time, of one core, from which on it sets the limit.
 CLIENT_LIMIT_SHARE = 0.9
 
@@ -75,10 +79,22 @@ class Runs(list):
         """Whether every connection got a reply, in most rounds."""
         return self.median("served") == self.median("connections")
 
+    def disturbed(self):
+        """Those in which other programs took more than nothing."""
+        return Runs(run for run in self
+                    if run["foreign_cores"] > DISTURBED_CORES)
+
     def client_limited(self):
         """Whether the client was busy all the time: the server could have
         done at least what these runs say."""
         return self.median("client_cpu_share") >= CLIENT_LIMIT_SHARE
+
+    def cells(self, wanted=lambda of: True):
+        """How many cells there are, or of them those that are wanted."""
+        found = {}
+        for run in self:
+            found.setdefault(place({**run, "round": 0}), Runs()).append(run)
+        return sum(map(wanted, found.values()))
 
     def rounds(self):
         """How many rounds every figure rests on: those of the cell that has
@@ -97,8 +113,25 @@ def read_runs(path):
             raise ValueError(f"{path} is not a list of runs") from problem
     if not runs:
         raise ValueError(f"{path} has no runs")
+    runs = least_disturbed(runs)
     compare_with_none_silent(runs)
     return runs
+
+
+def place(run):
+    """What is the same in a run and its repetition."""
+    return tuple(run[c] for c in ("experiment", "model", "round",
+                                  "connections", "idle"))
+
+
+def least_disturbed(runs):
+    """Of runs that were repeated only the best attempt."""
+    best = {}
+    for run in runs:
+        other = best.get(place(run))
+        if not other or run["foreign_cores"] < other["foreign_cores"]:
+            best[place(run)] = run
+    return Runs(best.values())
 
 
 def complete(row):
@@ -108,6 +141,9 @@ def complete(row):
     run["cores"] = ratio(run["server_user_s"] + run["server_sys_s"],
                          run.get("server_wall_s", run["duration_s"]))
     run["ctx_switches_per_req"] = ratio(run["ctx_switches"], run["requests"])
+    run.setdefault("foreign_cores", 0.0)
+    run["first_cpu_us_per_req"] = (run["server_cpu_us_per_req"]
+                                   * run.get("first_process_share", math.nan))
     run["server_cpu_ms_per_req"] = run["server_cpu_us_per_req"] / 1000
     # Clients that wait together are answered together, and a window ends
     # before or after such a moment. Up to the last reply, nothing is cut off.

@@ -6,15 +6,19 @@ To be used while signals are held back, see interruption.py.
 """
 
 import contextlib
+import csv
 import ctypes
 import os
 import re
+import resource
 import select
 import signal
 import subprocess
 import time
 
+import environment
 from interruption import interruptible, let_through, wait
+from results import ratio
 
 READY_TIMEOUT_S = 10
 STOP_TIMEOUT_S = 10
@@ -172,15 +176,82 @@ def ask(command, core, log):
         raise RunFailed(f"the client failed with status {status}; see log.txt")
 
 
+# ---- What only we can see
+
+
+def cpu_s_of(pid):
+    """The CPU time of one process with its threads, without its children."""
+    fields = environment.text_of(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    ticks = sum(map(int, fields[11:13]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def cpu_s_of_children():
+    """The CPU time of all processes that we, or those we waited for, have
+    waited for."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+class Watch:
+    """Over one run: CPU time of others, and what of the server's a look at its
+    first process alone would have shown."""
+
+    def __init__(self):
+        self.begin = time.monotonic()
+        self.busy_s = environment.busy_s()
+        self.own_s = time.process_time() + cpu_s_of_children()
+        self.first_s = self.before_stop_s = 0
+
+    def look_at(self, server):
+        """To be called when the client has ended and the server has not."""
+        self.first_s = cpu_s_of(server.pid)
+        self.before_stop_s = cpu_s_of_children()
+
+    def columns(self):
+        """To be called when both have ended."""
+        wall_s = time.monotonic() - self.begin
+        own_s = time.process_time() + cpu_s_of_children() - self.own_s
+        foreign_s = environment.busy_s() - self.busy_s - own_s
+        tree_s = cpu_s_of_children() - self.before_stop_s
+        return {
+            "foreign_cores": f"{max(0, foreign_s) / wall_s:.3f}",
+            "first_process_share": f"{ratio(self.first_s, tree_s):.3f}",
+        }
+
+
+def keep(row, columns, csv_path):
+    """Moves the client's row to the others, with more columns before it."""
+    try:
+        with open(row, newline="", encoding="utf-8") as file:
+            figures, = csv.DictReader(file)
+    except (OSError, ValueError):
+        raise RunFailed("the client left no figures") from None
+    finally:
+        row.unlink(missing_ok=True)
+    run = {**columns, **figures}
+    with open(csv_path, "a", newline="", encoding="utf-8") as file:
+        rows = csv.DictWriter(file, run, lineterminator="\n")
+        if file.tell() == 0:
+            rows.writeheader()
+        rows.writerow(run)
+    return float(run["foreign_cores"])
+
+
 def make_run(run, options, directory, cores):
-    """`cores` are those of server and client, if there are two."""
+    """`cores` are those of server and client, if there are two. Returns how
+    many cores other programs used meanwhile."""
     pinned = run["experiment"].pinned and cores is not None
     server_core, client_core = cores if pinned else (None, None)
-    model = run["model"]
+    model, row = run["model"], directory / ".row.csv"
+    row.unlink(missing_ok=True)
+    watch = Watch()
     with open(directory / "log.txt", "ab") as log, started(
-            server_command(run, options), server_core, stdout=subprocess.PIPE, stderr=log) as server:
+            server_command(run, options), server_core, stdout=subprocess.PIPE,
+            stderr=log) as server:
         port = port_of(server, model)
-        command = client_command(run, options, server, port,
-                                 directory / "runs.csv", pinned)
+        command = client_command(run, options, server, port, row, pinned)
         ask(command, client_core, log)
+        watch.look_at(server)
         stop(server, run)
+    return keep(row, watch.columns(), directory / "runs.csv")

@@ -2,7 +2,7 @@
 who have no pictures, and its claims."""
 
 from claims import HOLDS, judgements
-from columns import COLUMNS, at_least, served
+from columns import COLUMNS, mark, served
 from experiments import deciding, finding, finished, load_named
 from results import rounded, wrapped
 
@@ -32,7 +32,7 @@ def summary_lines(column, at):
             yield f"  {model:{NAME_WIDTH}} {column.text(of)}"
             continue
         value = of.median(column.bar)
-        number = f"{at_least(of)}{rounded(value)}"
+        number = f"{mark(of)}{rounded(value)}"
         left_out = "" if of.all_served() else f"  {served(of)} served"
         yield (f"  {model:{NAME_WIDTH}} {bar(value, most)} {number:>10}"
                f"{left_out}")
