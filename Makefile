@@ -73,11 +73,18 @@ BENCH   := $(if $(QUICK),--quick) $(if $(FULL),--full) \
 setup:  ## Install what is missing: compiler, python3, matplotlib
 	@scripts/setup
 
-bench: all | $(filter setup,$(MAKECMDGOALS))  ## Compare; QUICK=1
+bench: all | $(filter setup,$(MAKECMDGOALS))
+bench:  ## Compare the servers; QUICK=1, FULL=1, ONLY=idle, SERVER=./mine
 	@scripts/bench $(BENCH)
 
 plot:  ## Draw the pictures of a run again: RUN=results/latest
 	@scripts/bench --draw "$(or $(RUN),results/latest)"
+
+compare:  ## Set two runs side by side: A=results/x B=results/y
+	@scripts/compare.py "$(A)" "$(B)"
+
+doctor:  ## Say what this machine lacks for the bench, and what mends it
+	@scripts/doctor.py
 
 print-compiler:
 	@echo $(CC) $(CFLAGS)
@@ -128,5 +135,6 @@ help:  ## List the targets
 clean:  ## Remove what was built
 	rm -rf build bin
 
-.PHONY: all setup bench plot print-compiler tests test lint format help clean
+.PHONY: all setup bench plot compare doctor print-compiler tests test lint \
+        format help clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

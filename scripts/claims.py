@@ -84,6 +84,8 @@ class Judgement:
 
     def doubt(self):
         """What to think of it if it does not hold, in words."""
+        if not self.values:
+            return "no run has the load that it needs"
         if len(self.values) < ROUNDS_MIN:
             return f"{counted(len(self.values), 'round')} cannot tell"
         fails = self.verdict == FAILS

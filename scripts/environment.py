@@ -7,7 +7,9 @@ import pathlib
 import platform
 import re
 import resource
+import shutil
 import subprocess
+import sys
 import time
 
 BUSY_SAMPLE_S = 0.3
@@ -32,6 +34,20 @@ def output(*command, cwd=None):
         return done.stdout.strip().split("\n")[0]
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+
+
+def python_with_matplotlib():
+    """The first python3 that can draw, or None: the default one often is not
+    the one that the system's packages belong to."""
+    candidates = [sys.executable, "/usr/bin/python3", shutil.which("python3")]
+    for python in filter(None, candidates):
+        try:
+            subprocess.run([python, "-c", "import matplotlib"], check=True,
+                           capture_output=True)
+            return python
+        except (OSError, subprocess.CalledProcessError):
+            continue
+    return None
 
 
 def is_virtual():

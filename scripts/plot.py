@@ -13,7 +13,7 @@ import sys
 import matplotlib.pyplot as plt
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from experiments import deciding, finished, load_named
+from experiments import deciding, finished, furthest, load_named
 from results import Runs, duration, read_runs
 from slides import (
     WARNING_COLOUR, bars, colour, explained, label_bars, lines, load_axis,
@@ -65,11 +65,11 @@ def draw_idle(figure, experiment, runs):
     rate.set_title("replies per second (logarithmic)", loc="left")
     log_axis(rate, [run["req_per_s"] for run in runs])
     lines(rate, experiment, runs, "req_per_s", hollow=Runs.client_limited)
-    at = deciding(experiment, runs)
+    at = Runs(run for run in furthest(experiment, runs) if run["idle"])
     memory.set_title("KiB per silent client (PSS)", loc="left")
     model_bars(memory, at, "kib_per_silent")
     note(figure, runs, spread(runs), *explained(experiment, runs),
-         f"Memory with {load_named(experiment, at)}, without the kernel's own.")
+         "Memory at the right end of each line, without the kernel's own.")
 
 
 def draw_wait(figure, experiment, runs):

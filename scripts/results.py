@@ -142,8 +142,9 @@ def complete(row):
                          run.get("server_wall_s", run["duration_s"]))
     run["ctx_switches_per_req"] = ratio(run["ctx_switches"], run["requests"])
     run.setdefault("foreign_cores", 0.0)
+    run.setdefault("first_process_share", math.nan)
     run["first_cpu_us_per_req"] = (run["server_cpu_us_per_req"]
-                                   * run.get("first_process_share", math.nan))
+                                   * run["first_process_share"])
     run["server_cpu_ms_per_req"] = run["server_cpu_us_per_req"] / 1000
     # Clients that wait together are answered together, and a window ends
     # before or after such a moment. Up to the last reply, nothing is cut off.
@@ -214,7 +215,7 @@ def wrapped(text, width, indent=0):
     if any is; a unit stays with its number."""
     no_break = re.sub(r"(\d) (µs|ms|s)\b", "\\1\u00a0\\2", text)
     lines = textwrap.fill(no_break, width, initial_indent=" " * indent,
-                          subsequent_indent=" " * 2 * indent)
+                          subsequent_indent=" " * (indent and indent + 2))
     return lines.replace("\u00a0", " ")
 
 

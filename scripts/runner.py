@@ -154,8 +154,7 @@ def client_command(run, options, server, port, csv, pinned):
     ]
     labels = {
         "experiment": experiment.name, "round": run["round"],
-        "runs_per_round": len(experiment.cells)
-                          * len(experiment.models(options.models)),
+        "runs_per_round": len(experiment.runs(options.models)),
         "pinned": int(pinned), "delay_ms": cell.delay_ms,
         "model": run["model"],
     }

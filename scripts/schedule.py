@@ -29,8 +29,7 @@ def plan(experiments, options):
             {"round": number, "experiment": experiment, "cell": cell,
              "model": model}
             for experiment in experiments
-            for cell in experiment.cells
-            for model in experiment.models(options.models)
+            for cell, model in experiment.runs(options.models)
         ]
         order.shuffle(block)
         runs += block

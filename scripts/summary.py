@@ -6,13 +6,14 @@ model breaks there, is said in experiments.py.
 
 from columns import COLUMNS
 from document import Table
-from experiments import deciding, load_named
+from experiments import deciding, furthest, load_named
 from results import in_order
 
 NOWHERE = "not in these experiments"
 
 
 def cost_heading(experiment, at):
+    at = deciding(experiment, at)
     return (f"{COLUMNS[experiment.cost].heading} "
             f"([{experiment.name}](#{experiment.name}), "
             f"{load_named(experiment, at)})")
@@ -38,7 +39,7 @@ def breaks(decided, model):
 
 def summary(shown):
     """A row per model. `shown` are experiments with their runs."""
-    decided = [(experiment, deciding(experiment, runs))
+    decided = [(experiment, furthest(experiment, runs))
                for experiment, runs in shown]
     costs = [(experiment, at) for experiment, at in decided if experiment.cost]
     models = in_order({model for _, at in decided for model in at.models()})

@@ -25,6 +25,8 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 import calibration  # noqa: E402
 import columns  # noqa: E402
+import compare  # noqa: E402
+import doctor  # noqa: E402
 import document  # noqa: E402
 import environment  # noqa: E402
 import findings  # noqa: E402
@@ -39,7 +41,8 @@ from claims import (  # noqa: E402
     judgements, write_claims)
 from columns import COLUMNS  # noqa: E402
 from experiments import (  # noqa: E402
-    EXPERIMENTS, deciding, finding, finished, fitting, of_size)
+    EXPERIMENTS, deciding, finding, finished, fitting, furthest,
+    of_size)
 from interruption import Interrupted, held_back  # noqa: E402
 from interruption import raise_when_stopped, wait  # noqa: E402
 from results import (  # noqa: E402
@@ -459,6 +462,21 @@ class Experiments(unittest.TestCase):
         runs += [row("thread", 1, number) for number in (1, 2)]
         self.assertEqual([e.name for e, _ in finished(runs)], ["throughput"])
 
+    def test_a_model_may_be_spared_a_cell_but_not_in_the_full_bench(self):
+        def met(size):
+            return {(cell.idle, model) for cell, model
+                    in of_size(IDLE, size).runs(["fork", "thread"])}
+
+        self.assertEqual(met("default"), {
+            (0, "fork"), (0, "thread"), (1000, "fork"), (1000, "thread"),
+            (10000, "thread")})
+        self.assertIn((10000, "fork"), met("full"))
+        runs = Runs([row("fork", 10, idle=1000.0),
+                     row("thread", 10, idle=1000.0),
+                     row("thread", 10, idle=10000.0)])
+        self.assertEqual([run["idle"] for run in furthest(IDLE, runs)],
+                         [1000, 10000])
+
     def test_silent_clients_shrink_and_not_those_that_ask(self):
         fitted, notes = fitting(IDLE, 510, "because")
         self.assertEqual([(cell.connections, cell.idle)
@@ -647,6 +665,54 @@ class Report(unittest.TestCase):
         self.assertEqual(environment.disturbance(0.5, 0.9), [])
         self.assertEqual(len(environment.disturbance(2.5, 0.0)), 1)
         self.assertEqual(len(environment.disturbance(0.0, 1.5)), 1)
+
+
+class Comparison(unittest.TestCase):
+    def test_ranges_that_do_not_meet_are_told_apart(self):
+        for b, text in (((5, 4, 6), "the ranges meet"), ((9, 8, 9), "more"),
+                        ((1, 1, 2), "less"), ((7, 6, 8), "the ranges meet")):
+            self.assertEqual(compare.told_apart((5, 3, 7), b), text)
+
+    def test_figures_of_models_that_both_have(self):
+        a = Runs(rounds("fork", 100, req_per_s=(100.0, 110.0))
+                 + rounds("thread", 100, req_per_s=(1.0, 1.0)))
+        b = Runs(rounds("fork", 100, req_per_s=(200.0, 220.0)))
+        said = "\n".join(compare.compared(THROUGHPUT, a, b))
+        self.assertRegex(said, r"fork +105 \(100-110\) +210 \(200-220\) +2.00 "
+                               r"+more")
+        self.assertNotIn("thread", said)
+        said = list(compare.compared(THROUGHPUT, a, Runs([row("fork", 10)])))
+        self.assertEqual(said, ["throughput: A has 100 clients, B has 10 "
+                                "clients."])
+
+    def test_facts_and_verdicts_that_differ(self):
+        self.assertEqual(compare.differing(
+            {"kernel": "1", "seed": "1", "cores": "2"},
+            {"kernel": "2", "seed": "2", "cores": "2"}), [("kernel", "1", "2")])
+        good, bad = (
+            {LATENCY: Runs(rounds("fork", 4, cores=cores))}
+            for cores in ((1.9, 1.9), (1.0, 1.9)))
+        self.assertRegex("\n".join(compare.verdicts(good, bad)),
+                         r"agree on 0 claims, not on:\n.*\n  fork keeps .*cores"
+                         r" busy +holds +inconclusive")
+        self.assertIn("agree on 1 claims.", next(compare.verdicts(good, good)))
+
+
+class Doctor(unittest.TestCase):
+    def test_what_is_lacking_has_a_cost_and_a_remedy(self):
+        with unittest.mock.patch.multiple(
+                environment, connections_allowed=lambda: (992, "few"),
+                python_with_matplotlib=lambda: None,
+                first_line=lambda path: "128"):
+            found = [doctor.connections(), doctor.matplotlib(), doctor.queue()]
+        for finding in found:
+            self.assertEqual(finding.state, doctor.POOR)
+            self.assertTrue(finding.cost and finding.remedy)
+        self.assertIn("992 connections fit: few", found[0].fact)
+
+    def test_it_can_say_something_about_this_machine(self):
+        for examine in doctor.EXAMINATIONS:
+            self.assertTrue(examine().fact)
 
 
 def processes_of(folder):
