@@ -116,7 +116,8 @@ def make_runs(runs, options, directory, problems):
     ask less of it."""
     available = sorted(os.sched_getaffinity(0))
     cores = (available[0], available[-1]) if len(available) > 1 else None
-    progress, repeats = Progress(runs, options), Repeats(len(runs))
+    progress = Progress(runs, options)
+    repeats = Repeats(0 if options.size == "quick" else len(runs))
     broken = set()
     for number, run in with_repeats(runs, repeats):
         part = (run["experiment"].name, run["model"])

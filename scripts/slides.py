@@ -131,14 +131,17 @@ def bars(axes, runs, column, scale, whole_only):
     for y, model, clients in bar_places(runs):
         of = runs.where(model=model, connections=clients)
         if whole_only and not of.all_served():
-            words(axes, y, f"{of.median('served'):.0f} of {clients:.0f} "
-                  "served, the others never")
+            words(axes, y, served_only(of) + ", the others never")
         else:
             bar(axes, y, colour(model), of.all_served(),
                 [value / scale for value in of.spread(column)])
     axes.grid(axis="y", visible=False)
     axes.margins(x=0.15, y=0.02)
     axes.set_xlim(left=0)
+
+
+def served_only(of):
+    return f"{of.median('served'):,.0f} of {of[0]['connections']:,.0f} served"
 
 
 def words(axes, y, text):
@@ -162,7 +165,10 @@ def model_bars(axes, runs, column):
     models = runs.models()
     for y, model in enumerate(reversed(models)):
         of = runs.where(model=model)
-        bar(axes, y, colour(model), of.all_served(), of.spread(column))
+        if of.all_served():
+            bar(axes, y, colour(model), True, of.spread(column))
+        else:
+            words(axes, y, served_only(of))
     axes.set_yticks(range(len(models)), reversed(models), fontweight="bold")
     for label, model in zip(axes.get_yticklabels(), reversed(models)):
         label.set_color(colour(model))
@@ -170,6 +176,7 @@ def model_bars(axes, runs, column):
     axes.grid(axis="y", visible=False)
     axes.margins(x=0.2)
     axes.set_xlim(left=0)
+    axes.set_ylim(-0.6, len(models) - 0.4)
 
 
 # ---- Lines over the load
@@ -191,7 +198,7 @@ def explained(experiment, runs):
         yield ("Hollow: the client is at its limit, the server could do at "
                "least this much.")
     if not all(of.all_served() for of in cells):
-        yield "Cross, hatched: not all clients are served."
+        yield "Cross: not all clients are served."
 
 
 def load_axis(axes, experiment, runs, what):
@@ -256,11 +263,16 @@ def end_label(model, of):
 
 
 def label_ends(axes, ends):
-    """Names at the right ends of lines, moved apart where they would touch:
-    from the top down, and no further than the axes reach."""
-    figure = axes.figure
-    figure.canvas.draw()
-    line = 17 * figure.dpi / 72
+    """Names at the right ends of lines, moved apart where they would touch."""
+    axes.figure.canvas.draw()
+    for x in {x for _, x, *_ in ends}:
+        label_column(axes, [end for end in ends if end[1] == x])
+
+
+def label_column(axes, ends):
+    """Names below each other: from the top down, and no further than the axes
+    reach."""
+    line = 17 * axes.figure.dpi / 72
     bottom, top = axes.transAxes.transform([(0, 0), (0, 1)])[:, 1]
     left = sum(line * (text.count("\n") + 1) for *_, text in ends)
     for value, x, model, text in sorted(ends, reverse=True):
