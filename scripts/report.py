@@ -1,6 +1,7 @@
 """Writes report.md and report.html, which say the same: first what came out on
 one page, then every experiment, then what must be known to trust it."""
 
+import json
 from collections import Counter
 
 from claims import FAILS, HOLDS, INCONCLUSIVE, coverage, judgements
@@ -14,6 +15,7 @@ from terminal import NOTHING_FINISHED
 from threats import threats
 
 TITLE = "How servers wait"
+KEPT = "about.json"
 ENOUGH_ROUNDS = 6
 
 
@@ -170,7 +172,8 @@ def environment(facts):
     return "".join(f"{name:{width}}{fact}\n" for name, fact in facts.items())
 
 
-def contents(directory, runs, facts, calibrations, warnings):
+def contents(directory, runs, about):
+    facts, warnings = about["facts"], about["warnings"]
     return [
         Heading(1, TITLE),
         Text(f"On {facts['processor']}, {facts['cores']} cores, "
@@ -181,14 +184,25 @@ def contents(directory, runs, facts, calibrations, warnings):
         *how_to_read(runs.sound()),
         *sections(directory, runs),
         Heading(2, "Threats to validity"),
-        Items(threats(runs.sound(), calibrations)),
+        Items(threats(runs.sound(), about["calibrations"])),
         Heading(2, "The machine"), Code(environment(facts).strip())]
 
 
-def write_report(directory, runs, facts, calibrations, warnings):
-    """`facts` describe the machine, `calibrations` are those before and after
-    the runs, `warnings` are sentences."""
-    blocks = contents(directory, runs, facts, calibrations, warnings)
+def write_report(directory, runs, about):
+    """`about` has, besides the runs, `facts` that describe the machine, the
+    `calibrations` before and after the runs, and `warnings`, sentences. It is
+    kept, so that the report can be written again when there are pictures."""
+    blocks = contents(directory, runs, about)
     (directory / "report.md").write_text(markdown(blocks), encoding="utf-8")
     (directory / "report.html").write_text(page(TITLE, blocks, directory),
                                            encoding="utf-8")
+    (directory / KEPT).write_text(json.dumps(about, indent=1),
+                                  encoding="utf-8")
+
+
+def write_again(directory, runs):
+    """The report of an earlier run, with the pictures it has now; nothing if
+    that run kept too little."""
+    kept = directory / KEPT
+    if kept.exists():
+        write_report(directory, runs, json.loads(kept.read_text("utf-8")))

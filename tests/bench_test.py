@@ -866,6 +866,19 @@ class Bench(unittest.TestCase):
         self.assertIn("<h3", (self.out / "report.html").read_text())
         self.assertIn("kernel", (self.out / "environment.txt").read_text())
 
+    def test_pictures_that_come_later_are_in_the_report(self):
+        about = {"facts": dict.fromkeys(
+                     ("processor", "cores", "kernel", "date"), "x"),
+                 "calibrations": [Calibration.BEFORE], "warnings": ["rain"]}
+        runs = Runs([row("fork", 1, experiment="silent", runs_per_round=1)])
+        report.write_report(self.scratch, runs, about)
+        self.assertNotIn("<img", (self.scratch / "report.html").read_text())
+        (self.scratch / "silent.png").write_bytes(b"PNG")
+        report.write_again(self.scratch, runs)
+        page = (self.scratch / "report.html").read_text()
+        self.assertIn("base64,UE5H", page)
+        self.assertIn("<li>rain</li>", page)
+
     def test_interruption_leaves_a_report_and_no_process(self):
         for signo in (signal.SIGINT, signal.SIGTERM):
             bench = self.start("--only", "throughput", "--models",
