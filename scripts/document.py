@@ -26,6 +26,8 @@ table { border-collapse: collapse; font-size: .85rem; width: 100%;
         font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .6rem; text-align: right; vertical-align: top;
          border-bottom: 1px solid #ddd; }
+td.right { white-space: nowrap; }
+small { color: #666; }
 th { border-bottom: 2px solid #888; vertical-align: bottom; }
 .left { text-align: left; }
 .holds { color: #117733; font-weight: bold; }
@@ -45,6 +47,12 @@ def inline(text):
     text = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", text)
     text = re.sub(r"`(.+?)`", r"<code>\1</code>", text)
     return re.sub(r"\[(.+?)\]\((.+?)\)", r'<a href="\2">\1</a>', text)
+
+
+def figure(cell):
+    """A cell as HTML, its range below it."""
+    return re.sub(r"^(\S.*) (\([^()]*\))$", r"\1<br><small>\2</small>",
+                  inline(cell))
 
 
 @dataclass(frozen=True)
@@ -103,7 +111,7 @@ class Table:
 
     def row(self, tag, cells):
         return "<tr>" + "".join(
-            f'<{tag} class="{self.kind(heading, cell)}">{inline(cell)}</{tag}>'
+            f'<{tag} class="{self.kind(heading, cell)}">{figure(cell)}</{tag}>'
             for heading, cell in zip(self.header, cells)) + "</tr>"
 
     def kind(self, heading, cell):

@@ -416,6 +416,11 @@ class Documents(unittest.TestCase):
             "\n\n- one\n- two\n\n| clients | verdict |\n| --: | :-- |\n"
             '| 4 | holds |\n\n![a "picture"](p.png)\n\n```\nx <y>\n```\n')
 
+    def test_a_range_stands_below_its_figure(self):
+        self.assertEqual(document.figure("≥ 12 (9-13)"),
+                         "≥ 12<br><small>(9-13)</small>")
+        self.assertEqual(document.figure("1 of 4"), "1 of 4")
+
     def test_a_page_holds_all_it_needs(self):
         with tempfile.TemporaryDirectory() as scratch:
             directory = pathlib.Path(scratch)
