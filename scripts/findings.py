@@ -183,9 +183,9 @@ def at_least(shares):
 def memory(at):
     """What a silent client takes, from the cheapest model on."""
     taken = {m: at.where(model=m).median("kib_per_silent") for m in at.models()}
-    texts = [f"{rounded(taken[model], 2)} KiB in {model}"
+    texts = [f"{rounded(taken[model], 2)} in {model}"
              for model in sorted(taken, key=taken.get)]
-    return f"each takes {listed(texts)}"
+    return f"each takes, in KiB, {listed(texts)}"
 
 
 def slowed_by_silence(of):

@@ -156,17 +156,21 @@ def complete(row):
 
 
 def compare_with_none_silent(runs):
-    """Adds to each run what its silent connections cost: the share of the rate
-    that is left, and memory for each. Both against the run of the same round
-    that had none."""
+    """Adds to each run what its silent connections cost: the share that is
+    left of the rate, and of the requests that a second of CPU time is enough
+    for, and memory for each. All against the run of the same round that had
+    none."""
     def cell(run):
         return run["experiment"], run["model"], run["round"], run["connections"]
 
     none = {cell(run): run for run in runs if not run["idle"]}
-    nothing = {"req_per_s": math.nan, "pss_kib": math.nan}
+    nothing = dict.fromkeys(
+        ("req_per_s", "server_cpu_us_per_req", "pss_kib"), math.nan)
     for run in runs:
         base = none.get(cell(run), nothing)
         run["rate_kept"] = ratio(run["req_per_s"], base["req_per_s"])
+        run["work_kept"] = ratio(base["server_cpu_us_per_req"],
+                                 run["server_cpu_us_per_req"])
         run["kib_per_silent"] = ratio(run["pss_kib"] - base["pss_kib"],
                                       run["idle"])
 

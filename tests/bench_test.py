@@ -57,7 +57,7 @@ def row(model, connections, number=1, **columns):
     run = {
         "experiment": "throughput", "model": model, "round": float(number),
         "connections": float(connections), "served": float(connections),
-        "idle": 0.0, "rate_to_last": 1000.0, "rate_kept": 1.0,
+        "idle": 0.0, "work_kept": 1.0, "rate_to_last": 1000.0, "rate_kept": 1.0,
         "share_of_possible": 1.0, "kib_per_silent": 4.0, "delay_ms": 0.0,
         "wrong": 0.0, "error_replies": 0.0, "failed": 0.0, "timeouts": 0.0,
         "cores": 1.0, "req_per_s": 1000.0, "server_cpu_us_per_req": 5.0,
@@ -162,12 +162,13 @@ class Results(unittest.TestCase):
 
     def test_silent_clients_are_compared_with_none_of_the_same_round(self):
         runs = Runs(row("fork", 10, number, idle=idle, req_per_s=rate,
-                        pss_kib=pss)
+                        pss_kib=pss, server_cpu_us_per_req=500 / rate)
                     for number, idle, rate, pss in (
                         (1, 0, 100.0, 50.0), (1, 100, 90.0, 450.0),
                         (2, 100, 90.0, 450.0)))
         compare_with_none_silent(runs)
         self.assertEqual(runs[1]["rate_kept"], 0.9)
+        self.assertAlmostEqual(runs[1]["work_kept"], 0.9)
         self.assertEqual(runs[1]["kib_per_silent"], 4)
         self.assertEqual(rounded(runs[0]["kib_per_silent"]), "-")
         self.assertEqual(rounded(runs[2]["rate_kept"]), "-")
@@ -269,8 +270,8 @@ class Idle(unittest.TestCase):
                      idle=(100, 100), kib_per_silent=(0.2, 0.2)))
         self.assertEqual(
             findings.idle(runs), "Beside 100 silent clients nonblocking keeps "
-            "1.5 % of its rate, thread keeps 94 %; each takes 0.20 KiB in "
-            "nonblocking and 8.1 KiB in thread")
+            "1.5 % of its rate, thread keeps 94 %; each takes, in KiB, "
+            "0.20 in nonblocking and 8.1 in thread")
         self.assertIn("nothing can be compared",
                       findings.idle(Runs([row("fork", 10)])))
 
