@@ -77,15 +77,18 @@ $(filter %_blocking %_callbacks %_coroutines,$(EXAMPLES)): \
 
 # ---- The bench
 
-BENCH   := $(if $(QUICK),--quick) $(if $(ONLY),--only "$(ONLY)") \
+BENCH   := $(if $(QUICK),--quick) $(if $(FULL),--full) \
+           $(if $(ONLY),--only "$(ONLY)") \
            $(if $(filter file,$(origin MODELS)),,--models "$(MODELS)") \
+           $(foreach program,$(SERVER),--server "$(program)") \
            $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED)) \
            --bin "$(BIN)"
 
 setup:  ## Install what is missing: compiler, python3, matplotlib
 	@scripts/setup
 
-bench: all | $(filter setup,$(MAKECMDGOALS))  ## Compare the servers; QUICK=1
+bench: all | $(filter setup,$(MAKECMDGOALS))
+bench:  ## Compare the servers; QUICK=1, FULL=1, ONLY=idle, SERVER=./mine
 	@scripts/bench $(BENCH)
 
 # What coroutines cost, side by side with other ways to do the same.
@@ -109,6 +112,12 @@ bench-client: $(BIN)/fibload  ## Show what the client can do
 
 plot:  ## Draw the pictures of a run again: RUN=results/latest
 	@scripts/bench --draw "$(or $(RUN),results/latest)"
+
+compare:  ## Set two runs side by side: A=results/x B=results/y
+	@scripts/compare.py "$(A)" "$(B)"
+
+doctor:  ## Say what this machine lacks for the bench, and what mends it
+	@scripts/doctor.py
 
 # ---- As many connections as possible
 
@@ -183,6 +192,6 @@ help:  ## List the targets
 clean:  ## Remove what was built
 	rm -rf build bin
 
-.PHONY: all examples setup bench bench-coro bench-client plot scale \
-        print-compiler tests test lint format help clean
+.PHONY: all examples setup bench bench-coro bench-client plot compare doctor \
+        scale print-compiler tests test lint format help clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,12 +1,15 @@
 """Describes the machine: what every figure of a report depends on."""
 
 import datetime
+import math
 import os
 import pathlib
 import platform
 import re
 import resource
+import shutil
 import subprocess
+import sys
 import time
 
 BUSY_SAMPLE_S = 0.3
@@ -33,12 +36,29 @@ def output(*command, cwd=None):
         return "unknown"
 
 
+def python_with_matplotlib():
+    """The first python3 that can draw, or None: the default one often is not
+    the one that the system's packages belong to."""
+    candidates = [sys.executable, "/usr/bin/python3", shutil.which("python3")]
+    for python in filter(None, candidates):
+        try:
+            subprocess.run([python, "-c", "import matplotlib"], check=True,
+                           capture_output=True)
+            return python
+        except (OSError, subprocess.CalledProcessError):
+            continue
+    return None
+
+
+def is_virtual():
+    return bool(re.search(r"^flags.*\bhypervisor\b", text_of("/proc/cpuinfo"),
+                          re.M))
+
+
 def processor():
-    text = text_of("/proc/cpuinfo")
-    model = re.search(r"^model name\s*: (.*)$", text, re.M)
-    virtual = re.search(r"^flags.*\bhypervisor\b", text, re.M)
+    model = re.search(r"^model name\s*: (.*)$", text_of("/proc/cpuinfo"), re.M)
     return ((model[1] if model else platform.machine())
-            + (" (virtual machine)" if virtual else ""))
+            + (" (virtual machine)" if is_virtual() else ""))
 
 
 def memory():
@@ -54,6 +74,46 @@ def limit(which):
     return f"{text(soft)} (hard {text(hard)})"
 
 
+# What server and client need besides one descriptor per connection.
+DESCRIPTORS_OF_THEIR_OWN = 32
+
+# What else there is, and what a server needs besides one process or thread
+# per connection.
+TASKS_OF_THEIR_OWN = 100
+
+
+def descriptors_allowed():
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return math.inf if hard == resource.RLIM_INFINITY else hard
+
+
+def tasks_allowed():
+    """How many processes and threads we may have: the least of what the
+    kernel, our control group and our user allow. root is not held to the
+    latter."""
+    allowed = [int(first_line("/proc/sys/kernel/threads-max"))]
+    group = re.search(r"^0::(.*)$", text_of("/proc/self/cgroup"), re.M)
+    path = f"/sys/fs/cgroup{group[1] if group else ''}/pids.max"
+    if first_line(path).isdecimal():
+        allowed.append(int(first_line(path)))
+    soft, _ = resource.getrlimit(resource.RLIMIT_NPROC)
+    if soft != resource.RLIM_INFINITY and os.geteuid() != 0:
+        allowed.append(soft)
+    return min(allowed)
+
+
+def connections_allowed():
+    """How many connections a server may have at once, with a process each if
+    it needs them, and what the limit is."""
+    by_descriptors = descriptors_allowed() - DESCRIPTORS_OF_THEIR_OWN
+    by_tasks = tasks_allowed() - TASKS_OF_THEIR_OWN
+    if by_descriptors <= by_tasks:
+        return by_descriptors, (f"a process may have only "
+                                f"{descriptors_allowed():,} descriptors open")
+    return by_tasks, (f"there may be only {tasks_allowed():,} processes and "
+                      "threads")
+
+
 def compiler(root):
     """The compiler and the flags that `make` would use now."""
     said = output("make", "-s", "print-compiler", cwd=root)
@@ -61,18 +121,19 @@ def compiler(root):
     return f"{output(name, '--version')}: {said}"
 
 
-def cpu_ticks():
-    """CPU time since the start of the machine: in use, and stolen from it."""
+def busy_s():
+    """CPU time since the start of the machine: in use by programs, and stolen
+    from it. Without interrupts, which on loopback are our own."""
     fields = first_line("/proc/stat").split()[1:9]
-    user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, fields)
-    return user + nice + system + irq + softirq + steal
+    user, nice, system, _idle, _iowait, _irq, _softirq, steal = map(int, fields)
+    return (user + nice + system + steal) / os.sysconf("SC_CLK_TCK")
 
 
 def busy_cores():
     """How many cores are in use while we do nothing."""
-    before = cpu_ticks()
+    before = busy_s()
     time.sleep(BUSY_SAMPLE_S)
-    return (cpu_ticks() - before) / os.sysconf("SC_CLK_TCK") / BUSY_SAMPLE_S
+    return (busy_s() - before) / BUSY_SAMPLE_S
 
 
 def disturbance(load, busy):
@@ -94,7 +155,7 @@ def describe(root, options, load, busy):
         "source": output("git", "describe", "--always", "--dirty", cwd=root),
         "rounds": options.rounds,
         "seed": options.seed,
-        "quick": "yes" if options.quick else "no",
+        "size": options.size,
         "processor": processor(),
         "cores": cores,
         "memory": memory(),

@@ -1,42 +1,77 @@
 """The experiments of the bench, as data.
 
 Each asks one question. Its grid is every cell with every model; a cell is one
-run of the client. Adding an experiment is adding an entry here, its finding in
-findings.py, and in plot.py the picture that shows it.
+run of the client. Its claims are what it is there to show: relations that
+follow from what the models are, and should hold on every machine. Adding an
+experiment is adding an entry here, its finding in findings.py, and in plot.py
+the picture that shows it.
 """
 
 from dataclasses import dataclass, replace
 from typing import Callable
 
 import findings
+from claims import AT_LEAST, AT_MOST, Claim, each
+from results import Runs, counted
 
-# What server and client need besides one descriptor per connection.
-DESCRIPTORS_OF_THEIR_OWN = 32
+# What a column counts in which the cells of an experiment differ.
+AXES = {"connections": "client", "idle": "silent client"}
+
+# How long a bench may be. Each has the cells of those before it.
+SIZES = ("quick", "default", "full")
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What the client does in one run."""
+    """What client and server do in one run."""
 
     connections: int
     n: int = 1  # which fib
     idle: int = 0  # more connections, which say nothing
     requests: int = 0  # stop after so many; 0: when the time is over
+    delay_ms: int = 0  # the server waits so long before it replies
+    size: str = "quick"  # the shortest bench that has it
+    without: tuple = ()  # models for which it takes too long, but in a full one
+
+
+def grid(cell, axis, quick, default=(), full=()):
+    """The cell at all these loads: of a quick bench, those that the default
+    has besides, and those that only the full one has."""
+    return tuple(replace(cell, size=size, **{axis: load})
+                 for size, loads in zip(SIZES, (quick, default, full))
+                 for load in loads)
 
 
 @dataclass(frozen=True)
 class Experiment:
     name: str
     question: str
+    axis: str  # the column in which its cells differ
     cells: tuple
-    load: int  # the connections at which the finding is judged
+    load: int  # where on the axis the finding is judged, and most claims
     seconds: float  # measured in one run
     # Server and client on a core each: then both always have one, and cannot
     # take it from each other. Not where the question is who uses the cores.
     pinned: bool
     finding: Callable
     columns: tuple  # of the table, see report.py; the first one sums it up
+    claims: tuple
     explanation: str
+    more_models: tuple = ()  # with options of their own: "coroutine --trap"
+    without: tuple = ()  # models that have no figure here
+    cost: str = ""  # the column that is shown on the first page
+    breaks: Callable = None  # says of a model's runs whether it breaks there
+
+    def models(self, chosen):
+        """Those of the chosen models that take part, and their variants."""
+        variants = [variant for variant in self.more_models
+                    if variant.split()[0] in chosen]
+        return [m for m in chosen if m not in self.without] + variants
+
+    def runs(self, chosen):
+        """What is done in a round: pairs of a cell and a model."""
+        return [(cell, model) for cell in self.cells
+                for model in self.models(chosen) if model not in cell.without]
 
 
 EXPERIMENTS = (
@@ -44,12 +79,30 @@ EXPERIMENTS = (
         name="latency",
         question="One long request at a time from each client: "
                  "who uses the cores?",
-        cells=tuple(Cell(connections, n=30) for connections in (1, 2, 4)),
+        axis="connections",
+        cells=grid(Cell(1, n=30), "connections", quick=(4,), default=(1,),
+                   full=(2, 8)),
         load=4,
-        seconds=0.5,
+        seconds=0.4,
         pinned=False,
         finding=findings.latency,
+        cost="cores",
+        breaks=findings.one_core,
         columns=("rate", "served", "cores", "cpu_ms", "p50"),
+        claims=(
+            *each(
+                "fork thread",
+                "keeps {bound} cores busy", "cores", AT_LEAST,
+                findings.SECOND_CORE_MIN,
+                otherwise="there is only one core, or others were using the "
+                          "second"),
+            *each(
+                "nonblocking coroutine",
+                "keeps {bound} cores busy", "cores", AT_MOST,
+                findings.ONE_CORE_MAX,
+                otherwise="the server has more threads than one: its "
+                          "options, or a change in its source"),
+        ),
         explanation=(
             "fib(30) is all computation. Processes and threads are spread over "
             "the cores by the kernel; a server with one thread computes one "
@@ -65,13 +118,34 @@ EXPERIMENTS = (
     Experiment(
         name="throughput",
         question="Many tiny requests: what does a request cost?",
-        cells=tuple(Cell(connections) for connections in (1, 10, 100, 1000)),
+        axis="connections",
+        cells=grid(Cell(1), "connections", quick=(10, 100), default=(1000,),
+                   full=(1, 10000)),
         load=100,
-        seconds=0.5,
+        seconds=0.4,
         pinned=True,
         finding=findings.throughput,
-        columns=("rate", "served", "cpu_us", "p50", "p99", "switches",
+        cost="cpu_us",
+        columns=("rate", "served", "cpu_us", "first_cpu_us", "p50", "p99",
+                 "switches",
                  "processes", "threads", "pss", "client"),
+        claims=(
+            Claim("coroutine", "spends {bound} of thread's CPU time per "
+                  "request", "server_cpu_us_per_req", AT_MOST, 0.75,
+                  than_model="thread",
+                  otherwise="few clients were ready at once, so that the one "
+                            "thread of coroutine slept as often as the others: "
+                            "a slow client, or a busy core"),
+            Claim("thread", "spends no more CPU time per request than fork",
+                  "server_cpu_us_per_req", AT_MOST, 1, than_model="fork",
+                  otherwise="going from process to process costs hardly more "
+                            "than from thread to thread on this processor, and "
+                            "the difference drowns in noise"),
+            Claim("fork", "shows {bound} of its CPU time in the first of its "
+                  "processes", "first_process_share", AT_MOST, 0.5,
+                  otherwise="there were too few requests to outweigh the "
+                            "starting of processes"),
+        ),
         explanation=(
             "fib(1) is no work at all: what remains is receiving, sending and "
             "deciding who is next. A process or thread is put to sleep and "
@@ -79,19 +153,134 @@ EXPERIMENTS = (
             "at once is not. With one connection every server waits for the "
             "network, and the figure shows how long a sleeping core takes to "
             "wake. Where the client is busy for 90 % of the time or more, it "
-            "is the limit: the server could do at least that much (≥)."
+            "is the limit: the server could do at least that much (≥).\n\n"
+            "Whoever looks at the process that was started, and not at its "
+            "children, finds fork cheapest of all: the parent only accepts."
+        ),
+    ),
+    Experiment(
+        name="idle",
+        question="Ten clients ask, many more say nothing: "
+                 "what does a silent connection cost?",
+        axis="idle",
+        cells=(*grid(Cell(10), "idle", quick=(0,), default=(1000,),
+                     full=(100,)),
+               Cell(10, idle=10000, without=("fork",))),
+        load=10000,
+        seconds=0.4,
+        pinned=True,
+        without=("blocking",),
+        finding=findings.idle,
+        cost="kib_per_silent",
+        breaks=findings.slowed_by_silence,
+        columns=("kept", "rate", "cpu_us", "pss", "kib_per_silent",
+                 "processes", "threads"),
+        claims=(
+            Claim("nonblocking", "keeps {bound} of the rate it has without "
+                  "silent clients", "rate_kept", AT_MOST, 0.1,
+                  otherwise="silent connections were not all open"),
+            Claim("coroutine", "keeps {bound} of the rate it has without "
+                  "silent clients", "rate_kept", AT_LEAST, 0.9,
+                  otherwise="another program took part of its core in some "
+                            "rounds, or the kernel's memory for 10,000 "
+                            "connections left too little room in the caches"),
+            Claim("coroutine", "answers {bound} of the requests per second of "
+                  "CPU time that it answers without silent clients",
+                  "work_kept", AT_LEAST, 0.9,
+                  otherwise="the kernel's memory for 10,000 connections left "
+                            "too little room in the caches"),
+            Claim("coroutine", "takes {bound} of thread's memory for a silent "
+                  "client", "kib_per_silent", AT_MOST, 0.8,
+                  than_model="thread",
+                  otherwise="a thread was given less stack, or a coroutine "
+                            "more: see --stack-kib"),
+            Claim("fork", "takes {bound} times thread's memory for a silent "
+                  "client", "kib_per_silent", AT_LEAST, 2, load=1000,
+                  than_model="thread",
+                  otherwise="the threads were given more stack: see "
+                            "--stack-kib"),
+        ),
+        explanation=(
+            "A process or thread that waits costs memory and nothing else: "
+            "the kernel does not look at it until its client speaks. epoll "
+            "tells coroutine which connections have something, however many "
+            "have not. nonblocking must ask every connection in every round, "
+            "so all of them share the price of one system call after the "
+            "other. blocking is not here: behind one silent client it serves "
+            "nobody (see silent). fork meets 10,000 only in the full bench: "
+            "so many processes take seconds to start and to end.\n\n"
+            "Memory is what the server's processes hold more than without "
+            "silent clients, divided by their number (PSS: a page that "
+            "several share counts once). The kernel's own memory for a "
+            "connection, process or thread comes on top."
+        ),
+    ),
+    Experiment(
+        name="wait",
+        question="Each request waits 100 ms for a backend: "
+                 "how many can wait at once?",
+        axis="connections",
+        cells=grid(Cell(1, delay_ms=100), "connections", quick=(100,),
+                   default=(1000,), full=(1, 500, 10000)),
+        load=1000,
+        seconds=0.35,
+        pinned=True,
+        more_models=("coroutine --trap",),
+        finding=findings.wait,
+        cost="possible",
+        breaks=findings.waits_for_one,
+        columns=("rate_to_last", "possible", "served", "cpu_us", "p50",
+                 "processes", "threads"),
+        claims=(
+            Claim("blocking", "answers {bound} requests per second",
+                  "rate_to_last", AT_MOST, 10,
+                  otherwise="the server was started without --delay"),
+            Claim("coroutine", "answers {bound} of the requests that "
+                  "1,000 clients can make", "share_of_possible", AT_LEAST, 0.8,
+                  otherwise="the processor needs more than a tenth of the "
+                            "time for the requests themselves, or others "
+                            "were using its core"),
+            Claim("coroutine --trap", "answers {bound} times the requests of "
+                  "blocking", "req_per_s", AT_MOST, 1.25,
+                  than_model="blocking",
+                  otherwise="one reply more or less in the short time that "
+                            "is measured"),
+        ),
+        explanation=(
+            "Nearly no time is spent computing, so one core is enough for "
+            "any number of clients, if the server can wait for all of them at "
+            "once. A client that waits 100 ms for each reply can make ten "
+            "requests a second, so 1,000 of them make 10,000 at most. "
+            "Processes and threads wait in the kernel, a coroutine in a list "
+            "ordered by time, nonblocking with a deadline in its table.\n\n"
+            "`coroutine --trap` is the same server with nanosleep() in the "
+            "place of co_sleep(): the one thread sleeps, and all clients "
+            "with it. No compiler warns of such a call."
         ),
     ),
     Experiment(
         name="silent",
         question="The first client connects and says nothing: "
                  "is the second served?",
+        axis="connections",
         cells=(Cell(1, idle=1, requests=1),),
         load=1,
-        seconds=1.0,
+        seconds=0.5,
         pinned=True,
         finding=findings.silent,
+        breaks=findings.stopped_by_one,
         columns=("first_reply", "served"),
+        claims=(
+            Claim("blocking", "serves {bound} clients behind the silent one",
+                  "served", AT_MOST, 0,
+                  otherwise="the silent client gave up its connection"),
+            *each(
+                "fork thread nonblocking coroutine",
+                "serves {bound} client behind the silent one",
+                "served", AT_LEAST, 1,
+                otherwise="the server could not start another process or "
+                          "thread, or had no core to run on"),
+        ),
         explanation=(
             "The blocking server sits in recv() for the client that came "
             "first, and nobody is in accept(). All others have somebody, or "
@@ -101,29 +290,48 @@ EXPERIMENTS = (
 )
 
 
-def fitting(experiment, descriptors):
-    """The experiment as this many descriptors per process allow it: cells
-    that need more have fewer connections, cells that then are equal are one.
-    Returns it with a sentence for every cell that changed."""
-    room = descriptors - DESCRIPTORS_OF_THEIR_OWN
-    cells, notes = [], []
+def of_size(experiment, size):
+    """The experiment with the cells of a bench of this size."""
+    sizes = SIZES[:SIZES.index(size) + 1]
+    cells = (cell for cell in experiment.cells if cell.size in sizes)
+    if size == "full":
+        cells = (replace(cell, without=()) for cell in cells)
+    return replace(experiment, cells=tuple(cells))
+
+
+def fitting(experiment, room, reason):
+    """The experiment with at most `room` connections at once: cells that need
+    more are shrunk, cells that then are equal are one. Returns it with a
+    sentence for every cell that changed."""
+    axis, cells, notes = experiment.axis, {}, []
     for cell in experiment.cells:
-        most = max(1, room - cell.idle)
-        if cell.connections > most:
-            notes.append(
-                f"{experiment.name} has {most:,} instead of "
-                f"{cell.connections:,} connections: a process may have only "
-                f"{descriptors:,} descriptors open")
-            cell = replace(cell, connections=most)
-        cells.append(cell)
-    return replace(experiment, cells=tuple(dict.fromkeys(cells))), notes
+        load = getattr(cell, axis)
+        most = max(1, room - cell.connections - cell.idle + load)
+        if load > most:
+            notes.append(f"{experiment.name} has {most:,} instead of {load:,} "
+                         f"{AXES[axis]}s: {reason}")
+        cells.setdefault(min(load, most), cell)
+    shrunk = tuple(replace(cell, **{axis: load})
+                   for load, cell in cells.items())
+    return replace(experiment, cells=shrunk), notes
 
 
 def deciding(experiment, runs):
     """The runs at the experiment's load, or as near below it as there are."""
-    loads = runs.values("connections")
+    loads = runs.values(experiment.axis)
     below = [load for load in loads if load <= experiment.load]
-    return runs.where(connections=max(below, default=loads[0]))
+    return runs.where(**{experiment.axis: max(below, default=loads[0])})
+
+
+def furthest(experiment, runs):
+    """As deciding(), but for each model by itself: not all have all loads."""
+    return Runs(run for model in runs.models()
+                for run in deciding(experiment, runs.where(model=model)))
+
+
+def load_named(experiment, runs):
+    """The load of these runs, in words: 4 clients."""
+    return counted(runs[0][experiment.axis], AXES[experiment.axis])
 
 
 def finding(experiment, runs):

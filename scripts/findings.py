@@ -98,6 +98,12 @@ def benefit(at, second, one):
             "any other")
 
 
+def one_core(of):
+    """Where a model breaks, here and below: a few words, or nothing."""
+    _, _, high = of.spread("cores")
+    return "" if high > ONE_CORE_MAX else "long requests get one core at most"
+
+
 # ---- throughput
 
 
@@ -142,6 +148,88 @@ def throughput(at):
     return f"{text}, then {listed(after)}" + unserved(at)
 
 
+# ---- idle
+
+
+# The share of its rate that a model keeps beside silent clients: from here on
+# they cost it nothing worth naming.
+KEPT_MIN = 0.8
+
+
+def idle(at):
+    load = counted(at[0]["idle"], "silent client")
+    if not at[0]["idle"]:
+        return "Nobody was silent: nothing can be compared"
+    kept = {m: at.where(model=m).median("rate_kept") for m in at.models()}
+    well = [m for m in kept if kept[m] >= KEPT_MIN]
+    parts = [f"{model} keeps {percent(share)} of its rate"
+             for model, share in kept.items() if model not in well]
+    if well:
+        parts.append(f"{named(well, at.models(), parts)} {verb(well, 'keep')} "
+                     f"{at_least(kept[model] for model in well)}")
+    return f"Beside {load} {', '.join(parts)}; {memory(at)}"
+
+
+def percent(share):
+    return f"{rounded(100 * share, 2)} %"
+
+
+def at_least(shares):
+    """What several models reach, or one."""
+    least, *more = sorted(shares)
+    return f"{'at least ' if more else ''}{percent(least)}"
+
+
+def memory(at):
+    """What a silent client takes, from the cheapest model on."""
+    taken = {m: at.where(model=m).median("kib_per_silent") for m in at.models()}
+    texts = [f"{rounded(taken[model], 2)} in {model}"
+             for model in sorted(taken, key=taken.get)]
+    return f"each takes, in KiB, {listed(texts)}"
+
+
+def slowed_by_silence(of):
+    kept = of.median("rate_kept")
+    if not kept < KEPT_MIN:
+        return ""
+    return (f"{counted(of[0]['idle'], 'silent client')} leave it "
+            f"{percent(kept)} of its rate")
+
+
+# ---- wait
+
+
+# Of the replies that are possible: from here on a model lets all wait at once.
+POSSIBLE_MIN = 0.8
+
+
+def wait(at):
+    models = at.models()
+    share = {m: at.where(model=m).median("share_of_possible") for m in models}
+    well = [m for m in models if share[m] >= POSSIBLE_MIN]
+    parts = []
+    if well:
+        parts.append(f"{listed(well)} {verb(well, 'answer')} "
+                     f"{at_least(share[model] for model in well)} of what is "
+                     "possible")
+    for model in models:
+        if model not in well:
+            rate = at.where(model=model).median("rate_to_last")
+            parts.append(f"{model} {rounded(rate, 2)} a second")
+    clients = counted(at[0]["connections"], "client")
+    delay = duration(1000 * at[0]["delay_ms"], 3)
+    return (f"With {clients} and a backend that takes {delay}, "
+            f"{', '.join(parts)}")
+
+
+def waits_for_one(of):
+    if not of.median("share_of_possible") < POSSIBLE_MIN:
+        return ""
+    rate = rounded(of.median("rate_to_last"), 2)
+    return (f"{counted(of[0]['connections'], 'client')} with a slow backend "
+            f"get {rate} replies a second")
+
+
 # ---- silent
 
 
@@ -163,3 +251,8 @@ def silent(at):
     text += [f"{model} answers in some rounds only" for model in models
              if model not in never + always]
     return "Behind a silent client " + "; ".join(text)
+
+
+def stopped_by_one(of):
+    never = of.values("served") == [0]
+    return "one silent client stops it" if never else ""

@@ -29,6 +29,10 @@ FAULTS = {
     "timeouts": "timeouts",
 }
 
+# Cores that other programs used during a run, from which on it is disturbed.
+# Times are counted in ticks of 10 ms: in a short run, less is not seen.
+DISTURBED_CORES = 0.15
+
 # The client's own CPU time, of one core, from which on it sets the limit.
 CLIENT_LIMIT_SHARE = 0.9
 
@@ -75,16 +79,28 @@ class Runs(list):
         """Whether every connection got a reply, in most rounds."""
         return self.median("served") == self.median("connections")
 
+    def disturbed(self):
+        """Those in which other programs took more than nothing."""
+        return Runs(run for run in self
+                    if run["foreign_cores"] > DISTURBED_CORES)
+
     def client_limited(self):
         """Whether the client was busy all the time: the server could have
         done at least what these runs say."""
         return self.median("client_cpu_share") >= CLIENT_LIMIT_SHARE
 
+    def cells(self, wanted=lambda of: True):
+        """How many cells there are, or of them those that are wanted."""
+        found = {}
+        for run in self:
+            found.setdefault(place({**run, "round": 0}), Runs()).append(run)
+        return sum(map(wanted, found.values()))
+
     def rounds(self):
         """How many rounds every figure rests on: those of the cell that has
         fewest."""
-        cells = Counter((run["experiment"], run["model"], run["connections"])
-                        for run in self)
+        cells = Counter((run["experiment"], run["model"], run["connections"],
+                         run["idle"]) for run in self)
         return min(cells.values(), default=0)
 
 
@@ -97,7 +113,25 @@ def read_runs(path):
             raise ValueError(f"{path} is not a list of runs") from problem
     if not runs:
         raise ValueError(f"{path} has no runs")
+    runs = least_disturbed(runs)
+    compare_with_none_silent(runs)
     return runs
+
+
+def place(run):
+    """What is the same in a run and its repetition."""
+    return tuple(run[c] for c in ("experiment", "model", "round",
+                                  "connections", "idle"))
+
+
+def least_disturbed(runs):
+    """Of runs that were repeated only the best attempt."""
+    best = {}
+    for run in runs:
+        other = best.get(place(run))
+        if not other or run["foreign_cores"] < other["foreign_cores"]:
+            best[place(run)] = run
+    return Runs(best.values())
 
 
 def complete(row):
@@ -107,8 +141,38 @@ def complete(row):
     run["cores"] = ratio(run["server_user_s"] + run["server_sys_s"],
                          run.get("server_wall_s", run["duration_s"]))
     run["ctx_switches_per_req"] = ratio(run["ctx_switches"], run["requests"])
+    run.setdefault("foreign_cores", 0.0)
+    run.setdefault("first_process_share", math.nan)
+    run["first_cpu_us_per_req"] = (run["server_cpu_us_per_req"]
+                                   * run["first_process_share"])
     run["server_cpu_ms_per_req"] = run["server_cpu_us_per_req"] / 1000
+    # Clients that wait together are answered together, and a window ends
+    # before or after such a moment. Up to the last reply, nothing is cut off.
+    run["rate_to_last"] = ratio(run.get("replies", 0),
+                                run.get("server_wall_s", 0))
+    run["share_of_possible"] = ratio(
+        run["rate_to_last"] * run.get("delay_ms", 0), 1000 * run["connections"])
     return run
+
+
+def compare_with_none_silent(runs):
+    """Adds to each run what its silent connections cost: the share that is
+    left of the rate, and of the requests that a second of CPU time is enough
+    for, and memory for each. All against the run of the same round that had
+    none."""
+    def cell(run):
+        return run["experiment"], run["model"], run["round"], run["connections"]
+
+    none = {cell(run): run for run in runs if not run["idle"]}
+    nothing = dict.fromkeys(
+        ("req_per_s", "server_cpu_us_per_req", "pss_kib"), math.nan)
+    for run in runs:
+        base = none.get(cell(run), nothing)
+        run["rate_kept"] = ratio(run["req_per_s"], base["req_per_s"])
+        run["work_kept"] = ratio(base["server_cpu_us_per_req"],
+                                 run["server_cpu_us_per_req"])
+        run["kib_per_silent"] = ratio(run["pss_kib"] - base["pss_kib"],
+                                      run["idle"])
 
 
 def ratio(over, under):
@@ -150,10 +214,13 @@ def factor(value):
     return f"{value:.1f}x" if value < 10 else f"{value:.0f}x"
 
 
-def wrapped(text, width):
-    """Lines of at most this width; a unit stays with its number."""
+def wrapped(text, width, indent=0):
+    """Lines of at most this width, all but the first indented a little more
+    if any is; a unit stays with its number."""
     no_break = re.sub(r"(\d) (µs|ms|s)\b", "\\1\u00a0\\2", text)
-    return textwrap.fill(no_break, width).replace("\u00a0", " ")
+    lines = textwrap.fill(no_break, width, initial_indent=" " * indent,
+                          subsequent_indent=" " * (indent and indent + 2))
+    return lines.replace("\u00a0", " ")
 
 
 def counted(number, noun):

@@ -6,23 +6,29 @@ To be used while signals are held back, see interruption.py.
 """
 
 import contextlib
+import csv
 import ctypes
 import os
 import re
+import resource
 import select
 import signal
 import subprocess
 import time
 
+import environment
 from interruption import interruptible, let_through, wait
+from results import ratio
 
 READY_TIMEOUT_S = 10
 STOP_TIMEOUT_S = 10
 CLIENT_TIMEOUT_S = 60  # far more than any run is meant to take
 WARMUP_S = 0.15  # as long as the cores need to wake, however short the run
+MEETING_S = 60e-6  # half of what it takes to fork a process for a client
 GRACE_S = 0.2
 HELLO_S = 0.3  # how long the client waits for a first reply of everybody
 QUICK_SHARE = 0.3  # of the time that a run measures
+DELAYS_MIN = 3  # that a run measures at least
 CLIENT_OK = (0, 1)  # 1: not every client was served, which we want to see
 PR_SET_PDEATHSIG = 1
 
@@ -36,7 +42,18 @@ class StartFailed(RunFailed):
 
 
 def measured_s(run, options):
-    return run["experiment"].seconds * (QUICK_SHARE if options.quick else 1)
+    share = QUICK_SHARE if options.size == "quick" else 1
+    return max(share * run["experiment"].seconds,
+               DELAYS_MIN * run["cell"].delay_ms / 1000)
+
+
+def warmup_s(run):
+    """The client waits about twice as long for a first reply of everybody: by
+    then a server must have met all its silent clients."""
+    cell = run["cell"]
+    if cell.requests or cell.delay_ms:
+        return 0
+    return WARMUP_S + cell.idle * MEETING_S
 
 
 def in_child(core):
@@ -101,11 +118,27 @@ def port_of(server, model):
     return int(match[1])
 
 
-def stop(server, model):
-    """Politely: as part of a run, a server must be able to end by itself."""
+def stop(server, run):
+    """Politely: as part of a run, a server must be able to end by itself. Where
+    every reply is delayed it may have more to answer than anybody can wait
+    for; a second signal spares it that."""
     server.send_signal(signal.SIGTERM)
+    delay_s = run["cell"].delay_ms / 1000
+    if delay_s and wait(server, 2 * delay_s) is None:
+        server.send_signal(signal.SIGTERM)
     if wait(server, STOP_TIMEOUT_S) is None:
-        raise RunFailed(f"{model} did not stop within {STOP_TIMEOUT_S} s")
+        raise RunFailed(
+            f"{run['model']} did not stop within {STOP_TIMEOUT_S} s")
+
+
+def server_command(run, options):
+    """A model may have options of its own behind its name."""
+    program, *more = run["model"].split()
+    command = [options.programs.get(program, options.bin / program),
+               "--port", "0", "--quiet", *more]
+    if run["cell"].delay_ms:
+        command += ["--delay", str(run["cell"].delay_ms)]
+    return command
 
 
 def client_command(run, options, server, port, csv, pinned):
@@ -115,14 +148,15 @@ def client_command(run, options, server, port, csv, pinned):
         options.bin / "fibload", "-c", str(cell.connections),
         "-f", str(cell.n), "--idle", str(cell.idle),
         "-d", milliseconds(1000 * measured_s(run, options)),
-        "--warmup", milliseconds(0 if cell.requests else 1000 * WARMUP_S),
+        "--warmup", milliseconds(1000 * warmup_s(run)),
         "--grace", milliseconds(1000 * GRACE_S), "--interval", "0",
         "--server-pid", str(server.pid), "--csv", str(csv),
     ]
     labels = {
         "experiment": experiment.name, "round": run["round"],
-        "runs_per_round": len(experiment.cells) * len(options.models),
-        "pinned": int(pinned), "model": run["model"],
+        "runs_per_round": len(experiment.runs(options.models)),
+        "pinned": int(pinned), "delay_ms": cell.delay_ms,
+        "model": run["model"],
     }
     for name, value in labels.items():
         command += ["--label", f"{name}={value}"]
@@ -141,16 +175,82 @@ def ask(command, core, log):
         raise RunFailed(f"the client failed with status {status}; see log.txt")
 
 
+# ---- What only we can see
+
+
+def cpu_s_of(pid):
+    """The CPU time of one process with its threads, without its children."""
+    fields = environment.text_of(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    ticks = sum(map(int, fields[11:13]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def cpu_s_of_children():
+    """The CPU time of all processes that we, or those we waited for, have
+    waited for."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+class Watch:
+    """Over one run: CPU time of others, and what of the server's a look at its
+    first process alone would have shown."""
+
+    def __init__(self):
+        self.begin = time.monotonic()
+        self.busy_s = environment.busy_s()
+        self.own_s = time.process_time() + cpu_s_of_children()
+        self.first_s = self.before_stop_s = 0
+
+    def look_at(self, server):
+        """To be called when the client has ended and the server has not."""
+        self.first_s = cpu_s_of(server.pid)
+        self.before_stop_s = cpu_s_of_children()
+
+    def columns(self):
+        """To be called when both have ended."""
+        wall_s = time.monotonic() - self.begin
+        own_s = time.process_time() + cpu_s_of_children() - self.own_s
+        foreign_s = environment.busy_s() - self.busy_s - own_s
+        tree_s = cpu_s_of_children() - self.before_stop_s
+        return {
+            "foreign_cores": f"{max(0, foreign_s) / wall_s:.3f}",
+            "first_process_share": f"{ratio(self.first_s, tree_s):.3f}",
+        }
+
+
+def keep(row, columns, csv_path):
+    """Moves the client's row to the others, with more columns before it."""
+    try:
+        with open(row, newline="", encoding="utf-8") as file:
+            figures, = csv.DictReader(file)
+    except (OSError, ValueError):
+        raise RunFailed("the client left no figures") from None
+    finally:
+        row.unlink(missing_ok=True)
+    run = {**columns, **figures}
+    with open(csv_path, "a", newline="", encoding="utf-8") as file:
+        rows = csv.DictWriter(file, run, lineterminator="\n")
+        if file.tell() == 0:
+            rows.writeheader()
+        rows.writerow(run)
+    return float(run["foreign_cores"])
+
+
 def make_run(run, options, directory, cores):
-    """`cores` are those of server and client, if there are two."""
+    """`cores` are those of server and client, if there are two. Returns how
+    many cores other programs used meanwhile."""
     pinned = run["experiment"].pinned and cores is not None
     server_core, client_core = cores if pinned else (None, None)
-    model = run["model"]
+    model, row = run["model"], directory / ".row.csv"
+    row.unlink(missing_ok=True)
+    watch = Watch()
     with open(directory / "log.txt", "ab") as log, started(
-            [options.bin / model, "--port", "0", "--quiet"], server_core,
-            stdout=subprocess.PIPE, stderr=log) as server:
+            server_command(run, options), server_core, stdout=subprocess.PIPE,
+            stderr=log) as server:
         port = port_of(server, model)
-        command = client_command(run, options, server, port,
-                                 directory / "runs.csv", pinned)
+        command = client_command(run, options, server, port, row, pinned)
         ask(command, client_core, log)
-        stop(server, model)
+        watch.look_at(server)
+        stop(server, run)
+    return keep(row, watch.columns(), directory / "runs.csv")

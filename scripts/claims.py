@@ -1,0 +1,144 @@
+"""Judges what the experiments are there to show.
+
+A claim compares a figure of one cell, or its ratio to that of another cell,
+with a bound. Every round is judged by itself, because whatever disturbs the
+machine disturbs the cells of a round alike; the claim holds if all rounds say
+so, and fails if all say the opposite. Absolute speed is never judged.
+"""
+
+import csv
+import math
+from dataclasses import dataclass
+from statistics import median
+
+from results import counted, ratio, with_range
+
+HOLDS, FAILS, INCONCLUSIVE = "holds", "fails", "inconclusive"
+AT_LEAST, AT_MOST = "at least", "at most"
+
+# One round cannot say how much a figure varies.
+ROUNDS_MIN = 2
+
+
+@dataclass(frozen=True)
+class Claim:
+    model: str
+    says: str  # what the model does; {bound} stands for relation and bound
+    column: str  # of runs.csv, or computed from it
+    relation: str
+    bound: float
+    load: int = None  # that of its experiment, if it is not said
+    than_model: str = None  # compared with this model's column, or ...
+    than_load: int = None  # ... with this load's
+    otherwise: str = ""  # what may be the cause if it fails
+
+    def sentence(self):
+        bound = f"{self.relation} {self.bound:g}" if self.bound else "no"
+        return f"{self.model} {self.says.format(bound=bound)}"
+
+    def is_ratio(self):
+        return self.than_model is not None or self.than_load is not None
+
+    def models(self):
+        """Whose runs it needs."""
+        return {self.model, self.than_model or self.model}
+
+    def agrees(self, value):
+        if self.relation == AT_LEAST:
+            return value >= self.bound
+        return value <= self.bound
+
+
+def each(models, *what, **more):
+    """The same claim about several models."""
+    return tuple(Claim(model, *what, **more) for model in models.split())
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A claim, and what came out of it."""
+
+    experiment: str
+    claim: Claim
+    values: tuple  # one for every round that could be judged
+
+    @property
+    def verdict(self):
+        """Values that are not numbers agree with nothing and refute nothing."""
+        if len(self.values) < ROUNDS_MIN:
+            return INCONCLUSIVE
+        agreeing = [self.claim.agrees(value) for value in self.values]
+        if all(agreeing):
+            return HOLDS
+        numbers = all(value == value for value in self.values)
+        return FAILS if numbers and not any(agreeing) else INCONCLUSIVE
+
+    def spread(self):
+        if not self.values:
+            return None
+        return median(self.values), min(self.values), max(self.values)
+
+    def measured(self):
+        """The median and the range of what was judged, in words."""
+        return with_range(self.spread()) if self.values else "not measured"
+
+    def doubt(self):
+        """What to think of it if it does not hold, in words."""
+        if not self.values:
+            return "no run has the load that it needs"
+        if len(self.values) < ROUNDS_MIN:
+            return f"{counted(len(self.values), 'round')} cannot tell"
+        fails = self.verdict == FAILS
+        what = "every round says the opposite" if fails else "rounds disagree"
+        return f"{what}, perhaps because {self.claim.otherwise}"
+
+
+def coverage(rounds):
+    """The probability that the range over so many rounds covers the true
+    median: it does unless all rounds fell on the same side of it."""
+    return 1 - 2.0 ** (1 - rounds) if rounds else 0.0
+
+
+def figures(runs, claim, model, load, axis):
+    """The claim's column for one cell, by round."""
+    of = runs.where(model=model, **{axis: load})
+    return {run["round"]: run[claim.column] for run in of}
+
+
+def judge(experiment, claim, runs):
+    """Judges one claim of an experiment on its sound runs."""
+    load = experiment.load if claim.load is None else claim.load
+    axis = experiment.axis
+    values = figures(runs, claim, claim.model, load, axis)
+    if claim.is_ratio():
+        than_load = load if claim.than_load is None else claim.than_load
+        base = figures(runs, claim, claim.than_model or claim.model, than_load,
+                       axis)
+        values = {number: ratio(value, base[number])
+                  for number, value in values.items() if number in base}
+    return Judgement(experiment.name, claim, tuple(values.values()))
+
+
+def judgements(shown):
+    """Of experiments with their runs. Claims about models that did not take
+    part at all are left out."""
+    found = []
+    for experiment, runs in shown:
+        present = set(runs.models())
+        found += [judge(experiment, claim, runs)
+                  for claim in experiment.claims if claim.models() <= present]
+    return found
+
+
+def write_claims(path, judged):
+    """claims.csv: a row for every claim."""
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(["experiment", "claim", "verdict", "median", "lowest",
+                       "highest", "relation", "bound", "rounds", "coverage"])
+        for one in judged:
+            rows.writerow([
+                one.experiment, one.claim.sentence(), one.verdict,
+                *(f"{value:.4g}" for value in one.spread() or [math.nan] * 3),
+                one.claim.relation, one.claim.bound, len(one.values),
+                f"{coverage(len(one.values)):.3f}"])

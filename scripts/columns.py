@@ -1,0 +1,87 @@
+"""The columns of the reports' tables: what stands in a cell, made from the runs
+of all its rounds."""
+
+from dataclasses import dataclass
+from typing import Callable
+
+from results import duration, rounded, with_range
+
+
+@dataclass(frozen=True)
+class Column:
+    heading: str
+    text: Callable
+    bar: str = ""  # the column of runs.csv whose bar is an honest picture of it
+
+
+def mark(of):
+    """What a rate must not be read without: ≥, the client was the limit; ~,
+    others used the machine in most rounds."""
+    limited = "≥" if of.client_limited() else ""
+    disturbed = "~" if len(of.disturbed()) > len(of) / 2 else ""
+    return f"{limited}{disturbed} ".lstrip()
+
+
+def rate(of):
+    return mark(of) + with_range(of.spread("req_per_s"))
+
+
+def served(of):
+    _, least, most = of.spread("served")
+    low = "" if least == most else f"{least:,.0f} to "
+    return f"{low}{most:,.0f} of {of[0]['connections']:,.0f}"
+
+
+def latency(column):
+    """Nobody who is never served has one, so those of the others mislead."""
+    return lambda of: duration(of.median(column)) if of.all_served() else "-"
+
+
+def figure(column, text=rounded):
+    return lambda of: text(of.median(column))
+
+
+def figure_with_range(column, text=rounded):
+    return lambda of: with_range(of.spread(column), text)
+
+
+def first_reply(of):
+    """The wait of the one request that was sent in each round."""
+    if 0 not in of.values("served"):
+        return with_range(of.spread("max_us"), duration)
+    if 1 in of.values("served"):
+        return "in some rounds only"
+    return f"none while we watched, {duration(of.spread('oldest_us')[1], 2)}"
+
+
+COLUMNS = {
+    "rate": Column("replies per second", rate, "req_per_s"),
+    "rate_to_last": Column("replies per second",
+                           figure_with_range("rate_to_last"), "rate_to_last"),
+    "served": Column("clients served", served),
+    "cores": Column("cores used",
+                    figure_with_range("cores", "{:.2f}".format)),
+    "cpu_us": Column("CPU time per request, µs",
+                     figure_with_range("server_cpu_us_per_req")),
+    "first_cpu_us": Column("seen in the first process alone, µs",
+                           figure("first_cpu_us_per_req")),
+    "cpu_ms": Column("CPU time per request, ms",
+                     figure_with_range("server_cpu_ms_per_req")),
+    "p50": Column("median latency", latency("p50_us")),
+    "p99": Column("99th percentile", latency("p99_us")),
+    "switches": Column("context switches per request",
+                       figure("ctx_switches_per_req", "{:.2f}".format)),
+    "processes": Column("processes", figure("processes", "{:,.0f}".format)),
+    "threads": Column("threads", figure("threads", "{:,.0f}".format)),
+    "pss": Column("memory (PSS), MiB",
+                  figure("pss_kib", lambda kib: f"{kib / 1024:.1f}")),
+    "client": Column("client busy",
+                     figure("client_cpu_share", "{:.0%}".format)),
+    "kept": Column("of the rate without silent clients",
+                   figure_with_range("rate_kept", "{:.1%}".format)),
+    "kib_per_silent": Column("memory (PSS) per silent client, KiB",
+                             figure_with_range("kib_per_silent")),
+    "possible": Column("of what is possible",
+                       figure("share_of_possible", "{:.1%}".format)),
+    "first_reply": Column("from request to reply", first_reply),
+}

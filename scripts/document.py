@@ -1,0 +1,159 @@
+"""A document as a list of blocks, and two ways to write it down: Markdown, and
+a page of HTML that needs no other file and no network.
+
+Texts may hold **bold**, `code` and [links](target), nothing else.
+"""
+
+import base64
+import html
+import re
+from dataclasses import dataclass
+
+# What may stand in a cell of a table and is shown in a colour of its own.
+COLOURED = ("holds", "fails", "inconclusive")
+
+STYLE = """
+:root { color-scheme: light; }
+body { font: 17px/1.5 system-ui, sans-serif; color: #222; background: #fff;
+       max-width: 66rem; margin: 2rem auto; padding: 0 1.5rem; }
+h1 { font-size: 2rem; margin: 0 0 .5rem; }
+h2 { font-size: 1.5rem; margin: 3rem 0 .5rem; padding-top: 1rem;
+     border-top: 2px solid #ddd; }
+h3 { font-size: 1.1rem; margin: 1.5rem 0 .25rem; }
+img { width: 100%; height: auto; border: 1px solid #ddd; }
+.wide { overflow-x: auto; margin: 1rem 0; }
+table { border-collapse: collapse; font-size: .85rem; width: 100%;
+        font-variant-numeric: tabular-nums; }
+th, td { padding: .3rem .6rem; text-align: right; vertical-align: top;
+         border-bottom: 1px solid #ddd; }
+td.right { white-space: nowrap; }
+small { color: #666; }
+th { border-bottom: 2px solid #888; vertical-align: bottom; }
+.left { text-align: left; }
+.holds { color: #117733; font-weight: bold; }
+.fails { color: #b00000; font-weight: bold; }
+.inconclusive { color: #996600; font-weight: bold; }
+code, pre { font: .9em ui-monospace, monospace; background: #f3f3f3; }
+code { padding: .1em .3em; }
+pre { padding: 1rem; overflow-x: auto; }
+a { color: #0072b2; }
+@media print { h2 { break-before: page; } body { margin: 0; } }
+"""
+
+
+def inline(text):
+    """A text as HTML."""
+    text = html.escape(text, quote=True)
+    text = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", text)
+    text = re.sub(r"`(.+?)`", r"<code>\1</code>", text)
+    return re.sub(r"\[(.+?)\]\((.+?)\)", r'<a href="\2">\1</a>', text)
+
+
+def figure(cell):
+    """A cell as HTML, its range below it."""
+    return re.sub(r"^(\S.*) (\([^()]*\))$", r"\1<br><small>\2</small>",
+                  inline(cell))
+
+
+@dataclass(frozen=True)
+class Heading:
+    level: int
+    text: str
+
+    def markdown(self):
+        return f"{'#' * self.level} {self.text}"
+
+    def html(self, _directory):
+        name = re.sub(r"[^a-z0-9]+", "-", self.text.lower()).strip("-")
+        return (f'<h{self.level} id="{name}">{inline(self.text)}'
+                f"</h{self.level}>")
+
+
+@dataclass(frozen=True)
+class Text:
+    text: str
+
+    def markdown(self):
+        return self.text
+
+    def html(self, _directory):
+        return f"<p>{inline(self.text)}</p>"
+
+
+@dataclass(frozen=True)
+class Items:
+    items: tuple
+
+    def markdown(self):
+        return "\n".join(f"- {item}" for item in self.items)
+
+    def html(self, _directory):
+        items = "".join(f"<li>{inline(item)}</li>\n" for item in self.items)
+        return f"<ul>\n{items}</ul>"
+
+
+@dataclass(frozen=True)
+class Table:
+    header: tuple
+    rows: tuple
+    left: tuple = ()  # headings of columns that hold words, not figures
+
+    def markdown(self):
+        rule = [":--" if name in self.left else "--:" for name in self.header]
+        lines = (self.header, rule, *self.rows)
+        return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+    def html(self, _directory):
+        header = self.row("th", self.header)
+        rows = "\n".join(self.row("td", row) for row in self.rows)
+        return (f'<div class="wide"><table>\n<thead>{header}</thead>\n'
+                f"<tbody>\n{rows}\n</tbody></table></div>")
+
+    def row(self, tag, cells):
+        return "<tr>" + "".join(
+            f'<{tag} class="{self.kind(heading, cell)}">{figure(cell)}</{tag}>'
+            for heading, cell in zip(self.header, cells)) + "</tr>"
+
+    def kind(self, heading, cell):
+        """The class of a cell in the style sheet."""
+        side = "left" if heading in self.left else "right"
+        return f"{side} {cell}" if cell in COLOURED else side
+
+
+@dataclass(frozen=True)
+class Picture:
+    name: str  # of a PNG in the folder of the document
+    text: str  # what it shows, for those who cannot see it
+
+    def markdown(self):
+        return f"![{self.text}]({self.name})"
+
+    def html(self, directory):
+        data = base64.b64encode((directory / self.name).read_bytes()).decode()
+        return (f'<img alt="{html.escape(self.text, quote=True)}" '
+                f'src="data:image/png;base64,{data}">')
+
+
+@dataclass(frozen=True)
+class Code:
+    text: str
+
+    def markdown(self):
+        return f"```\n{self.text}\n```"
+
+    def html(self, _directory):
+        return f"<pre>{html.escape(self.text)}</pre>"
+
+
+def markdown(blocks):
+    return "\n\n".join(block.markdown() for block in blocks) + "\n"
+
+
+def page(title, blocks, directory):
+    """The document as a page; `directory` has its pictures."""
+    body = "\n".join(block.html(directory) for block in blocks)
+    return (f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">'
+            f"\n<title>{html.escape(title)}</title>\n"
+            '<meta name="viewport" content="width=device-width">\n'
+            f"<style>{STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n"
+            "</html>\n")

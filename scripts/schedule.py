@@ -1,0 +1,142 @@
+"""Makes all runs: in which order, how long it takes, which are made again.
+
+In every round each experiment's cells meet each model once, all in random
+order (randomised complete blocks): whatever else the machine does, it does to
+all of them alike, and ratios within a round stay comparable.
+"""
+
+import math
+import os
+import random
+import sys
+import time
+
+from results import DISTURBED_CORES
+from runner import (GRACE_S, HELLO_S, RunFailed, StartFailed, make_run,
+                    measured_s, warmup_s)
+from terminal import say
+
+RUN_OVERHEAD_S = 0.1  # of starting and stopping both programs, about
+REPEATS_SHARE = 0.1  # of all runs, at most, are made again
+
+
+def plan(experiments, options):
+    """All runs of all rounds, every round in an order of its own."""
+    order = random.Random(options.seed)
+    runs = []
+    for number in range(1, options.rounds + 1):
+        block = [
+            {"round": number, "experiment": experiment, "cell": cell,
+             "model": model}
+            for experiment in experiments
+            for cell, model in experiment.runs(options.models)
+        ]
+        order.shuffle(block)
+        runs += block
+    return runs
+
+
+def expected_s(run, options):
+    """About how long a run takes: only used to say how much time is left."""
+    cell = run["cell"]
+    starving = (run["model"] in ("blocking", "coroutine --trap")
+                and cell.connections + cell.idle > 1)
+    if cell.requests and not starving:
+        return RUN_OVERHEAD_S
+    return (measured_s(run, options) + RUN_OVERHEAD_S
+            + warmup_s(run)
+            + (HELLO_S + GRACE_S if starving else 0))
+
+
+class Progress:
+    """A line that says how far we are: rewritten on a terminal, one per round
+    elsewhere."""
+
+    def __init__(self, runs, options):
+        self.expected = [expected_s(run, options) for run in runs]
+        self.begin = time.monotonic()
+        self.round = 0
+
+    def show(self, number, run):
+        spent = time.monotonic() - self.begin
+        done = sum(self.expected[:number])
+        pace = spent / done if done > 2 else 1
+        left = round(sum(self.expected[number:]) * pace)
+        text = (f"round {run['round']}, run {number + 1} of "
+                f"{len(self.expected)}, {left // 60}:{left % 60:02} left")
+        if sys.stdout.isatty():
+            what = (f"{run['experiment'].name} {run['model']} "
+                    f"{run['cell'].connections}")
+            print(f"\r\033[K{text}  {what}", end="", flush=True)
+        elif run["round"] != self.round:
+            print(text, flush=True)
+        self.round = run["round"]
+
+    def clear(self):
+        if sys.stdout.isatty():
+            print("\r\033[K", end="", flush=True)
+
+
+class Repeats:
+    """Which runs to make again, because others used the machine meanwhile:
+    once each, at the end of their round, and not more than a share of all."""
+
+    def __init__(self, planned):
+        self.left = math.ceil(REPEATS_SHARE * planned)
+        self.waiting = []
+
+    def consider(self, run, foreign_cores):
+        again = foreign_cores > DISTURBED_CORES and "again" not in run
+        if again and self.left > 0:
+            self.left -= 1
+            self.waiting.append({**run, "again": True})
+
+    def due(self, next_run):
+        """Those of the round that ends before the next run."""
+        if self.waiting and (next_run is None or
+                             next_run["round"] > self.waiting[0]["round"]):
+            due, self.waiting = self.waiting, []
+            return due
+        return []
+
+
+def with_repeats(runs, repeats):
+    """Every run with its number, and between rounds those made again."""
+    for number, run in enumerate(runs):
+        for other in repeats.due(run):
+            yield number, other
+        yield number, run
+    for other in repeats.due(None):
+        yield len(runs) - 1, other
+
+
+def make_runs(runs, options, directory, problems):
+    """Makes all runs, and adds to `problems` what went wrong, each once. A
+    model that does not start is not tried again in its experiment: others may
+    ask less of it."""
+    available = sorted(os.sched_getaffinity(0))
+    cores = (available[0], available[-1]) if len(available) > 1 else None
+    progress = Progress(runs, options)
+    repeats = Repeats(0 if options.size == "quick" else len(runs))
+    broken = set()
+    for number, run in with_repeats(runs, repeats):
+        part = (run["experiment"].name, run["model"])
+        if part in broken:
+            continue
+        progress.show(number, run)
+        try:
+            foreign_cores = make_run(run, options, directory, cores)
+            repeats.consider(run, foreign_cores)
+        except RunFailed as failure:
+            if isinstance(failure, StartFailed):
+                broken.add(part)
+            progress.clear()
+            note(problems, f"{run['experiment'].name}, {run['model']}, "
+                 f"{run['cell'].connections} clients: {failure}.")
+    progress.clear()
+
+
+def note(problems, text):
+    if text not in problems:
+        problems.append(text)
+        say(f"bench: {text}")

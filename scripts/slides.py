@@ -1,0 +1,286 @@
+"""What the pictures are made of: the frame of a slide, bars, and lines over the
+load. Needs matplotlib.
+
+Every picture is a slide: the finding is its title, the models have the same
+colours everywhere, and the rounds' lowest and highest value stand beside each
+median. Nobody who was never served gets a latency.
+"""
+
+import math
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
+
+from experiments import finding
+from results import counted, rounded, wrapped
+
+# From the palettes of Okabe and Ito, and of Tol: far apart in hue and in
+# lightness, for colour-blind eyes and for projectors.
+COLOURS = {
+    "blocking": "#888888",
+    "fork": "#882255",
+    "thread": "#E69F00",
+    "nonblocking": "#117733",
+    "coroutine": "#0072B2",
+    "coroutine --trap": "#56B4E9",
+}
+OTHER_COLOUR = "#222222"
+WARNING_COLOUR = "#B00000"
+MARKERS = {"blocking": "s", "fork": "^", "thread": "v", "nonblocking": "D",
+           "coroutine": "o", "coroutine --trap": "X"}
+OTHER_MARKER = "P"
+
+SLIDE_INCHES = (12.8, 7.2)
+TITLE_COLUMNS = 88  # characters that fit beside each other
+NOTE_COLUMNS = 140
+
+plt.rcParams.update({
+    "figure.dpi": 120,
+    "font.size": 14,
+    "axes.titlesize": 15,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.alpha": 0.3,
+})
+
+
+def colour(model):
+    return COLOURS.get(model, OTHER_COLOUR)
+
+
+def short(value, _=None):
+    """200000 as 200k."""
+    return f"{value / 1000:g}k" if value >= 1000 else f"{value:g}"
+
+
+# ---- The frame of every picture
+
+
+def slide(experiment, runs):
+    """A figure with the finding on top, the question and the notes below."""
+    figure = plt.figure(figsize=SLIDE_INCHES)
+    title = wrapped(finding(experiment, runs), TITLE_COLUMNS)
+    figure.text(0.02, 0.975, title, fontsize=17, fontweight="bold", va="top")
+    rows = title.count("\n") + 1
+    figure.text(0.02, 0.965 - 0.047 * rows, experiment.question, fontsize=15,
+                color="#444444", va="top")
+    figure.subplots_adjust(left=0.09, right=0.97, bottom=0.19,
+                           top=0.855 - 0.047 * rows)
+    return figure
+
+
+def note(figure, runs, *sentences):
+    """What one must know to read the picture, at its foot."""
+    text = wrapped(" ".join([*sentences, placement(runs)]), NOTE_COLUMNS)
+    figure.text(0.02, 0.02, text, fontsize=12, color="#444444", va="bottom",
+                linespacing=1.3)
+
+
+def placement(runs):
+    """Where the programs ran. Runs that do not say it get no sentence."""
+    pinned = {run.get("pinned") for run in runs}
+    return {
+        (1.0,): "Server on one core, client on another.",
+        (0.0,): "Server and client may use all cores.",
+    }.get(tuple(pinned), "")
+
+
+def spread(runs):
+    rounds = runs.rounds()
+    if rounds < 2:
+        return "A single round: nobody knows how much this varies."
+    return f"Medians of {rounds} rounds, with the lowest and the highest."
+
+
+# ---- Bars
+
+
+def bar_places(runs):
+    """(y, model, clients) of each bar, from the top, with a gap between
+    models."""
+    y = 0
+    for model in runs.models():
+        for clients in runs.where(model=model).values("connections"):
+            yield y, model, clients
+            y -= 1
+        y -= 0.8
+
+
+def label_bars(axes, runs):
+    places = list(bar_places(runs))
+    axes.set_yticks([y for y, _, _ in places])
+    axes.set_yticklabels([counted(clients, "client")
+                          for _, _, clients in places], fontsize=12)
+    axes.tick_params(axis="y", length=0)
+    for model in runs.models():
+        middle = [y for y, other, _ in places if other == model]
+        axes.annotate(
+            model, (0, sum(middle) / len(middle)), xytext=(-72, 0),
+            xycoords=("axes fraction", "data"), textcoords="offset points",
+            ha="right", va="center", color=colour(model), fontweight="bold")
+
+
+def bars(axes, runs, column, scale, whole_only):
+    """A horizontal bar per model and load. With `whole_only`, words instead of
+    a bar where some clients were never served: the bar would be short."""
+    for y, model, clients in bar_places(runs):
+        of = runs.where(model=model, connections=clients)
+        if whole_only and not of.all_served():
+            words(axes, y, served_only(of) + ", the others never")
+        else:
+            bar(axes, y, colour(model), of.all_served(),
+                [value / scale for value in of.spread(column)])
+    axes.grid(axis="y", visible=False)
+    axes.margins(x=0.15, y=0.02)
+    axes.set_xlim(left=0)
+
+
+def served_only(of):
+    return f"{of.median('served'):,.0f} of {of[0]['connections']:,.0f} served"
+
+
+def words(axes, y, text):
+    axes.annotate(text, (0, y), xytext=(6, 0), textcoords="offset points",
+                  va="center", color=WARNING_COLOUR, fontsize=12)
+
+
+def bar(axes, y, shade, whole, spread):
+    middle, low, high = spread
+    axes.barh(y, middle, 0.85, edgecolor=shade, linewidth=1.2,
+              color=shade if whole else "white",
+              hatch=None if whole else "///",
+              xerr=[[middle - low], [high - middle]],
+              error_kw={"elinewidth": 1.2, "capsize": 3, "ecolor": "#222222"})
+    axes.annotate(rounded(middle), (high, y), xytext=(6, 0),
+                  textcoords="offset points", va="center", fontsize=12)
+
+
+def model_bars(axes, runs, column):
+    """A bar per model, which stands beside it."""
+    models = runs.models()
+    for y, model in enumerate(reversed(models)):
+        of = runs.where(model=model)
+        if of.all_served():
+            bar(axes, y, colour(model), True, of.spread(column))
+        else:
+            words(axes, y, served_only(of))
+    axes.set_yticks(range(len(models)), reversed(models), fontweight="bold")
+    for label, model in zip(axes.get_yticklabels(), reversed(models)):
+        label.set_color(colour(model))
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="y", visible=False)
+    axes.margins(x=0.2)
+    axes.set_xlim(left=0)
+    axes.set_ylim(-0.6, len(models) - 0.4)
+
+
+# ---- Lines over the load
+
+
+def points(experiment, runs):
+    """The runs of each cell, under its load."""
+    for load in runs.values(experiment.axis):
+        of = runs.where(**{experiment.axis: load})
+        if of:
+            yield load, of
+
+
+def explained(experiment, runs):
+    """What the marks of these points mean, if there are such points."""
+    cells = [of for model in runs.models()
+             for _, of in points(experiment, runs.where(model=model))]
+    if any(of.client_limited() for of in cells):
+        yield ("Hollow: the client is at its limit, the server could do at "
+               "least this much.")
+    if not all(of.all_served() for of in cells):
+        yield "Cross: not all clients are served."
+
+
+def load_axis(axes, experiment, runs, what):
+    """Logarithmic, with a tick for each load; none at all stands one step
+    before the first."""
+    loads = runs.values(experiment.axis)
+    first = next((load for load in loads if load > 0), 1)
+    axes.set_xscale("symlog", linthresh=first, linscale=0.5)
+    axes.set_xlim(0.8 * loads[0] or -0.15 * first, 1.25 * loads[-1])
+    axes.set_xticks(loads)
+    axes.xaxis.set_major_formatter(FuncFormatter(short))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xlabel(what)
+
+
+def log_axis(axes, values):
+    """A logarithmic axis as long as its values need, with round numbers."""
+    low = min(value for value in values if value > 0) / 1.25
+    high = 1.25 * max(values)
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    ticks = [step * 10.0 ** power for power in range(first, last + 1)
+             for step in (1, 2, 3, 5)]
+    axes.set_yscale("log")
+    axes.set_yticks([tick for tick in ticks if low <= tick <= high])
+    axes.set_ylim(low, high)
+    axes.yaxis.set_major_formatter(FuncFormatter(short))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def lines(axes, experiment, runs, column, hollow=lambda of: False):
+    """One line per model over the load, in a band from the lowest to the
+    highest value. `hollow` tells which points are less than they could be."""
+    ends = []
+    for model in runs.models():
+        cells = list(points(experiment, runs.where(model=model)))
+        x = [load for load, _ in cells]
+        middle, low, high = zip(*(of.spread(column) for _, of in cells))
+        middle = [max(value, axes.get_ylim()[0]) for value in middle]
+        axes.fill_between(x, low, high, color=colour(model), alpha=0.18,
+                          linewidth=0)
+        axes.plot(x, middle, color=colour(model), linewidth=2)
+        for at, value, (_, of) in zip(x, middle, cells):
+            mark(axes, at, value, model, of, hollow(of))
+        ends.append((middle[-1], x[-1], model, end_label(model, cells[-1][1])))
+    label_ends(axes, ends)
+
+
+def mark(axes, x, y, model, of, hollow):
+    """A cross where not all were served."""
+    style = MARKERS.get(model, OTHER_MARKER) if of.all_served() else "x"
+    axes.plot(x, y, style, color=colour(model), markersize=9,
+              markerfacecolor="white" if hollow else colour(model),
+              markeredgewidth=2)
+
+
+def end_label(model, of):
+    """A line's name, with a warning if it needs one."""
+    if of.all_served():
+        return model
+    return f"{model}:\nserves {of.median('served'):,.0f} only"
+
+
+def label_ends(axes, ends):
+    """Names at the right ends of lines, moved apart where they would touch."""
+    axes.figure.canvas.draw()
+    for x in {x for _, x, *_ in ends}:
+        label_column(axes, [end for end in ends if end[1] == x])
+
+
+def label_column(axes, ends):
+    """Names below each other: from the top down, and no further than the axes
+    reach."""
+    line = 17 * axes.figure.dpi / 72
+    bottom, top = axes.transAxes.transform([(0, 0), (0, 1)])[:, 1]
+    left = sum(line * (text.count("\n") + 1) for *_, text in ends)
+    for value, x, model, text in sorted(ends, reverse=True):
+        right, y = axes.transData.transform((x, value))
+        height = line * (text.count("\n") + 1)
+        y = max(min(y, top - height / 2), bottom + left - height / 2)
+        top, left = y - height / 2, left - height
+        axes.annotate(
+            text, (x, value), xytext=(right + line, y),
+            textcoords="figure pixels", va="center", color=colour(model),
+            fontsize=13, fontweight="bold", annotation_clip=False)

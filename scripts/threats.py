@@ -1,0 +1,74 @@
+"""What limits the conclusions from a run, in sentences written from what was
+measured: each function returns one, or nothing if its threat is not there."""
+
+from calibration import drifted
+from environment import is_virtual
+from results import DISTURBED_CORES, counted, duration
+
+
+def loopback(_runs, _calibrations):
+    return ("Client and server share one machine, and no packet is lost or far "
+            "away: the figures say what a request costs, not how fast it would "
+            "be over a network.")
+
+
+def waking(_runs, calibrations):
+    wake_us = calibrations[0]["wake-up"]
+    if wake_us != wake_us:
+        return ("There is one core: nothing ran in parallel, and client and "
+                "server took it from each other.")
+    return (f"To wake a sleeping core takes {duration(wake_us, 2)} here: where "
+            "one client waits for one reply, the latency is mostly two of "
+            "these, whatever the model.")
+
+
+def virtual(_runs, _calibrations):
+    if is_virtual():
+        return ("This is a virtual machine: its host may take a core away, and "
+                "waking one takes longer than on bare metal.")
+    return ""
+
+
+def client(runs, _calibrations):
+    limited = runs.cells(lambda of: of.client_limited())
+    if not limited:
+        return ""
+    return (f"In {counted(limited, 'cell')} of {runs.cells()} the client was "
+            "busy 90 % of the time or more: these rates (≥) are the "
+            "client's, so compare CPU time instead.")
+
+
+def others(runs, _calibrations):
+    number = len(runs.disturbed())
+    if not number:
+        return ""
+    return (f"In {counted(number, 'run')} of {len(runs)} other programs used "
+            f"more than {DISTURBED_CORES} cores; runs like these are repeated "
+            "once, as far as the time allows, and the better attempt counts. "
+            "Cells in which most rounds are disturbed are marked (~).")
+
+
+def rounds(runs, _calibrations):
+    number = runs.rounds()
+    if number >= 6:
+        return ""
+    return (f"{counted(number, 'round')} are too few to trust a verdict: "
+            "six cover the median with 97 %.")
+
+
+def drift(_runs, calibrations):
+    before, *after = calibrations
+    names = drifted(before, after[0]) if after else []
+    if not names:
+        return ""
+    return (f"The machine changed meanwhile ({', '.join(names)}): compare "
+            "within rounds only, as the claims do.")
+
+
+THREATS = (loopback, waking, virtual, client, others, rounds, drift)
+
+
+def threats(runs, calibrations):
+    """`calibrations` are those before and after the runs, or the former."""
+    found = (threat(runs, calibrations) for threat in THREATS)
+    return tuple(filter(None, found))
