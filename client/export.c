@@ -170,6 +170,7 @@ static void add_verdict(struct table *t, const struct options *opt,
     add(t, "silence_us", 2, us((uint64_t)r->silence_ns));
     add(t, "others_cores", 3, r->others_cores);
     add(t, "delay_share", 4, r->delay_share);
+    add(t, "in_flight", 3, result_in_flight(r));
     add(t, "marked", 0, verdict_of(opt, r).verdict);
 }
 

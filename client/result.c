@@ -151,6 +151,12 @@ double result_own_share(const struct result *r)
     return 1 - (double)arrival_ns / (double)all_ns;
 }
 
+double result_in_flight(const struct result *r)
+{
+    const struct histogram *service = r->open_loop ? &r->service : &r->latency;
+    return result_rate(r) * histogram_mean(service) / CLOCK_NS_PER_S;
+}
+
 double result_server_cpu_us(const struct result *r)
 {
     return r->replies > 0 ? r->server.cpu_s * 1e6 / (double)r->replies : 0;

@@ -129,6 +129,10 @@ double result_stage_rate(const struct result *r, enum stage stage);
 // host, 0..1. 0 if the kernel did not stamp most replies.
 double result_own_share(const struct result *r);
 
+// How many requests were under way on average, by Little's law: a closed loop
+// keeps one on each connection, unless the client itself is the limit.
+double result_in_flight(const struct result *r);
+
 // CPU time of the server for each reply, in microseconds. 0 if unknown.
 double result_server_cpu_us(const struct result *r);
 

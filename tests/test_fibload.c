@@ -274,7 +274,7 @@ struct outcome {
     char header[TEXT_SIZE], row[TEXT_SIZE];
 };
 
-enum { ARGUMENTS_MAX = 32 };
+enum { ARGUMENTS_MAX = 48 };
 
 // Set for the runs that are about them.
 static rlim_t descriptors_max = RLIM_INFINITY;
@@ -427,6 +427,8 @@ static void test_latency(void)
     // usleep() never returns early, and late only by what the machine adds.
     struct outcome o = RUN(slow, "-n", "30", "-c", "1");
     ok(column(&o, "p50_us") >= 20000 * 0.99, "a reply after 20 ms takes 20 ms");
+    ok(column(&o, "in_flight") > 0.9 && column(&o, "in_flight") < 1.1,
+       "one request is under way on one connection");
     o = RUN(stall_once, "-n", "100", "-c", "1");
     ok(column(&o, "max_us") >= 300000 && column(&o, "p50_us") < 300000,
        "one of 300 ms is the longest");
@@ -690,6 +692,19 @@ static void test_verdict(void)
        "a connection that hears nothing for 300 ms is noticed");
     ok(column(&o, "others_cores") >= 0 && column(&o, "delay_share") >= 0,
        "so is what others do");
+}
+
+static void test_all_together(void)
+{
+    struct outcome o =
+        RUN(right, "-R", "500", "-d", "600ms", "-c", "4", "--churn",
+            "--arrivals", "poisson", "--think", "2", "--idle", "5", "--hogs",
+            "1", "--hog-fib", "20", "--spin", "--timeline", "/dev/null",
+            "--hist", "/dev/null", "--json", "/dev/null", "--each");
+    ok(o.status == 0 && column(&o, "hog_requests") > 0 &&
+           column(&o, "connects") > 0 && column(&o, "requests") > 0 &&
+           column(&o, "idle_connected") == 5,
+       "nearly all options at once");
 }
 
 // ---- Files beside the summary
@@ -981,6 +996,7 @@ int main(int argc, char **argv)
     test_open_loop();
     test_overload();
     test_hogs();
+    test_all_together();
     test_own_share();
     test_verdict();
     test_timeline();
