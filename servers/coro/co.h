@@ -13,10 +13,12 @@
 //     co_group.c    several coroutines that succeed or fail together
 //     co_offload.c  a blocking function, run by another thread
 //
-// and below them co_stack.c and co_pages.c (where stacks come from),
-// co_overflow.c (who ran over the end of one) and co_switch.h (the exchange of
-// one stack for another, per architecture). A coroutine belongs to the thread
-// that created it; each thread may have some, and a scheduler, of its own.
+// and below them co_timers.c (whose wait ends when), co_stack.c and co_pages.c
+// (where stacks come from), co_overflow.c (who ran over the end of one) and
+// co_switch.h (the exchange of one stack for another, per architecture).
+//
+// A coroutine belongs to the thread that created it; each thread may have some,
+// and a scheduler, of its own.
 //
 // Functions returning an int or ssize_t give -1 and set errno on failure.
 

@@ -9,23 +9,18 @@
 #include <limits.h>
 #include <sched.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "co.h"
 #include "co_internal.h"
+#include "co_timers.h"
 
 enum {
     NS_PER_MS = 1000000,
     NS_PER_S = 1000000000,
     TURN_NS = NS_PER_MS,  // and CO_BUDGET: how long a turn may last
-};
-
-struct timer {
-    int64_t due_ns;
-    struct co *waiter;
 };
 
 struct loop {
@@ -37,8 +32,7 @@ struct loop {
     struct co_queue paused;  // those that gave up the rest of their turn
     int budget;              // calls left in this turn
     int64_t busy_since_ns;   // when the third call of this turn was made
-    struct timer *timers;    // a heap: timers[1] is due first
-    size_t timer_count, timers_size;
+    struct timers timers;    // one for each coroutine, at most
 
     // How other threads reach this one.
     struct co *_Atomic async;  // those they woke, the last one first
@@ -131,69 +125,7 @@ static void wake_async(void)
         co_wake(first);
 }
 
-// ---- Timers
-//
-// A binary heap (Williams, CACM 7(6), 1964). Each coroutine knows the place of
-// its timer, so that one which is no longer needed can be taken out.
-
-static void place(struct timer t, size_t at)
-{
-    loop.timers[at] = t;
-    t.waiter->timer = at;
-}
-
-static void sift_up(struct timer t, size_t at)
-{
-    for (; at > 1 && loop.timers[at / 2].due_ns > t.due_ns; at /= 2)
-        place(loop.timers[at / 2], at);
-    place(t, at);
-}
-
-static void sift_down(struct timer t, size_t at)
-{
-    for (size_t child; (child = 2 * at) <= loop.timer_count; at = child) {
-        if (child < loop.timer_count &&
-            loop.timers[child + 1].due_ns < loop.timers[child].due_ns)
-            child++;
-        if (loop.timers[child].due_ns >= t.due_ns)
-            break;
-        place(loop.timers[child], at);
-    }
-    place(t, at);
-}
-
-// Makes room for `count` timers, so that setting one cannot fail.
-static bool reserve_timers(size_t count)
-{
-    if (count < loop.timers_size)  // timers[0] is not used.
-        return true;
-    size_t size = 2 * count + 64;
-    struct timer *timers = realloc(loop.timers, size * sizeof *timers);
-    if (timers == NULL)
-        return false;
-    loop.timers = timers;
-    loop.timers_size = size;
-    return true;
-}
-
-static void set_timer(struct co *c, int64_t due_ns)
-{
-    sift_up((struct timer){due_ns, c}, ++loop.timer_count);
-}
-
-static void clear_timer(struct co *c)
-{
-    size_t at = c->timer;
-    struct timer last = loop.timers[loop.timer_count--];
-
-    c->timer = 0;
-    if (last.waiter == c)
-        return;
-    if (at > 1 && loop.timers[at / 2].due_ns > last.due_ns)
-        sift_up(last, at);
-    else
-        sift_down(last, at);
-}
+// ---- Ends of waits
 
 // Ends a wait with an error, unless what it waits for came first.
 static void interrupt(struct co *c, int reason)
@@ -208,12 +140,13 @@ static void interrupt(struct co *c, int reason)
 
 static void wake_due(void)
 {
-    if (loop.timer_count == 0)
+    struct timers *timers = &loop.timers;
+    if (timers->count == 0)
         return;
     int64_t now = now_ns();
-    while (loop.timer_count > 0 && loop.timers[1].due_ns <= now) {
-        struct co *c = loop.timers[1].waiter;
-        clear_timer(c);
+    while (timers->count > 0 && timers_next_ns(timers) <= now) {
+        struct co *c = timers->heap[1].waiter;
+        timers_clear(timers, c);
         interrupt(c, ETIMEDOUT);
     }
 }
@@ -223,9 +156,9 @@ static int idle_ms(void)
 {
     if (loop.ready_count > 0 || loop.paused.first != NULL)
         return 0;
-    if (loop.timer_count == 0)
+    if (loop.timers.count == 0)
         return -1;
-    int64_t left_ns = loop.timers[1].due_ns - now_ns();
+    int64_t left_ns = timers_next_ns(&loop.timers) - now_ns();
     if (left_ns <= 0)
         return 0;
     // Rounded up, or we would come back too early and ask again and again.
@@ -249,8 +182,9 @@ struct co *co_start(void (*fn)(void *arg), void *arg)
 {
     // One timer for each: a coroutine that another one resumed may wait too,
     // but then the other cannot.
-    struct co *c =
-        reserve_timers(loop.alive_count + 1) ? co_new(task_main, arg) : NULL;
+    if (timers_reserve(&loop.timers, loop.alive_count + 1) != 0)
+        return NULL;
+    struct co *c = co_new(task_main, arg);
     if (c == NULL)
         return NULL;
     c->task = fn;
@@ -307,9 +241,7 @@ static void close_loop(void)
     atomic_store(&loop.async_event, -1);
     while (atomic_load(&loop.async_wakers) > 0)
         sched_yield();
-    free(loop.timers);
-    loop.timers = NULL;
-    loop.timers_size = 0;
+    timers_free(&loop.timers);
     co_close_events();
 }
 
@@ -382,12 +314,12 @@ int co_park_for(int timeout_ms)
     self->wait_errno = self->cancelled ? ECANCELED : 0;
     if (!self->cancelled) {
         if (due_ns > 0)
-            set_timer(self, due_ns);
+            timers_set(&loop.timers, self, due_ns);
         self->interruptible = true;
         co_park_firmly();
         self->interruptible = false;
         if (self->timer != 0)
-            clear_timer(self);
+            timers_clear(&loop.timers, self);
     }
     if (self->wait_errno == 0)
         return 0;

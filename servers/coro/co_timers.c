@@ -1,0 +1,70 @@
+// co_timers.c - when which coroutine is to be woken.
+
+#include "co_timers.h"
+
+#include <stdlib.h>
+
+static void place(struct timers *timers, struct timer t, size_t at)
+{
+    timers->heap[at] = t;
+    t.waiter->timer = at;
+}
+
+static void sift_up(struct timers *timers, struct timer t, size_t at)
+{
+    for (; at > 1 && timers->heap[at / 2].due_ns > t.due_ns; at /= 2)
+        place(timers, timers->heap[at / 2], at);
+    place(timers, t, at);
+}
+
+static void sift_down(struct timers *timers, struct timer t, size_t at)
+{
+    const struct timer *heap = timers->heap;
+    for (size_t child; (child = 2 * at) <= timers->count; at = child) {
+        if (child < timers->count &&
+            heap[child + 1].due_ns < heap[child].due_ns)
+            child++;
+        if (heap[child].due_ns >= t.due_ns)
+            break;
+        place(timers, heap[child], at);
+    }
+    place(timers, t, at);
+}
+
+int timers_reserve(struct timers *timers, size_t count)
+{
+    if (count < timers->size)
+        return 0;
+    size_t size = 2 * count + 64;
+    struct timer *heap = realloc(timers->heap, size * sizeof *heap);
+    if (heap == NULL)
+        return -1;
+    timers->heap = heap;
+    timers->size = size;
+    return 0;
+}
+
+void timers_set(struct timers *timers, struct co *c, int64_t due_ns)
+{
+    sift_up(timers, (struct timer){due_ns, c}, ++timers->count);
+}
+
+void timers_clear(struct timers *timers, struct co *c)
+{
+    size_t at = c->timer;
+    struct timer last = timers->heap[timers->count--];
+
+    c->timer = 0;
+    if (last.waiter == c)
+        return;
+    if (at > 1 && timers->heap[at / 2].due_ns > last.due_ns)
+        sift_up(timers, last, at);
+    else
+        sift_down(timers, last, at);
+}
+
+void timers_free(struct timers *timers)
+{
+    free(timers->heap);
+    *timers = (struct timers){0};
+}
