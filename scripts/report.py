@@ -66,9 +66,11 @@ def missing(runs, plan):
 def tally(judged):
     """How many claims hold, fail, or neither."""
     verdicts = Counter(one.verdict for one in judged)
-    return listed(f"{verdicts[verdict]} {words}" for verdict, words in (
-        (HOLDS, "hold"), (FAILS, "fail"), (INCONCLUSIVE, "are inconclusive"))
-        if verdicts[verdict])
+    return listed(f"{verdicts[verdict]} {one if verdicts[verdict] == 1 else many}"
+                  for verdict, one, many in (
+                      (HOLDS, "holds", "hold"), (FAILS, "fails", "fail"),
+                      (INCONCLUSIVE, "is inconclusive", "are inconclusive"))
+                  if verdicts[verdict])
 
 
 def claims_blocks(judged):

@@ -118,17 +118,16 @@ def port_of(server, model):
     return int(match[1])
 
 
-def stop(server, run):
+def stop(server, model, delay_s=0):
     """Politely: as part of a run, a server must be able to end by itself. Where
     every reply is delayed it may have more to answer than anybody can wait
     for; a second signal spares it that."""
     server.send_signal(signal.SIGTERM)
-    delay_s = run["cell"].delay_ms / 1000
     if delay_s and wait(server, 2 * delay_s) is None:
         server.send_signal(signal.SIGTERM)
     if wait(server, STOP_TIMEOUT_S) is None:
         raise RunFailed(
-            f"{run['model']} did not stop within {STOP_TIMEOUT_S} s")
+            f"{model} did not stop within {STOP_TIMEOUT_S} s")
 
 
 def server_command(run, options):
@@ -252,5 +251,5 @@ def make_run(run, options, directory, cores):
         command = client_command(run, options, server, port, row, pinned)
         ask(command, client_core, log)
         watch.look_at(server)
-        stop(server, run)
+        stop(server, run["model"], run["cell"].delay_ms / 1000)
     return keep(row, watch.columns(), directory / "runs.csv")

@@ -1,8 +1,8 @@
 // co_timers.h - when which coroutine is to be woken.
 //
-// A binary heap (Williams, CACM 7(6), 1964): setting a timer, taking one out and
-// finding the next that is due cost little more with 100,000 of them than with
-// ten. Each coroutine has one timer at most, and knows its place in the heap, so
+// A binary heap (Williams, CACM 7(6), 1964): to set a timer, to take one out
+// and to find the next one due costs little more with 100,000 of them than with
+// ten. Each coroutine has one timer at most and knows its place in the heap, so
 // that one which is no longer needed can be taken out.
 
 #ifndef CO_TIMERS_H
