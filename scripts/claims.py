@@ -14,6 +14,7 @@ from statistics import median
 from results import counted, ratio, with_range
 
 HOLDS, FAILS, INCONCLUSIVE = "holds", "fails", "inconclusive"
+NOT_MEASURED = "not measured"  # A small bench leaves out some loads.
 AT_LEAST, AT_MOST = "at least", "at most"
 
 # One round cannot say how much a figure varies.
@@ -65,6 +66,8 @@ class Judgement:
     @property
     def verdict(self):
         """Values that are not numbers agree with nothing and refute nothing."""
+        if not self.values:
+            return NOT_MEASURED
         if len(self.values) < ROUNDS_MIN:
             return INCONCLUSIVE
         agreeing = [self.claim.agrees(value) for value in self.values]
@@ -80,7 +83,7 @@ class Judgement:
 
     def measured(self):
         """The median and the range of what was judged, in words."""
-        return with_range(self.spread()) if self.values else "not measured"
+        return with_range(self.spread()) if self.values else "-"
 
     def doubt(self):
         """What to think of it if it does not hold, in words."""

@@ -165,8 +165,10 @@ def idle(at):
     parts = [f"{model} keeps {percent(share)} of its rate"
              for model, share in kept.items() if model not in well]
     if well:
+        shares = [kept[model] for model in well]
+        all_of_it = min(shares) >= 1  # Noise may make it more.
         parts.append(f"{named(well, at.models(), parts)} {verb(well, 'keep')} "
-                     f"{at_least(kept[model] for model in well)}")
+                     f"{'all of it' if all_of_it else at_least(shares)}")
     return f"Beside {load} {', '.join(parts)}; {memory(at)}"
 
 

@@ -4,7 +4,8 @@ one page, then every experiment, then what must be known to trust it."""
 import json
 from collections import Counter
 
-from claims import FAILS, HOLDS, INCONCLUSIVE, coverage, judgements
+from claims import (
+    FAILS, HOLDS, INCONCLUSIVE, NOT_MEASURED, coverage, judgements)
 from columns import COLUMNS
 from document import (Code, Heading, Items, Picture, Table, Text, markdown,
                       page)
@@ -69,7 +70,8 @@ def tally(judged):
     return listed(f"{verdicts[verdict]} {one if verdicts[verdict] == 1 else many}"
                   for verdict, one, many in (
                       (HOLDS, "holds", "hold"), (FAILS, "fails", "fail"),
-                      (INCONCLUSIVE, "is inconclusive", "are inconclusive"))
+                      (INCONCLUSIVE, "is inconclusive", "are inconclusive"),
+                      (NOT_MEASURED, "was not measured", "were not measured"))
                   if verdicts[verdict])
 
 

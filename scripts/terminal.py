@@ -1,10 +1,10 @@
 """The summary on the terminal: for each experiment its finding, bars for those
 who have no pictures, and its claims."""
 
-from claims import HOLDS, judgements
+from claims import HOLDS, NOT_MEASURED, judgements
 from columns import COLUMNS, mark, served
 from experiments import deciding, finding, finished, load_named
-from results import rounded, wrapped
+from results import counted, rounded, wrapped
 
 BAR_WIDTH = 22
 NAME_WIDTH = 16
@@ -41,10 +41,14 @@ def summary_lines(column, at):
 def print_claims(judged):
     """A paragraph per claim; the verdict comes first, so that it is seen."""
     print()
-    for one in judged:
+    measured = [one for one in judged if one.verdict != NOT_MEASURED]
+    for one in measured:
         verdict = one.verdict if one.verdict == HOLDS else one.verdict.upper()
         why = "" if one.verdict == HOLDS else f"; {one.doubt()}"
         say(f"{verdict}: {one.claim.sentence()} ({one.measured()}){why}.", 2)
+    if len(measured) < len(judged):
+        claims = counted(len(judged) - len(measured), "claim")
+        say(f"not measured: {claims}, as no run has the load needed.", 2)
 
 
 def print_summary(runs):

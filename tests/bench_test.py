@@ -37,8 +37,8 @@ import summary  # noqa: E402
 import terminal  # noqa: E402
 import threats  # noqa: E402
 from claims import (  # noqa: E402
-    AT_LEAST, AT_MOST, FAILS, HOLDS, INCONCLUSIVE, Claim, coverage, judge,
-    judgements, write_claims)
+    AT_LEAST, AT_MOST, FAILS, HOLDS, INCONCLUSIVE, NOT_MEASURED, Claim,
+    coverage, judge, judgements, write_claims)
 from columns import COLUMNS  # noqa: E402
 from experiments import (  # noqa: E402
     EXPERIMENTS, deciding, finding, finished, fitting, furthest,
@@ -275,6 +275,11 @@ class Idle(unittest.TestCase):
         self.assertIn("nothing can be compared",
                       findings.idle(Runs([row("fork", 10)])))
 
+    def test_nobody_keeps_more_than_all(self):
+        runs = Runs(rounds("thread", 10, rate_kept=(1.0, 1.2),
+                           idle=(100, 100), kib_per_silent=(8.0, 8.2)))
+        self.assertIn("thread keeps all of it;", findings.idle(runs))
+
 
 class Wait(unittest.TestCase):
     def test_names_who_lets_all_wait_at_once(self):
@@ -358,7 +363,8 @@ class Claims(unittest.TestCase):
         self.assertEqual(judged.values, (0.5, 0.5))
         judged = self.judge(replace(self.CHEAPER, load=10), fork=(2.0, 4.0))
         self.assertEqual(judged.values, ())
-        self.assertEqual(judged.measured(), "not measured")
+        self.assertEqual(judged.verdict, NOT_MEASURED)
+        self.assertEqual(report.tally([judged]), "1 was not measured")
 
     def test_what_is_no_number_neither_agrees_nor_refutes(self):
         judged = self.judge(thread=(1.0, 9.0), fork=(0.0, 0.0))
@@ -398,7 +404,7 @@ class Claims(unittest.TestCase):
             found = list(csv.DictReader(io.StringIO(file.read().decode())))
         self.assertEqual(
             [(row["verdict"], row["median"], row["coverage"]) for row in found],
-            [("holds", "0.375", "0.500"), ("inconclusive", "nan", "0.000")])
+            [("holds", "0.375", "0.500"), ("not measured", "nan", "0.000")])
 
 
 class Documents(unittest.TestCase):
