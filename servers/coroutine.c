@@ -75,6 +75,7 @@ static void client_coroutine(void *arg)
 {
     int client = (int)(intptr_t)arg;
 
+    co_set_name("client");
     serve_client(client);
     co_hang_up(client);
     co_sem_post(&slots);

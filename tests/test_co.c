@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "../servers/coro/co.h"
+#include "pair.h"
 #include "tap.h"
 
 #ifdef SANITIZED
@@ -353,20 +354,6 @@ static void test_semaphore(void)
 }
 
 // ---- Descriptors
-
-static int ends[2];
-
-static void make_pair(void)
-{
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) != 0)
-        ok(false, "socketpair: %s", strerror(errno));
-}
-
-static void close_pair(void)
-{
-    co_close(ends[0]);
-    co_close(ends[1]);
-}
 
 enum { BIG = 1 << 20 };
 

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "../servers/coro/co.h"
+#include "pair.h"
 #include "tap.h"
 
 enum { GUARD_INSTALL = 102, LONG_MS = 60000 };
@@ -102,21 +103,8 @@ static void test_delegation(void)
 
 // ---- Cancellation and deadlines
 
-static int ends[2];
 static struct co *victim;
 static struct co_sem sem;
-
-static void make_pair(void)
-{
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) != 0)
-        ok(false, "socketpair: %s", strerror(errno));
-}
-
-static void close_pair(void)
-{
-    co_close(ends[0]);
-    co_close(ends[1]);
-}
 
 static int receive(void)
 {
