@@ -126,6 +126,11 @@ $(BIN)/hold: $(call object,bench/hold.c)
 scale: all $(BIN)/hold  ## Hold many connections at once: N=100000
 	@scripts/scale --bin "$(BIN)" $(N)
 
+# ---- The course
+
+html:  ## Make the tutorial and the annotated source: build/html/index.html
+	@scripts/pages.py build/html
+
 print-compiler:
 	@echo $(CC) $(CFLAGS)
 
@@ -193,5 +198,5 @@ clean:  ## Remove what was built
 	rm -rf build bin
 
 .PHONY: all examples setup bench bench-coro bench-client plot compare doctor \
-        scale print-compiler tests test lint format help clean
+        scale html print-compiler tests test lint format help clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,7 +1,7 @@
 """A document as a list of blocks, and two ways to write it down: Markdown, and
 a page of HTML that needs no other file and no network.
 
-Texts may hold **bold**, `code` and [links](target), nothing else.
+Texts may hold **bold**, *italic*, `code` and [links](target), nothing else.
 """
 
 import base64
@@ -43,10 +43,18 @@ a { color: #0072b2; }
 
 def inline(text):
     """A text as HTML."""
-    text = html.escape(text, quote=True)
+    code = []  # What stands in it is not looked at.
+
+    def put_aside(match):
+        code.append(match[1])
+        return f"\0{len(code) - 1}\0"
+
+    text = re.sub(r"`(.+?)`", put_aside, html.escape(text, quote=True))
     text = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", text)
-    text = re.sub(r"`(.+?)`", r"<code>\1</code>", text)
-    return re.sub(r"\[(.+?)\]\((.+?)\)", r'<a href="\2">\1</a>', text)
+    text = re.sub(r"\*(\S|\S.*?\S)\*", r"<em>\1</em>", text)
+    text = re.sub(r"\[(.+?)\]\((.+?)\)", r'<a href="\2">\1</a>', text)
+    return re.sub("\0(\\d+)\0",
+                  lambda match: f"<code>{code[int(match[1])]}</code>", text)
 
 
 def figure(cell):
@@ -64,7 +72,7 @@ class Heading:
         return f"{'#' * self.level} {self.text}"
 
     def html(self, _directory):
-        name = re.sub(r"[^a-z0-9]+", "-", self.text.lower()).strip("-")
+        name = re.sub(r"\W+", "-", self.text.lower()).strip("-")
         return (f'<h{self.level} id="{name}">{inline(self.text)}'
                 f"</h{self.level}>")
 

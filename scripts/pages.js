@@ -1,0 +1,59 @@
+// The keys of the course's pages. Without this script everything can be read.
+
+"use strict";
+
+const root = document.documentElement;
+root.classList.toggle("dark", matchMedia("(prefers-color-scheme: dark)").matches);
+
+// Goes to the place after (1) or before (-1) the one we are at.
+function step(direction) {
+    const places = [...document.querySelectorAll(
+        ".lesson, .change, .text h2, .text details")];
+    const top = (place) => place.getBoundingClientRect().top;
+    const here = document.activeElement;
+    let at = places.indexOf(here);
+    if (at < 0)
+        at = direction > 0
+            ? places.findIndex((place) => top(place) > 80) - 1
+            : places.findIndex((place) => top(place) > 0);
+    const place = places[at + direction];
+    if (!place)
+        return;
+    place.tabIndex = -1;
+    place.focus({preventScroll: true});
+    place.scrollIntoView({block: place.matches(".lesson, .change")
+        ? "center" : "start"});
+}
+
+function unfold() {
+    const all = [...document.querySelectorAll("details")];
+    const open = all.some((one) => !one.open);
+    for (const one of all)
+        one.open = open;
+}
+
+function follow(selector) {
+    document.querySelector(selector)?.click();
+}
+
+const keys = {
+    j: () => step(1),
+    k: () => step(-1),
+    n: () => follow("a[rel=next]"),
+    p: () => follow("a[rel=prev]"),
+    i: () => follow("#index-page"),
+    t: () => follow("#tutorial-page"),
+    o: unfold,
+    d: () => root.classList.toggle("dark"),
+};
+
+addEventListener("keydown", (event) => {
+    if (!event.ctrlKey && !event.altKey && !event.metaKey)
+        keys[event.key]?.();
+});
+
+// What is folded away belongs on paper.
+addEventListener("beforeprint", () => {
+    for (const one of document.querySelectorAll("details"))
+        one.open = true;
+});
