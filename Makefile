@@ -131,6 +131,14 @@ scale: all $(BIN)/hold  ## Hold many connections at once: N=100000
 html:  ## Make the tutorial and the annotated source: build/html/index.html
 	@scripts/pages.py build/html
 
+# The objects that a server is linked with, but for its own.
+parts    = $(COMMON) $(if $(filter coroutine,$(1)), \
+             $(CORO) $(call object,$(wildcard servers/common/co_*.c)))
+
+skeleton: all  ## Begin a server of your own: MODEL=thread
+	@scripts/skeleton.py "$(MODEL)" "build/skeleton/$(MODEL)" \
+	    $(call parts,$(MODEL))
+
 print-compiler:
 	@echo $(CC) $(CFLAGS)
 
@@ -198,5 +206,5 @@ clean:  ## Remove what was built
 	rm -rf build bin
 
 .PHONY: all examples setup bench bench-coro bench-client plot compare doctor \
-        scale html print-compiler tests test lint format help clean
+        scale html skeleton print-compiler tests test lint format help clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
