@@ -139,6 +139,10 @@ skeleton: all  ## Begin a server of your own: MODEL=thread
 	@scripts/skeleton.py "$(MODEL)" "build/skeleton/$(MODEL)" \
 	    $(call parts,$(MODEL))
 
+grade: $(BIN)/fibload $(BUILD)/tests/conversation/run  ## Grade SERVER=./mine
+	@scripts/grade.py "$(SERVER)" $(if $(MODEL),--model "$(MODEL)") \
+	    --bin "$(BIN)" --conversation $(BUILD)/tests/conversation/run
+
 print-compiler:
 	@echo $(CC) $(CFLAGS)
 
@@ -206,5 +210,6 @@ clean:  ## Remove what was built
 	rm -rf build bin
 
 .PHONY: all examples setup bench bench-coro bench-client plot compare doctor \
-        scale html skeleton print-compiler tests test lint format help clean
+        scale html skeleton grade \
+        print-compiler tests test lint format help clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -2,7 +2,8 @@
 //
 //     build/plain/tests/conversation/run bin/fork "bin/coroutine --loops 2" ...
 //
-// ONLY='hostile stopping' in the environment picks parts of it.
+// ONLY='hostile stopping' in the environment picks parts of it; MODEL=thread
+// says what a server is that has another name.
 
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +33,9 @@ int main(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
         const char *slash = strrchr(argv[i], '/');
-        const char *model = slash != NULL ? slash + 1 : argv[i];
+        const char *model = getenv("MODEL");
+        if (model == NULL)
+            model = slash != NULL ? slash + 1 : argv[i];
         const struct subject subject = {
             .path = argv[i],
             .model = model,

@@ -60,6 +60,7 @@ static void become(struct server *s, const char *path, char **arguments,
     if (limits != NULL)
         apply(limits);
     fexecve(program, arguments, environ);
+    execv(path, arguments);  // A script: its interpreter needs the path.
     _exit(127);
 }
 

@@ -1,0 +1,170 @@
+"""What it means when a check of the conversation fails, for somebody who has
+written a server and has not read the check.
+
+A pattern is searched in the name of the check; the first that is found counts.
+"""
+
+import re
+
+EXPLANATIONS = (
+    # What any part may say
+    (r"^it starts", "It did not say that it is ready: within 30 s it must "
+     "print a line on standard output that ends in its port, \"name: listening "
+     "on 127.0.0.1:43211\", and flush it. `--port 0` lets the kernel choose."),
+    (r"it stops cleanly", "On SIGTERM it must finish, print \"name: stopped "
+     "after N connections, N requests, N errors\", leave standard error empty "
+     "(--quiet) and exit with status 0."),
+
+    # protocol
+    (r"^values|^the first three", "The reply to \"30\\n\" is \"fib: 832040\\n\" "
+     "and fib(1) and fib(2) are 1. Is every reply sent at once, and whole?"),
+    (r"^blanks, CRLF", "A number may have blanks around it, zeros before it "
+     "and \\r before the \\n."),
+    (r"^each bad line", "Whatever is no number from 1 to --max-n gets one line "
+     "that begins with \"error: \", and the connection stays open for the next "
+     "request."),
+    (r"^a byte at a time", "One recv() may return half a request, or a byte. "
+     "Keep what has come until there is a whole line, and answer a last line "
+     "without \\n when the client has finished. See bytes-are-not-lines."),
+    (r"pipelined requests, in order", "Several requests may come in one "
+     "piece. Each gets its reply, in order, and none may be forgotten in the "
+     "buffer while the server waits in recv() for more."),
+    (r"^a line of 8 MB", "A line longer than 100 bytes is skipped to its end "
+     "and gets one error; the next line is a request again."),
+    (r"^and takes no memory|its memory stays as it was", "Its memory grew "
+     "with what the client sent: anybody can fill it. Keep a buffer of one "
+     "size, and stop reading from a client that does not read its replies."),
+    (r"^no last newline", "It did not take what was sent."),
+    (r"^after a half-close", "A client may end its sending side and wait: all "
+     "replies still come, also that to a last line without \\n, and then the "
+     "server closes. Does another process or thread hold the connection "
+     "open? See two-closes in servers/fork.c."),
+    (r"^nothing asked, nothing said", "A client that ends without a request "
+     "gets no reply; the server closes its side, too."),
+    (r"clients at once$", "A thousand clients connect before the first is "
+     "answered. All must be, each on its connection: is the backlog of "
+     "listen() large enough, and is none lost when accept() is slow?"),
+    (r"^--framing recv|^and takes two requests", "With --framing recv what one "
+     "recv() returns is one request, without a newline."),
+    (r"^--max-n", "--max-n N is the largest n that is answered; above it comes "
+     "an error."),
+
+    # hostile
+    (r"reset the connection|resets it during", "A client that resets its "
+     "connection ends its own conversation and nobody else's: recv() and "
+     "send() fail with ECONNRESET or EPIPE, and SIGPIPE must not kill the "
+     "server (MSG_NOSIGNAL)."),
+    (r"^beside a silent client", "One silent client stops the service: nobody "
+     "looks after the others. See one-waits-all-wait."),
+    (r"^behind a silent client|^until the first leaves", "A blocking server "
+     "serves one client after the other: the second waits until the first "
+     "leaves, and is then served."),
+    (r"never reads, the server stops reading", "It goes on reading from a "
+     "client that takes no replies, so the replies pile up. Send before you "
+     "read on."),
+    (r"^and others are served meanwhile", "While one client takes no replies, "
+     "the others must be served: a send() that waits must not stop all."),
+    (r"when it reads at last", "Requests that were taken must all be answered, "
+     "also to a slow reader: send() may take only a part, send the rest "
+     "later. See partial-writes."),
+    (r"^and then the next is served", "After a slow client the next one is "
+     "served."),
+    (r"never reads, and vanishes", "A client that leaves without reading must "
+     "not hold up the server, nor end it."),
+    (r"send garbage", "Any bytes may come, NUL among them. None may end the "
+     "server."),
+
+    # limits
+    (r"while full, it does not spin", "When accept(), fork() or the like "
+     "fails because a table is full, it tries again at once, for ever. Wait a "
+     "little (100 ms) between two attempts: see out-of-descriptors."),
+    (r"clients are served in the end", "When a table is full, clients wait in "
+     "the kernel's queue; none may be disconnected, and each is served when "
+     "there is room."),
+    (r"lives on until told", "A full table (descriptors, processes, memory) "
+     "is no reason to die."),
+    (r"at most one log line a second", "It logs the same trouble for every "
+     "client: say it at most once a second."),
+    (r"^--max-clients 5|^until one leaves|^nobody is disconnected",
+     "With --max-clients 5 five are served, a sixth waits in the kernel's "
+     "queue until one leaves, and nobody is disconnected."),
+    (r"connections, one after the other", "It did not serve many short "
+     "connections one after the other. Is something used up by each?"),
+    (r"^leave no descriptor|descriptor is left", "After its clients have left "
+     "it has more descriptors open than before: a close() is missing."),
+    (r"^and no process, alive or dead", "Processes are left of clients that "
+     "are gone. Dead ones stay in the table until waitpid() asks for them: see "
+     "zombies."),
+    (r"^and no thread", "Threads are left of clients that are gone: do they "
+     "end, and are they detached or joined?"),
+    (r"^and no memory", "Its memory grows with every connection: something is "
+     "not freed."),
+
+    # waiting
+    (r"wait for their backends together", "With --delay each request waits for "
+     "a backend. 60 clients must do that together, and wait one after the "
+     "other: a sleep holds up everybody. See deadline-instead-of-sleep and "
+     "blocking-trap."),
+    (r"backends one after the other", "This model waits for one backend at a "
+     "time; it waited for several, or a reply was missing."),
+    (r"it takes no CPU", "While nobody talks it uses the processor: somewhere "
+     "it asks again and again instead of waiting."),
+    (r"takes what it gets of a core", "A server of this model asks all clients "
+     "in turn and never waits, so it is busy even when nobody talks. This one "
+     "waits somewhere, or gave no answer."),
+
+    # stopping
+    (r"request in progress is answered|waits for its backend is answered|"
+     r"waits for what is in progress", "A request that has arrived before "
+     "SIGTERM or SIGINT is answered before the server ends, also one that is "
+     "being computed or waits for its backend."),
+    (r"exit status 0 and a summary", "After a signal it exits with status 0 "
+     "and prints a last line with the right counts: \"name: stopped after 1 "
+     "connections, 1 requests, 0 errors\"."),
+    (r"requests that had arrived", "All requests that had arrived before the "
+     "signal are answered, also those still in the socket's buffer: read what "
+     "is there (FIONREAD says how much), then close."),
+    (r"^half a request is not", "A line that was not whole when the signal "
+     "came gets no reply."),
+    (r"last line that the client had ended", "When the client has ended its "
+     "side, a last line without \\n is a request, also while the server "
+     "stops."),
+    (r"ask on and read slowly|it ends well", "A server that is stopping takes "
+     "no more requests, sends what it owes and ends, however slowly its "
+     "clients read."),
+    (r"replies arrive|replies it counted arrive|and all are right",
+     "Replies that it counted did not arrive. close() with unread input resets "
+     "the connection and drops what was sent: see close-can-lose."),
+    (r"nobody new is let in", "Once told to stop, it lets nobody in: close or "
+     "shut down the listener first."),
+    (r"^silent clients do not delay", "When it stops, it must not wait for "
+     "clients who say nothing: end their recv() with shutdown(). A flag alone "
+     "is not seen by who sleeps: see stop-without-a-race."),
+    (r"does not delay it for ever", "A client that goes on asking, or never "
+     "reads, must not keep a stopping server alive: take what had arrived, "
+     "give up on who takes nothing for a second."),
+    (r"^a second signal ends it|^and all its processes", "A second SIGTERM "
+     "ends the server at once, with all its processes: restore the default "
+     "action after the first."),
+    (r"^SIGKILL ends it|no child lives on", "However the server dies, its "
+     "children die with it: see orphans (PR_SET_PDEATHSIG)."),
+    (r"^a taken port", "If the port is taken it prints one line that names the "
+     "port on standard error and exits with status 1."),
+    (r"started again on the same port", "After a stop the port must be free at "
+     "once: set SO_REUSEADDR on the listener."),
+
+    # command_line
+    (r"bad command lines", "A bad option exits with status 2 and one line on "
+     "standard error that names the option."),
+    (r"^--help", "--help prints all options on standard output and exits with "
+     "status 0."),
+)
+
+
+def explained(check):
+    """What it means that this check failed, in a sentence or two."""
+    for pattern, meaning in EXPLANATIONS:
+        if re.search(pattern, check):
+            return meaning
+    return ("Read what this check does in tests/conversation, where its name "
+            "stands.")
