@@ -131,6 +131,9 @@ scale: all $(BIN)/hold  ## Hold many connections at once: N=100000
 html:  ## Make the tutorial and the annotated source: build/html/index.html
 	@scripts/pages.py build/html
 
+predict:  ## Say what the bench will measure, before it does: ANSWERS=file
+	@scripts/predict.py $(if $(ANSWERS),--answers "$(ANSWERS)")
+
 # The objects that a server is linked with, but for its own.
 parts    = $(COMMON) $(if $(filter coroutine,$(1)), \
              $(CORO) $(call object,$(wildcard servers/common/co_*.c)))
@@ -210,6 +213,6 @@ clean:  ## Remove what was built
 	rm -rf build bin
 
 .PHONY: all examples setup bench bench-coro bench-client plot compare doctor \
-        scale html skeleton grade \
-        print-compiler tests test lint format help clean
+        scale html predict skeleton \
+        grade print-compiler tests test lint format help clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -10,6 +10,7 @@ from columns import COLUMNS
 from document import (Code, Heading, Items, Picture, Table, Text, markdown,
                       page)
 from experiments import AXES, EXPERIMENTS, finding, finished
+from predict import section as predictions
 from results import counted, faults, in_order, listed
 from summary import summary
 from terminal import NOTHING_FINISHED
@@ -185,6 +186,7 @@ def contents(directory, runs, about):
              "[end](#the-machine)."),
         *([Heading(3, "Warnings"), Items(tuple(warnings))] if warnings else []),
         *what_came_out(runs),
+        *predictions(directory, runs),
         *how_to_read(runs.sound()),
         *sections(directory, runs),
         Heading(2, "Threats to validity"),
