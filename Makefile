@@ -146,6 +146,9 @@ grade: $(BIN)/fibload $(BUILD)/tests/conversation/run  ## Grade SERVER=./mine
 	@scripts/grade.py "$(SERVER)" $(if $(MODEL),--model "$(MODEL)") \
 	    --bin "$(BIN)" --conversation $(BUILD)/tests/conversation/run
 
+class:  ## Set the runs of many students on one page: DIR=collected
+	@scripts/classroom.py "$(or $(DIR),collected)"
+
 print-compiler:
 	@echo $(CC) $(CFLAGS)
 
@@ -213,6 +216,6 @@ clean:  ## Remove what was built
 	rm -rf build bin
 
 .PHONY: all examples setup bench bench-coro bench-client plot compare doctor \
-        scale html predict skeleton \
-        grade print-compiler tests test lint format help clean
+        scale html predict skeleton grade class \
+        print-compiler tests test lint format help clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

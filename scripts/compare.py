@@ -28,6 +28,7 @@ COMPARED = {
 
 def aligned(rows):
     """Lines with the columns below each other."""
+    rows = list(rows)
     widths = [max(map(len, column)) for column in zip(*rows)]
     return ["  " + "  ".join(f"{cell:{width}}" for cell, width
                              in zip(row, widths)).rstrip() for row in rows]
