@@ -57,7 +57,7 @@ class Listing:
 def doubt(text):
     """What in this text is not of our Markdown, or nothing."""
     bare = re.sub(r"`[^`]+`", "", text)
-    bare = re.sub(r"\[[^]]+\]\([^) ]+\)", "", bare)
+    bare = re.sub(r"(?<!!)\[[^]]+\]\([^) ]+\)", "", bare)
     bare = re.sub(r"\*\*\S(.*?\S)?\*\*|\*\S(.*?\S)?\*", "", bare)
     found = re.search(r"`|\]\(|!\[|\]\[|\*\S|<[a-z/!]|&\w+;|\\|^[>=]|^ {4}",
                       bare)
@@ -108,6 +108,8 @@ class Reader:
         words, begin = [first], self.number - 1
         while self.line() and not ITEM.match(self.line()) and not re.match(
                 r"```|#+ |\||</?details|!\[", self.line()):
+            if re.match(r"=+$|-+$|>|    ", self.line()):
+                self.fail(f"'{self.line()}' is not in our Markdown")
             words.append(self.line().strip())
             self.number += 1
         return self.text(words, begin)
