@@ -29,7 +29,7 @@ from experiments import EXPERIMENTS, Cell
 from explanations import explained
 from interruption import held_back
 from results import (
-    DISTURBED_CORES, MODELS, ROOT, Runs, counted, read_runs)
+    DISTURBED_CORES, ROOT, Runs, counted, read_runs)
 from schedule import make_runs, plan
 from terminal import say
 
@@ -188,6 +188,8 @@ EXPECTATIONS = (
         "connection for each request, or search a long list?", in_peace=True),
 )
 
+KNOWN = sorted({model for one in EXPECTATIONS for model in one.models})
+
 CELLS = {
     "silent": (Cell(1, idle=1, requests=1),),
     "wait": (Cell(100, delay_ms=100),),
@@ -318,7 +320,7 @@ def parse_arguments():
     parser = argparse.ArgumentParser(
         prog="grade", usage=__doc__.split("\n\n")[1].strip())
     parser.add_argument("server", type=pathlib.Path)
-    parser.add_argument("--model", choices=(*MODELS, ANY), default=None)
+    parser.add_argument("--model", choices=KNOWN)
     parser.add_argument("--bin", type=pathlib.Path, default=ROOT / "bin")
     parser.add_argument("--conversation", type=pathlib.Path, default=ROOT /
                         "build" / "plain" / "tests" / "conversation" / "run")
@@ -327,7 +329,7 @@ def parse_arguments():
         path.resolve() for path in (options.server, options.bin,
                                     options.conversation))
     name = options.server.name
-    options.model = options.model or (name if name in MODELS else ANY)
+    options.model = options.model or (name if name in KNOWN else ANY)
     for program in (options.server, options.bin / "fibload",
                     options.conversation):
         if not os.access(program, os.X_OK) or program.is_dir():

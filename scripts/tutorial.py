@@ -223,6 +223,7 @@ def made():
 def missing(command):
     """What a command names and is not there."""
     targets, programs = made()
+    command = re.sub(r'"[^"]*"', '""', command)
     for words in re.findall(r"(?:^|[;&|] *|\$ )make((?: +[^\s;&|#]+)*)", command):
         for word in words.split():
             if re.fullmatch(r"[a-z-]+", word) and word[0] != "-" and (
