@@ -20,17 +20,20 @@ Comments, which no reader sees, say what must agree with what:
     thread's memory for a silent client" median -->3.8
     <!-- figure servers/blocking.c lines -->82
 
-Every `make target`, program and file that a command names must exist.
+Every `make target`, program and file that a command names must exist, and so must
+what a link leads to. A translation (TUTORIAL.zh-CN.md) has the lessons and the
+commands of its original.
 """
 
 import csv
 import functools
+import os
 import re
 import shlex
 import sys
 from dataclasses import dataclass, field
 
-from lessons import lines_of, quoted
+from lessons import ENDINGS, lines_of, quotable, quoted
 from results import MODELS, ROOT, duration, ratio, read_runs, rounded
 
 MARKER = re.compile(r"<!-- (.*?) -->\s*$")
@@ -242,11 +245,55 @@ def stale_commands(text):
             yield number, f"there is no {what}"
 
 
+# ---- Links
+
+
+def links(text):
+    """The targets of the links in a text, and where each stands."""
+    outside = re.sub(r"^```.*?^```$|`[^`\n]+`",
+                     lambda match: "\n" * match[0].count("\n"), text,
+                     flags=re.M | re.S)
+    for match in re.finditer(r"\]\(([^) ]+)\)", outside):
+        yield line_number(outside, match.start()), match[1]
+
+
+def stale_links(text, folder):
+    """Links to files and lessons that are not there."""
+    for number, target in links(text):
+        path, _, name = target.partition("#")
+        if not path or "://" in target:
+            continue
+        there = ROOT / folder / path
+        if not there.exists() or name and there.suffix in ENDINGS and (
+                name not in quotable(there.read_text("utf-8").split("\n"))):
+            yield number, f"there is no {target}"
+
+
+def lessons_named(text):
+    return {target for _, target in links(text) if "#" in target}
+
+
+def untranslated(text, original):
+    """What a translation lacks, or has and the original has not: links to
+    lessons, and commands."""
+    for target in sorted(lessons_named(text) ^ lessons_named(original)):
+        yield 1, f"only one of original and translation has {target}"
+    commands, wanted = ([block.text() for block in blocks(one)
+                         if block.language in COMMANDS]
+                        for one in (text, original))
+    for command in wanted:
+        if command not in commands:
+            yield 1, f"does not have these commands: {command!r}"
+
+
 # ---- All of it
 
 
-def problems(text):
+def problems(text, path="README.md"):
     """Pairs of the number of a line and what is wrong with it."""
+    yield from stale_links(text, os.path.dirname(path))
+    if re.fullmatch(r"TUTORIAL\..+\.md", path):
+        yield from untranslated(text, (ROOT / "TUTORIAL.md").read_text("utf-8"))
     yield from ((block.begin, what) for block, what in stale_quotations(text))
     yield from stale_figures(text)
     yield from stale_commands(text)
@@ -268,7 +315,7 @@ def main(arguments):
         text = (ROOT / path).read_text("utf-8")
         if arguments == ["--update"]:
             text = update(path, text)
-        for number, what in problems(text):
+        for number, what in problems(text, path):
             print(f"{path}:{number}: {what}")
             stale = True
     return stale

@@ -294,10 +294,27 @@ class Texts(unittest.TestCase):
                                        "bin/nobody | tests/run\n```"),
                          ["there is no make nonsense", "there is no bin/nobody"])
 
+    def test_links(self):
+        self.assertEqual(self.problems(
+            "[a](servers/fork.c#zombies) [b](#here) [c](https://a.b/c)"), [])
+        self.assertEqual(self.problems("`[a](b)` [a](servers/fork.c#ghosts)"),
+                         ["there is no servers/fork.c#ghosts"])
+        self.assertEqual([*tutorial.stale_links("\n[a](lab.md)", "course")], [])
+        self.assertEqual([*tutorial.stale_links("\n[a](lab.md)", "")],
+                         [(2, "there is no lab.md")])
+
+    def test_translations(self):
+        original = "[a](x.c#one)\n```sh\nmake\n```\n[b](x.c#two)"
+        self.assertEqual([*tutorial.untranslated(original, original)], [])
+        lacking = [what for _, what in tutorial.untranslated(
+            "[a](x.c#one)", original)]
+        self.assertEqual(len(lacking), 2)
+        self.assertIn("x.c#two", lacking[0])
+
     def test_our_texts(self):
         for path in tutorial.texts():
             text = (ROOT / path).read_text("utf-8")
-            self.assertEqual([*tutorial.problems(text)], [], path)
+            self.assertEqual([*tutorial.problems(text, path)], [], path)
 
 
 class Skeletons(unittest.TestCase):
