@@ -77,10 +77,10 @@ def table(lines, stop=False):
             f"</colgroup>\n{body}\n</table>")
 
 
-def contained(a, begin, end):
-    """The functions that lie whole between these lines."""
-    return [f"{name}()" for name, first, _, last in functions(a)
-            if begin <= first and last <= end]
+def begun(a, begin, end):
+    """The functions that begin between these lines."""
+    return [f"{name}()" for name, first, _, _ in functions(a)
+            if begin <= first < end]
 
 
 def unchanged(a, b, block, first, last):
@@ -92,7 +92,7 @@ def unchanged(a, b, block, first, last):
     if len(middle) < FOLDED_MIN:
         return [table(lines)]
     begin, end = block[1] + top, block[2] - bottom
-    names = contained(a, begin, end)
+    names = begun(a, begin, end)
     said = counted(len(middle), "line") + " the same" + (
         f": {listed(names)}" if names else "")
     folded = (f"<details><summary>{said}</summary>\n{table(middle)}\n"
