@@ -140,6 +140,9 @@ EXPLANATIONS = (
     (r"^silent clients do not delay", "When it stops, it must not wait for "
      "clients who say nothing: end their recv() with shutdown(). A flag alone "
      "is not seen by who sleeps: see stop-without-a-race."),
+    (r"that is full can be stopped", "With --max-clients reached it waits for "
+     "room and not in accept(): that wait must end, too, when the signal "
+     "comes."),
     (r"does not delay it for ever", "A client that goes on asking, or never "
      "reads, must not keep a stopping server alive: take what had arrived, "
      "give up on who takes nothing for a second."),

@@ -124,8 +124,9 @@ clean:
 
 README = """# Write {model}.c
 
-`{model}.c` is the server of that name without what makes it so. {given}These are
-for you to write:
+`{model}.c` is the server of that name without what makes it so.{given}
+
+These functions are for you to write. The comments in them say what to think of.
 
 {tasks}
 
@@ -138,8 +139,8 @@ called. Each step is something to run:
 What the functions you call promise is said in {root}/servers/common/*.h{more}.
 """
 
-TWINS = ("The functions that serve\none client are there: they are the same in "
-         "most models. ")
+TWINS = """ The functions
+that serve one client are there: they are the same in most models."""
 
 
 # ---- What is taken out
