@@ -184,6 +184,22 @@ static void check_silent(const struct subject *subject)
         peer_close(&peers[i]);
 }
 
+// It waits for a client to leave then, and not for a new one.
+static void check_full(const struct subject *subject)
+{
+    const char *arguments[] = {"--max-clients", "2", "--quiet", NULL};
+    struct peer peers[3];
+    struct server s;
+    if (!server_start(&s, subject->path, arguments, NULL))
+        return;
+    for (int i = 0; i < 3; i++)
+        peer_connect(&peers[i], s.port);
+    sleep_ms(ARRIVE_MS);
+    ok(server_end(&s, SIGTERM) == 0, "a server that is full can be stopped");
+    for (int i = 0; i < 3; i++)
+        peer_close(&peers[i]);
+}
+
 // Sends requests and reads replies, both as fast as they go, until the end.
 _Noreturn static void keep_talking(struct peer *p, bool read_replies)
 {
@@ -299,6 +315,7 @@ void test_stopping(const struct subject *subject)
     check_last_line(subject);
     check_nothing_lost(subject);
     check_silent(subject);
+    check_full(subject);
     check_talkative(subject, true);
     check_talkative(subject, false);
     check_second_signal(subject);
