@@ -128,6 +128,8 @@ scale: all $(BIN)/hold  ## Hold many connections at once: N=100000
 
 # ---- The course
 
+.PHONY: html predict skeleton grade class
+
 html:  ## Make the tutorial and the annotated source: build/html/index.html
 	@scripts/pages.py build/html
 
@@ -216,6 +218,5 @@ clean:  ## Remove what was built
 	rm -rf build bin
 
 .PHONY: all examples setup bench bench-coro bench-client plot compare doctor \
-        scale html predict skeleton grade class \
-        print-compiler tests test lint format help clean
+        scale print-compiler tests test lint format help clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
