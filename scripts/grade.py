@@ -28,6 +28,7 @@ from claims import AT_LEAST, AT_MOST, Claim, judge
 from experiments import EXPERIMENTS, Cell
 from explanations import explained
 from interruption import held_back
+from lessons import model_files
 from results import (
     DISTURBED_CORES, ROOT, Runs, counted, read_runs)
 from schedule import make_runs, plan
@@ -188,7 +189,8 @@ EXPECTATIONS = (
         "connection for each request, or search a long list?", in_peace=True),
 )
 
-KNOWN = sorted({model for one in EXPECTATIONS for model in one.models})
+EXPECTED = {model for one in EXPECTATIONS for model in one.models}
+KNOWN = sorted(EXPECTED | set(model_files()))
 
 CELLS = {
     "silent": (Cell(1, idle=1, requests=1),),
@@ -200,6 +202,8 @@ CELLS = {
 
 
 def expected_of(model):
+    """Of models that are not named, as much as of any."""
+    model = model if model in EXPECTED else ANY
     cores = len(os.sched_getaffinity(0))
     return [one for one in EXPECTATIONS
             if model in one.models and one.cores <= cores]

@@ -10,6 +10,7 @@ import re
 from results import ROOT
 
 FOLDERS = ("fib", "servers", "client")
+MODEL_FOLDERS = ("servers", "servers/more")
 ENDINGS = (".c", ".h", ".S")
 
 LESSON = re.compile(r"^(\s*)// LESSON ([a-z0-9-]+): ")
@@ -21,6 +22,13 @@ def sources():
     return sorted(str(path.relative_to(ROOT)) for folder in FOLDERS
                   for path in (ROOT / folder).rglob("*")
                   if path.suffix in ENDINGS)
+
+
+def model_files():
+    """The paths of all models by their names, in the order of the lists."""
+    return {model: f"{folder}/{model}.c" for folder in MODEL_FOLDERS
+            if (ROOT / folder / "MODELS").exists()
+            for model in (ROOT / folder / "MODELS").read_text("utf-8").split()}
 
 
 def lines_of(path):

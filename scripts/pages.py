@@ -22,9 +22,9 @@ from typing import Callable
 
 from annotated import annotated
 from document import Heading, Items, Table, Text
-from lessons import lines_of, sources
+from lessons import lines_of, model_files, sources
 from marked import parse
-from results import MODELS, ROOT
+from results import ROOT
 from sidebyside import counts, side_by_side
 
 TEXTS = ("TUTORIAL.md", "TUTORIAL.zh-CN.md", "course/demonstration.md",
@@ -68,14 +68,13 @@ def is_taught(path):
 
 def in_reading_order(paths):
     """The models first, then what they rest on; a header before its code."""
-    models = [f"servers/{model}.c" for model in MODELS]
+    models = list(model_files().values())
 
     def place(path):
         folder, name = os.path.split(path)
         stem, ending = os.path.splitext(name)
         rank = models.index(path) if path in models else len(models)
-        return (rank, folder != "servers/more", folder != "fib", folder,
-                stem, ending != ".h")
+        return rank, folder != "fib", folder, stem, ending != ".h"
 
     return sorted(paths, key=place)
 
@@ -97,7 +96,7 @@ def differences():
     found = []
     for path in in_reading_order(sources()):
         for line in lines_of(path):
-            match = re.match(r"//\s+diff -u (\S+) (\S+)$", line)
+            match = re.search(r"//.*\bdiff -u (\S+\.c) (\S+\.c)$", line)
             if match:
                 pair = tuple(beside(path, name) for name in match.groups())
                 found += [pair] if pair not in found else []
@@ -106,8 +105,10 @@ def differences():
 
 def beside(path, name):
     """The path of a file that another one names, perhaps from its folder."""
-    near = os.path.join(os.path.dirname(path), name)
-    return near if (ROOT / near).exists() else name
+    for there in (os.path.join(os.path.dirname(path), name), name):
+        if (ROOT / there).exists():
+            return there
+    raise ValueError(f"{path} names {name}, which is not there")
 
 
 def name_of(path):
@@ -173,7 +174,7 @@ class Site:
     def index(self):
         models = Table(
             ("model", "how it is built", "who waits where"),
-            tuple(self.model_row(model) for model in MODELS),
+            tuple(self.model_row(*pair) for pair in model_files().items()),
             ("model", "how it is built", "who waits where"))
         folders = {}
         for page in self.files:
@@ -190,8 +191,8 @@ class Site:
             blocks += [Heading(2, f"{folder}/"), entries(pages)]
         return self.html("", blocks)
 
-    def model_row(self, model):
-        path = f"servers/{model}.c"
+    @staticmethod
+    def model_row(model, path):
         fields = dict(re.findall(r"^// (Model|Waits)  +(.*)$",
                                  "\n".join(lines_of(path)), re.M))
         return f"[{model}]({path}.html)", fields["Model"], fields["Waits"]

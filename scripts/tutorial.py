@@ -33,8 +33,8 @@ import shlex
 import sys
 from dataclasses import dataclass, field
 
-from lessons import ENDINGS, lines_of, quotable, quoted
-from results import MODELS, ROOT, duration, ratio, read_runs, rounded
+from lessons import ENDINGS, lines_of, model_files, quotable, quoted
+from results import ROOT, duration, ratio, read_runs, rounded
 
 MARKER = re.compile(r"<!-- (.*?) -->\s*$")
 FIGURE = re.compile(r"(<!-- figure ((?:(?!-->).)*?)\s+-->\s*)"
@@ -216,7 +216,7 @@ def made():
     """The targets of the Makefile, and the programs that it builds."""
     makefile = (ROOT / "Makefile").read_text("utf-8")
     targets = set(re.findall(r"^([a-z-]+):", makefile, re.M))
-    programs = {f"bin/{model}" for model in MODELS} | {
+    programs = {f"bin/{model}" for model in model_files()} | {
         f"bin/{name}" for name in re.findall(r"\$\(BIN\)/(\w+)", makefile)} | {
         f"bin/examples/{path.stem}"
         for path in ROOT.glob("servers/coro/examples/*.c")}

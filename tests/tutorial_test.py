@@ -31,14 +31,14 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from results import MODELS  # noqa: E402
+from lessons import model_files  # noqa: E402
 from tutorial import COMMANDS, blocks  # noqa: E402
 
 READ_BY_STUDENTS = ("TUTORIAL.md", "course/lab.md", "course/project.md",
                     "course/demonstration.md")
 COPY = ROOT / "build" / "tutorial" / "copy"
 PATIENCE_S = 60
-SERVER = re.compile(rf"bin/({'|'.join(MODELS)})(?= |$)")
+SERVER = re.compile(rf"bin/({'|'.join(model_files())})(?= |$)")
 
 # diff says 1 for what differs, which is what we want to see. A reader has no
 # other servers of the same name.
