@@ -338,7 +338,7 @@ def parse_arguments():
     for program in (options.server, options.bin / "fibload",
                     options.conversation):
         if not os.access(program, os.X_OK) or program.is_dir():
-            parser.error(f"{program} is no program")
+            parser.error(f"{program} is no program (make grade SERVER=...)")
     return options
 
 

@@ -425,6 +425,19 @@ class Predictions(unittest.TestCase):
         self.assertIn("## Your predictions", said)
         self.assertIn("| 3 | 1 | wrong |", said)
 
+    def test_the_report_shows_them(self):
+        with tempfile.TemporaryDirectory() as scratch:
+            results = pathlib.Path(scratch)
+            (results / predict.KEPT).write_text(json.dumps(
+                {"made": "today", "answers": {"behind-silent": 3}}))
+            subprocess.run(
+                [ROOT / "scripts/bench", "--only", "silent", "--rounds", "1",
+                 "--quick", "--out", results / "run"], check=True,
+                capture_output=True)
+            said = (results / "run" / "report.md").read_text("utf-8")
+        self.assertIn("## Your predictions", said)
+        self.assertIn("| 3 | 4 | wrong |", said)
+
     def test_from_a_file(self):
         with tempfile.TemporaryDirectory() as scratch:
             answers = pathlib.Path(scratch) / "answers"
