@@ -140,8 +140,9 @@ predict:  ## Say what the bench will measure, before it does: ANSWERS=file
 parts    = $(COMMON) $(if $(filter coroutine,$(1)), \
              $(CORO) $(call object,$(wildcard servers/common/co_*.c)))
 
+SKELETON ?= build/skeleton/$(MODEL)
 skeleton: all  ## Begin a server of your own: MODEL=thread
-	@scripts/skeleton.py "$(MODEL)" "build/skeleton/$(MODEL)" \
+	@scripts/skeleton.py "$(MODEL)" "$(SKELETON)" \
 	    $(call parts,$(MODEL))
 
 grade: $(BIN)/fibload $(BUILD)/tests/conversation/run  ## Grade SERVER=./mine

@@ -329,10 +329,15 @@ class Skeletons(unittest.TestCase):
             **os.environ, "ONLY": "protocol", "PATIENCE": "5"})
         return done.returncode == 0
 
+    def make(self, model, directory):
+        return self.run_in(ROOT, "make", "skeleton", f"MODEL={model}",
+                           f"SKELETON={directory}")
+
     def begin(self, model):
-        directory = ROOT / "build" / "skeleton" / model
+        """Not where somebody may have begun a server of his own."""
+        directory = ROOT / "build" / "course" / "skeleton" / model
         shutil.rmtree(directory, ignore_errors=True)
-        done = self.run_in(ROOT, "make", "skeleton", f"MODEL={model}")
+        done = self.make(model, directory)
         self.assertEqual(done.returncode, 0, done.stderr)
         return directory
 
@@ -352,10 +357,9 @@ class Skeletons(unittest.TestCase):
     def test_what_was_written_is_not_lost(self):
         directory = self.begin("thread")
         (directory / "thread.c").write_text("mine")
-        done = self.run_in(ROOT, "make", "skeleton", "MODEL=thread")
+        done = self.make("thread", directory)
         self.assertNotEqual(done.returncode, 0)
         self.assertEqual((directory / "thread.c").read_text(), "mine")
-        shutil.rmtree(directory)
 
     def test_what_is_taken_out(self):
         for model in MODELS:
@@ -374,7 +378,7 @@ class Skeletons(unittest.TestCase):
             self.assertLessEqual(set(tasks), taken, model)
 
     def test_unknown_models(self):
-        done = self.run_in(ROOT, "make", "skeleton", "MODEL=none")
+        done = self.make("none", "build/course/none")
         self.assertIn("MODEL is one of blocking", done.stderr)
 
 
