@@ -32,6 +32,8 @@ def borders(lines):
 
 
 def parts(lines):
+    """The parts of a file. A new one begins with a comment, with a function,
+    and where a lesson ends."""
     found, begins = [Part(1, [], [])], borders(lines)
     for number, line in enumerate(lines, 1):
         part = found[-1]
