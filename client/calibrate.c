@@ -48,6 +48,8 @@ static int run_probe(const struct probe *probe, const struct options *given,
     opt.n = 1;
     opt.connections = probe->connections;
     opt.pipeline = probe->pipeline;
+    if (opt.threads > opt.connections)
+        opt.threads = opt.connections;
     opt.rate = probe->rate;
     if (load_run(&opt, target, NULL, &result) != 0)
         return -1;

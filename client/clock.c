@@ -37,5 +37,5 @@ double clock_seconds(int64_t ns)
 
 int64_t clock_cpu_ns(void)
 {
-    return read_ns(CLOCK_PROCESS_CPUTIME_ID);
+    return read_ns(CLOCK_THREAD_CPUTIME_ID);
 }

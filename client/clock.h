@@ -22,7 +22,7 @@ int64_t clock_wall_offset_ns(void);
 // The same span in seconds.
 double clock_seconds(int64_t ns);
 
-// CPU time this process has used, in nanoseconds.
+// CPU time this thread has used, in nanoseconds.
 int64_t clock_cpu_ns(void);
 
 #endif

@@ -63,7 +63,7 @@ static void add_latency(struct table *t, const struct result *r)
     add(t, "p999_us", 2, us(histogram_percentile(h, 99.9)));
     add(t, "max_us", 2, us(h->max));
     add(t, "mean_us", 2, histogram_mean(h) / CLOCK_NS_PER_US);
-    add(t, "jain", 4, r->jain);
+    add(t, "jain", 4, result_jain(r));
 }
 
 static void add_usage(struct table *t, const struct result *r)
@@ -178,6 +178,7 @@ static void add_shape(struct table *t, const struct options *opt)
 {
     add(t, "think_us", 0, us((uint64_t)opt->think_ns));
     add(t, "slow", 0, opt->slow);
+    add(t, "client_threads", 0, opt->threads);
 }
 
 // The order is part of the interface: what is new goes to the end.

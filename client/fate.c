@@ -18,13 +18,15 @@ void fate_note(struct run *run, const struct connection *c,
                const struct pending *request, int64_t done_ns,
                const char *outcome)
 {
-    if (run->timeline == NULL || run->phase < PHASE_MEASURE ||
+    const struct pool *pool = &run->pool;
+    if (run->shared->timeline == NULL || run->phase < PHASE_MEASURE ||
         request->due_ns < run->begin_ns)
         return;
     timeline_add(
-        run->timeline,
+        run->shared->timeline,
         &(struct timeline_entry){
-            .connection = c != NULL ? (int)(c - run->pool.connections) : -1,
+            .connection =
+                c != NULL ? pool->first + (int)(c - pool->connections) : -1,
             .role = c != NULL ? c->role : ROLE_STREAM,
             .due_ns = since_begin(run, request->due_ns),
             .sent_ns = since_begin(run, request->sent_ns),

@@ -27,6 +27,9 @@ struct histogram {
 // Counts one value. Takes about 2 ns.
 void histogram_add(struct histogram *h, uint64_t value);
 
+// Counts all values of `from` as well.
+void histogram_merge(struct histogram *h, const struct histogram *from);
+
 // The smallest value that at least `percent` % of the samples do not exceed:
 // the middle of its bucket, so at most 0.4 % off, and never outside [min, max].
 // 0 when empty.

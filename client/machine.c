@@ -23,7 +23,7 @@ static double busy_s(void)
 static double delay_s(void)
 {
     unsigned long long delay_ns = 0;
-    FILE *file = fopen("/proc/self/schedstat", "re");
+    FILE *file = fopen("/proc/thread-self/schedstat", "re");
     if (file == NULL)
         return 0;
     int found = fscanf(file, "%*u %llu", &delay_ns);

@@ -17,6 +17,7 @@
 enum {
     EXIT_USAGE = 2,
     CONNECTIONS_MAX = 1000000,
+    THREADS_MAX = 256,
     N_MAX = 93,
     PORT_MAX = 65535,
     RATE_MAX = 10000000,
@@ -31,6 +32,7 @@ enum {
 static struct options options = {
     .host = "127.0.0.1",
     .connections = 10,
+    .threads = 1,
     .n = 1,
     .hog_n = 40,
     .pipeline = 1,
@@ -200,6 +202,8 @@ static const struct rule rules[] = {
     {.help = "how much"},
     {"connections", 'c', "N", "connections in all (10)",
      parse_count, &options.connections, 1, CONNECTIONS_MAX},
+    {"threads", 't', "N", "threads that the connections are spread over (1)",
+     parse_int, &options.threads, 1, THREADS_MAX},
     {"duration", 'd', "T", "measure for this long (5s)",
      parse_time, &options.duration_ns, TIME_MIN_NS, TIME_MAX_NS},
     {"requests", 'n', "N", "stop after N requests in all; without -d there is\n"
@@ -359,21 +363,40 @@ static void parse_target(char *text)
     whole_number(&port_rule, options.port, "");
 }
 
+// Ends the program because an option does not go with the others.
+_Noreturn static void refuse(const char *name, const char *wanted,
+                             const char *text)
+{
+    fail(&(struct rule){.name = name, .help = ""}, wanted, text);
+}
+
+// There is nothing to do for a thread without connections.
+static void check_threads(const struct options *opt)
+{
+    char wanted[64], given[16];
+    snprintf(wanted, sizeof wanted, "at most one for each of %d connections",
+             opt->connections);
+    snprintf(given, sizeof given, "%d", opt->threads);
+    if (opt->threads > opt->connections)
+        refuse("threads", wanted, given);
+}
+
 // What follows from other options, where nothing was said.
 static void fill_in(struct options *opt)
 {
     bool counted = opt->requests > 0;
     if (opt->hogs > 0 && counted && opt->duration_ns < 0)
-        fail(&(struct rule){.name = "hogs", .help = ""},
-             "a duration (-d) whose middle third is theirs", "-n alone");
+        refuse("hogs", "a duration (-d) whose middle third is theirs",
+               "-n alone");
+    check_threads(opt);
     if (counted && opt->requests < opt->connections)
         opt->connections = (int)opt->requests;  // More would have no work.
+    if (opt->threads > opt->connections)
+        opt->threads = opt->connections;
     if (opt->churn && opt->pipeline > 1)
-        fail(&(struct rule){.name = "churn", .help = ""},
-             "one request per connection", "-P");
+        refuse("churn", "one request per connection", "-P");
     if (opt->slow > 0 && opt->pipeline > 1)
-        fail(&(struct rule){.name = "slow", .help = ""},
-             "one request at a time", "-P");
+        refuse("slow", "one request at a time", "-P");
     if (opt->duration_ns < 0)
         opt->duration_ns = counted ? INT64_MAX / 4 : 5LL * CLOCK_NS_PER_S;
     if (opt->warmup_ns < 0)
@@ -410,7 +433,7 @@ static void parse_all(int argc, char **argv)
             known[count++] =
                 (struct option){rules[i].name, rules[i].argument != NULL, NULL,
                                 CHAR_MAX + 1 + i};
-    while ((found = getopt_long(argc, argv, "c:d:n:f:R:P:", known, NULL)) !=
+    while ((found = getopt_long(argc, argv, "c:t:d:n:f:R:P:", known, NULL)) !=
            -1) {
         if (found == '?')
             exit(EXIT_USAGE);  // getopt_long() has said why.

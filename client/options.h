@@ -20,9 +20,10 @@ struct options {
     const char *host;
     const char *port;
     int connections;
-    int idle;  // extra connections that stay silent
-    int n;     // which fib
-    int hogs;  // extra connections that disturb in the middle of the window
+    int threads;  // that the connections are spread over
+    int idle;     // extra connections that stay silent
+    int n;        // which fib
+    int hogs;     // extra connections that disturb in the middle of the window
     int hog_n;
     int64_t duration_ns;
     int64_t requests;  // stop after so many; 0: no limit

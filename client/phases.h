@@ -10,8 +10,12 @@
 
 #include "run.h"
 
-// Does what it is time for, but for events. Returns whether the run goes on.
-// Looking at the server between two phases may take a while.
+// Begins the phase that this run and the others have waited for. The window of
+// all begins at `now_ns`.
+void phases_begin(struct run *run, int64_t now_ns);
+
+// Does what it is time for, but for events. Returns whether the run goes on: it
+// may be over, or wait for others.
 bool phases_advance(struct run *run, int64_t now_ns);
 
 // When it wants to be called next, at the latest.

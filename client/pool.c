@@ -23,7 +23,9 @@ static enum connection_role role_at(const struct pool_plan *plan, int i)
 
 int pool_create(struct pool *pool, const struct pool_plan *plan)
 {
-    *pool = (struct pool){.count = plan->idle + plan->stream + plan->hogs};
+    *pool = (struct pool){.count = plan->idle + plan->stream + plan->hogs,
+                          .first = plan->first,
+                          .all = plan->all};
     size_t count = (size_t)pool->count, depth = (size_t)plan->depth;
     pool->epoll = epoll_create1(EPOLL_CLOEXEC);
     pool->connections = calloc(count, sizeof *pool->connections);
@@ -75,8 +77,8 @@ static bool is_loopback(const struct addrinfo *address)
 // of them the kernel takes long to find a free one.
 static uint16_t source_of(const struct pool *pool, const struct connection *c)
 {
-    long index = c - pool->connections;
-    if (pool->count <= CONNECTIONS_PER_SOURCE || !is_loopback(pool->address))
+    long index = pool->first + (c - pool->connections);
+    if (pool->all <= CONNECTIONS_PER_SOURCE || !is_loopback(pool->address))
         return 0;
     return (uint16_t)(index / CONNECTIONS_PER_SOURCE + 1);
 }

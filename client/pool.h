@@ -20,6 +20,8 @@ struct pool {
     struct connection *connections;  // idle ones, stream, hogs
     struct pending *pending;         // of all of them
     int count;
+    int first;    // the number of the first among those of all pools
+    int all;      // how many these are
     int tried;    // connections that pool_open() was called for
     int opening;  // connections in that state
     int open;     // connections in that state
@@ -28,7 +30,8 @@ struct pool {
 // How many connections of which role there are to be.
 struct pool_plan {
     int idle, stream, hogs;
-    int depth;  // requests that may be under way on each
+    int depth;       // requests that may be under way on each
+    int first, all;  // see above
 };
 
 // Makes a pool of closed connections. pool_destroy() frees it, also after a

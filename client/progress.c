@@ -5,53 +5,60 @@
 #include "clock.h"
 #include "report.h"
 
-static void begin_interval(struct progress *p, int64_t now_ns)
-{
-    int64_t interval_ns = p->opt->interval_ns;
-    p->from_ns = now_ns;
-    p->due_ns = interval_ns > 0 ? now_ns + interval_ns : INT64_MAX;
-}
-
-void progress_begin(struct progress *p, const struct options *opt,
+void progress_begin(struct progress *p, const struct options *opt, int threads,
                     int64_t now_ns)
 {
-    p->opt = opt;
-    p->begin_ns = now_ns;
-    begin_interval(p, now_ns);
-}
-
-void progress_count(struct progress *p, int64_t latency_ns)
-{
-    if (p->opt->interval_ns > 0)
-        histogram_add(&p->latency, (uint64_t)latency_ns);
+    *p = (struct progress){.lock = PTHREAD_MUTEX_INITIALIZER,
+                           .opt = opt,
+                           .threads = threads,
+                           .begin_ns = now_ns,
+                           .from_ns = now_ns};
 }
 
 // What is left of the window: by its time, or by its number of requests.
-static double left_s(const struct progress *p, const struct result *r,
-                     int64_t now_ns)
+static double left_s(const struct progress *p, int64_t now_ns)
 {
     double spent = clock_seconds(now_ns - p->begin_ns);
     double left = clock_seconds(p->opt->duration_ns) - spent;
-    if (p->opt->requests == 0 || r->right == 0)
+    if (p->opt->requests == 0 || p->right == 0)
         return left;
     double all = (double)p->opt->requests;
-    double by_count = spent * (all / (double)r->right - 1);
+    double by_count = spent * (all / (double)p->right - 1);
     return by_count < left ? by_count : left;
 }
 
-void progress_tick(struct progress *p, const struct result *r, int64_t now_ns)
+static void print_line(const struct progress *p, int64_t now_ns)
 {
-    if (now_ns < p->due_ns)
-        return;
     report_progress(&(struct interval){
         .elapsed_s = clock_seconds(now_ns - p->begin_ns),
-        .left_s = left_s(p, r, now_ns),
+        .left_s = left_s(p, now_ns),
         .duration_s = clock_seconds(now_ns - p->from_ns),
         .latency = &p->latency,
-        .served = r->served,
-        .connections = r->connections,
-        .problems = r->wrong + r->error_replies + r->failed + r->timeouts,
+        .served = p->served,
+        .connections = p->opt->connections,
+        .problems = p->problems,
     });
+}
+
+static void begin_interval(struct progress *p, int64_t now_ns)
+{
+    p->from_ns = now_ns;
     p->latency = (struct histogram){0};
-    begin_interval(p, now_ns);
+    p->handed_in = p->served = 0;
+    p->right = p->problems = 0;
+}
+
+void progress_hand_in(struct progress *p, const struct histogram *latency,
+                      const struct result *r, int64_t now_ns)
+{
+    pthread_mutex_lock(&p->lock);
+    histogram_merge(&p->latency, latency);
+    p->served += r->served;
+    p->right += r->right;
+    p->problems += r->wrong + r->error_replies + r->failed + r->timeouts;
+    if (++p->handed_in >= p->threads) {
+        print_line(p, now_ns);
+        begin_interval(p, now_ns);
+    }
+    pthread_mutex_unlock(&p->lock);
 }

@@ -172,7 +172,8 @@ static void print_replies(FILE *file, const struct result *r)
         text_count((uint64_t)r->connections, "connection", "connections").s);
     if (r->connections > 1)
         fprintf(file, ", %s to %s replies each, Jain's index %.3f",
-                text_number(r->least).s, text_number(r->most).s, r->jain);
+                text_number(r->least).s, text_number(r->most).s,
+                result_jain(r));
     if (r->silence_ns > SILENCE_MIN_NS)
         fprintf(file, ";\n              one heard nothing for %s",
                 text_duration((double)r->silence_ns).s);

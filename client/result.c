@@ -96,15 +96,12 @@ static void count_share(struct result *r, uint64_t replies)
 {
     r->least = replies < r->least ? replies : r->least;
     r->most = replies > r->most ? replies : r->most;
+    r->squares += (double)replies * (double)replies;
 }
 
-// Jain's index: (sum x)^2 / (n * sum x^2), 1 when all x are equal, 1/n when one
-// gets everything (Jain, Chiu, Hawe, DEC TR-301, 1984).
 void result_sum_up(struct result *r, const struct connection *connections,
                    int count, int64_t end_ns)
 {
-    double sum = 0, squares = 0;
-
     r->least = UINT64_MAX;
     for (int i = 0; i < count; i++) {
         const struct connection *c = &connections[i];
@@ -117,10 +114,71 @@ void result_sum_up(struct result *r, const struct connection *connections,
         count_share(r, c->replies);
         if (r->measured)
             count_silence(r, c, end_ns);
-        sum += (double)c->replies;
-        squares += (double)c->replies * (double)c->replies;
     }
-    r->jain = squares > 0 ? sum * sum / (r->connections * squares) : 0;
+}
+
+static void merge_counts(struct result *r, const struct result *from)
+{
+    r->right += from->right;
+    r->late += from->late;
+    r->replies += from->replies;
+    r->wrong += from->wrong;
+    r->error_replies += from->error_replies;
+    r->failed += from->failed;
+    r->timeouts += from->timeouts;
+    r->unanswered += from->unanswered;
+    r->lost += from->lost;
+    r->unsent += from->unsent;
+    r->queued += from->queued;
+    for (int i = 0; i < RESULT_ERRNO_MAX; i++)
+        r->failed_by_errno[i] += from->failed_by_errno[i];
+}
+
+static void merge_connections(struct result *r, const struct result *from)
+{
+    r->greeted += from->greeted;
+    r->connected += from->connected;
+    r->served += from->served;
+    r->least = from->least < r->least ? from->least : r->least;
+    r->most = from->most > r->most ? from->most : r->most;
+    r->squares += from->squares;
+    if (from->silence_ns > r->silence_ns)
+        r->silence_ns = from->silence_ns;
+    if (from->oldest_ns > r->oldest_ns)
+        r->oldest_ns = from->oldest_ns;
+}
+
+static void merge_histograms(struct result *r, const struct result *from)
+{
+    histogram_merge(&r->latency, &from->latency);
+    histogram_merge(&r->service, &from->service);
+    histogram_merge(&r->lateness, &from->lateness);
+    histogram_merge(&r->arrival, &from->arrival);
+    histogram_merge(&r->connects, &from->connects);
+    for (int i = STAGE_BEFORE; i <= STAGE_OVER; i++)
+        histogram_merge(&r->stages[i].latency, &from->stages[i].latency);
+}
+
+void result_merge(struct result *r, const struct result *from)
+{
+    r->measured = r->measured || from->measured;
+    r->interrupted = r->interrupted || from->interrupted;
+    r->gone = r->gone || from->gone;
+    if (from->duration_s > r->duration_s)
+        r->duration_s = from->duration_s;
+    r->client_cpu_share += from->client_cpu_share;
+    r->delay_share += from->delay_share;
+    merge_counts(r, from);
+    merge_connections(r, from);
+    merge_histograms(r, from);
+}
+
+// Jain's index: (sum x)^2 / (n * sum x^2), 1 when all x are equal, 1/n when one
+// gets everything (Jain, Chiu, Hawe, DEC TR-301, 1984).
+double result_jain(const struct result *r)
+{
+    double sum = (double)r->right;
+    return r->squares > 0 ? sum * sum / (r->connections * r->squares) : 0;
 }
 
 bool result_is_good(const struct result *r)

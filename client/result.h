@@ -57,11 +57,12 @@ struct result {
     int connected, idle_connected;  // open at the end
     int served;            // connections with a correct reply in the window
     uint64_t least, most;  // correct replies of a connection in the window
-    double jain;           // fairness over connections, 1 is equal
+    double squares;        // sum of the squares of these numbers
     int64_t silence_ns;    // the longest a connection had no correct reply
+    double busy_cores;     // cores that anybody kept busy; < 0: unknown
     double others_cores;   // cores that other programs kept busy; < 0: unknown
     double delay_share;  // of the window: we could run, and others had the core
-    double client_cpu_share;  // of one core; 1: the client set the limit
+    double client_cpu_share;  // of one core; 1 per thread: it set the limit
     bool server_known;
     struct usage server;   // from before the window to after the grace
     double server_wall_s;  // from the window's begin to the last reply
@@ -115,6 +116,14 @@ void result_count_bad(struct result *r, enum reply_verdict verdict);
 // Call once, before they are closed; `end_ns` is the end of the window.
 void result_sum_up(struct result *r, const struct connection *connections,
                    int count, int64_t end_ns);
+
+// Adds what another thread has counted. What was asked for and what is known of
+// the server stay; the shares of cores are sums.
+void result_merge(struct result *r, const struct result *from);
+
+// Fairness over connections by their numbers of replies, 1 is equal. 0 if there
+// were none.
+double result_jain(const struct result *r);
 
 // True when every request had a right reply, on every connection.
 bool result_is_good(const struct result *r);

@@ -1,6 +1,9 @@
 // run.h - the state of a run, as the parts of the loop share it.
 //
-//     load.c      waits for events and for the time
+// Each thread has a run of its own, with its connections and its counts; what
+// they share is below. Idle connections and hogs are those of the first.
+//
+//     load.c      the threads, and the loop of each
 //     phases.c    what part of the run it is, and when the next one begins
 //     stages.c    the thirds of the window, and when the hogs come
 //     traffic.c   who asks when, and what the replies mean
@@ -8,6 +11,8 @@
 
 #ifndef RUN_H
 #define RUN_H
+
+#include <stdatomic.h>
 
 #include "clock.h"
 #include "machine.h"
@@ -32,9 +37,22 @@ enum phase {
     PHASE_OVER,
 };
 
+// What all threads of a load share.
+struct shared {
+    const struct options *opt;
+    FILE *timeline;            // NULL: none
+    _Atomic uint64_t asked;    // requests sent since the window began, if -n
+    _Atomic int64_t alive_ns;  // when a connection was last seen open
+    _Atomic enum stage stage;  // as the first thread has it
+    struct progress progress;
+};
+
 struct run {
     const struct options *opt;
+    struct shared *shared;
     struct result *result;
+    pthread_t thread;
+    int index;  // of the thread
     struct pool pool;
     struct queue ready;  // connections of the stream with room for a request
     struct request hello, request, hog;
@@ -42,21 +60,19 @@ struct run {
     const struct addrinfo *next_address;  // to try, if the last is no good
     enum phase phase;
     int64_t phase_end_ns;
+    bool waiting;    // for the other threads, to begin the phase together
     bool reached;    // one connection, at least, was open once
     int last_error;  // why the last connection failed
     int64_t look_ns, look_interval_ns;
-    int64_t alive_ns;          // when a connection was last seen open
-    uint64_t asked;            // requests sent since the window began
     int64_t begin_ns, end_ns;  // of the window
     int64_t slow_ns;           // when slow connections go on
     int64_t stage_ns;          // when the current stage began
     int64_t wall_offset_ns;    // see clock.h
     int64_t begin_cpu_ns;
     int64_t last_reply_ns;
-    struct usage server_before;
-    struct machine machine_before, machine_after;
-    struct progress progress;
-    FILE *timeline;  // NULL: none
+    struct machine machine_before;
+    int64_t line_ns;          // when a line of progress is due
+    struct histogram lately;  // latencies since the last one, in ns
 };
 
 // Whether requests are due at times of their own.

@@ -23,13 +23,15 @@ static void go_on(struct schedule *s)
 }
 
 void schedule_begin(struct schedule *s, double per_s, bool poisson,
-                    int64_t begin_ns)
+                    int64_t begin_ns, int index, int count)
 {
-    *s = (struct schedule){.gap_ns = CLOCK_NS_PER_S / per_s,
+    double gap_ns = CLOCK_NS_PER_S / per_s;
+    *s = (struct schedule){.gap_ns = gap_ns * count,
                            .poisson = poisson,
-                           .random = 1,
+                           .random = (uint64_t)index + 1,
                            .begin_ns = begin_ns,
-                           .due_ns = begin_ns};
+                           .at_ns = poisson ? 0 : gap_ns * index};
+    s->due_ns = begin_ns + (int64_t)s->at_ns;
     for (int i = 0; poisson && i < 32; i++)
         random_share(&s->random);  // The first numbers are small.
     if (poisson)

@@ -20,10 +20,11 @@ struct schedule {
     int64_t due_ns;  // when the next request is due
 };
 
-// Begins a schedule of `per_s` requests per second; the first is due at
-// `begin_ns`, or after an exponential gap. Gaps repeat from run to run.
+// Begins one of `count` schedules that have `per_s` requests per second in all,
+// evenly spaced, or at random but the same from run to run. The first request
+// of all is due at `begin_ns`, or after an exponential gap.
 void schedule_begin(struct schedule *s, double per_s, bool poisson,
-                    int64_t begin_ns);
+                    int64_t begin_ns, int index, int count);
 
 // Takes the next request. Returns when it is due.
 int64_t schedule_take(struct schedule *s);

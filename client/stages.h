@@ -3,6 +3,7 @@
 // A hog asks for something that takes long, again and again, in the middle
 // third. What the stream feels of it shows beside what it had before. "During"
 // lasts until the last hog has its reply; without hogs it is the middle third.
+// The thread that has the hogs decides, and the others follow.
 
 #ifndef STAGES_H
 #define STAGES_H

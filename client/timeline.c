@@ -21,6 +21,7 @@ void timeline_add(FILE *file, const struct timeline_entry *entry)
 {
     if (file == NULL)
         return;
+    flockfile(file);  // A line is one thread's.
     if (entry->connection >= 0)
         fprintf(file, "%d", entry->connection);
     fprintf(file, ",%s,", entry->role == ROLE_HOG ? "hog" : "stream");
@@ -28,4 +29,5 @@ void timeline_add(FILE *file, const struct timeline_entry *entry)
     print_time(file, entry->sent_ns);
     print_time(file, entry->done_ns);
     fprintf(file, "%s\n", entry->outcome);
+    funlockfile(file);
 }

@@ -23,28 +23,42 @@ void traffic_begin_schedule(struct run *run, int64_t now_ns)
 {
     if (run_is_open_loop(run))
         schedule_begin(&run->schedule, (double)run->opt->rate,
-                       run->opt->poisson, now_ns);
+                       run->opt->poisson, now_ns, run->index,
+                       run->opt->threads);
 }
 
-// How many more may be sent in this phase. In the grace of an open loop, what
-// was due before it still is.
-static uint64_t left_to_ask(const struct run *run)
+// Whether more may be sent in this phase. In the grace of an open loop, what was
+// due before it still is.
+static bool may_ask(const struct run *run)
 {
     uint64_t max = (uint64_t)run->opt->requests;
     bool owing = run->phase == PHASE_MEASURE ||
                  (run->phase == PHASE_GRACE && run_is_open_loop(run));
 
     if (run->phase == PHASE_WARMUP)
-        return run->opt->warmup_ns > 0 ? UINT64_MAX : 0;
+        return run->opt->warmup_ns > 0;
     if (!owing ||
         (run_is_open_loop(run) && run->schedule.due_ns >= run->end_ns))
+        return false;
+    return max == 0 || atomic_load(&run->shared->asked) < max;
+}
+
+// Takes `count` requests of those that all threads may send together. Returns
+// how many it got.
+static int claim(struct run *run, int count)
+{
+    uint64_t max = (uint64_t)run->opt->requests, before;
+    if (max == 0 || run->phase < PHASE_MEASURE)
+        return count;
+    before = atomic_fetch_add(&run->shared->asked, (uint64_t)count);
+    if (before >= max)
         return 0;
-    return max == 0 ? UINT64_MAX : max - run->asked;
+    return max - before < (uint64_t)count ? (int)(max - before) : count;
 }
 
 bool traffic_is_over(const struct run *run)
 {
-    return left_to_ask(run) == 0 && run->request.under_way == 0 &&
+    return !may_ask(run) && run->request.under_way == 0 &&
            !(run->opt->churn && run->pool.opening > 0);
 }
 
@@ -52,7 +66,7 @@ bool traffic_is_over(const struct run *run)
 static int64_t next_ask_ns(const struct run *run)
 {
     const struct connection *c = queue_first(&run->ready);
-    if (c == NULL || left_to_ask(run) == 0)
+    if (c == NULL || !may_ask(run))
         return INT64_MAX;
     if (run_is_open_loop(run) && run->schedule.due_ns > c->ready_ns)
         return run->schedule.due_ns;
@@ -89,21 +103,16 @@ static void open_for_request(struct run *run, struct connection *c,
 // A connection asks one request that is due, or all it has room for.
 static void ask_next(struct run *run, struct connection *c)
 {
-    uint64_t left = left_to_ask(run);
-    int count = c->depth - c->under_way;
+    bool open_loop = run_is_open_loop(run);
+    int count = claim(run, open_loop ? 1 : c->depth - c->under_way);
     int64_t due_ns = 0, ready_ns = c->ready_ns;
 
-    if (run_is_open_loop(run)) {
-        count = 1;
+    if (count == 0)
+        return;  // Another thread has sent the last one.
+    if (open_loop)
         due_ns = schedule_take(&run->schedule);
-    } else if ((uint64_t)count > left) {
-        count = (int)left;
-    }
-    if (run->phase >= PHASE_MEASURE) {
-        run->asked += (uint64_t)count;
-        if (run_is_open_loop(run))
-            result_count_lateness(run->result, due_ns, ready_ns);
-    }
+    if (open_loop && run->phase >= PHASE_MEASURE)
+        result_count_lateness(run->result, due_ns, ready_ns);
     if (run->opt->churn)
         open_for_request(run, c, due_ns);
     else
@@ -161,7 +170,7 @@ void traffic_feed_hogs(struct run *run, int64_t now_ns)
 
 void traffic_count_unsent(struct run *run, int64_t now_ns)
 {
-    for (; run->result->measured && left_to_ask(run) > 0; run->asked++) {
+    while (run->result->measured && may_ask(run) && claim(run, 1) > 0) {
         int64_t due_ns = schedule_take(&run->schedule);
         const struct pending request = {due_ns, TIMELINE_NEVER};
         result_count_unsent(run->result, now_ns - due_ns);
@@ -188,7 +197,8 @@ static void count_right(struct run *run, struct connection *c,
     if (!fate_is_measured(run, c, request))
         return;
     result_count_right(run->result, c, &sample, run->phase == PHASE_MEASURE);
-    progress_count(&run->progress, now_ns - sample.due_ns);
+    if (run->opt->interval_ns > 0)
+        histogram_add(&run->lately, (uint64_t)(now_ns - sample.due_ns));
     if (run->opt->each)
         report_each(run->opt, now_ns - sample.due_ns);
 }
@@ -297,7 +307,7 @@ static void opened(struct run *run, struct connection *c)
         return;
     }
     run->reached = true;
-    run->alive_ns = c->since_ns;
+    atomic_store(&run->shared->alive_ns, c->since_ns);
     if (c->role == ROLE_IDLE)
         return;
     if (c->for_request) {

@@ -26,7 +26,8 @@ int64_t traffic_next_ns(const struct run *run);
 // Begins the schedule of an open loop, if it is one.
 void traffic_begin_schedule(struct run *run, int64_t now_ns);
 
-// Whether all requests have been sent, and all but hellos answered.
+// Whether all requests have been sent, and all of this run's but hellos
+// answered.
 bool traffic_is_over(const struct run *run);
 
 // Counts what was due and never sent. Call once, at the very end.

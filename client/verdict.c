@@ -23,11 +23,11 @@ static const char *why_client_limited(const struct options *opt,
                                       const struct result *r)
 {
     bool awake = opt->spin || r->open_loop;
-    if (r->client_cpu_share >= BUSY_MIN && !awake)
+    double cpu_share = r->client_cpu_share / opt->threads;
+    if (cpu_share >= BUSY_MIN && !awake)
         return "fibload was busy all the time: read the rate as \"at least\"";
     if (result_own_share(r) >= OWN_SHARE_MIN && !r->open_loop &&
-        r->client_cpu_share >= QUEUE_BUSY_MIN &&
-        r->connections >= QUEUE_CONNECTIONS_MIN)
+        cpu_share >= QUEUE_BUSY_MIN && r->connections >= QUEUE_CONNECTIONS_MIN)
         return "replies waited for fibload: a good part of the latency is its "
                "own";
     return NULL;

@@ -567,6 +567,31 @@ static void test_churn(void)
     ok(o.status == 1 && column(&o, "timeouts") == 4, "no reply: timeouts");
 }
 
+// What the threads have counted is added up, once.
+static void test_threads(void)
+{
+    struct outcome o = RUN(right, "-n", "10001", "-c", "7", "-t", "2");
+    ok(o.status == 0 && column(&o, "requests") == 10001 &&
+           column(&o, "samples") == 10001 && column(&o, "served") == 7 &&
+           column(&o, "client_threads") == 2,
+       "10001 requests of two threads, each in the histogram");
+    ok(column(&o, "most") >= 10001.0 / 7 && column(&o, "least") > 0 &&
+           column(&o, "least") <= 10001.0 / 7 && column(&o, "jain") <= 1,
+       "fairness is that over all connections");
+    o = RUN(every_tenth_wrong, "-n", "1000", "-c", "4", "-t", "3", "-P", "8");
+    ok(column(&o, "wrong") == 100 && column(&o, "requests") == 900,
+       "each reply is checked");
+    o = RUN(right, "-n", "300", "-R", "1k", "-c", "4", "-t", "2");
+    ok(o.status == 0 && column(&o, "requests") == 300 &&
+           near(column(&o, "duration_s"), 0.3, 0.1),
+       "the rate is that of both");
+    o = RUN(silent, "-d", "100ms", "--warmup", "0", "--grace", "0", "-c", "5",
+            "-t", "2", "--idle", "3");
+    ok(column(&o, "unanswered") == 5 && column(&o, "samples") == 5 &&
+           column(&o, "idle_connected") == 3,
+       "nobody's requests disappear");
+}
+
 static void test_think(void)
 {
     struct outcome o = RUN(right, "-n", "12", "-c", "2", "--think", "50");
@@ -696,11 +721,11 @@ static void test_verdict(void)
 
 static void test_all_together(void)
 {
-    struct outcome o =
-        RUN(right, "-R", "500", "-d", "600ms", "-c", "4", "--churn",
-            "--arrivals", "poisson", "--think", "2", "--idle", "5", "--hogs",
-            "1", "--hog-fib", "20", "--spin", "--timeline", "/dev/null",
-            "--hist", "/dev/null", "--json", "/dev/null", "--each");
+    struct outcome o = RUN(
+        right, "-R", "500", "-d", "600ms", "-c", "4", "--churn", "--arrivals",
+        "poisson", "--think", "2", "--idle", "5", "--hogs", "1", "--hog-fib",
+        "20", "--spin", "-t", "2", "--interval", "100ms", "--timeline",
+        "/dev/null", "--hist", "/dev/null", "--json", "/dev/null", "--each");
     ok(o.status == 0 && column(&o, "hog_requests") > 0 &&
            column(&o, "connects") > 0 && column(&o, "requests") > 0 &&
            column(&o, "idle_connected") == 5,
@@ -941,6 +966,8 @@ static void test_bad_command_lines(const char *target)
     }
     struct outcome o = RUN_AT(target, "-n", "1", "--hogs", "1");
     ok(refused(&o, "--hogs"), "so are hogs without a middle");
+    o = RUN_AT(target, "-c", "2", "-t", "3");
+    ok(refused(&o, "--threads"), "so are threads without connections");
     o = RUN_AT(target, "--nonsense");
     ok(refused(&o, "--nonsense"), "so is --nonsense");
     o = RUN_AT(target, "-n", "1", "9999");
@@ -991,6 +1018,7 @@ int main(int argc, char **argv)
     test_usage_of_server();
     test_pipeline();
     test_churn();
+    test_threads();
     test_think();
     test_slow();
     test_open_loop();

@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "../client/histogram.h"
 #include "tap.h"
@@ -84,6 +85,23 @@ static void check(const char *name, uint64_t (*draw)(void))
        "%s: the mean is exact", name);
 }
 
+// Those of two threads, merged, are as if one had counted all.
+static void test_merge(void)
+{
+    static struct histogram merged, halves[2];
+    histogram = (struct histogram){0};
+    for (int i = 0; i < SAMPLES; i++) {
+        uint64_t value = (uint64_t)(rand() % 1000000);
+        histogram_add(&histogram, value);
+        histogram_add(&halves[i % 2], value);
+    }
+    histogram_merge(&merged, &halves[0]);
+    histogram_merge(&merged, &halves[1]);
+    histogram_merge(&merged, &(struct histogram){0});
+    ok(memcmp(&merged, &histogram, sizeof merged) == 0,
+       "two halves are a whole");
+}
+
 int main(void)
 {
     srand(1);
@@ -97,6 +115,7 @@ int main(void)
     check("two modes", two_modes);
     check("constant", constant);
     check("any 64 bits", any_bits);
+    test_merge();
 
     histogram = (struct histogram){0};
     for (uint64_t value = 0; value < 256; value++)

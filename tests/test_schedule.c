@@ -15,17 +15,30 @@ static void test_constant(void)
     struct schedule s;
     int uneven = 0;
     int64_t last_ns = 0;
-    schedule_begin(&s, 3, false, BEGIN_NS);
+    schedule_begin(&s, 3, false, BEGIN_NS, 0, 1);
     ok(s.due_ns == BEGIN_NS, "the first is due at once");
     for (int i = 0; i < 4; i++)
         last_ns = schedule_take(&s);
     ok(llabs(last_ns - BEGIN_NS - CLOCK_NS_PER_S) <= 1,
        "the fourth of three a second, after a second");
 
-    schedule_begin(&s, RATE_PER_S, false, 0);
+    schedule_begin(&s, RATE_PER_S, false, 0, 0, 1);
     for (int i = 0; i < COUNT; i++)
         uneven += schedule_take(&s) != (int64_t)i * CLOCK_NS_PER_MS;
     ok(uneven == 0, "evenly spaced, and nothing adds up");
+}
+
+// Each of three has every third request: none twice, none left out.
+static void test_shared(void)
+{
+    struct schedule shared[3];
+    int uneven = 0;
+    for (int i = 0; i < 3; i++)
+        schedule_begin(&shared[i], RATE_PER_S, false, BEGIN_NS, i, 3);
+    for (int i = 0; i < COUNT; i++)
+        uneven += schedule_take(&shared[i % 3]) !=
+                  BEGIN_NS + (int64_t)i * CLOCK_NS_PER_MS;
+    ok(uneven == 0, "three schedules side by side are one, evenly spaced");
 }
 
 // Exponential gaps: mean and deviation are the same, and a share of 1 - 1/e is
@@ -36,8 +49,8 @@ static void test_poisson(void)
     double sum = 0, squares = 0;
     int shorter = 0, different = 0;
     int64_t last_ns = 0;
-    schedule_begin(&s, RATE_PER_S, true, 0);
-    schedule_begin(&again, RATE_PER_S, true, 0);
+    schedule_begin(&s, RATE_PER_S, true, 0, 0, 1);
+    schedule_begin(&again, RATE_PER_S, true, 0, 0, 1);
     for (int i = 0; i < COUNT; i++) {
         int64_t due_ns = schedule_take(&s);
         double gap_ms = (double)(due_ns - last_ns) / CLOCK_NS_PER_MS;
@@ -59,6 +72,7 @@ static void test_poisson(void)
 int main(void)
 {
     test_constant();
+    test_shared();
     test_poisson();
     return done_testing();
 }

@@ -13,7 +13,7 @@ static struct options opt;
 // A run that nothing speaks against: ten connections, 1 ms each.
 static void begin(void)
 {
-    opt = (struct options){.connections = 10};
+    opt = (struct options){.connections = 10, .threads = 1};
     memset(&result, 0, sizeof result);
     result.measured = true;
     result.connections = result.served = 10;
