@@ -55,7 +55,8 @@ int connection_open(struct connection *c, const struct addrinfo *to,
     c->for_request = false;
     c->slow = false;
     // Without stamps we only know less.
-    setsockopt(c->fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
+    if (c->stamps)
+        setsockopt(c->fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
     // A request must leave at once, not when the last one is acknowledged.
     if (setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0 &&
         (source == 0 || bind_source(c->fd, source) == 0) &&
@@ -152,19 +153,30 @@ static int64_t stamp_of(struct msghdr *message)
     return 0;
 }
 
-long connection_receive(struct connection *c, void *buf, size_t size,
-                        int64_t *stamp_ns)
+static ssize_t receive_stamped(int fd, void *buf, size_t size,
+                               int64_t *stamp_ns)
 {
     _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct timespec))];
     struct iovec into = {buf, size};
-    struct msghdr message = {.msg_iov = &into, .msg_iovlen = 1};
+    struct msghdr message = {.msg_iov = &into,
+                             .msg_iovlen = 1,
+                             .msg_control = control,
+                             .msg_controllen = sizeof control};
+    ssize_t got = recvmsg(fd, &message, 0);
+    if (got > 0)
+        *stamp_ns = stamp_of(&message);
+    return got;
+}
+
+long connection_receive(struct connection *c, void *buf, size_t size,
+                        int64_t *stamp_ns)
+{
     ssize_t got;
-    do {
-        message.msg_control = control;
-        message.msg_controllen = sizeof control;
-        got = recvmsg(c->fd, &message, 0);
-    } while (got < 0 && errno == EINTR);
-    *stamp_ns = got > 0 ? stamp_of(&message) : 0;
+    *stamp_ns = 0;
+    do
+        got = c->stamps ? receive_stamped(c->fd, buf, size, stamp_ns)
+                        : recv(c->fd, buf, size, 0);
+    while (got < 0 && errno == EINTR);
     return got;
 }
 

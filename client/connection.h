@@ -42,25 +42,26 @@ struct pending {
     int64_t sent_ns;  // just before send()
 };
 
+// What each reply needs comes first: it fits a line of the cache.
 struct connection {
     int fd;  // valid unless CLOSED
-    enum connection_state state;
-    enum connection_role role;
-    bool ready;          // waits in the queue of those that may ask
-    bool slow;           // sends a byte at a time
-    bool for_request;    // OPENING: to send a request at once
-    uint16_t unsent;     // bytes of requests that are still to be sent
-    uint16_t depth;      // requests that may be under way at once
-    uint16_t under_way;  // requests that are
-    uint16_t oldest;     // where the first of them stands in `pending`
-    int64_t since_ns;    // when its state began
-    int64_t ready_ns;    // when it could ask again
-    int64_t due_ns;      // of the request it is opened for; 0: when it is sent
-    int64_t last_ns;     // of its last correct reply, or the window's begin
-    uint64_t replies;    // correct ones, within the measurement
+    uint8_t state, role;
+    bool ready;               // waits in the queue of those that may ask
+    bool stamps;              // the kernel is to say when replies arrived
+    bool slow;                // sends a byte at a time
+    uint16_t unsent;          // bytes of requests that are still to be sent
+    uint16_t depth;           // requests that may be under way at once
+    uint16_t under_way;       // requests that are
+    uint16_t oldest;          // where the first of them stands in `pending`
     struct request *request;  // what is under way, if anything; not ours
     struct pending *pending;  // a ring of `depth`; not ours
+    int64_t ready_ns;         // when it could ask again
+    int64_t last_ns;   // of its last correct reply, or the window's begin
+    uint64_t replies;  // correct ones, within the measurement
     struct reply reply;
+    bool for_request;  // OPENING: to send a request at once
+    int64_t since_ns;  // when its state began
+    int64_t due_ns;    // of the request it is opened for; 0: when it is sent
 };
 
 // Prepares the request for fib(n), 1..93.

@@ -16,9 +16,10 @@
 #include "phases.h"
 #include "traffic.h"
 
-enum { EVENTS_AT_ONCE = 256, HELLO_N = 1 };
+enum { EVENTS_AT_ONCE = 256, EVENTS_MANY = 16, HELLO_N = 1 };
 
-#define LOOK_MAX_NS MS(100)                      // between looks around
+#define LOOK_MAX_NS MS(100)  // between looks around
+#define TRY_NS MS(2)         // without asking who else has something
 #define SPIN_NS (60 * (int64_t)CLOCK_NS_PER_US)  // what a sleep may be late
 
 void load_interrupt(void)
@@ -58,10 +59,13 @@ static void *run_loop(void *argument)
         if (!phases_advance(run, now_ns))
             return NULL;
         traffic_feed(run, now_ns);
+        if (now_ns < run->try_until_ns && traffic_try(run))
+            continue;
         int count = pool_wait(&run->pool, events, EVENTS_AT_ONCE,
                               sleep_ns(run, now_ns));
         for (int i = 0; i < count; i++)
             traffic_event(run, events[i].data.ptr, events[i].events);
+        run->try_until_ns = count >= EVENTS_MANY ? now_ns + TRY_NS : 0;
     }
 }
 
@@ -100,6 +104,7 @@ static int prepare(struct run *run, int first)
     int stream = share_of(opt->connections, run->index, opt->threads);
     struct pool_plan plan = {.stream = stream,
                              .depth = opt->pipeline,
+                             .stamps = !opt->no_stamps,
                              .first = first,
                              .all = opt->idle + opt->connections + opt->hogs};
 

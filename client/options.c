@@ -229,6 +229,9 @@ static const struct rule rules[] = {
      parse_int, &options.slow, 1, SLOW_MAX},
     {"spin", 0, NULL, "never sleep while waiting: takes a whole core",
      parse_flag, &options.spin, 0, 0},
+    {"no-stamps", 0, NULL, "do not ask the kernel when replies arrived, which\n"
+                           "saves some CPU time",
+     parse_flag, &options.no_stamps, 0, 0},
     {"idle", 0, "N", "N more connections that never say anything; they\n"
                      "are opened first (0)",
      parse_count, &options.idle, 0, CONNECTIONS_MAX},

@@ -33,6 +33,7 @@ struct options {
     int slow;          // bytes a second to send and read; 0: as they come
     bool churn;        // a new connection for each request
     bool poisson;      // they come at random times, not evenly spaced
+    bool no_stamps;    // the kernel is not asked when replies arrived
     bool spin;         // never sleep while waiting
     int64_t warmup_ns;
     int64_t timeout_ns;    // for one reply

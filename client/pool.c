@@ -24,6 +24,7 @@ static enum connection_role role_at(const struct pool_plan *plan, int i)
 int pool_create(struct pool *pool, const struct pool_plan *plan)
 {
     *pool = (struct pool){.count = plan->idle + plan->stream + plan->hogs,
+                          .stream_count = plan->stream,
                           .first = plan->first,
                           .all = plan->all};
     size_t count = (size_t)pool->count, depth = (size_t)plan->depth;
@@ -32,10 +33,12 @@ int pool_create(struct pool *pool, const struct pool_plan *plan)
     pool->pending = calloc(count * depth, sizeof *pool->pending);
     if (pool->epoll < 0 || pool->connections == NULL || pool->pending == NULL)
         return -1;
+    pool->stream = pool->connections + plan->idle;
     for (int i = 0; i < pool->count; i++) {
         struct connection *c = &pool->connections[i];
         c->role = role_at(plan, i);
         c->depth = (uint16_t)depth;
+        c->stamps = plan->stamps;
         c->pending = pool->pending + (size_t)i * depth;
     }
     return 0;

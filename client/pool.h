@@ -20,6 +20,8 @@ struct pool {
     struct connection *connections;  // idle ones, stream, hogs
     struct pending *pending;         // of all of them
     int count;
+    struct connection *stream;  // those of the stream
+    int stream_count;
     int first;    // the number of the first among those of all pools
     int all;      // how many these are
     int tried;    // connections that pool_open() was called for
@@ -31,6 +33,7 @@ struct pool {
 struct pool_plan {
     int idle, stream, hogs;
     int depth;       // requests that may be under way on each
+    bool stamps;     // wanted from the kernel
     int first, all;  // see above
 };
 

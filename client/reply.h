@@ -20,8 +20,8 @@ struct reply_wanted {
 
 // A reply that has arrived in part. All zero when nothing has.
 struct reply {
-    char text[REPLY_SIZE];
     uint8_t len;
+    char text[REPLY_SIZE];
 };
 
 enum reply_verdict {

@@ -68,6 +68,8 @@ struct run {
     int64_t slow_ns;           // when slow connections go on
     int64_t stage_ns;          // when the current stage began
     int64_t wall_offset_ns;    // see clock.h
+    int64_t try_until_ns;      // before epoll is asked again
+    int next_try;              // connection of the stream
     int64_t begin_cpu_ns;
     int64_t last_reply_ns;
     struct machine machine_before;

@@ -2,7 +2,9 @@
 //
 // Each event is a reply that can be read, and reading it sends the next
 // request. That makes two system calls per request, and a part of an
-// epoll_wait() that is the smaller the more connections there are.
+// epoll_wait() that is the smaller the more connections there are. If nearly all
+// have a reply, which of them is not worth asking: they are tried in turn, which
+// saves a tenth of the CPU time.
 
 #include "traffic.h"
 
@@ -12,7 +14,7 @@
 #include "report.h"
 #include "stages.h"
 
-enum { RECEIVE_SIZE = 4096 };
+enum { RECEIVE_SIZE = 4096, TRIES_MAX = 256, HITS_PER_MISS = 32 };
 
 #define CONNECT_NS MS(5000)  // for one connection
 #define REOPEN_NS MS(100)    // after a failure
@@ -245,7 +247,8 @@ static void take(struct run *run, struct connection *c, const char *bytes,
     }
 }
 
-static void receive(struct run *run, struct connection *c)
+// Returns false if there was nothing to receive.
+static bool receive(struct run *run, struct connection *c)
 {
     char buf[RECEIVE_SIZE];
     int64_t stamp_ns;
@@ -254,7 +257,7 @@ static void receive(struct run *run, struct connection *c)
     struct arrival at = {.read_ns = now_ns};
 
     if (len < 0 && errno == EAGAIN)
-        return;
+        return false;
     if (len <= 0) {
         fate_lose(run, c, len == 0 ? 0 : errno);
     } else if (fate_is_overdue(run, c, now_ns)) {
@@ -266,6 +269,21 @@ static void receive(struct run *run, struct connection *c)
     }
     go_on(run, c, now_ns);
     feed(run, now_ns);
+    return true;
+}
+
+bool traffic_try(struct run *run)
+{
+    struct pool *pool = &run->pool;
+    int tries = pool->stream_count, misses = 0;
+    if (tries > TRIES_MAX)
+        tries = TRIES_MAX;
+    for (int i = 0; i < tries && misses * HITS_PER_MISS <= tries; i++) {
+        struct connection *c = &pool->stream[run->next_try];
+        run->next_try = (run->next_try + 1) % pool->stream_count;
+        misses += c->under_way == 0 || c->slow || !receive(run, c);
+    }
+    return misses * HITS_PER_MISS <= tries;
 }
 
 static void push(struct run *run, struct connection *c)

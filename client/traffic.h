@@ -13,6 +13,10 @@
 // Handles an event of epoll on `c`. None of these functions waits.
 void traffic_event(struct run *run, struct connection *c, uint32_t events);
 
+// Tries some connections of the stream for replies, in turn, without waiting.
+// Returns whether nearly all had one, so that it is worth trying more.
+bool traffic_try(struct run *run);
+
 // Sends the requests that it is time for.
 void traffic_feed(struct run *run, int64_t now_ns);
 

@@ -62,7 +62,7 @@ static void test_to_itself(void)
 static void test_good(void)
 {
     struct pending pending[3];
-    struct connection c = {.depth = 3, .pending = pending};
+    struct connection c = {.depth = 3, .pending = pending, .stamps = true};
     struct request request;
     char text[16] = "", reply[16] = "";
     int64_t stamp_ns;
@@ -100,6 +100,12 @@ static void test_good(void)
            stamp_ns < read_ns - 15000000 &&
            stamp_ns > read_ns - 5 * (int64_t)CLOCK_NS_PER_S,
        "a reply that waited for us is known to have");
+    c.stamps = false;
+    send(server, "8\n", 2, 0);
+    poll(&there, 1, -1);
+    ok(connection_receive(&c, reply, sizeof reply, &stamp_ns) == 2 &&
+           stamp_ns == 0,
+       "without stamps it is not");
     close(server);
     ok(connection_receive(&c, reply, sizeof reply, &stamp_ns) == 0,
        "then the server closes");
