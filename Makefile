@@ -107,8 +107,18 @@ bench-coro: all $(COSTS) $(BUILD)/bench/callbacks  ## Measure the coroutines
 	@scripts/bench-coro --bin "$(BIN)" --build "$(BUILD)/bench" \
 	    $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(ONLY),--only "$(ONLY)")
 
-bench-client: $(BIN)/fibload  ## Show what the client can do
-	@scripts/bench-client "$(BIN)"
+# The client, beside other load clients and the least that one can do.
+$(BUILD)/bench/bare_loop: $(call object,bench/bare_loop.c) $(MEASURE)
+	$(link)
+$(BUILD)/bench/null_server: $(call object,bench/null_server.c \
+    client/null_server.c) $(MEASURE)
+	$(link)
+
+bench-client: $(BIN)/fibload
+bench-client: $(BUILD)/bench/bare_loop $(BUILD)/bench/null_server
+bench-client:  ## Measure the load client, beside others that are installed
+	@scripts/bench-client --bin "$(BIN)" --build "$(BUILD)/bench" \
+	    $(if $(ROUNDS),--rounds $(ROUNDS))
 
 plot:  ## Draw the pictures of a run again: RUN=results/latest
 	@scripts/bench --draw "$(or $(RUN),results/latest)"

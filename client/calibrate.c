@@ -61,7 +61,7 @@ int calibrate(const struct options *opt)
 {
     char port_text[16];
     int port, failed = 0;
-    pid_t server = null_server_start(&port);
+    pid_t server = null_server_start('\n', "fib: 1\n", &port);
     if (server < 0)
         return -1;
     snprintf(port_text, sizeof port_text, "%d", port);

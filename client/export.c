@@ -174,11 +174,13 @@ static void add_verdict(struct table *t, const struct options *opt,
     add(t, "marked", 0, verdict_of(opt, r).verdict);
 }
 
-static void add_shape(struct table *t, const struct options *opt)
+static void add_shape(struct table *t, const struct options *opt,
+                      const struct result *r)
 {
     add(t, "think_us", 0, us((uint64_t)opt->think_ns));
     add(t, "slow", 0, opt->slow);
     add(t, "client_threads", 0, opt->threads);
+    add(t, "ramp_s", 6, r->ramp_s);
 }
 
 // The order is part of the interface: what is new goes to the end.
@@ -195,7 +197,7 @@ static void fill(struct table *t, const struct options *opt,
     add_churn(t, r);
     add_arrival(t, r);
     add_verdict(t, opt, r);
-    add_shape(t, opt);
+    add_shape(t, opt, r);
 }
 
 // ---- CSV

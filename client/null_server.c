@@ -12,7 +12,19 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { EVENTS_AT_ONCE = 256, LINES_MAX = 1024, BACKLOG = 4096, REPLY_LEN = 7 };
+enum { EVENTS_AT_ONCE = 256, RECEIVE_SIZE = 1024, BACKLOG = 4096 };
+
+static char mark, replies[RECEIVE_SIZE * NULL_SERVER_REPLY_MAX];
+static size_t reply_len;
+
+// As many replies as may be wanted at once.
+static void prepare(char request_mark, const char *reply)
+{
+    mark = request_mark;
+    reply_len = strlen(reply);
+    for (size_t i = 0; i < RECEIVE_SIZE; i++)
+        memcpy(replies + i * reply_len, reply, reply_len);
+}
 
 static int listen_anywhere(int *port)
 {
@@ -49,15 +61,11 @@ static void accept_all(int epoll, int listener)
 // A client that does not read its replies is not worth waiting for.
 static void answer(int client)
 {
-    static char replies[LINES_MAX * REPLY_LEN];
-    char buf[LINES_MAX];
+    char buf[RECEIVE_SIZE];
     size_t len = 0;
     ssize_t got = recv(client, buf, sizeof buf, 0);
     for (ssize_t i = 0; i < got; i++)
-        if (buf[i] == '\n') {
-            memcpy(replies + len, "fib: 1\n", REPLY_LEN);
-            len += REPLY_LEN;
-        }
+        len += buf[i] == mark ? reply_len : 0;
     if (got <= 0 || send(client, replies, len, MSG_NOSIGNAL) != (ssize_t)len)
         close(client);
 }
@@ -77,8 +85,9 @@ _Noreturn static void serve(int listener)
     }
 }
 
-pid_t null_server_start(int *port)
+pid_t null_server_start(char request_mark, const char *reply, int *port)
 {
+    prepare(request_mark, reply);
     int listener = listen_anywhere(port);
     if (listener < 0)
         return -1;

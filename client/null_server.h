@@ -7,9 +7,11 @@
 
 #include <sys/types.h>
 
-// Starts a process that answers every line with "fib: 1" on a free port of the
-// loopback, and ends with ours. Returns its id, for the caller to kill and wait
-// for, or -1 with errno.
-pid_t null_server_start(int *port);
+enum { NULL_SERVER_REPLY_MAX = 64 };
+
+// Starts a process that says `reply` for every byte `mark`, as there is one in
+// each request, on a free port of the loopback, and that ends with ours.
+// Returns its id, for the caller to kill and wait for, or -1 with errno.
+pid_t null_server_start(char mark, const char *reply, int *port);
 
 #endif

@@ -74,6 +74,7 @@ static void reach(struct run *run, int64_t now_ns)
 
 static void begin_hello(struct run *run)
 {
+    run->result->ramp_s = clock_seconds(clock_now_ns() - run->begin_ns);
     int64_t limit_ns = HELLO_WARMUPS * run->opt->warmup_ns;
     enter(run, PHASE_HELLO, limit_ns > HELLO_MIN_NS ? limit_ns : HELLO_MIN_NS);
 }
@@ -96,7 +97,6 @@ static void begin_measuring(struct run *run, int64_t now_ns)
     run->phase = PHASE_MEASURE;
     run->result->measured = true;
     run->begin_cpu_ns = clock_cpu_ns();
-    run->begin_ns = now_ns;
     run->end_ns = run->phase_end_ns = now_ns + run->opt->duration_ns;
     run->line_ns =
         run->opt->interval_ns > 0 ? now_ns + run->opt->interval_ns : INT64_MAX;
@@ -109,6 +109,7 @@ static void begin_measuring(struct run *run, int64_t now_ns)
 void phases_begin(struct run *run, int64_t now_ns)
 {
     run->waiting = false;
+    run->begin_ns = now_ns;
     if (run->phase == PHASE_WARMUP)
         begin_warmup(run, now_ns);
     else if (run->phase == PHASE_MEASURE)

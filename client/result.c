@@ -166,6 +166,8 @@ void result_merge(struct result *r, const struct result *from)
     r->gone = r->gone || from->gone;
     if (from->duration_s > r->duration_s)
         r->duration_s = from->duration_s;
+    if (from->ramp_s > r->ramp_s)
+        r->ramp_s = from->ramp_s;
     r->client_cpu_share += from->client_cpu_share;
     r->delay_share += from->delay_share;
     merge_counts(r, from);

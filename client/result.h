@@ -53,7 +53,8 @@ struct result {
     int64_t oldest_ns;    // the age of the oldest of these
     uint64_t failed_by_errno[RESULT_ERRNO_MAX];  // [0]: closed by the server
     int connections, idle;                       // as asked for
-    int greeted;                    // connections answered before the warm-up
+    double ramp_s;  // until all connections were open, or given up
+    int greeted;    // connections answered before the warm-up
     int connected, idle_connected;  // open at the end
     int served;            // connections with a correct reply in the window
     uint64_t least, most;  // correct replies of a connection in the window

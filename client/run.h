@@ -64,7 +64,7 @@ struct run {
     bool reached;    // one connection, at least, was open once
     int last_error;  // why the last connection failed
     int64_t look_ns, look_interval_ns;
-    int64_t begin_ns, end_ns;  // of the window
+    int64_t begin_ns, end_ns;  // of the window; before it, of what it is part
     int64_t slow_ns;           // when slow connections go on
     int64_t stage_ns;          // when the current stage began
     int64_t wall_offset_ns;    // see clock.h

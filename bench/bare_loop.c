@@ -1,0 +1,113 @@
+// bare_loop.c - the least a load client can do: send, recv, epoll_wait.
+//
+//     bare_loop PORT CONNECTIONS DEPTH MILLISECONDS
+//
+// Asks for fib(1) on each connection, as often as DEPTH at once, and prints how
+// many replies came. It counts bytes, takes no time of any request and checks
+// nothing: what a real client costs beyond this is the price of knowing. It
+// tries all connections in turn, which is cheaper than epoll as long as any of
+// them has something; only then it waits.
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "measure.h"
+
+enum {
+    DEPTH_MAX = 64,
+    EVENTS_AT_ONCE = 256,
+    REQUEST_LEN = sizeof "1\n" - 1,
+    REPLY_LEN = sizeof "fib: 1\n" - 1,
+};
+
+static char requests[DEPTH_MAX * REQUEST_LEN];
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int connect_to(uint16_t port, int epoll)
+{
+    const int on = 1;
+    const struct sockaddr_in at = {.sin_family = AF_INET,
+                                   .sin_port = htons(port),
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct epoll_event wanted = {.events = EPOLLIN, .data.fd = fd};
+    if (fd < 0 ||
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0 ||
+        connect(fd, (const struct sockaddr *)&at, sizeof at) != 0 ||
+        fcntl(fd, F_SETFL, O_NONBLOCK) != 0 ||
+        epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &wanted) != 0)
+        measure_failed("bare_loop");
+    return fd;
+}
+
+static void ask(int fd, size_t count)
+{
+    if (send(fd, requests, count * REQUEST_LEN, MSG_NOSIGNAL) < 0)
+        measure_failed("bare_loop: send");
+}
+
+// Takes the replies of one connection and asks as often again. Returns how many
+// there were.
+static size_t take(int fd)
+{
+    char buf[4096];
+    ssize_t got = recv(fd, buf, sizeof buf, 0);
+    if (got == 0 || (got < 0 && errno != EAGAIN))
+        measure_failed("bare_loop: recv");
+    if (got < REPLY_LEN)
+        return 0;
+    ask(fd, (size_t)got / REPLY_LEN);
+    return (size_t)got / REPLY_LEN;
+}
+
+static size_t loop(int epoll, const int *fds, size_t count, int64_t end_ms)
+{
+    struct epoll_event events[EVENTS_AT_ONCE];
+    size_t replies = 0;
+    while (now_ms() < end_ms) {
+        size_t before = replies;
+        for (size_t i = 0; i < count; i++)
+            replies += take(fds[i]);
+        if (replies == before)
+            epoll_wait(epoll, events, EVENTS_AT_ONCE, 100);
+    }
+    return replies;
+}
+
+int main(int argc, char **argv)
+{
+    size_t port = measure_argument(argc, argv, 1);
+    size_t count = measure_argument(argc, argv, 2);
+    size_t depth = measure_argument(argc, argv, 3);
+    size_t duration_ms = measure_argument(argc, argv, 4);
+    int *fds = calloc(count, sizeof *fds);
+    int epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (fds == NULL || epoll < 0)
+        measure_failed("bare_loop");
+    for (size_t i = 0; i < DEPTH_MAX; i++)
+        memcpy(requests + i * REQUEST_LEN, "1\n", REQUEST_LEN);
+    for (size_t i = 0; i < count; i++)
+        fds[i] = connect_to((uint16_t)port, epoll);
+
+    int64_t end_ms = now_ms() + (int64_t)duration_ms;
+    for (size_t i = 0; i < count; i++)
+        ask(fds[i], depth < DEPTH_MAX ? depth : DEPTH_MAX);
+    measure_print("replies", (double)loop(epoll, fds, count, end_ms), "1");
+    free(fds);
+    return EXIT_SUCCESS;
+}

@@ -1,0 +1,45 @@
+// null_server.c - answers at once, in the protocol of a load client.
+//
+//     null_server fib|http|redis
+//
+// Prints its port. What differs between clients that are measured against it is
+// then the clients: it looks for one byte in each request, and says always the
+// same. It is the server of `fibload --calibrate`.
+
+#include "../client/null_server.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "measure.h"
+
+static const struct protocol {
+    const char *name;
+    char mark;  // of what wrk and ab send, only GET has a G
+    const char *reply;
+} protocols[] = {
+    {"fib", '\n', "fib: 1\n"},
+    {"http", 'G',
+     "HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 1\r\n\r\n1"},
+    {"redis", '\n', "+PONG\r\n"},
+};
+
+int main(int argc, char **argv)
+{
+    for (size_t i = 0; i < sizeof protocols / sizeof protocols[0]; i++) {
+        const struct protocol *p = &protocols[i];
+        int port;
+        if (argc != 2 || strcmp(argv[1], p->name) != 0)
+            continue;
+        pid_t server = null_server_start(p->mark, p->reply, &port);
+        if (server < 0)
+            measure_failed("null_server");
+        printf("%d\n", port);
+        fflush(stdout);
+        waitpid(server, NULL, 0);
+        return 0;
+    }
+    fprintf(stderr, "usage: null_server fib|http|redis\n");
+    return 2;
+}
