@@ -190,6 +190,7 @@ $(BUILD)/tests/test_connection: $(call object,client/connection.c \
 $(BUILD)/tests/test_verdict:   $(call object,$(addprefix client/, verdict.c \
     machine.c result.c histogram.c clock.c connection.c reply.c))
 $(BUILD)/tests/test_verdict:   LDLIBS := -lm
+$(BUILD)/tests/test_fibload:   $(call object,client/clock.c)
 $(BUILD)/tests/test_net:       LDLIBS := -Wl,--wrap=send,--wrap=recv \
                                          -Wl,--wrap=accept4
 $(BUILD)/tests/test_schedule:  $(call object,client/schedule.c)

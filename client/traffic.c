@@ -14,7 +14,7 @@
 #include "report.h"
 #include "stages.h"
 
-enum { RECEIVE_SIZE = 4096, TRIES_MAX = 256, HITS_PER_MISS = 32 };
+enum { RECEIVE_SIZE = 4096, TRIES_MAX = 256, HITS_PER_MISS = 64 };
 
 #define CONNECT_NS MS(5000)  // for one connection
 #define REOPEN_NS MS(100)    // after a failure

@@ -4,6 +4,13 @@
 
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { AT_ONCE = 4, LINE_SIZE = 1024 };
 
 static int passed_count, failed_count;
 static const char *prefix;
@@ -29,6 +36,76 @@ bool tap_check(bool passed, const char *file, int line, const char *name, ...)
         printf("#   failed at %s:%d\n", file, line);
     fflush(stdout);
     return passed;
+}
+
+// A test in a process of its own, what it prints, and how it ended.
+struct job {
+    pid_t pid;
+    int output, status;
+};
+
+static struct job begin(void (*test)(void))
+{
+    struct job job = {.output = memfd_create("test", MFD_CLOEXEC)};
+    fflush(stdout);
+    job.pid = fork();
+    if (job.pid == 0) {
+        dup2(job.output, STDOUT_FILENO);
+        test();
+        fflush(stdout);
+        exit(EXIT_SUCCESS);
+    }
+    return job;
+}
+
+// Waits until one of the jobs has ended.
+static void wait_for_one(struct job *jobs, int count)
+{
+    int status;
+    pid_t pid = wait(&status);
+    for (int i = 0; i < count; i++)
+        if (jobs[i].pid == pid)
+            jobs[i].status = status;
+}
+
+// Checks have our numbers here; what else was said follows as it is.
+static void repeat_line(const char *line)
+{
+    bool passed = strncmp(line, "ok ", 3) == 0;
+    if (!passed && strncmp(line, "not ok ", 7) != 0) {
+        fputs(line, stdout);
+        return;
+    }
+    passed ? passed_count++ : failed_count++;
+    printf("%sok %d%s", passed ? "" : "not ", passed_count + failed_count,
+           strstr(line, " - "));
+}
+
+static void show(const struct job *job)
+{
+    char line[LINE_SIZE];
+    FILE *output = fdopen(job->output, "r");
+    rewind(output);
+    while (fgets(line, sizeof line, output) != NULL)
+        repeat_line(line);
+    fclose(output);
+    if (!WIFEXITED(job->status) || WEXITSTATUS(job->status) != EXIT_SUCCESS)
+        ok(false, "the test comes to its end");
+}
+
+void tap_side_by_side(void (*const tests[])(void), int count)
+{
+    struct job *jobs = calloc((size_t)count, sizeof *jobs);
+    for (int i = 0; i < count; i++) {
+        if (i >= AT_ONCE)
+            wait_for_one(jobs, i);
+        jobs[i] = begin(tests[i]);
+    }
+    for (int i = 0; i < count && i < AT_ONCE; i++)
+        wait_for_one(jobs, count);
+    for (int i = 0; i < count; i++)
+        show(&jobs[i]);
+    free(jobs);
 }
 
 int done_testing(void)
