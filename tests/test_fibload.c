@@ -758,8 +758,8 @@ static void test_hogs(void)
        "its latency says so");
     ok(strstr(o.out, "during them") != NULL && strstr(o.out, "hogs") != NULL,
        "and the report");
-    o = RUN(right, "-c", "2", "-d", "300ms", "--warmup", "0");
-    ok(near(column(&o, "during_s"), 0.1, 0.05) &&
+    o = RUN(right, "-c", "2", "-d", "600ms", "--warmup", "0");
+    ok(near(column(&o, "during_s"), 0.2, 0.15) &&
            column(&o, "rate_during") > 0 && column(&o, "hogs") == 0,
        "without hogs it is the middle third");
 }
