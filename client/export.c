@@ -200,6 +200,17 @@ static void fill(struct table *t, const struct options *opt,
     add_shape(t, opt, r);
 }
 
+bool export_has(const char *name)
+{
+    static const struct result nothing;
+    struct table t;
+    int at = 0;
+    fill(&t, &(struct options){.threads = 1}, &nothing);
+    while (at < t.count && strcmp(t.columns[at].name, name) != 0)
+        at++;
+    return at < t.count;
+}
+
 // ---- CSV
 
 static void print_header(FILE *file, const struct options *opt)

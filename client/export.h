@@ -11,6 +11,9 @@
 #include "options.h"
 #include "result.h"
 
+// Whether a figure has this name already.
+bool export_has(const char *name);
+
 // Opens a file that rows are to be appended to: before the run, so that a bad
 // path does not cost one. Fails with EINVAL if a regular file has other columns
 // than `opt` makes.

@@ -112,6 +112,7 @@ int main(int argc, char **argv)
     struct options *opt = options_parse(argc, argv);
     if (opt->calibrate)
         return report_calibration(opt);
+    startup_labels(opt);
     startup_server(opt);
     startup_descriptors(opt);
     struct addrinfo *target = startup_resolve(opt);

@@ -2,8 +2,11 @@
 
 #include "report.h"
 
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "text.h"
@@ -43,6 +46,54 @@ void report_each(const struct options *opt, int64_t latency_ns)
 }
 
 // ---- The summary
+//
+// It fits a terminal of 80 columns, in 24 lines if little went wrong.
+
+// Prints a word; in a colour if a person looks at it, who did not object to
+// colours (no-color.org).
+static void print_coloured(FILE *file, int colour, const char *word)
+{
+    if (isatty(fileno(file)) && getenv("NO_COLOR") == NULL)
+        fprintf(file, "\033[%dm%s\033[0m", colour, word);
+    else
+        fputs(word, file);
+}
+
+enum { RED = 31, GREEN = 32, YELLOW = 33 };
+
+// Prints one line of what goes beyond "asks for fib(n)".
+__attribute__((format(printf, 3, 4))) static void
+print_shape(FILE *file, int *shapes, const char *format, ...)
+{
+    va_list arguments;
+    fputs((*shapes)++ == 0 ? "\n" : ", ", file);
+    va_start(arguments, format);
+    vfprintf(file, format, arguments);
+    va_end(arguments);
+}
+
+static void print_shapes(FILE *file, const struct options *opt)
+{
+    int shapes = 0;
+    if (opt->rate > 0)
+        print_shape(file, &shapes, "%s a second in all, %s",
+                    text_count((uint64_t)opt->rate, "request", "requests").s,
+                    opt->poisson ? "at random times" : "evenly spaced");
+    if (opt->churn)
+        print_shape(file, &shapes, "each time anew");
+    if (opt->slow > 0)
+        print_shape(file, &shapes, "%d bytes a second", opt->slow);
+    if (opt->think_ns > 0)
+        print_shape(file, &shapes, "%s between reply and request",
+                    text_duration((double)opt->think_ns).s);
+    if (opt->pipeline > 1)
+        print_shape(file, &shapes, "%d at once on each", opt->pipeline);
+    if (opt->idle > 0)
+        print_shape(file, &shapes, "%s silent",
+                    text_count((uint64_t)opt->idle, "more is", "more are").s);
+    if (opt->threads > 1)
+        print_shape(file, &shapes, "%d threads", opt->threads);
+}
 
 static void print_title(FILE *file, const struct options *opt,
                         const struct result *r)
@@ -55,23 +106,7 @@ static void print_title(FILE *file, const struct options *opt,
                        "connections ask for")
                 .s,
             opt->n);
-    if (opt->churn)
-        fprintf(file, ", each time anew");
-    if (opt->slow > 0)
-        fprintf(file, ", %s a second",
-                text_count((uint64_t)opt->slow, "byte", "bytes").s);
-    if (opt->think_ns > 0)
-        fprintf(file, ", and pause for %s",
-                text_duration((double)opt->think_ns).s);
-    if (opt->pipeline > 1)
-        fprintf(file, ", %d at once on each", opt->pipeline);
-    if (r->open_loop)
-        fprintf(file, "\n%s per second in all, %s",
-                text_count((uint64_t)opt->rate, "request", "requests").s,
-                opt->poisson ? "at random times (Poisson)" : "evenly spaced");
-    if (r->idle > 0)
-        fprintf(file, ", %s silent",
-                text_count((uint64_t)r->idle, "more is", "more are").s);
+    print_shapes(file, opt);
     fputc('\n', file);
 }
 
@@ -92,40 +127,52 @@ static void print_window(FILE *file, const struct options *opt,
     fprintf(file, "\n\n");
 }
 
-// `what` begins with the count, and goes on as in "replies were wrong".
-static void print_problem(FILE *file, uint64_t count, const char *one,
-                          const char *many)
+__attribute__((format(printf, 2, 3))) static void
+print_problem(FILE *file, const char *format, ...)
 {
-    if (count > 0)
-        fprintf(file, "  problem     %s %s\n", text_number(count).s,
-                count == 1 ? one : many);
+    va_list arguments;
+    fputs("  ", file);
+    print_coloured(file, RED, "problem");
+    fputs("     ", file);
+    va_start(arguments, format);
+    vfprintf(file, format, arguments);
+    va_end(arguments);
+    fputc('\n', file);
 }
 
-static void print_failures(FILE *file, const struct result *r)
+// What is counted goes on as in "3 replies were wrong".
+static void print_counts(FILE *file, const struct result *r)
 {
-    print_problem(file, r->failed_by_errno[0],
-                  "time the server closed a connection",
-                  "times the server closed a connection");
-    for (int error = 1; error < RESULT_ERRNO_MAX; error++)
-        if (r->failed_by_errno[error] > 0)
-            fprintf(file,
-                    "  problem     %s a connection broke or could not be made: "
-                    "%s (%s)\n",
-                    text_count(r->failed_by_errno[error], "time", "times").s,
-                    text_meaning(error), text_errno(error));
-    print_problem(file, r->lost, "request was lost with its connection",
-                  "requests were lost with their connections");
-}
-
-static void print_unanswered(FILE *file, const struct result *r)
-{
-    if (r->unanswered > 0)
-        fprintf(file,
-                "  problem     %s still unanswered at the end, the oldest "
-                "waiting for\n              %s (warm-up and grace included); "
-                "the latency has them at their age\n",
-                text_count(r->unanswered, "request was", "requests were").s,
-                text_duration((double)r->oldest_ns).s);
+    uint64_t unserved = (uint64_t)(r->connections - r->served);
+    const struct {
+        uint64_t count;
+        const char *one, *many;
+    } problems[] = {
+        {r->measured ? unserved : 0, "connection got no right reply",
+         "connections got no right reply"},
+        {(uint64_t)(r->idle - r->idle_connected),
+         "silent connection was not open at the end",
+         "silent connections were not open at the end"},
+        {r->wrong, "reply was wrong", "replies were wrong"},
+        {r->error_replies, "reply was an error (\"error: ...\")",
+         "replies were errors (\"error: ...\")"},
+        {r->timeouts, "request was given up after --timeout",
+         "requests were given up after --timeout"},
+        {r->unsent, "request was due and found no free connection in time",
+         "requests were due and found no free connection in time"},
+        {(uint64_t)r->hogs_unanswered,
+         "hog was still waiting for a reply at the end",
+         "hogs were still waiting for a reply at the end"},
+        {r->failed_by_errno[0], "time the server closed a connection",
+         "times the server closed a connection"},
+        {r->lost, "request was lost with its connection",
+         "requests were lost with their connections"},
+    };
+    for (size_t i = 0; i < sizeof problems / sizeof problems[0]; i++)
+        if (problems[i].count > 0)
+            print_problem(file, "%s %s", text_number(problems[i].count).s,
+                          problems[i].count == 1 ? problems[i].one
+                                                 : problems[i].many);
 }
 
 // What went wrong comes first, each in a sentence.
@@ -133,33 +180,28 @@ static void print_problems(FILE *file, const struct options *opt,
                            const struct result *r)
 {
     if (r->gone)
-        fprintf(file, "  problem     the server has gone: nothing could be "
-                      "opened for 5 s, and the run ended\n");
-    if (r->measured)
-        print_problem(file, (uint64_t)(r->connections - r->served),
-                      "connection got no right reply",
-                      "connections got no right reply");
-    print_problem(file, (uint64_t)(r->idle - r->idle_connected),
-                  "silent connection was not open at the end",
-                  "silent connections were not open at the end");
-    print_problem(file, r->wrong, "reply was wrong", "replies were wrong");
-    print_problem(file, r->error_replies, "reply was an error (\"error: ...\")",
-                  "replies were errors (\"error: ...\")");
-    print_problem(file, r->timeouts, "request was given up after --timeout",
-                  "requests were given up after --timeout");
-    print_unanswered(file, r);
-    print_problem(file, r->unsent,
-                  "request was due and found no free connection in time",
-                  "requests were due and found no free connection in time");
-    print_problem(file, (uint64_t)r->hogs_unanswered,
-                  "hog was still waiting for a reply at the end",
-                  "hogs were still waiting for a reply at the end");
-    print_failures(file, r);
+        print_problem(file, "the server has gone: for 5 s nothing could be "
+                            "opened");
+    print_counts(file, r);
+    if (r->unanswered > 0)
+        print_problem(
+            file,
+            "%s unanswered at the end, the oldest for %s\n"
+            "              (warm-up and grace included); the latency "
+            "has them at their age",
+            text_count(r->unanswered, "request was", "requests were").s,
+            text_duration((double)r->oldest_ns).s);
+    for (int error = 1; error < RESULT_ERRNO_MAX; error++)
+        if (r->failed_by_errno[error] > 0)
+            print_problem(
+                file, "%s a connection failed: %s (%s)",
+                text_count(r->failed_by_errno[error], "time", "times").s,
+                text_meaning(error), text_errno(error));
     if (opt->server_pid != 0 && r->measured && !r->server_known)
-        fprintf(file,
-                "  problem     process %d ended during the run: its CPU "
-                "and memory are unknown\n",
-                (int)opt->server_pid);
+        print_problem(file,
+                      "process %d ended during the run: its CPU and memory are "
+                      "unknown",
+                      opt->server_pid);
 }
 
 static void print_replies(FILE *file, const struct result *r)
@@ -171,7 +213,7 @@ static void print_replies(FILE *file, const struct result *r)
         file, "  served      %s of %s", text_number((uint64_t)r->served).s,
         text_count((uint64_t)r->connections, "connection", "connections").s);
     if (r->connections > 1)
-        fprintf(file, ", %s to %s replies each, Jain's index %.3f",
+        fprintf(file, ", %s to %s replies each, Jain %.3f",
                 text_number(r->least).s, text_number(r->most).s,
                 result_jain(r));
     if (r->silence_ns > SILENCE_MIN_NS)
@@ -183,7 +225,7 @@ static void print_replies(FILE *file, const struct result *r)
 static void print_percentiles(FILE *file, const struct histogram *h,
                               const char *what)
 {
-    fprintf(file, "              %9s %9s %9s %9s %9s   %s\n",
+    fprintf(file, "              %8s%8s%8s%8s%8s   %s\n",
             text_percentile(h, 50).s, text_percentile(h, 90).s,
             text_percentile(h, 99).s, text_percentile(h, 99.9).s,
             text_duration((double)h->max).s, what);
@@ -195,7 +237,7 @@ static void print_arrival(FILE *file, const struct result *r)
     double own_share = result_own_share(r);
     if (own_share < OWN_SHARE_MIN)
         return;
-    print_percentiles(file, &r->arrival, "until the reply reached this host");
+    print_percentiles(file, &r->arrival, "until it arrived here");
     fprintf(file,
             "              %.0f %% of the median passed until we read it: our "
             "own doing\n",
@@ -204,16 +246,15 @@ static void print_arrival(FILE *file, const struct result *r)
 
 static void print_latency(FILE *file, const struct result *r)
 {
-    fprintf(file, "  latency     %9s %9s %9s %9s %9s\n", "p50", "p90", "p99",
+    fprintf(file, "  latency     %8s%8s%8s%8s%8s\n", "p50", "p90", "p99",
             "p99.9", "max");
     if (r->churn)
         print_percentiles(file, &r->connects, "to connect");
+    print_arrival(file, r);
     if (!r->open_loop) {
-        print_arrival(file, r);
         print_percentiles(file, &r->latency, "from request to reply");
         return;
     }
-    print_arrival(file, r);
     print_percentiles(file, &r->latency, "from due to reply");
     print_percentiles(file, &r->service, "from sent to reply");
     print_percentiles(file, &r->lateness, "sent late, by us");
@@ -261,12 +302,10 @@ static void print_server(FILE *file, const struct result *r)
             text_count((uint64_t)u->processes, "process", "processes").s,
             text_count((uint64_t)u->threads, "thread", "threads").s,
             text_count(u->switches, "context switch", "context switches").s);
-    fprintf(
-        file,
-        "              memory: PSS %s, RSS %s (counts shared pages in every "
-        "process)\n",
-        text_memory(u->pss_kib, u->rss_kib).s,
-        text_memory(u->rss_kib, u->rss_kib).s);
+    fprintf(file,
+            "              PSS %s, RSS %s (shared pages in every process)\n",
+            text_memory(u->pss_kib, u->rss_kib).s,
+            text_memory(u->rss_kib, u->rss_kib).s);
 }
 
 static void print_client(FILE *file, const struct result *r)
@@ -276,6 +315,17 @@ static void print_client(FILE *file, const struct result *r)
     if (r->others_cores >= 0)
         fprintf(file, "; other programs %.0f %%", r->others_cores * 100);
     fputc('\n', file);
+}
+
+static void print_verdict(FILE *file, struct judgement j)
+{
+    static const int colours[] = {[VERDICT_OK] = GREEN,
+                                  [VERDICT_CLIENT_LIMITED] = YELLOW,
+                                  [VERDICT_NOISY] = YELLOW,
+                                  [VERDICT_INCOMPLETE] = RED};
+    fputs("  verdict     ", file);
+    print_coloured(file, colours[j.verdict], verdict_name(j.verdict));
+    fprintf(file, ": %s\n\n", j.because);
 }
 
 void report_summary(const struct options *opt, const struct result *r)
@@ -294,7 +344,5 @@ void report_summary(const struct options *opt, const struct result *r)
         print_server(file, r);
     if (r->measured)
         print_client(file, r);
-    struct judgement j = verdict_of(opt, r);
-    fprintf(file, "  verdict     %s: %s\n\n", verdict_name(j.verdict),
-            j.because);
+    print_verdict(file, verdict_of(opt, r));
 }

@@ -75,6 +75,18 @@ void startup_server(struct options *opt)
         opt->model = model_of(opt->server_pid);
 }
 
+void startup_labels(const struct options *opt)
+{
+    for (int i = 0; i < opt->label_count; i++) {
+        const char *name = opt->labels[i].name;
+        bool taken = export_has(name);
+        for (int j = 0; j < i; j++)
+            taken = taken || strcmp(opt->labels[j].name, name) == 0;
+        if (taken)
+            fail(name, "--label wants a name that no other column has");
+    }
+}
+
 FILE *startup_csv(const struct options *opt)
 {
     if (opt->csv == NULL)

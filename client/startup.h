@@ -24,6 +24,9 @@ void startup_descriptors(const struct options *opt);
 // opt->model has a value.
 void startup_server(struct options *opt);
 
+// Makes sure that every column has a name of its own.
+void startup_labels(const struct options *opt);
+
 // The file to append a row to at the end; NULL if `opt` names none.
 FILE *startup_csv(const struct options *opt);
 

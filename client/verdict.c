@@ -25,11 +25,10 @@ static const char *why_client_limited(const struct options *opt,
     bool awake = opt->spin || r->open_loop;
     double cpu_share = r->client_cpu_share / opt->threads;
     if (cpu_share >= BUSY_MIN && !awake)
-        return "fibload was busy all the time: read the rate as \"at least\"";
+        return "fibload was always busy: the rate is \"at least\"";
     if (result_own_share(r) >= OWN_SHARE_MIN && !r->open_loop &&
         cpu_share >= QUEUE_BUSY_MIN && r->connections >= QUEUE_CONNECTIONS_MIN)
-        return "replies waited for fibload: a good part of the latency is its "
-               "own";
+        return "replies waited for fibload to read them";
     return NULL;
 }
 
@@ -38,7 +37,7 @@ static const char *why_late(const struct result *r)
     uint64_t late_ns = histogram_percentile(&r->lateness, 99);
     uint64_t all_ns = histogram_percentile(&r->latency, 99);
     if (r->open_loop && (double)late_ns > LATE_MIN * (double)all_ns)
-        return "fibload sent late, by more than a tenth of the latency's p99";
+        return "fibload sent late, by over a tenth of the p99";
     return NULL;
 }
 
@@ -60,8 +59,7 @@ static const char *why_noisy(const struct options *opt, const struct result *r)
     if (r->delay_share > DELAY_MIN)
         return "fibload had to wait for a core that others had";
     if (is_unsteady(opt, r))
-        return "the last third went more than 10 % faster or slower than the "
-               "first";
+        return "the last third differs by over 10 % from the first";
     return NULL;
 }
 

@@ -787,7 +787,7 @@ static void test_own_share(void)
            column(&o, "arrival_p50_us") < column(&o, "p50_us") - 90000,
        "what a client sleeps over is not in the time until the reply came");
     ok(column(&o, "own_share") > 0.4 &&
-           strstr(o.out, "until the reply reached this host") != NULL,
+           strstr(o.out, "until it arrived here") != NULL,
        "the report says whose latency it is");
 }
 
@@ -925,6 +925,33 @@ static void test_output(void)
     ok(o.status == 0 && strstr(o.out, "interrupted; measured in") != NULL &&
            column(&o, "requests") > 0,
        "interrupted while measuring: what there is");
+}
+
+// Whether the summary fits a terminal.
+static bool fits_screen(const struct outcome *o, int lines_max)
+{
+    int lines = 0;
+    size_t widest = 0;
+    for (const char *line = o->out; *line != '\0'; lines++) {
+        size_t len = strcspn(line, "\n");
+        widest = len > widest ? len : widest;
+        line += len + 1;
+    }
+    return lines > 10 && lines <= lines_max && widest <= 80;
+}
+
+static void test_screen(void)
+{
+    struct outcome o = RUN(right, "-d", "300ms", "-R", "1k", "--hogs", "2",
+                           "--hog-fib", "20", "--warmup", "100ms", "--churn");
+    ok(fits_screen(&o, 24), "a long summary has 24 lines of 80 columns");
+    hello = greet_only_first;
+    o = RUN(every_tenth_wrong, "-d", "200ms", "-R", "10k", "-c", "50", "--idle",
+            "5", "--warmup", "100ms", "--grace", "100ms", "-t", "2");
+    ok(column(&o, "unsent") > 0 && column(&o, "wrong") > 0 &&
+           fits_screen(&o, 40),
+       "one with many problems has 40 at most");
+    ok(strchr(o.out, '\033') == NULL, "colours are for terminals alone");
 }
 
 // ---- Runs that cannot be
@@ -1065,6 +1092,10 @@ static void test_bad_command_lines(const char *target)
     ok(refused(&o, "--hogs"), "so are hogs without a middle");
     o = RUN_AT(target, "-c", "2", "-t", "3");
     ok(refused(&o, "--threads"), "so are threads without connections");
+    o = RUN_AT(target, "--label", "requests=1");
+    ok(refused(&o, "requests"), "and a label that is a column's name");
+    o = RUN_AT(target, "--label", "round=1", "--label", "round=2");
+    ok(refused(&o, "round"), "or another label's");
     o = RUN_AT(target, "--nonsense");
     ok(refused(&o, "--nonsense"), "so is --nonsense");
     o = RUN_AT(target, "-n", "1", "9999");
@@ -1130,6 +1161,7 @@ static void (*const tests[])(void) = {
     test_timeline,
     test_percentile_table,
     test_output,
+    test_screen,
     test_no_server,
     test_command_line,
 };
