@@ -181,14 +181,13 @@ $(BUILD)/tests/test_co:        $(CORO)
 $(BUILD)/tests/test_co_structure: $(CORO)
 $(BUILD)/tests/test_co_structure: LDLIBS := -Wl,--wrap=madvise
 $(BUILD)/tests/test_co_switch: $(CORO)
-$(BUILD)/tests/test_histogram: $(call object,client/histogram.c \
-    client/percentiles.c)
+$(BUILD)/tests/test_histogram: $(call object,client/histogram.c)
 $(BUILD)/tests/test_reply:     $(call object,client/reply.c)
 $(BUILD)/tests/test_usage:     $(call object,client/usage.c)
 $(BUILD)/tests/test_connection: $(call object,client/connection.c \
     client/clock.c client/reply.c)
 $(BUILD)/tests/test_verdict:   $(call object,$(addprefix client/, verdict.c \
-    machine.c result.c histogram.c clock.c connection.c reply.c))
+    usage.c result.c histogram.c clock.c connection.c reply.c))
 $(BUILD)/tests/test_verdict:   LDLIBS := -lm
 $(BUILD)/tests/test_fibload:   $(call object,client/clock.c)
 $(BUILD)/tests/test_net:       LDLIBS := -Wl,--wrap=send,--wrap=recv \

@@ -1,7 +1,7 @@
-// export.h - what programs read: a row of CSV, an object of JSON.
+// export.h - what programs read: CSV, JSON, a table of percentiles.
 //
-// Both hold the same figures under the same names. Functions fail with -1 or
-// NULL, and errno.
+// The first two hold the same figures under the same names. Functions fail with
+// -1 or NULL, and errno.
 
 #ifndef EXPORT_H
 #define EXPORT_H
@@ -26,6 +26,11 @@ int export_csv(FILE *file, const struct options *opt, const struct result *r);
 // Writes everything as one object, and closes the file. It may wait for the
 // disk.
 int export_json(FILE *file, const struct options *opt, const struct result *r);
+
+// Writes a table of latencies, which are in ns, and closes the file. It is that
+// of HdrHistogram (Gil Tene), whose plotter takes it, in milliseconds:
+// hdrhistogram.github.io/HdrHistogram/plotFiles.html. It may wait for the disk.
+int export_percentiles(FILE *file, const struct histogram *h);
 
 // Closes a file that was written. Returns -1 if not all of it could be.
 int export_close(FILE *file);

@@ -2,6 +2,8 @@
 
 #include "fate.h"
 
+#include <inttypes.h>
+
 void fate_failed(struct run *run, int error)
 {
     run->last_error = error;
@@ -9,30 +11,36 @@ void fate_failed(struct run *run, int error)
         result_count_failure(run->result, error);
 }
 
-static int64_t since_begin(const struct run *run, int64_t ns)
+void fate_begin_timeline(FILE *file)
 {
-    return ns == TIMELINE_NEVER ? ns : ns - run->begin_ns;
+    if (file != NULL)
+        fputs("connection,kind,due_ns,sent_ns,done_ns,outcome\n", file);
+}
+
+static void print_time(const struct run *run, int64_t ns)
+{
+    if (ns != NEVER)
+        fprintf(run->shared->timeline, "%" PRId64, ns - run->begin_ns);
+    fputc(',', run->shared->timeline);
 }
 
 void fate_note(struct run *run, const struct connection *c,
                const struct pending *request, int64_t done_ns,
                const char *outcome)
 {
-    const struct pool *pool = &run->pool;
-    if (run->shared->timeline == NULL || run->phase < PHASE_MEASURE ||
+    FILE *file = run->shared->timeline;
+    if (file == NULL || run->phase < PHASE_MEASURE ||
         request->due_ns < run->begin_ns)
         return;
-    timeline_add(
-        run->shared->timeline,
-        &(struct timeline_entry){
-            .connection =
-                c != NULL ? pool->first + (int)(c - pool->connections) : -1,
-            .role = c != NULL ? c->role : ROLE_STREAM,
-            .due_ns = since_begin(run, request->due_ns),
-            .sent_ns = since_begin(run, request->sent_ns),
-            .done_ns = since_begin(run, done_ns),
-            .outcome = outcome,
-        });
+    flockfile(file);  // A line is one thread's.
+    if (c != NULL)
+        fprintf(file, "%d", run->pool.first + (int)(c - run->pool.connections));
+    fprintf(file, ",%s,", c != NULL && c->role == ROLE_HOG ? "hog" : "stream");
+    print_time(run, request->due_ns);
+    print_time(run, request->sent_ns);
+    print_time(run, done_ns);
+    fprintf(file, "%s\n", outcome);
+    funlockfile(file);
 }
 
 // In a closed loop one of the warm-up is if it ends later: at any moment as
@@ -50,7 +58,7 @@ void fate_lose(struct run *run, struct connection *c, int error)
     fate_failed(run, error);
     for (; c->under_way > 0; pool_answered(c)) {
         run->result->lost++;
-        fate_note(run, c, connection_oldest(c), TIMELINE_NEVER, "lost");
+        fate_note(run, c, connection_oldest(c), NEVER, "lost");
     }
     pool_drop(&run->pool, c);
 }
@@ -67,7 +75,7 @@ void fate_give_up(struct run *run, struct connection *c, int64_t now_ns)
     for (; c->under_way > 0; pool_answered(c)) {
         const struct pending *request = connection_oldest(c);
         run->result->timeouts++;
-        fate_note(run, c, request, TIMELINE_NEVER, "timeout");
+        fate_note(run, c, request, NEVER, "timeout");
         if (fate_is_measured(run, c, request))
             result_count_age(run->result, now_ns - request->due_ns);
     }
@@ -79,7 +87,7 @@ static void count_one_unanswered(struct run *run, const struct connection *c,
 {
     if (c->role == ROLE_STREAM)
         result_count_unanswered(run->result, now_ns - request->due_ns);
-    fate_note(run, c, request, TIMELINE_NEVER, "unanswered");
+    fate_note(run, c, request, NEVER, "unanswered");
 }
 
 // A request that is being connected for, and not yet sent, counts as well.
@@ -88,7 +96,7 @@ static void count_unanswered(struct run *run, const struct connection *c,
 {
     if (c->state == CONNECTION_OPENING && c->for_request) {
         int64_t due_ns = c->due_ns != 0 ? c->due_ns : c->since_ns;
-        const struct pending request = {due_ns, TIMELINE_NEVER};
+        const struct pending request = {due_ns, NEVER};
         count_one_unanswered(run, c, &request, now_ns);
     }
     for (int i = 0; i < c->under_way; i++)

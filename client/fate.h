@@ -1,11 +1,22 @@
 // fate.h - what becomes of requests: counted, and noted in the timeline.
 //
 // Nothing disappears: what gets no reply is lost, given up, or unanswered.
+//
+// The timeline is a CSV file with a line per request: connection, kind (stream
+// or hog), when it was due, sent and done in ns since the window began, and
+// what became of it. What never happened is empty. Writing costs about a
+// microsecond per request.
 
 #ifndef FATE_H
 #define FATE_H
 
 #include "run.h"
+
+enum { NEVER = -1 };  // instead of a time
+
+// Writes the names of the columns, unless there is no file (NULL). A failure
+// shows when the file is closed.
+void fate_begin_timeline(FILE *file);
 
 // Counts a connection that failed because of `error`. As long as no address has
 // answered, that only says that it is not this one.

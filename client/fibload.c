@@ -1,19 +1,17 @@
 // fibload.c - the load client: asks a fib server, checks, measures, reports.
 //
-//     options.c      the command line        clock.c       what time it is
-//     load.c         the loop                phases.c      part by part
-//     traffic.c      who asks when           schedule.c    when it is due
-//     report.c       the summary             timeline.c    every request
-//     pool.c         all connections         connection.c  one of them
-//     queue.c        who is next             reply.c       one reply, checked
-//     result.c       what is counted         histogram.c   many latencies
-//     usage.c        the server's cost       export.c      CSV and JSON
-//     progress.c     a line now and then     text.c        numbers for people
-//     percentiles.c  a whole distribution    fate.c        what becomes of it
-//     stages.c       before, during, after the hogs
-//     machine.c      what others did         verdict.c     what to make of it
-//     calibrate.c    what we can do          null_server.c nothing, very fast
-//     startup.c      what must be right before all that
+//     options.c     the command line       clock.c        what time it is
+//     load.c        threads and loops      phases.c       part by part
+//     traffic.c     who asks when          schedule.c     when it is due
+//     pool.c        all connections        connection.c   one of them
+//     reply.c       one reply, checked     fate.c         what becomes of it
+//     result.c      what is counted        histogram.c    many latencies
+//     stages.c      before, during, after the hogs
+//     usage.c       what the server costs, and what others do
+//     progress.c    a line now and then    report.c       the summary
+//     export.c      CSV, JSON, tables      text.c         numbers for people
+//     verdict.c     what to make of it     startup.c      what must be right
+//     calibrate.c   what we can do         null_server.c  nothing, very fast
 
 #include <errno.h>
 #include <signal.h>
@@ -24,7 +22,6 @@
 #include "export.h"
 #include "load.h"
 #include "options.h"
-#include "percentiles.h"
 #include "report.h"
 #include "startup.h"
 #include "verdict.h"
@@ -76,10 +73,10 @@ static bool write_files(const struct options *opt, const struct result *r,
     bool good = true;
     if (files->csv != NULL)
         good = written(opt->csv, export_csv(files->csv, opt, r));
-    if (files->hist != NULL) {
-        percentiles_print(files->hist, &r->latency);
-        good = written(opt->hist, export_close(files->hist)) && good;
-    }
+    if (files->hist != NULL)
+        good =
+            written(opt->hist, export_percentiles(files->hist, &r->latency)) &&
+            good;
     if (files->timeline != NULL)
         good = written(opt->timeline, export_close(files->timeline)) && good;
     if (files->json != NULL && files->json != stdout)

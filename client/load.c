@@ -1,9 +1,9 @@
 // load.c - a whole run: its threads, and the loop of each.
 //
-// A thread has an epoll, connections and counts of its own, and waits for events
-// and for the time. What an event means is decided in traffic.c, what part of
-// the run it is in phases.c. All threads end where the load is to change, and
-// begin again together: so nobody has to ask how far the others are.
+// A thread has an epoll, connections and counts of its own, and waits for
+// events and for the time. What an event means is decided in traffic.c, what
+// part of the run it is in phases.c. All threads end where the load is to
+// change, and begin again together: nobody has to ask how far the others are.
 
 #include "load.h"
 
@@ -124,8 +124,7 @@ static int prepare(struct run *run, int first)
         plan.idle = opt->idle;
         plan.hogs = opt->hogs;
     }
-    int failed = queue_create(&run->ready, stream);
-    return pool_create(&run->pool, &plan) != 0 ? -1 : failed;
+    return pool_create(&run->pool, &plan);
 }
 
 // The first run counts in `result`, into which the others' counts go at last.
@@ -155,7 +154,6 @@ static void destroy(struct load *load)
     for (int i = 0; i < load->count; i++) {
         struct run *run = &load->runs[i];
         pool_destroy(&run->pool);
-        queue_destroy(&run->ready);
         if (i > 0)
             free(run->result);
     }
@@ -253,7 +251,7 @@ int load_run(const struct options *opt, const struct addrinfo *target,
         return -1;
     load->shared.opt = opt;
     load->shared.timeline = timeline;
-    timeline_begin(timeline);
+    fate_begin_timeline(timeline);
 
     int failed = prepare_all(load, target, result);
     if (failed == 0)

@@ -31,7 +31,9 @@ int pool_create(struct pool *pool, const struct pool_plan *plan)
     pool->epoll = epoll_create1(EPOLL_CLOEXEC);
     pool->connections = calloc(count, sizeof *pool->connections);
     pool->pending = calloc(count * depth, sizeof *pool->pending);
-    if (pool->epoll < 0 || pool->connections == NULL || pool->pending == NULL)
+    pool->ready = calloc((size_t)plan->stream, sizeof *pool->ready);
+    if (pool->epoll < 0 || pool->connections == NULL || pool->pending == NULL ||
+        pool->ready == NULL)
         return -1;
     pool->stream = pool->connections + plan->idle;
     for (int i = 0; i < pool->count; i++) {
@@ -50,6 +52,7 @@ void pool_destroy(struct pool *pool)
         pool_drop(pool, &pool->connections[i]);
     free(pool->connections);
     free(pool->pending);
+    free(pool->ready);
     if (pool->epoll >= 0)
         close(pool->epoll);
 }
@@ -146,6 +149,30 @@ void pool_answered(struct connection *c)
 {
     c->request->under_way--;
     connection_answered(c);
+}
+
+void pool_enqueue(struct pool *pool, struct connection *c, int64_t ready_ns)
+{
+    if (c->ready)
+        return;
+    c->ready = true;
+    c->ready_ns = ready_ns;
+    int at = pool->ready_first + pool->ready_count++;
+    pool->ready[at % pool->stream_count] = c;
+}
+
+struct connection *pool_next(const struct pool *pool)
+{
+    return pool->ready_count > 0 ? pool->ready[pool->ready_first] : NULL;
+}
+
+struct connection *pool_dequeue(struct pool *pool)
+{
+    struct connection *c = pool_next(pool);
+    pool->ready_first = (pool->ready_first + 1) % pool->stream_count;
+    pool->ready_count--;
+    c->ready = false;
+    return c;
 }
 
 void pool_drop(struct pool *pool, struct connection *c)

@@ -22,6 +22,8 @@ struct pool {
     int count;
     struct connection *stream;  // those of the stream
     int stream_count;
+    struct connection **ready;  // a ring of those that may ask
+    int ready_first, ready_count;
     int first;    // the number of the first among those of all pools
     int all;      // how many these are
     int tried;    // connections that pool_open() was called for
@@ -63,6 +65,15 @@ int pool_slow_down(struct pool *pool, struct connection *c);
 
 // The oldest request of a connection has its reply.
 void pool_answered(struct connection *c);
+
+// Adds a connection of the stream to those that may ask, from `ready_ns` on:
+// first come, first served. It stands there at most once, even if it closes
+// meanwhile.
+void pool_enqueue(struct pool *pool, struct connection *c, int64_t ready_ns);
+
+// The first that may ask, NULL if there is none; pool_dequeue() removes it too.
+struct connection *pool_next(const struct pool *pool);
+struct connection *pool_dequeue(struct pool *pool);
 
 // Closes a connection, if it is not closed, and ends its requests. Leaves errno
 // alone.

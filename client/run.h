@@ -12,17 +12,16 @@
 #ifndef RUN_H
 #define RUN_H
 
+#include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 
 #include "clock.h"
-#include "machine.h"
 #include "options.h"
 #include "pool.h"
 #include "progress.h"
-#include "queue.h"
 #include "result.h"
 #include "schedule.h"
-#include "timeline.h"
 
 #define MS(n) ((n) * (int64_t)CLOCK_NS_PER_MS)
 
@@ -54,7 +53,6 @@ struct run {
     pthread_t thread;
     int index;  // of the thread
     struct pool pool;
-    struct queue ready;  // connections of the stream with room for a request
     struct request hello, request, hog;
     struct schedule schedule;             // open loop only
     const struct addrinfo *next_address;  // to try, if the last is no good

@@ -2,8 +2,8 @@
 //
 // Each event is a reply that can be read, and reading it sends the next
 // request. That makes two system calls per request, and a part of an
-// epoll_wait() that is the smaller the more connections there are. If nearly all
-// have a reply, which of them is not worth asking: they are tried in turn, which
+// epoll_wait() that is the smaller the more connections there are. If nearly
+// all have a reply, it is not worth asking which: they are tried in turn, which
 // saves a tenth of the CPU time.
 
 #include "traffic.h"
@@ -29,8 +29,8 @@ void traffic_begin_schedule(struct run *run, int64_t now_ns)
                        run->opt->threads);
 }
 
-// Whether more may be sent in this phase. In the grace of an open loop, what was
-// due before it still is.
+// Whether more may be sent in this phase. In the grace of an open loop, what
+// was due before it still is.
 static bool may_ask(const struct run *run)
 {
     uint64_t max = (uint64_t)run->opt->requests;
@@ -67,7 +67,7 @@ bool traffic_is_over(const struct run *run)
 // When the next connection may ask.
 static int64_t next_ask_ns(const struct run *run)
 {
-    const struct connection *c = queue_first(&run->ready);
+    const struct connection *c = pool_next(&run->pool);
     if (c == NULL || !may_ask(run))
         return INT64_MAX;
     if (run_is_open_loop(run) && run->schedule.due_ns > c->ready_ns)
@@ -120,7 +120,7 @@ static void ask_next(struct run *run, struct connection *c)
     else
         ask(run, c, &run->request, count, due_ns);
     if (connection_has_room(c))
-        queue_add(&run->ready, c, ready_ns);
+        pool_enqueue(&run->pool, c, ready_ns);
 }
 
 static bool can_ask(const struct run *run, const struct connection *c)
@@ -132,7 +132,7 @@ static bool can_ask(const struct run *run, const struct connection *c)
 static void feed(struct run *run, int64_t now_ns)
 {
     while (next_ask_ns(run) <= now_ns) {
-        struct connection *c = queue_take(&run->ready);
+        struct connection *c = pool_dequeue(&run->pool);
         if (can_ask(run, c))
             ask_next(run, c);
     }
@@ -160,7 +160,7 @@ static void go_on(struct run *run, struct connection *c, int64_t now_ns)
         fate_lose(run, c, errno);
         return;
     }
-    queue_add(&run->ready, c, now_ns + run->opt->think_ns);
+    pool_enqueue(&run->pool, c, now_ns + run->opt->think_ns);
 }
 
 void traffic_feed_hogs(struct run *run, int64_t now_ns)
@@ -174,9 +174,9 @@ void traffic_count_unsent(struct run *run, int64_t now_ns)
 {
     while (run->result->measured && may_ask(run) && claim(run, 1) > 0) {
         int64_t due_ns = schedule_take(&run->schedule);
-        const struct pending request = {due_ns, TIMELINE_NEVER};
+        const struct pending request = {due_ns, NEVER};
         result_count_unsent(run->result, now_ns - due_ns);
-        fate_note(run, NULL, &request, TIMELINE_NEVER, "unsent");
+        fate_note(run, NULL, &request, NEVER, "unsent");
     }
 }
 

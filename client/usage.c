@@ -32,6 +32,7 @@ read_file(char *text, size_t size, const char *format, ...)
 {
     char path[64];
     va_list arguments;
+    text[0] = '\0';
     va_start(arguments, format);
     vsnprintf(path, sizeof path, format, arguments);
     va_end(arguments);
@@ -227,4 +228,37 @@ int usage_name(pid_t pid, char name[USAGE_NAME_SIZE])
         return -1;
     name[strcspn(name, "\n")] = '\0';
     return 0;
+}
+
+// Idle and waiting for a disk are the fourth and fifth number; a host that
+// gives our core to somebody else (steal) is the eighth.
+static double busy_s(void)
+{
+    char text[256];
+    unsigned long long n[8] = {0};
+    read_file(text, sizeof text, "/proc/stat");
+    int found = sscanf(text, "cpu %llu %llu %llu %llu %llu %llu %llu %llu",
+                       &n[0], &n[1], &n[2], &n[3], &n[4], &n[5], &n[6], &n[7]);
+    unsigned long long ticks = n[0] + n[1] + n[2] + n[5] + n[6] + n[7];
+    return found == 8 ? (double)ticks / (double)sysconf(_SC_CLK_TCK) : 0;
+}
+
+static double delay_s(void)
+{
+    char text[128];
+    unsigned long long delay_ns = 0;
+    read_file(text, sizeof text, "/proc/thread-self/schedstat");
+    return sscanf(text, "%*u %llu", &delay_ns) == 1 ? (double)delay_ns / 1e9
+                                                    : 0;
+}
+
+void machine_read(struct machine *m)
+{
+    m->busy_s = busy_s();
+    m->delay_s = delay_s();
+}
+
+int machine_cores(void)
+{
+    return (int)sysconf(_SC_NPROCESSORS_ONLN);
 }

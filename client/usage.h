@@ -1,4 +1,5 @@
-// usage.h - what a server costs: the whole tree of its processes and threads.
+// usage.h - what a server costs: the whole tree of its processes and threads;
+// and what else the machine was doing meanwhile.
 //
 // Looking at the parent alone would make fork look cheapest of all. Read from
 // /proc, see proc(5).
@@ -41,5 +42,17 @@ double usage_user_share(const struct usage *usage);
 // Copies the name of a process, cut by the kernel to 15 characters, into
 // `name`. Returns 0, or -1 if there is no such process.
 int usage_name(pid_t pid, char name[USAGE_NAME_SIZE]);
+
+// Since the machine, or this thread, was started; 0 where /proc does not tell.
+struct machine {
+    double busy_s;   // CPU time of everybody, on all cores; in ticks of 10 ms
+    double delay_s;  // how long this thread could run and was not let
+};
+
+// Reads it as of now, which takes about 50 us.
+void machine_read(struct machine *m);
+
+// How many cores there are.
+int machine_cores(void);
 
 #endif

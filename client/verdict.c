@@ -6,7 +6,7 @@
 
 #include "verdict.h"
 
-#include "machine.h"
+#include "usage.h"
 
 #define BUSY_MIN 0.9        // CPU share of a client that is the limit
 #define QUEUE_BUSY_MIN 0.5  // of one whose own queue may be it

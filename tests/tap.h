@@ -21,8 +21,8 @@
 // Puts `subject` in front of the names of all later checks. NULL: nothing.
 void tap_subject(const char *subject);
 
-// Runs tests that mostly wait side by side, each in a process of its own, some
-// at once; the first begin first. What they check is printed in their order, and
+// Runs tests that mostly wait side by side, each in a process of its own, a few
+// at once, the first ones first. What they check is printed in their order, and
 // counts here; one that ends early has failed.
 void tap_side_by_side(void (*const tests[])(void), int count);
 

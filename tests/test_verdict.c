@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "../client/machine.h"
+#include "../client/usage.h"
 #include "tap.h"
 
 static struct result result;
