@@ -45,7 +45,8 @@ struct pending {
 // What each reply needs comes first: it fits a line of the cache.
 struct connection {
     int fd;  // valid unless CLOSED
-    uint8_t state, role;
+    enum connection_state state;
+    enum connection_role role;
     bool ready;               // waits in the queue of those that may ask
     bool stamps;              // the kernel is to say when replies arrived
     bool slow;                // sends a byte at a time

@@ -19,21 +19,16 @@
 enum { EVENTS_AT_ONCE = 256, EVENTS_MANY = 16, HELLO_N = 1 };
 
 #define LOOK_MAX_NS MS(100)  // between looks around
-#define TRY_NS MS(2)         // without asking who else has something
-#define SPIN_NS (60 * (int64_t)CLOCK_NS_PER_US)  // what a sleep may be late
-
-void load_interrupt(void)
-{
-    phases_interrupt();
-}
-
 #define OTHERS_MIN_S 0.5
+#define TRY_NS MS(2)  // without asking who else has something
+#define SPIN_NS (60 * (int64_t)CLOCK_NS_PER_US)  // what a sleep may be late
 
 // A run for each thread, and what they share.
 struct load {
     struct shared shared;
     struct run *runs;
     int count;
+    struct result *results;  // of all but the first, which counts elsewhere
     struct usage server_before;
 };
 
@@ -132,32 +127,32 @@ static int prepare_all(struct load *load, const struct addrinfo *target,
                        struct result *result)
 {
     const struct options *opt = load->shared.opt;
+    size_t count = (size_t)opt->threads;
     int first = 0, failed = 0;
 
-    load->runs = calloc((size_t)opt->threads, sizeof *load->runs);
-    while (load->runs != NULL && load->count < opt->threads && failed == 0) {
+    load->runs = calloc(count, sizeof *load->runs);
+    load->results = calloc(count, sizeof *load->results);
+    if (load->runs == NULL || load->results == NULL)
+        return -1;
+    while (load->count < opt->threads && failed == 0) {
         struct run *run = &load->runs[load->count];
         run->opt = opt;
         run->shared = &load->shared;
         run->index = load->count++;
-        run->pool.epoll = -1;
         run->next_address = target;
-        run->result = run->index == 0 ? result : calloc(1, sizeof *run->result);
-        failed = run->result == NULL ? -1 : prepare(run, first);
+        run->result = run->index == 0 ? result : &load->results[run->index];
+        failed = prepare(run, first);
         first += run->pool.count;
     }
-    return load->runs == NULL ? -1 : failed;
+    return failed;
 }
 
 static void destroy(struct load *load)
 {
-    for (int i = 0; i < load->count; i++) {
-        struct run *run = &load->runs[i];
-        pool_destroy(&run->pool);
-        if (i > 0)
-            free(run->result);
-    }
+    for (int i = 0; i < load->count; i++)
+        pool_destroy(&load->runs[i].pool);
     free(load->runs);
+    free(load->results);
     free(load);
 }
 
@@ -232,8 +227,10 @@ static bool reached(const struct load *load)
 
 static int run_all(struct load *load, struct result *result)
 {
-    if (run_part(load) != 0 || run_part(load) != 0)
-        return -1;  // They connect; then the server is warmed up.
+    if (run_part(load) != 0)  // They connect.
+        return -1;
+    if (run_part(load) != 0)  // The server is warmed up.
+        return -1;
     begin_measuring(load, result);
     if (run_part(load) != 0)
         return -1;
@@ -241,6 +238,11 @@ static int run_all(struct load *load, struct result *result)
     sum_up(load, result);
     errno = load->runs[0].last_error;
     return reached(load) || phases_interrupted() ? 0 : -1;
+}
+
+void load_interrupt(void)
+{
+    phases_interrupt();
 }
 
 int load_run(const struct options *opt, const struct addrinfo *target,

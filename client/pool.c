@@ -158,17 +158,18 @@ void pool_enqueue(struct pool *pool, struct connection *c, int64_t ready_ns)
     c->ready = true;
     c->ready_ns = ready_ns;
     int at = pool->ready_first + pool->ready_count++;
-    pool->ready[at % pool->stream_count] = c;
+    pool->ready[at % pool->stream_count] = (int)(c - pool->stream);
 }
 
 struct connection *pool_next(const struct pool *pool)
 {
-    return pool->ready_count > 0 ? pool->ready[pool->ready_first] : NULL;
+    return pool->ready_count > 0 ? &pool->stream[pool->ready[pool->ready_first]]
+                                 : NULL;
 }
 
 struct connection *pool_dequeue(struct pool *pool)
 {
-    struct connection *c = pool_next(pool);
+    struct connection *c = &pool->stream[pool->ready[pool->ready_first]];
     pool->ready_first = (pool->ready_first + 1) % pool->stream_count;
     pool->ready_count--;
     c->ready = false;

@@ -22,7 +22,7 @@ struct pool {
     int count;
     struct connection *stream;  // those of the stream
     int stream_count;
-    struct connection **ready;  // a ring of those that may ask
+    int *ready;  // a ring of those that may ask, by their number in `stream`
     int ready_first, ready_count;
     int first;    // the number of the first among those of all pools
     int all;      // how many these are
@@ -71,7 +71,8 @@ void pool_answered(struct connection *c);
 // meanwhile.
 void pool_enqueue(struct pool *pool, struct connection *c, int64_t ready_ns);
 
-// The first that may ask, NULL if there is none; pool_dequeue() removes it too.
+// The first that may ask, NULL if there is none. pool_dequeue() removes it as
+// well; there must be one.
 struct connection *pool_next(const struct pool *pool);
 struct connection *pool_dequeue(struct pool *pool);
 
