@@ -34,7 +34,7 @@ void startup_descriptors(const struct options *opt)
 {
     struct rlimit limit = {0};
     int count = opt->connections + opt->idle + opt->hogs;
-    rlim_t wanted = (rlim_t)count + OWN_DESCRIPTORS;
+    rlim_t wanted = (rlim_t)(count + opt->threads) + OWN_DESCRIPTORS;
     getrlimit(RLIMIT_NOFILE, &limit);
     if (limit.rlim_cur < wanted && limit.rlim_max >= wanted) {
         limit.rlim_cur = limit.rlim_max;
