@@ -215,6 +215,10 @@ tests: all $(TESTS)  ## Build the tests
 test:  ## Run all tests, under the sanitizers too
 	tests/run
 
+drain: tests  ## Stop each server under load: DRAINS=50 times
+	@ONLY=drain DRAINS=$(or $(DRAINS),50) $(BUILD)/tests/conversation/run \
+	    $(MODELS:%=$(BIN)/%)
+
 lint:  ## Compilers, analysers and layout, without running anything
 	scripts/lint
 
@@ -229,5 +233,5 @@ clean:  ## Remove what was built
 	rm -rf build bin
 
 .PHONY: all examples setup bench bench-coro bench-client plot compare doctor \
-        scale print-compiler tests test lint format help clean
+        scale print-compiler tests test drain lint format help clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,4 +1,4 @@
-// conversation.h - what any fib server must live through, in five parts.
+// conversation.h - what any fib server must live through, in seven parts.
 //
 // Each function starts the servers it needs, records checks and stops them. No
 // check judges how long something took, but for waits against each other.
@@ -21,6 +21,7 @@ void test_hostile_clients(const struct subject *subject);  // rude ones
 void test_limits(const struct subject *subject);           // full tables, leaks
 void test_waiting(const struct subject *subject);          // --delay, idle CPU
 void test_stopping(const struct subject *subject);         // signals
+void test_drain(const struct subject *subject);            // nothing is lost
 void test_command_line(const struct subject *subject);     // before it starts
 
 #endif

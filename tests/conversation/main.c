@@ -2,8 +2,9 @@
 //
 //     build/plain/tests/conversation/run bin/fork "bin/coroutine --loops 2" ...
 //
-// ONLY='hostile stopping' in the environment picks parts of it; MODEL=thread
-// says what a server is that has another name.
+// In the environment, ONLY='hostile stopping' picks parts of it, DRAINS=50
+// makes it stop each server under load that many times, and MODEL=thread says
+// what a server is that has another name.
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,9 +16,13 @@ static const struct {
     const char *name;
     void (*test)(const struct subject *subject);
 } parts[] = {
-    {"protocol", test_protocol}, {"hostile", test_hostile_clients},
-    {"limits", test_limits},     {"waiting", test_waiting},
-    {"stopping", test_stopping}, {"command_line", test_command_line},
+    {"protocol", test_protocol},
+    {"hostile", test_hostile_clients},
+    {"limits", test_limits},
+    {"waiting", test_waiting},
+    {"stopping", test_stopping},
+    {"drain", test_drain},
+    {"command_line", test_command_line},
 };
 
 static void converse(const struct subject *subject)

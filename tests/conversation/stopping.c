@@ -19,8 +19,6 @@ enum {
     PIPELINED = 500,
     SILENT = 20,
     ARRIVE_MS = 50,
-    BUFFER_SIZE = 8192,
-    ROUNDS_UNREAD = 100,
 };
 
 static const char *const quiet[] = {"--quiet", NULL};
@@ -98,75 +96,6 @@ static void check_last_line(const struct subject *subject)
            peer_hears(&p, "fib: 5\n"),
        "a last line that the client had ended without a newline counts");
     peer_close(&p);
-}
-
-// Sends requests, as far as they fit. Returns false when the server has closed.
-static bool ask_more(struct peer *p)
-{
-    char requests[200];
-    for (size_t i = 0; i < sizeof requests; i++)
-        requests[i] = i % 2 == 0 ? '1' : '\n';
-    return send(p->fd, requests, sizeof requests, MSG_NOSIGNAL | MSG_DONTWAIT) >
-               0 ||
-           errno == EAGAIN;
-}
-
-// Receives a little. Returns how many replies end in it, or -1 at the end.
-static int hear_some(struct peer *p)
-{
-    char replies[1000];
-    int count = 0;
-    ssize_t got = recv(p->fd, replies, sizeof replies, MSG_DONTWAIT);
-    if (got == 0 || (got < 0 && errno != EAGAIN))
-        return -1;
-    for (ssize_t i = 0; i < got; i++)
-        count += replies[i] == '\n';
-    return count;
-}
-
-// Slow readers that never stop asking. Returns how many replies they get before
-// the server ends, which it is asked to meanwhile.
-static long talk_until_end(struct peer *peers, int count, pid_t server)
-{
-    long heard = 0;
-    int open = count;
-    for (int round = 0; open > 0; round++) {
-        for (int i = 0; i < count; i++) {
-            if (peers[i].fd < 0)
-                continue;
-            ask_more(&peers[i]);
-            int more = round < ROUNDS_UNREAD ? 0 : hear_some(&peers[i]);
-            heard += more > 0 ? more : 0;
-            if (more < 0) {
-                peer_close(&peers[i]);
-                open--;
-            }
-        }
-        if (round == ROUNDS_UNREAD)
-            kill(server, SIGTERM);
-        sleep_ms(1);
-    }
-    return heard;
-}
-
-// Counted from both ends.
-static void check_nothing_lost(const struct subject *subject)
-{
-    static struct peer peers[SILENT];
-    struct server s;
-    unsigned long connections, requests = 0;
-    if (!start(&s, subject))
-        return;
-    for (int i = 0; i < SILENT; i++)
-        peer_connect_with(&peers[i], s.port, BUFFER_SIZE);
-    long heard = talk_until_end(peers, SILENT, s.pid);
-    ok(server_wait(&s) == 0, "clients who ask on and read slowly are left");
-    const char *summary = strstr(s.out_text, "stopped after");
-    if (summary != NULL)
-        sscanf(summary, "stopped after %lu connections, %lu requests",
-               &connections, &requests);
-    ok(heard > SILENT && heard == (long)requests,
-       "all %lu replies arrive (%ld)", requests, heard);
 }
 
 static void check_silent(const struct subject *subject)
@@ -313,7 +242,6 @@ void test_stopping(const struct subject *subject)
     check_backend_in_progress(subject);
     check_pipelined(subject);
     check_last_line(subject);
-    check_nothing_lost(subject);
     check_silent(subject);
     check_full(subject);
     check_talkative(subject, true);
