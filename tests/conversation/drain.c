@@ -160,7 +160,7 @@ static void drain_once(const struct subject *subject, struct tally *sum)
     for (int i = 0; i < rounds; i++)
         talk(talkers, false);
     send_signal(talkers, &s);
-    int64_t until_ms = now_ms() + SERVER_PATIENCE_MS;
+    int64_t until_ms = now_ms() + patience_ms();
     while (talk(talkers, true) > 0 && now_ms() < until_ms)
         ;
     sum->ended += server_wait(&s) == 0;

@@ -149,10 +149,13 @@ void test_hostile_clients(const struct subject *subject)
     const char *arguments[] = {"--quiet", NULL};
     if (!server_start(&s, subject->path, arguments, NULL))
         return;
+    struct resources fresh = server_resources(&s);
     check_resets(&s);
     check_silent(subject, &s);
     check_no_reader(subject, &s);
     check_no_reader_leaves(&s);
     check_garbage(&s);
+    ok(server_settle(&s, &fresh).descriptors <= fresh.descriptors,
+       "no descriptor is left of them");
     server_stop(&s, "none of them did harm");
 }

@@ -3,8 +3,9 @@
 //     build/plain/tests/conversation/run bin/fork "bin/coroutine --loops 2" ...
 //
 // In the environment, ONLY='hostile stopping' picks parts of it, DRAINS=50
-// makes it stop each server under load that many times, and MODEL=thread says
-// what a server is that has another name.
+// makes it stop each server under load that many times, PATIENCE=3 waits only
+// 3 s for what should come, and MODEL=thread says what a server is that has
+// another name.
 
 #include <stdlib.h>
 #include <string.h>

@@ -11,6 +11,8 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "server.h"
+
 bool peer_connect(struct peer *p, int port)
 {
     return peer_connect_with(p, port, 0);
@@ -21,7 +23,7 @@ bool peer_connect_with(struct peer *p, int port, int size)
     const struct sockaddr_in to = {.sin_family = AF_INET,
                                    .sin_port = htons((unsigned short)port),
                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    const struct timeval patience = {.tv_sec = PEER_PATIENCE_S};
+    const struct timeval patience = {.tv_sec = patience_ms() / 1000};
     const int on = 1;
 
     p->begin = p->end = 0;
@@ -37,7 +39,7 @@ bool peer_connect_with(struct peer *p, int port, int size)
     }
     if (connect(p->fd, (const struct sockaddr *)&to, sizeof to) == 0)
         return true;
-    close(p->fd);
+    peer_close(p);
     return false;
 }
 

@@ -6,9 +6,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { PEER_PATIENCE_S = 30, PEER_LINE_SIZE = 128 };
+enum { PEER_LINE_SIZE = 128 };
 
-// One connection. No call on it waits longer than PEER_PATIENCE_S.
+// One connection. No call on it waits longer than patience_ms().
 struct peer {
     int fd;
     char buf[4096];

@@ -17,7 +17,18 @@
 
 #include "../tap.h"
 
-enum { ARGUMENTS_MAX = 16, PATH_SIZE = 256, ANOTHER_USER = 54321 };
+enum {
+    PATIENCE_S = 30,
+    ARGUMENTS_MAX = 16,
+    PATH_SIZE = 256,
+    ANOTHER_USER = 54321
+};
+
+int patience_ms(void)
+{
+    const char *wanted = getenv("PATIENCE");
+    return 1000 * (wanted != NULL ? atoi(wanted) : PATIENCE_S);
+}
 
 void sleep_ms(int ms)
 {
@@ -103,7 +114,7 @@ static int ended(struct server *s, int status)
 int server_wait(struct server *s)
 {
     int status = 0;
-    int64_t until_ms = now_ms() + SERVER_PATIENCE_MS;
+    int64_t until_ms = now_ms() + patience_ms();
     while (waitpid(s->pid, &status, WNOHANG) == 0) {
         if (now_ms() > until_ms) {
             kill(s->pid, SIGKILL);
@@ -124,7 +135,7 @@ bool server_start(struct server *s, const char *path, const char **arguments,
         all[i + 2] = arguments[i];
     spawn(s, path, all, limits);
 
-    int64_t until_ms = now_ms() + SERVER_PATIENCE_MS;
+    int64_t until_ms = now_ms() + patience_ms();
     while (now_ms() < until_ms && waitpid(s->pid, NULL, WNOHANG) == 0) {
         read_text(s->out, s->out_text);
         const char *colon = strrchr(s->out_text, ':');
@@ -239,7 +250,7 @@ struct resources server_resources(const struct server *s)
 struct resources server_settle(const struct server *s,
                                const struct resources *wanted)
 {
-    int64_t until_ms = now_ms() + SERVER_PATIENCE_MS;
+    int64_t until_ms = now_ms() + patience_ms();
     struct resources r;
     do {
         r = server_resources(s);

@@ -8,7 +8,7 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
-enum { SERVER_TEXT_SIZE = 4096, SERVER_PATIENCE_MS = 30000 };
+enum { SERVER_TEXT_SIZE = 4096 };
 
 struct server {
     pid_t pid;
@@ -68,6 +68,10 @@ void server_check_memory(const struct server *s, long before_kib, long most_kib,
 
 // CPU time in percent of `ms` milliseconds from now.
 int server_cpu_percent(const struct server *s, int ms);
+
+// How long to wait for what should come: 30 s, for the slowest of machines and
+// sanitizers, or as many seconds as PATIENCE in the environment says.
+int patience_ms(void);
 
 void sleep_ms(int ms);
 int64_t now_ms(void);

@@ -19,6 +19,7 @@ enum {
     PIPELINED = 500,
     SILENT = 20,
     ARRIVE_MS = 50,
+    LOOK_MS = 10,
 };
 
 static const char *const quiet[] = {"--quiet", NULL};
@@ -43,6 +44,28 @@ static void check_request_in_progress(const struct subject *subject, int signo)
     ok(status == 0 && strstr(s.out_text, "stopped after 1 connections, "
                                          "1 requests, 0 errors\n") != NULL,
        "%s: exit status 0 and a summary", strsignal(signo));
+    peer_close(&p);
+}
+
+// Somebody who connected now would wait for nothing, in a queue that nobody
+// looks at; and the next server could not have the port.
+static void check_closed_door(const struct subject *subject)
+{
+    const char *arguments[] = {"--delay", "300", "--quiet", NULL};
+    struct server s;
+    struct peer p, late;
+    if (!server_start(&s, subject->path, arguments, NULL))
+        return;
+    bool asked = peer_connect(&p, s.port) && peer_say(&p, "10\n");
+    sleep_ms(ARRIVE_MS);
+    kill(s.pid, SIGTERM);
+    bool refused = false;
+    while (asked && !refused && peer_hears_nothing(&p, LOOK_MS)) {
+        refused = !peer_connect(&late, s.port) && errno == ECONNREFUSED;
+        peer_close(&late);
+    }
+    ok(refused, "while it finishes, nobody new is let in");
+    server_wait(&s);
     peer_close(&p);
 }
 
@@ -239,6 +262,7 @@ void test_stopping(const struct subject *subject)
 {
     check_request_in_progress(subject, SIGTERM);
     check_request_in_progress(subject, SIGINT);
+    check_closed_door(subject);
     check_backend_in_progress(subject);
     check_pipelined(subject);
     check_last_line(subject);
