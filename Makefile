@@ -219,6 +219,12 @@ drain: tests  ## Stop each server under load: DRAINS=50 times
 	@ONLY=drain DRAINS=$(or $(DRAINS),50) $(BUILD)/tests/conversation/run \
 	    $(MODELS:%=$(BIN)/%)
 
+mutants: tests  ## Plant classic bugs, and see which test catches each
+	@tests/mutants/run $(N)
+
+mutant: tests  ## Build a server with a bug to find: N=07
+	@tests/mutants/run --only $(N) $(BIN)/mutant-$(N)
+
 lint:  ## Compilers, analysers and layout, without running anything
 	scripts/lint
 
@@ -233,5 +239,6 @@ clean:  ## Remove what was built
 	rm -rf build bin
 
 .PHONY: all examples setup bench bench-coro bench-client plot compare doctor \
-        scale print-compiler tests test drain lint format help clean
+        scale print-compiler tests test drain mutants mutant \
+        lint format help clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

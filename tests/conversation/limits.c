@@ -40,7 +40,8 @@ static void check_overload(const struct subject *subject, const char *what,
     ok(subject->always_busy || busy_percent < 50,
        "%s: while full, it does not spin (CPU %d %%)", what, busy_percent);
     for (int i = 0; i < connected; i++) {
-        answered += peer_hears(&peers[i], "fib: 55\n");
+        // Without waiting for the others when one was not served.
+        answered += answered == i && peer_hears(&peers[i], "fib: 55\n");
         peer_close(&peers[i]);
     }
     ok(connected == clients && answered == clients,

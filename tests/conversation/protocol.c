@@ -8,7 +8,7 @@
 #include "peer.h"
 #include "server.h"
 
-enum { PIPELINED = 5000, LONG_LINE_SIZE = 8 << 20, MANY = 1000 };
+enum { PIPELINED = 5000, LONG_LINE_SIZE = (8 << 20) + 50, MANY = 1000 };
 
 static void check_values(const struct server *s)
 {
@@ -94,8 +94,9 @@ static void check_long_line(const struct server *s)
     struct peer p;
     if (line == NULL)
         return;
-    memset(line, '1', LONG_LINE_SIZE);
-    line[LONG_LINE_SIZE - 1] = '\n';
+    // Its end alone would be a request.
+    memset(line, '0', LONG_LINE_SIZE);
+    memcpy(line + LONG_LINE_SIZE - 2, "1\n", 2);
     ok(peer_connect(&p, s->port) && peer_send(&p, line, LONG_LINE_SIZE) &&
            strncmp(peer_line(&p), "error: ", 7) == 0 &&
            peer_asks(&p, "10\n", "fib: 55\n"),
@@ -133,8 +134,8 @@ static void check_many(const struct subject *subject, const struct server *s)
         if (subject->one_at_a_time)
             peer_finish(&peers[i]);  // Or the next would never be served.
     }
-    for (int i = 0; i < connected; i++)
-        answered += peer_hears(&peers[i], "fib: 55\n");
+    while (answered < connected && peer_hears(&peers[answered], "fib: 55\n"))
+        answered++;
     ok(connected == MANY && answered == MANY, "%d clients at once", MANY);
     for (int i = 0; i < connected; i++)
         peer_close(&peers[i]);
