@@ -1,4 +1,4 @@
-// conversation.h - what any fib server must live through, in seven parts.
+// conversation.h - what any fib server must live through, in eight parts.
 //
 // Each function starts the servers it needs, records checks and stops them. No
 // check judges how long something took, but for waits against each other.
@@ -18,7 +18,8 @@ struct subject {
 
 void test_protocol(const struct subject *subject);         // right answers
 void test_hostile_clients(const struct subject *subject);  // rude ones
-void test_limits(const struct subject *subject);           // full tables, leaks
+void test_limits(const struct subject *subject);           // full tables
+void test_leaks(const struct subject *subject);            // none
 void test_waiting(const struct subject *subject);          // --delay, idle CPU
 void test_stopping(const struct subject *subject);         // signals
 void test_drain(const struct subject *subject);            // nothing is lost

@@ -11,6 +11,7 @@
 
 enum {
     RESETS = 200,
+    IMPATIENT = 20,
     QUIET_MS = 300,
     BUFFER_SIZE = 16 << 10,
     FLOOD_MAX = 64 << 20,  // what a flooded server must not take
@@ -39,6 +40,21 @@ static void check_resets(const struct server *s)
     bool asked = peer_connect(&p, s->port) && peer_say(&p, "32\n32\n32\n");
     peer_reset(&p);
     ok(asked && is_served(s), "one that resets it during the work");
+}
+
+// The first reply is answered by a reset, and the second finds the connection
+// closed for good: that is where SIGPIPE ends an unprepared server.
+static void check_impatient(const struct server *s)
+{
+    struct peer p;
+    int asked = 0;
+    for (int i = 0; i < IMPATIENT; i++) {
+        asked += peer_connect(&p, s->port) &&
+                 peer_say(&p, "20\n20\n20\n20\n20\n20\n20\n20\n");
+        peer_close(&p);
+    }
+    ok(asked == IMPATIENT && is_served(s),
+       "%d that ask, and leave before the replies", IMPATIENT);
 }
 
 static void check_silent(const struct subject *subject, const struct server *s)
@@ -151,6 +167,7 @@ void test_hostile_clients(const struct subject *subject)
         return;
     struct resources fresh = server_resources(&s);
     check_resets(&s);
+    check_impatient(&s);
     check_silent(subject, &s);
     check_no_reader(subject, &s);
     check_no_reader_leaves(&s);

@@ -76,7 +76,34 @@ static void check_max_clients(const struct subject *subject)
     server_stop(&s, "--max-clients");
 }
 
-static void check_leaks(const struct subject *subject)
+void test_limits(const struct subject *subject)
+{
+    const char *none[] = {NULL};
+    const char *many[] = {"--max-clients", "1000", NULL};
+    const struct limits few_descriptors = {.descriptors = 40};
+
+    check_overload(subject, "40 descriptors", none, &few_descriptors, 120);
+    check_overload(subject, "40 descriptors, 1000 clients wanted", many,
+                   &few_descriptors, 120);
+    if (geteuid() == 0) {
+        const struct limits few_processes = {.processes = 12};
+        check_overload(subject, "12 processes or threads", many, &few_processes,
+                       40);
+    }
+#ifndef SANITIZED  // They need terabytes of address space.
+    const char *big_stacks[] = {"--max-clients", "1000", "--stack-kib", "256",
+                                NULL};
+    const struct limits little_memory = {.memory_bytes = 64 << 20};
+    bool has_stacks = strcmp(subject->model, "thread") == 0 ||
+                      strcmp(subject->model, "coroutine") == 0;
+    check_overload(subject, "64 MB of memory", has_stacks ? big_stacks : many,
+                   &little_memory, CLIENTS_MAX);
+#endif
+    if (!subject->one_at_a_time)
+        check_max_clients(subject);
+}
+
+void test_leaks(const struct subject *subject)
 {
     const char *arguments[] = {"--quiet", NULL};
     struct server s;
@@ -106,32 +133,4 @@ static void check_leaks(const struct subject *subject)
     ok(after.threads == fresh.threads, "and no thread");
     server_check_memory(&s, resident_kib, 1024, "and no memory");
     server_stop(&s, "nothing is left behind");
-}
-
-void test_limits(const struct subject *subject)
-{
-    const char *none[] = {NULL};
-    const char *many[] = {"--max-clients", "1000", NULL};
-    const struct limits few_descriptors = {.descriptors = 40};
-
-    check_overload(subject, "40 descriptors", none, &few_descriptors, 120);
-    check_overload(subject, "40 descriptors, 1000 clients wanted", many,
-                   &few_descriptors, 120);
-    if (geteuid() == 0) {
-        const struct limits few_processes = {.processes = 12};
-        check_overload(subject, "12 processes or threads", many, &few_processes,
-                       40);
-    }
-#ifndef SANITIZED  // They need terabytes of address space.
-    const char *big_stacks[] = {"--max-clients", "1000", "--stack-kib", "256",
-                                NULL};
-    const struct limits little_memory = {.memory_bytes = 64 << 20};
-    bool has_stacks = strcmp(subject->model, "thread") == 0 ||
-                      strcmp(subject->model, "coroutine") == 0;
-    check_overload(subject, "64 MB of memory", has_stacks ? big_stacks : many,
-                   &little_memory, CLIENTS_MAX);
-#endif
-    if (!subject->one_at_a_time)
-        check_max_clients(subject);
-    check_leaks(subject);
 }

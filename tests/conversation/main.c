@@ -17,13 +17,10 @@ static const struct {
     const char *name;
     void (*test)(const struct subject *subject);
 } parts[] = {
-    {"protocol", test_protocol},
-    {"hostile", test_hostile_clients},
-    {"limits", test_limits},
-    {"waiting", test_waiting},
-    {"stopping", test_stopping},
-    {"drain", test_drain},
-    {"command_line", test_command_line},
+    {"protocol", test_protocol}, {"hostile", test_hostile_clients},
+    {"limits", test_limits},     {"leaks", test_leaks},
+    {"waiting", test_waiting},   {"stopping", test_stopping},
+    {"drain", test_drain},       {"command_line", test_command_line},
 };
 
 static void converse(const struct subject *subject)
