@@ -225,6 +225,19 @@ mutants: tests  ## Plant classic bugs, and see which test catches each
 mutant: tests  ## Build a server with a bug to find: N=07
 	@tests/mutants/run --only $(N) $(BIN)/mutant-$(N)
 
+# ---- Hostile clients
+
+torture: all  ## Set hostile clients on the servers; QUICK=1, SERVER=./mine
+	@scripts/torture --bin "$(BIN)" $(if $(QUICK),--quick) \
+	    $(if $(ONLY),--only "$(ONLY)") \
+	    $(if $(filter file,$(origin MODELS)),,--models "$(MODELS)") \
+	    $(foreach program,$(SERVER),--server "$(program)")
+
+soak: all  ## Mix everything for SECONDS=60: what is left behind?
+	@scripts/soak --bin "$(BIN)" $(if $(SEED),--seed $(SEED)) \
+	    --seconds $(or $(SECONDS),60) \
+	    $(if $(filter file,$(origin MODELS)),,--models "$(MODELS)")
+
 lint:  ## Compilers, analysers and layout, without running anything
 	scripts/lint
 
@@ -240,5 +253,5 @@ clean:  ## Remove what was built
 
 .PHONY: all examples setup bench bench-coro bench-client plot compare doctor \
         scale print-compiler tests test drain mutants mutant \
-        lint format help clean
+        torture soak lint format help clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
