@@ -34,13 +34,13 @@ enum {
 
 // A client. What it does after the signal tells its kind.
 struct talker {
-    struct peer peer;
-    enum { ASKS_ON, FALLS_SILENT, FINISHES, KINDS } kind;
     long sent;         // bytes
     long arrived;      // requests that the server had before the signal
     long heard;        // replies
     size_t heard_len;  // bytes of the next one
-    bool wrong;        // a reply was not the one that is due
+    struct peer peer;
+    enum { ASKS_ON, FALLS_SILENT, FINISHES, KINDS } kind;
+    bool wrong;  // a reply was not the one that is due
 };
 
 // What all the repetitions came to.
@@ -53,13 +53,12 @@ struct tally {
 // anywhere and ended, it asks for the same as if the last line were whole.
 static void ask(struct talker *t)
 {
+    static const char text[] = "1\n2\n3\n4\n5\n6\n7\n8\n9\n";
     char piece[PIECE_MAX];
     size_t len = 1 + (size_t)rand() % PIECE_MAX;
     for (size_t i = 0; i < len; i++) {
         long at = t->sent + (long)i;
-        piece[i] = at % REQUEST_SIZE == 0
-                       ? (char)('1' + at / REQUEST_SIZE % N_MAX)
-                       : '\n';
+        piece[i] = text[at % (long)(sizeof text - 1)];
     }
     ssize_t put = send(t->peer.fd, piece, len, MSG_NOSIGNAL | MSG_DONTWAIT);
     t->sent += put > 0 ? put : 0;
