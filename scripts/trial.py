@@ -230,9 +230,20 @@ def is_free(program, port):
             return False
 
 
+def survivors(server):
+    """How many processes of a dead server live on, if they do for long."""
+    until = time.monotonic() + WATCH_S
+    while True:
+        left = sum(fields[0] != "Z" for _, fields in session_of(server.pid))
+        if not left or time.monotonic() > until:
+            return left
+        time.sleep(BREAK_S)
+
+
 def shoot(cell, server, port, tools):
     """Sends the signal right behind a request of the victim, under load.
-    Returns all that the victim hears from then on."""
+    Returns all that the victim hears from then on, and how many processes are
+    left, while no client has left yet."""
     with connect(port) as victim:
         victim.sendall(REQUEST)
         victim.recv(100)
@@ -245,31 +256,20 @@ def shoot(cell, server, port, tools):
         server.send_signal(getattr(signal, cell.ordeal.ending))
         said = last_words(victim)
         cell.wait_s = time.monotonic() - begin
-    attack.over.set()
-    cell.status = wait(server, PATIENCE_S)
+        cell.status = wait(server, PATIENCE_S)
+        left = survivors(server)
     attack.end()
-    return said
-
-
-def survivors(server):
-    """How many processes of a dead server live on, if they do for long."""
-    until = time.monotonic() + WATCH_S
-    while True:
-        left = sum(fields[0] != "Z" for _, fields in session_of(server.pid))
-        if not left or time.monotonic() > until:
-            return left
-        time.sleep(BREAK_S)
+    return said, left
 
 
 def die_in_the_middle(cell, server, port, tools, program):
-    said = shoot(cell, server, port, tools)
+    said, left = shoot(cell, server, port, tools)
     killed = cell.ordeal.ending == "SIGKILL"
     # Killed, it may have answered before.
     cell.victim = BESIDE if said == LONG_REPLY and not killed else CUT
     judge_victim(cell)
     cell.complain(cell.status != (-signal.SIGKILL if killed else 0), "exit",
                   f"it ended with {cell.status}")
-    left = survivors(server)
     cell.complain(left, "left", f"{left} processes live on")
     cell.complain(not is_free(program, port), "port", "the port is taken")
 
