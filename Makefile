@@ -14,7 +14,7 @@ CFLAGS  += -std=c11 -D_GNU_SOURCE -pthread $(OPT) $(WARN) $(SAN) -MMD -MP
 LDFLAGS += -pthread $(SAN) -Wl,-z,relro,-z,now
 
 # A model is one file in servers/, and one line in this list.
-MODELS  := $(shell cat servers/MODELS)
+SERVERS := $(shell cat servers/MODELS)
 
 # How coroutines change stacks: in assembly where we have it, else by ucontext.
 ARCH    := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
@@ -46,9 +46,9 @@ endef
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 
-all: $(MODELS:%=$(BIN)/%) $(BIN)/fibload  ## Build the servers and the client
+all: $(SERVERS:%=$(BIN)/%) $(BIN)/fibload  ## Build the servers and the client
 
-$(MODELS:%=$(BIN)/%): $(BIN)/%: $(BUILD)/servers/%.o $(COMMON)
+$(SERVERS:%=$(BIN)/%): $(BIN)/%: $(BUILD)/servers/%.o $(COMMON)
 $(BIN)/coroutine: $(CORO) $(call object,$(wildcard servers/common/co_*.c))
 $(BIN)/fibload: $(CLIENT)
 $(BIN)/fibload: LDLIBS := -lm
@@ -79,7 +79,7 @@ $(filter %_blocking %_callbacks %_coroutines,$(EXAMPLES)): \
 
 BENCH   := $(if $(QUICK),--quick) $(if $(FULL),--full) \
            $(if $(ONLY),--only "$(ONLY)") \
-           $(if $(filter file,$(origin MODELS)),,--models "$(MODELS)") \
+           $(if $(MODELS),--models "$(MODELS)") \
            $(foreach program,$(SERVER),--server "$(program)") \
            $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED)) \
            --bin "$(BIN)"
@@ -88,7 +88,7 @@ setup:  ## Install what is missing: compiler, python3, matplotlib
 	@scripts/setup
 
 bench: all | $(filter setup,$(MAKECMDGOALS))
-bench:  ## Compare the servers; QUICK=1, FULL=1, ONLY=idle, SERVER=./mine
+bench:  ## Compare the servers; QUICK=1, FULL=1, ONLY=idle, MODELS=all
 	@scripts/bench $(BENCH)
 
 # What coroutines cost, side by side with other ways to do the same.

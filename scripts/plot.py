@@ -14,9 +14,10 @@ import matplotlib.pyplot as plt
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from experiments import deciding, finished, furthest, load_named
+from palette import colour
 from results import Runs, duration, read_runs
 from slides import (
-    WARNING_COLOUR, bars, colour, explained, label_bars, lines, load_axis,
+    WARNING_COLOUR, bars, explained, label_bars, lines, load_axis,
     log_axis, model_bars, note, short, slide, spread)
 
 

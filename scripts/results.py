@@ -14,8 +14,17 @@ from statistics import median
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
-# In the order in which they are shown.
-MODELS = tuple((ROOT / "servers" / "MODELS").read_text("utf-8").split())
+
+def names_in(path):
+    """The words of a file, of which there are none if there is no file."""
+    return tuple(path.read_text("utf-8").split()) if path.exists() else ()
+
+
+# In the order in which they are shown: those that are compared unless others
+# are asked for, and those that may be.
+MODELS = names_in(ROOT / "servers" / "MODELS")
+MORE_MODELS = names_in(ROOT / "servers" / "more" / "MODELS")
+ALL_MODELS = MODELS + MORE_MODELS
 
 # Columns that are names. All others are numbers.
 NAMES = ("experiment", "model")
@@ -44,8 +53,8 @@ def faults(run):
 
 def in_order(models):
     """Our models as they are always shown, then others."""
-    return ([model for model in MODELS if model in models]
-            + sorted(set(models) - set(MODELS)))
+    return ([model for model in ALL_MODELS if model in models]
+            + sorted(set(models) - set(ALL_MODELS)))
 
 
 class Runs(list):

@@ -15,23 +15,10 @@ import matplotlib.pyplot as plt
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
 from experiments import finding
+from palette import colour, marker
 from results import counted, rounded, wrapped
 
-# From the palettes of Okabe and Ito, and of Tol: far apart in hue and in
-# lightness, for colour-blind eyes and for projectors.
-COLOURS = {
-    "blocking": "#888888",
-    "fork": "#882255",
-    "thread": "#E69F00",
-    "nonblocking": "#117733",
-    "coroutine": "#0072B2",
-    "coroutine --trap": "#56B4E9",
-}
-OTHER_COLOUR = "#222222"
 WARNING_COLOUR = "#B00000"
-MARKERS = {"blocking": "s", "fork": "^", "thread": "v", "nonblocking": "D",
-           "coroutine": "o", "coroutine --trap": "X"}
-OTHER_MARKER = "P"
 
 SLIDE_INCHES = (12.8, 7.2)
 TITLE_COLUMNS = 88  # characters that fit beside each other
@@ -47,10 +34,6 @@ plt.rcParams.update({
     "axes.axisbelow": True,
     "grid.alpha": 0.3,
 })
-
-
-def colour(model):
-    return COLOURS.get(model, OTHER_COLOUR)
 
 
 def short(value, _=None):
@@ -249,7 +232,7 @@ def lines(axes, experiment, runs, column, hollow=lambda of: False):
 
 def mark(axes, x, y, model, of, hollow):
     """A cross where not all were served."""
-    style = MARKERS.get(model, OTHER_MARKER) if of.all_served() else "x"
+    style = marker(model) if of.all_served() else "x"
     axes.plot(x, y, style, color=colour(model), markersize=9,
               markerfacecolor="white" if hollow else colour(model),
               markeredgewidth=2)
