@@ -23,6 +23,7 @@ def mark(of):
 
 
 def rate(of):
+    """What the client counts as replies: one for each connection, in churn."""
     return mark(of) + with_range(of.spread("req_per_s"))
 
 
@@ -43,6 +44,11 @@ def figure(column, text=rounded):
 
 def figure_with_range(column, text=rounded):
     return lambda of: with_range(of.spread(column), text)
+
+
+def share(value):
+    """0.012 %, 3.4 %, 100 %."""
+    return f"{rounded(100 * value, 2 if value < 0.995 else 3)}%"
 
 
 def first_reply(of):
@@ -81,6 +87,25 @@ COLUMNS = {
                    figure_with_range("rate_kept", "{:.1%}".format)),
     "kib_per_silent": Column("memory (PSS) per silent client, KiB",
                              figure_with_range("kib_per_silent")),
+    "rate_before": Column("replies per second before",
+                          figure_with_range("rate_before")),
+    "rate_during": Column("small replies per second meanwhile",
+                          figure_with_range("rate_during"), "rate_during"),
+    "kept_beside_hogs": Column("of the rate before long requests",
+                               figure_with_range("kept_beside_hogs",
+                                                 share)),
+    "p99_before": Column("99th percentile before", latency("p99_before_us")),
+    "p99_during": Column("99th percentile meanwhile",
+                         latency("p99_during_us")),
+    "hog_p50": Column("median of a long request", latency("hog_p50_us")),
+    "connects": Column("connections per second",
+                       rate, "req_per_s"),
+    "cpu_us_per_connection": Column("CPU time per connection, µs",
+                                    figure_with_range("server_cpu_us_per_req")),
+    "set_ms": Column("time for all requests, ms", figure_with_range("set_ms"),
+                     "set_ms"),
+    "turns": Column("replies followed by another client's",
+                    figure_with_range("turns", "{:.0%}".format)),
     "possible": Column("of what is possible",
                        figure("share_of_possible", "{:.1%}".format)),
     "first_reply": Column("from request to reply", first_reply),

@@ -7,15 +7,27 @@ experiment is adding an entry here, its finding in findings.py, and in plot.py
 the picture that shows it.
 """
 
+import math
 from dataclasses import dataclass, replace
 from typing import Callable
 
 import findings
+import traces
 from claims import AT_LEAST, AT_MOST, Claim, each
 from results import Runs, counted
 
 # What a column counts in which the cells of an experiment differ.
-AXES = {"connections": "client", "idle": "silent client"}
+AXES = {"connections": "client", "idle": "silent client", "hogs": "hog"}
+
+# Which cores server and client have, if there are two. A core each: both always
+# have one, and cannot take it from each other. One for both: neither has to wake
+# a core for the other. All: the question is who uses them.
+APART, TOGETHER, FREE = "apart", "together", "free"
+PLACES = {
+    APART: "Server on one core, client on another.",
+    TOGETHER: "Server and client on one core.",
+    FREE: "Server and client may use all cores.",
+}
 
 # How long a bench may be. Each has the cells of those before it.
 SIZES = ("quick", "default", "full")
@@ -28,6 +40,8 @@ class Cell:
     connections: int
     n: int = 1  # which fib
     idle: int = 0  # more connections, which say nothing
+    hogs: int = 0  # more connections, which ask for fib(40) for a while
+    churn: bool = False  # a new connection for every request
     requests: int = 0  # stop after so many; 0: when the time is over
     delay_ms: int = 0  # the server waits so long before it replies
     size: str = "quick"  # the shortest bench that has it
@@ -50,9 +64,7 @@ class Experiment:
     cells: tuple
     load: int  # where on the axis the finding is judged, and most claims
     seconds: float  # measured in one run
-    # Server and client on a core each: then both always have one, and cannot
-    # take it from each other. Not where the question is who uses the cores.
-    pinned: bool
+    placement: str  # of server and client
     finding: Callable
     columns: tuple  # of the table, see report.py; the first one sums it up
     claims: tuple
@@ -61,6 +73,10 @@ class Experiment:
     without: tuple = ()  # models that have no figure here
     cost: str = ""  # the column that is shown on the first page
     breaks: Callable = None  # says of a model's runs whether it breaks there
+    # What is kept of the times of all requests, see traces.py, and of how many
+    # rounds: writing them down takes the client's time.
+    trace: Callable = None
+    traced_rounds: float = math.inf
 
     def models(self, chosen):
         """Those of the chosen models that take part, and their variants."""
@@ -84,7 +100,7 @@ EXPERIMENTS = (
                    full=(2, 8)),
         load=4,
         seconds=0.4,
-        pinned=False,
+        placement=FREE,
         finding=findings.latency,
         cost="cores",
         breaks=findings.one_core,
@@ -123,7 +139,7 @@ EXPERIMENTS = (
                    full=(1, 10000)),
         load=100,
         seconds=0.4,
-        pinned=True,
+        placement=APART,
         finding=findings.throughput,
         cost="cpu_us",
         columns=("rate", "served", "cpu_us", "first_cpu_us", "p50", "p99",
@@ -159,6 +175,51 @@ EXPERIMENTS = (
         ),
     ),
     Experiment(
+        name="hog",
+        question="Eight clients ask for little, four for fib(40) for a while: "
+                 "what do the eight feel?",
+        axis="hogs",
+        cells=grid(Cell(8), "hogs", quick=(4,), full=(0, 1)),
+        load=4,
+        seconds=1.5,
+        # One core for all the server does: a second one would be an answer to
+        # another question, and does not help against many hogs anyway.
+        placement=APART,
+        without=("blocking",),
+        finding=findings.hog,
+        cost="kept_beside_hogs",
+        breaks=findings.starved_by_long,
+        columns=("rate_during", "rate_before", "kept_beside_hogs",
+                 "p99_before", "p99_during", "hog_p50", "served"),
+        claims=(
+            *each(
+                "fork thread",
+                "keeps {bound} of its small requests beside four long ones",
+                "kept_beside_hogs", AT_LEAST, 0.33,
+                otherwise="the server's core was taken by other programs, or "
+                          "the kernel's scheduler prefers whoever computes"),
+            *each(
+                "nonblocking coroutine",
+                "keeps {bound} of its small requests beside four long ones",
+                "kept_beside_hogs", AT_MOST, findings.STARVED_MAX,
+                otherwise="the server computes in another thread, or fib(40) "
+                          "is over within a few milliseconds"),
+        ),
+        explanation=(
+            "All share one core. The kernel takes it from a process or thread "
+            "that computes for long and gives it to one that has just been "
+            "woken, so small requests pass the long ones. A server with one "
+            "thread has only one thing that could be given the core: until "
+            "fib(40) is computed it does not even look at the others.\n\n"
+            "Each hog asks again as soon as it has its reply, in the middle "
+            "third of the time; what it asked last is still waited for. "
+            "blocking is not here: while its first client stays, no hog "
+            "gets in."
+        ),
+        trace=traces.over_time,
+        traced_rounds=1,
+    ),
+    Experiment(
         name="idle",
         question="Ten clients ask, many more say nothing: "
                  "what does a silent connection cost?",
@@ -168,7 +229,7 @@ EXPERIMENTS = (
                Cell(10, idle=10000, without=("fork",))),
         load=10000,
         seconds=0.4,
-        pinned=True,
+        placement=APART,
         without=("blocking",),
         finding=findings.idle,
         cost="kib_per_silent",
@@ -216,6 +277,48 @@ EXPERIMENTS = (
         ),
     ),
     Experiment(
+        name="churn",
+        question="A new connection for every request: "
+                 "what does a connection cost?",
+        axis="connections",
+        cells=grid(Cell(10, churn=True), "connections", quick=(10,),
+                   full=(1, 100)),
+        load=10,
+        seconds=0.4,
+        placement=TOGETHER,
+        finding=findings.churn,
+        cost="cpu_us_per_connection",
+        columns=("connects", "served", "cpu_us_per_connection", "first_cpu_us",
+                 "p50", "switches", "client"),
+        claims=(
+            Claim("fork", "spends {bound} times thread's CPU time per "
+                  "connection", "server_cpu_us_per_req", AT_LEAST, 2,
+                  than_model="thread",
+                  otherwise="this kernel copies a small process nearly as "
+                            "fast as it makes a thread"),
+            Claim("coroutine", "spends {bound} of thread's CPU time per "
+                  "connection", "server_cpu_us_per_req", AT_MOST, 0.8,
+                  than_model="thread",
+                  otherwise="the client was so slow that every connection "
+                            "found the server asleep"),
+            Claim("blocking", "spends no more CPU time per connection than "
+                  "coroutine", "server_cpu_us_per_req", AT_MOST, 1,
+                  than_model="coroutine",
+                  otherwise="client and server had a core each, and blocking "
+                            "slept for every client until that closed"),
+        ),
+        explanation=(
+            "To accept and to close a connection costs all of them the same. "
+            "On top of it fork copies a process and buries it, thread makes a "
+            "stack and a thread, coroutine takes a stack from a pool and tells "
+            "epoll about the connection. blocking does nothing of the kind: a "
+            "client that asks once and leaves is what it is good at.\n\n"
+            "Client and server share a core, so that no figure contains the "
+            "waking of another one. The rates are therefore those of both "
+            "together; compare the CPU time, which is the server's alone."
+        ),
+    ),
+    Experiment(
         name="wait",
         question="Each request waits 100 ms for a backend: "
                  "how many can wait at once?",
@@ -224,7 +327,7 @@ EXPERIMENTS = (
                    default=(1000,), full=(1, 500, 10000)),
         load=1000,
         seconds=0.35,
-        pinned=True,
+        placement=APART,
         more_models=("coroutine --trap",),
         finding=findings.wait,
         cost="possible",
@@ -266,7 +369,7 @@ EXPERIMENTS = (
         cells=(Cell(1, idle=1, requests=1),),
         load=1,
         seconds=0.5,
-        pinned=True,
+        placement=APART,
         finding=findings.silent,
         breaks=findings.stopped_by_one,
         columns=("first_reply", "served"),
@@ -287,6 +390,47 @@ EXPERIMENTS = (
             "something, to wait for each client."
         ),
     ),
+    Experiment(
+        name="timeline",
+        question="Four clients ask for fib(32) at once, again and again: "
+                 "what happens when?",
+        axis="connections",
+        cells=(Cell(4, n=32, requests=24),),
+        load=4,
+        seconds=5,  # at most; it ends with the last reply
+        placement=FREE,
+        finding=findings.timeline,
+        columns=("set_ms", "served", "turns", "cores", "cpu_ms"),
+        claims=(
+            Claim("blocking", "answers {bound} of the four clients, while "
+                  "that one stays", "served", AT_MOST, 1,
+                  otherwise="the first client lost its connection"),
+            *each(
+                "fork thread",
+                "needs {bound} of nonblocking's time for the same requests",
+                "set_ms", AT_MOST, 0.7, than_model="nonblocking",
+                otherwise="there is only one core, or others were using the "
+                          "second"),
+            *each(
+                "nonblocking coroutine",
+                "turns to another client after {bound} of its replies",
+                "turns", AT_LEAST, 0.9,
+                otherwise="the clients' next requests came later than the "
+                          "server looked for them"),
+        ),
+        explanation=(
+            "blocking is serial: the next client is accepted when this one "
+            "has left. fork and thread compute as many requests at once as "
+            "there are cores. nonblocking and coroutine compute one at a time, "
+            "but change the client with every request, so that all wait "
+            "equally long.\n\n"
+            "The client knows when it sent a request and when the reply came, "
+            "not when it was computed. The coloured part of a bar is as long "
+            "as the CPU time that a request took on average in this run, and "
+            "stands at the end of the bar, where it was at the latest."
+        ),
+        trace=traces.each_request,
+    ),
 )
 
 
@@ -306,7 +450,8 @@ def fitting(experiment, room, reason):
     axis, cells, notes = experiment.axis, {}, []
     for cell in experiment.cells:
         load = getattr(cell, axis)
-        most = max(1, room - cell.connections - cell.idle + load)
+        others = cell.connections + cell.idle + cell.hogs - load
+        most = max(1, room - others)
         if load > most:
             notes.append(f"{experiment.name} has {most:,} instead of {load:,} "
                          f"{AXES[axis]}s: {reason}")

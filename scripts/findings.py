@@ -198,6 +198,90 @@ def slowed_by_silence(of):
             f"{percent(kept)} of its rate")
 
 
+# ---- hog
+
+
+# The share of its small requests that a model keeps beside long ones: from here
+# on its clients are served, up to there they are not.
+SHARED_MIN = 1 / 3
+STARVED_MAX = 0.05
+
+
+def hog(at):
+    hogs = at[0]["hogs"]
+    if not hogs:
+        return "Nobody asked for anything long: nothing can be compared"
+    kept = {m: at.where(model=m).median("kept_beside_hogs")
+            for m in at.models()}
+    well = [m for m in kept if kept[m] >= SHARED_MIN]
+    parts = []
+    if well:
+        parts.append(f"{listed(well)} {verb(well, 'keep')} "
+                     f"{at_least(min(1, kept[m]) for m in well)} of their "
+                     "small requests")
+    parts += [f"{model} {percent(kept[model])}"
+              for model in sorted(kept, key=kept.get) if model not in well]
+    return (f"While {counted(hogs, 'client')} ask for fib(40), "
+            f"{', '.join(parts)}")
+
+
+def starved_by_long(of):
+    kept = of.median("kept_beside_hogs")
+    if not kept < SHARED_MIN:
+        return ""
+    return (f"{counted(of[0]['hogs'], 'long request')} leave it "
+            f"{percent(kept)} of its small ones")
+
+
+# ---- churn
+
+
+def churn(at):
+    cost = {m: at.where(model=m).median("server_cpu_us_per_req")
+            for m in at.models() if at.where(model=m).all_served()}
+    if not cost:
+        return "No model serves all" + unserved(at)
+    first, *rest = ranked(at, cost, "server_cpu_us_per_req")
+    ends = [f"{listed(group)} ({costs(group, cost)})" for group in
+            (first, *rest)]
+    if not rest:
+        return f"A connection costs CPU time: {ends[0]}" + unserved(at)
+    return (f"A connection costs the least CPU time in {ends[0]}, then in "
+            f"{listed(ends[1:])}" + unserved(at))
+
+
+# ---- timeline
+
+
+def timeline(at):
+    """The time for the same requests, of those whose clients all got some."""
+    requests = counted(at.median("requests"), "request")
+    time = {m: at.where(model=m).median("set_ms") for m in at.models()
+            if at.where(model=m).all_served()}
+    if not time:
+        return f"No model serves all with {requests}" + unserved(at)
+    text = (f"{listed(group)} {milliseconds([time[m] for m in group])}"
+            for group in alike(time))
+    return f"The same {requests} take {', '.join(text)}" + unserved(at)
+
+
+def alike(values):
+    """The models from the lowest value on, in groups that are about equal."""
+    groups = []
+    for model in sorted(values, key=values.get):
+        if not groups or (values[model]
+                          > ABOUT_EQUAL_MAX * values[groups[-1][0]]):
+            groups.append([])
+        groups[-1].append(model)
+    return groups
+
+
+def milliseconds(times):
+    """34 ms; 34 to 36 ms."""
+    texts = dict.fromkeys(rounded(time, 2) for time in (min(times), max(times)))
+    return f"{' to '.join(texts)} ms"
+
+
 # ---- wait
 
 

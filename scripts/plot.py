@@ -11,14 +11,17 @@ import pathlib
 import sys
 
 import matplotlib.pyplot as plt
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
+import traces
 from experiments import deciding, finished, furthest, load_named
 from palette import colour
 from results import Runs, duration, read_runs
 from slides import (
-    WARNING_COLOUR, bars, explained, label_bars, lines, load_axis,
-    log_axis, model_bars, note, short, slide, spread)
+    WARNING_COLOUR, bars, explained, label_bars, lines,
+    load_axis, log_axis, model_bars, note, short, slide, spread)
+
+WAITING_COLOUR = "#CCCCCC"
 
 
 # ---- latency: bars
@@ -76,19 +79,143 @@ def draw_idle(figure, experiment, runs):
 def draw_wait(figure, experiment, runs):
     rate, cost = figure.subplots(1, 2, width_ratios=(3, 2))
     figure.subplots_adjust(wspace=1.0)
-    load_axis(rate, experiment, runs, "clients, each with one request waiting")
-    rate.set_title("replies per second (logarithmic)", loc="left")
-    log_axis(rate, [run["rate_to_last"] for run in runs])
     possible = [(load, 1000 * load / runs[0]["delay_ms"])
                 for load in runs.values("connections")]
-    rate.plot(*zip(*possible), "--", color="#222222", linewidth=1, zorder=1)
-    lines(rate, experiment, runs, "rate_to_last")
     at = deciding(experiment, runs)
+    if len(possible) > 1:
+        draw_rates(rate, experiment, runs, possible)
+    else:
+        figure.subplots_adjust(left=0.18)
+        rate.set_title("replies per second", loc="left")
+        rate.axvline(possible[0][1], linestyle="--", color="#222222",
+                     linewidth=1)
+        model_bars(rate, at, "rate_to_last")
     cost.set_title("CPU time per request, µs", loc="left")
     model_bars(cost, at, "server_cpu_us_per_req")
     note(figure, runs, spread(runs), "Dashed: all that is possible.",
          *explained(experiment, runs),
          f"CPU time with {load_named(experiment, at)}.")
+
+
+def draw_rates(axes, experiment, runs, possible):
+    """Over the load, with a line for what is possible."""
+    load_axis(axes, experiment, runs, "clients, each with one request waiting")
+    axes.set_title("replies per second (logarithmic)", loc="left")
+    log_axis(axes, [run["rate_to_last"] for run in runs])
+    axes.plot(*zip(*possible), "--", color="#222222", linewidth=1, zorder=1)
+    lines(axes, experiment, runs, "rate_to_last")
+
+
+# ---- hog: replies over time, and a bar for what was kept
+
+
+def draw_hog(figure, experiment, runs, spans):
+    at = deciding(experiment, runs)
+    models = [m for m in at.models() if traces.shown(spans, m)]
+    figure.subplots_adjust(left=0.17, right=0.98)
+    left, right = figure.add_gridspec(1, 2, width_ratios=(3, 2), wspace=0.4)
+    panels = left.subgridspec(max(1, len(models)), 1, hspace=0.25).subplots(
+        sharex=True, sharey=True, squeeze=False)[:, 0]
+    for axes, model in zip(panels, models):
+        draw_disturbance(axes, model, traces.shown(spans, model))
+    panels[0].set_title("small replies in each tenth of a second", loc="left")
+    panels[-1].set_xlabel("time, s")
+    kept = figure.add_subplot(right)
+    kept.set_title("meanwhile, % of the rate before", loc="left")
+    model_bars(kept, at, "kept_beside_hogs", scale=0.01)
+    note(figure, runs, spread(runs).replace("Medians", "Right: medians"),
+         "Left: one run of each; shaded while the long requests are under "
+         "way.")
+
+
+def draw_disturbance(axes, model, spans):
+    """The stream as an area, and the time of the hogs' requests behind it."""
+    stream = [span for span in spans if span.kind == traces.STREAM]
+    hogs = [span for span in spans if span.kind == traces.HOG]
+    if hogs:
+        axes.axvspan(min(span.begin_us for span in hogs) / 1e6,
+                     max(span.end_us for span in hogs) / 1e6,
+                     color="#DDDDDD", linewidth=0)
+    axes.stairs([span.replies for span in stream],
+                [0, *(span.end_us / 1e6 for span in stream)],
+                fill=True, color=colour(model))
+    axes.set_ylabel(model, color=colour(model), fontweight="bold", rotation=0,
+                    ha="right", va="center")
+    axes.yaxis.set_major_formatter(FuncFormatter(short))
+    axes.yaxis.set_major_locator(MaxNLocator(2))
+    axes.tick_params(labelsize=12)
+    axes.margins(x=0)
+
+
+# ---- churn: bars
+
+
+def draw_churn(figure, _experiment, runs):
+    cost, rate = figure.subplots(1, 2, sharey=True)
+    figure.subplots_adjust(wspace=0.12, left=0.2)
+    bars(cost, runs, "server_cpu_us_per_req", 1, whole_only=True)
+    bars(rate, runs, "req_per_s", 1, whole_only=False)
+    cost.set_title("the server's CPU time per connection, µs", loc="left")
+    rate.set_title("connections per second", loc="left")
+    rate.xaxis.set_major_formatter(FuncFormatter(short))
+    label_bars(cost, runs)
+    rate.tick_params(axis="y", length=0)
+    note(figure, runs, spread(runs))
+
+
+# ---- timeline: a bar for every request
+
+
+def draw_timeline(figure, _experiment, runs, spans):
+    models = [m for m in runs.models() if traces.shown(spans, m)]
+    columns = min(3, len(models))
+    rows = -(-len(models) // columns)
+    figure.set_figheight(max(figure.get_figheight(), 1.9 * rows + 2.6))
+    panels = figure.subplots(rows, columns, sharex=True, sharey=True,
+                             squeeze=False).flatten()
+    figure.subplots_adjust(left=0.04, right=0.98, wspace=0.06, hspace=0.35)
+    end_ms = max(span.end_us for span in spans) / 1000
+    for axes, model in zip(panels, models):
+        of = runs.where(model=model)
+        draw_requests(axes, model, traces.shown(spans, model), of, end_ms)
+    for axes in panels[-columns:]:
+        axes.set_xlabel("ms")
+    for axes in panels[len(models):]:
+        axes.set_axis_off()
+        panels[len(models) - 1].set_xlabel("ms")
+    note(figure, runs, "One run of each. A row is a client, a bar a request, "
+         "from its sending to its reply: coloured for as long as a request "
+         "takes a core on average, at the end of the bar, where it was "
+         "computed at the latest; grey while it waits for its turn.")
+
+
+def draw_requests(axes, model, spans, of, end_ms):
+    """A row per connection, from the top down."""
+    clients = int(of[0]["connections"])
+    first = min(span.connection for span in spans)
+    cpu_ms = of.median("server_cpu_ms_per_req")
+    for row in range(clients):
+        mine = [span for span in spans if span.connection == first + row]
+        for span in mine:
+            draw_request(axes, -row, span.begin_us / 1000, span.end_us / 1000,
+                         cpu_ms, colour(model))
+        if not mine:
+            axes.barh(-row, end_ms, 0.7, color=WAITING_COLOUR)
+            axes.annotate("no reply", (end_ms / 2, -row), ha="center",
+                          va="center", color=WARNING_COLOUR, fontsize=12)
+    axes.set_title(model, color=colour(model), fontweight="bold", loc="left")
+    axes.set_yticks([])
+    axes.grid(visible=False)
+    axes.set_xlim(0, end_ms)
+    axes.xaxis.set_tick_params(labelbottom=True, labelsize=12)
+
+
+def draw_request(axes, y, begin_ms, end_ms, cpu_ms, shade):
+    """With a gap at its end, so that requests can be told apart."""
+    computed_ms = min(cpu_ms, end_ms - begin_ms)
+    axes.barh(y, end_ms - begin_ms, 0.7, left=begin_ms, color=WAITING_COLOUR)
+    axes.barh(y, computed_ms, 0.7, left=end_ms - computed_ms, color=shade,
+              edgecolor="white", linewidth=0.8)
 
 
 # ---- silent: dots
@@ -153,6 +280,9 @@ def time_axis(axes, longest_us):
 # ---- All pictures
 
 PICTURES = {
+    "hog": draw_hog,
+    "churn": draw_churn,
+    "timeline": draw_timeline,
     "latency": draw_latency,
     "throughput": draw_throughput,
     "idle": draw_idle,
@@ -168,7 +298,9 @@ def draw(directory):
         raise ValueError(f"{directory} has no finished experiment")
     for experiment, runs in shown:
         figure = slide(experiment, runs)
-        PICTURES[experiment.name](figure, experiment, runs)
+        spans = ([traces.read(directory / f"{experiment.name}.csv")]
+                 if experiment.trace else [])
+        PICTURES[experiment.name](figure, experiment, runs, *spans)
         unfinished = directory / f".{experiment.name}.png"
         figure.savefig(unfinished)
         plt.close(figure)

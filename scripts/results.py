@@ -27,7 +27,7 @@ MORE_MODELS = names_in(ROOT / "servers" / "more" / "MODELS")
 ALL_MODELS = MODELS + MORE_MODELS
 
 # Columns that are names. All others are numbers.
-NAMES = ("experiment", "model")
+NAMES = ("experiment", "model", "placement")
 
 # What a server must not do to a client. A run in which it did says nothing
 # about speed.
@@ -108,8 +108,7 @@ class Runs(list):
     def rounds(self):
         """How many rounds every figure rests on: those of the cell that has
         fewest."""
-        cells = Counter((run["experiment"], run["model"], run["connections"],
-                         run["idle"]) for run in self)
+        cells = Counter(place({**run, "round": 0}) for run in self)
         return min(cells.values(), default=0)
 
 
@@ -129,8 +128,8 @@ def read_runs(path):
 
 def place(run):
     """What is the same in a run and its repetition."""
-    return tuple(run[c] for c in ("experiment", "model", "round",
-                                  "connections", "idle"))
+    return (*(run[c] for c in ("experiment", "model", "round", "connections",
+                               "idle")), run.get("hogs", 0))
 
 
 def least_disturbed(runs):
@@ -151,7 +150,11 @@ def complete(row):
                          run.get("server_wall_s", run["duration_s"]))
     run["ctx_switches_per_req"] = ratio(run["ctx_switches"], run["requests"])
     run.setdefault("foreign_cores", 0.0)
-    run.setdefault("first_process_share", math.nan)
+    for name in ("first_process_share", "set_ms", "turns"):
+        run.setdefault(name, math.nan)
+    run.setdefault("hogs", 0.0)
+    run["kept_beside_hogs"] = ratio(run.get("rate_during", 0),
+                                    run.get("rate_before", 0))
     run["first_cpu_us_per_req"] = (run["server_cpu_us_per_req"]
                                    * run["first_process_share"])
     run["server_cpu_ms_per_req"] = run["server_cpu_us_per_req"] / 1000

@@ -17,6 +17,8 @@ import subprocess
 import time
 
 import environment
+import traces
+from experiments import APART, FREE
 from interruption import interruptible, let_through, wait
 from results import ratio
 
@@ -140,7 +142,13 @@ def server_command(run, options):
     return command
 
 
-def client_command(run, options, server, port, csv, pinned):
+def is_traced(run):
+    experiment = run["experiment"]
+    return experiment.trace and run["round"] <= experiment.traced_rounds
+
+
+def client_command(run, options, server, port, files, placement):
+    """`files` are those that the client is to write."""
     cell, experiment = run["cell"], run["experiment"]
     milliseconds = "{:.0f}ms".format
     command = [
@@ -149,18 +157,23 @@ def client_command(run, options, server, port, csv, pinned):
         "-d", milliseconds(1000 * measured_s(run, options)),
         "--warmup", milliseconds(1000 * warmup_s(run)),
         "--grace", milliseconds(1000 * GRACE_S), "--interval", "0",
-        "--server-pid", str(server.pid), "--csv", str(csv),
+        "--server-pid", str(server.pid), "--csv", str(files.row),
+        "--hogs", str(cell.hogs),
     ]
     labels = {
         "experiment": experiment.name, "round": run["round"],
         "runs_per_round": len(experiment.runs(options.models)),
-        "pinned": int(pinned), "delay_ms": cell.delay_ms,
+        "placement": placement, "delay_ms": cell.delay_ms,
         "model": run["model"],
     }
     for name, value in labels.items():
         command += ["--label", f"{name}={value}"]
     if cell.requests:
         command += ["-n", str(cell.requests)]
+    if cell.churn:
+        command += ["--churn"]
+    if is_traced(run):
+        command += ["--timeline", str(files.trace)]
     return [*command, str(port)]
 
 
@@ -218,38 +231,76 @@ class Watch:
         }
 
 
-def keep(row, columns, csv_path):
-    """Moves the client's row to the others, with more columns before it."""
+class Files:
+    """What the client writes in one run, gone afterwards."""
+
+    def __init__(self, directory):
+        self.row = directory / ".row.csv"
+        self.trace = directory / ".trace.csv"
+
+    def __enter__(self):
+        self.__exit__()
+        return self
+
+    def __exit__(self, *_):
+        self.row.unlink(missing_ok=True)
+        self.trace.unlink(missing_ok=True)
+
+
+def keep_trace(run, files, directory):
+    """Keeps what pictures need. Returns the columns that follow from it."""
+    if not is_traced(run):
+        return traces.figures([])
+    experiment = run["experiment"]
+    try:
+        requests = traces.read_requests(files.trace)
+    except (OSError, ValueError):
+        raise RunFailed("the client left no trace") from None
+    traces.keep(directory / f"{experiment.name}.csv", run,
+                getattr(run["cell"], experiment.axis),
+                experiment.trace(requests))
+    return traces.figures(requests)
+
+
+def keep_row(row, columns, csv_path):
+    """Appends the client's row to the others, with more columns before it."""
     try:
         with open(row, newline="", encoding="utf-8") as file:
             figures, = csv.DictReader(file)
     except (OSError, ValueError):
         raise RunFailed("the client left no figures") from None
-    finally:
-        row.unlink(missing_ok=True)
     run = {**columns, **figures}
     with open(csv_path, "a", newline="", encoding="utf-8") as file:
         rows = csv.DictWriter(file, run, lineterminator="\n")
         if file.tell() == 0:
             rows.writeheader()
         rows.writerow(run)
-    return float(run["foreign_cores"])
+
+
+def placed(experiment, cores):
+    """Where an experiment has its programs: the word, and their cores."""
+    if cores is None or experiment.placement == FREE:
+        return FREE, (None, None)
+    server, client = cores
+    return experiment.placement, (
+        (server, client) if experiment.placement == APART else (client, client))
 
 
 def make_run(run, options, directory, cores):
     """`cores` are those of server and client, if there are two. Returns how
     many cores other programs used meanwhile."""
-    pinned = run["experiment"].pinned and cores is not None
-    server_core, client_core = cores if pinned else (None, None)
-    model, row = run["model"], directory / ".row.csv"
-    row.unlink(missing_ok=True)
-    watch = Watch()
-    with open(directory / "log.txt", "ab") as log, started(
-            server_command(run, options), server_core, stdout=subprocess.PIPE,
-            stderr=log) as server:
-        port = port_of(server, model)
-        command = client_command(run, options, server, port, row, pinned)
-        ask(command, client_core, log)
-        watch.look_at(server)
-        stop(server, run["model"], run["cell"].delay_ms / 1000)
-    return keep(row, watch.columns(), directory / "runs.csv")
+    placement, (server_core, client_core) = placed(run["experiment"], cores)
+    model, watch = run["model"], Watch()
+    with Files(directory) as files:
+        with open(directory / "log.txt", "ab") as log, started(
+                server_command(run, options), server_core,
+                stdout=subprocess.PIPE, stderr=log) as server:
+            port = port_of(server, model)
+            ask(client_command(run, options, server, port, files, placement),
+                client_core, log)
+            watch.look_at(server)
+            stop(server, model, run["cell"].delay_ms / 1000)
+        columns = watch.columns()
+        keep_row(files.row, {**columns, **keep_trace(run, files, directory)},
+                 directory / "runs.csv")
+    return float(columns["foreign_cores"])

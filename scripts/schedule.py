@@ -40,11 +40,10 @@ def expected_s(run, options):
     """About how long a run takes: only used to say how much time is left."""
     cell = run["cell"]
     starving = (run["model"] in ("blocking", "coroutine --trap")
-                and cell.connections + cell.idle > 1)
-    if cell.requests and not starving:
-        return RUN_OVERHEAD_S
-    return (measured_s(run, options) + RUN_OVERHEAD_S
-            + warmup_s(run)
+                and cell.connections + cell.idle > 1 and not cell.churn)
+    over_early = cell.requests and not (starving and cell.idle)
+    return (RUN_OVERHEAD_S + warmup_s(run)
+            + (0 if over_early else measured_s(run, options))
             + (HELLO_S + GRACE_S if starving else 0))
 
 
@@ -53,17 +52,26 @@ class Progress:
     elsewhere."""
 
     def __init__(self, runs, options):
-        self.expected = [expected_s(run, options) for run in runs]
-        self.begin = time.monotonic()
+        self.runs = runs
+        self.expected = {self.kind(run): expected_s(run, options)
+                         for run in runs}
         self.round = 0
 
+    def kind(self, run):
+        """Runs that take the same time."""
+        return run["experiment"].name, run["cell"], run["model"]
+
+    def made(self, run, took_s):
+        """The next of its kind is expected to take as long."""
+        self.expected[self.kind(run)] = took_s
+
+    def left_s(self, number):
+        return sum(self.expected[self.kind(run)] for run in self.runs[number:])
+
     def show(self, number, run):
-        spent = time.monotonic() - self.begin
-        done = sum(self.expected[:number])
-        pace = spent / done if done > 2 else 1
-        left = round(sum(self.expected[number:]) * pace)
+        left = round(self.left_s(number))
         text = (f"round {run['round']}, run {number + 1} of "
-                f"{len(self.expected)}, {left // 60}:{left % 60:02} left")
+                f"{len(self.runs)}, {left // 60}:{left % 60:02} left")
         if sys.stdout.isatty():
             what = (f"{run['experiment'].name} {run['model']} "
                     f"{run['cell'].connections}")
@@ -124,8 +132,10 @@ def make_runs(runs, options, directory, problems):
         if part in broken:
             continue
         progress.show(number, run)
+        begin = time.monotonic()
         try:
             foreign_cores = make_run(run, options, directory, cores)
+            progress.made(run, time.monotonic() - begin)
             repeats.consider(run, foreign_cores)
         except RunFailed as failure:
             if isinstance(failure, StartFailed):

@@ -14,7 +14,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
-from experiments import finding
+from experiments import PLACES, finding
 from palette import colour, marker
 from results import counted, rounded, wrapped
 
@@ -23,6 +23,7 @@ WARNING_COLOUR = "#B00000"
 SLIDE_INCHES = (12.8, 7.2)
 TITLE_COLUMNS = 88  # characters that fit beside each other
 NOTE_COLUMNS = 140
+MODELS_PER_SLIDE = 8  # that fit below each other
 
 plt.rcParams.update({
     "figure.dpi": 120,
@@ -46,31 +47,39 @@ def short(value, _=None):
 
 def slide(experiment, runs):
     """A figure with the finding on top, the question and the notes below."""
-    figure = plt.figure(figsize=SLIDE_INCHES)
-    title = wrapped(finding(experiment, runs), TITLE_COLUMNS)
-    figure.text(0.02, 0.975, title, fontsize=17, fontweight="bold", va="top")
-    rows = title.count("\n") + 1
-    figure.text(0.02, 0.965 - 0.047 * rows, experiment.question, fontsize=15,
-                color="#444444", va="top")
-    figure.subplots_adjust(left=0.09, right=0.97, bottom=0.19,
-                           top=0.855 - 0.047 * rows)
+    return frame(finding(experiment, runs), experiment.question,
+                 len(runs.models()))
+
+
+def frame(said, question, models):
+    """An empty slide, higher than usual if it has many models."""
+    size, columns = ((17, TITLE_COLUMNS) if len(said) <= 3 * TITLE_COLUMNS
+                     else (14, round(TITLE_COLUMNS * 17 / 14)))
+    title = wrapped(said, columns)
+    title_inches = size / 50 * (title.count("\n") + 1)
+    width, height = SLIDE_INCHES
+    height *= max(1, models / MODELS_PER_SLIDE)
+    figure = plt.figure(figsize=(width, height))
+    figure.text(0.02, 1 - 0.18 / height, title, fontsize=size,
+                fontweight="bold", va="top")
+    figure.text(0.02, 1 - (0.25 + title_inches) / height, question,
+                fontsize=15, color="#444444", va="top")
+    figure.subplots_adjust(left=0.09, right=0.97, bottom=1.37 / height,
+                           top=1 - (1.04 + title_inches) / height)
     return figure
 
 
 def note(figure, runs, *sentences):
     """What one must know to read the picture, at its foot."""
     text = wrapped(" ".join([*sentences, placement(runs)]), NOTE_COLUMNS)
-    figure.text(0.02, 0.02, text, fontsize=12, color="#444444", va="bottom",
-                linespacing=1.3)
+    figure.text(0.02, 0.144 / figure.get_figheight(), text, fontsize=12,
+                color="#444444", va="bottom", linespacing=1.3)
 
 
 def placement(runs):
     """Where the programs ran. Runs that do not say it get no sentence."""
-    pinned = {run.get("pinned") for run in runs}
-    return {
-        (1.0,): "Server on one core, client on another.",
-        (0.0,): "Server and client may use all cores.",
-    }.get(tuple(pinned), "")
+    places = {run.get("placement") for run in runs}
+    return PLACES.get(places.pop(), "") if len(places) == 1 else ""
 
 
 def spread(runs):
@@ -91,19 +100,23 @@ def bar_places(runs):
         for clients in runs.where(model=model).values("connections"):
             yield y, model, clients
             y -= 1
-        y -= 0.8
+        y -= 0.8 if len(runs.values("connections")) > 1 else 0
 
 
 def label_bars(axes, runs):
+    """The load beside each bar, if there are several, and the models beside
+    those."""
     places = list(bar_places(runs))
+    loads = len(runs.values("connections")) > 1
     axes.set_yticks([y for y, _, _ in places])
-    axes.set_yticklabels([counted(clients, "client")
+    axes.set_yticklabels([counted(clients, "client") if loads else ""
                           for _, _, clients in places], fontsize=12)
     axes.tick_params(axis="y", length=0)
     for model in runs.models():
         middle = [y for y, other, _ in places if other == model]
         axes.annotate(
-            model, (0, sum(middle) / len(middle)), xytext=(-72, 0),
+            model, (0, sum(middle) / len(middle)),
+            xytext=(-72 if loads else -8, 0),
             xycoords=("axes fraction", "data"), textcoords="offset points",
             ha="right", va="center", color=colour(model), fontweight="bold")
 
@@ -143,13 +156,14 @@ def bar(axes, y, shade, whole, spread):
                   textcoords="offset points", va="center", fontsize=12)
 
 
-def model_bars(axes, runs, column):
+def model_bars(axes, runs, column, scale=1):
     """A bar per model, which stands beside it."""
     models = runs.models()
     for y, model in enumerate(reversed(models)):
         of = runs.where(model=model)
         if of.all_served():
-            bar(axes, y, colour(model), True, of.spread(column))
+            bar(axes, y, colour(model), True,
+                [value / scale for value in of.spread(column)])
         else:
             words(axes, y, served_only(of))
     axes.set_yticks(range(len(models)), reversed(models), fontweight="bold")

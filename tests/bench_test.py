@@ -49,7 +49,7 @@ from results import (  # noqa: E402
     MODELS, Runs, counted, duration, factor, faults, listed, read_runs,
     compare_with_none_silent, least_disturbed, rounded, with_range, wrapped)
 
-LATENCY, THROUGHPUT, IDLE, WAIT, SILENT = EXPERIMENTS
+LATENCY, THROUGHPUT, HOG, IDLE, CHURN, WAIT, SILENT, TIMELINE = EXPERIMENTS
 
 
 def row(model, connections, number=1, **columns):
@@ -57,13 +57,16 @@ def row(model, connections, number=1, **columns):
     run = {
         "experiment": "throughput", "model": model, "round": float(number),
         "connections": float(connections), "served": float(connections),
-        "idle": 0.0, "work_kept": 1.0, "rate_to_last": 1000.0, "rate_kept": 1.0,
+        "idle": 0.0, "hogs": 0.0, "requests": 24.0, "work_kept": 1.0, "rate_to_last": 1000.0, "rate_kept": 1.0,
         "share_of_possible": 1.0, "kib_per_silent": 4.0, "delay_ms": 0.0,
         "wrong": 0.0, "error_replies": 0.0, "failed": 0.0, "timeouts": 0.0,
         "cores": 1.0, "req_per_s": 1000.0, "server_cpu_us_per_req": 5.0,
         "p50_us": 50.0, "max_us": 60.0, "oldest_us": 0.0, "duration_s": 1.0,
         "client_cpu_share": 0.5, "foreign_cores": 0.0,
         "first_process_share": 1.0, "first_cpu_us_per_req": 5.0,
+        "rate_before": 1000.0, "rate_during": 500.0, "kept_beside_hogs": 0.5,
+        "p99_before_us": 60.0, "p99_during_us": 70.0, "hog_p50_us": 1e5,
+        "set_ms": 60.0, "turns": 1.0,
     }
     run.update(columns)
     return run
@@ -781,8 +784,9 @@ class Processes(unittest.TestCase):
     def test_programs_that_behave(self):
         for client in (self.CLIENT, self.CLIENT + "; exit 1"):
             self.assertRegex(self.run_with(self.GOOD, client),
-                             r"^foreign_cores,first_process_share,model,"
-                             r"requests\n[0-9.]+,[0-9.]+|nan,fork,7\n$")
+                             r"^foreign_cores,first_process_share,set_ms,"
+                             r"turns,model,requests\n"
+                             r"[0-9.]+,([0-9.]+|nan),nan,nan,fork,7\n$")
 
     def test_the_cpu_time_of_others_is_seen_and_not_our_own(self):
         spin = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done;"
@@ -967,7 +971,7 @@ class Bench(unittest.TestCase):
             preexec_fn=lambda: os.sched_setaffinity(0, {core}))
         self.assertEqual(status, 0, said)
         runs = read_runs(self.out / "runs.csv")
-        self.assertEqual(runs.values("pinned"), [0])
+        self.assertEqual(runs.values("placement"), ["free"])
 
     def test_bad_arguments(self):
         (self.scratch / "fork").write_text("")
