@@ -1,11 +1,15 @@
 """What this machine can do, measured in a moment before and after the runs.
 
 A system call, a timer and the waking of a core cost every server something that
-no server can help. Figures of that size say more about the machine than about
+no server can help, and the client can ask only so fast: what it gets of a server
+that does nothing is the limit of all others. Figures of that size say more about the machine than about
 the model, and figures that differ before and after say that it changed.
 """
 
+import math
 import os
+import re
+import subprocess
 import time
 from statistics import median
 
@@ -15,6 +19,7 @@ CALLS = 20000
 TIMERS = 100
 TIMER_S = 0.0005
 ROUND_TRIPS = 300
+NULL_SERVER = "80ms"  # of each of the client's probes
 
 # Before and after may differ by this factor: cores wake more or less fast.
 DRIFT_MAX = 1.5
@@ -88,10 +93,23 @@ def wake_up_us():
     return max(0, (round_trip_us(one, two) - round_trip_us(one, one)) / 2)
 
 
-def calibrate():
-    """Times in microseconds, by name. Takes about a fifth of a second."""
+def reply_us(client):
+    """How often the client gets a reply of a server that does nothing, with 50
+    connections. Not a number if it cannot tell."""
+    try:
+        said = subprocess.run(
+            [client, "--calibrate", "-d", NULL_SERVER, "--warmup", NULL_SERVER],
+            capture_output=True, text=True, check=True, timeout=10).stdout
+    except (OSError, subprocess.SubprocessError):
+        return math.nan
+    rate = re.search(r"^ *50 connections +([\d,]+)", said, re.M)
+    return 1e6 / int(rate[1].replace(",", "")) if rate else math.nan
+
+
+def calibrate(client):
+    """Times in microseconds, by name. Takes a second."""
     return {"system call": system_call_us(), "timer": timer_us(),
-            "wake-up": wake_up_us()}
+            "wake-up": wake_up_us(), "null server": reply_us(client)}
 
 
 def described(before, after=None):
@@ -103,7 +121,9 @@ def described(before, after=None):
 
     return {"system call": f"{text('system call')}, one that does nothing",
             "timer": f"{text('timer')} later than asked for",
-            "wake-up": f"{text('wake-up')}, of a core that sleeps"}
+            "wake-up": f"{text('wake-up')}, of a core that sleeps",
+            "null server": f"{text('null server')} per reply to 50 clients, "
+                           "of a server that does nothing"}
 
 
 def drifted(before, after):

@@ -119,12 +119,21 @@ def calm():
                    "end other programs; `top` shows them")
 
 
+def idle_cores():
+    path = environment.CPU_LATENCY
+    if os.access(path, os.W_OK):
+        return Finding(GOOD, f"idle cores can be kept awake ({path})")
+    return Finding(POOR, "idle cores may sleep deeply",
+                   "with one client the latency is mostly the waking of "
+                   "cores", f"run the bench as root, who may write {path}")
+
+
 def kernel():
     return Finding(GOOD, "kernel " + os.uname().release)
 
 
 EXAMINATIONS = (compiler, programs, matplotlib, kernel, cores, connections,
-                queue, ports, clock, governor, calm)
+                queue, ports, clock, governor, idle_cores, calm)
 
 
 def tell(finding):

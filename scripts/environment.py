@@ -8,12 +8,14 @@ import platform
 import re
 import resource
 import shutil
+import struct
 import subprocess
 import sys
 import time
 
-BUSY_SAMPLE_S = 0.3
-BUSY_MAX = 1.0  # load average, or cores in use, that leaves figures in peace
+BUSY_SAMPLE_S = 0.5
+BUSY_MAX = 0.2  # cores in use, that leave figures in peace
+CPU_LATENCY = "/dev/cpu_dma_latency"
 
 
 def text_of(path):
@@ -130,22 +132,33 @@ def busy_s():
 
 
 def busy_cores():
-    """How many cores are in use while we do nothing."""
+    """How many cores are in use while we do nothing. The load average would
+    count what we did a minute ago."""
     before = busy_s()
     time.sleep(BUSY_SAMPLE_S)
     return (busy_s() - before) / BUSY_SAMPLE_S
 
 
-def disturbance(load, busy):
+def disturbance(busy):
     """A sentence if others use the machine, else nothing."""
-    if max(load, busy) <= BUSY_MAX:
+    if busy <= BUSY_MAX:
         return []
-    return [f"Other programs used this machine just before (load average "
-            f"{load:.1f}, {busy:.1f} cores busy): they may disturb the "
-            "figures."]
+    return [f"Other programs used {busy:.1f} cores just before: they may "
+            "disturb the figures."]
 
 
-def describe(root, options, load, busy):
+def keep_cores_awake():
+    """Keeps idle cores from sleeping deeply until we end, if we may: waking them
+    would be in every figure. Returns what came of it, in words."""
+    try:
+        latency = os.open(CPU_LATENCY, os.O_WRONLY | os.O_CLOEXEC)
+        os.write(latency, struct.pack("i", 0))
+    except OSError as problem:
+        return f"may sleep deeply ({CPU_LATENCY}: {problem.strerror})"
+    return f"kept from sleeping deeply ({CPU_LATENCY} held at 0)"
+
+
+def describe(root, options, busy):
     """Facts by name, for people."""
     now = datetime.datetime.now().astimezone()
     system = "/proc/sys/"
@@ -165,7 +178,7 @@ def describe(root, options, load, busy):
                                    "clocksource0/current_clocksource"),
         "frequency governor": first_line("/sys/devices/system/cpu/cpu0/"
                                          "cpufreq/scaling_governor"),
-        "load before": f"{load:.2f} on average, {busy:.1f} cores busy",
+        "load before": f"{busy:.1f} cores busy",
         "compiler": compiler(root),
         "python": platform.python_version(),
         "open files": limit(resource.RLIMIT_NOFILE),

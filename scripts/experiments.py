@@ -45,7 +45,7 @@ class Cell:
     requests: int = 0  # stop after so many; 0: when the time is over
     delay_ms: int = 0  # the server waits so long before it replies
     size: str = "quick"  # the shortest bench that has it
-    without: tuple = ()  # models for which it takes too long, but in a full one
+    without: tuple = ()  # models that are spared it, but in a full bench
 
 
 def grid(cell, axis, quick, default=(), full=()):
@@ -99,7 +99,7 @@ EXPERIMENTS = (
         cells=grid(Cell(1, n=30), "connections", quick=(4,), default=(1,),
                    full=(2, 8)),
         load=4,
-        seconds=0.4,
+        seconds=0.3,
         placement=FREE,
         finding=findings.latency,
         cost="cores",
@@ -135,10 +135,11 @@ EXPERIMENTS = (
         name="throughput",
         question="Many tiny requests: what does a request cost?",
         axis="connections",
-        cells=grid(Cell(1), "connections", quick=(10, 100), default=(1000,),
-                   full=(1, 10000)),
+        cells=(Cell(100),
+               *grid(Cell(1, without=("blocking",)), "connections",
+                     quick=(10,), default=(1000,), full=(1, 10000))),
         load=100,
-        seconds=0.4,
+        seconds=0.3,
         placement=APART,
         finding=findings.throughput,
         cost="cpu_us",
@@ -228,7 +229,7 @@ EXPERIMENTS = (
                      full=(100,)),
                Cell(10, idle=10000, without=("fork",))),
         load=10000,
-        seconds=0.4,
+        seconds=0.3,
         placement=APART,
         without=("blocking",),
         finding=findings.idle,
@@ -284,7 +285,7 @@ EXPERIMENTS = (
         cells=grid(Cell(10, churn=True), "connections", quick=(10,),
                    full=(1, 100)),
         load=10,
-        seconds=0.4,
+        seconds=0.3,
         placement=TOGETHER,
         finding=findings.churn,
         cost="cpu_us_per_connection",
@@ -323,8 +324,8 @@ EXPERIMENTS = (
         question="Each request waits 100 ms for a backend: "
                  "how many can wait at once?",
         axis="connections",
-        cells=grid(Cell(1, delay_ms=100), "connections", quick=(100,),
-                   default=(1000,), full=(1, 500, 10000)),
+        cells=grid(Cell(1, delay_ms=100), "connections", quick=(1000,),
+                   full=(1, 100, 500, 10000)),
         load=1000,
         seconds=0.35,
         placement=APART,

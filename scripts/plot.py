@@ -63,6 +63,8 @@ def draw_throughput(figure, experiment, runs):
 
 
 def draw_idle(figure, experiment, runs):
+    met = Runs(run for run in runs if run["idle"]).models()
+    runs = Runs(run for run in runs if run["model"] in met) or runs
     rate, memory = figure.subplots(1, 2, width_ratios=(3, 2))
     figure.subplots_adjust(wspace=0.7)
     load_axis(rate, experiment, runs, "silent clients, beside ten that ask")
@@ -88,7 +90,8 @@ def draw_wait(figure, experiment, runs):
         figure.subplots_adjust(left=0.18)
         rate.set_title("replies per second", loc="left")
         rate.axvline(possible[0][1], linestyle="--", color="#222222",
-                     linewidth=1)
+                     linewidth=1, zorder=1)
+        rate.xaxis.set_major_formatter(FuncFormatter(short))
         model_bars(rate, at, "rate_to_last")
     cost.set_title("CPU time per request, µs", loc="left")
     model_bars(cost, at, "server_cpu_us_per_req")

@@ -25,7 +25,7 @@ from results import ratio
 READY_TIMEOUT_S = 10
 STOP_TIMEOUT_S = 10
 CLIENT_TIMEOUT_S = 60  # far more than any run is meant to take
-WARMUP_S = 0.15  # as long as the cores need to wake, however short the run
+WARMUP_S = 0.1  # as long as the cores need to wake, however short the run
 MEETING_S = 60e-6  # half of what it takes to fork a process for a client
 GRACE_S = 0.2
 HELLO_S = 0.3  # how long the client waits for a first reply of everybody

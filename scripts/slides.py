@@ -153,7 +153,8 @@ def bar(axes, y, shade, whole, spread):
               xerr=[[middle - low], [high - middle]],
               error_kw={"elinewidth": 1.2, "capsize": 3, "ecolor": "#222222"})
     axes.annotate(rounded(middle), (high, y), xytext=(6, 0),
-                  textcoords="offset points", va="center", fontsize=12)
+                  textcoords="offset points", va="center", fontsize=12,
+                  bbox={"facecolor": "white", "edgecolor": "none", "pad": 1})
 
 
 def model_bars(axes, runs, column, scale=1):

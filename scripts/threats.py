@@ -1,9 +1,11 @@
 """What limits the conclusions from a run, in sentences written from what was
 measured: each function returns one, or nothing if its threat is not there."""
 
+import math
+
 from calibration import drifted
 from environment import is_virtual
-from results import DISTURBED_CORES, counted, duration
+from results import DISTURBED_CORES, counted, duration, rounded
 
 
 def loopback(_runs, _calibrations):
@@ -20,6 +22,15 @@ def waking(_runs, calibrations):
     return (f"To wake a sleeping core takes {duration(wake_us, 2)} here: where "
             "one client waits for one reply, the latency is mostly two of "
             "these, whatever the model.")
+
+
+def client_ceiling(_runs, calibrations):
+    reply_us = calibrations[0].get("null server", math.nan)
+    if reply_us != reply_us:
+        return ""
+    return (f"Of a server that does nothing the client gets "
+            f"{rounded(1e6 / reply_us, 2)} replies a second with 50 "
+            "connections: rates of that size are the client's limit.")
 
 
 def virtual(_runs, _calibrations):
@@ -65,7 +76,7 @@ def drift(_runs, calibrations):
             "within rounds only, as the claims do.")
 
 
-THREATS = (loopback, waking, virtual, client, others, rounds, drift)
+THREATS = (loopback, waking, client_ceiling, virtual, client, others, rounds, drift)
 
 
 def threats(runs, calibrations):
