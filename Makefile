@@ -91,6 +91,9 @@ bench: all | $(filter setup,$(MAKECMDGOALS))
 bench:  ## Compare the servers; QUICK=1, FULL=1, ONLY=idle, MODELS=all
 	@scripts/bench $(BENCH)
 
+history: all  ## Repeat what others published: then and now
+	@scripts/history --bin "$(BIN)" $(if $(MODELS),--models "$(MODELS)")
+
 # What coroutines cost, side by side with other ways to do the same.
 COSTS   := switch_co switch_ucontext switch_pthread create_co create_pthread \
            park_co
@@ -251,7 +254,7 @@ help:  ## List the targets
 clean:  ## Remove what was built
 	rm -rf build bin
 
-.PHONY: all examples setup bench bench-coro bench-client plot compare doctor \
-        scale print-compiler tests test drain mutants mutant \
-        torture soak lint format help clean
+# Targets with a description name no files.
+.PHONY: print-compiler \
+        $(shell sed -nE 's/^([a-z-]+):.*\#\# .*/\1/p' $(MAKEFILE_LIST))
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -51,6 +51,18 @@ def faults(run):
     return [f"{text}: {run[c]:,.0f}" for c, text in FAULTS.items() if run[c]]
 
 
+def names(text):
+    """Names with spaces or commas between them, as people write them."""
+    return text.replace(",", " ").split()
+
+
+def chosen(models):
+    """Each once, and for `all` all there are."""
+    return list(dict.fromkeys(
+        name for model in models
+        for name in (ALL_MODELS if model == "all" else [model])))
+
+
 def in_order(models):
     """Our models as they are always shown, then others."""
     return ([model for model in ALL_MODELS if model in models]

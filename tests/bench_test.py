@@ -5,7 +5,10 @@ last line as the tests in C."""
 
 import contextlib
 import csv
+import importlib.machinery
+import importlib.util
 import io
+import math
 import os
 import pathlib
 import re
@@ -36,6 +39,7 @@ import schedule  # noqa: E402
 import summary  # noqa: E402
 import terminal  # noqa: E402
 import threats  # noqa: E402
+import traces  # noqa: E402
 from claims import (  # noqa: E402
     AT_LEAST, AT_MOST, FAILS, HOLDS, INCONCLUSIVE, NOT_MEASURED, Claim,
     coverage, judge, judgements, write_claims)
@@ -48,6 +52,22 @@ from interruption import raise_when_stopped, wait  # noqa: E402
 from results import (  # noqa: E402
     MODELS, Runs, counted, duration, factor, faults, listed, read_runs,
     compare_with_none_silent, least_disturbed, rounded, with_range, wrapped)
+
+
+
+def script(name):
+    """A program of ours as a module."""
+    loader = importlib.machinery.SourceFileLoader(
+        name, str(ROOT / "scripts" / name))
+    module = importlib.util.module_from_spec(
+        importlib.util.spec_from_loader(name, loader))
+    sys.modules[name] = module  # where its dataclasses look for themselves
+    sys.dont_write_bytecode = True
+    loader.exec_module(module)
+    return module
+
+
+history = script("history")
 
 LATENCY, THROUGHPUT, HOG, IDLE, CHURN, WAIT, SILENT, TIMELINE = EXPERIMENTS
 
@@ -305,6 +325,155 @@ class Wait(unittest.TestCase):
         self.assertEqual(WAIT.models(["fork", "coroutine"]),
                          ["fork", "coroutine", "coroutine --trap"])
         self.assertEqual(WAIT.models(["fork"]), ["fork"])
+
+
+class Hog(unittest.TestCase):
+    def runs(self, **kept):
+        return Runs(row(model, 8, number, hogs=4.0, kept_beside_hogs=value)
+                    for model, values in kept.items()
+                    for number, value in enumerate(values, 1))
+
+    def test_names_who_keeps_what(self):
+        said = findings.hog(self.runs(
+            fork=(0.9, 1.3), thread=(0.6, 0.7), coroutine=(0.001, 0.002)))
+        self.assertEqual(said, "While 4 clients ask for fib(40), fork and "
+                         "thread keep at least 65 % of their small requests, "
+                         "coroutine 0.15 %")
+        self.assertIn("nothing can be compared",
+                      findings.hog(Runs([row("fork", 8)])))
+
+    def test_who_breaks(self):
+        runs = self.runs(fork=(0.9,), coroutine=(0.001,))
+        self.assertEqual(findings.starved_by_long(runs.where(model="fork")), "")
+        self.assertEqual(
+            findings.starved_by_long(runs.where(model="coroutine")),
+            "4 long requests leave it 0.10 % of its small ones")
+
+    def test_the_client_is_told(self):
+        options = types.SimpleNamespace(bin=pathlib.Path("bin"), size="full",
+                                        models=["fork"])
+        for experiment, number, wanted, unwanted in (
+                (HOG, 1, {"--hogs", "4", "--timeline"}, {"--churn"}),
+                (HOG, 2, {"--hogs"}, {"--timeline"}),
+                (CHURN, 1, {"--churn"}, {"--timeline"}),
+                (TIMELINE, 2, {"--timeline", "-n", "24"}, {"--churn"})):
+            run = {"experiment": experiment, "cell": experiment.cells[0],
+                   "model": "fork", "round": number}
+            told = set(runner.client_command(
+                run, options, types.SimpleNamespace(pid=1), 9999,
+                runner.Files(pathlib.Path("out")), "free"))
+            self.assertLessEqual(wanted, told)
+            self.assertFalse(unwanted & told)
+
+
+class Churn(unittest.TestCase):
+    def test_orders_where_the_rounds_agree(self):
+        runs = Runs()
+        for model, values in (("blocking", (7.0, 7.2)), ("fork", (100, 110)),
+                              ("thread", (17, 17.5)), ("coroutine", (17, 18))):
+            runs += rounds(model, 10, server_cpu_us_per_req=values)
+        self.assertEqual(
+            findings.churn(runs), "A connection costs the least CPU time in "
+            "blocking (7.1 µs), then in thread and coroutine (17 and 18 µs, "
+            "about equal) and fork (100 µs)")
+        self.assertEqual(findings.churn(runs.where(model="fork")),
+                         "A connection costs CPU time: fork (100 µs)")
+
+
+class Timeline(unittest.TestCase):
+    # Two connections in turn, a hog, and a request without a reply.
+    CSV = ("connection,kind,due_ns,sent_ns,done_ns,outcome\n"
+           "1,stream,0,0,20000000,right\n"
+           "0,stream,0,0,10000000,right\n"
+           "0,stream,10000000,10000000,130000000,right\n"
+           "2,hog,5000000,5000000,125000000,right\n"
+           "2,hog,125000000,125000000,,unanswered\n"
+           ",stream,0,,,unsent\n")
+
+    def requests(self):
+        with tempfile.TemporaryDirectory() as scratch:
+            path = pathlib.Path(scratch, "trace.csv")
+            path.write_text(self.CSV)
+            return traces.read_requests(path)
+
+    def test_requests_are_in_the_order_of_their_replies(self):
+        self.assertEqual([(one.connection, one.done_us) for one
+                          in self.requests()],
+                         [(0, 10000), (1, 20000), (2, 125000), (0, 130000),
+                          (2, math.inf)])
+
+    def test_replies_of_a_tenth_of_a_second(self):
+        kept = traces.over_time(self.requests())
+        self.assertEqual(kept, [
+            ("hog", 2, 5000, 125000, 1), ("hog", 2, 125000, 130000, 0),
+            ("stream", -1, 0, 100000, 2)])
+        self.assertEqual(traces.over_time([]), [])
+
+    def test_each_request_that_was_answered(self):
+        self.assertEqual(traces.each_request(self.requests())[0],
+                         ("stream", 0, 0, 10000, 1))
+        self.assertEqual(len(traces.each_request(self.requests())), 4)
+
+    def test_figures_of_a_trace(self):
+        self.assertEqual(traces.set_ms(self.requests()), 130)
+        self.assertEqual(traces.turns(self.requests()), 1)
+        one = self.requests()[:1]
+        self.assertEqual(traces.turns([*one, *one]), 0)
+        self.assertEqual(traces.figures([]), {"set_ms": "nan", "turns": "nan"})
+
+    def test_what_is_kept_can_be_read_again(self):
+        with tempfile.TemporaryDirectory() as scratch:
+            path = pathlib.Path(scratch, "timeline.csv")
+            self.assertEqual(traces.read(path), [])
+            for number, load in ((1, 0), (2, 4), (3, 4)):
+                traces.keep(path, {"model": "fork", "round": number}, load,
+                            traces.each_request(self.requests()))
+            spans = traces.read(path)
+        self.assertEqual(len(spans), 12)
+        shown = traces.shown(spans, "fork")
+        self.assertEqual({(span.load, span.round) for span in shown}, {(4, 2)})
+        self.assertEqual((shown[1].begin_us, shown[1].end_us), (0, 20000))
+        self.assertEqual(traces.shown(spans, "thread"), [])
+
+    def test_the_time_for_the_same_requests(self):
+        runs = Runs(rounds("blocking", 4, served=(1, 1), set_ms=(60, 60))
+                    + rounds("fork", 4, set_ms=(31, 32))
+                    + rounds("thread", 4, set_ms=(33, 36))
+                    + rounds("coroutine", 4, set_ms=(62, 63)))
+        self.assertEqual(
+            findings.timeline(runs), "The same 24 requests take fork and "
+            "thread 32 to 34 ms, coroutine 62 ms; blocking serves only 1")
+
+
+class History(unittest.TestCase):
+    def test_above_the_iterative_server_of_the_same_round(self):
+        self.assertAlmostEqual(history.above([1.0, 5.0, 2.0], [0.5, 1.0, 1.0]),
+                               1.0)
+        self.assertEqual(history.above([1.0, None], [0.5, 1.0]), 0.5)
+        self.assertIsNone(history.above([None], [0.5]))
+
+    def test_what_the_talk_shows(self):
+        run = {"rate_before": 50000.0, "rate_during": 4.7, "hog_requests": 3}
+        self.assertEqual(history.small_ones(run), "50,000, then 4.7")
+        self.assertEqual(history.small_ones({**run, "hog_requests": 0}),
+                         "50,000; no fib(40)")
+        alone = {"p50_us": 1000.0, "served": 1, "connections": 1}
+        both = {"p50_us": 2000.0, "served": 2, "connections": 2}
+        self.assertEqual(history.long_ones(alone, both), "1.0 ms, then 2.0 ms")
+        self.assertEqual(history.long_ones(alone, {**both, "served": 1}),
+                         "1.0 ms; second waits")
+
+    def test_both_files_are_written(self):
+        lines = (history.Line("fork", "seconds", "20.90", "0.46"),)
+        with tempfile.TemporaryDirectory() as scratch, \
+                contextlib.redirect_stdout(io.StringIO()):
+            directory = pathlib.Path(scratch, "history")
+            history.write(directory, [history.Comparison("Then", "a book",
+                                                         "now", lines)])
+            self.assertIn("| fork | seconds | 20.90 | 0.46 |",
+                          (directory / "history.md").read_text())
+            self.assertIn("Then,fork,seconds,20.90,0.46\n",
+                          (directory / "history.csv").read_text())
 
 
 class Silent(unittest.TestCase):
