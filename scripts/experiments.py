@@ -29,6 +29,11 @@ PLACES = {
     FREE: "Server and client may use all cores.",
 }
 
+# Models that leave clients waiting in the kernel's queue, and how many fit there
+# (net.core.somaxconn is 4,096): beyond that, connecting itself fails.
+QUEUING = ("blocking", "coroutine --trap", "select", "prefork", "pool")
+QUEUE_MAX = 4000
+
 # How long a bench may be. Each has the cells of those before it.
 SIZES = ("quick", "default", "full")
 
@@ -46,6 +51,11 @@ class Cell:
     delay_ms: int = 0  # the server waits so long before it replies
     size: str = "quick"  # the shortest bench that has it
     without: tuple = ()  # models that are spared it, but in a full bench
+
+    def fits(self, model):
+        clients = self.connections + self.idle + self.hogs
+        return model not in self.without and (
+            model not in QUEUING or clients <= QUEUE_MAX)
 
 
 def grid(cell, axis, quick, default=(), full=()):
@@ -87,7 +97,7 @@ class Experiment:
     def runs(self, chosen):
         """What is done in a round: pairs of a cell and a model."""
         return [(cell, model) for cell in self.cells
-                for model in self.models(chosen) if model not in cell.without]
+                for model in self.models(chosen) if cell.fits(model)]
 
 
 EXPERIMENTS = (

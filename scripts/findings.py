@@ -17,6 +17,9 @@ ONE_CORE_MAX = 1.2
 # The ratio up to which costs that overlap are called equal.
 ABOUT_EQUAL_MAX = 1.25
 
+# Of more models than that only the range is said.
+SAID_ONE_BY_ONE = 3
+
 
 def verb(models, base):
     """The verb for these models: one uses, two use."""
@@ -38,6 +41,23 @@ def unserved(at):
         if not of.all_served():
             text += f"; {model} serves only {of.median('served'):,.0f}"
     return text
+
+
+def alike(values):
+    """The models from the lowest value on, in groups that are about equal."""
+    groups = []
+    for model in sorted(values, key=values.get):
+        if not groups or (values[model]
+                          > ABOUT_EQUAL_MAX * values[groups[-1][0]]):
+            groups.append([])
+        groups[-1].append(model)
+    return groups
+
+
+def lowest_to_highest(values):
+    """34; 34 to 36."""
+    return " to ".join(dict.fromkeys(
+        rounded(value, 2) for value in (min(values), max(values))))
 
 
 # ---- latency
@@ -128,6 +148,8 @@ def costs(group, cost):
     if len(set(texts)) == 1:
         return f"{texts[0]} µs{' each' if len(texts) > 1 else ''}"
     equal = max(values) <= ABOUT_EQUAL_MAX * min(values)
+    if len(texts) > SAID_ONE_BY_ONE:
+        texts = [f"{texts[0]} to {texts[-1]}"]
     how = "about equal" if equal else "too noisy to order"
     return f"{listed(texts)} µs, {how}"
 
@@ -185,8 +207,8 @@ def at_least(shares):
 def memory(at):
     """What a silent client takes, from the cheapest model on."""
     taken = {m: at.where(model=m).median("kib_per_silent") for m in at.models()}
-    texts = [f"{rounded(taken[model], 2)} in {model}"
-             for model in sorted(taken, key=taken.get)]
+    texts = [f"{lowest_to_highest([taken[m] for m in group])} in "
+             f"{listed(group)}" for group in alike(taken)]
     return f"each takes, in KiB, {listed(texts)}"
 
 
@@ -219,10 +241,17 @@ def hog(at):
         parts.append(f"{listed(well)} {verb(well, 'keep')} "
                      f"{at_least(min(1, kept[m]) for m in well)} of their "
                      "small requests")
-    parts += [f"{model} {percent(kept[model])}"
-              for model in sorted(kept, key=kept.get) if model not in well]
+    parts += starved({m: kept[m] for m in kept if m not in well})
     return (f"While {counted(hogs, 'client')} ask for fib(40), "
             f"{', '.join(parts)}")
+
+
+def starved(kept):
+    """What each of these keeps; at most, if they are many."""
+    models = sorted(kept, key=kept.get)
+    if len(models) > SAID_ONE_BY_ONE:
+        return [f"{listed(models)} at most {percent(max(kept.values()))}"]
+    return [f"{model} {percent(kept[model])}" for model in models]
 
 
 def starved_by_long(of):
@@ -260,26 +289,9 @@ def timeline(at):
             if at.where(model=m).all_served()}
     if not time:
         return f"No model serves all with {requests}" + unserved(at)
-    text = (f"{listed(group)} {milliseconds([time[m] for m in group])}"
+    text = (f"{listed(group)} {lowest_to_highest([time[m] for m in group])} ms"
             for group in alike(time))
     return f"The same {requests} take {', '.join(text)}" + unserved(at)
-
-
-def alike(values):
-    """The models from the lowest value on, in groups that are about equal."""
-    groups = []
-    for model in sorted(values, key=values.get):
-        if not groups or (values[model]
-                          > ABOUT_EQUAL_MAX * values[groups[-1][0]]):
-            groups.append([])
-        groups[-1].append(model)
-    return groups
-
-
-def milliseconds(times):
-    """34 ms; 34 to 36 ms."""
-    texts = dict.fromkeys(rounded(time, 2) for time in (min(times), max(times)))
-    return f"{' to '.join(texts)} ms"
 
 
 # ---- wait

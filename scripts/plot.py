@@ -13,12 +13,13 @@ import sys
 import matplotlib.pyplot as plt
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
+import overview
 import traces
 from experiments import deciding, finished, furthest, load_named
-from palette import colour
+from palette import colour, marker
 from results import Runs, duration, read_runs
 from slides import (
-    WARNING_COLOUR, bars, explained, label_bars, lines,
+    WARNING_COLOUR, bars, explained, frame, label_bars, label_points, lines,
     load_axis, log_axis, model_bars, note, short, slide, spread)
 
 WAITING_COLOUR = "#CCCCCC"
@@ -176,7 +177,8 @@ def draw_timeline(figure, _experiment, runs, spans):
     figure.set_figheight(max(figure.get_figheight(), 1.9 * rows + 2.6))
     panels = figure.subplots(rows, columns, sharex=True, sharey=True,
                              squeeze=False).flatten()
-    figure.subplots_adjust(left=0.04, right=0.98, wspace=0.06, hspace=0.35)
+    figure.subplots_adjust(left=0.04, right=0.98, wspace=0.06,
+                           hspace=0.35 if rows < 3 else 0.6)
     end_ms = max(span.end_us for span in spans) / 1000
     for axes, model in zip(panels, models):
         of = runs.where(model=model)
@@ -197,14 +199,15 @@ def draw_requests(axes, model, spans, of, end_ms):
     clients = int(of[0]["connections"])
     first = min(span.connection for span in spans)
     cpu_ms = of.median("server_cpu_ms_per_req")
+    last_ms = max(span.end_us for span in spans) / 1000
     for row in range(clients):
         mine = [span for span in spans if span.connection == first + row]
         for span in mine:
             draw_request(axes, -row, span.begin_us / 1000, span.end_us / 1000,
                          cpu_ms, colour(model))
         if not mine:
-            axes.barh(-row, end_ms, 0.7, color=WAITING_COLOUR)
-            axes.annotate("no reply", (end_ms / 2, -row), ha="center",
+            axes.barh(-row, last_ms, 0.7, color=WAITING_COLOUR)
+            axes.annotate("no reply", (last_ms / 2, -row), ha="center",
                           va="center", color=WARNING_COLOUR, fontsize=12)
     axes.set_title(model, color=colour(model), fontweight="bold", loc="left")
     axes.set_yticks([])
@@ -280,6 +283,28 @@ def time_axis(axes, longest_us):
     axes.set_xlabel("from request to reply (logarithmic)")
 
 
+# ---- the map of many models
+
+
+def draw_map(found):
+    """A slide with a point for every model."""
+    figure = frame(overview.finding(found), overview.QUESTION, 1)
+    axes = figure.subplots()
+    axes.set_xlabel("CPU time per request, µs (logarithmic)")
+    axes.set_ylabel("KiB per silent client (logarithmic)")
+    log_axis(axes, [place.kib for place in found])
+    log_axis(axes, [place.cpu_us for place in found], "x")
+    for place in found:
+        shade = colour(place.model)
+        axes.plot(place.cpu_us, place.kib, marker(place.model), color=shade,
+                  markersize=13, markeredgewidth=2, markerfacecolor=(
+                      shade if place.uses_second_core() else "white"))
+    label_points(axes, [(place.cpu_us, place.kib, place.model)
+                        for place in found])
+    note(figure, Runs(), overview.NOTE)
+    return figure
+
+
 # ---- All pictures
 
 PICTURES = {
@@ -294,20 +319,27 @@ PICTURES = {
 }
 
 
+def save(figure, directory, name):
+    """Into a file of another name first: what is there is complete."""
+    unfinished = directory / f".{name}.png"
+    figure.savefig(unfinished)
+    plt.close(figure)
+    unfinished.rename(directory / f"{name}.png")
+
+
 def draw(directory):
-    """Draws into a file of another name first: what is there is complete."""
     shown = list(finished(read_runs(directory / "runs.csv")))
     if not shown:
         raise ValueError(f"{directory} has no finished experiment")
+    found = overview.places(shown)
+    if found:
+        save(draw_map(found), directory, overview.NAME)
     for experiment, runs in shown:
         figure = slide(experiment, runs)
         spans = ([traces.read(directory / f"{experiment.name}.csv")]
                  if experiment.trace else [])
         PICTURES[experiment.name](figure, experiment, runs, *spans)
-        unfinished = directory / f".{experiment.name}.png"
-        figure.savefig(unfinished)
-        plt.close(figure)
-        unfinished.rename(directory / f"{experiment.name}.png")
+        save(figure, directory, experiment.name)
 
 
 if __name__ == "__main__":

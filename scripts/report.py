@@ -4,6 +4,7 @@ one page, then every experiment, then what must be known to trust it."""
 import json
 from collections import Counter
 
+import overview
 from claims import (
     FAILS, HOLDS, INCONCLUSIVE, NOT_MEASURED, coverage, judgements)
 from columns import COLUMNS
@@ -162,13 +163,15 @@ def how_to_read(runs):
              "much. ~: other programs used the machine in most rounds.")]
 
 
-def what_came_out(runs):
+def what_came_out(directory, runs):
     shown = list(finished(runs))
     if not shown:
         return [Text(NOTHING_FINISHED)]
     said = (f"[{experiment.name}](#{experiment.name}): "
             f"{finding(experiment, of)}." for experiment, of in shown)
-    return [summary(shown),
+    picture = ([Picture(f"{overview.NAME}.png", overview.QUESTION)]
+               if (directory / f"{overview.NAME}.png").exists() else [])
+    return [summary(shown), *picture,
             Items((*said, f"Of the claims {tally(judgements(shown))}."))]
 
 
@@ -185,7 +188,7 @@ def contents(directory, runs, about):
              f"{facts['kernel']}, {facts['date']}; more at the "
              "[end](#the-machine)."),
         *([Heading(3, "Warnings"), Items(tuple(warnings))] if warnings else []),
-        *what_came_out(runs),
+        *what_came_out(directory, runs),
         *predictions(directory, runs),
         *how_to_read(runs.sound()),
         *sections(directory, runs),

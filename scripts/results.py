@@ -64,9 +64,14 @@ def chosen(models):
 
 
 def in_order(models):
-    """Our models as they are always shown, then others."""
-    return ([model for model in ALL_MODELS if model in models]
-            + sorted(set(models) - set(ALL_MODELS)))
+    """Our models as they are always shown, each with its variants, then
+    others."""
+    def place(model):
+        name = model.split()[0]
+        return (ALL_MODELS.index(name) if name in ALL_MODELS
+                else len(ALL_MODELS)), model
+
+    return sorted(set(models), key=place)
 
 
 class Runs(list):
@@ -241,7 +246,7 @@ def factor(value):
 def wrapped(text, width, indent=0):
     """Lines of at most this width, all but the first indented a little more
     if any is; a unit stays with its number."""
-    no_break = re.sub(r"(\d) (µs|ms|s)\b", "\\1\u00a0\\2", text)
+    no_break = re.sub(r"(\d) (µs\b|ms\b|s\b|%)", "\\1\u00a0\\2", text)
     lines = textwrap.fill(no_break, width, initial_indent=" " * indent,
                           subsequent_indent=" " * (indent and indent + 2))
     return lines.replace("\u00a0", " ")

@@ -13,6 +13,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
+from matplotlib.transforms import Bbox
 
 from experiments import PLACES, finding
 from palette import colour, marker
@@ -212,32 +213,32 @@ def load_axis(axes, experiment, runs, what):
     axes.set_xlabel(what)
 
 
-def log_axis(axes, values):
+def log_axis(axes, values, name="y"):
     """A logarithmic axis as long as its values need, with round numbers."""
     low = min(value for value in values if value > 0) / 1.25
     high = 1.25 * max(values)
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     ticks = [step * 10.0 ** power for power in range(first, last + 1)
              for step in (1, 2, 3, 5)]
-    axes.set_yscale("log")
-    axes.set_yticks([tick for tick in ticks if low <= tick <= high])
-    axes.set_ylim(low, high)
-    axes.yaxis.set_major_formatter(FuncFormatter(short))
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set(**{f"{name}scale": "log", f"{name}lim": (low, high)})
+    axis = axes.yaxis if name == "y" else axes.xaxis
+    axis.set_ticks([tick for tick in ticks if low <= tick <= high])
+    axis.set_major_formatter(FuncFormatter(short))
+    axis.set_minor_locator(NullLocator())
+    axis.set_minor_formatter(NullFormatter())
 
 
 def lines(axes, experiment, runs, column, hollow=lambda of: False):
     """One line per model over the load, in a band from the lowest to the
     highest value. `hollow` tells which points are less than they could be."""
-    ends = []
+    ends, few = [], len(runs.models()) <= MODELS_PER_SLIDE
     for model in runs.models():
         cells = list(points(experiment, runs.where(model=model)))
         x = [load for load, _ in cells]
         middle, low, high = zip(*(of.spread(column) for _, of in cells))
         middle = [max(value, axes.get_ylim()[0]) for value in middle]
-        axes.fill_between(x, low, high, color=colour(model), alpha=0.18,
-                          linewidth=0)
+        axes.fill_between(x, low, high, color=colour(model), linewidth=0,
+                          alpha=0.18 if few else 0.06)
         axes.plot(x, middle, color=colour(model), linewidth=2)
         for at, value, (_, of) in zip(x, middle, cells):
             mark(axes, at, value, model, of, hollow(of))
@@ -282,3 +283,32 @@ def label_column(axes, ends):
             text, (x, value), xytext=(right + line, y),
             textcoords="figure pixels", va="center", color=colour(model),
             fontsize=13, fontweight="bold", annotation_clip=False)
+
+
+# ---- Points
+
+# Where a name may stand, from its point: how far, and its sides that are there.
+SIDES = ((12, 0, "left", "center"), (-12, 0, "right", "center"),
+         (0, 11, "center", "bottom"), (0, -11, "center", "top"),
+         (9, 9, "left", "bottom"), (9, -9, "left", "top"),
+         (-9, 9, "right", "bottom"), (-9, -9, "right", "top"))
+
+
+def label_points(axes, points):
+    """Names beside points, (x, y, name), each on the side where it hides
+    least."""
+    axes.figure.canvas.draw()
+    places = axes.transData.transform([(x, y) for x, y, _ in points])
+    taken = [Bbox.from_bounds(x - 10, y - 10, 20, 20) for x, y in places]
+    for x, y, name in points:
+        texts = [axes.annotate(name, (x, y), xytext=(right, up), ha=ha, va=va,
+                               textcoords="offset points", fontsize=13,
+                               fontweight="bold", color=colour(name))
+                 for right, up, ha, va in SIDES]
+        boxes = [text.get_window_extent() for text in texts]
+        best = min(range(len(SIDES)),
+                   key=lambda i: boxes[i].count_overlaps(taken))
+        taken.append(boxes[best])
+        for i, text in enumerate(texts):
+            if i != best:
+                text.remove()

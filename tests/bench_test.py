@@ -33,6 +33,7 @@ import doctor  # noqa: E402
 import document  # noqa: E402
 import environment  # noqa: E402
 import findings  # noqa: E402
+import overview  # noqa: E402
 import report  # noqa: E402
 import runner  # noqa: E402
 import schedule  # noqa: E402
@@ -45,13 +46,14 @@ from claims import (  # noqa: E402
     coverage, judge, judgements, write_claims)
 from columns import COLUMNS  # noqa: E402
 from experiments import (  # noqa: E402
-    EXPERIMENTS, deciding, finding, finished, fitting, furthest,
+    EXPERIMENTS, Cell, deciding, finding, finished, fitting, furthest,
     of_size)
 from interruption import Interrupted, held_back  # noqa: E402
 from interruption import raise_when_stopped, wait  # noqa: E402
 from results import (  # noqa: E402
-    MODELS, Runs, counted, duration, factor, faults, listed, read_runs,
-    compare_with_none_silent, least_disturbed, rounded, with_range, wrapped)
+    ALL_MODELS, MODELS, Runs, chosen, counted, duration, factor, faults,
+    compare_with_none_silent, in_order, least_disturbed, listed, names,
+    read_runs, rounded, with_range, wrapped)
 
 
 
@@ -695,6 +697,57 @@ class Experiments(unittest.TestCase):
             deciding(THROUGHPUT, runs.where(connections=1000)), runs[2:])
 
 
+class ManyModels(unittest.TestCase):
+    def runs(self, **columns):
+        """A round in which each model has the value for its place."""
+        return Runs(row(model, 100, idle=1000.0, **{
+            column: values[i] for column, values in columns.items()})
+            for i, model in enumerate("abcdef"))
+
+    def shown(self):
+        return [(LATENCY, self.runs(cores=(1, 1, 1, 2, 1, 1))),
+                (THROUGHPUT, self.runs(server_cpu_us_per_req=(
+                    3, 4, 5, 6, 7, 8))),
+                (IDLE, self.runs(kib_per_silent=(4, 3, 9, 2, 9, 9)))]
+
+    def test_the_map_names_whom_nobody_beats_in_both(self):
+        found = overview.places(self.shown())
+        self.assertEqual([place.model for place in found], list("abcdef"))
+        self.assertEqual(overview.finding(found), "No model is cheaper in both "
+                         "than a, b and d; d can use a second core")
+
+    def test_five_models_need_no_map(self):
+        shown = [(experiment, Runs(run for run in runs if run["model"] != "f"))
+                 for experiment, runs in self.shown()]
+        self.assertEqual(overview.places(shown), [])
+        self.assertEqual(overview.places(self.shown()[:2]), [])
+
+    def test_all_means_all_and_each_once(self):
+        self.assertEqual(chosen(["fork", "all"]), [
+            "fork", *(model for model in ALL_MODELS if model != "fork")])
+        self.assertEqual(names("fork, thread"), ["fork", "thread"])
+
+    def test_variants_stand_behind_their_model_and_strangers_last(self):
+        self.assertEqual(
+            in_order({"mine", "coroutine --trap", "coroutine", "thread"}),
+            ["thread", "coroutine", "coroutine --trap", "mine"])
+
+    def test_who_queues_meets_no_more_clients_than_the_queue_holds(self):
+        cell = Cell(10000)
+        self.assertTrue(cell.fits("thread"))
+        self.assertFalse(cell.fits("blocking"))
+        self.assertTrue(Cell(1000).fits("blocking"))
+
+    def test_many_are_said_in_groups(self):
+        self.assertEqual(
+            findings.alike({"a": 1.0, "b": 1.2, "c": 3.0, "d": 0.99}),
+            [["d", "a", "b"], ["c"]])
+        self.assertEqual(findings.lowest_to_highest([3.01, 3.04]), "3.0")
+        cost = dict(zip("abcd", (1.0, 1.1, 1.2, 1.2)))
+        self.assertEqual(findings.costs(list("abcd"), cost),
+                         "1.0 to 1.2 µs, about equal")
+
+
 class Disturbance(unittest.TestCase):
     def test_disturbed_runs_are_repeated_once_after_their_round(self):
         runs = [{"round": number, "name": name}
@@ -1054,6 +1107,19 @@ class Bench(unittest.TestCase):
         self.assertIn("holds: thread serves at least 1 client", said)
         self.assertIn("<h3", (self.out / "report.html").read_text())
         self.assertIn("kernel", (self.out / "environment.txt").read_text())
+
+    def test_every_request_of_a_timeline_is_kept(self):
+        said, status = self.finish("--only", "timeline", "--models",
+                                   "blocking coroutine", "--rounds", "1")
+        self.assertEqual(status, 0, said)
+        spans = traces.read(self.out / "timeline.csv")
+        requests = TIMELINE.cells[0].requests
+        for model in ("blocking", "coroutine"):
+            self.assertEqual(len(traces.shown(spans, model)), requests)
+        runs = read_runs(self.out / "runs.csv")
+        self.assertEqual(runs.where(model="blocking")[0]["turns"], 0)
+        self.assertGreater(runs.where(model="coroutine")[0]["turns"], 0.5)
+        self.assertEqual(list(self.out.glob(".*.csv")), [])
 
     def test_pictures_that_come_later_are_in_the_report(self):
         about = {"facts": dict.fromkeys(
