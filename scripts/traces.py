@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, fields
 
 BIN_US = 100_000
 STREAM, HOG = "stream", "hog"
+NAMES = ("model", "kind")  # columns of the file that are no numbers
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Span:
 
     model: str
     round: int
+    attempt: int  # 2 if others disturbed the first
     load: int
     kind: str
     connection: int  # -1: all
@@ -119,8 +121,8 @@ def keep(path, run, load, kept):
             rows.writeheader()
         for kind, connection, begin_us, end_us, replies in kept:
             rows.writerow(asdict(Span(
-                run["model"], run["round"], load, kind, connection,
-                round(begin_us), round(end_us), replies)))
+                run["model"], run["round"], 2 if "again" in run else 1, load,
+                kind, connection, round(begin_us), round(end_us), replies)))
 
 
 def read(path):
@@ -128,15 +130,17 @@ def read(path):
     if not path.exists():
         return []
     with open(path, newline="", encoding="utf-8") as file:
-        return [Span(row["model"], int(row["round"]), int(row["load"]),
-                     row["kind"], int(row["connection"]), int(row["begin_us"]),
-                     int(row["end_us"]), int(row["replies"]))
+        return [Span(**{name: value if name in NAMES else int(value)
+                        for name, value in row.items()})
                 for row in csv.DictReader(file)]
 
 
 def shown(spans, model):
-    """Those of one run of a model, its first at the highest load: a picture
-    has room for one."""
+    """Those of one run of a model, the last attempt of its first round at the
+    highest load: a picture has room for one."""
+    def run(span):
+        return -span.load, span.round, -span.attempt
+
     of = [span for span in spans if span.model == model]
-    run = min(((-span.load, span.round) for span in of), default=None)
-    return [span for span in of if (-span.load, span.round) == run]
+    first = min(map(run, of), default=None)
+    return [span for span in of if run(span) == first]

@@ -427,13 +427,15 @@ class Timeline(unittest.TestCase):
         with tempfile.TemporaryDirectory() as scratch:
             path = pathlib.Path(scratch, "timeline.csv")
             self.assertEqual(traces.read(path), [])
-            for number, load in ((1, 0), (2, 4), (3, 4)):
-                traces.keep(path, {"model": "fork", "round": number}, load,
-                            traces.each_request(self.requests()))
+            for number, load, more in ((1, 0, {}), (2, 4, {}), (3, 4, {}),
+                                       (2, 4, {"again": True})):
+                traces.keep(path, {"model": "fork", "round": number, **more},
+                            load, traces.each_request(self.requests()))
             spans = traces.read(path)
-        self.assertEqual(len(spans), 12)
+        self.assertEqual(len(spans), 16)
         shown = traces.shown(spans, "fork")
-        self.assertEqual({(span.load, span.round) for span in shown}, {(4, 2)})
+        self.assertEqual({(span.load, span.round, span.attempt)
+                          for span in shown}, {(4, 2, 2)})
         self.assertEqual((shown[1].begin_us, shown[1].end_us), (0, 20000))
         self.assertEqual(traces.shown(spans, "thread"), [])
 
