@@ -1,9 +1,10 @@
 """What this machine can do, measured in a moment before and after the runs.
 
-A system call, a timer and the waking of a core cost every server something that
-no server can help, and the client can ask only so fast: what it gets of a server
-that does nothing is the limit of all others. Figures of that size say more about the machine than about
-the model, and figures that differ before and after say that it changed.
+A system call, a timer and the waking of a core cost every server something
+that no server can help, and the client can ask only so fast: what it gets of a
+server that does nothing is the limit of all others. Figures of that size say
+more about the machine than about the model, and figures that differ before and
+after say that it changed.
 """
 
 import math

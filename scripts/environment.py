@@ -148,8 +148,8 @@ def disturbance(busy):
 
 
 def keep_cores_awake():
-    """Keeps idle cores from sleeping deeply until we end, if we may: waking them
-    would be in every figure. Returns what came of it, in words."""
+    """Keeps idle cores from sleeping deeply until we end, if we may: waking
+    them would be in every figure. Returns what came of it, in words."""
     try:
         latency = os.open(CPU_LATENCY, os.O_WRONLY | os.O_CLOEXEC)
         os.write(latency, struct.pack("i", 0))

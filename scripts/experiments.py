@@ -19,9 +19,9 @@ from results import Runs, counted
 # What a column counts in which the cells of an experiment differ.
 AXES = {"connections": "client", "idle": "silent client", "hogs": "hog"}
 
-# Which cores server and client have, if there are two. A core each: both always
-# have one, and cannot take it from each other. One for both: neither has to wake
-# a core for the other. All: the question is who uses them.
+# Which cores server and client have, if there are two. A core each: both
+# always have one, and cannot take it from each other. One for both: neither has
+# to wake a core for the other. All: the question is who uses them.
 APART, TOGETHER, FREE = "apart", "together", "free"
 PLACES = {
     APART: "Server on one core, client on another.",
@@ -29,8 +29,8 @@ PLACES = {
     FREE: "Server and client may use all cores.",
 }
 
-# Models that leave clients waiting in the kernel's queue, and how many fit there
-# (net.core.somaxconn is 4,096): beyond that, connecting itself fails.
+# Models that leave clients waiting in the kernel's queue, and how many fit in
+# there (net.core.somaxconn is 4,096): beyond that, connecting itself fails.
 QUEUING = ("blocking", "coroutine --trap", "select", "prefork", "pool")
 QUEUE_MAX = 4000
 

@@ -1,5 +1,5 @@
-"""Where each of many models stands between the experiments: what a request costs
-it, what a silent client, and how many cores it can use.
+"""Where each of many models stands between the experiments: what a request
+costs it, what a silent client, and how many cores it can use.
 
 With five models the table on the first page says that better.
 """

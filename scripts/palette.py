@@ -1,8 +1,8 @@
 """A colour and a mark for every model, the same in all pictures.
 
 The five have colours from the palettes of Okabe and Ito, and of Tol: far apart
-in hue and in lightness, for colour-blind eyes and for projectors. Beyond five no
-palette is that good, so pictures write the names beside what they name.
+in hue and in lightness, for colour-blind eyes and for projectors. Beyond five
+no palette is that good, so pictures write the names beside what they name.
 """
 
 import itertools

@@ -179,7 +179,8 @@ def draw_timeline(figure, _experiment, runs, spans):
                              squeeze=False).flatten()
     figure.subplots_adjust(left=0.04, right=0.98, wspace=0.06,
                            hspace=0.35 if rows < 3 else 0.6)
-    end_ms = max(span.end_us for span in spans) / 1000
+    end_ms = max(span.end_us for model in models
+                 for span in traces.shown(spans, model)) / 1000
     for axes, model in zip(panels, models):
         of = runs.where(model=model)
         draw_requests(axes, model, traces.shown(spans, model), of, end_ms)
@@ -188,7 +189,7 @@ def draw_timeline(figure, _experiment, runs, spans):
     for axes in panels[len(models):]:
         axes.set_axis_off()
         panels[len(models) - 1].set_xlabel("ms")
-    note(figure, runs, "One run of each. A row is a client, a bar a request, "
+    note(figure, runs, "One run of each, of median length. A row is a client, a bar a request, "
          "from its sending to its reply: coloured for as long as a request "
          "takes a core on average, at the end of the bar, where it was "
          "computed at the latest; grey while it waits for its turn.")

@@ -247,7 +247,7 @@ class Files:
         self.trace.unlink(missing_ok=True)
 
 
-def keep_trace(run, files, directory):
+def keep_trace(run, options, files, directory):
     """Keeps what pictures need. Returns the columns that follow from it."""
     if not is_traced(run):
         return traces.figures([])
@@ -258,7 +258,7 @@ def keep_trace(run, files, directory):
         raise RunFailed("the client left no trace") from None
     traces.keep(directory / f"{experiment.name}.csv", run,
                 getattr(run["cell"], experiment.axis),
-                experiment.trace(requests))
+                experiment.trace(requests, 1e6 * measured_s(run, options)))
     return traces.figures(requests)
 
 
@@ -301,6 +301,6 @@ def make_run(run, options, directory, cores):
             watch.look_at(server)
             stop(server, model, run["cell"].delay_ms / 1000)
         columns = watch.columns()
-        keep_row(files.row, {**columns, **keep_trace(run, files, directory)},
-                 directory / "runs.csv")
+        columns |= keep_trace(run, options, files, directory)
+        keep_row(files.row, columns, directory / "runs.csv")
     return float(columns["foreign_cores"])

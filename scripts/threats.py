@@ -76,7 +76,8 @@ def drift(_runs, calibrations):
             "within rounds only, as the claims do.")
 
 
-THREATS = (loopback, waking, client_ceiling, virtual, client, others, rounds, drift)
+THREATS = (loopback, waking, client_ceiling, virtual, client, others, rounds,
+           drift)
 
 
 def threats(runs, calibrations):

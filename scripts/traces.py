@@ -50,7 +50,8 @@ def read_requests(path):
         rows = csv.reader(file)
         next(rows, None)
         found = [Request(kind, int(connection), int(sent_ns) / 1000,
-                         int(done_ns) / 1000 if outcome == "right" else math.inf)
+                         int(done_ns) / 1000 if outcome == "right"
+                         else math.inf)
                  for connection, kind, _due, sent_ns, done_ns, outcome in rows
                  if sent_ns]
     return sorted(found, key=lambda request: request.done_us)
@@ -63,16 +64,16 @@ def answered(requests):
 # ---- What is kept: (kind, connection, begin, end, replies) of each span
 
 
-def each_request(requests):
+def each_request(requests, _window_us=0):
     return [(one.kind, one.connection, one.sent_us, one.done_us, 1)
             for one in answered(requests)]
 
 
-def over_time(requests):
+def over_time(requests, window_us=0):
     """The replies in each tenth of a second, and each of the hogs' requests,
-    which lasts to the end if it got no reply. A last tenth that is cut off would
-    look like a fall, and is dropped."""
-    end_us = max((one.done_us for one in answered(requests)), default=0)
+    which lasts to the end if it got no reply. A last tenth that is cut off
+    would look like a fall, and is dropped."""
+    end_us = max([window_us, *(one.done_us for one in answered(requests))])
     hogs = [(HOG, one.connection, one.sent_us, min(one.done_us, end_us),
              int(one.done_us <= end_us))
             for one in requests if one.kind == HOG]
@@ -136,11 +137,17 @@ def read(path):
 
 
 def shown(spans, model):
-    """Those of one run of a model, the last attempt of its first round at the
-    highest load: a picture has room for one."""
-    def run(span):
-        return -span.load, span.round, -span.attempt
-
+    """Those of one run of a model at its highest load, as a picture has room for
+    one: of the last attempts of all rounds that of median length."""
     of = [span for span in spans if span.model == model]
-    first = min(map(run, of), default=None)
-    return [span for span in of if run(span) == first]
+    load = max((span.load for span in of), default=None)
+    last, end_us = {}, {}
+    for span in of:
+        if span.load == load:
+            last[span.round] = max(span.attempt, last.get(span.round, 0))
+            run = span.round, span.attempt
+            end_us[run] = max(span.end_us, end_us.get(run, 0))
+    runs = sorted(last.items(), key=lambda run: (end_us[run], run))
+    chosen = runs[(len(runs) - 1) // 2] if runs else None
+    return [span for span in of
+            if span.load == load and (span.round, span.attempt) == chosen]

@@ -79,7 +79,8 @@ def row(model, connections, number=1, **columns):
     run = {
         "experiment": "throughput", "model": model, "round": float(number),
         "connections": float(connections), "served": float(connections),
-        "idle": 0.0, "hogs": 0.0, "requests": 24.0, "work_kept": 1.0, "rate_to_last": 1000.0, "rate_kept": 1.0,
+        "idle": 0.0, "hogs": 0.0, "requests": 24.0, "work_kept": 1.0,
+        "rate_to_last": 1000.0, "rate_kept": 1.0,
         "share_of_possible": 1.0, "kib_per_silent": 4.0, "delay_ms": 0.0,
         "wrong": 0.0, "error_replies": 0.0, "failed": 0.0, "timeouts": 0.0,
         "cores": 1.0, "req_per_s": 1000.0, "server_cpu_us_per_req": 5.0,
@@ -410,6 +411,10 @@ class Timeline(unittest.TestCase):
             ("hog", 2, 5000, 125000, 1), ("hog", 2, 125000, 130000, 0),
             ("stream", -1, 0, 100000, 2)])
         self.assertEqual(traces.over_time([]), [])
+        silence = traces.over_time(self.requests()[-1:], 250000)
+        self.assertEqual(silence, [("hog", 2, 125000, 250000, 0),
+                                   ("stream", -1, 0, 100000, 0),
+                                   ("stream", -1, 100000, 200000, 0)])
 
     def test_each_request_that_was_answered(self):
         self.assertEqual(traces.each_request(self.requests())[0],
