@@ -189,10 +189,11 @@ def draw_timeline(figure, _experiment, runs, spans):
     for axes in panels[len(models):]:
         axes.set_axis_off()
         panels[len(models) - 1].set_xlabel("ms")
-    note(figure, runs, "One run of each, of median length. A row is a client, a bar a request, "
-         "from its sending to its reply: coloured for as long as a request "
-         "takes a core on average, at the end of the bar, where it was "
-         "computed at the latest; grey while it waits for its turn.")
+    note(figure, runs, "One run of each, of median length. A row is a client, "
+         "a bar a request, from its sending to its reply: coloured for as "
+         "long as a request takes a core on average, at the end of the bar, "
+         "where it was computed at the latest; grey while it waits for its "
+         "turn.")
 
 
 def draw_requests(axes, model, spans, of, end_ms):

@@ -137,8 +137,8 @@ def read(path):
 
 
 def shown(spans, model):
-    """Those of one run of a model at its highest load, as a picture has room for
-    one: of the last attempts of all rounds that of median length."""
+    """Those of one run of a model at its highest load, as a picture has room
+    for one: of the last attempts of all rounds that of median length."""
     of = [span for span in spans if span.model == model]
     load = max((span.load for span in of), default=None)
     last, end_us = {}, {}
