@@ -15,6 +15,8 @@ LDFLAGS += -pthread $(SAN) -Wl,-z,relro,-z,now
 
 # A model is one file in servers/, and one line in this list.
 SERVERS := $(shell cat servers/MODELS)
+# Those on the road between them are files in servers/more/.
+MORE    := $(shell cat servers/more/MODELS)
 
 # How coroutines change stacks: in assembly where we have it, else by ucontext.
 ARCH    := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
@@ -46,9 +48,11 @@ endef
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 
-all: $(SERVERS:%=$(BIN)/%) $(BIN)/fibload  ## Build the servers and the client
+all: $(SERVERS:%=$(BIN)/%) $(MORE:%=$(BIN)/%) $(BIN)/fibload
+all:  ## Build the servers and the client
 
 $(SERVERS:%=$(BIN)/%): $(BIN)/%: $(BUILD)/servers/%.o $(COMMON)
+$(MORE:%=$(BIN)/%): $(BIN)/%: $(BUILD)/servers/more/%.o $(COMMON)
 $(BIN)/coroutine: $(CORO) $(call object,$(wildcard servers/common/co_*.c))
 $(BIN)/fibload: $(CLIENT)
 $(BIN)/fibload: LDLIBS := -lm

@@ -46,6 +46,12 @@ void session_finish(struct session *s, size_t len)
     s->final_bytes = len;
 }
 
+// What next_line() has looked at in vain begins at 0.
+bool session_pending(const struct session *s)
+{
+    return s->begin > 0 && s->begin < s->end;
+}
+
 bool session_over(const struct session *s)
 {
     return s->client_finished || (s->finishing && s->final_bytes == 0);

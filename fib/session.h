@@ -75,6 +75,9 @@ void session_finish(struct session *s, size_t len);
 // none; then either the session is over or more bytes are wanted.
 bool session_answer(struct session *s);
 
+// True when, after an answer, more has arrived already: the next may be whole.
+bool session_pending(const struct session *s);
+
 // True when, after session_answer() has returned false, no more will come.
 bool session_over(const struct session *s);
 

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../servers/common/net.h"
@@ -174,6 +175,32 @@ static void test_stop(void)
     close(stopping_listener);
 }
 
+static void test_time(void)
+{
+    ok(net_ms_until(INT64_MAX) == -1, "for ever is -1 milliseconds");
+    ok(net_ms_until(net_now_ns() - 1) == 0, "what is over takes 0");
+    int64_t soon_ns = net_now_ns() + (int64_t)90 * NET_NS_PER_S + 1;
+    ok(net_ms_until(soon_ns) > 60 * NET_MS_PER_S, "the rest is rounded up");
+    ok(net_ms_until(net_now_ns() + NET_NS_PER_S) <= NET_MS_PER_S,
+       "and not more than that");
+}
+
+// In a child, as it is for good.
+static void test_descriptors(void)
+{
+    int status = 0;
+    fflush(stdout);
+    if (fork() == 0) {
+        int end = dup(STDOUT_FILENO);
+        close(end);
+        bool limited = net_limit_descriptors(end) == end &&
+                       dup(STDOUT_FILENO) == -1 && errno == EMFILE;
+        _exit(limited && net_raise_descriptor_limit() == end ? 0 : 1);
+    }
+    wait(&status);
+    ok(status == 0, "no descriptor beyond a limit that cannot be raised again");
+}
+
 int main(void)
 {
     static const struct options opt = {.model = "test", .quiet = true};
@@ -182,5 +209,7 @@ int main(void)
     test_errors();
     test_sockets();
     test_stop();
+    test_time();
+    test_descriptors();
     return done_testing();
 }

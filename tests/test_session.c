@@ -231,6 +231,22 @@ static void test_framing_recv(void)
     rules.framing = SESSION_FRAMING_LINE;
 }
 
+static void test_pending(void)
+{
+    struct session s;
+    session_start(&s, &rules);
+    ok(!session_pending(&s), "nothing is pending at first");
+    memcpy(session_space(&s), "1\n2\n3", 5);
+    session_received(&s, 5);
+    ok(session_answer(&s) && session_pending(&s), "after 1 of 2, 2 is pending");
+    ok(session_answer(&s) && session_pending(&s), "then half of 3");
+    ok(!session_answer(&s) && !session_pending(&s),
+       "which is not, once it was looked at");
+    memcpy(session_space(&s), "\n", 1);
+    session_received(&s, 1);
+    ok(session_answer(&s) && !session_pending(&s), "after the last, nothing");
+}
+
 // Random bytes, cut at random: as many replies as lines, and never more memory
 // than a session has (the sanitizers watch).
 static void test_garbage(void)
@@ -266,6 +282,7 @@ int main(void)
     test_counts();
     test_stop();
     test_framing_recv();
+    test_pending();
     test_garbage();
     return done_testing();
 }

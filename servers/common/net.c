@@ -29,6 +29,18 @@ int net_raise_descriptor_limit(void)
     return limit.rlim_cur < INT_MAX ? (int)limit.rlim_cur : INT_MAX;
 }
 
+int net_limit_descriptors(int end)
+{
+    struct rlimit limit = {0};
+    getrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_max > (rlim_t)end)
+        limit.rlim_max = (rlim_t)end;
+    if (limit.rlim_cur > limit.rlim_max)
+        limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    return end;
+}
+
 // bind(2). With SO_REUSEPORT set before, a port that another server has would
 // look free.
 static int bind_to(int fd, const struct addrinfo *where,
@@ -264,4 +276,12 @@ int64_t net_now_ns(void)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * NET_NS_PER_S + now.tv_nsec;
+}
+
+int net_ms_until(int64_t until_ns)
+{
+    if (until_ns == INT64_MAX)
+        return -1;
+    int64_t left_ns = until_ns - net_now_ns();
+    return left_ns > 0 ? (int)((left_ns - 1) / NET_NS_PER_MS) + 1 : 0;
 }

@@ -25,6 +25,10 @@ enum {
 // process may open now.
 int net_raise_descriptor_limit(void);
 
+// Lowers the limits on open files, if they are higher, for good: from now on,
+// the kernel hands out no descriptor from `end` up. Returns `end`.
+int net_limit_descriptors(int end);
+
 // Whether several listeners may have the same port, and share what comes: the
 // first must find it free, and then others of this process may join.
 enum net_sharing { NET_ALONE, NET_FIRST, NET_JOINING };
@@ -108,5 +112,9 @@ struct timespec net_timespec(int ms);
 
 // The monotonic clock, which nobody can set.
 int64_t net_now_ns(void);
+
+// How long from now until `until_ns`, in whole milliseconds, rounded up, as
+// poll(2) wants it: -1, for ever, if `until_ns` is INT64_MAX.
+int net_ms_until(int64_t until_ns);
 
 #endif

@@ -136,7 +136,8 @@ void options_parse(struct options *opt, int argc, char **argv)
     opt->backlog = 4096;
     opt->loops = 1;
     int room = room_for_clients();
-    opt->clients_max = room < CLIENTS_MAX_DEFAULT ? room : CLIENTS_MAX_DEFAULT;
+    int usual = opt->clients_max > 0 ? opt->clients_max : CLIENTS_MAX_DEFAULT;
+    opt->clients_max = room < usual ? room : usual;
     opt->rules = (struct session_rules){.n_max = 45};
     const char *framing = "line";
 
@@ -176,6 +177,5 @@ void options_parse(struct options *opt, int argc, char **argv)
         opt->rules.framing = SESSION_FRAMING_RECV;
     else if (strcmp(framing, "line") != 0)
         options_refuse(opt, "framing", "line or recv", framing);
-    opt->clients_capped =
-        room < CLIENTS_MAX_DEFAULT && opt->clients_max == room;
+    opt->clients_capped = room < usual && opt->clients_max == room;
 }

@@ -21,7 +21,8 @@ struct options {
     const char *host;     // address to listen on
     int port;             // 0: the kernel picks a free one
     int backlog;          // connections the kernel queues for us
-    int clients_max;      // connections served at once
+    int clients_max;      // connections served at once; the server may set its
+                          // default, if that is not what descriptors allow
     bool clients_capped;  // it is what the limit on open files allows
     int delay_ms;         // how long the simulated backend takes per request
     bool quiet;           // no log lines

@@ -13,7 +13,10 @@ struct subject {
     const char *path;
     const char *model;   // its file name
     bool one_at_a_time;  // blocking: clients wait for each other by design
+    bool few_at_once;    // pool, prefork: they serve 64, who may be silent
     bool always_busy;    // nonblocking: it takes a core even when nobody talks
+    bool has_wall;       // select: no more than 1,024 descriptors, anywhere
+    bool has_stacks;     // it knows --stack-kib
 };
 
 void test_protocol(const struct subject *subject);         // right answers

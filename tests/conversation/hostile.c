@@ -165,7 +165,7 @@ void test_hostile_clients(const struct subject *subject)
     const char *arguments[] = {"--quiet", NULL};
     if (!server_start(&s, subject->path, arguments, NULL))
         return;
-    struct resources fresh = server_resources(&s);
+    struct resources fresh = server_grown(&s);
     check_resets(&s);
     check_impatient(&s);
     check_silent(subject, &s);

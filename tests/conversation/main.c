@@ -23,6 +23,14 @@ static const struct {
     {"drain", test_drain},       {"command_line", test_command_line},
 };
 
+// Whether `model` is one of the `names`, which have spaces around them.
+static bool is_one_of(const char *names, const char *model)
+{
+    char name[64];
+    snprintf(name, sizeof name, " %.*s ", (int)strcspn(model, " "), model);
+    return strstr(names, name) != NULL;
+}
+
 static void converse(const struct subject *subject)
 {
     const char *only = getenv("ONLY");
@@ -42,8 +50,11 @@ int main(int argc, char **argv)
         const struct subject subject = {
             .path = argv[i],
             .model = model,
-            .one_at_a_time = strcmp(model, "blocking") == 0,
-            .always_busy = strcmp(model, "nonblocking") == 0,
+            .one_at_a_time = is_one_of(" blocking ", model),
+            .few_at_once = is_one_of(" pool prefork ", model),
+            .always_busy = is_one_of(" nonblocking ", model),
+            .has_wall = is_one_of(" select ", model),
+            .has_stacks = is_one_of(" thread coroutine pool ", model),
         };
         converse(&subject);
     }

@@ -21,7 +21,8 @@ enum {
     PATIENCE_S = 30,
     ARGUMENTS_MAX = 16,
     PATH_SIZE = 256,
-    ANOTHER_USER = 54321
+    ANOTHER_USER = 50000,
+    USERS = 10000
 };
 
 int patience_ms(void)
@@ -54,9 +55,11 @@ static void apply(const struct limits *limits)
     if (limits->memory_bytes > 0)
         setrlimit(RLIMIT_AS, &memory);
     // Root may always have more processes: be somebody else, who perhaps may
-    // not see the path of the program, but can run an open file.
+    // not see the path of the program, but can run an open file. And somebody
+    // of our own: other tests may run at the same time.
+    const uid_t user = ANOTHER_USER + (uid_t)getpid() % USERS;
     if (limits->processes > 0 &&
-        (setrlimit(RLIMIT_NPROC, &processes) != 0 || setuid(ANOTHER_USER) != 0))
+        (setrlimit(RLIMIT_NPROC, &processes) != 0 || setuid(user) != 0))
         _exit(126);
 }
 
@@ -244,6 +247,18 @@ struct resources server_resources(const struct server *s)
             add_process(&r, pid, s->pid);
     }
     closedir(proc);
+    return r;
+}
+
+struct resources server_grown(const struct server *s)
+{
+    struct resources r = server_resources(s);
+    int before;
+    do {
+        before = r.processes;
+        sleep_ms(50);
+        r = server_resources(s);
+    } while (r.processes > before);
     return r;
 }
 

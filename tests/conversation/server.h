@@ -56,6 +56,9 @@ struct resources {
 
 struct resources server_resources(const struct server *s);
 
+// The same once it has started all the processes that it begins with.
+struct resources server_grown(const struct server *s);
+
 // Waits until the server uses as few of these as `wanted`, a while at most.
 // Returns what it uses then.
 struct resources server_settle(const struct server *s,
