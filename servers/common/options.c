@@ -165,6 +165,8 @@ void options_parse(struct options *opt, int argc, char **argv)
         {"loops", "N", "threads, each with a loop and clients of its own",
          .number = &opt->loops, .min = 1, .max = OPTIONS_LOOPS_MAX,
          .absent = !opt->has_coroutines},
+        {"edge", NULL, "be told of changes only: edge-triggered epoll",
+         .flag = &opt->edge, .absent = !opt->has_edge},
         {"framing", "MODE", "a request is a line, or what one recv() returns: "
                             "line|recv", .text = &framing},
         {"quiet", NULL, "no log lines", .flag = &opt->quiet},

@@ -18,6 +18,8 @@ struct options {
     bool trap;            // sleep with nanosleep() where co_sleep() belongs
     int offload_threads;  // which compute fib; 0: the loop does
     int loops;            // threads with an event loop each
+    bool has_edge;        // whether the server knows the next one
+    bool edge;            // edge-triggered epoll
     const char *host;     // address to listen on
     int port;             // 0: the kernel picks a free one
     int backlog;          // connections the kernel queues for us

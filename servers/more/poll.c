@@ -6,7 +6,8 @@
 // Weakness  the kernel and we look through the whole list, every time
 //
 // What changed from nonblocking.c: step() and what it needs are the same, in
-// common/client.c; but first we ask who can make a step, and sleep.
+// common/client.c; but first we ask who can make a step, and sleep. Next:
+//     diff -u servers/more/poll.c servers/more/callback.c
 
 #include <poll.h>
 #include <stdbool.h>
