@@ -1,0 +1,104 @@
+// ring.c - io_uring(7) by its three system calls, without a library.
+
+#include "ring.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "net.h"
+
+static void *map(int fd, size_t size, off_t what)
+{
+    return mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
+                fd, what);
+}
+
+// A field of the rings, at an offset that the kernel has told.
+static unsigned *field(char *rings, unsigned offset)
+{
+    return (unsigned *)(void *)(rings + offset);
+}
+
+int ring_open(struct ring *r)
+{
+    struct io_uring_params p = {0};
+    const unsigned wanted =
+        IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP | IORING_FEAT_FAST_POLL;
+    r->fd = (int)syscall(SYS_io_uring_setup, RING_SIZE, &p);
+    if (r->fd < 0)
+        return -1;
+    if ((p.features & wanted) != wanted) {
+        errno = ENOSYS;
+        return -1;
+    }
+    size_t sq_size = p.sq_off.array + p.sq_entries * sizeof(unsigned);
+    size_t cq_size = p.cq_off.cqes + p.cq_entries * sizeof(struct io_uring_cqe);
+    char *rings =
+        map(r->fd, sq_size > cq_size ? sq_size : cq_size, IORING_OFF_SQ_RING);
+    r->sqes = map(r->fd, p.sq_entries * sizeof *r->sqes, IORING_OFF_SQES);
+    if (rings == MAP_FAILED || r->sqes == MAP_FAILED)
+        return -1;
+    r->sq_head = field(rings, p.sq_off.head);
+    r->sq_tail = field(rings, p.sq_off.tail);
+    r->sq_index = field(rings, p.sq_off.array);
+    r->sq_mask = *field(rings, p.sq_off.ring_mask);
+    r->cq_head = field(rings, p.cq_off.head);
+    r->cq_tail = field(rings, p.cq_off.tail);
+    r->cq_mask = *field(rings, p.cq_off.ring_mask);
+    r->cqes = (struct io_uring_cqe *)(void *)(rings + p.cq_off.cqes);
+    return 0;
+}
+
+static unsigned prepared(const struct ring *r)
+{
+    return *r->sq_tail - __atomic_load_n(r->sq_head, __ATOMIC_ACQUIRE);
+}
+
+// The kernel copies it in ring_enter(), so there is room for it in the ring.
+static void *pause_of(struct ring *r, unsigned index, size_t ms)
+{
+    struct timespec pause = net_timespec((int)ms);
+    r->pauses[index] = (struct __kernel_timespec){pause.tv_sec, pause.tv_nsec};
+    return &r->pauses[index];
+}
+
+void ring_ask(struct ring *r, uint8_t operation, int fd, const void *at,
+              size_t len, uint64_t data)
+{
+    unsigned tail = *r->sq_tail, index = tail & r->sq_mask;
+    assert(prepared(r) < RING_SIZE);
+    r->sq_index[index] = index;
+    r->sqes[index] = (struct io_uring_sqe){.opcode = operation,
+                                           .fd = fd,
+                                           .addr = (uint64_t)(uintptr_t)at,
+                                           .len = (unsigned)len,
+                                           .user_data = data};
+    if (operation == IORING_OP_TIMEOUT) {
+        r->sqes[index].addr = (uint64_t)(uintptr_t)pause_of(r, index, len);
+        r->sqes[index].len = 1;
+    }
+    __atomic_store_n(r->sq_tail, tail + 1, __ATOMIC_RELEASE);
+}
+
+int ring_enter(struct ring *r, unsigned results)
+{
+    return (int)syscall(SYS_io_uring_enter, r->fd, prepared(r), results,
+                        IORING_ENTER_GETEVENTS, NULL, 0) < 0
+               ? -1
+               : 0;
+}
+
+bool ring_take(struct ring *r, uint64_t *data, int *result)
+{
+    unsigned head = *r->cq_head;
+    if (head == __atomic_load_n(r->cq_tail, __ATOMIC_ACQUIRE))
+        return false;
+    const struct io_uring_cqe *entry = &r->cqes[head & r->cq_mask];
+    *data = entry->user_data;
+    *result = entry->res;
+    __atomic_store_n(r->cq_head, head + 1, __ATOMIC_RELEASE);
+    return true;
+}
