@@ -167,6 +167,8 @@ void options_parse(struct options *opt, int argc, char **argv)
          .absent = !opt->has_coroutines},
         {"edge", NULL, "be told of changes only: edge-triggered epoll",
          .flag = &opt->edge, .absent = !opt->has_edge},
+        {"herd", NULL, "wait with poll(), which wakes all for one client",
+         .flag = &opt->herd, .absent = !opt->has_herd},
         {"framing", "MODE", "a request is a line, or what one recv() returns: "
                             "line|recv", .text = &framing},
         {"quiet", NULL, "no log lines", .flag = &opt->quiet},

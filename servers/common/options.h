@@ -20,6 +20,8 @@ struct options {
     int loops;            // threads with an event loop each
     bool has_edge;        // whether the server knows the next one
     bool edge;            // edge-triggered epoll
+    bool has_herd;        // whether the server knows the next one
+    bool herd;            // wait for clients with poll(), not in accept()
     const char *host;     // address to listen on
     int port;             // 0: the kernel picks a free one
     int backlog;          // connections the kernel queues for us
