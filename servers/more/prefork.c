@@ -6,7 +6,7 @@
 // Weakness  with as many silent clients as children, nobody else is served
 //
 // What changed from fork.c: the children come first, each is a blocking.c. The
-// parent replaces who dies.
+// parent replaces who dies. Next: diff -u servers/thread.c servers/more/pool.c
 
 #include <signal.h>
 #include <stdatomic.h>
