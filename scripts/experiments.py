@@ -14,7 +14,7 @@ from typing import Callable
 import findings
 import traces
 from claims import AT_LEAST, AT_MOST, Claim, each
-from results import Runs, counted
+from results import MODELS, Runs, counted
 
 # What a column counts in which the cells of an experiment differ.
 AXES = {"connections": "client", "idle": "silent client", "hogs": "hog"}
@@ -80,6 +80,7 @@ class Experiment:
     claims: tuple
     explanation: str
     more_models: tuple = ()  # with options of their own: "coroutine --trap"
+    beside_more: tuple = ()  # the same, if models of servers/more/ take part
     without: tuple = ()  # models that have no figure here
     cost: str = ""  # the column that is shown on the first page
     breaks: Callable = None  # says of a model's runs whether it breaks there
@@ -90,7 +91,8 @@ class Experiment:
 
     def models(self, chosen):
         """Those of the chosen models that take part, and their variants."""
-        variants = [variant for variant in self.more_models
+        more = self.beside_more if set(chosen) - set(MODELS) else ()
+        variants = [variant for variant in (*self.more_models, *more)
                     if variant.split()[0] in chosen]
         return [m for m in chosen if m not in self.without] + variants
 
@@ -196,6 +198,7 @@ EXPERIMENTS = (
         # One core for all the server does: a second one would be an answer to
         # another question, and does not help against many hogs anyway.
         placement=APART,
+        beside_more=("coroutine --offload=8",),
         without=("blocking",),
         finding=findings.hog,
         cost="kept_beside_hogs",
@@ -204,13 +207,20 @@ EXPERIMENTS = (
                  "p99_before", "p99_during", "hog_p50", "served"),
         claims=(
             *each(
-                "fork thread",
+                "fork thread prefork pool",
                 "keeps {bound} of its small requests beside four long ones",
                 "kept_beside_hogs", AT_LEAST, 0.33,
                 otherwise="the server's core was taken by other programs, or "
                           "the kernel's scheduler prefers whoever computes"),
+            # Fewer threads than long requests would all be taken by these.
+            Claim(
+                "coroutine --offload=8",
+                "keeps {bound} of its small requests beside four long ones",
+                "kept_beside_hogs", AT_LEAST, 0.15,
+                otherwise="the server's core was taken by other programs, or "
+                          "the kernel's scheduler prefers whoever computes"),
             *each(
-                "nonblocking coroutine",
+                "nonblocking coroutine callback generator",
                 "keeps {bound} of its small requests beside four long ones",
                 "kept_beside_hogs", AT_MOST, findings.STARVED_MAX,
                 otherwise="the server computes in another thread, or fib(40) "
@@ -251,6 +261,14 @@ EXPERIMENTS = (
             Claim("nonblocking", "keeps {bound} of the rate it has without "
                   "silent clients", "rate_kept", AT_MOST, 0.1,
                   otherwise="silent connections were not all open"),
+            *each("select poll", "keeps {bound} of the rate it has without "
+                  "silent clients", "rate_kept", AT_MOST, 0.5, load=1000,
+                  otherwise="the client, not the server, set the rate"),
+            *each("callback uring", "answers {bound} of the requests per "
+                  "second of CPU time that it answers without silent clients",
+                  "work_kept", AT_LEAST, 0.7,
+                  otherwise="the kernel's memory for 10,000 connections left "
+                            "too little room in the caches"),
             Claim("coroutine", "keeps {bound} of the rate it has without "
                   "silent clients", "rate_kept", AT_LEAST, 0.9,
                   otherwise="another program took part of its core in some "
