@@ -58,6 +58,17 @@ bool stop_requested(void)
     return requested;
 }
 
+// For when ppoll() itself has failed: the kernel was out of memory. It is not
+// asked again at once, and signals are let through meanwhile.
+static void pause_instead(void)
+{
+    struct timespec pause = net_timespec(NET_RETRY_MS);
+    sigset_t before;
+    sigprocmask(SIG_SETMASK, holding ? &unheld : NULL, &before);
+    nanosleep(&pause, NULL);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+}
+
 // LESSON wait-for-signals: ppoll() changes the signal mask and falls asleep in
 // one step. With signals let through all the time and a plain poll(), one that
 // comes just before the call is handled, and then the call sleeps on all the
@@ -66,8 +77,11 @@ bool stop_wait(int fd, int timeout_ms)
 {
     struct pollfd wanted = {.fd = fd, .events = POLLIN};
     struct timespec timeout = net_timespec(timeout_ms);
-    return ppoll(&wanted, 1, timeout_ms < 0 ? NULL : &timeout,
-                 holding ? &unheld : NULL) > 0;
+    int ready = ppoll(&wanted, 1, timeout_ms < 0 ? NULL : &timeout,
+                      holding ? &unheld : NULL);
+    if (ready < 0 && errno != EINTR)
+        pause_instead();
+    return ready > 0;
 }
 
 static void on_child_end(int signo)

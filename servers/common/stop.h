@@ -18,7 +18,8 @@ int stop_on_signal(void (*on_stop)(void));
 bool stop_requested(void);
 
 // Waits until `fd` (-1: none) is readable, a signal comes or `timeout_ms` (-1:
-// for ever) is over. Returns true in the first case only.
+// for ever) is over; or NET_RETRY_MS, when the system has no memory to wait
+// with. Returns true in the first case only.
 bool stop_wait(int fd, int timeout_ms);
 
 // For a server with children: signals, SIGCHLD among them, come only during
