@@ -33,10 +33,10 @@ int report_open(const struct options *opt)
     return totals == MAP_FAILED ? -1 : 0;
 }
 
-void report_ready(int port)
+int report_ready(int port)
 {
     printf("%s: listening on %s:%d\n", options->model, options->host, port);
-    fflush(stdout);
+    return fflush(stdout);
 }
 
 // With one write() for the whole line, so that lines of several processes stay
@@ -87,6 +87,5 @@ int report_summary(void)
            " requests, %" PRIu64 " errors\n",
            options->model, atomic_load(&totals->connections),
            atomic_load(&totals->requests), atomic_load(&totals->errors));
-    fflush(stdout);
-    return EXIT_SUCCESS;
+    return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

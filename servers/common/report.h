@@ -12,8 +12,8 @@
 int report_open(const struct options *opt);
 
 // Prints the line that people and scripts wait for, on standard output:
-// "<model>: listening on <host>:<port>".
-void report_ready(int port);
+// "<model>: listening on <host>:<port>". Returns 0, or -1 with errno set.
+int report_ready(int port);
 
 // Logs a line on standard error, printf-like, unless --quiet was given.
 __attribute__((format(printf, 1, 2))) void report_log(const char *format, ...);
@@ -27,7 +27,7 @@ void report_session(const struct session *s);
 
 // Prints the last line, on standard output: how many connections, requests and
 // error replies there were. Returns the exit status of a server that was
-// stopped as it should be: 0.
+// stopped as it should be: 0, but 1 if nobody could be told.
 int report_summary(void);
 
 #endif

@@ -59,7 +59,9 @@ void startup_ready(int listener, void (*on_stop)(void))
     if (options->clients_capped && options->clients_max < FEW_CLIENTS)
         report_log("serving at most %d clients at once (open files: %d)",
                    options->clients_max, net_raise_descriptor_limit());
-    report_ready(port);
+    // A server that nobody can find, as it could not say its port, is no use.
+    if (report_ready(port) != 0)
+        startup_failed("standard output");
 }
 
 void startup_failed(const char *what)
