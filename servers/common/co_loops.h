@@ -11,8 +11,9 @@
 
 // Calls serve(listener) in as many threads as `opt` says, the first of them
 // ours, with `listener`; the others have listeners of their own for the same
-// port. serve() runs a loop and returns 0 when that has ended, or -1. Returns
-// when all have: 0, or -1 with errno set.
+// port. serve() runs a loop and returns 0 when that has ended. Returns 0 when
+// all have, or -1 with errno set if they cannot be started. Exits with a line
+// on standard error if serve() returns -1 in any of them.
 int co_loops_run(const struct options *opt, int listener,
                  int (*serve)(int listener));
 
