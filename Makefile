@@ -217,6 +217,23 @@ $(BUILD)/tests/test_%: tests/%_test
 	@mkdir -p $(@D)
 	$(Q)cp $< $@
 
+# The servers and the client once more, over a layer that makes calls fail.
+FAULTS  := $(BUILD)/tests/faults
+FAULTY  := $(MODELS:%=$(FAULTS)/%) $(FAULTS)/fibload
+WRAPPED := $(shell sed -nE 's/^(CALL.[^,]*, |TRANSFER.)([a-z0-9_]+),.*/\2/p' \
+             tests/faults/calls.h)
+
+$(MODELS:%=$(FAULTS)/%): $(FAULTS)/%: $(BUILD)/servers/%.o $(COMMON)
+$(FAULTS)/coroutine: $(CORO) $(call object,$(wildcard servers/common/co_*.c))
+$(FAULTS)/fibload: $(CLIENT)
+$(FAULTY): LDLIBS := $(WRAPPED:%=-Wl,--wrap=%) -lm
+$(FAULTY): $(call object,tests/faults/layer.c tests/faults/names.c)
+	$(link)
+$(FAULTS)/run: $(call object,$(filter-out %/layer.c, \
+    $(wildcard tests/faults/*.c)) tests/conversation/server.c \
+    tests/conversation/peer.c) $(TAP)
+	$(link)
+
 tests: all $(TESTS)  ## Build the tests
 
 test:  ## Run all tests, under the sanitizers too

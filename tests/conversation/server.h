@@ -31,6 +31,11 @@ struct limits {
 bool server_start(struct server *s, const char *path, const char **arguments,
                   const struct limits *limits);
 
+// The same without a check: for a server that may have a reason not to start.
+// Call server_wait() if it has not.
+bool server_launch(struct server *s, const char *path, const char **arguments,
+                   const struct limits *limits);
+
 // Starts the program with exactly these arguments and waits for it to end.
 // Returns its exit status, or -1 if a signal ended it or it did not end.
 int server_try(struct server *s, const char *path, const char **arguments);

@@ -1,0 +1,113 @@
+// cases.c - the faults that are tried on a program.
+
+#include "cases.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    EACH_MAX = 6,  // how many first calls fail, one at a time
+    CUT_MAX = 14,  // bytes; the longest reply of the tests has 15
+    NAME_SIZE = 32,
+};
+
+struct fault_case cases[CASES_MAX];
+int case_count;
+
+struct fault_case *cases_add(const char *path, enum moment moment,
+                             const char *format, ...)
+{
+    va_list arguments;
+    if (case_count == CASES_MAX)
+        abort();
+    struct fault_case *c = &cases[case_count++];
+    *c = (struct fault_case){.path = path, .moment = moment};
+    va_start(arguments, format);
+    vsnprintf(c->fault, sizeof c->fault, format, arguments);
+    va_end(arguments);
+    return c;
+}
+
+// Whether a call that fails like this may cost a client. These are about its
+// connection; the others are about the server, which is to try again.
+static bool costs_a_client(const char *call, const char *error)
+{
+    if (strcmp(error, "EINTR") == 0)
+        return false;
+    if (strcmp(call, "epoll_ctl") == 0)
+        return strcmp(error, "EPERM") == 0;
+    return fault_is_listed("recv send ioctl getsockopt", call);
+}
+
+// Whether it can go on and on. A signal or a client that gave up does not.
+static bool can_last(const char *error)
+{
+    return !fault_is_listed("EINTR ECONNABORTED", error);
+}
+
+static void add_error(const char *path, enum moment moment,
+                      const struct fault_call_info *call, const char *error)
+{
+    bool harmless = !costs_a_client(call->name, error);
+    cases_add(path, moment, "%s:%s:1", call->name, error)->harmless = harmless;
+    if (moment != SERVING)
+        return;
+    cases_add(path, moment, "%s:%s:1-4", call->name, error)->harmless =
+        harmless;
+    if (can_last(error))
+        cases_add(path, moment, "%s:%s:1-", call->name, error)->lasting = true;
+}
+
+// Returns the next word of a list, in `word`, and what is behind it.
+static const char *next_word(const char *list, char *word)
+{
+    size_t len = strcspn(list, " ");
+    snprintf(word, NAME_SIZE, "%.*s", (int)len, list);
+    return list + len + strspn(list + len, " ");
+}
+
+// Coroutines take a short read for the end of what is there, as epoll(7) allows
+// with EPOLLET: one made up would have them wait for what has come already. They
+// get theirs from clients who send a byte at a time.
+static bool can_be_cut(const char *path, const char *call)
+{
+    return strstr(path, "/coroutine") == NULL || strcmp(call, "recv") != 0;
+}
+
+static void add_cuts(const char *path, enum moment moment, const char *call)
+{
+    if (!can_be_cut(path, call))
+        return;
+    for (int bytes = 1; bytes <= CUT_MAX; bytes++)
+        cases_add(path, moment, "%s:%d:1-", call, bytes)->harmless = true;
+    cases_add(path, moment, "%s:1:50%%", call)->harmless = true;
+}
+
+static void add_call(const char *path, enum moment moment,
+                     const struct fault_call_info *call, int seen)
+{
+    char first[NAME_SIZE], error[NAME_SIZE];
+    next_word(call->errnos, first);
+    for (const char *rest = call->errnos; *rest != '\0';) {
+        rest = next_word(rest, error);
+        add_error(path, moment, call, error);
+    }
+    for (int number = 2; number <= seen && number <= EACH_MAX; number++)
+        cases_add(path, moment, "%s:%s:%d", call->name, first, number)
+            ->harmless = !costs_a_client(call->name, first);
+    if (call->is_transfer && moment != STOPPING)
+        add_cuts(path, moment, call->name);
+}
+
+void cases_add_server(const char *path, const struct habits *habits)
+{
+    for (int moment = 0; moment < MOMENT_COUNT; moment++)
+        for (int call = 0; call < CALL_COUNT; call++)
+            if (habits->seen[moment][call] > 0)
+                add_call(path, moment, &fault_calls[call],
+                         habits->seen[moment][call]);
+    cases_add(path, AT_START, "all:EINTR:7%%")->harmless = true;
+    cases_add(path, AT_START, "all:EINTR:50%%")->harmless = true;
+}

@@ -1,0 +1,39 @@
+// cases.h - the faults that are tried on a program.
+
+#ifndef CASES_H
+#define CASES_H
+
+#include "fault.h"
+
+enum { FAULT_SIZE = 64, CASES_MAX = 16384 };
+
+// When the faults begin.
+enum moment { AT_START, SERVING, STOPPING, MOMENT_COUNT };
+
+// How often a program made each call, by moment, when none failed.
+struct habits {
+    int seen[MOMENT_COUNT][CALL_COUNT];
+};
+
+struct fault_case {
+    const char *path;  // of the program; an option may follow
+    enum moment moment;
+    bool harmless;  // nobody may be lost
+    bool lasting;   // nobody need be served, and it must not spin
+    char fault[FAULT_SIZE];
+};
+
+// All that were added.
+extern struct fault_case cases[CASES_MAX];
+extern int case_count;
+
+// Adds a case, printf-like.
+__attribute__((format(printf, 3, 4))) struct fault_case *
+cases_add(const char *path, enum moment moment, const char *format, ...);
+
+// Adds the faults of a server with these habits: each errno once; the first
+// errno in each of its first calls; each errno a few times in a row, and for
+// ever; transfers of every small size; and interruptions here and there.
+void cases_add_server(const char *path, const struct habits *habits);
+
+#endif

@@ -1,0 +1,213 @@
+// layer.c - what lies between a program and its system calls.
+//
+// The linker's --wrap option routes each call in calls.h through a function
+// here, which fails if FAULT says so, and else makes the real call. The tested
+// code carries no hooks and no #ifdef.
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <netdb.h>
+#include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdio_ext.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fault.h"
+
+enum { EXIT_USAGE = 2, NAME_SIZE = 32 };
+
+// ---- What is wanted
+
+// A fault: of calls number `first` to `last`, or `percent` in a hundred.
+static struct {
+    char call[NAME_SIZE], how[NAME_SIZE];
+    int error;  // 0: the transfer is cut
+    size_t bytes_max;
+    int first, last, percent;
+} fault;
+
+static struct fault_counts *counts;  // NULL: no fault is wanted.
+
+static bool parse_when(const char *text)
+{
+    char *end;
+    fault.first = fault.last = (int)strtol(text, &end, 10);
+    if (strcmp(end, "%") == 0) {
+        fault.percent = fault.first;
+        return fault.percent > 0;
+    }
+    if (*end == '-')
+        fault.last = end[1] != '\0' ? (int)strtol(end + 1, &end, 10) : INT_MAX;
+    return fault.first > 0 && fault.last >= fault.first;
+}
+
+// Returns whether `text` is a fault.
+static bool parse(const char *text)
+{
+    char when[NAME_SIZE];
+    if (sscanf(text, "%31[^:]:%31[^:]:%31s", fault.call, fault.how, when) != 3)
+        return false;
+    fault.bytes_max = strtoul(fault.how, NULL, 10);
+    fault.error = fault.bytes_max > 0 ? 0 : fault_errno(fault.how);
+    return (fault.bytes_max > 0 || fault.error != 0) && parse_when(when);
+}
+
+static void ignore(int signo)
+{
+    (void)signo;
+}
+
+__attribute__((constructor)) static void read_fault(void)
+{
+    const char *text = getenv("FAULT"), *file = getenv("FAULT_COUNTS");
+    struct sigaction action = {.sa_handler = ignore};
+    sigaction(SIGUSR1, &action, NULL);
+    if (text == NULL && file == NULL)
+        return;
+    if (text != NULL && !parse(text)) {
+        fprintf(stderr, "FAULT wants CALL:HOW:WHEN, not '%s'\n", text);
+        _exit(EXIT_USAGE);
+    }
+    int fd = file != NULL ? (int)strtol(file, NULL, 10) : -1;
+    int flags = file != NULL ? MAP_SHARED : MAP_SHARED | MAP_ANONYMOUS;
+    struct fault_counts *found =
+        mmap(NULL, sizeof *found, PROT_READ | PROT_WRITE, flags, fd, 0);
+    if (found == MAP_FAILED)
+        _exit(EXIT_USAGE);
+    if (fd >= 0)
+        close(fd);
+    else
+        found->armed = true;
+    counts = found;
+}
+
+// ---- Whether it is now
+
+static bool concerns(enum fault_call call)
+{
+    const struct fault_call_info *info = &fault_calls[call];
+    if (strcmp(fault.call, "all") != 0)
+        return strcmp(fault.call, info->name) == 0;
+    return fault.error != 0 ? fault_is_listed(info->errnos, fault.how)
+                            : info->is_transfer;
+}
+
+// Scattered, and the same every time: Knuth's multiplicative hash.
+static bool is_drawn(int number)
+{
+    const unsigned factor = 2654435769U;
+    return (unsigned)number * factor / 1024 % 100 < (unsigned)fault.percent;
+}
+
+// Counts a call. Returns whether the fault is to happen in it.
+static bool strikes(enum fault_call call)
+{
+    if (counts == NULL || !counts->armed)
+        return false;
+    int number = atomic_fetch_add(&counts->seen[call], 1) + 1;
+    bool strikes =
+        concerns(call) &&
+        (fault.percent > 0 ? is_drawn(number)
+                           : number >= fault.first && number <= fault.last);
+    if (strikes)
+        atomic_fetch_add(&counts->failed[call], 1);
+    return strikes;
+}
+
+// Returns the error that a call is to fail with; 0: none.
+static int error_of(enum fault_call call)
+{
+    return strikes(call) ? fault.error : 0;
+}
+
+// The same for a call that moves `*size` bytes, which may be cut instead.
+static int error_or_cut(enum fault_call call, size_t *size)
+{
+    if (!strikes(call))
+        return 0;
+    if (fault.error == 0 && *size > fault.bytes_max)
+        *size = fault.bytes_max;
+    return fault.error;
+}
+
+// ---- The calls
+
+#define CALL(result, name, failure, errnos, parameters, arguments)             \
+    result __real_##name parameters;
+#define TRANSFER(name, errnos, parameters, arguments)                          \
+    ssize_t __real_##name parameters;
+#include "calls.h"
+#undef CALL
+#undef TRANSFER
+
+// Some do what they are asked to even if they fail.
+
+static int closed(int fd)
+{
+    int saved = errno;
+    __real_close(fd);
+    errno = saved;
+    return -1;
+}
+
+static int shut(int fd, int how)
+{
+    int saved = errno;
+    __real_shutdown(fd, how);
+    errno = saved;
+    return -1;
+}
+
+static int file_closed(FILE *file)
+{
+    int saved = errno;
+    __real_fclose(file);
+    errno = saved;
+    return EOF;
+}
+
+// What could not be written is not written later either.
+static int purged(FILE *file)
+{
+    __fpurge(file);
+    return EOF;
+}
+
+#define CALL(result, name, failure, errnos, parameters, arguments)             \
+    result __wrap_##name parameters;                                           \
+    result __wrap_##name parameters                                            \
+    {                                                                          \
+        int error = error_of(CALL_##name);                                     \
+        if (error == 0)                                                        \
+            return __real_##name arguments;                                    \
+        errno = error;                                                         \
+        return failure;                                                        \
+    }
+
+#define TRANSFER(name, errnos, parameters, arguments)                          \
+    ssize_t __wrap_##name parameters;                                          \
+    ssize_t __wrap_##name parameters                                           \
+    {                                                                          \
+        int error = error_or_cut(CALL_##name, SIZE_##name);                    \
+        if (error == 0)                                                        \
+            return __real_##name arguments;                                    \
+        errno = error;                                                         \
+        return -1;                                                             \
+    }
+
+#define SIZE_recv &size
+#define SIZE_recvmsg &message->msg_iov->iov_len
+#define SIZE_send &size
+#define SIZE_write &size
+#include "calls.h"

@@ -1,0 +1,27 @@
+// side_by_side.h - many cases at once, as most of them only wait.
+
+#ifndef SIDE_BY_SIDE_H
+#define SIDE_BY_SIDE_H
+
+#include <stdbool.h>
+
+enum { SAID_SIZE = 512 };
+
+// What became of a case.
+struct outcome {
+    bool passed;
+    bool never_came;       // the fault was not reached: this proves nothing
+    char said[SAID_SIZE];  // why it failed, printed only then
+};
+
+// Calls try(i, outcome) for each `i` below `count`, in processes of its own.
+// Returns the outcomes, all zero at first, which are never freed.
+struct outcome *side_by_side(int count,
+                             void (*try)(int i, struct outcome *outcome));
+
+// Sets what `o` says, printf-like, unless it has said something. Returns false,
+// to be returned.
+__attribute__((format(printf, 2, 3))) bool fails(struct outcome *o,
+                                                 const char *format, ...);
+
+#endif

@@ -1,0 +1,30 @@
+// trial.h - a server with a fault: started, asked, stopped, judged.
+
+#ifndef TRIAL_H
+#define TRIAL_H
+
+#include "cases.h"
+#include "side_by_side.h"
+
+// Tells programs that are started from now on of a fault (NULL: none), and
+// returns what they share with us, all zero. One at a time.
+struct fault_counts *trial_announce(const char *fault);
+
+// How many calls were made to fail.
+int trial_failed(const struct fault_counts *counts);
+
+// Finds out which calls a server makes. Returns false, having said why, if it
+// does not even work without faults.
+bool trial_habits(const char *path, struct habits *habits, struct outcome *o);
+
+// Starts the server of a case and puts it through the fault:
+//   - it may refuse to start, with one line and status 1 or 2; if it does start,
+//   - no reply is wrong, not more clients are lost than calls have failed, and
+//     none if the fault is harmless;
+//   - a client who comes afterwards is served;
+//   - no descriptor, process or thread is left over;
+//   - while a fault lasts, it does not try again and again without a pause;
+//   - told to stop, it stops: status 0, and a summary.
+void trial_run(const struct fault_case *c, struct outcome *o);
+
+#endif
