@@ -3,6 +3,7 @@
 #include "pool.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -192,5 +193,11 @@ int pool_wait(struct pool *pool, struct epoll_event *events, int size,
 {
     const struct timespec timeout = {.tv_sec = timeout_ns / CLOCK_NS_PER_S,
                                      .tv_nsec = timeout_ns % CLOCK_NS_PER_S};
-    return epoll_pwait2(pool->epoll, events, size, &timeout, NULL);
+    int count = epoll_pwait2(pool->epoll, events, size, &timeout, NULL);
+    if (count >= 0 || errno != ENOSYS)
+        return count;
+    // Before Linux 5.11. Rounded up, or we would ask again and again.
+    return epoll_wait(
+        pool->epoll, events, size,
+        (int)((timeout_ns + CLOCK_NS_PER_MS - 1) / CLOCK_NS_PER_MS));
 }
