@@ -234,6 +234,11 @@ $(FAULTS)/run: $(call object,$(filter-out %/layer.c, \
     tests/conversation/peer.c) $(TAP)
 	$(link)
 
+faults: $(FAULTY) $(FAULTS)/run all  ## Make every system call fail, one by one
+	@$(FAULTS)/run $(FAULTS) $(MODELS) "coroutine --loops=2" \
+	    "coroutine --offload=2" fibload
+	@tests/faults_test $(BUILD)/bin
+
 tests: all $(TESTS)  ## Build the tests
 
 test:  ## Run all tests, under the sanitizers too

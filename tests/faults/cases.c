@@ -10,20 +10,19 @@
 enum {
     EACH_MAX = 6,  // how many first calls fail, one at a time
     CUT_MAX = 14,  // bytes; the longest reply of the tests has 15
-    NAME_SIZE = 32,
 };
 
 struct fault_case cases[CASES_MAX];
 int case_count;
 
-struct fault_case *cases_add(const char *path, enum moment moment,
-                             const char *format, ...)
+struct fault_case *cases_add(const char *path, int variant, const char *format,
+                             ...)
 {
     va_list arguments;
     if (case_count == CASES_MAX)
         abort();
     struct fault_case *c = &cases[case_count++];
-    *c = (struct fault_case){.path = path, .moment = moment};
+    *c = (struct fault_case){.path = path, .variant = variant};
     va_start(arguments, format);
     vsnprintf(c->fault, sizeof c->fault, format, arguments);
     va_end(arguments);
@@ -41,8 +40,7 @@ static bool costs_a_client(const char *call, const char *error)
     return fault_is_listed("recv send ioctl getsockopt", call);
 }
 
-// Whether it can go on and on. A signal or a client that gave up does not.
-static bool can_last(const char *error)
+bool cases_can_last(const char *error)
 {
     return !fault_is_listed("EINTR ECONNABORTED", error);
 }
@@ -56,15 +54,14 @@ static void add_error(const char *path, enum moment moment,
         return;
     cases_add(path, moment, "%s:%s:1-4", call->name, error)->harmless =
         harmless;
-    if (can_last(error))
+    if (cases_can_last(error))
         cases_add(path, moment, "%s:%s:1-", call->name, error)->lasting = true;
 }
 
-// Returns the next word of a list, in `word`, and what is behind it.
-static const char *next_word(const char *list, char *word)
+const char *cases_next_word(const char *list, char *word)
 {
     size_t len = strcspn(list, " ");
-    snprintf(word, NAME_SIZE, "%.*s", (int)len, list);
+    snprintf(word, FAULT_SIZE, "%.*s", (int)len, list);
     return list + len + strspn(list + len, " ");
 }
 
@@ -88,10 +85,10 @@ static void add_cuts(const char *path, enum moment moment, const char *call)
 static void add_call(const char *path, enum moment moment,
                      const struct fault_call_info *call, int seen)
 {
-    char first[NAME_SIZE], error[NAME_SIZE];
-    next_word(call->errnos, first);
+    char first[FAULT_SIZE], error[FAULT_SIZE];
+    cases_next_word(call->errnos, first);
     for (const char *rest = call->errnos; *rest != '\0';) {
-        rest = next_word(rest, error);
+        rest = cases_next_word(rest, error);
         add_error(path, moment, call, error);
     }
     for (int number = 2; number <= seen && number <= EACH_MAX; number++)

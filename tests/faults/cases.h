@@ -17,9 +17,9 @@ struct habits {
 
 struct fault_case {
     const char *path;  // of the program; an option may follow
-    enum moment moment;
-    bool harmless;  // nobody may be lost
-    bool lasting;   // nobody need be served, and it must not spin
+    int variant;       // of a server, the enum moment; of the client, an errand
+    bool harmless;     // nobody may be lost
+    bool lasting;      // nobody need be served, and it must not spin
     char fault[FAULT_SIZE];
 };
 
@@ -29,7 +29,15 @@ extern int case_count;
 
 // Adds a case, printf-like.
 __attribute__((format(printf, 3, 4))) struct fault_case *
-cases_add(const char *path, enum moment moment, const char *format, ...);
+cases_add(const char *path, int variant, const char *format, ...);
+
+// Whether an errno can come on and on. A signal, or a client that gave up, does
+// not.
+bool cases_can_last(const char *error);
+
+// Puts the next word of a list into `word`, which has room for FAULT_SIZE.
+// Returns what is behind it.
+const char *cases_next_word(const char *list, char *word);
 
 // Adds the faults of a server with these habits: each errno once; the first
 // errno in each of its first calls; each errno a few times in a row, and for

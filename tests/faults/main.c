@@ -15,7 +15,8 @@
 
 #include "../conversation/server.h"
 #include "../tap.h"
-#include "trial.h"
+#include "client.h"
+#include "storm.h"
 
 enum { PATH_SIZE = 256 };
 
@@ -26,9 +27,17 @@ static const char *name_of(const char *path)
     return strrchr(path, '/') + 1;
 }
 
+static bool is_client(const struct fault_case *c)
+{
+    return strcmp(name_of(c->path), "fibload") == 0;
+}
+
 static void try_case(int i, struct outcome *o)
 {
-    trial_run(&cases[i], o);
+    if (is_client(&cases[i]))
+        client_try(&cases[i], o);
+    else
+        trial_run(&cases[i], o);
 }
 
 static bool is_wanted(const struct fault_case *c)
@@ -50,17 +59,17 @@ static void keep_wanted(void)
 
 static void report(const struct fault_case *c, const struct outcome *o)
 {
+    const char *when = is_client(c) ? "at its work" : moments[c->variant];
     if (o->never_came)
-        printf("# never came: %s %s, %s\n", name_of(c->path), c->fault,
-               moments[c->moment]);
+        printf("# never came: %s %s, %s\n", name_of(c->path), c->fault, when);
     else if (!ok(o->passed, "%s outlives %s, %s", name_of(c->path), c->fault,
-                 moments[c->moment]))
+                 when))
         printf("# %s\n", o->said);
 }
 
 static void add_server(const char *folder, const char *name)
 {
-    static char paths[16][PATH_SIZE];
+    static char paths[32][PATH_SIZE];
     static int path_count;
     struct habits habits;
     struct outcome o = {0};
@@ -69,15 +78,36 @@ static void add_server(const char *folder, const char *name)
     ok(trial_habits(path, &habits, &o), "%s works without faults %s", name,
        o.said);
     cases_add_server(path, &habits);
+    storm_test(path);
+}
+
+static void add_client(const char *folder)
+{
+    static char path[PATH_SIZE];
+    struct outcome o = {0};
+    snprintf(path, PATH_SIZE, "%s/fibload", folder);
+    client_add_cases(path, &o);
+    ok(o.passed, "fibload works without faults %s", o.said);
 }
 
 int main(int argc, char **argv)
 {
+    const char *quiet[] = {"--quiet", NULL};
+    char path[PATH_SIZE];
+    struct server other;  // for the client: it has no fault
+    snprintf(path, sizeof path, "%s/coroutine", argv[1]);
+    if (!server_start(&other, path, quiet, NULL))
+        return done_testing();
+    client_port = other.port;
     for (int i = 2; i < argc; i++)
-        add_server(argv[1], argv[i]);
+        if (strcmp(argv[i], "fibload") == 0)
+            add_client(argv[1]);
+        else
+            add_server(argv[1], argv[i]);
     keep_wanted();
     const struct outcome *outcomes = side_by_side(case_count, try_case);
     for (int i = 0; i < case_count; i++)
         report(&cases[i], &outcomes[i]);
+    server_stop(&other, "the server of the clients has seen much");
     return done_testing();
 }

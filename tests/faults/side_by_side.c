@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { WORKERS = 12 };
+enum { WORKERS = 24 };
 
 // In memory that the workers share.
 struct shared {
@@ -28,16 +28,17 @@ struct outcome *side_by_side(int count,
     if (shared == MAP_FAILED)
         abort();
     fflush(stdout);
+    pid_t workers[WORKERS];
     for (int worker = 0; worker < WORKERS; worker++)
-        if (fork() == 0) {
+        if ((workers[worker] = fork()) == 0) {
             int i;
             while ((i = atomic_fetch_add(&shared->next, 1)) < count)
                 try(i, &shared->outcomes[i]);
             fflush(stdout);
             _exit(EXIT_SUCCESS);
         }
-    while (wait(NULL) > 0)
-        ;
+    for (int worker = 0; worker < WORKERS; worker++)
+        waitpid(workers[worker], NULL, 0);
     return shared->outcomes;
 }
 

@@ -91,9 +91,7 @@ static enum fate finish(struct peer *p)
     return fate;
 }
 
-// Has some clients ask, all at the same time. Returns how many were lost, or -1
-// if one got a wrong reply.
-static int lose_some(int port)
+int trial_lose_some(int port)
 {
     struct peer peers[VICTIMS];
     int lost = 0, wrong = 0;
@@ -149,11 +147,11 @@ static bool serve(const struct fault_case *c, const struct server *s,
                   struct fault_counts *counts, struct outcome *o)
 {
     struct resources before = server_resources(s);
-    if (c->moment == SERVING)
+    if (c->variant == SERVING)
         counts->armed = true;
     if (c->lasting)
         return endure(s, counts, o);
-    if (!judge_lost(lose_some(s->port), c->harmless, counts, o))
+    if (!judge_lost(trial_lose_some(s->port), c->harmless, counts, o))
         return false;
     if (one_more(s->port) != SERVED)
         return fails(o, "the next client is not served");
@@ -180,7 +178,7 @@ static bool begin_last(struct last_clients *last, const struct fault_case *c,
         return true;
     bool connected = peer_connect(&last->asking, port) &&
                      peer_asks(&last->asking, "10\n", "fib: 55\n");
-    if (c->moment == STOPPING)
+    if (c->variant == STOPPING)
         counts->armed = true;
     return connected && peer_connect(&last->silent, port) &&
            peer_say(&last->asking, "25\n");
@@ -230,10 +228,10 @@ void trial_run(const struct fault_case *c, struct outcome *o)
 {
     struct server s;
     struct fault_counts *counts = trial_announce(c->fault);
-    counts->armed = c->moment == AT_START;
+    counts->armed = c->variant == AT_START;
     if (!server_launch(&s, c->path, quiet, NULL)) {
         o->passed = judge_refusal(&s, o);
-        if (c->moment != AT_START)
+        if (c->variant != AT_START)
             o->passed = fails(o, "does not start, without a fault");
         return;
     }
@@ -246,7 +244,8 @@ void trial_run(const struct fault_case *c, struct outcome *o)
 static bool observe(const char *path, enum moment moment, int *seen,
                     struct outcome *o)
 {
-    struct fault_case none = {.path = path, .moment = moment, .harmless = true};
+    struct fault_case none = {
+        .path = path, .variant = moment, .harmless = true};
     struct server s;
     struct fault_counts *counts = trial_announce(NULL);
     counts->armed = moment == AT_START;

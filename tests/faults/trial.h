@@ -13,6 +13,10 @@ struct fault_counts *trial_announce(const char *fault);
 // How many calls were made to fail.
 int trial_failed(const struct fault_counts *counts);
 
+// Has some clients ask, all at the same time. Returns how many were lost, or -1
+// if one got a wrong reply.
+int trial_lose_some(int port);
+
 // Finds out which calls a server makes. Returns false, having said why, if it
 // does not even work without faults.
 bool trial_habits(const char *path, struct habits *habits, struct outcome *o);
