@@ -42,13 +42,13 @@ size_t reply_take(struct reply *reply, const struct reply_wanted *wanted,
     const char *newline = memchr(bytes, '\n', len);
     size_t used = newline != NULL ? (size_t)(newline + 1 - bytes) : len;
 
-    if (reply->len == 0 && newline != NULL) {  // Nearly always: no copy.
-        *verdict = judge(bytes, used, wanted);
-        return used;
-    }
     if (reply->len + used > sizeof reply->text) {
         reply->len = 0;
         *verdict = REPLY_ENDLESS;
+        return used;
+    }
+    if (reply->len == 0 && newline != NULL) {  // Nearly always: no copy.
+        *verdict = judge(bytes, used, wanted);
         return used;
     }
     memcpy(reply->text + reply->len, bytes, used);

@@ -56,6 +56,11 @@ int main(void)
     endless[sizeof endless - 1] = '\0';
     ok(gets(endless, REPLY_ENDLESS), "no newline for ever: given up");
 
+    memcpy(endless, "error: ", strlen("error: "));
+    endless[REPLY_SIZE] = '\n';
+    endless[REPLY_SIZE + 1] = '\0';
+    ok(gets(endless, REPLY_ENDLESS), "nor is a line that ends too late");
+
     reply_expect(&wanted, 1);
     ok(gets("fib: 1\n", REPLY_RIGHT), "fib(1)");
     reply_expect(&wanted, 93);
