@@ -174,11 +174,12 @@ print-compiler:
 
 # ---- Tests
 
+FUZZ    := session reply server_options client_options
 UNIT    := fib session net co co_structure co_switch histogram reply usage \
            connection schedule verdict fibload
 TESTS   := $(UNIT:%=$(BUILD)/tests/test_%) $(BUILD)/tests/conversation/run \
            $(BUILD)/tests/gdb_backtrace $(BUILD)/tests/test_examples \
-           $(BUILD)/tests/test_scale
+           $(BUILD)/tests/test_scale $(FUZZ:%=$(BUILD)/tests/fuzz_%)
 TAP     := $(call object,tests/tap.c)
 
 $(BUILD)/tests/test_fib:       $(FIB)
@@ -239,6 +240,35 @@ faults: $(FAULTY) $(FAULTS)/run all  ## Make every system call fail, one by one
 	    "coroutine --offload=2" fibload
 	@tests/faults_test $(BUILD)/bin
 
+# Fuzz targets: with libFuzzer, and as tests that replay what it has found.
+REPLAYS := $(FUZZ:%=$(BUILD)/tests/fuzz_%)
+FUZZERS := $(FUZZ:%=$(BUILD)/fuzz/%)
+
+$(REPLAYS): $(BUILD)/tests/fuzz_%: $(call object,tests/fuzz/replay.c) $(TAP)
+	$(link)
+$(FUZZERS): LDFLAGS += -fsanitize=fuzzer
+$(FUZZERS):
+	$(link)
+$(foreach name,$(FUZZ),$(eval $(BUILD)/tests/fuzz_$(name) \
+    $(BUILD)/fuzz/$(name): $(call object,tests/fuzz/$(name).c)))
+$(BUILD)/tests/fuzz_session $(BUILD)/fuzz/session: $(FIB)
+$(BUILD)/tests/fuzz_reply $(BUILD)/fuzz/reply: $(call object,client/reply.c)
+$(BUILD)/tests/fuzz_server_options $(BUILD)/fuzz/server_options: $(COMMON)
+$(filter %session,$(REPLAYS) $(FUZZERS)): LDLIBS := -Wl,--wrap=fib
+$(filter %options,$(REPLAYS) $(FUZZERS)): LDLIBS := -Wl,--wrap=exit
+
+fuzzers: $(FUZZERS)
+
+fuzz:  ## Try random inputs on what parses: FUZZ_SECONDS=30
+	@if echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' | clang \
+	    -fsanitize=fuzzer -x c - -o /dev/null 2>/dev/null; then \
+	    $(MAKE) -s CC=clang BUILD=build/fuzz SAN="-fsanitize=address,undefined \
+	        -fsanitize=fuzzer-no-link -fno-sanitize-recover=all" fuzzers && \
+	    tests/fuzz/run build/fuzz/fuzz $(FUZZ_SECONDS); \
+	else \
+	    echo "skipped: no clang with libFuzzer"; \
+	fi
+
 tests: all $(TESTS)  ## Build the tests
 
 test:  ## Run all tests, under the sanitizers too
@@ -281,6 +311,6 @@ clean:  ## Remove what was built
 	rm -rf build bin
 
 # Targets with a description name no files.
-.PHONY: print-compiler \
+.PHONY: print-compiler faulty fuzzers \
         $(shell sed -nE 's/^([a-z-]+):.*\#\# .*/\1/p' $(MAKEFILE_LIST))
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,87 @@
+// command_line.h - a parser of command lines, fed with any words at all.
+//
+// It must come back with what is in range, having said nothing; or exit with
+// status 2 and one line; or exit with status 0, after --help.
+
+#ifndef COMMAND_LINE_H
+#define COMMAND_LINE_H
+
+#include <getopt.h>
+#include <setjmp.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "fuzz.h"
+
+enum { WORDS_MAX = 32, LINE_MAX_LEN = 1024, SAID_SIZE = 1 << 14 };
+
+_Noreturn void __real_exit(int status);
+_Noreturn void __wrap_exit(int status);
+
+static jmp_buf on_exit_called;
+static bool parsing;  // Else it is libFuzzer that calls exit().
+static int exit_status;
+
+_Noreturn void __wrap_exit(int status)
+{
+    if (!parsing)
+        __real_exit(status);
+    exit_status = status;
+    longjmp(on_exit_called, 1);
+}
+
+// Splits `len` bytes at newlines, into words that are copied to `line`. Returns
+// how many there are, the name of the program first.
+static int split(const uint8_t *data, size_t len, char *line, char **words)
+{
+    int count = 0;
+    memcpy(line, data, len);
+    line[len] = '\0';
+    static char program[] = "fuzz";
+    words[count++] = program;
+    for (char *word = line; word != NULL && count < WORDS_MAX - 1;) {
+        words[count++] = word;
+        word = strchr(word, '\n');
+        if (word != NULL)
+            *word++ = '\0';
+    }
+    words[count] = NULL;
+    return count;
+}
+
+// Calls parse(argc, argv) with the words. Returns whether it came back, after
+// judging what it said.
+static bool parses(const uint8_t *data, size_t len,
+                   void (*parse)(int argc, char **argv))
+{
+    static char line[LINE_MAX_LEN + 1], said[SAID_SIZE], *words[WORDS_MAX];
+    FILE *real_out = stdout, *real_err = stderr;
+    volatile bool came_back = false;
+    int count = split(data, len, line, words);
+    memset(said, 0, sizeof said);
+    stderr = fmemopen(said, sizeof said, "w");
+    stdout = fopen("/dev/null", "we");
+    MUST(stderr != NULL && stdout != NULL);
+    optind = 0;  // Makes getopt_long() begin anew, see getopt(3).
+    exit_status = 0;
+    parsing = true;
+    if (setjmp(on_exit_called) == 0) {
+        parse(count, words);
+        came_back = true;
+    }
+    parsing = false;
+    fclose(stderr);
+    fclose(stdout);
+    stderr = real_err;
+    stdout = real_out;
+
+    const char *newline = strchr(said, '\n');
+    bool one_line = newline != NULL && newline[1] == '\0';
+    if (came_back || exit_status == 0)
+        MUST(said[0] == '\0');
+    else
+        MUST(exit_status == 2 && one_line);
+    return came_back;
+}
+
+#endif
