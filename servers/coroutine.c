@@ -50,7 +50,7 @@ static bool next_reply(int client, struct session *s)
             return false;
         ssize_t got = co_recv(client, session_space(s), session_room(s));
         if (got < 0)
-            return false;  // The connection broke.
+            return false;  // It broke, or was silent for too long.
         if (stop_requested() && !net_half_closed(client))
             session_finish(s, (size_t)got + net_unread(client));
         session_received(s, (size_t)got);
@@ -76,6 +76,7 @@ static void client_coroutine(void *arg)
     int client = (int)(intptr_t)arg;
 
     co_set_name("client");
+    co_limit_waits(opt.idle_timeout_s * NET_MS_PER_S);
     serve_client(client);
     co_hang_up(client);
     co_sem_post(&slots);

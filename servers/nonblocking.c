@@ -23,9 +23,10 @@
 
 struct client {
     int fd;
-    size_t sent;     // Bytes of session.reply that the kernel has taken.
-    int64_t due_ns;  // When the backend answers.
-    bool over;       // No further reply will come.
+    size_t sent;       // Bytes of session.reply that the kernel has taken.
+    int64_t due_ns;    // When the backend answers.
+    int64_t heard_ns;  // When it last said something, or took a reply.
+    bool over;         // No further reply will come.
     struct net_progress progress;
     struct session session;
 };
@@ -49,6 +50,7 @@ static bool send_reply(struct client *c)
         return net_would_block() &&
                !(stop_requested() && net_stalled(c->fd, &c->progress));
     c->sent += (size_t)put;
+    c->heard_ns = now_ns;
     return true;
 }
 
@@ -58,7 +60,8 @@ static bool receive(struct client *c)
     ssize_t got = net_recv(c->fd, session_space(s), session_room(s));
 
     if (got < 0)
-        return net_would_block();
+        return net_would_block() && !net_too_silent(now_ns - c->heard_ns);
+    c->heard_ns = now_ns;
     session_received(s, (size_t)got);
     return true;
 }
@@ -95,7 +98,7 @@ static void accept_clients(void)
     while (client_count < opt.clients_max &&
            (fd = net_accept_now(listener, SOCK_NONBLOCK)) >= 0) {
         struct client *c = &clients[client_count++];
-        *c = (struct client){.fd = fd};
+        *c = (struct client){.fd = fd, .heard_ns = net_now_ns()};
         session_start(&c->session, &opt.rules);
     }
     if (client_count < opt.clients_max && !net_would_block())

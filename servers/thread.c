@@ -38,7 +38,7 @@ static bool next_reply(int client, struct session *s)
             return false;
         ssize_t got = net_recv(client, session_space(s), session_room(s));
         if (got < 0)
-            return false;  // The connection broke.
+            return false;  // It broke, or was silent for too long.
         if (stop_requested() && !net_half_closed(client))
             session_finish(s, (size_t)got + net_unread(client));
         session_received(s, (size_t)got);

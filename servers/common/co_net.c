@@ -40,7 +40,7 @@ static ssize_t send_some(int client, const char *data, size_t len)
 
 int co_send_all(int client, const void *buf, size_t len)
 {
-    co_limit_waits(NET_STALL_MS);
+    int limit_ms = co_limit_waits(NET_STALL_MS);
     size_t sent = 0;
     while (sent < len) {
         ssize_t put = send_some(client, (const char *)buf + sent, len - sent);
@@ -48,7 +48,7 @@ int co_send_all(int client, const void *buf, size_t len)
             break;
         sent += (size_t)put;
     }
-    co_limit_waits(0);
+    co_limit_waits(limit_ms);
     return sent == len ? 0 : -1;
 }
 

@@ -17,7 +17,7 @@ int co_net_accept(int listener);
 // net_retry_later().
 bool co_retry_later(const char *what);
 
-// net_send_all(). Lifts the limit on the coroutine's waits.
+// net_send_all(). Leaves the limit on the coroutine's waits as it was.
 int co_send_all(int client, const void *buf, size_t len);
 
 // session_answer(), computed by another thread. Does without it when there is

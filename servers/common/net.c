@@ -126,6 +126,26 @@ int net_accept_now(int listener, int flags)
     return fd;
 }
 
+static int silence_max_s;  // Written once, before the first client.
+
+void net_limit_silence(int timeout_s)
+{
+    silence_max_s = timeout_s;
+}
+
+bool net_too_silent(int64_t ns)
+{
+    return silence_max_s > 0 && ns / NET_NS_PER_S >= silence_max_s;
+}
+
+// Not inherited from the listener: accept() there would give up as well.
+static void limit_silence(int fd)
+{
+    const struct timeval timeout = {.tv_sec = silence_max_s};
+    if (fd >= 0 && silence_max_s > 0)
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
+}
+
 int net_accept(int listener)
 {
     int fd;
@@ -133,6 +153,7 @@ int net_accept(int listener)
            !stop_requested())
         if (!net_retry_later("accept"))
             break;
+    limit_silence(fd);
     return fd;
 }
 

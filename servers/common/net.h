@@ -54,6 +54,13 @@ int net_accept(int listener);
 // listener is a non-blocking socket. Skips clients that gave up in the queue.
 int net_accept_now(int listener, int flags);
 
+// From now on, net_recv() on who was accepted by net_accept() gives up after
+// `timeout_s` without a byte, with EAGAIN. 0: never, as at first.
+void net_limit_silence(int timeout_s);
+
+// For who must not wait: true when a silence of `ns` is as long as that.
+bool net_too_silent(int64_t ns);
+
 // Makes every call on `fd` return at once instead of waiting.
 int net_set_nonblocking(int fd);
 

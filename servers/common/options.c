@@ -21,6 +21,7 @@ enum {
     DESCRIPTORS_OF_OUR_OWN = 16,  // stdio, listener, epoll, and some to spare
     THREADS_MAX = 64,
     DELAY_MS_MAX = 3600 * 1000,
+    IDLE_TIMEOUT_S_MAX = 24 * 3600,
     STACK_KIB_MIN = 16,
     STACK_KIB_MAX = 65536,
     HELP_COLUMN = 19,
@@ -152,6 +153,8 @@ void options_parse(struct options *opt, int argc, char **argv)
          .number = &opt->clients_max, .min = 1, .max = CLIENTS_MAX},
         {"max-n", "N", "largest n accepted",
          .number = &opt->rules.n_max, .min = 1, .max = FIB_N_MAX},
+        {"idle-timeout", "S", "close who is silent for S seconds; 0: nobody",
+         .number = &opt->idle_timeout_s, .max = IDLE_TIMEOUT_S_MAX},
         {"delay", "MS", "simulate a backend call of MS ms per request",
          .number = &opt->delay_ms, .max = DELAY_MS_MAX},
         {"stack-kib", "N", "stack per client, in KiB",

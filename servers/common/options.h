@@ -28,6 +28,7 @@ struct options {
     int clients_max;      // connections served at once; the server may set its
                           // default, if that is not what descriptors allow
     bool clients_capped;  // it is what the limit on open files allows
+    int idle_timeout_s;   // how long a client may be silent; 0: for ever
     int delay_ms;         // how long the simulated backend takes per request
     bool quiet;           // no log lines
     struct session_rules rules;

@@ -40,6 +40,7 @@ int startup(struct options *opt, int argc, char **argv)
     if (report_open(opt) != 0)
         startup_failed("mmap");
 
+    net_limit_silence(opt->idle_timeout_s);
     int listener = net_listen(opt->host, opt->port, opt->backlog,
                               opt->loops > 1 ? NET_FIRST : NET_ALONE);
     if (listener >= 0)

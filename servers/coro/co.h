@@ -122,8 +122,9 @@ void co_wake_async(struct co *c);
 int co_sleep(int ms);
 
 // Limits every later wait of the running coroutine for a descriptor to `ms`;
-// then the call fails with ETIMEDOUT. 0 lifts the limit.
-void co_limit_waits(int ms);
+// then the call fails with ETIMEDOUT. 0 lifts the limit. Returns the limit so
+// far.
+int co_limit_waits(int ms);
 
 // In `ms`, every wait of the running coroutine ends, and fails with ETIMEDOUT,
 // as does every later one. Calls that need not wait still work. -1: never.

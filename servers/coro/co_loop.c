@@ -344,9 +344,12 @@ int co_sleep(int ms)
     return errno == ETIMEDOUT && !cut_short ? 0 : -1;
 }
 
-void co_limit_waits(int ms)
+int co_limit_waits(int ms)
 {
-    co_self()->wait_limit_ms = ms;
+    struct co *self = co_self();
+    int before_ms = self->wait_limit_ms;
+    self->wait_limit_ms = ms;
+    return before_ms;
 }
 
 void co_set_deadline(int ms)

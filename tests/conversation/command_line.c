@@ -1,6 +1,9 @@
 // command_line.c - what is said before the first client.
 
+#include <netinet/in.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "../tap.h"
 #include "conversation.h"
@@ -24,6 +27,7 @@ static void check_misuse(const struct subject *subject)
         {{"--max-n", "94"}, "--max-n"},
         {{"--max-n", "0"}, "--max-n"},
         {{"--delay", "99999999999999999999"}, "--delay"},
+        {{"--idle-timeout", "86401"}, "--idle-timeout"},
         {{"--port", "+80"}, "--port"},
         {{"--port", " 80"}, "--port"},
         {{"--framing", "lines"}, "--framing"},
@@ -53,8 +57,8 @@ static void check_misuse(const struct subject *subject)
 static void check_help(const struct subject *subject)
 {
     static const char *const options[] = {
-        "--host",  "--port",  "--backlog", "--max-clients",
-        "--max-n", "--delay", "--framing", "--quiet"};
+        "--host",  "--port",    "--backlog", "--max-clients", "--max-n",
+        "--delay", "--framing", "--quiet",   "--idle-timeout"};
     const char *arguments[] = {"--help", NULL};
     struct server s;
     bool right = server_try(&s, subject->path, arguments) == 0;
@@ -63,8 +67,38 @@ static void check_help(const struct subject *subject)
     ok(right, "--help names every option");
 }
 
+// Whether somebody listens at 127.0.0.2, which is this machine too, but is not
+// where a server listens that was told nothing.
+static bool listens_elsewhere(int port)
+{
+    const struct sockaddr_in to = {.sin_family = AF_INET,
+                                   .sin_port = htons((unsigned short)port),
+                                   .sin_addr.s_addr =
+                                       htonl(INADDR_LOOPBACK + 1)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool listens = connect(fd, (const struct sockaddr *)&to, sizeof to) == 0;
+    close(fd);
+    return listens;
+}
+
+static void check_host(const struct subject *subject)
+{
+    const char *quiet[] = {"--quiet", NULL};
+    const char *everywhere[] = {"--host", "0.0.0.0", "--quiet", NULL};
+    struct server s;
+    if (server_start(&s, subject->path, quiet, NULL)) {
+        ok(!listens_elsewhere(s.port), "it listens on 127.0.0.1 only");
+        server_stop(&s, "by default");
+    }
+    if (server_start(&s, subject->path, everywhere, NULL)) {
+        ok(listens_elsewhere(s.port), "--host 0.0.0.0: everywhere");
+        server_stop(&s, "--host");
+    }
+}
+
 void test_command_line(const struct subject *subject)
 {
     check_misuse(subject);
     check_help(subject);
+    check_host(subject);
 }

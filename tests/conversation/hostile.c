@@ -16,6 +16,7 @@ enum {
     BUFFER_SIZE = 16 << 10,
     FLOOD_MAX = 64 << 20,  // what a flooded server must not take
     GARBAGE_CLIENTS = 50,
+    LINE_MEGABYTES = 8,
 };
 
 static bool is_served(const struct server *s)
@@ -141,6 +142,23 @@ static void check_no_reader_leaves(const struct server *s)
     ok(connected && is_served(s), "one that never reads, and vanishes");
 }
 
+static void check_endless_line(const struct server *s)
+{
+    static char bytes[1 << 20];
+    struct resources before = server_resources(s);
+    struct peer p;
+    memset(bytes, '7', sizeof bytes);
+    bool sent = peer_connect(&p, s->port);
+    for (int megabytes = 0; megabytes < LINE_MEGABYTES && sent; megabytes++)
+        sent = peer_send(&p, bytes, sizeof bytes);
+    ok(sent, "it takes a line of %d MB", LINE_MEGABYTES);
+    server_check_memory(s, before.resident_kib, 1024, "in constant memory");
+    ok(peer_asks(&p, "\n10\n",
+                 "error: line too long (want 1 to 45)\nfib: 55\n"),
+       "and the connection stays usable");
+    peer_close(&p);
+}
+
 static void check_garbage(const struct server *s)
 {
     srand(1);
@@ -171,6 +189,7 @@ void test_hostile_clients(const struct subject *subject)
     check_silent(subject, &s);
     check_no_reader(subject, &s);
     check_no_reader_leaves(&s);
+    check_endless_line(&s);
     check_garbage(&s);
     ok(server_settle(&s, &fresh).descriptors <= fresh.descriptors,
        "no descriptor is left of them");

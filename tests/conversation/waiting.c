@@ -1,5 +1,6 @@
 // waiting.c - who waits for whom: the simulated backend, and doing nothing.
 
+#include <errno.h>
 #include <string.h>
 
 #include "../tap.h"
@@ -71,10 +72,40 @@ static void check_idle(const struct subject *subject)
     server_stop(&s, "idle");
 }
 
+// With --idle-timeout 1: who is silent is closed, also if it has said half a
+// request or got a reply before; who talks or waits for a reply is not.
+static void check_idle_timeout(const struct subject *subject)
+{
+    const char *arguments[] = {"--idle-timeout", "1",       "--delay",
+                               "1500",           "--quiet", NULL};
+    struct server s;
+    struct peer silent, half, other;
+    if (!server_start(&s, subject->path, arguments, NULL))
+        return;
+    int64_t begin_ms = now_ms();
+    bool connected = peer_connect(&silent, s.port) &&
+                     peer_connect(&half, s.port) && peer_say(&half, "1") &&
+                     peer_connect(&other, s.port);
+    ok(connected && peer_hears(&silent, "") && now_ms() - begin_ms >= 900,
+       "--idle-timeout: a silent client is closed, but not at once");
+    ok(peer_hears(&half, "") || errno == ECONNRESET,
+       "and one that has said half a request");
+    peer_close(&other);
+    peer_close(&half);
+    connected = peer_connect(&other, s.port);
+    ok(connected && peer_asks(&other, "10\n", "fib: 55\n"),
+       "one that waits for its reply is not");
+    ok(peer_hears(&other, ""), "until it is silent as well");
+    peer_close(&silent);
+    peer_close(&other);
+    server_stop(&s, "--idle-timeout");
+}
+
 void test_waiting(const struct subject *subject)
 {
     check_delay(subject, NULL);
     if (strcmp(subject->model, "coroutine") == 0)
         check_delay(subject, "--trap");
     check_idle(subject);
+    check_idle_timeout(subject);
 }

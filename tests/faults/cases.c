@@ -66,8 +66,8 @@ const char *cases_next_word(const char *list, char *word)
 }
 
 // Coroutines take a short read for the end of what is there, as epoll(7) allows
-// with EPOLLET: one made up would have them wait for what has come already. They
-// get theirs from clients who send a byte at a time.
+// with EPOLLET: one made up would have them wait for what has come already.
+// They get theirs from clients who send a byte at a time.
 static bool can_be_cut(const char *path, const char *call)
 {
     return strstr(path, "/coroutine") == NULL || strcmp(call, "recv") != 0;

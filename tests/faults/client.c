@@ -40,8 +40,8 @@ static int run(struct server *client, const char *path, int errand)
     return server_try(client, path, words);
 }
 
-// Adds the faults of a call. The first errand that makes it gets all errnos. The
-// calibration, which has a core busy for a second, only shows what is its own.
+// Adds the faults of a call. The first errand that makes it gets all errnos.
+// The calibration, which has a core busy for a second, only shows its own.
 static void add_faults(const char *path, int errand,
                        const struct fault_call_info *call, int seen, bool first)
 {

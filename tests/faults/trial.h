@@ -22,7 +22,7 @@ int trial_lose_some(int port);
 bool trial_habits(const char *path, struct habits *habits, struct outcome *o);
 
 // Starts the server of a case and puts it through the fault:
-//   - it may refuse to start, with one line and status 1 or 2; if it does start,
+//   - it may refuse to start, with one line and status 1 or 2; if it starts,
 //   - no reply is wrong, not more clients are lost than calls have failed, and
 //     none if the fault is harmless;
 //   - a client who comes afterwards is served;

@@ -60,7 +60,7 @@ static void expect(struct verdicts *v, const char *sent, size_t len, int n)
     }
 }
 
-// Adds the verdicts on a piece. Returns whether the connection is worth keeping.
+// Adds the verdicts on a piece. Returns whether the connection is kept.
 static bool take(struct verdicts *v, struct reply *reply,
                  const struct reply_wanted *wanted, const char *piece,
                  size_t len)
