@@ -235,7 +235,9 @@ $(FAULTS)/run: $(call object,$(filter-out %/layer.c, \
     tests/conversation/peer.c) $(TAP)
 	$(link)
 
-faults: $(FAULTY) $(FAULTS)/run all  ## Make every system call fail, one by one
+faulty: $(FAULTY) $(FAULTS)/run
+
+faults: faulty all  ## Make every system call fail, one by one
 	@$(FAULTS)/run $(FAULTS) $(MODELS) "coroutine --loops=2" \
 	    "coroutine --offload=2" fibload
 	@tests/faults_test $(BUILD)/bin

@@ -45,7 +45,7 @@ bool cases_can_last(const char *error)
     return !fault_is_listed("EINTR ECONNABORTED", error);
 }
 
-static void add_error(const char *path, enum moment moment,
+static void add_error(const char *path, int moment,
                       const struct fault_call_info *call, const char *error)
 {
     bool harmless = !costs_a_client(call->name, error);
@@ -73,7 +73,7 @@ static bool can_be_cut(const char *path, const char *call)
     return strstr(path, "/coroutine") == NULL || strcmp(call, "recv") != 0;
 }
 
-static void add_cuts(const char *path, enum moment moment, const char *call)
+static void add_cuts(const char *path, int moment, const char *call)
 {
     if (!can_be_cut(path, call))
         return;
@@ -82,7 +82,7 @@ static void add_cuts(const char *path, enum moment moment, const char *call)
     cases_add(path, moment, "%s:1:50%%", call)->harmless = true;
 }
 
-static void add_call(const char *path, enum moment moment,
+static void add_call(const char *path, int moment,
                      const struct fault_call_info *call, int seen)
 {
     char first[FAULT_SIZE], error[FAULT_SIZE];

@@ -241,8 +241,7 @@ void trial_run(const struct fault_case *c, struct outcome *o)
 }
 
 // Counts the calls of one moment, from its beginning to its end.
-static bool observe(const char *path, enum moment moment, int *seen,
-                    struct outcome *o)
+static bool observe(const char *path, int moment, int *seen, struct outcome *o)
 {
     struct fault_case none = {
         .path = path, .variant = moment, .harmless = true};
@@ -266,7 +265,6 @@ bool trial_habits(const char *path, struct habits *habits, struct outcome *o)
 {
     bool works = true;
     for (int moment = 0; moment < MOMENT_COUNT; moment++)
-        works = observe(path, (enum moment)moment, habits->seen[moment], o) &&
-                works;
+        works = observe(path, moment, habits->seen[moment], o) && works;
     return works;
 }

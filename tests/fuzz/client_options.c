@@ -2,7 +2,7 @@
 //
 // The parser is included, not linked: what it has parsed before would stay.
 
-#include "../../client/options.c"
+#include "../../client/options.c"  // NOLINT(bugprone-suspicious-include)
 
 #include "command_line.h"
 

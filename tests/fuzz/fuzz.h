@@ -8,6 +8,7 @@
 #ifndef FUZZ_H
 #define FUZZ_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -16,14 +17,16 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 // What must hold. Not assert(), which may be switched off.
-#define MUST(condition)                                                        \
-    do {                                                                       \
-        if (!(condition)) {                                                    \
-            fprintf(stderr, "%s:%d: not true: %s\n", __FILE__, __LINE__,       \
-                    #condition);                                               \
-            abort();                                                           \
-        }                                                                      \
-    } while (0)
+#define MUST(condition) must((condition), __FILE__, __LINE__, #condition)
+
+static inline void must(bool holds, const char *file, int line,
+                        const char *condition)
+{
+    if (holds)
+        return;
+    fprintf(stderr, "%s:%d: not true: %s\n", file, line, condition);
+    abort();
+}
 
 // How TCP may cut a stream: pieces of 1 to 2^(seed % 8) bytes at random.
 struct cutter {
