@@ -278,7 +278,7 @@ test:  ## Run all tests, under the sanitizers too
 
 drain: tests  ## Stop each server under load: DRAINS=50 times
 	@ONLY=drain DRAINS=$(or $(DRAINS),50) $(BUILD)/tests/conversation/run \
-	    $(MODELS:%=$(BIN)/%)
+	    $(patsubst %,$(BIN)/%,$(or $(MODELS),$(SERVERS)))
 
 mutants: tests  ## Plant classic bugs, and see which test catches each
 	@tests/mutants/run $(N)
@@ -291,13 +291,13 @@ mutant: tests  ## Build a server with a bug to find: N=07
 torture: all  ## Set hostile clients on the servers; QUICK=1, SERVER=./mine
 	@scripts/torture --bin "$(BIN)" $(if $(QUICK),--quick) \
 	    $(if $(ONLY),--only "$(ONLY)") \
-	    $(if $(filter file,$(origin MODELS)),,--models "$(MODELS)") \
+	    $(if $(MODELS),--models "$(MODELS)") \
 	    $(foreach program,$(SERVER),--server "$(program)")
 
 soak: all  ## Mix everything for SECONDS=60: what is left behind?
 	@scripts/soak --bin "$(BIN)" $(if $(SEED),--seed $(SEED)) \
 	    --seconds $(or $(SECONDS),60) \
-	    $(if $(filter file,$(origin MODELS)),,--models "$(MODELS)")
+	    $(if $(MODELS),--models "$(MODELS)")
 
 lint:  ## Compilers, analysers and layout, without running anything
 	scripts/lint
