@@ -96,6 +96,8 @@ static void show(const struct job *job)
 void tap_side_by_side(void (*const tests[])(void), int count)
 {
     struct job *jobs = calloc((size_t)count, sizeof *jobs);
+    if (jobs == NULL)
+        abort();
     for (int i = 0; i < count; i++) {
         if (i >= AT_ONCE)
             wait_for_one(jobs, i);

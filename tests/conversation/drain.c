@@ -152,7 +152,7 @@ static void drain_once(const struct subject *subject, struct tally *sum)
         return;
     memset(talkers, 0, sizeof talkers);
     for (int i = 0; i < TALKERS; i++) {
-        talkers[i].kind = i % KINDS;
+        talkers[i].kind = (unsigned)i % KINDS;
         peer_connect_with(&talkers[i].peer, s.port, BUFFER_SIZE);
     }
     int rounds = ROUNDS_MIN + rand() % (ROUNDS_MAX - ROUNDS_MIN);
