@@ -220,11 +220,11 @@ $(BUILD)/tests/test_%: tests/%_test
 
 # The servers and the client once more, over a layer that makes calls fail.
 FAULTS  := $(BUILD)/tests/faults
-FAULTY  := $(MODELS:%=$(FAULTS)/%) $(FAULTS)/fibload
+FAULTY  := $(SERVERS:%=$(FAULTS)/%) $(FAULTS)/fibload
 WRAPPED := $(shell sed -nE 's/^(CALL.[^,]*, |TRANSFER.)([a-z0-9_]+),.*/\2/p' \
              tests/faults/calls.h)
 
-$(MODELS:%=$(FAULTS)/%): $(FAULTS)/%: $(BUILD)/servers/%.o $(COMMON)
+$(SERVERS:%=$(FAULTS)/%): $(FAULTS)/%: $(BUILD)/servers/%.o $(COMMON)
 $(FAULTS)/coroutine: $(CORO) $(call object,$(wildcard servers/common/co_*.c))
 $(FAULTS)/fibload: $(CLIENT)
 $(FAULTY): LDLIBS := $(WRAPPED:%=-Wl,--wrap=%) -lm
@@ -238,7 +238,7 @@ $(FAULTS)/run: $(call object,$(filter-out %/layer.c, \
 faulty: $(FAULTY) $(FAULTS)/run
 
 faults: faulty all  ## Make every system call fail, one by one
-	@$(FAULTS)/run $(FAULTS) $(MODELS) "coroutine --loops=2" \
+	@$(FAULTS)/run $(FAULTS) $(SERVERS) "coroutine --loops=2" \
 	    "coroutine --offload=2" fibload
 	@tests/faults_test $(BUILD)/bin
 
