@@ -8,6 +8,8 @@
 #include <string.h>
 
 enum {
+    MEMORY_MIN_KIB = 2800,
+    MEMORY_MAX_KIB = 32 * 1024,
     EACH_MAX = 6,  // how many first calls fail, one at a time
     CUT_MAX = 14,  // bytes; the longest reply of the tests has 15
 };
@@ -98,6 +100,21 @@ static void add_call(const char *path, int moment,
         add_cuts(path, moment, call->name);
 }
 
+// From where the program can just be loaded to where there is enough.
+static void add_memory(const char *path)
+{
+#ifdef SANITIZED  // They need terabytes of address space.
+    (void)path;
+#else
+    for (int kib = MEMORY_MIN_KIB; kib < MEMORY_MAX_KIB; kib += kib / 16) {
+        struct fault_case *c =
+            cases_add(path, AT_START, "%d KiB of memory", kib);
+        c->memory_kib = kib;
+        c->lasting = true;
+    }
+#endif
+}
+
 void cases_add_server(const char *path, const struct habits *habits)
 {
     for (int moment = 0; moment < MOMENT_COUNT; moment++)
@@ -107,4 +124,5 @@ void cases_add_server(const char *path, const struct habits *habits)
                          habits->seen[moment][call]);
     cases_add(path, AT_START, "all:EINTR:7%%")->harmless = true;
     cases_add(path, AT_START, "all:EINTR:50%%")->harmless = true;
+    add_memory(path);
 }

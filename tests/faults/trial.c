@@ -227,9 +227,11 @@ static bool judge_refusal(struct server *s, struct outcome *o)
 void trial_run(const struct fault_case *c, struct outcome *o)
 {
     struct server s;
-    struct fault_counts *counts = trial_announce(c->fault);
+    bool has_fault = c->memory_kib == 0;
+    const struct limits limits = {.memory_bytes = (rlim_t)c->memory_kib * 1024};
+    struct fault_counts *counts = trial_announce(has_fault ? c->fault : NULL);
     counts->armed = c->variant == AT_START;
-    if (!server_launch(&s, c->path, quiet, NULL)) {
+    if (!server_launch(&s, c->path, quiet, &limits)) {
         o->passed = judge_refusal(&s, o);
         if (c->variant != AT_START)
             o->passed = fails(o, "does not start, without a fault");
@@ -237,7 +239,7 @@ void trial_run(const struct fault_case *c, struct outcome *o)
     }
     bool served = serve(c, &s, counts, o);
     o->passed = stop(c, &s, counts, o) && served;
-    o->never_came = o->passed && trial_failed(counts) == 0;
+    o->never_came = o->passed && has_fault && trial_failed(counts) == 0;
 }
 
 // Counts the calls of one moment, from its beginning to its end.
