@@ -49,6 +49,7 @@ struct io {
     int epoll, event;
     struct slot *slots;  // indexed by descriptor
     size_t slot_count;
+    struct tools_signals held;
 };
 
 static _Thread_local struct io io = {.epoll = -1, .event = -1};
@@ -168,6 +169,7 @@ int co_open_events(void)
 {
     if (io.open)
         return io.event;
+    tools_hold_signals(&io.held);
     io.epoll = epoll_create1(EPOLL_CLOEXEC);
     io.event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     struct slot *s = io.epoll < 0 || io.event < 0 ? NULL : slot_of(io.event);
@@ -181,6 +183,7 @@ int co_open_events(void)
 void co_close_events(void)
 {
     int saved = errno;
+    tools_let_signals(&io.held);
     if (io.epoll >= 0)
         close(io.epoll);
     if (io.event >= 0)
@@ -193,9 +196,8 @@ void co_close_events(void)
 int co_wait_events(int timeout_ms)
 {
     struct epoll_event events[EVENTS_AT_ONCE];
-    tools_signals(SIG_UNBLOCK);
-    int count = epoll_wait(io.epoll, events, EVENTS_AT_ONCE, timeout_ms);
-    tools_signals(SIG_BLOCK);
+    int count = tools_epoll_wait(io.epoll, events, EVENTS_AT_ONCE, timeout_ms,
+                                 &io.held);
     if (count < 0)
         return errno == EINTR ? 0 : -1;
     for (int i = 0; i < count; i++)

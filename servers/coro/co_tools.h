@@ -9,6 +9,8 @@
 #ifndef CO_TOOLS_H
 #define CO_TOOLS_H
 
+#include <sys/epoll.h>
+
 #include "co_internal.h"
 
 #ifdef __has_feature  // clang; gcc defines the two names itself.
@@ -111,16 +113,45 @@ static inline void tools_mute(bool mute)
 
 // ThreadSanitizer keeps a signal until the fiber in which it arrived makes a
 // system call, and when fibers change at that moment it is lost. So signals are
-// held (SIG_BLOCK), but for the time that the thread waits (SIG_UNBLOCK).
-static inline void tools_signals(int how)
+// held from tools_hold_signals() to tools_let_signals(), but for the time in
+// which the thread waits.
+struct tools_signals {
+#ifdef __SANITIZE_THREAD__
+    sigset_t before;
+#else
+    char none;
+#endif
+};
+
+static inline void tools_hold_signals(struct tools_signals *held)
 {
-    (void)how;
+    (void)held;
 #ifdef __SANITIZE_THREAD__
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);
-    pthread_sigmask(how, &signals, NULL);
+    pthread_sigmask(SIG_BLOCK, &signals, &held->before);
+#endif
+}
+
+static inline void tools_let_signals(const struct tools_signals *held)
+{
+    (void)held;
+#ifdef __SANITIZE_THREAD__
+    pthread_sigmask(SIG_SETMASK, &held->before, NULL);
+#endif
+}
+
+static inline int tools_epoll_wait(int epoll, struct epoll_event *events,
+                                   int count_max, int timeout_ms,
+                                   const struct tools_signals *held)
+{
+    (void)held;
+#ifdef __SANITIZE_THREAD__
+    return epoll_pwait(epoll, events, count_max, timeout_ms, &held->before);
+#else
+    return epoll_wait(epoll, events, count_max, timeout_ms);
 #endif
 }
 
