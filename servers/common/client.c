@@ -13,7 +13,7 @@
 
 void client_start(struct client *c, int fd, const struct options *opt)
 {
-    *c = (struct client){.fd = fd};
+    *c = (struct client){.fd = fd, .heard_ns = net_now_ns()};
     session_start(&c->session, &opt->rules);
 }
 
@@ -27,6 +27,7 @@ bool client_send_reply(struct client *c)
         return net_would_block() &&
                !(stop_requested() && net_stalled(c->fd, &c->progress));
     c->sent += (size_t)put;
+    c->heard_ns = net_now_ns();
     return true;
 }
 
@@ -38,6 +39,7 @@ bool client_receive(struct client *c)
 
     if (got < 0)
         return net_would_block();
+    c->heard_ns = net_now_ns();
     session_received(s, (size_t)got);
     return true;
 }
@@ -70,15 +72,40 @@ short client_needs(const struct client *c, int64_t now_ns)
     return replied && !session_pending(&c->session) ? POLLIN : POLLOUT;
 }
 
+int64_t clients_end_silent(const struct client *clients, int count,
+                           int64_t now_ns)
+{
+    static int64_t look_ns;
+    if (!net_too_silent(INT64_MAX))
+        return INT64_MAX;
+    for (int i = 0; i < count && look_ns <= now_ns; i++)
+        if (clients[i].fd > 0 && client_needs(&clients[i], now_ns) == POLLIN &&
+            net_too_silent(now_ns - clients[i].heard_ns))
+            shutdown(clients[i].fd, SHUT_RDWR);
+    if (look_ns <= now_ns)
+        look_ns = now_ns + NET_NS_PER_S;
+    return look_ns;
+}
+
+// Of three times the earliest, of `otherwise_ns` only if it is not over yet.
+static int64_t earliest(int64_t due_ns, int64_t look_ns, int64_t otherwise_ns,
+                        int64_t now_ns)
+{
+    int64_t first_ns = due_ns < look_ns ? due_ns : look_ns;
+    bool sooner = otherwise_ns > now_ns && otherwise_ns < first_ns;
+    return sooner ? otherwise_ns : first_ns;
+}
+
 int64_t clients_next_ns(const struct client *clients, int count,
                         const struct options *opt, int64_t now_ns,
                         int64_t otherwise_ns)
 {
-    int64_t next_ns = otherwise_ns > now_ns ? otherwise_ns : INT64_MAX;
+    int64_t due_ns = INT64_MAX;
     for (int i = 0; i < count && opt->delay_ms > 0; i++)
-        if (clients[i].due_ns > now_ns && clients[i].due_ns < next_ns)
-            next_ns = clients[i].due_ns;
-    return next_ns;
+        if (clients[i].due_ns > now_ns && clients[i].due_ns < due_ns)
+            due_ns = clients[i].due_ns;
+    int64_t look_ns = clients_end_silent(clients, count, now_ns);
+    return earliest(due_ns, look_ns, otherwise_ns, now_ns);
 }
 
 void client_line_up(struct client_line *line, struct client *c)
@@ -95,9 +122,9 @@ void client_line_up(struct client_line *line, struct client *c)
 int64_t client_line_until(const struct client_line *line, int64_t now_ns,
                           int64_t otherwise_ns)
 {
-    int64_t until_ns = otherwise_ns > now_ns ? otherwise_ns : INT64_MAX;
-    bool sooner = line->first != NULL && line->first->due_ns < until_ns;
-    return sooner ? line->first->due_ns : until_ns;
+    int64_t due_ns = line->first != NULL ? line->first->due_ns : INT64_MAX;
+    int64_t look_ns = clients_end_silent(line->all, line->count, now_ns);
+    return earliest(due_ns, look_ns, otherwise_ns, now_ns);
 }
 
 struct client *client_next_due(struct client_line *line, int64_t now_ns)

@@ -17,10 +17,11 @@
 // The place where we left off. Belongs to the server, which may move it.
 struct client {
     int fd;
-    size_t sent;     // bytes of session.reply that the kernel has taken
-    int64_t due_ns;  // when the backend answers
-    bool over;       // no further reply will come
-    bool blocked;    // the last call said "not now"
+    size_t sent;       // bytes of session.reply that the kernel has taken
+    int64_t due_ns;    // when the backend answers
+    int64_t heard_ns;  // when it last said something, or took a reply
+    bool over;         // no further reply will come
+    bool blocked;      // the last call said "not now"
     struct net_progress progress;
     // Of these, each server uses what it needs.
     short awaits;                     // what the kernel was told it needs
@@ -50,8 +51,14 @@ bool client_step(struct client *c, const struct options *opt, int64_t now_ns);
 // has the same values), or 0: only the time `due_ns`.
 short client_needs(const struct client *c, int64_t now_ns);
 
+// Looks once a second for clients that have been silent for too long
+// (net_limit_silence()) and shuts them, which ends every wait for them. Skips
+// those whose fd is not above 0. Returns when to look again; INT64_MAX: never.
+int64_t clients_end_silent(const struct client *clients, int count,
+                           int64_t now_ns);
+
 // When the first of the backends answers that `count` clients wait for, or
-// `otherwise_ns`, if that is earlier.
+// `otherwise_ns`, or when to look for silent ones, if that is earlier.
 int64_t clients_next_ns(const struct client *clients, int count,
                         const struct options *opt, int64_t now_ns,
                         int64_t otherwise_ns);
@@ -59,13 +66,16 @@ int64_t clients_next_ns(const struct client *clients, int count,
 // Clients in order of their due_ns; all zero at first. They must not move.
 struct client_line {
     struct client *first, *last;
+    struct client *all;  // those that may be in it: `count` of them
+    int count;
 };
 
 // Puts `c` at the end, where those belong whose backend was asked last.
 void client_line_up(struct client_line *line, struct client *c);
 
 // How long to sleep, for net_ms_until(): until the first is due, or until
-// `otherwise_ns`, if that is earlier and not over yet.
+// `otherwise_ns`, if that is earlier and not over yet, or until one should look
+// for silent ones.
 int64_t client_line_until(const struct client_line *line, int64_t now_ns,
                           int64_t otherwise_ns);
 

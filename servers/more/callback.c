@@ -31,8 +31,7 @@ static int64_t now_ns, accept_ns;  // This round; the next try of accept().
 static bool write_reply(struct client *c);
 
 // LESSON inside-out: serve_client() of blocking.c, cut where it waits. What
-// comes next is in a pointer, no longer in the next line. There are no loops,
-// and no local variables that live on.
+// comes next is in a pointer, not in the next line; no loops, no variables.
 static bool read_request(struct client *c)
 {
     struct session *s = &c->session;
@@ -138,6 +137,7 @@ int main(int argc, char **argv)
     epoll = epoll_create1(EPOLL_CLOEXEC);
     int end = net_limit_descriptors(epoll + 1 + opt.clients_max);
     clients = calloc((size_t)end, sizeof *clients);
+    line = (struct client_line){.all = clients, .count = end};
     if (epoll < 0 || clients == NULL || net_set_nonblocking(listener) != 0)
         startup_failed("callback");
     watch(EPOLL_CTL_ADD, listener, 0);

@@ -117,6 +117,7 @@ int main(int argc, char **argv)
     listener = startup(&opt, argc, argv);
     clients_end = net_limit_descriptors(listener + 1 + opt.clients_max);
     clients = calloc((size_t)clients_end, sizeof *clients);
+    line = (struct client_line){.all = clients, .count = clients_end};
     ready_signal = SIGRTMIN;
     sigemptyset(&awaited);
     sigaddset(&awaited, SIGIO);

@@ -21,7 +21,7 @@
 
 enum { DOOR, STOPPER };  // Requests that are no client's: no descriptor of one.
 
-static struct options opt = {.model = "uring"};
+static struct options opt = {.model = "uring", .no_idle_timeout = true};
 static int listener, client_count, end;
 static struct ring ring;
 static struct client *clients;  // Indexed by descriptor.

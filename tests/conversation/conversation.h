@@ -17,6 +17,7 @@ struct subject {
     bool always_busy;    // nonblocking: it takes a core even when nobody talks
     bool has_wall;       // select: no more than 1,024 descriptors, anywhere
     bool has_stacks;     // it knows --stack-kib
+    bool has_no_idle_timeout;  // uring: it does not know --idle-timeout
 };
 
 void test_protocol(const struct subject *subject);         // right answers

@@ -55,6 +55,7 @@ int main(int argc, char **argv)
             .always_busy = is_one_of(" nonblocking ", model),
             .has_wall = is_one_of(" select ", model),
             .has_stacks = is_one_of(" thread coroutine pool ", model),
+            .has_no_idle_timeout = is_one_of(" uring ", model),
         };
         converse(&subject);
     }
