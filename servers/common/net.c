@@ -32,8 +32,9 @@ int net_raise_descriptor_limit(void)
 
 int net_limit_descriptors(int end)
 {
-    struct rlimit limit = {0};
-    getrlimit(RLIMIT_NOFILE, &limit);
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return end;
     if (limit.rlim_max > (rlim_t)end)
         limit.rlim_max = (rlim_t)end;
     if (limit.rlim_cur > limit.rlim_max)
@@ -165,6 +166,12 @@ bool net_retry_later(const char *what)
     report_shortage(what);
     stop_wait(-1, NET_RETRY_MS);
     return !stop_requested();
+}
+
+void net_waited(int result)
+{
+    if (result < 0 && errno != EINTR)
+        net_backend(NET_RETRY_MS);
 }
 
 int net_set_nonblocking(int fd)

@@ -61,6 +61,11 @@ void net_limit_silence(int timeout_s);
 // For who must not wait: true when a silence of `ns` is as long as that.
 bool net_too_silent(int64_t ns);
 
+// To be told what poll(2) or select(2) has returned. When the kernel has no
+// memory to wait with, they fail at once: then it pauses NET_RETRY_MS, so that
+// nobody asks again and again.
+void net_waited(int result);
+
 // Makes every call on `fd` return at once instead of waiting.
 int net_set_nonblocking(int fd);
 

@@ -118,7 +118,7 @@ static bool wait_for_clients(void)
     struct pollfd *door = &asked[client_count];
     *door = (struct pollfd){listener, room ? POLLIN : 0, 0};
 
-    poll(asked, (nfds_t)client_count + 1, net_ms_until(wake_ns));
+    net_waited(poll(asked, (nfds_t)client_count + 1, net_ms_until(wake_ns)));
     now_ns = net_now_ns();
     return door->revents & POLLIN;
 }

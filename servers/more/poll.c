@@ -88,7 +88,7 @@ static bool wait_for_clients(void)
     // LESSON the-whole-list: both we and the kernel look at every client, those
     // that never speak too. Try it: fibload -c 10, with --idle 10000 and
     // without.
-    poll(asked, (nfds_t)client_count + 1, net_ms_until(wake_ns));
+    net_waited(poll(asked, (nfds_t)client_count + 1, net_ms_until(wake_ns)));
     now_ns = net_now_ns();
     return door->revents & POLLIN;
 }

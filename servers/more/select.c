@@ -97,7 +97,8 @@ static bool wait_for_clients(void)
     FD_SET(wake_up[0], &readable);
     if (client_count < opt.clients_max && now_ns >= accept_ns)
         FD_SET(listener, &readable);
-    select(highest + 1, &readable, &writable, NULL, ms < 0 ? NULL : &timeout);
+    net_waited(select(highest + 1, &readable, &writable, NULL,
+                      ms < 0 ? NULL : &timeout));
     now_ns = net_now_ns();
     return FD_ISSET(listener, &readable);
 }
