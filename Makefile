@@ -220,11 +220,15 @@ $(BUILD)/tests/test_%: tests/%_test
 
 # The servers and the client once more, over a layer that makes calls fail.
 FAULTS  := $(BUILD)/tests/faults
-FAULTY  := $(SERVERS:%=$(FAULTS)/%) $(FAULTS)/fibload
+# Not prefork, which may end with more processes than it began with, and not
+# uring, all of whose calls are one: no fault is about a single client.
+FAULTED := $(SERVERS) $(filter-out prefork uring,$(MORE))
+FAULTY  := $(FAULTED:%=$(FAULTS)/%) $(FAULTS)/fibload
 WRAPPED := $(shell sed -nE 's/^(CALL.[^,]*, |TRANSFER.)([a-z0-9_]+),.*/\2/p' \
              tests/faults/calls.h)
 
 $(SERVERS:%=$(FAULTS)/%): $(FAULTS)/%: $(BUILD)/servers/%.o $(COMMON)
+$(MORE:%=$(FAULTS)/%): $(FAULTS)/%: $(BUILD)/servers/more/%.o $(COMMON)
 $(FAULTS)/coroutine: $(CORO) $(call object,$(wildcard servers/common/co_*.c))
 $(FAULTS)/fibload: $(CLIENT)
 $(FAULTY): LDLIBS := $(WRAPPED:%=-Wl,--wrap=%) -lm
@@ -238,7 +242,7 @@ $(FAULTS)/run: $(call object,$(filter-out %/layer.c, \
 faulty: $(FAULTY) $(FAULTS)/run
 
 faults: faulty all  ## Make every system call fail, one by one
-	@$(FAULTS)/run $(FAULTS) $(SERVERS) "coroutine --loops=2" \
+	@$(FAULTS)/run $(FAULTS) $(FAULTED) "coroutine --loops=2" \
 	    "coroutine --offload=2" fibload
 	@tests/faults_test $(BUILD)/bin
 

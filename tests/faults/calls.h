@@ -85,6 +85,7 @@ CALL(int, nanosleep, -1, "EINTR",
 CALL(int, open, -1, "EMFILE ENFILE ENOENT ENOMEM",
      (const char *path, int flags, int mode), (path, flags, mode))
 CALL(DIR *, opendir, NULL, "EMFILE ENFILE ENOMEM", (const char *path), (path))
+CALL(int, pipe, -1, "EMFILE ENFILE", (int ends[2]), (ends))
 CALL(int, poll, -1, "EINTR ENOMEM", (struct pollfd * p, nfds_t count, int ms),
      (p, count, ms))
 CALL(int, ppoll, -1, "EINTR ENOMEM",
@@ -102,6 +103,9 @@ CALL(int, pthread_create, error, "EAGAIN EPERM",
      (thread, a, fn, arg))
 CALL(struct dirent *, readdir, NULL, "ENOENT", (DIR * directory), (directory))
 CALL(void *, realloc, NULL, "ENOMEM", (void *at, size_t size), (at, size))
+CALL(int, select, -1, "EINTR ENOMEM",
+     (int count, fd_set *in, fd_set *out, fd_set *special, struct timeval *t),
+     (count, in, out, special, t))
 CALL(int, sem_init, -1, "ENOSYS", (sem_t * s, int shared, unsigned count),
      (s, shared, count))
 CALL(int, sem_wait, -1, "EINTR", (sem_t * s), (s))
@@ -113,6 +117,9 @@ CALL(int, setsockopt, -1, "ENOBUFS ENOMEM ENOPROTOOPT",
 CALL(int, shutdown, shut(fd, how), "ENOTCONN", (int fd, int how), (fd, how))
 CALL(int, sigaltstack, -1, "ENOMEM", (const stack_t *now, stack_t *before),
      (now, before))
+CALL(int, sigtimedwait, -1, "EINTR",
+     (const sigset_t *set, siginfo_t *info, const struct timespec *t),
+     (set, info, t))
 CALL(int, socket, -1, "EACCES EAFNOSUPPORT EMFILE ENFILE ENOBUFS ENOMEM",
      (int domain, int type, int protocol), (domain, type, protocol))
 CALL(int, stat, -1, "EACCES ENOENT ENOMEM", (const char *path, struct stat *s),
