@@ -29,11 +29,13 @@ EXPLANATIONS = (
     (r"pipelined requests, in order", "Several requests may come in one "
      "piece. Each gets its reply, in order, and none may be forgotten in the "
      "buffer while the server waits in recv() for more."),
-    (r"^a line of 8 MB", "A line longer than 100 bytes is skipped to its end "
-     "and gets one error; the next line is a request again."),
-    (r"^and takes no memory|its memory stays as it was", "Its memory grew "
-     "with what the client sent: anybody can fill it. Keep a buffer of one "
-     "size, and stop reading from a client that does not read its replies."),
+    (r"^(it takes )?a line of 8 MB|^and the connection stays usable", "A line "
+     "longer than 100 bytes is skipped to its end and gets one error; the next "
+     "line is a request again."),
+    (r"^and takes no memory|^in constant memory|its memory stays as it was",
+     "Its memory grew with what the client sent: anybody can fill it. Keep a "
+     "buffer of one size, and stop reading from a client that does not read "
+     "its replies."),
     (r"^no last newline", "It did not take what was sent."),
     (r"^after a half-close", "A client may end its sending side and wait: all "
      "replies still come, also that to a last line without \\n, and then the "
@@ -50,10 +52,10 @@ EXPLANATIONS = (
      "an error."),
 
     # hostile
-    (r"reset the connection|resets it during", "A client that resets its "
-     "connection ends its own conversation and nobody else's: recv() and "
-     "send() fail with ECONNRESET or EPIPE, and SIGPIPE must not kill the "
-     "server (MSG_NOSIGNAL)."),
+    (r"reset the connection|resets it during|leave before the replies", "A "
+     "client that resets its connection ends its own conversation and nobody "
+     "else's: recv() and send() fail with ECONNRESET or EPIPE, and SIGPIPE "
+     "must not kill the server (MSG_NOSIGNAL)."),
     (r"^beside a silent client", "One silent client stops the service: nobody "
      "looks after the others. See one-waits-all-wait."),
     (r"^behind a silent client|^until the first leaves", "A blocking server "
@@ -112,6 +114,10 @@ EXPLANATIONS = (
     (r"takes what it gets of a core", "A server of this model asks all clients "
      "in turn and never waits, so it is busy even when nobody talks. This one "
      "waits somewhere, or gave no answer."),
+    (r"^--idle-timeout|said half a request$|^one that waits for its reply|"
+     r"^until it is silent as well", "With --idle-timeout S the server closes a "
+     "connection on which nothing has come for S seconds, also after half a "
+     "request, and never one that waits for its reply (--delay)."),
 
     # stopping
     (r"request in progress is answered|waits for its backend is answered|"
@@ -161,6 +167,8 @@ EXPLANATIONS = (
      "standard error that names the option."),
     (r"^--help", "--help prints all options on standard output and exits with "
      "status 0."),
+    (r"127.0.0.1 only$|^--host", "It listens on 127.0.0.1, so that only this "
+     "machine can reach it, and elsewhere only if --host says so."),
 )
 
 

@@ -474,7 +474,7 @@ class Grades(unittest.TestCase):
 
     def test_every_check_has_an_explanation(self):
         for model in ("blocking", "thread", "nonblocking"):
-            for part in ("protocol", "hostile", "command_line"):
+            for part in ("protocol", "hostile", "waiting", "command_line"):
                 said, whole = grade.converse(
                     types.SimpleNamespace(name=part),
                     self.options(BIN / model, model))
