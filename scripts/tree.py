@@ -83,6 +83,19 @@ def usage_of(server):
     return sum_
 
 
+def grown(server):
+    """Usage when no more processes or threads come: some servers start their
+    workers after they have said that they are ready."""
+    now = usage_of(server)
+    until = time.monotonic() + SETTLE_S
+    while time.monotonic() < until:
+        time.sleep(LOOK_S)
+        before, now = now, usage_of(server)
+        if now.threads <= before.threads:
+            break
+    return now
+
+
 def settled(server, before, allowed=0):
     """Usage when no more than before is in use, but for `allowed` of each, or
     after SETTLE_S."""

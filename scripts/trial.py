@@ -18,7 +18,8 @@ from interruption import interruptible, wait
 from ordeals import (AFTER, ALWAYS_BUSY, BESIDE, CUT, NEVER,
                      expected_of)
 from runner import StartFailed, port_of, started
-from tree import Usage, cores_used, session_of, settled, usage_of
+from tree import (
+    Usage, cores_used, grown, session_of, settled, usage_of)
 
 ATTACK_S = 0.5
 HEAD_START_S = 0.05  # until the attack is under way
@@ -205,7 +206,7 @@ def judge(cell):
 
 
 def live_through(cell, server, port, tools):
-    cell.before = usage_of(server.pid)
+    cell.before = grown(server.pid)
     besiege(cell, server, port, tools)
     if server.poll() is not None:
         cell.status = server.returncode
