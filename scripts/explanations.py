@@ -1,5 +1,5 @@
-"""What it means when a check of the conversation fails, for somebody who has
-written a server and has not read the check.
+"""What it means when a check of the conversation or of the hostile table fails,
+for somebody who has written a server and has not read the check.
 
 A pattern is searched in the name of the check; the first that is found counts.
 """
@@ -169,6 +169,54 @@ EXPLANATIONS = (
      "status 0."),
     (r"127.0.0.1 only$|^--host", "It listens on 127.0.0.1, so that only this "
      "machine can reach it, and elsewhere only if --host says so."),
+
+    # torture: the attack, what is wrong, and the figures
+    (r"^\w+, dead:", "The whole server ended. What fails on one connection "
+     "(ECONNRESET, EPIPE, SIGPIPE) ends that conversation and nothing else, "
+     "and a full table is a reason to wait."),
+    (r"^exhausting, spins:", "It has no descriptor left for a client that "
+     "waits, and calls accept() again at once, for ever. Wait a little (100 "
+     "ms) between two attempts: see out-of-descriptors."),
+    (r"^\w+, spins:", "It has nothing to do and uses the processor: somewhere "
+     "it asks again and again instead of waiting. Does it notice that a client "
+     "is gone?"),
+    (r"^\w+, grows:", "Its memory grew with what hostile clients sent or did "
+     "not read: keep buffers of one size, and read no more from a client that "
+     "does not take its replies."),
+    (r"^\w+, leaks:", "The hostile clients are gone, and it keeps what it had "
+     "for them: a close(), a free(), a waitpid(), or a thread that does not "
+     "end."),
+    (r"^SIGTERM, cut:", "The request of a well-behaved client had arrived "
+     "before SIGTERM and got no answer: answer what has arrived, then close."),
+    (r"^SIG\w+, left:", "The server has ended while clients were connected, "
+     "and its children live on: see orphans (PR_SET_PDEATHSIG)."),
+    (r"^SIG\w+, port:", "When the server has ended, another must be able to "
+     "listen on the same port at once: set SO_REUSEADDR, and leave no child "
+     "that holds the listener."),
+    (r"^\w+, exit:", "On SIGTERM it must finish and exit with status 0, also "
+     "after or in the middle of an attack."),
+    (r"^\w+, beside:", "It serves others beside a client that keeps it "
+     "waiting: that is more than this model does, so it is another one. Say "
+     "which with MODEL."),
+    (r"^exhausting, never:", "When no descriptor is left, clients wait in the "
+     "kernel's queue; when others leave, they must be served: does it accept "
+     "again?"),
+    (r"^\w+, (waits|never|cut):", "The victim is a well-behaved client that "
+     "asks during the attack. It was served too late or never: one client must "
+     "not hold up the others. See one-waits-all-wait, and partial-writes for "
+     "clients that do not read."),
+    (r"^bursting, lost:", "Of many that connect at once, each must get its "
+     "reply or be refused, and learn of it within a second."),
+    (r"^churning, lost:", "Each request came on a connection of its own, which "
+     "was reset after the reply. Not all got the right reply in time."),
+    (r"^pipelining, lost:", "Of 10,000 requests that came in one piece, some "
+     "got no reply: send() may take only a part, and the buffer may still hold "
+     "requests when recv() has nothing more."),
+    (r"^\w+, lost:", "A hostile client has a right to be served, too: it was "
+     "disconnected, or waited for more than 10 s."),
+    (r"^\w+, (wrong|fails):", "It did not get as far as the attack: it must "
+     "print a line that ends in its port, and answer \"10\\n\" with \"fib: "
+     "55\\n\", also with 64 descriptors (exhausting)."),
 )
 
 

@@ -3,11 +3,12 @@
 
     grade.py SERVER [--model thread] [--bin DIR] [--conversation PROGRAM]
 
-Runs the conversation that every server must live through, and a few of the
-bench's experiments with wide margins. `--model` says what the server claims to
-be, if its name does not: what is right for one model is wrong for another. With
-`any` nothing is expected of how it waits. Explains each failure, and ends with
-a line of JSON. Needs the built client and the built conversation.
+Runs the conversation that every server must live through, some of the hostile
+table, and a few of the bench's experiments with wide margins. `--model` says
+what the server claims to be, if its name does not: what is right for one model
+is wrong for another. With `any` nothing is expected of how it waits. Explains
+each failure, and ends with a line of JSON. Needs the built client and the built
+conversation.
 
 Exit status: 0 graded, whatever the grade; 2 it could not be graded.
 """
@@ -29,12 +30,13 @@ from experiments import EXPERIMENTS, Cell
 from explanations import explained
 from interruption import held_back
 from lessons import model_files
+from ordeals import ANY, ORDEALS
 from results import (
     DISTURBED_CORES, ROOT, Runs, counted, read_runs)
 from schedule import make_runs, plan
 from terminal import say
+from trial import tried
 
-ANY = "any"
 PATIENCE_S = 10  # for a reply that may never come; slow languages need some
 PART_S_MAX = 180
 ROUNDS = 3
@@ -42,7 +44,7 @@ ROUNDS = 3
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the conversation, and how much it is worth."""
+    """A part of the grade, and how much it is worth."""
 
     name: str
     points: int
@@ -52,13 +54,19 @@ class Part:
 PARTS = (
     Part("protocol", 30, "right answers, however the bytes come"),
     Part("waiting", 10, "who waits for whom"),
-    Part("hostile", 20, "clients that are rude, broken or asleep"),
+    Part("hostile", 10, "clients that are rude, broken or asleep"),
     Part("limits", 10, "full tables, and whether anything is left behind"),
     Part("stopping", 10, "signals: nothing that has arrived is lost"),
     Part("drain", 5, "stopped under load"),
     Part("command_line", 5, "options"),
 )
-CLAIMS_POINTS = 10
+TORTURE = Part("torture", 10, "somebody well-behaved beside hostile clients")
+CLAIMS = Part("claims", 10, "a few relations of the bench, with wide margins")
+
+# Those of the hostile table that the conversation does not know, or not as long
+# and with somebody beside them: about a second each.
+TRIED = ("silent", "dribbling", "never_reading", "resetting", "bursting",
+         "exhausting", "churning", "pipelining", "SIGTERM", "SIGKILL")
 
 
 @dataclass
@@ -118,6 +126,25 @@ def result_of(part, said, whole):
             "points."))
     passed = len(checks) - sum(bool(bad) for bad, _ in checks)
     return Result(part.name, part.points, passed, failures, whole)
+
+
+# ---- The hostile table
+
+
+def judge_torture(options):
+    """A check per ordeal. Its first problem is explained, all are named."""
+    result = Result(TORTURE.name, TORTURE.points, 0, [])
+    for ordeal in (one for one in ORDEALS if one.name in TRIED):
+        with held_back():
+            cell = tried(options.model, options.server, ordeal, False,
+                         options.bin, subprocess.DEVNULL)
+        if not cell.problems:
+            result.passed += 1
+            continue
+        check = f"{ordeal.name}, {cell.problems[0][0]}: " + "; ".join(
+            about for _, about in cell.problems)
+        result.failures.append((check, explained(check)))
+    return result
 
 
 # ---- A few claims
@@ -255,7 +282,7 @@ def judge_claims(options):
     experiments = experiments_for(expected)
     with tempfile.TemporaryDirectory() as directory:
         runs, problems = measured(experiments, options, pathlib.Path(directory))
-    result = Result("claims", CLAIMS_POINTS, 0, [])
+    result = Result(CLAIMS.name, CLAIMS.points, 0, [])
     for one in expected:
         agrees, said = as_expected(one, experiments, runs, options.server.name)
         if agrees is None:
@@ -298,10 +325,10 @@ def grade(options):
         if part is PARTS[0] and result.passed < 2:
             say("The other parts are not tried: first it must answer.")
             return [*results, *(Result(other.name, other.points, 0, [])
-                                for other in PARTS[1:]),
-                    Result("claims", CLAIMS_POINTS, 0, [])]
-    results.append(judge_claims(options))
-    show(results[-1], "a few relations of the bench, with wide margins")
+                                for other in (*PARTS[1:], TORTURE, CLAIMS))]
+    for part, judged in ((TORTURE, judge_torture), (CLAIMS, judge_claims)):
+        results.append(judged(options))
+        show(results[-1], part.what)
     return results
 
 

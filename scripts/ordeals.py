@@ -17,8 +17,11 @@ SERVED = (BESIDE, AFTER)
 # By design these serve nobody while one client says nothing.
 ONE_AT_A_TIME = ("blocking",)
 
-# By design these take all the CPU time they can get.
-ALWAYS_BUSY = ("nonblocking",)
+# A server whose model is not known. How it waits is its own affair.
+ANY = "any"
+
+# By design these take all the CPU time they can get, or may.
+ALWAYS_BUSY = ("nonblocking", ANY)
 
 MIB = 1024  # in KiB
 

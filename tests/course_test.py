@@ -40,6 +40,28 @@ BIN = ROOT / "bin"
 CONVERSATION = ROOT / "build/plain/tests/conversation/run"
 REFERENCE = ROOT / "results" / "reference"
 
+BAD_SERVER = """\
+#!/usr/bin/env python3
+import os, signal, socket, threading
+
+def serve(client):
+    try:
+        for line in client.makefile("rb"):
+            a, b = 0, 1
+            for _ in range(int(line)):
+                a, b = b, a + b
+            client.sendall(b"fib: %d\\n" % a)
+    except ConnectionError:
+        os._exit(1)  # A reset ends it, and so does a full table, below.
+
+signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+listener = socket.create_server(("127.0.0.1", 0))
+print(f"bad: listening on 127.0.0.1:{listener.getsockname()[1]}", flush=True)
+while True:
+    threading.Thread(target=serve, args=[listener.accept()[0]],
+                     daemon=True).start()
+"""
+
 SOURCE = """\
 // pool.c - an example.
 //
@@ -530,6 +552,49 @@ class Grades(unittest.TestCase):
         failed = " ".join(check for check, _ in result.failures)
         self.assertIn("serves at least 1 client behind", failed)
         self.assertIn("has at least 10 processes", failed)
+
+    @unittest.mock.patch.object(
+        grade, "TRIED", ("silent", "resetting", "exhausting"))
+    def test_a_bad_server_in_the_hostile_table(self):
+        with tempfile.TemporaryDirectory() as scratch:
+            server = pathlib.Path(scratch) / "bad"
+            server.write_text(BAD_SERVER)
+            server.chmod(0o755)
+            result = grade.judge_torture(self.options(server, grade.ANY))
+        self.assertEqual([check.partition(":")[0]
+                          for check, _ in result.failures],
+                         ["resetting, dead", "exhausting, dead"])
+        self.assertIn("a full table is a reason to wait",
+                      result.failures[1][1])
+        self.assertEqual(result.earned(), 3.3)
+
+    @unittest.mock.patch.object(grade, "TRIED", ("silent", "SIGTERM"))
+    def test_the_hostile_table_knows_the_model(self):
+        for server, model, failed in (
+                ("blocking", "blocking", []),
+                ("blocking", "fork", ["silent, waits"]),
+                ("fork", "blocking", ["silent, beside"]),
+                ("nonblocking", "fork", ["silent, spins"]),
+                ("nonblocking", grade.ANY, [])):
+            result = grade.judge_torture(self.options(BIN / server, model))
+            self.assertEqual([check.partition(":")[0]
+                              for check, _ in result.failures], failed)
+
+    def test_every_problem_has_an_explanation(self):
+        known = {ordeal.name for ordeal in grade.ORDEALS}
+        self.assertLessEqual(set(grade.TRIED), known)
+        for ordeal in known:
+            for word in ("beside", "waits", "never", "cut", "lost", "dead",
+                         "spins", "grows", "leaks", "exit", "wrong", "fails"):
+                self.assertNotIn("Read what this check does",
+                                 explanations.explained(f"{ordeal}, {word}: "))
+        for check in ("SIGTERM, left: ", "SIGKILL, port: "):
+            self.assertNotIn("Read what this check does",
+                             explanations.explained(check))
+
+    def test_the_points(self):
+        parts = (*grade.PARTS, grade.TORTURE, grade.CLAIMS)
+        self.assertEqual(sum(part.points for part in parts), 100)
 
     def test_bad_arguments(self):
         done = subprocess.run([ROOT / "scripts/grade.py", "no/such/server"],
