@@ -206,7 +206,7 @@ EXPLANATIONS = (
      "not hold up the others. See one-waits-all-wait, and partial-writes for "
      "clients that do not read."),
     (r"^bursting, lost:", "Of many that connect at once, each must get its "
-     "reply or be refused, and learn of it within a second."),
+     "reply or be refused. Some were let in, and then left without a reply."),
     (r"^churning, lost:", "Each request came on a connection of its own, which "
      "was reset after the reply. Not all got the right reply in time."),
     (r"^pipelining, lost:", "Of 10,000 requests that came in one piece, some "
