@@ -226,8 +226,9 @@ class Site:
         head = "" if page.kind == "text" else (
             f"<h1>{html.escape(page.title)}</h1>\n")
         return (
-            '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">'
-            f"\n<title>{html.escape(page.title)}</title>\n"
+            f'<!DOCTYPE html>\n<html lang="{language(page.path)}">\n<head>\n'
+            '<meta charset="utf-8">\n'
+            f"<title>{html.escape(page.title)}</title>\n"
             '<meta name="viewport" content="width=device-width">\n'
             f"<style>\n{STYLE}</style>\n<script>\n{KEYS}</script>\n</head>\n"
             f'<body class="{page.kind}">\n{self.bar(page)}\n'
@@ -259,6 +260,12 @@ def escaped_for_text(says):
 
 
 # ---- Checks
+
+
+def language(path):
+    """That of a page: a translation has it in its name."""
+    translated = re.search(r"\.([a-z]{2}(?:-[A-Z]{2})?)\.html$", path)
+    return translated[1] if translated else "en"
 
 
 def dead_links(found):

@@ -270,7 +270,7 @@ def stale_links(text, folder):
 
 
 def lessons_named(text):
-    return {target for _, target in links(text) if "#" in target}
+    return {target for _, target in links(text) if target.find("#") > 0}
 
 
 def untranslated(text, original):
