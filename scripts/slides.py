@@ -282,7 +282,8 @@ def label_column(axes, ends):
         axes.annotate(
             text, (x, value), xytext=(right + line, y),
             textcoords="figure pixels", va="center", color=colour(model),
-            fontsize=13, fontweight="bold", annotation_clip=False)
+            fontsize=13, fontweight="bold", annotation_clip=False,
+            bbox={"facecolor": "white", "linewidth": 0, "alpha": 0.8, "pad": 1})
 
 
 # ---- Points

@@ -359,7 +359,7 @@ class Hog(unittest.TestCase):
                 (HOG, 1, {"--hogs", "4", "--timeline"}, {"--churn"}),
                 (HOG, 2, {"--hogs"}, {"--timeline"}),
                 (CHURN, 1, {"--churn"}, {"--timeline"}),
-                (TIMELINE, 2, {"--timeline", "-n", "24"}, {"--churn"})):
+                (TIMELINE, 2, {"--timeline", "-n", "48"}, {"--churn"})):
             run = {"experiment": experiment, "cell": experiment.cells[0],
                    "model": "fork", "round": number}
             told = set(runner.client_command(
