@@ -57,13 +57,15 @@ static void check_misuse(const struct subject *subject)
 static void check_help(const struct subject *subject)
 {
     static const char *const options[] = {
-        "--host",  "--port",    "--backlog", "--max-clients", "--max-n",
-        "--delay", "--framing", "--quiet",   "--idle-timeout"};
+        "--host",  "--port",  "--backlog", "--max-clients",
+        "--max-n", "--delay", "--framing", "--quiet"};
     const char *arguments[] = {"--help", NULL};
     struct server s;
     bool right = server_try(&s, subject->path, arguments) == 0;
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
         right = right && strstr(s.out_text, options[i]) != NULL;
+    right = right && subject->has_no_idle_timeout ==
+                         (strstr(s.out_text, "--idle-timeout") == NULL);
     ok(right, "--help names every option");
 }
 
