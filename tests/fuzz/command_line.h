@@ -49,6 +49,22 @@ static int split(const uint8_t *data, size_t len, char *line, char **words)
     return count;
 }
 
+// Calls parse(). Returns whether it came back. On its own, as longjmp() may lose
+// the local variables of who calls setjmp().
+static bool comes_back(void (*parse)(int argc, char **argv), int argc,
+                       char **argv)
+{
+    exit_status = 0;
+    parsing = true;
+    volatile bool came_back = false;
+    if (setjmp(on_exit_called) == 0) {
+        parse(argc, argv);
+        came_back = true;
+    }
+    parsing = false;
+    return came_back;
+}
+
 // Calls parse(argc, argv) with the words. Returns whether it came back, after
 // judging what it said.
 static bool parses(const uint8_t *data, size_t len,
@@ -57,7 +73,6 @@ static bool parses(const uint8_t *data, size_t len,
     static char line[LINE_MAX_LEN + 1], said[SAID_SIZE], *words[WORDS_MAX];
     FILE *real_out = stdout, *real_err = stderr;
     static FILE *nowhere;  // what --help prints
-    volatile bool came_back = false;
     int count = split(data, len, line, words);
     memset(said, 0, sizeof said);
     if (nowhere == NULL)
@@ -68,13 +83,7 @@ static bool parses(const uint8_t *data, size_t len,
     stderr = err;
     stdout = nowhere;
     optind = 0;  // Makes getopt_long() begin anew, see getopt(3).
-    exit_status = 0;
-    parsing = true;
-    if (setjmp(on_exit_called) == 0) {
-        parse(count, words);
-        came_back = true;
-    }
-    parsing = false;
+    bool came_back = comes_back(parse, count, words);
     stderr = real_err;
     stdout = real_out;
     fclose(err);
