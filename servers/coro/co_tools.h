@@ -149,6 +149,10 @@ static inline int tools_epoll_wait(int epoll, struct epoll_event *events,
 {
     (void)held;
 #ifdef __SANITIZE_THREAD__
+    sigset_t mask;
+    pthread_sigmask(SIG_SETMASK, &held->before, &mask);
+    pthread_sigmask(SIG_SETMASK, &mask, NULL);
+    // This alone delivers no signal as long as there are events at once.
     return epoll_pwait(epoll, events, count_max, timeout_ms, &held->before);
 #else
     return epoll_wait(epoll, events, count_max, timeout_ms);
