@@ -805,7 +805,7 @@ static void test_verdict(void)
     ok(o.status == 1, "and with --strict the run");
     o = RUN(stall_once, "-n", "50", "-c", "1");
     ok(column(&o, "silence_us") >= 300000 &&
-           strstr(o.out, "one heard nothing for 3") != NULL,
+           strstr(o.out, "one heard nothing for ") != NULL,
        "a connection that hears nothing for 300 ms is noticed");
     ok(column(&o, "others_cores") >= 0 && column(&o, "delay_share") >= 0,
        "so is what others do");

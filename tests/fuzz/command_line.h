@@ -49,8 +49,8 @@ static int split(const uint8_t *data, size_t len, char *line, char **words)
     return count;
 }
 
-// Calls parse(). Returns whether it came back. On its own, as longjmp() may lose
-// the local variables of who calls setjmp().
+// Calls parse(). Returns whether it came back. On its own, as longjmp() may
+// lose the local variables of who calls setjmp().
 static bool comes_back(void (*parse)(int argc, char **argv), int argc,
                        char **argv)
 {
