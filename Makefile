@@ -197,11 +197,12 @@ $(BUILD)/tests/test_connection: $(call object,client/connection.c \
 $(BUILD)/tests/test_verdict:   $(call object,$(addprefix client/, verdict.c \
     usage.c result.c histogram.c clock.c connection.c reply.c))
 $(BUILD)/tests/test_verdict:   LDLIBS := -lm
-$(BUILD)/tests/test_fibload:   $(call object,client/clock.c)
+$(BUILD)/tests/test_fibload:   $(call object,$(addprefix client/, clock.c \
+    text.c histogram.c))
 $(BUILD)/tests/test_net:       LDLIBS := -Wl,--wrap=send,--wrap=recv \
                                          -Wl,--wrap=accept4
 $(BUILD)/tests/test_schedule:  $(call object,client/schedule.c)
-$(BUILD)/tests/test_histogram $(BUILD)/tests/test_schedule: LDLIBS := -lm
+$(addprefix $(BUILD)/tests/test_, fibload histogram schedule): LDLIBS := -lm
 
 $(UNIT:%=$(BUILD)/tests/test_%): $(BUILD)/tests/test_%: \
     $(BUILD)/tests/test_%.o $(TAP)

@@ -249,7 +249,9 @@ EXPERIMENTS = (
                      full=(100,)),
                Cell(10, idle=10000, without=("fork",))),
         load=10000,
-        seconds=0.3,
+        # Long enough that a pause of 30 ms, as other guests of the host
+        # cause it, is no tenth of it.
+        seconds=0.8,
         placement=APART,
         without=("blocking",),
         finding=findings.idle,
@@ -270,7 +272,7 @@ EXPERIMENTS = (
                   otherwise="the kernel's memory for 10,000 connections left "
                             "too little room in the caches"),
             Claim("coroutine", "keeps {bound} of the rate it has without "
-                  "silent clients", "rate_kept", AT_LEAST, 0.7,
+                  "silent clients", "rate_kept", AT_LEAST, 0.9,
                   otherwise="another program took part of its core in some "
                             "rounds, or the kernel's memory for 10,000 "
                             "connections left too little room in the caches"),
@@ -373,7 +375,7 @@ EXPERIMENTS = (
                             "time for the requests themselves, or others "
                             "were using its core"),
             Claim("coroutine --trap", "answers {bound} times the requests of "
-                  "blocking", "req_per_s", AT_MOST, 2,
+                  "blocking", "rate_to_last", AT_MOST, 1.25,
                   than_model="blocking",
                   otherwise="what was measured is so short that it has a few "
                             "replies only"),
@@ -437,7 +439,7 @@ EXPERIMENTS = (
             *each(
                 "fork thread",
                 "needs {bound} of nonblocking's time for the same requests",
-                "set_ms", AT_MOST, 0.8, than_model="nonblocking",
+                "set_ms", AT_MOST, 0.7, than_model="nonblocking",
                 otherwise="there is only one core, or others were using the "
                           "second"),
             *each(

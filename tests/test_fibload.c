@@ -22,9 +22,10 @@
 #include <unistd.h>
 
 #include "../client/clock.h"
+#include "../client/text.h"
 #include "tap.h"
 
-enum { CLIENTS_MAX = 64, TEXT_SIZE = 4096 };
+enum { CLIENTS_MAX = 64, OUTPUT_SIZE = 4096 };
 
 static const char *fibload;
 
@@ -301,8 +302,8 @@ static void stop_server(pid_t server)
 
 struct outcome {
     int status;  // of the exit; -1 if it did not get that far
-    char out[TEXT_SIZE], err[TEXT_SIZE];
-    char header[TEXT_SIZE], row[TEXT_SIZE];
+    char out[OUTPUT_SIZE], err[OUTPUT_SIZE];
+    char header[OUTPUT_SIZE], row[OUTPUT_SIZE];
 };
 
 enum { ARGUMENTS_MAX = 48 };
@@ -313,7 +314,7 @@ static const char *output_file;
 
 static void take_output(int fd, char *text)
 {
-    ssize_t len = pread(fd, text, TEXT_SIZE - 1, 0);
+    ssize_t len = pread(fd, text, OUTPUT_SIZE - 1, 0);
     text[len > 0 ? len : 0] = '\0';
     close(fd);
 }
@@ -361,8 +362,8 @@ static void take_row(struct outcome *outcome, const char *csv)
 {
     FILE *file = fopen(csv, "r");
     if (file != NULL) {
-        (void)!fgets(outcome->header, TEXT_SIZE, file);
-        (void)!fgets(outcome->row, TEXT_SIZE, file);
+        (void)!fgets(outcome->header, OUTPUT_SIZE, file);
+        (void)!fgets(outcome->row, OUTPUT_SIZE, file);
         fclose(file);
     }
     unlink(csv);
@@ -408,6 +409,9 @@ static bool near(double a, double b, double tolerance)
 {
     return a - b <= tolerance && b - a <= tolerance;
 }
+
+// Where noise is in the way: some attempt has little of it.
+enum { ATTEMPTS = 10 };
 
 #define RUN(behave, ...)                                                       \
     run(behave, (const char *[]){"-f", "10", __VA_ARGS__, NULL})
@@ -464,7 +468,6 @@ static int by_value(const void *a, const void *b)
 // latency with its own record. Noise only adds: some attempt has little.
 static void test_accuracy(void)
 {
-    enum { ATTEMPTS = 5 };
     bool above = true, close = false;
     for (int i = 0; i < ATTEMPTS && !close; i++) {
         struct outcome o = RUN(slow, "-n", "50", "-c", "1");
@@ -484,8 +487,14 @@ static void test_accuracy(void)
 
 static void test_latency(void)
 {
-    struct outcome o = RUN(slow, "-n", "10", "-c", "1");
-    ok(column(&o, "in_flight") > 0.5 && column(&o, "in_flight") < 1.1,
+    struct outcome o;
+    double in_flight = 0;
+    // A client that has to wait for the processor has none under way.
+    for (int i = 0; i < ATTEMPTS && in_flight < 0.9; i++) {
+        o = RUN(slow, "-n", "10", "-c", "1");
+        in_flight = column(&o, "in_flight");
+    }
+    ok(in_flight >= 0.9 && in_flight < 1.1,
        "one request is under way on one connection");
     o = RUN(stall_once, "-n", "100", "-c", "1");
     ok(column(&o, "max_us") >= 300000 && column(&o, "p50_us") < 300000,
@@ -763,9 +772,12 @@ static void test_hogs(void)
        "its latency says so");
     ok(strstr(o.out, "during them") != NULL && strstr(o.out, "hogs") != NULL,
        "and the report");
-    o = RUN(right, "-c", "2", "-d", "600ms", "--warmup", "0");
-    ok(near(column(&o, "during_s"), 0.2, 0.15) &&
-           column(&o, "rate_during") > 0 && column(&o, "hogs") == 0,
+    bool is_third = false;
+    for (int i = 0; i < ATTEMPTS && !is_third; i++) {
+        o = RUN(right, "-c", "2", "-d", "600ms", "--warmup", "0");
+        is_third = near(column(&o, "during_s"), 0.2, 0.05);
+    }
+    ok(is_third && column(&o, "rate_during") > 0 && column(&o, "hogs") == 0,
        "without hogs it is the middle third");
 }
 
@@ -796,6 +808,16 @@ static void test_own_share(void)
        "the report says whose latency it is");
 }
 
+// Whether the report has the silence of the figures.
+static bool says_silence(const struct outcome *o)
+{
+    char said[128];
+    double silence_ns = column(o, "silence_us") * CLOCK_NS_PER_US;
+    snprintf(said, sizeof said, "one heard nothing for %s\n",
+             text_duration(silence_ns).s);
+    return strstr(o->out, said) != NULL;
+}
+
 static void test_verdict(void)
 {
     struct outcome o = RUN(first_wrong, "-n", "50", "-c", "1");
@@ -805,8 +827,7 @@ static void test_verdict(void)
     o = RUN(first_wrong, "-n", "50", "-c", "1", "--strict");
     ok(o.status == 1, "and with --strict the run");
     o = RUN(stall_once, "-n", "50", "-c", "1");
-    ok(column(&o, "silence_us") >= 300000 &&
-           strstr(o.out, "one heard nothing for ") != NULL,
+    ok(column(&o, "silence_us") >= 300000 && says_silence(&o),
        "a connection that hears nothing for 300 ms is noticed");
     ok(column(&o, "others_cores") >= 0 && column(&o, "delay_share") >= 0,
        "so is what others do");
@@ -891,7 +912,7 @@ static void test_timeline(void)
 
 static void test_percentile_table(void)
 {
-    char path[] = "/tmp/test_fibload.XXXXXX", text[TEXT_SIZE];
+    char path[] = "/tmp/test_fibload.XXXXXX", text[OUTPUT_SIZE];
     int fd = mkstemp(path);
     struct outcome o = RUN(right, "-n", "1000", "--hist", path);
     take_output(fd, text);
