@@ -13,7 +13,8 @@ import pathlib
 import sys
 
 from claims import judgements
-from experiments import deciding, finished, load_named
+from experiments import finished
+from grid import deciding, load_named
 from results import in_order, read_runs, rounded, with_range
 
 # Facts that differ between any two runs.

@@ -26,8 +26,9 @@ import types
 from dataclasses import dataclass, replace
 
 from claims import AT_LEAST, AT_MOST, Claim, judge
-from experiments import EXPERIMENTS, Cell
+from experiments import EXPERIMENTS
 from explanations import explained
+from grid import Cell
 from interruption import held_back
 from lessons import model_files
 from ordeals import ANY, ORDEALS

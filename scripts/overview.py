@@ -6,8 +6,9 @@ With five models the table on the first page says that better.
 
 from dataclasses import dataclass
 
-from experiments import EXPERIMENTS, furthest
+from experiments import EXPERIMENTS
 from findings import SECOND_CORE_MIN
+from grid import furthest
 from results import listed
 
 MODELS_MIN = 6  # from which on a picture of it is worth having

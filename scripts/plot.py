@@ -15,7 +15,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 import overview
 import traces
-from experiments import deciding, finished, furthest, load_named
+from experiments import finished
+from grid import deciding, furthest, load_named
 from palette import colour, marker
 from results import Runs, duration, read_runs
 from slides import (

@@ -10,7 +10,8 @@ from claims import (
 from columns import COLUMNS
 from document import (Code, Heading, Items, Picture, Table, Text, markdown,
                       page)
-from experiments import AXES, EXPERIMENTS, finding, finished
+from experiments import EXPERIMENTS, finished
+from grid import AXES, finding
 from predict import section as predictions
 from results import counted, faults, in_order, listed
 from summary import summary

@@ -18,7 +18,7 @@ import time
 
 import environment
 import traces
-from experiments import APART, FREE, QUEUE_MAX
+from grid import APART, FREE, QUEUE_MAX
 from interruption import interruptible, let_through, wait
 from results import ratio
 

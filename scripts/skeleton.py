@@ -19,7 +19,7 @@ import pathlib
 import re
 import sys
 
-from lessons import LESSON, functions, indent_of, is_comment, lines_of
+from lessons import LESSON, functions, is_comment, lines_of
 from lessons import start_of_comment
 from results import ROOT
 

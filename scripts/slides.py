@@ -15,7 +15,7 @@ import matplotlib.pyplot as plt
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 from matplotlib.transforms import Bbox
 
-from experiments import PLACES, finding
+from grid import PLACES, finding
 from palette import colour, marker
 from results import counted, rounded, wrapped
 

@@ -6,7 +6,7 @@ model breaks there, is said in experiments.py.
 
 from columns import COLUMNS
 from document import Table
-from experiments import deciding, furthest, load_named
+from grid import deciding, furthest, load_named
 from results import in_order
 
 NOWHERE = "not in these experiments"

@@ -3,7 +3,8 @@ who have no pictures, and its claims."""
 
 from claims import HOLDS, NOT_MEASURED, judgements
 from columns import COLUMNS, mark, served
-from experiments import deciding, finding, finished, load_named
+from experiments import finished
+from grid import deciding, finding, load_named
 from results import counted, rounded, wrapped
 
 BAR_WIDTH = 22

@@ -38,6 +38,7 @@ import report  # noqa: E402
 import runner  # noqa: E402
 import schedule  # noqa: E402
 import summary  # noqa: E402
+import tap  # noqa: E402
 import terminal  # noqa: E402
 import threats  # noqa: E402
 import traces  # noqa: E402
@@ -45,9 +46,9 @@ from claims import (  # noqa: E402
     AT_LEAST, AT_MOST, FAILS, HOLDS, INCONCLUSIVE, NOT_MEASURED, Claim,
     coverage, judge, judgements, write_claims)
 from columns import COLUMNS  # noqa: E402
-from experiments import (  # noqa: E402
-    EXPERIMENTS, Cell, deciding, finding, finished, fitting, furthest,
-    of_size)
+from experiments import EXPERIMENTS, finished  # noqa: E402
+from grid import (  # noqa: E402
+    Cell, deciding, finding, fitting, furthest, of_size)
 from interruption import Interrupted, held_back  # noqa: E402
 from interruption import raise_when_stopped, wait  # noqa: E402
 from results import (  # noqa: E402
@@ -1239,12 +1240,4 @@ class Bench(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    tests = unittest.defaultTestLoader.loadTestsFromModule(
-        sys.modules[__name__])
-    result = unittest.TextTestRunner(verbosity=2).run(tests)
-    bad = result.failures + result.errors
-    for test, why in bad:
-        print(f"not ok - {test}\n# {why.strip().splitlines()[-1]}")
-    passed = result.testsRun - len(bad)
-    print(f"# {passed} passed, {len(bad)} failed", flush=True)
-    sys.exit(len(bad) > 0)
+    tap.main()

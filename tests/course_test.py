@@ -34,6 +34,7 @@ import pages  # noqa: E402
 import predict  # noqa: E402
 import sidebyside  # noqa: E402
 import skeleton  # noqa: E402
+import tap  # noqa: E402
 import tutorial  # noqa: E402
 from results import MODELS, read_runs  # noqa: E402
 
@@ -665,12 +666,4 @@ class Class(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    tests = unittest.defaultTestLoader.loadTestsFromModule(
-        sys.modules[__name__])
-    result = unittest.TextTestRunner(verbosity=2).run(tests)
-    bad = result.failures + result.errors
-    for test, why in bad:
-        print(f"not ok - {test}\n# {why.strip().splitlines()[-1]}")
-    passed = result.testsRun - len(bad)
-    print(f"# {passed} passed, {len(bad)} failed", flush=True)
-    sys.exit(len(bad) > 0)
+    tap.main()
