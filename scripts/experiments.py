@@ -164,6 +164,7 @@ EXPERIMENTS = (
         seconds=0.8,
         placement=APART,
         without=("blocking",),
+        compares_loads=True,
         finding=findings.idle,
         cost="kib_per_silent",
         breaks=findings.slowed_by_silence,

@@ -310,10 +310,13 @@ def wait(at):
         parts.append(f"{listed(well)} {verb(well, 'answer')} "
                      f"{at_least(share[model] for model in well)} of what is "
                      "possible")
+    badly = {}  # those with the same rate, by that
     for model in models:
         if model not in well:
-            rate = at.where(model=model).median("rate_to_last")
-            parts.append(f"{model} {rounded(rate, 2)} a second")
+            rate = rounded(at.where(model=model).median("rate_to_last"), 2)
+            badly.setdefault(rate, []).append(model)
+    parts += [f"{listed(these)} {rate} a second"
+              for rate, these in badly.items()]
     clients = counted(at[0]["connections"], "client")
     delay = duration(1000 * at[0]["delay_ms"], 3)
     return (f"With {clients} and a backend that takes {delay}, "

@@ -77,6 +77,9 @@ class Experiment:
     more_models: tuple = ()  # with options of their own: "coroutine --trap"
     beside_more: tuple = ()  # the same, if models of servers/more/ take part
     without: tuple = ()  # models that have no figure here
+    # Whether claims compare the loads of a model. Its runs in a round then
+    # follow each other: a machine's speed drifts within seconds.
+    compares_loads: bool = False
     cost: str = ""  # the column that is shown on the first page
     breaks: Callable = None  # says of a model's runs whether it breaks there
     # What is kept of the times of all requests, see traces.py, and of how many
@@ -91,10 +94,18 @@ class Experiment:
                     if variant.split()[0] in chosen]
         return [m for m in chosen if m not in self.without] + variants
 
+    def blocks(self, chosen):
+        """What is done in a round: pairs of a cell and a model, in blocks of
+        those that are to follow each other."""
+        by_model = [[(cell, model) for cell in self.cells if cell.fits(model)]
+                    for model in self.models(chosen)]
+        if self.compares_loads:
+            return by_model
+        return [[run] for runs in by_model for run in runs]
+
     def runs(self, chosen):
-        """What is done in a round: pairs of a cell and a model."""
-        return [(cell, model) for cell in self.cells
-                for model in self.models(chosen) if cell.fits(model)]
+        """The same, in no order."""
+        return [run for block in self.blocks(chosen) for run in block]
 
 
 def of_size(experiment, size):

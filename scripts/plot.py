@@ -98,7 +98,7 @@ def draw_wait(figure, experiment, runs):
     cost.set_title("CPU time per request, µs", loc="left")
     model_bars(cost, at, "server_cpu_us_per_req")
     note(figure, runs, spread(runs), "Dashed: all that is possible.",
-         *explained(experiment, runs),
+         *(explained(experiment, runs) if len(possible) > 1 else ()),
          f"CPU time with {load_named(experiment, at)}.")
 
 

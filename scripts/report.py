@@ -6,7 +6,8 @@ from collections import Counter
 
 import overview
 from claims import (
-    FAILS, HOLDS, INCONCLUSIVE, NOT_MEASURED, coverage, judgements)
+    FAILS, HOLDS, INCONCLUSIVE, MORE_ROUNDS, NOT_MEASURED, coverage,
+    judgements)
 from columns import COLUMNS
 from document import (Code, Heading, Items, Picture, Table, Text, markdown,
                       page)
@@ -86,7 +87,7 @@ def claims_blocks(judged):
         header=("claim", "verdict", "figure or ratio", "rounds", "coverage"),
         rows=tuple((one.claim.sentence(), one.verdict, one.measured(),
                     str(len(one.values)),
-                    f"{coverage(len(one.values)):.0%}") for one in judged),
+                    f"{one.coverage():.0%}") for one in judged),
         left=("claim", "verdict"))
     doubts = tuple(f"{one.claim.sentence()}: {one.doubt()}."
                    for one in judged if one.verdict != HOLDS)
@@ -153,12 +154,15 @@ def how_to_read(runs):
         Text(f"Figures are medians of {least}{counted(rounds, 'round')}, in "
              f"brackets the lowest and the highest. {coverage_said(rounds)} In "
              "every round each model meets each load once, in random order, as "
-             "a fresh process. CPU time, processes, threads and memory are "
+             "a fresh process; where its loads are compared with each other, "
+             "these runs follow one another. CPU time, processes, threads and memory are "
              "those of the server's whole process tree."),
         Text("A claim is what an experiment is there to show. It **holds** if "
-             "every round agrees with it, **fails** if every round says the "
-             "opposite, and is **inconclusive** otherwise; ratios are taken "
-             "within a round. A claim that fails on this machine is a "
+             "all of the range over the rounds agrees with it, **fails** if "
+             "all of it says the opposite, and is **inconclusive** otherwise; "
+             "ratios are taken within a round. Where six rounds disagree, "
+             f"{MORE_ROUNDS} more are made of what is compared, and of nine "
+             "values the lowest and the highest are left out. A claim that fails on this machine is a "
              "finding, not a mistake."),
         Text("≥: the client was the limit, the server could do at least that "
              "much. ~: other programs used the machine in most rounds.")]

@@ -18,7 +18,7 @@ import time
 
 import environment
 import traces
-from grid import APART, FREE, QUEUE_MAX
+from grid import APART, FREE
 from interruption import interruptible, let_through, wait
 from results import ratio
 
@@ -51,12 +51,11 @@ def measured_s(run, options):
 
 def warmup_s(run):
     """The client waits about twice as long for a first reply of everybody: by
-    then a server must have met all its silent clients, of whom no more than a
-    queue wait for it when all are connected."""
+    then a server must have met all its silent clients."""
     cell = run["cell"]
     if cell.requests or cell.delay_ms:
         return 0
-    return WARMUP_S + min(cell.idle, QUEUE_MAX) * MEETING_S
+    return WARMUP_S + cell.idle * MEETING_S
 
 
 def in_child(core):

@@ -2,7 +2,8 @@
 
 In every round each experiment's cells meet each model once, all in random
 order (randomised complete blocks): whatever else the machine does, it does to
-all of them alike, and ratios within a round stay comparable.
+all of them alike, and ratios within a round stay comparable. Runs whose ratios
+matter most follow each other, in random order, too.
 """
 
 import math
@@ -11,6 +12,7 @@ import random
 import sys
 import time
 
+from claims import MORE_ROUNDS
 from results import DISTURBED_CORES
 from runner import (GRACE_S, HELLO_S, RunFailed, StartFailed, make_run,
                     measured_s, warmup_s)
@@ -18,22 +20,48 @@ from terminal import say
 
 RUN_OVERHEAD_S = 0.1  # of starting and stopping both programs, about
 REPEATS_SHARE = 0.1  # of all runs, at most, are made again
+MORE_SHARE = 0.15  # of all runs, at most, are in these
+
+
+def one_round(number, experiments, options, order):
+    """Its runs, in a random order."""
+    blocks = [[{"round": number, "experiment": experiment, "cell": cell,
+                "model": model} for cell, model in block]
+              for experiment in experiments
+              for block in experiment.blocks(options.models)]
+    order.shuffle(blocks)
+    for block in blocks:
+        order.shuffle(block)
+    return [run for block in blocks for run in block]
 
 
 def plan(experiments, options):
     """All runs of all rounds, every round in an order of its own."""
     order = random.Random(options.seed)
-    runs = []
-    for number in range(1, options.rounds + 1):
-        block = [
-            {"round": number, "experiment": experiment, "cell": cell,
-             "model": model}
-            for experiment in experiments
-            for cell, model in experiment.runs(options.models)
-        ]
-        order.shuffle(block)
-        runs += block
-    return runs
+    return [run for number in range(1, options.rounds + 1)
+            for run in one_round(number, experiments, options, order)]
+
+
+def more_rounds(experiments, judged, options):
+    """The runs of more rounds of what the claims compare on which the rounds
+    disagree; of the first of these claims if it would take long for all."""
+    order = random.Random(f"{options.seed}, more")
+    rounds = [one_round(options.rounds + 1 + i, experiments, options, order)
+              for i in range(MORE_ROUNDS)]
+    left = MORE_SHARE * options.rounds * len(rounds[0])
+    wanted = set()
+    for one in judged:
+        compared = {(one.experiment, model) for model in one.claim.models()}
+        runs = MORE_ROUNDS * sum(compares(run, compared - wanted)
+                                 for run in rounds[0])
+        if one.wants(MORE_ROUNDS) and runs <= left:
+            wanted |= compared
+            left -= runs
+    return [run for runs in rounds for run in runs if compares(run, wanted)]
+
+
+def compares(run, wanted):
+    return (run["experiment"].name, run["model"]) in wanted
 
 
 def expected_s(run, options):

@@ -44,7 +44,7 @@ import threats  # noqa: E402
 import traces  # noqa: E402
 from claims import (  # noqa: E402
     AT_LEAST, AT_MOST, FAILS, HOLDS, INCONCLUSIVE, NOT_MEASURED, Claim,
-    coverage, judge, judgements, write_claims)
+    Judgement, coverage, judge, judgements, write_claims)
 from columns import COLUMNS  # noqa: E402
 from experiments import EXPERIMENTS, finished  # noqa: E402
 from grid import (  # noqa: E402
@@ -318,7 +318,7 @@ class Wait(unittest.TestCase):
         self.assertEqual(
             findings.wait(runs), "With 100 clients and a backend that takes "
             "100 ms, fork and coroutine answer at least 90 % of what is "
-            "possible, blocking 10 a second, coroutine --trap 10 a second")
+            "possible, blocking and coroutine --trap 10 a second")
 
     def test_the_server_is_told_to_wait_and_a_variant_its_options(self):
         options = types.SimpleNamespace(bin=pathlib.Path("bin"), programs={})
@@ -567,6 +567,25 @@ class Claims(unittest.TestCase):
     def test_coverage_of_the_range(self):
         self.assertEqual([coverage(rounds) for rounds in (0, 1, 2, 6)],
                          [0, 0, 0.5, 0.96875])
+        self.assertEqual([round(coverage(rounds, without), 3) for
+                          rounds, without in ((2, 1), (9, 1), (12, 2))],
+                         [0, 0.961, 0.961])
+
+    def test_of_nine_rounds_the_extremes_are_left_out(self):
+        claim = Claim("fork", "", "server_cpu_us_per_req", AT_LEAST, 5)
+        agreeing = (6.0, 7.0, 8.0, 6.0, 7.0, 8.0, 9.0)
+        judged = self.judge(claim, fork=(1.0, *agreeing, 99.0))
+        self.assertEqual(judged.verdict, HOLDS)
+        self.assertEqual(judged.spread(), (7.0, 6.0, 9.0))
+        self.assertEqual(self.judge(claim, fork=(1.0, 2.0, *agreeing)).verdict,
+                         INCONCLUSIVE)
+        self.assertEqual(self.judge(claim, fork=(1.0, *agreeing)).verdict,
+                         INCONCLUSIVE)
+        self.assertEqual(self.judge(claim, fork=(9.0, *[1.0] * 8)).verdict,
+                         FAILS)
+        self.assertEqual(
+            self.judge(claim, fork=(math.nan, *[6.0] * 8)).verdict,
+            INCONCLUSIVE)
 
     def test_sentences(self):
         self.assertEqual(self.CHEAPER.sentence(),
@@ -574,7 +593,7 @@ class Claims(unittest.TestCase):
         none = Claim("fork", "serves {bound} clients", "served", AT_MOST, 0)
         self.assertEqual(none.sentence(), "fork serves no clients")
         failed = self.judge(thread=(9.0, 9.0), fork=(10.0, 10.0))
-        self.assertEqual(failed.doubt(), "every round says the opposite, "
+        self.assertEqual(failed.doubt(), "the rounds say the opposite, "
                          "perhaps because it rained")
         self.assertEqual(report.tally([failed, failed]), "2 fail")
 
@@ -754,6 +773,69 @@ class ManyModels(unittest.TestCase):
         cost = dict(zip("abcd", (1.0, 1.1, 1.2, 1.2)))
         self.assertEqual(findings.costs(list("abcd"), cost),
                          "1.0 to 1.2 µs, about equal")
+
+
+class Plan(unittest.TestCase):
+    def setUp(self):
+        options = types.SimpleNamespace(seed=1, rounds=3, models=MODELS)
+        self.runs = schedule.plan(EXPERIMENTS, options)
+
+    def of_round(self, number):
+        return [(run["experiment"].name, run["model"], run["cell"])
+                for run in self.runs if run["round"] == number]
+
+    def test_each_round_has_every_run_once_in_an_order_of_its_own(self):
+        every = [(e.name, model, cell) for e in EXPERIMENTS
+                 for cell, model in e.runs(MODELS)]
+        rounds = [self.of_round(number) for number in (1, 2, 3)]
+        for runs in rounds:
+            self.assertCountEqual(runs, every)
+        self.assertNotEqual(rounds[0], rounds[1])
+        self.assertNotEqual(rounds[1], rounds[2])
+
+    def test_loads_that_are_compared_follow_each_other(self):
+        for number in (1, 2, 3):
+            at = [i for i, run in enumerate(self.of_round(number))
+                  if run[:2] == ("idle", "coroutine")]
+            self.assertEqual(at, list(range(at[0], at[0] + len(at))))
+
+
+class MoreRounds(unittest.TestCase):
+    IDLE = next(e for e in EXPERIMENTS if e.name == "idle")
+
+    def more(self, rounds, *doubtful):
+        """The runs that follow if rounds disagree on claims of these models."""
+        judged = [
+            types.SimpleNamespace(
+                experiment="idle", wants=lambda _: True,
+                claim=types.SimpleNamespace(models=lambda m=model: {m}))
+            for model in doubtful]
+        options = types.SimpleNamespace(seed=1, rounds=rounds, models=MODELS)
+        return schedule.more_rounds([self.IDLE], judged, options)
+
+    def test_what_is_compared_gets_three_more(self):
+        cells = [cell for cell in self.IDLE.cells if cell.fits("coroutine")]
+        made = [(run["round"], run["model"], run["cell"])
+                for run in self.more(100, "coroutine")]
+        self.assertCountEqual(made, [(number, "coroutine", cell) for cell in
+                                     cells for number in (101, 102, 103)])
+
+    def test_not_if_it_would_take_long(self):
+        self.assertEqual(self.more(5, "coroutine"), [])
+        one, two = (self.more(rounds, "coroutine", "thread")
+                    for rounds in (6, 100))
+        self.assertEqual({run["model"] for run in one}, {"coroutine"})
+        self.assertEqual({run["model"] for run in two},
+                         {"coroutine", "thread"})
+
+    def test_only_if_that_may_decide_it(self):
+        def judged(*values):
+            claim = Claim("fork", "", "cores", AT_LEAST, 5)
+            return Judgement("latency", claim, values)
+
+        self.assertTrue(judged(1, 6, 6, 6, 6, 6).wants(3))
+        self.assertFalse(judged(6, 6, 6, 6, 6, 6).wants(3))
+        self.assertFalse(judged(1, 6).wants(3))
 
 
 class Disturbance(unittest.TestCase):
