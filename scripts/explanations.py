@@ -11,6 +11,8 @@ EXPLANATIONS = (
     (r"^it starts", "It did not say that it is ready: within 30 s it must "
      "print a line on standard output that ends in its port, \"name: listening "
      "on 127.0.0.1:43211\", and flush it. `--port 0` lets the kernel choose."),
+    (r"it answers$", "The reply to \"7\\n\" is \"fib: 13\\n\", wherever it "
+     "listens."),
     (r"it stops cleanly", "On SIGTERM it must finish, print \"name: stopped "
      "after N connections, N requests, N errors\", leave standard error empty "
      "(--quiet) and exit with status 0."),
