@@ -26,9 +26,10 @@ READY_TIMEOUT_S = 10
 STOP_TIMEOUT_S = 10
 CLIENT_TIMEOUT_S = 60  # far more than any run is meant to take
 WARMUP_S = 0.1  # as long as the cores need to wake, however short the run
-MEETING_S = 60e-6  # half of what it takes to fork a process for a client
+MEETING_S = 100e-6  # half of what a fork takes, if there are thousands
 GRACE_S = 0.2
 HELLO_S = 0.3  # how long the client waits for a first reply of everybody
+TURN_S = 100e-6  # in which the slowest server answers a few of many clients
 QUICK_SHARE = 0.3  # of the time that a run measures
 DELAYS_MIN = 3  # that a run measures at least
 CLIENT_OK = (0, 1)  # 1: not every client was served, which we want to see
@@ -46,16 +47,19 @@ class StartFailed(RunFailed):
 def measured_s(run, options):
     share = QUICK_SHARE if options.size == "quick" else 1
     return max(share * run["experiment"].seconds,
-               DELAYS_MIN * run["cell"].delay_ms / 1000)
+               DELAYS_MIN * run["cell"].delay_ms / 1000,
+               run["cell"].connections * TURN_S)
 
 
 def warmup_s(run):
     """The client waits about twice as long for a first reply of everybody: by
-    then a server must have met all its silent clients."""
+    then a server must have met all its clients, the silent ones, too. Where
+    replies are delayed, nothing else needs to be warm."""
     cell = run["cell"]
-    if cell.requests or cell.delay_ms:
+    meeting_s = (cell.connections + cell.idle) * MEETING_S
+    if cell.requests or (cell.delay_ms and meeting_s < HELLO_S):
         return 0
-    return WARMUP_S + cell.idle * MEETING_S
+    return meeting_s if cell.delay_ms else WARMUP_S + meeting_s
 
 
 def in_child(core):

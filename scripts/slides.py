@@ -218,8 +218,9 @@ def log_axis(axes, values, name="y"):
     low = min(value for value in values if value > 0) / 1.25
     high = 1.25 * max(values)
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    steps = (1, 2, 3, 5) if high < 1000 * low else (1, 3)
     ticks = [step * 10.0 ** power for power in range(first, last + 1)
-             for step in (1, 2, 3, 5)]
+             for step in steps]
     axes.set(**{f"{name}scale": "log", f"{name}lim": (low, high)})
     axis = axes.yaxis if name == "y" else axes.xaxis
     axis.set_ticks([tick for tick in ticks if low <= tick <= high])
