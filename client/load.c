@@ -86,8 +86,9 @@ static int run_part(struct load *load)
     return error == 0 ? 0 : -1;
 }
 
-// The part of `count` that the thread `index` of `threads` has.
-static int share_of(int count, int index, int threads)
+// The part of `count` that the thread `index` of `threads` has. Whoever is
+// slow keeps it: else the others could leave its connections without any.
+static int64_t share_of(int64_t count, int index, int threads)
 {
     return count / threads + (index < count % threads);
 }
@@ -96,8 +97,8 @@ static int share_of(int count, int index, int threads)
 static int prepare(struct run *run, int first)
 {
     const struct options *opt = run->opt;
-    int stream = share_of(opt->connections, run->index, opt->threads);
-    struct pool_plan plan = {.stream = stream,
+    int64_t stream = share_of(opt->connections, run->index, opt->threads);
+    struct pool_plan plan = {.stream = (int)stream,
                              .depth = opt->pipeline,
                              .stamps = !opt->no_stamps,
                              .first = first,
@@ -108,6 +109,7 @@ static int prepare(struct run *run, int first)
                                    .hogs = opt->hogs,
                                    .churn = opt->churn,
                                    .open_loop = opt->rate > 0};
+    run->owed = share_of(opt->requests, run->index, opt->threads);
     request_make(&run->hello, HELLO_N);
     request_make(&run->request, opt->n);
     request_make(&run->hog, opt->hog_n);

@@ -40,7 +40,6 @@ enum phase {
 struct shared {
     const struct options *opt;
     FILE *timeline;            // NULL: none
-    _Atomic uint64_t asked;    // requests sent since the window began, if -n
     _Atomic int64_t alive_ns;  // when a connection was last seen open
     _Atomic enum stage stage;  // as the first thread has it
     struct progress progress;
@@ -51,7 +50,8 @@ struct run {
     struct shared *shared;
     struct result *result;
     pthread_t thread;
-    int index;  // of the thread
+    int index;     // of the thread
+    int64_t owed;  // with -n: how many of its requests are still to be sent
     struct pool pool;
     struct request hello, request, hog;
     struct schedule schedule;             // open loop only

@@ -33,7 +33,6 @@ void traffic_begin_schedule(struct run *run, int64_t now_ns)
 // was due before it still is.
 static bool may_ask(const struct run *run)
 {
-    uint64_t max = (uint64_t)run->opt->requests;
     bool owing = run->phase == PHASE_MEASURE ||
                  (run->phase == PHASE_GRACE && run_is_open_loop(run));
 
@@ -42,20 +41,19 @@ static bool may_ask(const struct run *run)
     if (!owing ||
         (run_is_open_loop(run) && run->schedule.due_ns >= run->end_ns))
         return false;
-    return max == 0 || atomic_load(&run->shared->asked) < max;
+    return run->opt->requests == 0 || run->owed > 0;
 }
 
-// Takes `count` requests of those that all threads may send together. Returns
-// how many it got.
+// Takes up to `count` requests of those that are to be sent. Returns how many
+// there were.
 static int claim(struct run *run, int count)
 {
-    uint64_t max = (uint64_t)run->opt->requests, before;
-    if (max == 0 || run->phase < PHASE_MEASURE)
+    if (run->opt->requests == 0 || run->phase < PHASE_MEASURE)
         return count;
-    before = atomic_fetch_add(&run->shared->asked, (uint64_t)count);
-    if (before >= max)
-        return 0;
-    return max - before < (uint64_t)count ? (int)(max - before) : count;
+    if (count > run->owed)
+        count = (int)run->owed;
+    run->owed -= count;
+    return count;
 }
 
 bool traffic_is_over(const struct run *run)
@@ -109,8 +107,6 @@ static void ask_next(struct run *run, struct connection *c)
     int count = claim(run, open_loop ? 1 : c->depth - c->under_way);
     int64_t due_ns = 0, ready_ns = c->ready_ns;
 
-    if (count == 0)
-        return;  // Another thread has sent the last one.
     if (open_loop)
         due_ns = schedule_take(&run->schedule);
     if (open_loop && run->phase >= PHASE_MEASURE)
@@ -172,7 +168,8 @@ void traffic_feed_hogs(struct run *run, int64_t now_ns)
 
 void traffic_count_unsent(struct run *run, int64_t now_ns)
 {
-    while (run->result->measured && may_ask(run) && claim(run, 1) > 0) {
+    while (run->result->measured && may_ask(run)) {
+        claim(run, 1);
         int64_t due_ns = schedule_take(&run->schedule);
         const struct pending request = {due_ns, NEVER};
         result_count_unsent(run->result, now_ns - due_ns);

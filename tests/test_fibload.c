@@ -654,7 +654,8 @@ static void test_churn(void)
 static void test_threads(void)
 {
     struct outcome o = RUN(right, "-n", "10001", "-c", "7", "-t", "2");
-    ok(column(&o, "requests") == 10001 && column(&o, "samples") == 10001 &&
+    ok(o.status == 0 && column(&o, "requests") == 10001 &&
+           column(&o, "samples") == 10001 && column(&o, "served") == 7 &&
            column(&o, "client_threads") == 2,
        "10001 requests of two threads, each in the histogram");
     o = RUN(right, "-d", "500ms", "-c", "7", "-t", "2");
