@@ -127,17 +127,29 @@ def one_core(of):
 # ---- throughput
 
 
+def lies_below(these, those, column):
+    """Whether runs of a model have lower values than those of another: in each
+    round, since what disturbs it disturbs both, and by more than about equal
+    ones have, unless all rounds lie apart."""
+    by_round = {run["round"]: run[column] for run in those}
+    pairs = [(run[column], by_round[run["round"]]) for run in these
+             if run["round"] in by_round]
+    far = those.median(column) > ABOUT_EQUAL_MAX * these.median(column)
+    apart = these.spread(column)[2] < those.spread(column)[1]
+    return all(a < b for a, b in pairs) and (far or apart)
+
+
 def ranked(at, models, column):
     """The models from the lowest to the highest value, in groups: a new one
-    begins where all rounds of those before lie below all rounds of the rest."""
-    spread = {model: at.where(model=model).spread(column) for model in models}
-    groups, highest = [], float("-inf")
-    for model in sorted(spread, key=spread.get):
-        _, low, high = spread[model]
-        if low > highest:
+    begins where all those before lie below all the rest."""
+    runs = {model: at.where(model=model) for model in models}
+    order = sorted(runs, key=lambda model: runs[model].spread(column))
+    groups = []
+    for i, model in enumerate(order):
+        if all(lies_below(runs[a], runs[b], column)
+               for a in order[:i] for b in order[i:]):
             groups.append([])
         groups[-1].append(model)
-        highest = max(highest, high)
     return groups
 
 

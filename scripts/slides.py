@@ -263,25 +263,20 @@ def end_label(model, of):
 
 
 def label_ends(axes, ends):
-    """Names at the right ends of lines, moved apart where they would touch."""
+    """Names of lines, at the height of their right ends: in one column, from
+    the top down, and no further than the axes reach."""
     axes.figure.canvas.draw()
-    for x in {x for _, x, *_ in ends}:
-        label_column(axes, [end for end in ends if end[1] == x])
-
-
-def label_column(axes, ends):
-    """Names below each other: from the top down, and no further than the axes
-    reach."""
+    last = max(x for _, x, *_ in ends)
     line = 17 * axes.figure.dpi / 72
     bottom, top = axes.transAxes.transform([(0, 0), (0, 1)])[:, 1]
     left = sum(line * (text.count("\n") + 1) for *_, text in ends)
-    for value, x, model, text in sorted(ends, reverse=True):
-        right, y = axes.transData.transform((x, value))
+    for value, _, model, text in sorted(ends, reverse=True):
+        right, y = axes.transData.transform((last, value))
         height = line * (text.count("\n") + 1)
         y = max(min(y, top - height / 2), bottom + left - height / 2)
         top, left = y - height / 2, left - height
         axes.annotate(
-            text, (x, value), xytext=(right + line, y),
+            text, (last, value), xytext=(right + line, y),
             textcoords="figure pixels", va="center", color=colour(model),
             fontsize=13, fontweight="bold", annotation_clip=False,
             bbox={"facecolor": "white", "linewidth": 0, "alpha": 0.8, "pad": 1})

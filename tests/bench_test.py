@@ -266,6 +266,8 @@ class Throughput(unittest.TestCase):
             self.said(thread=(8.0, 9.0), coroutine=(3.5, 3.6), fork=(11, 12)),
             "With 100 clients coroutine needs the least CPU time per request "
             "(3.5 µs), then thread (8.5 µs) and fork (12 µs)")
+        self.assertIn("then thread (6.0 µs) and fork (8.0 µs)", self.said(
+            coroutine=(3, 3), thread=(5, 7), fork=(6.5, 9.5)))
 
     def test_does_not_order_where_they_overlap(self):
         self.assertIn(
