@@ -133,7 +133,6 @@ int main(int argc, char **argv)
         startup_failed("pool");
     start_threads(&attributes);
     startup_ready(listener, end_waits);
-
     int client, highest = listener;
     while ((client = next_client()) >= 0) {
         highest = client > highest ? client : highest;
@@ -141,8 +140,10 @@ int main(int argc, char **argv)
     }
     for (int fd = listener + 1; fd <= highest; fd++)
         shutdown(fd, SHUT_RD);
-    for (int i = 0; i < thread_count; i++, take(&slots))
+    for (int i = 0; i < thread_count; i++) {
+        take(&slots);
         put_client(NO_MORE);  // Behind all clients.
+    }
     for (int i = 0; i < thread_count; i++)
         pthread_join(threads[i], NULL);
     return report_summary();
