@@ -38,17 +38,28 @@ bool tap_check(bool passed, const char *file, int line, const char *name, ...)
     return passed;
 }
 
+pid_t tap_fork(void)
+{
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid < 0) {
+        perror("fork");
+        abort();
+    }
+    return pid;
+}
+
 // A test in a process of its own, what it prints, and how it ended.
 struct job {
     pid_t pid;
     int output, status;
+    bool ended;
 };
 
 static struct job begin(void (*test)(void))
 {
     struct job job = {.output = memfd_create("test", MFD_CLOEXEC)};
-    fflush(stdout);
-    job.pid = fork();
+    job.pid = tap_fork();
     if (job.pid == 0) {
         dup2(job.output, STDOUT_FILENO);
         test();
@@ -64,8 +75,10 @@ static void wait_for_one(struct job *jobs, int count)
     int status;
     pid_t pid = wait(&status);
     for (int i = 0; i < count; i++)
-        if (jobs[i].pid == pid)
+        if (jobs[i].pid == pid && !jobs[i].ended) {
             jobs[i].status = status;
+            jobs[i].ended = true;
+        }
 }
 
 // Checks have our numbers here; what else was said follows as it is.
@@ -95,18 +108,18 @@ static void show(const struct job *job)
 
 void tap_side_by_side(void (*const tests[])(void), int count)
 {
+    int started = 0, ended = 0, shown = 0;
     struct job *jobs = calloc((size_t)count, sizeof *jobs);
     if (jobs == NULL)
         abort();
-    for (int i = 0; i < count; i++) {
-        if (i >= AT_ONCE)
-            wait_for_one(jobs, i);
-        jobs[i] = begin(tests[i]);
+    while (shown < count) {
+        for (; started < count && started < ended + AT_ONCE; started++)
+            jobs[started] = begin(tests[started]);
+        wait_for_one(jobs, started);
+        ended++;
+        for (; shown < started && jobs[shown].ended; shown++)
+            show(&jobs[shown]);
     }
-    for (int i = 0; i < count && i < AT_ONCE; i++)
-        wait_for_one(jobs, count);
-    for (int i = 0; i < count; i++)
-        show(&jobs[i]);
     free(jobs);
 }
 

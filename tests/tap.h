@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 // Records one check; the rest, printf-like, says what is true when it passes.
 // Returns whether it did.
@@ -22,9 +23,14 @@
 void tap_subject(const char *subject);
 
 // Runs tests that mostly wait side by side, each in a process of its own, a few
-// at once, the first ones first. What they check is printed in their order, and
-// counts here; one that ends early has failed.
+// at once, the first ones first. What they check is printed in their order, as
+// soon as that allows, and counts here; one that ends early has failed.
 void tap_side_by_side(void (*const tests[])(void), int count);
+
+// Calls fork(), with nothing in the buffer of standard output that both would
+// print. Ends the program if the system has no process for us: a test that goes
+// on would sooner or later signal process -1, which is all processes.
+pid_t tap_fork(void);
 
 // Prints the plan and the tally. Return its result from main().
 int done_testing(void);

@@ -10,6 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../tap.h"
+
 enum { WORKERS = 24 };
 
 // In memory that the workers share.
@@ -27,10 +29,9 @@ struct outcome *side_by_side(int count,
                                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED)
         abort();
-    fflush(stdout);
     pid_t workers[WORKERS];
     for (int worker = 0; worker < WORKERS; worker++)
-        if ((workers[worker] = fork()) == 0) {
+        if ((workers[worker] = tap_fork()) == 0) {
             int i;
             while ((i = atomic_fetch_add(&shared->next, 1)) < count)
                 try(i, &shared->outcomes[i]);

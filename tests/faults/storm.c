@@ -76,8 +76,7 @@ void storm_test(const char *path)
     trial_announce(NULL);
     if (!server_start(&s, path, arguments, NULL))
         return;
-    fflush(stdout);
-    pid_t storm = fork();
+    pid_t storm = tap_fork();
     if (storm == 0)
         rage(s.pid);
     for (int round = 0; round < ROUNDS && lost == 0; round++)
