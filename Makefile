@@ -237,7 +237,7 @@ $(FAULTY): $(call object,tests/faults/layer.c tests/faults/names.c)
 	$(link)
 $(FAULTS)/run: $(call object,$(filter-out %/layer.c, \
     $(wildcard tests/faults/*.c)) tests/conversation/server.c \
-    tests/conversation/peer.c) $(TAP)
+    tests/conversation/peer.c tests/conversation/resources.c) $(TAP)
 	$(link)
 
 faulty: $(FAULTY) $(FAULTS)/run

@@ -8,14 +8,14 @@
 #include "../tap.h"
 #include "conversation.h"
 #include "peer.h"
-#include "server.h"
+#include "subject.h"
 
 struct misuse {
     const char *arguments[3];
     const char *named;  // what the one line must mention
 };
 
-static void check_misuse(const struct subject *subject)
+static void check_misuse(void)
 {
     static const struct misuse misuses[] = {
         {{"--port", "65536"}, "--port"},
@@ -41,7 +41,7 @@ static void check_misuse(const struct subject *subject)
         struct server s;
         const char *arguments[4] = {misuses[i].arguments[0],
                                     misuses[i].arguments[1]};
-        int status = server_try(&s, subject->path, arguments);
+        int status = server_try(&s, subject.path, arguments);
         const char *newline = strchr(s.err_text, '\n');
         bool good = status == 2 && newline != NULL && newline[1] == '\0' &&
                     strstr(s.err_text, misuses[i].named) != NULL;
@@ -55,17 +55,17 @@ static void check_misuse(const struct subject *subject)
        count);
 }
 
-static void check_help(const struct subject *subject)
+static void check_help(void)
 {
     static const char *const options[] = {
         "--host",  "--port",  "--backlog", "--max-clients",
         "--max-n", "--delay", "--framing", "--quiet"};
     const char *arguments[] = {"--help", NULL};
     struct server s;
-    bool right = server_try(&s, subject->path, arguments) == 0;
+    bool right = server_try(&s, subject.path, arguments) == 0;
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
         right = right && strstr(s.out_text, options[i]) != NULL;
-    right = right && subject->has_no_idle_timeout ==
+    right = right && subject.has_no_idle_timeout ==
                          (strstr(s.out_text, "--idle-timeout") == NULL);
     ok(right, "--help names every option");
 }
@@ -96,24 +96,24 @@ static void ask_and_stop(struct server *s, const char *what)
     server_stop(s, what);
 }
 
-static void check_host(const struct subject *subject)
+static void check_host(void)
 {
     const char *quiet[] = {"--quiet", NULL};
     const char *everywhere[] = {"--host", "0.0.0.0", "--quiet", NULL};
     struct server s;
-    if (server_start(&s, subject->path, quiet, NULL)) {
+    if (subject_start(&s, quiet)) {
         ok(!listens_elsewhere(s.port), "it listens on 127.0.0.1 only");
         ask_and_stop(&s, "by default");
     }
-    if (server_start(&s, subject->path, everywhere, NULL)) {
+    if (subject_start(&s, everywhere)) {
         ok(listens_elsewhere(s.port), "--host 0.0.0.0: everywhere");
         ask_and_stop(&s, "--host");
     }
 }
 
-void test_command_line(const struct subject *subject)
+void test_command_line(void)
 {
-    check_misuse(subject);
-    check_help(subject);
-    check_host(subject);
+    check_misuse();
+    check_help();
+    check_host();
 }

@@ -1,44 +1,39 @@
-// hostile.c - clients that are rude, broken or asleep.
+// hostile.c - clients that misbehave, break off or do nothing.
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "../tap.h"
+#include "await.h"
 #include "conversation.h"
 #include "peer.h"
-#include "server.h"
+#include "resources.h"
+#include "subject.h"
 
 enum {
     RESETS = 200,
     IMPATIENT = 20,
-    QUIET_MS = 300,
+    REPLIES = 50,  // to one client, while another one waits
     BUFFER_SIZE = 16 << 10,
     FLOOD_MAX = 64 << 20,  // what a flooded server must not take
     GARBAGE_CLIENTS = 50,
     LINE_MEGABYTES = 8,
 };
 
-static bool is_served(const struct server *s)
-{
-    struct peer p;
-    bool served =
-        peer_connect(&p, s->port) && peer_asks(&p, "10\n", "fib: 55\n");
-    peer_close(&p);
-    return served;
-}
-
 static void check_resets(const struct server *s)
 {
     struct peer p;
     for (int i = 0; i < RESETS && peer_connect(&p, s->port); i++) {
-        // With replies under way, half a request, or nothing said at all.
+        // With replies outstanding, half a request, or none at all.
         peer_say(&p, i % 3 == 0 ? "20\n20\n20\n20\n" : i % 3 == 1 ? "2" : "");
         peer_reset(&p);
     }
     ok(is_served(s), "%d clients that reset the connection", RESETS);
 
-    bool asked = peer_connect(&p, s->port) && peer_say(&p, "32\n32\n32\n");
+    bool asked = peer_connect(&p, s->port) && peer_say(&p, "32\n32\n32\n") &&
+                 await_received(&p);
     peer_reset(&p);
     ok(asked && is_served(s), "one that resets it during the work");
 }
@@ -58,63 +53,75 @@ static void check_impatient(const struct server *s)
        "%d that ask, and leave before the replies", IMPATIENT);
 }
 
-static void check_silent(const struct subject *subject, const struct server *s)
+// A server that serves one client at a time does not receive the request of the
+// second, as long as the first may send another one.
+static void check_behind_silent(const struct server *s)
 {
+    static const char request[] = "10\n";
     struct peer silent, other;
-    bool connected = peer_connect(&silent, s->port);
-    sleep_ms(50);  // Until the silent one is being served.
-    connected =
-        connected && peer_connect(&other, s->port) && peer_say(&other, "10\n");
-    if (subject->one_at_a_time)
-        ok(connected && peer_hears_nothing(&other, QUIET_MS),
-           "behind a silent client, the second waits");
-    else
-        ok(connected && peer_hears(&other, "fib: 55\n"),
-           "beside a silent client, the second is served");
+    bool connected = peer_connect(&silent, s->port) &&
+                     await_accepted(&silent) && peer_connect(&other, s->port) &&
+                     peer_say(&other, request);
+    int replies = 0;
+    while (connected && replies < REPLIES &&
+           peer_asks(&silent, "1\n", "fib: 1\n"))
+        replies++;
+    ok(replies == REPLIES && !peer_has_heard(&other) &&
+           peer_unreceived(&other) == strlen(request),
+       "behind a silent client, the second waits");
     peer_close(&silent);
-    if (subject->one_at_a_time)
-        ok(peer_hears(&other, "fib: 55\n"), "until the first leaves");
+    ok(peer_hears(&other, "fib: 55\n"), "until the first leaves");
     peer_close(&other);
 }
 
-// Sends requests and reads no reply, until the server takes no more. Returns
-// how many bytes it took.
-static long flood(struct peer *p)
+static void check_beside_silent(const struct server *s)
+{
+    struct peer silent;
+    bool connected = peer_connect(&silent, s->port) && await_accepted(&silent);
+    ok(connected && is_served(s),
+       "beside a silent client, the second is served");
+    peer_close(&silent);
+}
+
+// Sends requests and reads no reply, until the server takes no more although it
+// has done all that it can do. Returns how many bytes it took.
+static long flood(struct peer *p, const struct server *s)
 {
     static char requests[1 << 16];
     long taken = 0;
-    int64_t stuck_since_ms = now_ms();
+    bool settled = false;  // Nothing was taken since the server settled.
 
     for (size_t i = 0; i < sizeof requests; i++)
         requests[i] = i % 2 == 0 ? '1' : '\n';
-    while (taken < FLOOD_MAX && now_ms() - stuck_since_ms < QUIET_MS) {
+    while (taken < FLOOD_MAX) {
         size_t cut = (size_t)taken % 2;  // The last piece may end after '1'.
-        ssize_t put = send(p->fd, requests + cut, sizeof requests - cut,
-                           MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (put > 0) {
-            taken += put;
-            stuck_since_ms = now_ms();
+        ssize_t sent = send(p->fd, requests + cut, sizeof requests - cut,
+                            MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent > 0) {
+            taken += sent;
+            settled = false;
+        } else if (errno != EAGAIN || settled || !subject_settle(s)) {
+            break;
         } else {
-            sleep_ms(1);
+            settled = true;
         }
     }
     return taken;
 }
 
-static void check_no_reader(const struct subject *subject,
-                            const struct server *s)
+static void check_no_reader(const struct server *s)
 {
     struct peer p, other;
     struct resources before = server_resources(s);
     bool connected = peer_connect_with(&p, s->port, BUFFER_SIZE);
-    long taken = flood(&p);
+    long taken = flood(&p, s);
     ok(connected && taken < FLOOD_MAX,
        "from a client that never reads, the server stops reading");
     server_check_memory(s, before.resident_kib, 4096,
                         "and its memory stays as it was");
-    bool waiting = subject->one_at_a_time && peer_connect(&other, s->port) &&
+    bool waiting = subject.one_at_a_time && peer_connect(&other, s->port) &&
                    peer_say(&other, "10\n");
-    if (!subject->one_at_a_time)
+    if (!subject.one_at_a_time)
         ok(is_served(s), "and others are served meanwhile");
 
     // At last it reads: whatever whole requests were taken are answered.
@@ -126,7 +133,7 @@ static void check_no_reader(const struct subject *subject,
     }
     ok(answered >= taken / 2, "when it reads at last, no reply is missing");
     peer_close(&p);
-    if (subject->one_at_a_time) {
+    if (subject.one_at_a_time) {
         ok(waiting && peer_hears(&other, "fib: 55\n"),
            "and then the next is served");
         peer_close(&other);
@@ -137,7 +144,7 @@ static void check_no_reader_leaves(const struct server *s)
 {
     struct peer p;
     bool connected = peer_connect_with(&p, s->port, BUFFER_SIZE);
-    flood(&p);
+    flood(&p, s);
     peer_reset(&p);
     ok(connected && is_served(s), "one that never reads, and vanishes");
 }
@@ -177,17 +184,18 @@ static void check_garbage(const struct server *s)
     ok(is_served(s), "%d clients that send garbage", GARBAGE_CLIENTS);
 }
 
-void test_hostile_clients(const struct subject *subject)
+void test_hostile_clients(void)
 {
     struct server s;
     const char *arguments[] = {"--quiet", NULL};
-    if (!server_start(&s, subject->path, arguments, NULL))
+    if (!subject_start(&s, arguments))
         return;
-    struct resources fresh = server_grown(&s);
+    subject_settle(&s);  // Until it has all its processes.
+    struct resources fresh = server_resources(&s);
     check_resets(&s);
     check_impatient(&s);
-    check_silent(subject, &s);
-    check_no_reader(subject, &s);
+    subject.one_at_a_time ? check_behind_silent(&s) : check_beside_silent(&s);
+    check_no_reader(&s);
     check_no_reader_leaves(&s);
     check_endless_line(&s);
     check_garbage(&s);

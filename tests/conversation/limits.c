@@ -6,15 +6,20 @@
 #include <unistd.h>
 
 #include "../tap.h"
+#include "await.h"
 #include "conversation.h"
 #include "peer.h"
-#include "server.h"
+#include "resources.h"
+#include "subject.h"
 
 enum {
-    CLIENTS_MAX = 300,
+    SOME_CLIENTS = 40,  // more than processes
+    CLIENTS = 120,      // more than descriptors
+    MANY_CLIENTS = 300,
     BEYOND_THE_WALL = 1100,
+    CLIENTS_MAX = 5,
+    REPLIES = 50,  // to each client, while another one waits
     CONNECTIONS = 2000,
-    WATCH_MS = 500
 };
 
 static struct peer peers[BEYOND_THE_WALL];
@@ -27,23 +32,23 @@ static int count_lines(const char *text)
     return count;
 }
 
-// Connects more clients than the server has room for. They must all be served,
-// as the first ones leave; meanwhile it must not spin, nor flood its log.
-static void check_overload(const struct subject *subject, const char *what,
-                           const char **arguments, const struct limits *limits,
-                           int clients)
+// Connects more clients than the server has room for. All must be served, as
+// the first ones leave; until then it must not spin, nor flood its log.
+static void check_overload(const char *what, const char **arguments,
+                           const struct limits *limits, int clients)
 {
     struct server s;
     int connected = 0, answered = 0;
     int64_t begin_ms = now_ms();
-    if (!server_start(&s, subject->path, arguments, limits))
+    if (!server_start(&s, subject.path, arguments, limits))
         return;
     for (int i = 0; i < clients; i++)
         connected +=
             peer_connect(&peers[i], s.port) && peer_say(&peers[i], "10\n");
-    int busy_percent = server_cpu_percent(&s, WATCH_MS);
-    ok(subject->always_busy || busy_percent < 20,
-       "%s: while full, it does not spin (CPU %d %%)", what, busy_percent);
+    int percent;
+    ok(subject_idles(&s, &percent), "%s: while full, it %s (CPU %d %%)", what,
+       subject.always_busy ? "takes what it gets of a core" : "does not spin",
+       percent);
     for (int i = 0; i < connected; i++) {
         // Without waiting for the others when one was not served.
         answered += answered == i && peer_hears(&peers[i], "fib: 55\n");
@@ -58,6 +63,49 @@ static void check_overload(const struct subject *subject, const char *what,
        "%s: at most one log line a second (%d)", what, count_lines(s.err_text));
 }
 
+// ---- Each table, in a process of its own
+
+static const struct limits few_descriptors = {.descriptors = 40};
+
+// Fewer where each costs a thread or a process from the start.
+static const char *many_clients(void)
+{
+    return subject.few_at_once ? "100" : "1000";
+}
+
+static void check_descriptors(void)
+{
+    const char *arguments[] = {NULL};
+    check_overload("40 descriptors", arguments, &few_descriptors, CLIENTS);
+}
+
+static void check_descriptors_for_many(void)
+{
+    const char *arguments[] = {"--max-clients", many_clients(), NULL};
+    check_overload("40 descriptors, 1000 clients wanted", arguments,
+                   &few_descriptors, CLIENTS);
+}
+
+static void check_processes(void)
+{
+    const char *arguments[] = {"--max-clients", many_clients(), NULL};
+    const struct limits few_processes = {.processes = 12};
+    if (geteuid() == 0)
+        check_overload("12 processes or threads", arguments, &few_processes,
+                       SOME_CLIENTS);
+}
+
+static void check_memory(void)
+{
+#ifndef SANITIZED  // They need terabytes of address space.
+    const char *arguments[] = {"--max-clients", many_clients(),
+                               subject.has_stacks ? "--stack-kib" : NULL, "256",
+                               NULL};
+    const struct limits little_memory = {.memory_bytes = 64 << 20};
+    check_overload("64 MB of memory", arguments, &little_memory, MANY_CLIENTS);
+#endif
+}
+
 // Whether this process may open so many descriptors.
 static bool may_open(rlim_t count)
 {
@@ -67,70 +115,84 @@ static bool may_open(rlim_t count)
     return setrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur >= count;
 }
 
-static void check_max_clients(const struct subject *subject)
+static void check_wall(void)
 {
+    const char *arguments[] = {NULL};
+    if (subject.has_wall && may_open(BEYOND_THE_WALL + 100))
+        check_overload("beyond the wall", arguments, NULL, BEYOND_THE_WALL);
+}
+
+// Whether the first `count` clients get a number of replies each.
+static bool all_are_served(int count)
+{
+    for (int i = 0; i < REPLIES * count; i++)
+        if (!peer_asks(&peers[i % count], "1\n", "fib: 1\n"))
+            return false;
+    return true;
+}
+
+// The request of the sixth client stays in the kernel's queue.
+static void check_max_clients(void)
+{
+    static const char request[] = "10\n";
     const char *arguments[] = {"--max-clients", "5", "--quiet", NULL};
+    struct peer *sixth = &peers[CLIENTS_MAX];
     struct server s;
     int answered = 0;
-    if (!server_start(&s, subject->path, arguments, NULL))
+    if (subject.one_at_a_time || !subject_start(&s, arguments))
         return;
-    for (int i = 0; i < 6; i++)
+    for (int i = 0; i <= CLIENTS_MAX; i++)
         if (peer_connect(&peers[i], s.port))
-            peer_say(&peers[i], "10\n");
-    for (int i = 0; i < 5; i++)
+            peer_say(&peers[i], request);
+    for (int i = 0; i < CLIENTS_MAX; i++)
         answered += peer_hears(&peers[i], "fib: 55\n");
-    ok(answered == 5 && peer_hears_nothing(&peers[5], 200),
+    ok(answered == CLIENTS_MAX && all_are_served(CLIENTS_MAX) &&
+           !peer_has_heard(sixth) && peer_unreceived(sixth) == strlen(request),
        "--max-clients 5: five are served, the sixth waits");
     peer_close(&peers[2]);
-    ok(peer_hears(&peers[5], "fib: 55\n"), "until one leaves");
+    ok(peer_hears(sixth, "fib: 55\n"), "until one leaves");
     ok(peer_asks(&peers[0], "7\n", "fib: 13\n"), "nobody is disconnected");
-    for (int i = 0; i < 6; i++)
-        if (i != 2)
-            peer_close(&peers[i]);
+    for (int i = 0; i <= CLIENTS_MAX; i++)
+        peer_close(&peers[i]);
     server_stop(&s, "--max-clients");
 }
 
-void test_limits(const struct subject *subject)
+void test_limits(void)
 {
-    const char *none[] = {NULL};
-    // For few_at_once, as many threads or processes as it says.
-    const char *many[] = {"--max-clients",
-                          subject->few_at_once ? "100" : "1000", NULL};
-    const struct limits few_descriptors = {.descriptors = 40};
-
-    check_overload(subject, "40 descriptors", none, &few_descriptors, 120);
-    check_overload(subject, "40 descriptors, 1000 clients wanted", many,
-                   &few_descriptors, 120);
-    if (geteuid() == 0) {
-        const struct limits few_processes = {.processes = 12};
-        check_overload(subject, "12 processes or threads", many, &few_processes,
-                       40);
-    }
-#ifndef SANITIZED  // They need terabytes of address space.
-    const char *big_stacks[] = {many[0], many[1], "--stack-kib", "256", NULL};
-    const struct limits little_memory = {.memory_bytes = 64 << 20};
-    check_overload(subject, "64 MB of memory",
-                   subject->has_stacks ? big_stacks : many, &little_memory,
-                   CLIENTS_MAX);
-#endif
-    if (subject->has_wall && may_open(BEYOND_THE_WALL + 100))
-        check_overload(subject, "beyond the wall", none, NULL, BEYOND_THE_WALL);
-    if (!subject->one_at_a_time)
-        check_max_clients(subject);
+    static void (*const checks[])(void) = {
+        check_wall,      check_memory,      check_descriptors_for_many,
+        check_processes, check_descriptors, check_max_clients};
+    tap_side_by_side(checks, sizeof checks / sizeof checks[0]);
 }
 
-void test_leaks(const struct subject *subject)
+// ---- What is left behind
+
+// Serves a first client, as sanitizers start a thread of their own then.
+// Returns what the server uses when that client is gone: no more than before
+// it, that thread apart.
+static struct resources after_first_client(const struct server *s, bool *served)
+{
+    struct peer p;
+    subject_settle(s);  // Until it has all its processes.
+    struct resources limit = server_resources(s);
+#ifdef SANITIZED
+    limit.threads++;
+#endif
+    *served = peer_connect(&p, s->port) && peer_asks(&p, "1\n", "fib: 1\n");
+    peer_close(&p);
+    await_closed(&p);
+    return server_settle(s, &limit);
+}
+
+void test_leaks(void)
 {
     const char *arguments[] = {"--quiet", NULL};
     struct server s;
     struct peer p;
-    if (!server_start(&s, subject->path, arguments, NULL))
+    bool served;
+    if (!subject_start(&s, arguments))
         return;
-    // After a first client, as the sanitizers start a thread of their own then.
-    bool asked = peer_connect(&p, s.port) && peer_asks(&p, "1\n", "fib: 1\n");
-    peer_close(&p);
-    sleep_ms(WATCH_MS);
-    struct resources fresh = server_resources(&s);
+    struct resources fresh = after_first_client(&s, &served);
     int answered = 0;
     long resident_kib = 0;
     for (int i = 0; i < CONNECTIONS; i++) {
@@ -141,7 +203,7 @@ void test_leaks(const struct subject *subject)
         peer_close(&p);
     }
     struct resources after = server_settle(&s, &fresh);
-    ok(asked && answered == CONNECTIONS, "%d connections, one after the other",
+    ok(served && answered == CONNECTIONS, "%d connections, one after the other",
        CONNECTIONS);
     ok(after.descriptors == fresh.descriptors, "leave no descriptor behind");
     ok(after.processes == fresh.processes && after.zombies == 0,

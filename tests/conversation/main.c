@@ -1,63 +1,79 @@
 // main.c - runs the conversation with every server named on the command line.
 //
 //     build/plain/tests/conversation/run bin/fork "bin/coroutine --loops 2" ...
+//     build/plain/tests/conversation/run --parts
 //
-// In the environment, ONLY='hostile stopping' picks parts of it, DRAINS=50
-// makes it stop each server under load that many times, PATIENCE=3 waits only
-// 3 s for what should come, and MODEL=thread says what a server is that has
-// another name.
+// The second form prints the names of the parts, one a line. No part depends on
+// another. In the environment, ONLY='hostile stopping' picks parts, DRAINS=50
+// makes it stop each server under load that many times, PATIENCE=3 limits each
+// wait to 3 s, and MODEL=thread says what a server is that has another name.
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "../tap.h"
 #include "conversation.h"
+#include "subject.h"
 
-static const struct {
+enum { EXIT_USAGE = 2 };
+
+static const struct part {
     const char *name;
-    void (*test)(const struct subject *subject);
+    void (*test)(void);
 } parts[] = {
     {"protocol", test_protocol}, {"hostile", test_hostile_clients},
     {"limits", test_limits},     {"leaks", test_leaks},
     {"waiting", test_waiting},   {"stopping", test_stopping},
     {"drain", test_drain},       {"command_line", test_command_line},
 };
+enum { PART_COUNT = sizeof parts / sizeof parts[0] };
 
-// Whether `model` is one of the `names`, which have spaces around them.
-static bool is_one_of(const char *names, const char *model)
+static bool wanted[PART_COUNT];
+
+static const struct part *find_part(const char *name)
 {
-    char name[64];
-    snprintf(name, sizeof name, " %.*s ", (int)strcspn(model, " "), model);
-    return strstr(names, name) != NULL;
+    for (const struct part *p = parts; p < parts + PART_COUNT; p++)
+        if (strcmp(p->name, name) == 0)
+            return p;
+    return NULL;
 }
 
-static void converse(const struct subject *subject)
+// Picks the parts that are named in `only`, all if it is NULL. Ends the program
+// if there is no such part: a typing error must not pass for a success.
+static void choose_parts(const char *only)
 {
-    const char *only = getenv("ONLY");
-    tap_subject(subject->model);
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
-        if (only == NULL || strstr(only, parts[i].name) != NULL)
-            parts[i].test(subject);
+    char names[256];
+    for (int i = 0; i < PART_COUNT; i++)
+        wanted[i] = only == NULL;
+    snprintf(names, sizeof names, "%s", only != NULL ? only : "");
+    for (char *name = strtok(names, " "); name != NULL;
+         name = strtok(NULL, " ")) {
+        const struct part *part = find_part(name);
+        if (part == NULL) {
+            fprintf(stderr, "ONLY: no part '%s'; see --parts\n", name);
+            exit(EXIT_USAGE);
+        }
+        wanted[part - parts] = true;
+    }
+}
+
+static void converse(const char *path)
+{
+    subject_choose(path);
+    for (int i = 0; i < PART_COUNT; i++)
+        if (wanted[i])
+            parts[i].test();
 }
 
 int main(int argc, char **argv)
 {
-    for (int i = 1; i < argc; i++) {
-        const char *slash = strrchr(argv[i], '/');
-        const char *model = getenv("MODEL");
-        if (model == NULL)
-            model = slash != NULL ? slash + 1 : argv[i];
-        const struct subject subject = {
-            .path = argv[i],
-            .model = model,
-            .one_at_a_time = is_one_of(" blocking ", model),
-            .few_at_once = is_one_of(" pool prefork ", model),
-            .always_busy = is_one_of(" nonblocking ", model),
-            .has_wall = is_one_of(" select ", model),
-            .has_stacks = is_one_of(" thread coroutine pool ", model),
-            .has_no_idle_timeout = is_one_of(" uring ", model),
-        };
-        converse(&subject);
+    if (argc == 2 && strcmp(argv[1], "--parts") == 0) {
+        for (int i = 0; i < PART_COUNT; i++)
+            puts(parts[i].name);
+        return EXIT_SUCCESS;
     }
+    choose_parts(getenv("ONLY"));
+    for (int i = 1; i < argc; i++)
+        converse(argv[i]);
     return done_testing();
 }

@@ -4,7 +4,6 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -18,27 +17,42 @@ bool peer_connect(struct peer *p, int port)
     return peer_connect_with(p, port, 0);
 }
 
+// Small messages are sent at once, and no call waits for ever.
+static void set_options(int fd, int size)
+{
+    const struct timeval patience = {.tv_sec = patience_ms() / 1000};
+    const int on = 1;
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (size > 0) {
+        setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+    }
+}
+
+static int port_of(int fd)
+{
+    struct sockaddr_in own = {0};
+    socklen_t len = sizeof own;
+    getsockname(fd, (struct sockaddr *)&own, &len);
+    return ntohs(own.sin_port);
+}
+
 bool peer_connect_with(struct peer *p, int port, int size)
 {
     const struct sockaddr_in to = {.sin_family = AF_INET,
-                                   .sin_port = htons((unsigned short)port),
+                                   .sin_port = htons((uint16_t)port),
                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    const struct timeval patience = {.tv_sec = patience_ms() / 1000};
-    const int on = 1;
-
-    p->begin = p->end = 0;
+    *p = (struct peer){.server_port = port};
     p->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (p->fd < 0)
         return false;
-    setsockopt(p->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    setsockopt(p->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-    setsockopt(p->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (size > 0) {
-        setsockopt(p->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
-        setsockopt(p->fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
-    }
-    if (connect(p->fd, (const struct sockaddr *)&to, sizeof to) == 0)
+    set_options(p->fd, size);
+    if (connect(p->fd, (const struct sockaddr *)&to, sizeof to) == 0) {
+        p->own_port = port_of(p->fd);
         return true;
+    }
     peer_close(p);
     return false;
 }
@@ -51,6 +65,7 @@ bool peer_send(struct peer *p, const char *bytes, size_t len)
             return false;
         bytes += put;
         len -= (size_t)put;
+        p->sent += (size_t)put;
     }
     return true;
 }
@@ -101,6 +116,13 @@ bool peer_hears(struct peer *p, const char *want)
     return false;
 }
 
+bool peer_hears_error(struct peer *p)
+{
+    static const char start[] = "error: ";
+    const char *line = peer_line(p);
+    return line != NULL && strncmp(line, start, sizeof start - 1) == 0;
+}
+
 bool peer_asks(struct peer *p, const char *text, const char *want)
 {
     if (!peer_say(p, text))
@@ -116,15 +138,17 @@ bool peer_asks(struct peer *p, const char *text, const char *want)
     return true;
 }
 
-bool peer_hears_nothing(struct peer *p, int ms)
+bool peer_has_heard(const struct peer *p)
 {
-    struct pollfd readable = {.fd = p->fd, .events = POLLIN};
-    return p->begin == p->end && poll(&readable, 1, ms) == 0;
+    char byte;
+    return p->begin != p->end ||
+           recv(p->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0;
 }
 
 void peer_finish(struct peer *p)
 {
     shutdown(p->fd, SHUT_WR);
+    p->finished = true;
 }
 
 void peer_close(struct peer *p)
@@ -137,6 +161,7 @@ void peer_close(struct peer *p)
 void peer_reset(struct peer *p)
 {
     const struct linger at_once = {.l_onoff = 1};
-    setsockopt(p->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-    close(p->fd);
+    if (p->fd >= 0)
+        setsockopt(p->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    peer_close(p);
 }

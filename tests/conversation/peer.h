@@ -11,6 +11,9 @@ enum { PEER_LINE_SIZE = 128 };
 // One connection. No call on it waits longer than patience_ms().
 struct peer {
     int fd;
+    int own_port, server_port;
+    size_t sent;    // bytes, by peer_send() and peer_say()
+    bool finished;  // by peer_finish()
     char buf[4096];
     size_t begin, end;  // buf[begin..end) is received and not yet read
     char line[PEER_LINE_SIZE];
@@ -34,11 +37,15 @@ const char *peer_line(struct peer *p);
 // True when the next line is `want`, "" meaning the end. Says what came if not.
 bool peer_hears(struct peer *p, const char *want);
 
+// True when the next line is an error message of the protocol.
+bool peer_hears_error(struct peer *p);
+
 // True when what is said is answered by these lines, however they arrive.
 bool peer_asks(struct peer *p, const char *text, const char *want);
 
-// True when nothing comes for `ms` milliseconds.
-bool peer_hears_nothing(struct peer *p, int ms);
+// True when something has come that no call has returned yet, "" included. Does
+// not block.
+bool peer_has_heard(const struct peer *p);
 
 // Ends the sending side: "that was all from me".
 void peer_finish(struct peer *p);

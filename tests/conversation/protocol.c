@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "../tap.h"
+#include "await.h"
 #include "conversation.h"
 #include "peer.h"
-#include "server.h"
+#include "resources.h"
+#include "subject.h"
 
 enum { PIPELINED = 5000, LONG_LINE_SIZE = 8 << 20, MANY = 1000 };
 
@@ -38,12 +40,10 @@ static void check_bad_lines(const struct server *s)
     struct peer p;
     right = peer_connect(&p, s->port);
     for (size_t i = 0; i < sizeof lines / sizeof lines[0] && right; i++) {
-        const char *reply = peer_say(&p, lines[i]) ? peer_line(&p) : NULL;
-        right = reply != NULL && strncmp(reply, "error: ", 7) == 0 &&
+        right = peer_say(&p, lines[i]) && peer_hears_error(&p) &&
                 peer_asks(&p, "10\n", "fib: 55\n");
     }
-    right = right && peer_send(&p, "1\0\n", 3) &&
-            strncmp(peer_line(&p), "error: ", 7) == 0;
+    right = right && peer_send(&p, "1\0\n", 3) && peer_hears_error(&p);
     ok(right && peer_asks(&p, "10\n", "fib: 55\n"),
        "each bad line gets one error, and the next line its answer");
     peer_close(&p);
@@ -55,14 +55,11 @@ static void check_pieces(const struct server *s)
     bool right = true;
     struct peer p;
     right = peer_connect(&p, s->port);
-    for (const char *at = text; *at != '\0'; at++) {
-        right = right && peer_send(&p, at, 1);
-        sleep_ms(2);
-    }
+    for (const char *at = text; *at != '\0' && right; at++)
+        right = peer_send(&p, at, 1) && await_received(&p);
     peer_finish(&p);
     ok(right && peer_hears(&p, "fib: 832040\n") &&
-           peer_hears(&p, "fib: 13\n") &&
-           strncmp(peer_line(&p), "error: ", 7) == 0 &&
+           peer_hears(&p, "fib: 13\n") && peer_hears_error(&p) &&
            peer_hears(&p, "fib: 1\n") && peer_hears(&p, ""),
        "a byte at a time");
     peer_close(&p);
@@ -97,10 +94,9 @@ static void check_long_line(const struct server *s)
     memset(line, '0', LONG_LINE_SIZE);
     bool sent =
         peer_connect(&p, s->port) && peer_send(&p, line, LONG_LINE_SIZE);
-    sleep_ms(50);  // What comes now would be a request, if it came alone.
-    ok(sent && peer_say(&p, "1\n") &&
-           strncmp(peer_line(&p), "error: ", 7) == 0 &&
-           peer_asks(&p, "10\n", "fib: 55\n"),
+    // What comes now would be a request, if it came alone.
+    ok(sent && await_received(&p) && peer_say(&p, "1\n") &&
+           peer_hears_error(&p) && peer_asks(&p, "10\n", "fib: 55\n"),
        "a line of 8 MB gets one error");
     server_check_memory(s, before.resident_kib, LONG_LINE_SIZE / 1024 / 2,
                         "and takes no memory");
@@ -124,7 +120,7 @@ static void check_end_of_input(const struct server *s)
     peer_close(&p);
 }
 
-static void check_many(const struct subject *subject, const struct server *s)
+static void check_many(const struct server *s)
 {
     static struct peer peers[MANY];
     int connected = 0, answered = 0;
@@ -132,7 +128,7 @@ static void check_many(const struct subject *subject, const struct server *s)
         connected += peer_connect(&peers[i], s->port);
     for (int i = 0; i < connected; i++) {
         peer_say(&peers[i], "10\n");
-        if (subject->one_at_a_time || subject->few_at_once)
+        if (subject.one_at_a_time || subject.few_at_once)
             peer_finish(&peers[i]);  // Or the next would never be served.
     }
     while (answered < connected && peer_hears(&peers[answered], "fib: 55\n"))
@@ -142,41 +138,41 @@ static void check_many(const struct subject *subject, const struct server *s)
         peer_close(&peers[i]);
 }
 
-static void check_framing_recv(const struct subject *subject)
+static void check_framing_recv(void)
 {
     struct server s;
     struct peer p;
     const char *arguments[] = {"--framing", "recv", "--quiet", NULL};
-    if (!server_start(&s, subject->path, arguments, NULL))
+    if (!subject_start(&s, arguments))
         return;
     ok(peer_connect(&p, s.port) && peer_asks(&p, "30", "fib: 832040\n") &&
            peer_asks(&p, "7", "fib: 13\n"),
        "--framing recv needs no newline");
-    ok(peer_say(&p, "7\n7\n") && strncmp(peer_line(&p), "error: ", 7) == 0,
+    ok(peer_say(&p, "7\n7\n") && peer_hears_error(&p),
        "and takes two requests in one piece for nonsense");
     peer_close(&p);
     server_stop(&s, "--framing recv");
 }
 
-static void check_max_n(const struct subject *subject)
+static void check_max_n(void)
 {
     struct server s;
     struct peer p;
     const char *arguments[] = {"--max-n", "20", "--quiet", NULL};
-    if (!server_start(&s, subject->path, arguments, NULL))
+    if (!subject_start(&s, arguments))
         return;
     ok(peer_connect(&p, s.port) && peer_asks(&p, "20\n", "fib: 6765\n") &&
-           peer_say(&p, "21\n") && strncmp(peer_line(&p), "error: ", 7) == 0,
+           peer_say(&p, "21\n") && peer_hears_error(&p),
        "--max-n is the last one answered");
     peer_close(&p);
     server_stop(&s, "--max-n");
 }
 
-void test_protocol(const struct subject *subject)
+void test_protocol(void)
 {
     struct server s;
     const char *arguments[] = {"--quiet", NULL};
-    if (!server_start(&s, subject->path, arguments, NULL))
+    if (!subject_start(&s, arguments))
         return;
     check_values(&s);
     check_bad_lines(&s);
@@ -184,8 +180,8 @@ void test_protocol(const struct subject *subject)
     check_pipelining(&s);
     check_long_line(&s);
     check_end_of_input(&s);
-    check_many(subject, &s);
+    check_many(&s);
     server_stop(&s, "all of that was answered");
-    check_framing_recv(subject);
-    check_max_n(subject);
+    check_framing_recv();
+    check_max_n();
 }

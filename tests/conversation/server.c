@@ -2,7 +2,6 @@
 
 #include "server.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -19,10 +18,10 @@
 
 enum {
     PATIENCE_S = 30,
+    WORDS_MAX = 8,  // of a command: a program, and options or another program
     ARGUMENTS_MAX = 16,
-    PATH_SIZE = 256,
     ANOTHER_USER = 50000,
-    USERS = 10000
+    USERS = 10000,
 };
 
 int patience_ms(void)
@@ -78,24 +77,54 @@ static void become(struct server *s, const char *path, char **arguments,
     _exit(127);
 }
 
+// Returns the length of the first word of a command. Spaces end a word, but
+// for those in the path of a file that exists.
+static size_t first_word_len(char *command)
+{
+    size_t best = strcspn(command, " "), len = best;
+    for (;;) {
+        const char end = command[len];
+        command[len] = '\0';
+        if (access(command, F_OK) == 0)
+            best = len;
+        command[len] = end;
+        if (end == '\0')
+            return best;
+        len += 1 + strcspn(command + len + 1, " ");
+    }
+}
+
+// Cuts a command into at most WORDS_MAX words. Returns how many there are.
+static int split(char *command, char **words)
+{
+    int count = 0;
+    while (*command != '\0' && count < WORDS_MAX) {
+        size_t len = first_word_len(command);
+        bool last = command[len] == '\0';
+        words[count++] = command;
+        command[len] = '\0';
+        command += last ? len : len + 1;
+    }
+    return count;
+}
+
 static void spawn(struct server *s, const char *path, const char **arguments,
                   const struct limits *limits)
 {
-    char words[PATH_SIZE], *all[ARGUMENTS_MAX + 4] = {words};
-    int count = 0;
-    snprintf(words, sizeof words, "%s", path);
-    for (char *word = strtok(words, " "); word != NULL && count < 3;
-         word = strtok(NULL, " "))
-        all[count++] = word;
+    char *command = strdup(path);
+    char *all[WORDS_MAX + ARGUMENTS_MAX + 1] = {command};
+    if (command == NULL)
+        abort();
+    int count = split(command, all);
     for (; arguments != NULL && *arguments != NULL; arguments++)
         all[count++] = (char *)(uintptr_t)*arguments;
 
     *s = (struct server){.out = memfd_create("out", MFD_CLOEXEC),
                          .err = memfd_create("err", MFD_CLOEXEC)};
-    fflush(stdout);
-    s->pid = fork();
+    s->pid = tap_fork();
     if (s->pid == 0)
-        become(s, words, all, limits);
+        become(s, all[0], all, limits);
+    free(command);
 }
 
 static void read_text(int file, char *text)
@@ -184,126 +213,4 @@ void server_stop(struct server *s, const char *what)
     if (!ok(right, "%s, and it stops cleanly", what))
         printf("# status %d, out: %s, err: %s\n", status, s->out_text,
                s->err_text);
-}
-
-// ---- /proc
-
-// Reads a file of /proc/PID. Returns false if there is none.
-static bool read_proc(pid_t pid, const char *name, char *text, size_t size)
-{
-    char path[64];
-    snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0)
-        return false;
-    ssize_t len = read(file, text, size - 1);
-    close(file);
-    text[len > 0 ? len : 0] = '\0';
-    return len > 0;
-}
-
-static int count_entries(pid_t pid, const char *name)
-{
-    char path[64];
-    int count = 0;
-    snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
-    DIR *directory = opendir(path);
-    if (directory == NULL)
-        return 0;
-    for (struct dirent *e; (e = readdir(directory)) != NULL;)
-        count += e->d_name[0] != '.';
-    closedir(directory);
-    return count;
-}
-
-static void add_process(struct resources *r, pid_t pid, pid_t root)
-{
-    char text[1024], state = 0;
-    int parent = 0, threads = 0;
-    unsigned long user = 0, sys = 0, ended_user = 0, ended_sys = 0;
-    long resident = 0;
-    if (!read_proc(pid, "stat", text, sizeof text))
-        return;
-    const char *fields = strrchr(text, ')');
-    if (fields == NULL ||
-        sscanf(fields,
-               ") %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %lu %lu "
-               "%*d %*d %d %*d %*u %*u %ld",
-               &state, &parent, &user, &sys, &ended_user, &ended_sys, &threads,
-               &resident) != 8 ||
-        (pid != root && parent != root))
-        return;
-    if (state == 'Z') {
-        r->zombies++;
-        return;
-    }
-    r->processes++;
-    r->threads += threads;
-    r->descriptors += count_entries(pid, "fd");
-    r->resident_kib += resident * sysconf(_SC_PAGESIZE) / 1024;
-    r->cpu_ms += (long)(user + sys + ended_user + ended_sys) * 1000 /
-                 sysconf(_SC_CLK_TCK);
-}
-
-struct resources server_resources(const struct server *s)
-{
-    struct resources r = {0};
-    DIR *proc = opendir("/proc");
-    if (proc == NULL)
-        return r;
-    for (struct dirent *e; (e = readdir(proc)) != NULL;) {
-        pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
-        if (pid > 0)
-            add_process(&r, pid, s->pid);
-    }
-    closedir(proc);
-    return r;
-}
-
-struct resources server_grown(const struct server *s)
-{
-    struct resources r = server_resources(s);
-    int before;
-    do {
-        before = r.processes;
-        sleep_ms(50);
-        r = server_resources(s);
-    } while (r.processes > before);
-    return r;
-}
-
-struct resources server_settle(const struct server *s,
-                               const struct resources *wanted)
-{
-    int64_t until_ms = now_ms() + patience_ms();
-    struct resources r;
-    do {
-        r = server_resources(s);
-        if (r.descriptors <= wanted->descriptors &&
-            r.processes <= wanted->processes && r.threads <= wanted->threads &&
-            r.zombies <= wanted->zombies)
-            break;
-        sleep_ms(10);
-    } while (now_ms() < until_ms);
-    return r;
-}
-
-void server_check_memory(const struct server *s, long before_kib, long most_kib,
-                         const char *what)
-{
-#ifdef SANITIZED
-    (void)s, (void)before_kib, (void)most_kib, (void)what;
-#else
-    long grown_kib = server_resources(s).resident_kib - before_kib;
-    ok(grown_kib <= most_kib, "%s (%ld KiB more)", what, grown_kib);
-#endif
-}
-
-int server_cpu_percent(const struct server *s, int ms)
-{
-    long before_ms = server_resources(s).cpu_ms;
-    int64_t begin_ms = now_ms();
-    sleep_ms(ms);
-    return (int)((server_resources(s).cpu_ms - before_ms) * 100 /
-                 (now_ms() - begin_ms));
 }

@@ -24,7 +24,7 @@ struct limits {
     rlim_t memory_bytes;  // address space
 };
 
-// Starts the program at `path`, which may be followed by a space and an option,
+// Starts the program at `path`, which options may follow, each after a space,
 // on a port of its own choice, with `arguments` (NULL at the end, or NULL for
 // none), and waits for its ready line. Returns false, after recording a failed
 // check, if it does not come.
@@ -51,31 +51,6 @@ void server_stop(struct server *s, const char *what);
 
 // Waits for the end without sending anything.
 int server_wait(struct server *s);
-
-// ---- What it uses at present, its children included.
-
-struct resources {
-    int descriptors, processes, threads, zombies;
-    long resident_kib, cpu_ms;
-};
-
-struct resources server_resources(const struct server *s);
-
-// The same once it has started all the processes that it begins with.
-struct resources server_grown(const struct server *s);
-
-// Waits until the server uses as few of these as `wanted`, a while at most.
-// Returns what it uses then.
-struct resources server_settle(const struct server *s,
-                               const struct resources *wanted);
-
-// Checks that resident memory is at most `most_kib` above `before_kib`. Not
-// under the sanitizers, which keep memory of their own.
-void server_check_memory(const struct server *s, long before_kib, long most_kib,
-                         const char *what);
-
-// CPU time in percent of `ms` milliseconds from now.
-int server_cpu_percent(const struct server *s, int ms);
 
 // How long to wait for what should come: 30 s, for the slowest of machines and
 // sanitizers, or as many seconds as PATIENCE in the environment says.

@@ -1,43 +1,51 @@
-// stopping.c - signals: nothing that has arrived is lost, nobody delays it.
+// stopping.c - signals: what has arrived is answered, nothing delays the end.
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "../tap.h"
+#include "await.h"
 #include "conversation.h"
 #include "peer.h"
-#include "server.h"
+#include "resources.h"
+#include "subject.h"
 
 enum {
     PIPELINED = 500,
-    SILENT = 20,
-    ARRIVE_MS = 50,
-    LOOK_MS = 10,
+    IDLE_CLIENTS = 20,
+    TALK_LEN = 1 << 16,
+    STREAMS = 2,
+    STREAM_LEN = 100,
+    SECOND_SIGNAL_MS = 250,  // after the first: sooner, it may count as one
 };
 
-static const char *const quiet[] = {"--quiet", NULL};
-
-static bool start(struct server *s, const struct subject *subject)
+// Starts a server with --delay and connects a client. Returns false if the
+// server does not start. What is sent on a failed connection is a failure.
+static bool start(struct server *s, struct peer *p, const char *delay_ms)
 {
-    const char *arguments[] = {quiet[0], NULL};
-    return server_start(s, subject->path, arguments, NULL);
+    const char *arguments[] = {"--quiet", "--delay", delay_ms, NULL};
+    if (!subject_start(s, arguments))
+        return false;
+    peer_connect(p, s->port);
+    return true;
 }
 
-static void check_request_in_progress(const struct subject *subject, int signo)
+static void check_request_in_progress(int signo)
 {
     struct server s;
     struct peer p;
-    if (!start(&s, subject))
+    if (!start(&s, &p, "0"))
         return;
-    bool asked = peer_connect(&p, s.port) && peer_say(&p, "36\n");
-    sleep_ms(ARRIVE_MS);
+    bool asked = peer_say(&p, "36\n") && await_received(&p);
     int status = server_end(&s, signo);
     ok(asked && peer_hears(&p, "fib: 14930352\n") && peer_hears(&p, ""),
        "%s: the request in progress is answered", strsignal(signo));
@@ -47,33 +55,41 @@ static void check_request_in_progress(const struct subject *subject, int signo)
     peer_close(&p);
 }
 
-static void check_backend_in_progress(const struct subject *subject)
+static void check_terminate(void)
 {
-    const char *arguments[] = {"--delay", "300", "--quiet", NULL};
+    check_request_in_progress(SIGTERM);
+}
+
+static void check_interrupt(void)
+{
+    check_request_in_progress(SIGINT);
+}
+
+static void check_backend_in_progress(void)
+{
     struct server s;
     struct peer p;
-    if (!server_start(&s, subject->path, arguments, NULL))
+    if (!start(&s, &p, "300"))
         return;
-    bool asked = peer_connect(&p, s.port) && peer_say(&p, "10\n");
-    sleep_ms(ARRIVE_MS);
+    bool asked = peer_say(&p, "10\n") && await_received(&p);
     int status = server_end(&s, SIGTERM);
     ok(asked && status == 0 && peer_hears(&p, "fib: 55\n"),
        "a request that waits for its backend is answered");
     peer_close(&p);
 }
 
-static void check_pipelined(const struct subject *subject)
+static void check_pipelined(void)
 {
     struct server s;
     struct peer p;
     int answered = 0;
-    if (!start(&s, subject))
+    if (!start(&s, &p, "0"))
         return;
-    bool asked = peer_connect(&p, s.port);
+    bool asked = true;
     for (int i = 0; i < PIPELINED && asked; i++)
         asked = peer_say(&p, "20\n");
     asked = asked && peer_say(&p, "2");  // The beginning of another one.
-    sleep_ms(ARRIVE_MS);
+    asked = asked && await_arrived(&p);
     int status = server_end(&s, SIGTERM);
     while (answered < PIPELINED && peer_hears(&p, "fib: 6765\n"))
         answered++;
@@ -83,15 +99,15 @@ static void check_pipelined(const struct subject *subject)
     peer_close(&p);
 }
 
-static void check_last_line(const struct subject *subject)
+static void check_last_line(void)
 {
     struct server s;
     struct peer p;
-    if (!start(&s, subject))
+    if (!start(&s, &p, "0"))
         return;
-    bool asked = peer_connect(&p, s.port) && peer_say(&p, "36\n5");
+    bool asked = peer_say(&p, "36\n5");
     peer_finish(&p);
-    sleep_ms(ARRIVE_MS);
+    asked = asked && await_arrived(&p);
     int status = server_end(&s, SIGTERM);
     ok(asked && status == 0 && peer_hears(&p, "fib: 14930352\n") &&
            peer_hears(&p, "fib: 5\n"),
@@ -99,86 +115,190 @@ static void check_last_line(const struct subject *subject)
     peer_close(&p);
 }
 
-static void check_silent(const struct subject *subject)
+// Every other one has sent half a request.
+static void check_silent(void)
 {
-    static struct peer peers[SILENT];
+    static struct peer peers[IDLE_CLIENTS];
     struct server s;
-    if (!start(&s, subject))
+    bool connected = true;
+    const char *arguments[] = {"--quiet", NULL};
+    if (!subject_start(&s, arguments))
         return;
-    for (int i = 0; i < SILENT; i++)
-        if (peer_connect(&peers[i], s.port) && i % 2 == 1)
-            peer_say(&peers[i], "3");
-    sleep_ms(ARRIVE_MS);
-    ok(server_end(&s, SIGTERM) == 0, "silent clients do not delay it");
-    for (int i = 0; i < SILENT; i++)
+    for (int i = 0; i < IDLE_CLIENTS && connected; i++)
+        connected = peer_connect(&peers[i], s.port) &&
+                    peer_say(&peers[i], i % 2 == 1 ? "3" : "");
+    connected = connected && subject_settle(&s);
+    ok(connected && server_end(&s, SIGTERM) == 0,
+       "silent clients do not delay it");
+    for (int i = 0; i < IDLE_CLIENTS; i++)
         peer_close(&peers[i]);
 }
 
+// Waits until the server has as many clients as it may have. Two loops have a
+// place each, and it depends on the ports who gets it.
+static bool await_full(const struct server *s, const struct peer *peers)
+{
+    return await_accepted(&peers[0]) &&
+           (subject.always_busy ? await_accepted(&peers[1])
+                                : server_await_rest(s));
+}
+
 // It waits for a client to leave then, and not for a new one.
-static void check_full(const struct subject *subject)
+static void check_full(void)
 {
     const char *arguments[] = {"--max-clients", "2", "--quiet", NULL};
     struct peer peers[3];
     struct server s;
-    if (!server_start(&s, subject->path, arguments, NULL))
+    bool connected = true;
+    if (!subject_start(&s, arguments))
         return;
     for (int i = 0; i < 3; i++)
-        peer_connect(&peers[i], s.port);
-    sleep_ms(ARRIVE_MS);
-    ok(server_end(&s, SIGTERM) == 0, "a server that is full can be stopped");
+        connected = peer_connect(&peers[i], s.port) && connected;
+    bool full = connected && await_full(&s, peers);
+    ok(server_end(&s, SIGTERM) == 0 && full,
+       "a server that is full can be stopped");
     for (int i = 0; i < 3; i++)
         peer_close(&peers[i]);
 }
 
-// Sends requests and reads replies, both as fast as they go, until the end.
-_Noreturn static void keep_talking(struct peer *p, bool read_replies)
+// ---- A client that goes on asking
+
+// Sends some requests, as far as they fit. Returns false when the server takes
+// no more.
+static bool send_requests(const struct peer *p)
 {
-    char requests[1000], replies[1 << 16];
+    static const char request[] = "00000000000000000001\n";
+    char requests[50 * (sizeof request - 1)];
     for (size_t i = 0; i < sizeof requests; i++)
-        requests[i] = i % 2 == 0 ? '1' : '\n';
-    for (;;) {
-        struct pollfd ready = {.fd = p->fd, .events = POLLOUT};
-        if (read_replies)
-            ready.events |= POLLIN;
-        poll(&ready, 1, -1);
-        ssize_t got = read_replies
-                          ? recv(p->fd, replies, sizeof replies, MSG_DONTWAIT)
-                          : -1;
-        if (got == 0 || (got < 0 && read_replies && errno != EAGAIN))
-            break;
-        if (send(p->fd, requests, sizeof requests,
-                 MSG_NOSIGNAL | MSG_DONTWAIT) < 0 &&
-            errno != EAGAIN)
-            break;
-    }
-    _exit(0);
+        requests[i] = request[i % (sizeof request - 1)];
+    // Cut anywhere, it is a number all the same, with other zeros before it.
+    return send(p->fd, requests, sizeof requests,
+                MSG_NOSIGNAL | MSG_DONTWAIT) >= 0 ||
+           errno == EAGAIN;
 }
 
-static void check_talkative(const struct subject *subject, bool read_replies)
+// Sends requests and, if it is to read, receives replies, both as fast as they
+// go, until the connection is closed. Writes to `going` when it has received
+// TALK_LEN bytes.
+_Noreturn static void keep_asking(const struct peer *p, bool reads, int going)
+{
+    static char replies[1 << 16];
+    size_t received = 0;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    while (send_requests(p)) {
+        struct pollfd ready = {.fd = p->fd,
+                               .events = reads ? POLLIN | POLLOUT : POLLOUT};
+        poll(&ready, 1, -1);
+        ssize_t n = -1;
+        if (reads)
+            n = recv(p->fd, replies, sizeof replies, MSG_DONTWAIT);
+        if (n == 0 || (reads && n < 0 && errno != EAGAIN))
+            break;
+        received += n > 0 ? (size_t)n : 0;
+        if (received >= TALK_LEN && write(going, "", 1) == 1)
+            received = 0;
+    }
+    _exit(EXIT_SUCCESS);
+}
+
+// Waits until a conversation with a client that never stops asking is going
+// on, or is stuck as the client does not read.
+static bool await_talk(const struct server *s, bool reads, int going)
+{
+    struct pollfd readable = {.fd = going, .events = POLLIN};
+    return reads ? poll(&readable, 1, patience_ms()) == 1 : subject_settle(s);
+}
+
+static void check_talkative(bool reads)
 {
     struct server s;
     struct peer p;
-    if (!start(&s, subject))
+    int going[2];
+    if (!start(&s, &p, "0"))
         return;
-    bool connected = peer_connect(&p, s.port);
-    fflush(stdout);
-    pid_t talker = fork();
+    if (pipe2(going, O_CLOEXEC | O_NONBLOCK) != 0)
+        abort();
+    pid_t talker = tap_fork();
     if (talker == 0)
-        keep_talking(&p, read_replies);
-    peer_close(&p);
-    sleep_ms(5 * ARRIVE_MS);
+        keep_asking(&p, reads, going[1]);
+    bool talked = await_talk(&s, reads, going[0]);
     int status = server_end(&s, SIGTERM);
     kill(talker, SIGKILL);
     waitpid(talker, NULL, 0);
-    ok(connected && status == 0, "%s does not delay it for ever",
-       read_replies ? "a client that never stops asking"
-                    : "one that moreover never reads");
+    ok(talked && status == 0, "%s does not delay it for ever",
+       reads ? "a client that never stops asking"
+             : "one that moreover never reads");
+    close(going[0]);
+    close(going[1]);
+    peer_close(&p);
 }
 
-// Whether it lets nobody in any more, soon. Who connected while it stops would
-// wait in a queue that nobody looks at, and the next server could not have the
-// port.
-static bool is_closed(const struct server *s)
+static void check_asking(void)
+{
+    check_talkative(true);
+}
+
+static void check_asking_without_reading(void)
+{
+    check_talkative(false);
+}
+
+// ---- Clients that come without a pause
+
+// Connects and leaves, again and again, until that is refused. Writes to
+// `going` after a while. Resets, as a close would keep a port for a minute.
+_Noreturn static void keep_coming(const struct server *s, int going)
+{
+    struct peer p;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (int i = 1; peer_connect(&p, s->port); i++) {
+        peer_reset(&p);
+        if (i == STREAM_LEN && write(going, "", 1) != 1)
+            break;
+    }
+    _exit(EXIT_SUCCESS);
+}
+
+// Starts clients that come without a pause, and waits until they do.
+static bool start_streams(const struct server *s, pid_t *streams)
+{
+    int going[2], started = 0;
+    char byte;
+    if (pipe2(going, O_CLOEXEC) != 0)
+        abort();
+    for (int i = 0; i < STREAMS; i++)
+        if ((streams[i] = tap_fork()) == 0)
+            keep_coming(s, going[1]);
+    close(going[1]);
+    while (started < STREAMS && read(going[0], &byte, 1) == 1)
+        started++;
+    close(going[0]);
+    return started == STREAMS;
+}
+
+// The server must notice the signal although there is always a new client.
+static void check_stream_of_clients(void)
+{
+    const char *arguments[] = {"--quiet", NULL};
+    struct server s;
+    pid_t streams[STREAMS];
+    if (!subject_start(&s, arguments))
+        return;
+    bool started = start_streams(&s, streams);
+    int status = server_end(&s, SIGTERM);
+    for (int i = 0; i < STREAMS; i++) {
+        kill(streams[i], SIGKILL);
+        waitpid(streams[i], NULL, 0);
+    }
+    ok(started && status == 0,
+       "a stream of new clients does not delay it for ever");
+}
+
+// ---- The end, and what is left
+
+// Waits until no new client can connect. One that could connect while the
+// server stops would wait for ever, and another server could not have the port.
+static bool await_refusal(const struct server *s)
 {
     struct peer late;
     bool refused = false;
@@ -186,22 +306,23 @@ static bool is_closed(const struct server *s)
     while (!refused && now_ms() < until_ms) {
         refused = !peer_connect(&late, s->port) && errno == ECONNREFUSED;
         peer_close(&late);
-        sleep_ms(LOOK_MS);
+        sleep_ms(1);
     }
     return refused;
 }
 
-static void check_second_signal(const struct subject *subject)
+static void check_second_signal(void)
 {
-    const char *arguments[] = {"--delay", "600000", "--quiet", NULL};
     struct server s;
     struct peer p;
-    if (!server_start(&s, subject->path, arguments, NULL))
+    if (!start(&s, &p, "600000"))
         return;
-    bool asked = peer_connect(&p, s.port) && peer_say(&p, "10\n");
-    sleep_ms(ARRIVE_MS);
+    bool asked = peer_say(&p, "10\n") && await_received(&p);
+    int64_t second_ms = now_ms() + SECOND_SIGNAL_MS;
     kill(s.pid, SIGTERM);
-    ok(is_closed(&s), "while it finishes, nobody new is let in");
+    ok(await_refusal(&s), "while it finishes, nobody new is let in");
+    while (now_ms() < second_ms)
+        sleep_ms(1);
     ok(asked && waitpid(s.pid, NULL, WNOHANG) == 0,
        "it waits for what is in progress");
     ok(server_end(&s, SIGTERM) == 256 + SIGTERM, "a second signal ends it");
@@ -209,61 +330,64 @@ static void check_second_signal(const struct subject *subject)
     peer_close(&p);
 }
 
-static void check_kill(const struct subject *subject)
+static void check_kill(void)
 {
-    static struct peer peers[SILENT];
+    static struct peer peers[IDLE_CLIENTS];
+    const char *arguments[] = {"--quiet", NULL};
     struct server s;
     int gone = 0;
-    if (!start(&s, subject))
+    if (!subject_start(&s, arguments))
         return;
-    for (int i = 0; i < SILENT; i++)
-        if (peer_connect(&peers[i], s.port) && !subject->one_at_a_time)
+    for (int i = 0; i < IDLE_CLIENTS; i++)
+        if (peer_connect(&peers[i], s.port) && !subject.one_at_a_time)
             peer_asks(&peers[i], "1\n", "fib: 1\n");
     ok(server_end(&s, SIGKILL) == 256 + SIGKILL, "SIGKILL ends it");
-    for (int i = 0; i < SILENT; i++) {
+    for (int i = 0; i < IDLE_CLIENTS; i++) {
         const char *line = gone == i ? peer_line(&peers[i]) : NULL;
         gone += line == NULL ? errno == ECONNRESET : *line == '\0';
         peer_close(&peers[i]);
     }
-    ok(gone == SILENT, "and no child lives on");
+    ok(gone == IDLE_CLIENTS, "and no child lives on");
 }
 
-static void check_port(const struct subject *subject)
+static void check_port(void)
 {
     struct server s, second;
     struct peer p;
-    if (!start(&s, subject))
-        return;
     char port[16];
+    if (!start(&s, &p, "0"))
+        return;
     snprintf(port, sizeof port, "%d", s.port);
     const char *same_port[] = {"--port", port, NULL};
-    ok(server_try(&second, subject->path, same_port) == 1 &&
+    ok(server_try(&second, subject.path, same_port) == 1 &&
            strchr(second.err_text, '\n') == strrchr(second.err_text, '\n') &&
            strstr(second.err_text, port) != NULL,
        "a taken port: one line and exit status 1");
 
     // The server closes first, so that its side is the one in TIME_WAIT.
-    bool asked = peer_connect(&p, s.port) && peer_asks(&p, "1\n", "fib: 1\n");
+    bool asked = peer_asks(&p, "1\n", "fib: 1\n");
     server_stop(&s, "with a client connected");
     const char *again[] = {"--port", port, "--quiet", NULL};
-    ok(asked && server_start(&s, subject->path, again, NULL),
+    ok(asked && subject_start(&s, again),
        "it can be started again on the same port at once");
     peer_close(&p);
     server_stop(&s, "the second time");
 }
 
-void test_stopping(const struct subject *subject)
+void test_stopping(void)
 {
-    check_request_in_progress(subject, SIGTERM);
-    check_request_in_progress(subject, SIGINT);
-    check_backend_in_progress(subject);
-    check_pipelined(subject);
-    check_last_line(subject);
-    check_silent(subject);
-    check_full(subject);
-    check_talkative(subject, true);
-    check_talkative(subject, false);
-    check_second_signal(subject);
-    check_kill(subject);
-    check_port(subject);
+    static void (*const checks[])(void) = {check_asking_without_reading,
+                                           check_asking,
+                                           check_stream_of_clients,
+                                           check_backend_in_progress,
+                                           check_second_signal,
+                                           check_terminate,
+                                           check_interrupt,
+                                           check_pipelined,
+                                           check_last_line,
+                                           check_silent,
+                                           check_full,
+                                           check_kill,
+                                           check_port};
+    tap_side_by_side(checks, sizeof checks / sizeof checks[0]);
 }

@@ -1,112 +1,167 @@
-// waiting.c - who waits for whom: the simulated backend, and doing nothing.
+// waiting.c - who waits for whom: the simulated backend, and idle connections.
 
 #include <errno.h>
 #include <string.h>
 
 #include "../tap.h"
+#include "await.h"
 #include "conversation.h"
 #include "peer.h"
-#include "server.h"
+#include "subject.h"
 
-enum { CLIENTS = 60, DELAY_MS = 40, SILENT = 50 };
+enum {
+    CLIENTS = 60,
+    TOGETHER_MIN = 6,  // of CLIENTS
+    SHORT_DELAY_MS = 10,
+    ALL_DELAYS_MS = CLIENTS * SHORT_DELAY_MS,
+    IDLE_CLIENTS = 50,
+    IDLE_TIMEOUT_MS = 1000,
+    SLACK_MS = 100,  // clocks are read, and timers kept, in steps
+};
 
-// How many of the backend's delays went on at the same time, on average, while
-// CLIENTS asked once each; 0 when a reply was missing.
-static double parallel_delays(const struct server *s)
+static struct peer peers[CLIENTS];
+
+// Connects CLIENTS and sends a request on each connection.
+static void ask_all(const struct server *s)
 {
-    static struct peer peers[CLIENTS];
-    int answered = 0;
-    int64_t begin_ms = now_ms();
-
     for (int i = 0; i < CLIENTS; i++)
         if (peer_connect(&peers[i], s->port) && peer_say(&peers[i], "10\n"))
             peer_finish(&peers[i]);
-    for (int i = 0; i < CLIENTS; i++) {
-        answered += peer_hears(&peers[i], "fib: 55\n");
-        peer_close(&peers[i]);
-    }
-    return answered < CLIENTS
-               ? 0
-               : CLIENTS * (double)DELAY_MS / (double)(now_ms() - begin_ms);
 }
 
-static void check_delay(const struct subject *subject, const char *trap)
+// Receives the replies and closes the connections. Returns whether all came.
+static bool hear_all(void)
 {
-    const char *arguments[] = {"--delay", "40", "--quiet", trap, NULL};
+    int answered = 0;
+    for (int i = 0; i < CLIENTS; i++) {
+        answered += answered == i && peer_hears(&peers[i], "fib: 55\n");
+        peer_close(&peers[i]);
+    }
+    return answered == CLIENTS;
+}
+
+// How many requests wait for their backend at this moment. Those that the
+// server had received before the moment and has not answered after it.
+static int count_in_flight(void)
+{
+    bool received[CLIENTS];
+    int count = 0;
+    for (int i = 0; i < CLIENTS; i++)
+        received[i] = peer_unreceived(&peers[i]) == 0;
+    for (int i = 0; i < CLIENTS; i++)
+        count += received[i] && !peer_has_heard(&peers[i]);
+    return count;
+}
+
+// The highest number of requests in flight that is seen until the last client
+// has its reply, or until there are enough.
+static int watch_in_flight(void)
+{
+    int64_t until_ms = now_ms() + patience_ms();
+    int most = 0;
+    while (most < TOGETHER_MIN && !peer_has_heard(&peers[CLIENTS - 1]) &&
+           now_ms() < until_ms) {
+        int count = count_in_flight();
+        most = count > most ? count : most;
+        sleep_ms(1);
+    }
+    return most;
+}
+
+static void check_delays_together(void)
+{
+    const char *arguments[] = {"--delay", "1000", "--quiet", NULL};
     struct server s;
-    if (!server_start(&s, subject->path, arguments, NULL))
+    if (subject.one_at_a_time || !subject_start(&s, arguments))
         return;
-    double parallel = parallel_delays(&s);
-    if (subject->one_at_a_time || trap != NULL)
-        ok(parallel > 0 && parallel < 1.1,
-           "%s60 clients wait for their backends one after the other (%.1f)",
-           trap != NULL ? "--trap: " : "", parallel);
-    else
-        ok(parallel > 5, "60 clients wait for their backends together (%.1f)",
-           parallel);
+    ask_all(&s);
+    int together = watch_in_flight();
+    ok(together >= TOGETHER_MIN && hear_all(),
+       "60 clients wait for their backends together (%d at once)", together);
+    for (int i = 0; i < CLIENTS; i++)
+        peer_reset(&peers[i]);  // No reply is missed any more.
     server_stop(&s, "--delay");
 }
 
-static void check_idle(const struct subject *subject)
+// One delay after the other takes as long as all of them: a busy machine only
+// makes that longer.
+static void check_delays_in_turn(const char *trap)
 {
-    static struct peer peers[SILENT];
+    const char *arguments[] = {"--delay", "10", "--quiet", trap, NULL};
+    struct server s;
+    if (!subject_start(&s, arguments))
+        return;
+    int64_t start_ms = now_ms();
+    ask_all(&s);
+    bool answered = hear_all();
+    ok(answered && now_ms() - start_ms >= ALL_DELAYS_MS,
+       "%s60 clients wait for their backends one after the other",
+       trap != NULL ? "--trap: " : "");
+    server_stop(&s, "--delay");
+}
+
+static void check_delay_of_blocking(void)
+{
+    if (subject.one_at_a_time)
+        check_delays_in_turn(NULL);
+}
+
+static void check_trap(void)
+{
+    if (strcmp(subject.model, "coroutine") == 0)
+        check_delays_in_turn("--trap");
+}
+
+static void check_idle(void)
+{
     const char *arguments[] = {"--quiet", NULL};
     struct server s;
-    bool asked = false;
-    if (!server_start(&s, subject->path, arguments, NULL))
+    bool answered = false;
+    if (!subject_start(&s, arguments))
         return;
-    for (int i = 0; i < SILENT; i++)
+    for (int i = 0; i < IDLE_CLIENTS; i++)
         if (peer_connect(&peers[i], s.port) && i == 0)
-            asked = peer_asks(&peers[i], "10\n", "fib: 55\n");
-    int percent = server_cpu_percent(&s, 1000);
-    if (subject->always_busy)
-        ok(asked && percent >= 20,
-           "while nobody talks, it takes what it gets of a core (%d %%)",
-           percent);
-    else
-        // ThreadSanitizer has a thread of its own that looks around.
-        ok(asked && percent <= 10,
-           "while nobody talks, it takes no CPU (%d %%)", percent);
-    for (int i = 0; i < SILENT; i++)
+            answered = peer_asks(&peers[i], "10\n", "fib: 55\n");
+    int percent;
+    bool idles = subject_idles(&s, &percent);
+    ok(answered && idles, "while nobody talks, it takes %s (%d %%)",
+       subject.always_busy ? "what it gets of a core" : "no CPU", percent);
+    for (int i = 0; i < IDLE_CLIENTS; i++)
         peer_close(&peers[i]);
     server_stop(&s, "idle");
 }
 
-// With --idle-timeout 1: who is silent is closed, also if it has said half a
-// request or got a reply before; who talks or waits for a reply is not.
-static void check_idle_timeout(const struct subject *subject)
+// With --idle-timeout 1 an idle connection is closed, also one that has sent
+// half a request or has received a reply; one that waits for a reply is not.
+static void check_idle_timeout(void)
 {
     const char *arguments[] = {"--idle-timeout", "1",       "--delay",
                                "1500",           "--quiet", NULL};
     struct server s;
     struct peer silent, half, other;
-    if (!server_start(&s, subject->path, arguments, NULL))
+    if (subject.has_no_idle_timeout || !subject_start(&s, arguments))
         return;
-    int64_t begin_ms = now_ms();
+    int64_t start_ms = now_ms();
     bool connected = peer_connect(&silent, s.port) &&
                      peer_connect(&half, s.port) && peer_say(&half, "1") &&
-                     peer_connect(&other, s.port);
-    ok(connected && peer_hears(&silent, "") && now_ms() - begin_ms >= 900,
+                     peer_connect(&other, s.port) && peer_say(&other, "10\n");
+    ok(connected && peer_hears(&silent, "") &&
+           now_ms() - start_ms >= IDLE_TIMEOUT_MS - SLACK_MS,
        "--idle-timeout: a silent client is closed, but not at once");
     ok(peer_hears(&half, "") || errno == ECONNRESET,
        "and one that has said half a request");
-    peer_close(&other);
     peer_close(&half);
-    connected = peer_connect(&other, s.port);
-    ok(connected && peer_asks(&other, "10\n", "fib: 55\n"),
-       "one that waits for its reply is not");
+    ok(peer_hears(&other, "fib: 55\n"), "one that waits for its reply is not");
     ok(peer_hears(&other, ""), "until it is silent as well");
     peer_close(&silent);
     peer_close(&other);
     server_stop(&s, "--idle-timeout");
 }
 
-void test_waiting(const struct subject *subject)
+void test_waiting(void)
 {
-    check_delay(subject, NULL);
-    if (strcmp(subject->model, "coroutine") == 0)
-        check_delay(subject, "--trap");
-    check_idle(subject);
-    if (!subject->has_no_idle_timeout)
-        check_idle_timeout(subject);
+    static void (*const checks[])(void) = {
+        check_idle_timeout, check_delays_together, check_delay_of_blocking,
+        check_trap, check_idle};
+    tap_side_by_side(checks, sizeof checks / sizeof checks[0]);
 }

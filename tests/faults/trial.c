@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "../conversation/peer.h"
+#include "../conversation/resources.h"
 #include "../conversation/server.h"
 
 enum {

@@ -1,0 +1,183 @@
+// await.c - waits for what a server does with a connection.
+
+#include "await.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <linux/sock_diag.h>
+#include <linux/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "server.h"
+
+// States of a socket, as the kernel numbers them.
+enum { ESTABLISHED = 1, SYN_RECEIVED = 3, CLOSE_WAIT = 8 };
+
+// The server's end of a connection.
+struct far_end {
+    bool accepted;        // by the server, which has not closed it since
+    bool closed;          // by the server, or the connection never came about
+    bool finished;        // the end of the input has arrived
+    size_t arrived;       // bytes in all
+    size_t not_received;  // of these; the end of the input is one more
+};
+
+// A question to the kernel, as sock_diag(7) wants it.
+struct question {
+    struct nlmsghdr header;
+    struct inet_diag_req_v2 socket;
+};
+
+union answer {
+    struct nlmsghdr header;
+    char bytes[4096];
+};
+
+// Asks about the server's end. Returns whether the kernel has answered.
+static bool ask_kernel(const struct peer *p, union answer *answer)
+{
+    struct question question = {
+        .header = {.nlmsg_len = sizeof question,
+                   .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+                   .nlmsg_flags = NLM_F_REQUEST},
+        .socket = {
+            .sdiag_family = AF_INET,
+            .sdiag_protocol = IPPROTO_TCP,
+            .idiag_ext = 1 << (INET_DIAG_INFO - 1),
+            .idiag_states = ~0U,
+            .id = {.idiag_sport = htons((uint16_t)p->server_port),
+                   .idiag_dport = htons((uint16_t)p->own_port),
+                   .idiag_src = {htonl(INADDR_LOOPBACK)},
+                   .idiag_dst = {htonl(INADDR_LOOPBACK)},
+                   .idiag_cookie = {INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE}}}};
+    int kernel = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+    bool answered =
+        send(kernel, &question, sizeof question, 0) == sizeof question &&
+        recv(kernel, answer, sizeof *answer, 0) > 0;
+    close(kernel);
+    return answered;
+}
+
+// Without answers no test of this kind is possible: says so and gives up.
+_Noreturn static void give_up(int error)
+{
+    printf("# the kernel does not tell about sockets (sock_diag): %s\n",
+           strerror(error));
+    fflush(stdout);
+    exit(EXIT_FAILURE);
+}
+
+// Returns how many bytes have arrived at a socket since it was connected: that
+// is in the attribute INET_DIAG_INFO of the kernel's answer.
+static size_t count_arrived(struct nlmsghdr *answer)
+{
+    char *body = NLMSG_DATA(answer);
+    const size_t head_len = NLMSG_ALIGN(sizeof(struct inet_diag_msg));
+    struct rtattr *attribute = (void *)(body + head_len);
+    size_t len = NLMSG_PAYLOAD(answer, 0) - head_len;
+    struct tcp_info info = {0};
+    for (; RTA_OK(attribute, len); attribute = RTA_NEXT(attribute, len)) {
+        size_t known = RTA_PAYLOAD(attribute);
+        if (attribute->rta_type == INET_DIAG_INFO)
+            memcpy(&info, RTA_DATA(attribute),
+                   known < sizeof info ? known : sizeof info);
+    }
+    return info.tcpi_bytes_received;
+}
+
+static struct far_end query(const struct peer *p)
+{
+    struct far_end far_end = {0};
+    union answer answer;
+    if (!ask_kernel(p, &answer))
+        give_up(errno);
+    if (answer.header.nlmsg_type == NLMSG_ERROR) {
+        const struct nlmsgerr *failure = NLMSG_DATA(&answer.header);
+        if (failure->error != -ENOENT)
+            give_up(-failure->error);
+        far_end.closed = true;
+        return far_end;
+    }
+    const struct inet_diag_msg *end = NLMSG_DATA(&answer.header);
+    far_end.finished = end->idiag_state == CLOSE_WAIT;
+    if (far_end.finished || end->idiag_state == ESTABLISHED) {
+        // The kernel gives a socket its inode when accept() returns it.
+        far_end.accepted = end->idiag_inode != 0;
+        far_end.arrived = count_arrived(&answer.header);
+        far_end.not_received = end->idiag_rqueue;
+    } else {
+        far_end.closed = end->idiag_state != SYN_RECEIVED;
+    }
+    return far_end;
+}
+
+// ---- Events
+
+static bool is_accepted(const struct far_end *f, const struct peer *p)
+{
+    (void)p;
+    return f->accepted;
+}
+
+static bool has_arrived(const struct far_end *f, const struct peer *p)
+{
+    return f->accepted && f->arrived >= p->sent &&
+           (f->finished || !p->finished);
+}
+
+static bool is_received(const struct far_end *f, const struct peer *p)
+{
+    return has_arrived(f, p) && f->not_received == 0;
+}
+
+static bool is_closed(const struct far_end *f, const struct peer *p)
+{
+    (void)p;
+    return f->closed;
+}
+
+static bool await(const struct peer *p,
+                  bool (*event)(const struct far_end *f, const struct peer *p))
+{
+    int64_t until_ms = now_ms() + patience_ms();
+    struct far_end f = query(p);
+    while (!event(&f, p) && !f.closed && now_ms() < until_ms) {
+        sleep_ms(1);
+        f = query(p);
+    }
+    return event(&f, p);
+}
+
+bool await_accepted(const struct peer *p)
+{
+    return await(p, is_accepted);
+}
+
+bool await_arrived(const struct peer *p)
+{
+    return await(p, has_arrived);
+}
+
+bool await_received(const struct peer *p)
+{
+    return await(p, is_received);
+}
+
+bool await_closed(const struct peer *p)
+{
+    return await(p, is_closed);
+}
+
+size_t peer_unreceived(const struct peer *p)
+{
+    struct far_end f = query(p);
+    size_t received = f.arrived - f.not_received;
+    return p->sent > received ? p->sent - received : 0;
+}

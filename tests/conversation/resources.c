@@ -1,0 +1,265 @@
+// resources.c - what a server uses, its child processes included.
+
+#include "resources.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../tap.h"
+
+enum {
+    SETTLE_MS = 10,  // between two looks
+    REST_MS = 1,
+    SHARE_MS = 50,  // of our own CPU time, the first time
+    NAME_SIZE = 64,
+    NUMBERS_MAX = 1 << 16,
+    PROCESSES_MAX = 4096,
+};
+
+// Reads /proc/`name`. Returns false if there is none, or nothing in it.
+static bool read_proc(const char *name, char *text, size_t size)
+{
+    char path[NAME_SIZE];
+    snprintf(path, sizeof path, "/proc/%s", name);
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return false;
+    ssize_t len = read(file, text, size - 1);
+    close(file);
+    text[len > 0 ? len : 0] = '\0';
+    return len > 0;
+}
+
+// Reads the numbers that are names in a folder of /proc: processes, threads or
+// descriptors. Returns how many there are, at most NUMBERS_MAX.
+static int list_numbers(const char *folder, int numbers[NUMBERS_MAX])
+{
+    char path[NAME_SIZE];
+    int count = 0;
+    snprintf(path, sizeof path, "/proc/%s", folder);
+    DIR *directory = opendir(path);
+    if (directory == NULL)
+        return 0;
+    for (struct dirent *e; (e = readdir(directory)) != NULL;)
+        if (isdigit((unsigned char)e->d_name[0]) && count < NUMBERS_MAX)
+            numbers[count++] = (int)strtol(e->d_name, NULL, 10);
+    closedir(directory);
+    return count;
+}
+
+// ---- Processes
+
+struct process {
+    pid_t pid;
+    char state;  // R: runs or waits for a core; S: sleeps; Z: zombie
+    long resident_kib, cpu_ms;
+};
+
+// Reads /proc/PID/stat: see proc_pid_stat(5). Returns false if the process is
+// neither `root` nor one of its children.
+static bool read_process(struct process *p, pid_t pid, pid_t root)
+{
+    char name[NAME_SIZE], text[1024];
+    int parent = 0;
+    unsigned long user = 0, sys = 0, children_user = 0, children_sys = 0;
+    long pages = 0;
+    snprintf(name, sizeof name, "%d/stat", (int)pid);
+    if (!read_proc(name, text, sizeof text))
+        return false;
+    const char *fields = strrchr(text, ')');
+    if (fields == NULL ||
+        sscanf(fields,
+               ") %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %lu %lu "
+               "%*d %*d %*d %*d %*u %*u %ld",
+               &p->state, &parent, &user, &sys, &children_user, &children_sys,
+               &pages) != 7)
+        return false;
+    p->pid = pid;
+    p->resident_kib = pages * sysconf(_SC_PAGESIZE) / 1024;
+    p->cpu_ms = (long)(user + sys + children_user + children_sys) * 1000 /
+                sysconf(_SC_CLK_TCK);
+    return pid == root || parent == root;
+}
+
+// Reads all processes of a server. Returns how many there are.
+static int list_processes(const struct server *s,
+                          struct process processes[PROCESSES_MAX])
+{
+    static int pids[NUMBERS_MAX];
+    int count = 0, pid_count = list_numbers("", pids);
+    for (int i = 0; i < pid_count && count < PROCESSES_MAX; i++)
+        count += read_process(&processes[count], pids[i], s->pid);
+    return count;
+}
+
+static int count_descriptors(pid_t pid)
+{
+    static int descriptors[NUMBERS_MAX];
+    char name[NAME_SIZE];
+    snprintf(name, sizeof name, "%d/fd", (int)pid);
+    return list_numbers(name, descriptors);
+}
+
+// Counts the threads of a process, but for those with which the kernel helps
+// io_uring: they come and go as it likes.
+static int count_threads(pid_t pid)
+{
+    static int threads[NUMBERS_MAX];
+    char name[NAME_SIZE], command[NAME_SIZE];
+    snprintf(name, sizeof name, "%d/task", (int)pid);
+    int count = 0, listed = list_numbers(name, threads);
+    for (int i = 0; i < listed; i++) {
+        snprintf(name, sizeof name, "%d/task/%d/comm", (int)pid, threads[i]);
+        count += read_proc(name, command, sizeof command) &&
+                 strncmp(command, "iou-", 4) != 0;
+    }
+    return count;
+}
+
+struct resources server_resources(const struct server *s)
+{
+    static struct process processes[PROCESSES_MAX];
+    struct resources r = {0};
+    int count = list_processes(s, processes);
+    for (const struct process *p = processes; p < processes + count; p++) {
+        bool zombie = p->state == 'Z';
+        r.zombies += zombie;
+        r.processes += !zombie;
+        r.threads += zombie ? 0 : count_threads(p->pid);
+        r.descriptors += zombie ? 0 : count_descriptors(p->pid);
+        r.resident_kib += p->resident_kib;
+        r.cpu_ms += p->cpu_ms;
+    }
+    return r;
+}
+
+struct resources server_settle(const struct server *s,
+                               const struct resources *limit)
+{
+    int64_t until_ms = now_ms() + patience_ms();
+    struct resources r = server_resources(s);
+    while ((r.descriptors > limit->descriptors ||
+            r.processes > limit->processes || r.threads > limit->threads ||
+            r.zombies > limit->zombies) &&
+           now_ms() < until_ms) {
+        sleep_ms(SETTLE_MS);
+        r = server_resources(s);
+    }
+    return r;
+}
+
+void server_check_memory(const struct server *s, long before_kib,
+                         long limit_kib, const char *what)
+{
+#ifdef SANITIZED
+    (void)s, (void)before_kib, (void)limit_kib, (void)what;
+#else
+    long grown_kib = server_resources(s).resident_kib - before_kib;
+    ok(grown_kib <= limit_kib, "%s (%ld KiB more)", what, grown_kib);
+#endif
+}
+
+// ---- Threads
+
+// All threads of a server at one moment, or nearly so.
+struct snapshot {
+    bool asleep;  // each of them
+    int threads;
+    unsigned long long runs;  // how often they got a core so far
+};
+
+// Adds a thread: its state, and the last number of schedstat.
+static void add_thread(struct snapshot *s, pid_t pid, int thread)
+{
+    char name[NAME_SIZE], text[1024];
+    unsigned long long runs = 0;
+    snprintf(name, sizeof name, "%d/task/%d/stat", (int)pid, thread);
+    if (!read_proc(name, text, sizeof text) || strrchr(text, ')') == NULL)
+        return;
+    s->threads++;
+    s->asleep = s->asleep && strchr("SZ", strrchr(text, ')')[2]) != NULL;
+    snprintf(name, sizeof name, "%d/task/%d/schedstat", (int)pid, thread);
+    if (read_proc(name, text, sizeof text) &&
+        sscanf(text, "%*u %*u %llu", &runs) == 1)
+        s->runs += runs;
+}
+
+static struct snapshot take_snapshot(const struct server *s)
+{
+    static struct process processes[PROCESSES_MAX];
+    static int threads[NUMBERS_MAX];
+    char name[NAME_SIZE];
+    struct snapshot snapshot = {.asleep = true};
+    int count = list_processes(s, processes);
+    for (int i = 0; i < count; i++) {
+        snprintf(name, sizeof name, "%d/task", (int)processes[i].pid);
+        int thread_count = list_numbers(name, threads);
+        for (int j = 0; j < thread_count; j++)
+            add_thread(&snapshot, processes[i].pid, threads[j]);
+    }
+    return snapshot;
+}
+
+// Threads that are asleep in two snapshots, and did not run in between, were
+// all asleep at the same time.
+static bool is_at_rest(const struct server *s)
+{
+    struct snapshot first = take_snapshot(s);
+    if (!first.asleep)
+        return false;
+    struct snapshot second = take_snapshot(s);
+    return second.asleep && second.threads == first.threads &&
+           second.runs == first.runs;
+}
+
+bool server_await_rest(const struct server *s)
+{
+    int64_t until_ms = now_ms() + patience_ms();
+    bool rests = is_at_rest(s);
+    while (!rests && now_ms() < until_ms) {
+        sleep_ms(REST_MS);
+        rests = is_at_rest(s);
+    }
+    return rests;
+}
+
+// ---- CPU time
+
+static long own_cpu_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+// The share of the server while this process takes `ms` of CPU time.
+static int cpu_share(const struct server *s, long ms)
+{
+    long before_ms = server_resources(s).cpu_ms;
+    long until_ms = own_cpu_ms() + ms;
+    while (own_cpu_ms() < until_ms)
+        ;
+    return (int)((server_resources(s).cpu_ms - before_ms) * 100 / ms);
+}
+
+// Each attempt is twice as long as the last one: so it matters less and less
+// what the server still had to do, and who got which core.
+int server_await_cpu_share(const struct server *s, int min_percent,
+                           int max_percent)
+{
+    int64_t until_ms = now_ms() + patience_ms();
+    long ms = SHARE_MS;
+    int percent = cpu_share(s, ms);
+    while ((percent < min_percent || percent > max_percent) &&
+           now_ms() < until_ms) {
+        ms *= 2;
+        percent = cpu_share(s, ms);
+    }
+    return percent;
+}

@@ -1,0 +1,90 @@
+// subject.c - the model under test, and how it differs from the others.
+
+#include "subject.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../tap.h"
+#include "await.h"
+#include "peer.h"
+#include "resources.h"
+
+enum {
+    ROUNDS = 10,
+    IDLE_MAX = 20,  // percent of CPU time that an idle server may take
+    BUSY_MIN = 50,  // and that one which is always busy takes at least
+};
+
+struct subject subject;
+
+// Whether `model` is one of the `names`, which have spaces around them.
+static bool is_one_of(const char *names, const char *model)
+{
+    char name[64];
+    snprintf(name, sizeof name, " %.*s ", (int)strcspn(model, " "), model);
+    return strstr(names, name) != NULL;
+}
+
+void subject_choose(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char *model = getenv("MODEL");
+    if (model == NULL)
+        model = slash != NULL ? slash + 1 : path;
+    subject = (struct subject){
+        .path = path,
+        .model = model,
+        .one_at_a_time = is_one_of(" blocking ", model),
+        .few_at_once = is_one_of(" pool prefork ", model),
+        .always_busy = is_one_of(" nonblocking ", model),
+        .has_wall = is_one_of(" select ", model),
+        .has_stacks = is_one_of(" thread coroutine pool ", model),
+        .has_no_idle_timeout = is_one_of(" uring ", model),
+    };
+    tap_subject(model);
+}
+
+bool subject_start(struct server *s, const char **arguments)
+{
+    return server_start(s, subject.path, arguments, NULL);
+}
+
+bool is_served(const struct server *s)
+{
+    struct peer p;
+    bool served =
+        peer_connect(&p, s->port) && peer_asks(&p, "10\n", "fib: 55\n");
+    peer_close(&p);
+    return served;
+}
+
+// Each reply to one client takes a round, in which the server polls all.
+static bool polls_everyone(const struct server *s)
+{
+    struct peer p;
+    int replies = 0;
+    bool connected = peer_connect(&p, s->port);
+    while (connected && replies < ROUNDS && peer_asks(&p, "1\n", "fib: 1\n"))
+        replies++;
+    peer_close(&p);
+    return replies == ROUNDS && await_closed(&p);
+}
+
+bool subject_settle(const struct server *s)
+{
+    return subject.always_busy ? polls_everyone(s) : server_await_rest(s);
+}
+
+bool subject_idles(const struct server *s, int *percent)
+{
+    if (subject.always_busy) {
+        *percent = server_await_cpu_share(s, BUSY_MIN, INT_MAX);
+        return *percent >= BUSY_MIN;
+    }
+    server_await_rest(s);  // Or what it did before would count.
+    *percent = server_await_cpu_share(s, 0, IDLE_MAX);
+    return *percent <= IDLE_MAX;
+}

@@ -1,0 +1,44 @@
+// subject.h - the model under test, and how it differs from the others.
+
+#ifndef SUBJECT_H
+#define SUBJECT_H
+
+#include <stdbool.h>
+
+#include "server.h"
+
+struct subject {
+    const char *path;    // the program; options may follow
+    const char *model;   // its file name
+    bool one_at_a_time;  // blocking: it serves one client after the other
+    bool few_at_once;    // pool, prefork: it serves 64, idle ones included
+    bool always_busy;    // nonblocking: it takes a core even without clients
+    bool has_wall;       // select: no descriptor above 1,023
+    bool has_stacks;     // it knows --stack-kib
+    bool has_no_idle_timeout;  // uring: it does not know --idle-timeout
+};
+
+extern struct subject subject;
+
+// Describes the model of the program at `path`, and puts its name in front of
+// all later checks.
+void subject_choose(const char *path);
+
+// Starts a server of the model, see server_start().
+bool subject_start(struct server *s, const char **arguments);
+
+// Whether a client that connects now gets its reply.
+bool is_served(const struct server *s);
+
+// Waits until the server has done all that it can do with what it was sent:
+// until all of its threads sleep. One that is always busy has by then served a
+// few other clients, and so has polled all clients more than once. Returns
+// false if that does not happen.
+bool subject_settle(const struct server *s);
+
+// Whether a server that has nothing to do takes no CPU time or, if it is always
+// busy, what it can get. Sets `percent` to its share, see
+// server_await_cpu_share().
+bool subject_idles(const struct server *s, int *percent);
+
+#endif
