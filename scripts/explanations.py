@@ -151,6 +151,10 @@ EXPLANATIONS = (
     (r"that is full can be stopped", "With --max-clients reached it waits for "
      "room and not in accept(): that wait must end, too, when the signal "
      "comes."),
+    (r"^a stream of new clients", "When a new client is always waiting, the "
+     "server does not stop: ppoll() returns for a client and leaves a blocked "
+     "signal pending. Let the signal through whether or not there is a "
+     "client."),
     (r"does not delay it for ever", "A client that goes on asking, or never "
      "reads, must not keep a stopping server alive: take what had arrived, "
      "give up on who takes nothing for a second."),

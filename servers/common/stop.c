@@ -81,6 +81,10 @@ bool stop_wait(int fd, int timeout_ms)
                       holding ? &unheld : NULL);
     if (ready < 0 && errno != EINTR)
         pause_instead();
+    // A descriptor that is ready comes before a signal that is pending: in a
+    // stream of clients the signal would never be noticed.
+    if (ready > 0 && holding)
+        ppoll(NULL, 0, &(struct timespec){0}, &unheld);
     return ready > 0;
 }
 
