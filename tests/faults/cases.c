@@ -124,5 +124,6 @@ void cases_add_server(const char *path, const struct habits *habits)
                          habits->seen[moment][call]);
     cases_add(path, AT_START, "all:EINTR:7%%")->harmless = true;
     cases_add(path, AT_START, "all:EINTR:50%%")->harmless = true;
+    cases_add(path, SERVING, "signals without end")->storm = true;
     add_memory(path);
 }

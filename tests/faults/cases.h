@@ -20,6 +20,7 @@ struct fault_case {
     int variant;       // of a server, the enum moment; of the client, an errand
     bool harmless;     // nobody may be lost
     bool lasting;      // nobody need be served, and it must not spin
+    bool storm;        // no fault, but signals without end
     int memory_kib;    // no fault, but an address space of this size; 0: any
     char fault[FAULT_SIZE];
 };
@@ -42,8 +43,8 @@ const char *cases_next_word(const char *list, char *word);
 
 // Adds the faults of a server with these habits: each errno once; the first
 // errno in each of its first calls; each errno a few times in a row, and for
-// ever; transfers of every small size; interruptions here and there; and less
-// and less memory.
+// ever; transfers of every small size; interruptions here and there; signals
+// without end; and less and less memory.
 void cases_add_server(const char *path, const struct habits *habits);
 
 #endif

@@ -33,6 +33,7 @@ enum fault_call {
 // What a test shares with the program and its children, in a file whose
 // descriptor is the number in FAULT_COUNTS. Without one, faults begin at once.
 struct fault_counts {
+    atomic_int interrupted;         // SIGUSR1 that came
     atomic_bool armed;              // only then calls are counted, and fail
     atomic_int seen[CALL_COUNT];    // calls
     atomic_int failed[CALL_COUNT];  // of these, calls that were made to fail

@@ -64,15 +64,17 @@ static bool parse(const char *text)
     return (fault.bytes_max > 0 || fault.error != 0) && parse_when(when);
 }
 
-static void ignore(int signo)
+static void count_signal(int signo)
 {
     (void)signo;
+    if (counts != NULL)
+        atomic_fetch_add(&counts->interrupted, 1);
 }
 
 __attribute__((constructor)) static void read_fault(void)
 {
     const char *text = getenv("FAULT"), *file = getenv("FAULT_COUNTS");
-    struct sigaction action = {.sa_handler = ignore};
+    struct sigaction action = {.sa_handler = count_signal};
     sigaction(SIGUSR1, &action, NULL);
     if (text == NULL && file == NULL)
         return;

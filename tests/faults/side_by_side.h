@@ -7,10 +7,10 @@
 
 enum { SAID_SIZE = 512 };
 
-// What became of a case.
+// The result of a case.
 struct outcome {
     bool passed;
-    bool never_came;       // the fault was not reached: this proves nothing
+    bool reached;          // a call was made to fail: else this proves nothing
     char said[SAID_SIZE];  // why it failed, printed only then
 };
 

@@ -3,10 +3,13 @@
 #ifndef STORM_H
 #define STORM_H
 
-// Starts the server at `path` and has clients ask it, while a signal interrupts
+#include "cases.h"
+#include "side_by_side.h"
+
+// Starts the server of a case and has clients ask it, while a signal interrupts
 // each of its threads every few hundred microseconds, and it is stopped and
-// continued now and then: nobody may be lost. In the midst of that it is told
-// to end.
-void storm_test(const char *path);
+// continued now and then: no client may be lost. In the midst of that it is
+// told to end. Takes until enough signals came, at most patience_ms().
+void storm_run(const struct fault_case *c, struct outcome *o);
 
 #endif
