@@ -230,11 +230,14 @@ def exhausting(attack):
 
 def churning(attack):
     """Connections are made, used once and reset, as fast as can be."""
-    said = subprocess.run(
-        [attack.tools / "fibload", "--churn", "-c", "8", "-d", "500ms",
-         "--warmup", "0", "--interval", "0", str(attack.port)],
-        capture_output=True, text=True, check=False, timeout=PATIENCE_S)
-    attack.demand(said.returncode == 0, "churn: not every reply was right")
+    while True:
+        said = subprocess.run(
+            [attack.tools / "fibload", "--churn", "-c", "8", "-d", "500ms",
+             "--warmup", "0", "--interval", "0", str(attack.port)],
+            capture_output=True, text=True, check=False, timeout=PATIENCE_S)
+        attack.demand(said.returncode == 0, "churn: not every reply was right")
+        if attack.over.is_set():
+            return
 
 
 # ---- They send a lot

@@ -12,7 +12,7 @@ from environment import text_of
 KIB = 1024
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 LOOK_S = 0.02
-SETTLE_S = 3  # until what is closed is really gone
+SETTLE_S = 15  # until what is closed is really gone
 
 
 @dataclasses.dataclass

@@ -22,8 +22,9 @@ from tree import (
     Usage, cores_used, grown, session_of, settled, usage_of)
 
 ATTACK_S = 0.5
+ATTACK_MAX_S = 5  # if the victim has not been served beside it, and should be
 HEAD_START_S = 0.05  # until the attack is under way
-AFTER_S = 3  # for who was not served during the attack
+AFTER_S = 10  # for who was not served during the attack
 BREAK_S = 0.005  # between two requests of the victim
 LOOK_S = 0.05  # between two looks at what the server uses
 WATCH_S = 0.2
@@ -155,7 +156,10 @@ def besiege(cell, server, port, tools):
     attack = Attack(cell.ordeal.client, port, server.pid, tools)
     watch = Watch(server)
     victim = Victim(port, watch.look)
-    timer = threading.Timer(ATTACK_S, attack.over.set)
+    may_wait = AFTER in expected_of(cell.server, cell.ordeal)
+    end = time.monotonic() + ATTACK_S
+    timer = threading.Timer(ATTACK_S if may_wait else ATTACK_MAX_S,
+                            attack.over.set)
     timer.start()
     with interruptible():
         time.sleep(HEAD_START_S)
@@ -166,6 +170,8 @@ def besiege(cell, server, port, tools):
         # A request that outlived the attack says nothing, but the first.
         if verdict != AFTER or cell.wait_s == 0:
             cell.victim, cell.wait_s = verdict, max(cell.wait_s, wait_s)
+        if time.monotonic() > end:
+            attack.over.set()
         time.sleep(BREAK_S)
     timer.cancel()
     attack.end()

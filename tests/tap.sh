@@ -2,23 +2,44 @@
 
 count=0
 failed=0
+beside=()  # The checks of check_beside(): a process and what it is about.
 
-# $1: what is true if the command that follows succeeds. What it prints is shown
-# only if it does not.
-check() {
-    local what=$1 said
-    shift
+# $1: a status, $2: what is true if it is 0, $3: what was printed, which is shown
+# only if it is not.
+record() {
     count=$((count + 1))
-    if said=$("$@" 2>&1); then
-        echo "ok $count - $what"
+    if [ "$1" -eq 0 ]; then
+        echo "ok $count - $2"
         return
     fi
     failed=$((failed + 1))
-    echo "not ok $count - $what"
-    printf '%s\n' "$said" | sed 's/^/# /'
+    echo "not ok $count - $2"
+    printf '%s\n' "$3" | sed 's/^/# /'
+}
+
+# $1: what is true if the command that follows succeeds.
+check() {
+    local what=$1 said
+    shift
+    said=$("$@" 2>&1)
+    record $? "$what" "$said"
+}
+
+# The same beside what follows. $1: a file for what the command prints.
+check_beside() {
+    local file=$1 what=$2
+    shift 2
+    "$@" >"$file" 2>&1 &
+    beside+=("$! $file $what")
 }
 
 done_testing() {
+    local one pid file what
+    for one in "${beside[@]}"; do
+        read -r pid file what <<<"$one"
+        wait "$pid"
+        record $? "$what" "$(cat "$file")"
+    done
     echo "1..$count"
     echo "# $((count - failed)) passed, $failed failed"
     [ "$failed" -eq 0 ]
