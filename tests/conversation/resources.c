@@ -22,7 +22,7 @@ enum {
     PROCESSES_MAX = 4096,
 };
 
-// Reads /proc/`name`. Returns false if there is none, or nothing in it.
+// Reads /proc/`name`. Returns false if there is none.
 static bool read_proc(const char *name, char *text, size_t size)
 {
     char path[NAME_SIZE];
@@ -33,7 +33,7 @@ static bool read_proc(const char *name, char *text, size_t size)
     ssize_t len = read(file, text, size - 1);
     close(file);
     text[len > 0 ? len : 0] = '\0';
-    return len > 0;
+    return len >= 0;
 }
 
 // Reads the numbers that are names in a folder of /proc: processes, threads or
@@ -87,12 +87,30 @@ static bool read_process(struct process *p, pid_t pid, pid_t root)
     return pid == root || parent == root;
 }
 
+// Lists a process and its children or, if the kernel does not list children,
+// all processes there are. Returns how many.
+static int list_family(pid_t root, int pids[NUMBERS_MAX])
+{
+    static char children[NUMBERS_MAX];
+    char name[NAME_SIZE], *end = children;
+    snprintf(name, sizeof name, "%d/task/%d/children", (int)root, (int)root);
+    if (!read_proc(name, children, sizeof children))
+        return list_numbers("", pids);
+    int count = 0;
+    pids[count++] = root;
+    while (*end != '\0' && count < NUMBERS_MAX) {
+        pids[count++] = (int)strtol(end, &end, 10);
+        end += strspn(end, " ");
+    }
+    return count;
+}
+
 // Reads all processes of a server. Returns how many there are.
 static int list_processes(const struct server *s,
                           struct process processes[PROCESSES_MAX])
 {
     static int pids[NUMBERS_MAX];
-    int count = 0, pid_count = list_numbers("", pids);
+    int count = 0, pid_count = list_family(s->pid, pids);
     for (int i = 0; i < pid_count && count < PROCESSES_MAX; i++)
         count += read_process(&processes[count], pids[i], s->pid);
     return count;
@@ -174,16 +192,23 @@ struct snapshot {
     unsigned long long runs;  // how often they got a core so far
 };
 
-// Adds a thread: its state, and the last number of schedstat.
+// Whether a thread sleeps, or has ended.
+static bool is_asleep(pid_t pid, int thread)
+{
+    char name[NAME_SIZE], text[1024];
+    snprintf(name, sizeof name, "%d/task/%d/stat", (int)pid, thread);
+    const char *name_end =
+        read_proc(name, text, sizeof text) ? strrchr(text, ')') : NULL;
+    return name_end == NULL || name_end[2] == 'S' || name_end[2] == 'Z';
+}
+
+// Adds a thread; the last number of its schedstat is how often it ran.
 static void add_thread(struct snapshot *s, pid_t pid, int thread)
 {
     char name[NAME_SIZE], text[1024];
     unsigned long long runs = 0;
-    snprintf(name, sizeof name, "%d/task/%d/stat", (int)pid, thread);
-    if (!read_proc(name, text, sizeof text) || strrchr(text, ')') == NULL)
-        return;
     s->threads++;
-    s->asleep = s->asleep && strchr("SZ", strrchr(text, ')')[2]) != NULL;
+    s->asleep = s->asleep && is_asleep(pid, thread);
     snprintf(name, sizeof name, "%d/task/%d/schedstat", (int)pid, thread);
     if (read_proc(name, text, sizeof text) &&
         sscanf(text, "%*u %*u %llu", &runs) == 1)
@@ -210,6 +235,8 @@ static struct snapshot take_snapshot(const struct server *s)
 // all asleep at the same time.
 static bool is_at_rest(const struct server *s)
 {
+    if (!is_asleep(s->pid, s->pid))
+        return false;  // Mostly this tells already.
     struct snapshot first = take_snapshot(s);
     if (!first.asleep)
         return false;
