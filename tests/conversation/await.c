@@ -27,6 +27,7 @@ struct far_end {
     bool finished;        // the end of the input has arrived
     size_t arrived;       // bytes in all
     size_t not_received;  // of these; the end of the input is one more
+    size_t sent;          // bytes in all, some of which may be on their way
 };
 
 // A question to the kernel, as sock_diag(7) wants it.
@@ -74,9 +75,9 @@ _Noreturn static void give_up(int error)
     exit(EXIT_FAILURE);
 }
 
-// Returns how many bytes have arrived at a socket since it was connected: that
-// is in the attribute INET_DIAG_INFO of the kernel's answer.
-static size_t count_arrived(struct nlmsghdr *answer)
+// Returns what the kernel knows of the connection: the attribute INET_DIAG_INFO
+// of its answer.
+static struct tcp_info info_of(struct nlmsghdr *answer)
 {
     char *body = NLMSG_DATA(answer);
     const size_t head_len = NLMSG_ALIGN(sizeof(struct inet_diag_msg));
@@ -89,7 +90,7 @@ static size_t count_arrived(struct nlmsghdr *answer)
             memcpy(&info, RTA_DATA(attribute),
                    known < sizeof info ? known : sizeof info);
     }
-    return info.tcpi_bytes_received;
+    return info;
 }
 
 static struct far_end query(const struct peer *p)
@@ -110,8 +111,10 @@ static struct far_end query(const struct peer *p)
     if (far_end.finished || end->idiag_state == ESTABLISHED) {
         // The kernel gives a socket its inode when accept() returns it.
         far_end.accepted = end->idiag_inode != 0;
-        far_end.arrived = count_arrived(&answer.header);
+        struct tcp_info info = info_of(&answer.header);
+        far_end.arrived = info.tcpi_bytes_received;
         far_end.not_received = end->idiag_rqueue;
+        far_end.sent = info.tcpi_bytes_acked + end->idiag_wqueue;
     } else {
         far_end.closed = end->idiag_state != SYN_RECEIVED;
     }
@@ -173,6 +176,12 @@ bool await_received(const struct peer *p)
 bool await_closed(const struct peer *p)
 {
     return await(p, is_closed);
+}
+
+size_t peer_progress(const struct peer *p)
+{
+    struct far_end f = query(p);
+    return f.arrived - f.not_received + f.sent;
 }
 
 size_t peer_unreceived(const struct peer *p)

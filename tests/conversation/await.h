@@ -4,7 +4,7 @@
 // about the server's end of the connection: see sock_diag(7). A wait ends with
 // the event; when the event has become impossible, because the server has
 // closed the connection; or after patience_ms(). Returns whether the event
-// came. Each of these may block.
+// came.
 
 #ifndef AWAIT_H
 #define AWAIT_H
@@ -27,8 +27,11 @@ bool await_received(const struct peer *p);
 // The server has closed its end. The test may have closed its own before.
 bool await_closed(const struct peer *p);
 
+// Returns how many bytes the server has received from `p` and sent to it so far,
+// together: does it still change? 0 when the connection is closed.
+size_t peer_progress(const struct peer *p);
+
 // Returns how many bytes that `p` has sent the server has not received yet.
-// Does not block.
 size_t peer_unreceived(const struct peer *p);
 
 #endif

@@ -83,28 +83,30 @@ static void check_beside_silent(const struct server *s)
     peer_close(&silent);
 }
 
-// Sends requests and reads no reply, until the server takes no more although it
-// has done all that it can do. Returns how many bytes it took.
+// Whether the server can neither receive nor send anything on the connection,
+// although it has done all that it can do.
+static bool is_stuck(const struct peer *p, const struct server *s)
+{
+    size_t before = peer_progress(p);
+    return !subject_settle(s) || peer_progress(p) == before;
+}
+
+// Sends requests and reads no reply, until the server takes no more. Returns
+// how many bytes it took.
 static long flood(struct peer *p, const struct server *s)
 {
     static char requests[1 << 16];
     long taken = 0;
-    bool settled = false;  // Nothing was taken since the server settled.
+    ssize_t sent = 0;
 
     for (size_t i = 0; i < sizeof requests; i++)
         requests[i] = i % 2 == 0 ? '1' : '\n';
-    while (taken < FLOOD_MAX) {
+    while (taken < FLOOD_MAX &&
+           (sent >= 0 || (errno == EAGAIN && !is_stuck(p, s)))) {
         size_t cut = (size_t)taken % 2;  // The last piece may end after '1'.
-        ssize_t sent = send(p->fd, requests + cut, sizeof requests - cut,
-                            MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent > 0) {
-            taken += sent;
-            settled = false;
-        } else if (errno != EAGAIN || settled || !subject_settle(s)) {
-            break;
-        } else {
-            settled = true;
-        }
+        sent = send(p->fd, requests + cut, sizeof requests - cut,
+                    MSG_NOSIGNAL | MSG_DONTWAIT);
+        taken += sent > 0 ? sent : 0;
     }
     return taken;
 }
