@@ -46,7 +46,8 @@ static void check_overload(const char *what, const char **arguments,
         connected +=
             peer_connect(&peers[i], s.port) && peer_say(&peers[i], "10\n");
     int percent;
-    ok(subject_idles(&s, &percent), "%s: while full, it %s (CPU %d %%)", what,
+    bool idles = subject_idles(&s, &percent);
+    ok(idles, "%s: while full, it %s (CPU %d %%)", what,
        subject.always_busy ? "takes what it gets of a core" : "does not spin",
        percent);
     for (int i = 0; i < connected; i++) {
