@@ -102,4 +102,5 @@ void client_try(const struct fault_case *c, struct outcome *o)
                 fails(o, "%s: status %d, said: %.100s", errands[c->variant],
                       status, client.err_text);
     o->reached = trial_failed(counts) > 0;
+    o->felt = status != 0;
 }

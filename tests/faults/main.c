@@ -21,8 +21,9 @@
 enum {
     PATH_SIZE = 256,
     PROGRAMS_MAX = 32,
-    REACHED_MIN = 150,  // of the faults of a program
+    REACHED_MIN = 180,  // of the faults of a program
     REACHED_MIN_PERCENT = 90,
+    FELT_MIN = 20,
 };
 
 static const char *const moments[] = {"start", "serving", "stopping"};
@@ -75,17 +76,20 @@ static void report(const struct fault_case *c, const struct outcome *o)
 }
 
 // Checks that the faults of a program were not only planned. The few that are
-// not reached depend on which client is served first.
+// not reached depend on which client is served first, and most are not felt:
+// that is what the program is made for.
 static void check_reached(const char *path, const struct outcome *outcomes)
 {
-    int tried = 0, reached = 0;
+    int tried = 0, reached = 0, felt = 0;
     for (int i = 0; i < case_count; i++)
         if (strcmp(cases[i].path, path) == 0 && cases[i].memory_kib == 0) {
             tried++;
             reached += outcomes[i].reached;
+            felt += outcomes[i].felt;
         }
     ok(reached >= REACHED_MIN && reached * 100 >= tried * REACHED_MIN_PERCENT,
        "%s: %d of %d faults are reached", name_of(path), reached, tried);
+    ok(felt >= FELT_MIN, "%s: %d of them are felt", name_of(path), felt);
 }
 
 static void add_server(const char *path)

@@ -119,6 +119,7 @@ static bool judge_lost(int lost, bool harmless,
                        const struct fault_counts *counts, struct outcome *o)
 {
     int failed = trial_failed(counts);
+    o->felt = o->felt || lost > 0;
     if (lost < 0)
         return fails(o, "a wrong reply");
     if (lost > (harmless ? 0 : failed))
@@ -261,6 +262,7 @@ void trial_run(const struct fault_case *c, struct outcome *o)
         o->passed = stop(c, &s, counts, o) && served;
     } else {
         o->passed = judge_refusal(&s, o);
+        o->felt = true;
         if (c->variant != AT_START)
             o->passed = fails(o, "does not start, without a fault");
     }
