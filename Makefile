@@ -197,8 +197,7 @@ $(BUILD)/tests/test_connection: $(call object,client/connection.c \
 $(BUILD)/tests/test_verdict:   $(call object,$(addprefix client/, verdict.c \
     usage.c result.c histogram.c clock.c connection.c reply.c))
 $(BUILD)/tests/test_verdict:   LDLIBS := -lm
-$(BUILD)/tests/test_fibload:   $(call object,$(addprefix client/, clock.c \
-    text.c histogram.c))
+$(BUILD)/tests/test_fibload:   $(call object,$(wildcard tests/fibload/*.c))
 $(BUILD)/tests/test_net:       LDLIBS := -Wl,--wrap=send,--wrap=recv \
                                          -Wl,--wrap=accept4
 $(BUILD)/tests/test_schedule:  $(call object,client/schedule.c)

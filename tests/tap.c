@@ -14,10 +14,16 @@ enum { AT_ONCE = 4, LINE_SIZE = 1024 };
 
 static int passed_count, failed_count;
 static const char *prefix;
+static void (*explain_failure)(void);
 
 void tap_subject(const char *subject)
 {
     prefix = subject;
+}
+
+void tap_explain(void (*explain)(void))
+{
+    explain_failure = explain;
 }
 
 bool tap_check(bool passed, const char *file, int line, const char *name, ...)
@@ -34,9 +40,21 @@ bool tap_check(bool passed, const char *file, int line, const char *name, ...)
     printf("\n");
     if (!passed)
         printf("#   failed at %s:%d\n", file, line);
+    if (!passed && explain_failure != NULL)
+        explain_failure();
     fflush(stdout);
     return passed;
 }
+
+// ---- Tests side by side
+
+// A test, the process it runs in, what it prints, and how it ended.
+struct job {
+    const struct tap_part *part;
+    pid_t pid;
+    int output, status;
+    bool ended;
+};
 
 pid_t tap_fork(void)
 {
@@ -49,24 +67,16 @@ pid_t tap_fork(void)
     return pid;
 }
 
-// A test in a process of its own, what it prints, and how it ended.
-struct job {
-    pid_t pid;
-    int output, status;
-    bool ended;
-};
-
-static struct job begin(void (*test)(void))
+static void start(struct job *job)
 {
-    struct job job = {.output = memfd_create("test", MFD_CLOEXEC)};
-    job.pid = tap_fork();
-    if (job.pid == 0) {
-        dup2(job.output, STDOUT_FILENO);
-        test();
+    job->output = memfd_create(job->part->name, MFD_CLOEXEC);
+    job->pid = tap_fork();
+    if (job->pid == 0) {
+        dup2(job->output, STDOUT_FILENO);
+        job->part->run();
         fflush(stdout);
         exit(EXIT_SUCCESS);
     }
-    return job;
 }
 
 // Waits until one of the jobs has ended.
@@ -81,7 +91,7 @@ static void wait_for_one(struct job *jobs, int count)
         }
 }
 
-// Checks have our numbers here; what else was said follows as it is.
+// Gives a check the next number of this process; other lines stay as they are.
 static void repeat_line(const char *line)
 {
     bool passed = strncmp(line, "ok ", 3) == 0;
@@ -99,28 +109,95 @@ static void show(const struct job *job)
     char line[LINE_SIZE];
     FILE *output = fdopen(job->output, "r");
     rewind(output);
+    printf("# %s\n", job->part->name);
     while (fgets(line, sizeof line, output) != NULL)
         repeat_line(line);
     fclose(output);
     if (!WIFEXITED(job->status) || WEXITSTATUS(job->status) != EXIT_SUCCESS)
-        ok(false, "the test comes to its end");
+        ok(false, "%s comes to its end", job->part->name);
 }
 
-void tap_side_by_side(void (*const tests[])(void), int count)
+// Runs the jobs, a few at a time. Shows each as soon as the order allows.
+static void run_all(struct job *jobs, int count)
 {
     int started = 0, ended = 0, shown = 0;
-    struct job *jobs = calloc((size_t)count, sizeof *jobs);
-    if (jobs == NULL)
-        abort();
     while (shown < count) {
         for (; started < count && started < ended + AT_ONCE; started++)
-            jobs[started] = begin(tests[started]);
+            start(&jobs[started]);
         wait_for_one(jobs, started);
         ended++;
         for (; shown < started && jobs[shown].ended; shown++)
             show(&jobs[shown]);
     }
+}
+
+static struct job *allocate_jobs(int count)
+{
+    struct job *jobs = calloc((size_t)count, sizeof *jobs);
+    if (jobs == NULL)
+        abort();
+    return jobs;
+}
+
+void tap_side_by_side(void (*const tests[])(void), int count)
+{
+    struct tap_part *parts = calloc((size_t)count, sizeof *parts);
+    struct job *jobs = allocate_jobs(count);
+    if (parts == NULL)
+        abort();
+    for (int i = 0; i < count; i++) {
+        parts[i] = (struct tap_part){"the test", tests[i]};
+        jobs[i].part = &parts[i];
+    }
+    run_all(jobs, count);
+    free(parts);
     free(jobs);
+}
+
+// ---- A program with parts
+
+static const struct tap_part *find_part(const struct tap_part *parts, int count,
+                                        const char *name)
+{
+    for (int i = 0; i < count; i++)
+        if (strcmp(parts[i].name, name) == 0)
+            return &parts[i];
+    return NULL;
+}
+
+// Chooses the parts that `only` names, in their order there. A misspelt name
+// fails: it must not pass for a part without checks. Returns how many.
+static int choose(struct job *jobs, const struct tap_part *parts, int count,
+                  const char *only)
+{
+    char *words = strdup(only);
+    int chosen = 0;
+    for (char *name = strtok(words, " "); name != NULL;
+         name = strtok(NULL, " ")) {
+        const struct tap_part *part = find_part(parts, count, name);
+        if (part == NULL)
+            ok(false, "ONLY: there is a part called '%s'", name);
+        else if (chosen < count)
+            jobs[chosen++].part = part;
+    }
+    free(words);
+    return chosen;
+}
+
+int tap_main(int argc, char **argv, const struct tap_part *parts, int count)
+{
+    const char *only = getenv("ONLY");
+    if (strcmp(argv[argc - 1], "--parts") == 0) {
+        for (int i = 0; i < count; i++)
+            puts(parts[i].name);
+        return EXIT_SUCCESS;
+    }
+    struct job *jobs = allocate_jobs(count);
+    for (int i = 0; i < count; i++)
+        jobs[i].part = &parts[i];
+    run_all(jobs, only != NULL ? choose(jobs, parts, count, only) : count);
+    free(jobs);
+    return done_testing();
 }
 
 int done_testing(void)

@@ -27,6 +27,30 @@ void tap_subject(const char *subject);
 // soon as that allows, and counts here; one that ends early has failed.
 void tap_side_by_side(void (*const tests[])(void), int count);
 
+// Calls `explain` after each failed check, to print what helps to understand
+// it: the last run of a program, for example. Each line should begin with "# ".
+void tap_explain(void (*explain)(void));
+
+// A part of a test program. It needs no other part to run before it, so that
+// the parts can be run in any order and at the same time.
+struct tap_part {
+    const char *name;  // one word
+    void (*run)(void);
+};
+
+// The main() of a test program that has parts.
+//
+//     PROGRAM [ARGUMENT ...]           runs all parts
+//     ONLY='name name' PROGRAM ...     runs these
+//     PROGRAM [ARGUMENT ...] --parts   prints the names, one a line
+//
+// Runs each part in a process of its own, a few at the same time, and starts
+// them in the order of the table; so a long part belongs at its beginning.
+// Prints the checks of each part in the same order, then the plan and the
+// tally. A part that does not return and a name that is not in the table are
+// failed checks. Blocks until all parts have ended. Returns the exit status.
+int tap_main(int argc, char **argv, const struct tap_part *parts, int count);
+
 // Calls fork(), with nothing in the buffer of standard output that both would
 // print. Ends the program if the system has no process for us: a test that goes
 // on would sooner or later signal process -1, which is all processes.

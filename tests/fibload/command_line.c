@@ -1,0 +1,186 @@
+// command_line.c - runs that cannot be, and why: bad command lines, and servers
+// that are not there.
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../tap.h"
+#include "client.h"
+#include "parts.h"
+#include "server.h"
+
+// ---- No server
+
+// A socket that does not listen keeps the port from being used by others.
+void test_no_server(void)
+{
+    char target[32];
+    int port;
+    int socket = server_bind(&port);
+    snprintf(target, sizeof target, "%d", port);
+    const struct outcome *o = RUN_AT(target, "-d", "1s");
+    ok(refused(o, "Connection refused"), "no server: status 2, and why");
+    o = RUN_AT(target, "-n", "10");
+    ok(refused(o, "Connection refused"), "with -n too");
+    close(socket);
+}
+
+// The kernel takes no more connections than the queue has room for.
+void test_full_queue(void)
+{
+    char target[32];
+    int port;
+    int queue = server_bind(&port);
+    listen(queue, 0);
+    snprintf(target, sizeof target, "%d", port);
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                             .sin_port = htons((uint16_t)port)};
+    for (int i = 0; i < 4; i++)
+        (void)!connect(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0),
+                       (struct sockaddr *)&to, sizeof to);
+    const struct outcome *o = RUN_AT(target, "-n", "10");
+    ok(refused(o, "timed out"), "with a full queue: given up after a while");
+    close(queue);
+}
+
+static bool die_at_fiftieth(struct peer *peer, int i)
+{
+    if (i == 49)
+        _exit(0);
+    return reply(peer);
+}
+
+void test_gone_server(void)
+{
+    const struct outcome *o = RUN(die_at_fiftieth, "-n", "1M", "-c", "2");
+    ok(o->status == 1 && column(o, "gone") == 1 &&
+           says(o, "the server has gone"),
+       "a server that dies ends the run");
+}
+
+// ---- With a server, so that nothing but the option can be the reason
+
+static void test_descriptors(const char *target)
+{
+    client_descriptors_max = 64;
+    const struct outcome *o = RUN_AT(target, "-c", "1000", "-n", "1");
+    ok(o->status == 0, "a thousand connections for one request are one");
+    o = RUN_AT(target, "-c", "1000");
+    ok(refused(o, "descriptors"), "too few descriptors for all: status 2");
+    client_descriptors_max = 0;
+}
+
+static void test_files_that_cannot_be(const char *target)
+{
+    const struct outcome *o = RUN_AT(target, "--csv", "/nonexistent/runs.csv");
+    ok(refused(o, "/nonexistent/runs.csv") && o->out[0] == '\0',
+       "a CSV file that cannot be made");
+    char other[] = TEMPORARY_FILE;
+    int file = mkstemp(other);
+    (void)!write(file, "a,b\n", 4);
+    close(file);
+    o = RUN_AT(target, "--csv", other);
+    ok(refused(o, "other columns"), "or has other columns");
+    unlink(other);
+    o = RUN_AT(target, "--csv", "/dev/null", "-n", "1");
+    ok(o->status == 0, "a device is no file to compare with");
+    o = RUN_AT(target, "--json", "/nonexistent/run.json");
+    ok(refused(o, "/nonexistent/run.json"), "a JSON file that cannot be made");
+}
+
+static void test_server_that_is_none(const char *target)
+{
+    pid_t ended = fork();
+    if (ended == 0)
+        _exit(0);
+    waitpid(ended, NULL, 0);
+    char pid[16];
+    snprintf(pid, sizeof pid, "%d", (int)ended);
+    const struct outcome *o = RUN_AT(target, "--server-pid", pid);
+    ok(refused(o, "no process"), "a server that is no process");
+}
+
+static void test_bad_values(const char *target)
+{
+    static const char *const bad[][3] = {{"-c", "0", "--connections"},
+                                         {"-c", "x", "--connections"},
+                                         {"-c", "1e1", "--connections"},
+                                         {"-c", " 1", "--connections"},
+                                         {"-c", "+1", "--connections"},
+                                         {"-c", "1kk", "--connections"},
+                                         {"-f", "94", "--fib"},
+                                         {"-f", "1k", "--fib"},
+                                         {"-d", "0", "--duration"},
+                                         {"-d", "1y", "--duration"},
+                                         {"-d", "0x1s", "--duration"},
+                                         {"-n", "-1", "--requests"},
+                                         {"-n", "1.5", "--requests"},
+                                         {"--timeout", "0", "--timeout"},
+                                         {"-R", "0", "--rate"},
+                                         {"--arrivals", "x", "--arrivals"},
+                                         {"-P", "257", "--pipeline"},
+                                         {"--slow", "1k", "--slow"},
+                                         {"--think", "x", "--think"},
+                                         {"--label", "x", "--label"},
+                                         {"--label", "a=\xc3\xa4", "--label"},
+                                         {"--label", "a=b,c", "--label"}};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        const struct outcome *o = RUN_AT(target, bad[i][0], bad[i][1]);
+        ok(refused(o, bad[i][2]) && strstr(o->err, bad[i][1]) != NULL,
+           "%s '%s' is refused, by name", bad[i][0], bad[i][1]);
+    }
+}
+
+static void test_bad_command_lines(const char *target)
+{
+    const struct outcome *o = RUN_AT(target, "-n", "1", "--hogs", "1");
+    ok(refused(o, "--hogs"), "so are hogs without a middle");
+    o = RUN_AT(target, "-c", "2", "-t", "3");
+    ok(refused(o, "--threads"), "so are threads without connections");
+    o = RUN_AT(target, "--label", "requests=1");
+    ok(refused(o, "requests"), "and a label that is a column's name");
+    o = RUN_AT(target, "--label", "round=1", "--label", "round=2");
+    ok(refused(o, "round"), "or another label's");
+    o = RUN_AT(target, "--nonsense");
+    ok(refused(o, "--nonsense"), "so is --nonsense");
+    o = RUN_AT(target, "-n", "1", "9999");
+    ok(refused(o, target), "and an argument too many");
+    o = RUN_AT("99k", "-n", "1");
+    ok(refused(o, "99k"), "and a port that is no number");
+}
+
+void test_command_line(void)
+{
+    char target[32];
+    struct server server = server_start(&(struct script){.answer = right});
+    snprintf(target, sizeof target, "localhost:%d", server.port);
+    const char *port = strchr(target, ':') + 1;
+    const struct outcome *o = RUN_AT(target, "-f", "10", "-n", "20");
+    ok(o->status == 0, "a host with several addresses: the one that answers");
+    o = RUN_AT(port, "-f", "10", "-n", "0.001k");
+    ok(refused(o, "--requests"), "no part of a request");
+    test_descriptors(port);
+    test_files_that_cannot_be(port);
+    test_server_that_is_none(port);
+    test_bad_values(port);
+    test_bad_command_lines(port);
+    server_stop(&server);
+}
+
+void test_calibration(void)
+{
+    const char *arguments[] = {"--calibrate", "-d",    "100ms",
+                               "--warmup",    "100ms", NULL};
+    const struct outcome *o = client_run(arguments);
+    ok(o->status == 0 && says(o, "1,000 connections") &&
+           says(o, "at 1,000 a second") && o->err[0] == '\0',
+       "calibration needs no server");
+}

@@ -1,0 +1,271 @@
+// latency.c - the latencies that the client measures are those that its server
+// has caused: see record.h for how that can be known on any machine.
+
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../tap.h"
+#include "client.h"
+#include "parts.h"
+#include "record.h"
+#include "server.h"
+
+enum { STALL_MS = 300, STALL_AT = 5, LONG_STALL_MS = 1000, LONG_STALL_AT = 50 };
+
+static bool stall_once(struct peer *peer, int i)
+{
+    if (i == STALL_AT)
+        sleep_ms(STALL_MS);
+    return reply(peer);
+}
+
+static bool stall_for_a_second(struct peer *peer, int i)
+{
+    if (i == LONG_STALL_AT)
+        sleep_ms(LONG_STALL_MS);
+    return reply(peer);
+}
+
+// The histogram may be off by 1 %.
+static bool is_above(double us, struct bounds bounds)
+{
+    return us >= 0.99 * bounds.low_us - 1;
+}
+
+static bool is_within(double us, struct bounds bounds)
+{
+    return is_above(us, bounds) && us <= 1.01 * bounds.high_us + 1;
+}
+
+// ---- One view
+
+static const struct {
+    const char *column;
+    double percent;
+} percentiles[] = {
+    {"p50_us", 50}, {"p90_us", 90}, {"p99_us", 99}, {"max_us", 100}};
+enum { PERCENTILE_COUNT = sizeof percentiles / sizeof percentiles[0] };
+
+// Whether all percentiles of a closed loop with one connection are as the
+// server's record says, or as high at least.
+static bool agree(const struct outcome *o,
+                  bool (*is_right)(double us, struct bounds bounds))
+{
+    bool right = true;
+    for (int i = 0; i < PERCENTILE_COUNT; i++)
+        right = right && is_right(column(o, percentiles[i].column),
+                                  record_latency(percentiles[i].percent, 1));
+    return right;
+}
+
+// Whether each request of the timeline took as long as the server's record
+// says.
+static bool each_agrees(const struct timeline *t)
+{
+    bool right = true;
+    for (int i = 0; i < t->count; i++) {
+        struct bounds bounds = record_latency_of(i, 1);
+        double us = (t->lines[i].done_s - t->lines[i].sent_s) * 1e6;
+        right = right && us >= bounds.low_us && us <= bounds.high_us;
+    }
+    return right;
+}
+
+void test_accuracy(void)
+{
+    char path[] = TEMPORARY_FILE;
+    make_file(path);
+    const struct outcome *o =
+        RUN(slow, "-n", "50", "-c", "1", "--timeline", path);
+    ok(agree(o, is_above),
+       "no percentile is below the server's own record of 50 replies");
+    ok(agree(o, is_within), "nor above what that leaves room for");
+    const struct timeline *t = timeline_read(path);
+    ok(t->count == 50 && each_agrees(t), "the same for each single reply");
+    double duration_s = column(o, "duration_s");
+    double in_flight = column(o, "in_flight");
+    ok(in_flight >= record_held_s() / duration_s - 0.001 && in_flight < 1.001,
+       "one request is in flight on one connection");
+    ok(near(in_flight,
+            column(o, "requests") / duration_s * column(o, "mean_us") / 1e6,
+            0.002),
+       "which is rate times mean latency");
+    unlink(path);
+
+    o = RUN(stall_once, "-n", "100", "-c", "1");
+    ok(column(o, "max_us") >= STALL_MS * 1000 && agree(o, is_within),
+       "one of 300 ms is the longest, and no other is");
+}
+
+// ---- Two views
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+// The times at which requests were due, in order. Returns how many there are.
+static int due_times(const struct timeline *t, double due_s[TIMELINE_MAX])
+{
+    for (int i = 0; i < t->count; i++)
+        due_s[i] = t->lines[i].due_s;
+    qsort(due_s, (size_t)t->count, sizeof *due_s, by_value);
+    return t->count;
+}
+
+static bool evenly_spaced(const struct timeline *t, double gap_s)
+{
+    double due_s[TIMELINE_MAX];
+    bool even = true;
+    int count = due_times(t, due_s);
+    for (int i = 0; i < count; i++)
+        even = even && near(due_s[i], i * gap_s, 1e-6);
+    return even;
+}
+
+// The standard deviation of the gaps, divided by their mean: 0 if requests are
+// evenly spaced, 1 if they come at random.
+static double variation(const struct timeline *t)
+{
+    double due_s[TIMELINE_MAX], sum = 0, squares = 0;
+    int count = due_times(t, due_s);
+    for (int i = 1; i < count; i++) {
+        double gap_s = due_s[i] - due_s[i - 1];
+        sum += gap_s;
+        squares += gap_s * gap_s;
+    }
+    double mean = sum / (count - 1);
+    return sqrt(squares / (count - 1) - mean * mean) / mean;
+}
+
+void test_open_loop(void)
+{
+    char path[] = TEMPORARY_FILE;
+    make_file(path);
+    const struct outcome *o =
+        RUN(right, "-R", "500", "-n", "100", "-c", "4", "--timeline", path);
+    ok(o->status == 0 && column(o, "requests") == 100 &&
+           column(o, "rate") == 500 && column(o, "unsent") == 0 &&
+           column(o, "duration_s") >= 99.0 / 500,
+       "a hundred requests at 500 a second take 198 ms at least");
+    const struct timeline *t = timeline_read(path);
+    ok(t->count == 100 && evenly_spaced(t, 1.0 / 500),
+       "they are evenly spaced");
+    o = RUN(right, "-R", "200", "-d", "1s", "--warmup", "0", "--grace", "20s",
+            "--arrivals", "poisson", "--timeline", path);
+    t = timeline_read(path);
+    ok(o->status == 0 && column(o, "poisson") == 1 && t->count > 120 &&
+           t->count < 290 &&
+           column(o, "requests") + column(o, "late") == t->count,
+       "some two hundred in a second if they come at random");
+    ok(near(variation(t), 1, 0.3), "and unevenly, as an exponential is");
+    unlink(path);
+}
+
+// 150 requests are due while the server stands still for 300 ms. In a closed
+// loop one request sees that; in an open one all that were due meanwhile.
+void test_stall(void)
+{
+    const struct outcome *o =
+        RUN(stall_once, "-n", "200", "-R", "500", "-c", "1");
+    ok(o->status == 0 && column(o, "p50_us") > 10000 &&
+           column(o, "p50_us") > 3 * column(o, "service_p50_us") &&
+           column(o, "queued") >= 100,
+       "what was due while the server stood still waited");
+    ok(column(o, "max_us") >= STALL_MS * 1000 &&
+           column(o, "service_max_us") >= STALL_MS * 1000,
+       "in both views one took 300 ms");
+    o = RUN(stall_once, "-n", "200", "-c", "1");
+    ok(column(o, "p90_us") < STALL_MS * 1000 / 3.0 && agree(o, is_within) &&
+           near(column(o, "p50_us"), column(o, "service_p50_us"), 0.01),
+       "a closed loop has one view, and hides it");
+}
+
+// Of 200 requests, 10 ms apart, half are due while the server stands still for
+// a second; of those sent, one sees it.
+void test_long_stall(void)
+{
+    const struct outcome *o =
+        RUN(stall_for_a_second, "-n", "200", "-R", "100", "-c", "1");
+    double p99_us = column(o, "p99_us");
+    ok(o->status == 0 && p99_us >= 900000 &&
+           is_within(p99_us, record_latency_from_due(99, 100)) &&
+           is_within(column(o, "p50_us"), record_latency_from_due(50, 100)),
+       "a second without replies shows in p99 from due time");
+    ok(column(o, "service_p99_us") < p99_us / 2 &&
+           is_within(column(o, "service_p99_us"), record_latency(99, 1)) &&
+           column(o, "service_max_us") >= LONG_STALL_MS * 1000,
+       "not in that of the time from sent to reply, where it is the longest");
+    o = RUN(stall_for_a_second, "-n", "200", "-c", "1");
+    ok(column(o, "p99_us") < LONG_STALL_MS * 1000 / 2.0 &&
+           column(o, "max_us") >= LONG_STALL_MS * 1000 && agree(o, is_within),
+       "nor in a closed loop");
+}
+
+// Replies take 20 ms, and one connection asks: 50 a second, when 500 are due.
+void test_overload(void)
+{
+    const struct outcome *o = RUN(slow, "-R", "500", "-c", "1", "-d", "400ms",
+                                  "--warmup", "0", "--grace", "100ms");
+    double all = column(o, "requests") + column(o, "late") +
+                 column(o, "unanswered") + column(o, "unsent");
+    ok(o->status == 1 && near(all, 200, 1) && column(o, "unsent") > 100,
+       "200 were due in 400 ms: answered, late, unanswered or never sent");
+    ok(column(o, "samples") == all && column(o, "max_us") >= 400000,
+       "all are in the latency, at their age");
+    ok(says(o, "found no free connection"), "and in the report");
+}
+
+// ---- The client's own part
+
+// Blocks until a process is stopped by a signal.
+static void wait_until_stopped(pid_t pid)
+{
+    char path[32], line[256] = "";
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    for (;;) {
+        FILE *file = fopen(path, "re");
+        if (file == NULL || fgets(line, sizeof line, file) == NULL)
+            line[0] = '\0';
+        if (file != NULL)
+            fclose(file);
+        const char *state = strrchr(line, ')');
+        if (state == NULL || state[2] == 'T')
+            return;
+        sleep_ms(1);
+    }
+}
+
+// The server stops the client just before its reply, and continues it 100 ms
+// later: that is nothing the server could be blamed for.
+static bool stop_client(struct peer *peer, int i)
+{
+    (void)i;
+    while (record->client == 0)
+        sleep_ms(1);
+    kill(record->client, SIGSTOP);
+    wait_until_stopped(record->client);
+    sleep_ms(10);
+    bool said = reply(peer);
+    sleep_ms(100);
+    kill(record->client, SIGCONT);
+    return said;
+}
+
+void test_own_share(void)
+{
+    const struct outcome *o = RUN(stop_client, "-n", "10", "-c", "1");
+    double p50_us = column(o, "p50_us");
+    double arrival_us = column(o, "arrival_p50_us");
+    ok(column(o, "stamped") >= 9 && arrival_us >= 9000 &&
+           1.01 * p50_us - 0.99 * arrival_us >= 100000,
+       "what a client sleeps over is not in the time until the reply came");
+    ok(near(column(o, "own_share"), 1 - arrival_us / p50_us, 0.002) &&
+           says(o, "until it arrived here"),
+       "the report says whose latency it is");
+}

@@ -1,0 +1,245 @@
+// load.c - the shapes of the load: pipelines, new connections, threads, pauses,
+// and hogs that disturb the others.
+
+#include <math.h>
+#include <unistd.h>
+
+#include "../tap.h"
+#include "client.h"
+#include "parts.h"
+#include "record.h"
+#include "server.h"
+
+// ---- Pipelines
+
+enum { DEPTH = 4, PIPELINED = 40 };
+
+// Answers the oldest request once DEPTH are in flight, or no more come. So each
+// has those before it to wait for, and the record has all that is waiting.
+static bool answer_the_oldest(struct peer *peer, int i)
+{
+    int keep = i < PIPELINED - 1 ? DEPTH - 1 : 0;
+    while (record->requests - record->replies > keep) {
+        sleep_ms(SLOW_MS);
+        if (!reply(peer))
+            return false;
+    }
+    return true;
+}
+
+void test_pipeline(void)
+{
+    const struct outcome *o = RUN(right, "-n", "1000", "-c", "3", "-P", "16");
+    ok(o->status == 0 && column(o, "requests") == 1000 &&
+           column(o, "samples") == 1000 && column(o, "pipeline") == 16,
+       "1000 requests, 16 at once on each connection");
+    o = RUN(every_tenth_wrong, "-n", "1000", "-c", "3", "-P", "16");
+    ok(column(o, "wrong") == 100 && column(o, "requests") == 900,
+       "each reply is checked");
+    o = RUN(right, "-n", "500", "-c", "3", "-P", "16", "-R", "5k");
+    ok(o->status == 0 && column(o, "requests") == 500, "in an open loop too");
+    o = RUN(answer_the_oldest, "-n", "40", "-c", "1", "-P", "4");
+    struct bounds p50_us = record_latency(50, DEPTH);
+    ok(column(o, "p50_us") >= DEPTH * SLOW_MS * 1000 * 0.99 &&
+           column(o, "p50_us") >= p50_us.low_us * 0.99 &&
+           column(o, "p50_us") <= p50_us.high_us * 1.01 &&
+           column(o, "duration_s") >= record_span_s(),
+       "with four at once each takes the time of four");
+}
+
+// ---- A connection for each request
+
+// More connections come than a server has room for: those that leave make room.
+void test_churn(void)
+{
+    const struct outcome *o = RUN(right, "-n", "500", "-c", "3", "--churn");
+    ok(o->status == 0 && column(o, "requests") == 500 &&
+           column(o, "connects") == 500 && column(o, "served") == 3,
+       "500 requests on 500 connections, three at once");
+    ok(column(o, "connect_p50_us") > 0 &&
+           column(o, "connect_p50_us") <= column(o, "connect_max_us") &&
+           says(o, "to connect"),
+       "connecting is shown apart");
+    o = RUN(slow, "-n", "20", "-c", "1", "--churn");
+    ok(column(o, "connect_p50_us") < column(o, "p50_us") / 2 &&
+           column(o, "p50_us") >= SLOW_MS * 1000 * 0.99,
+       "and does not have the reply in it");
+    o = RUN(right, "-n", "200", "-R", "1k", "-c", "3", "--churn");
+    ok(o->status == 0 && column(o, "requests") == 200 &&
+           column(o, "connects") == 200 && column(o, "duration_s") > 0.19,
+       "at a rate of its own");
+}
+
+static bool refuse_after_first(struct peer *peer, int i)
+{
+    bool said = reply(peer);
+    if (i == 0)
+        refuse_one_client();
+    return said;
+}
+
+// TCP sends the first packet of a connection again after a second.
+void test_connecting(void)
+{
+    const struct outcome *o =
+        RUN(refuse_after_first, "-n", "2", "-c", "1", "--churn");
+    ok(o->status == 0 && column(o, "connect_max_us") >= 900000 &&
+           column(o, "max_us") < column(o, "connect_max_us") / 2,
+       "a second to connect is not in the latency of a closed loop");
+    o = RUN(refuse_after_first, "-n", "2", "-R", "100", "-c", "1", "--churn");
+    ok(o->status == 0 && column(o, "max_us") >= 900000,
+       "in an open loop it is: users wait for it");
+}
+
+// ---- Threads
+
+// What the threads have counted is added up, once.
+void test_threads(void)
+{
+    const struct outcome *o = RUN(right, "-n", "10001", "-c", "7", "-t", "2");
+    ok(o->status == 0 && column(o, "requests") == 10001 &&
+           column(o, "samples") == 10001 && column(o, "served") == 7 &&
+           column(o, "client_threads") == 2,
+       "10001 requests of two threads, each in the histogram");
+    ok(column(o, "least") == record_fewest(7) &&
+           column(o, "most") == record_most(7) &&
+           near(column(o, "jain"), record_jain(7), 0.0001),
+       "fairness is that over all connections");
+    o = RUN(every_tenth_wrong, "-n", "1000", "-c", "4", "-t", "3", "-P", "8");
+    ok(column(o, "wrong") == 100 && column(o, "requests") == 900,
+       "each reply is checked");
+    o = RUN(right, "-n", "300", "-R", "1k", "-c", "4", "-t", "2");
+    ok(o->status == 0 && column(o, "requests") == 300 &&
+           column(o, "duration_s") >= 0.299,
+       "the rate is that of both");
+}
+
+// ---- Pauses
+
+enum { THINK_MS = 50, THINKING = 6 };
+
+// One request after the other: what is neither latency nor pause is overhead.
+void test_think(void)
+{
+    const struct outcome *o = RUN(right, "-n", "6", "-c", "1", "--think", "50");
+    double pauses_s = (THINKING - 1) * THINK_MS / 1000.0;
+    double latencies_s = THINKING * column(o, "mean_us") / 1e6;
+    ok(o->status == 0 && column(o, "duration_s") >= pauses_s &&
+           record_span_s() - record_held_s() >= pauses_s,
+       "six requests have 50 ms between them");
+    ok(latencies_s + pauses_s <= column(o, "duration_s") + 0.0001,
+       "which no latency has");
+    o = RUN(right, "-n", "12", "-c", "2", "--think", "50");
+    ok(o->status == 0 && column(o, "requests") == 12 &&
+           column(o, "duration_s") >= pauses_s,
+       "six of two connections each, too");
+}
+
+void test_slow(void)
+{
+    const struct outcome *o = RUN(right, "-n", "4", "-c", "2", "--slow", "100");
+    double p50_us = column(o, "p50_us");
+    ok(o->status == 0 && column(o, "requests") == 4 && p50_us >= 90000,
+       "three bytes there and eight back take 100 ms at 100 a second");
+    ok(1.01 * p50_us - 0.99 * column(o, "arrival_p50_us") >= 70000,
+       "of which the server is not guilty of the last seven");
+}
+
+// ---- Hogs
+
+// The stream's replies in a timeline: before the first hog's request, until the
+// last hog's reply, and from then to the end of the window.
+struct hog_times {
+    double first_s, last_s;
+    int before, during, after;
+};
+
+static struct hog_times hog_times_of(const struct timeline *t, double window_s)
+{
+    struct hog_times times = {.first_s = INFINITY, .last_s = 0};
+    for (int i = 0; i < t->count; i++) {
+        const struct timeline_line *line = &t->lines[i];
+        if (line->is_hog && line->sent_s < times.first_s)
+            times.first_s = line->sent_s;
+        if (line->is_hog && line->done_s > times.last_s)
+            times.last_s = line->done_s;
+    }
+    for (int i = 0; i < t->count; i++) {
+        double done_s = t->lines[i].done_s;
+        if (t->lines[i].is_hog || done_s > window_s)
+            continue;
+        times.before += done_s <= times.first_s;
+        times.during += done_s > times.first_s && done_s <= times.last_s;
+        times.after += done_s > times.last_s;
+    }
+    return times;
+}
+
+// Whether the rates of the three intervals are those of the timeline. The first
+// interval ends with the first hog's request, or a bit earlier. The second one
+// ends with the last hog's reply and those that were read together with it.
+static bool has_rates_of(const struct outcome *o, const struct hog_times *times,
+                         double third_s)
+{
+    double rate = column(o, "rate_before"), during_s = column(o, "during_s");
+    double before_s = times->before / rate;
+    double after_s = column(o, "duration_s") - before_s - during_s;
+    return rate >= (times->before - 2) / times->first_s - 0.1 &&
+           rate <= (times->before + 2) / third_s + 0.1 &&
+           near(column(o, "rate_during") * during_s, times->during, 3) &&
+           near(column(o, "rate_after") * after_s, times->after, 3);
+}
+
+// Two hogs take 50 ms each time, and no other client is served meanwhile. So
+// the stream has no more than a few replies for each of theirs.
+void test_hogs(void)
+{
+    char path[] = TEMPORARY_FILE;
+    make_file(path);
+    const struct outcome *o =
+        RUN(soon, "-c", "2", "-d", "1500ms", "--warmup", "0", "--grace", "20s",
+            "--hogs", "2", "--hog-fib", "20", "--timeline", path);
+    struct hog_times times =
+        hog_times_of(timeline_read(path), column(o, "duration_s"));
+    unlink(path);
+    ok(o->status == 0 && column(o, "hog_requests") >= 2 &&
+           column(o, "hog_requests") == record->hogs &&
+           column(o, "hog_unanswered") == 0 &&
+           column(o, "hog_p50_us") >= HOG_MS * 1000 * 0.99,
+       "hogs have figures of their own");
+    ok(times.during <= 4 * record->hogs + 4 && times.after > 0 &&
+           column(o, "rate_during") < column(o, "rate_before"),
+       "the stream suffers during them");
+    ok(has_rates_of(o, &times, 0.5),
+       "its rates before, during and after them are those of the timeline");
+    ok(column(o, "p99_during_us") >= HOG_MS * 1000 * 0.99 &&
+           column(o, "during_s") >= 1.0 - times.first_s,
+       "its latency says so");
+    ok(says(o, "during them") && says(o, "hogs"), "and the report");
+}
+
+// Where no hogs are, the middle third begins and ends by the time alone; the
+// client can miss it by no more than it is away from its only connection.
+void test_thirds(void)
+{
+    const struct outcome *o =
+        RUN(soon, "-c", "1", "-d", "600ms", "--warmup", "0");
+    double away_s = 2 * (double)record->longest_gap_ns / 1e9;
+    ok(near(column(o, "during_s"), 0.2, away_s) &&
+           column(o, "rate_during") > 0 && column(o, "hogs") == 0,
+       "without hogs it is the middle third");
+}
+
+void test_all_together(void)
+{
+    const struct outcome *o =
+        RUN(right, "-R", "200", "-d", "900ms", "-c", "4", "--churn",
+            "--arrivals", "poisson", "--think", "2", "--idle", "5", "--hogs",
+            "1", "--hog-fib", "20", "--spin", "-t", "2", "--interval", "100ms",
+            "--timeline", "/dev/null", "--hist", "/dev/null", "--json",
+            "/dev/null", "--each", "--grace", "20s");
+    ok(o->status == 0 && column(o, "hog_requests") > 0 &&
+           column(o, "connects") > 0 && column(o, "requests") > 0 &&
+           column(o, "idle_connected") == 5,
+       "nearly all options at once");
+}

@@ -1,0 +1,98 @@
+// machine.c - what a run cost: CPU time of the server, and what other programs
+// took from the client.
+
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../tap.h"
+#include "client.h"
+#include "parts.h"
+#include "record.h"
+#include "server.h"
+
+enum { BURN_MS = 10 };
+
+// Uses 10 ms of CPU time for each request.
+static bool burn(struct peer *peer, int i)
+{
+    int64_t begin_ns = record_cpu_ns();
+    int64_t burnt_ns;
+    do
+        burnt_ns = record_cpu_ns() - begin_ns;
+    while (burnt_ns < BURN_MS * 1000000LL);
+    record->burnt_ns += burnt_ns;
+    return every_tenth_wrong(peer, i);
+}
+
+// Files have milliseconds of CPU time, twice: user and system time.
+void test_usage(void)
+{
+    const struct outcome *o = RUN(slow, "-c", "1", "-n", "10", "--grace", "0");
+    double wall_s = column(o, "server_wall_s");
+    ok(column(o, "processes") == 1 && wall_s >= record_span_s() &&
+           wall_s <= column(o, "duration_s"),
+       "the server's time is that to the last reply");
+
+    o = RUN(burn, "-c", "2", "-n", "20");
+    double cpu_s = column(o, "server_user_s") + column(o, "server_sys_s");
+    wall_s = column(o, "server_wall_s");
+    ok(cpu_s >= (double)record->burnt_ns / 1e9 - 0.001 &&
+           cpu_s <= (double)record->cpu_ns / 1e9 + 0.001,
+       "its CPU time is what it has used for 20 requests of 10 ms");
+    ok(near(column(o, "server_cores") * wall_s, cpu_s, 0.001 + 0.001 * wall_s),
+       "its cores are CPU time by that");
+    ok(column(o, "replies") == 20 && column(o, "requests") == 18 &&
+           near(column(o, "server_cpu_us_per_req") * 20, cpu_s * 1e6, 1100),
+       "the CPU time of a request is that by all replies, wrong ones too");
+
+    o = RUN(right, "-c", "10", "-n", "10000");
+    double client_s = column(o, "client_cpu_share") * column(o, "duration_s");
+    ok(client_s <= o->cpu_s + 0.001 && client_s >= o->cpu_s / 2,
+       "the client's own is nearly all that its process has used");
+}
+
+// The first core that we may use.
+static int first_core(void)
+{
+    cpu_set_t cores;
+    int core = 0;
+    sched_getaffinity(0, sizeof cores, &cores);
+    while (!CPU_ISSET((size_t)core, &cores))
+        core++;
+    return core;
+}
+
+static pid_t start_busy_loop(int core)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        cpu_set_t cores;
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        CPU_ZERO(&cores);
+        CPU_SET((size_t)core, &cores);
+        sched_setaffinity(0, sizeof cores, &cores);
+        for (volatile uint64_t i = 0;; i++)
+            continue;
+    }
+    return pid;
+}
+
+void test_other_programs(void)
+{
+    client_core = first_core();
+    pid_t other = start_busy_loop(client_core);
+    const struct outcome *o =
+        RUN(right, "-c", "1", "-d", "1s", "--warmup", "0");
+    ok(column(o, "others_cores") > 0.1, "another program is noticed");
+    ok(column(o, "delay_share") > 0,
+       "so is that the client waits for its core");
+    ok(column(o, "marked") == 2 && says(o, "noisy"),
+       "the verdict is that the figures are noisy");
+    kill(other, SIGKILL);
+    waitpid(other, NULL, 0);
+}

@@ -1,0 +1,99 @@
+// phases.c - what a run consists of: hellos, a warm-up, the window that is
+// measured, and a grace for what is unanswered at its end.
+
+#include <signal.h>
+
+#include "../tap.h"
+#include "client.h"
+#include "parts.h"
+#include "record.h"
+#include "server.h"
+
+// As a server does that starts a thread first, and takes long for it.
+static bool greet_slowly(struct peer *peer, int i)
+{
+    sleep_ms(5);
+    return greet(peer, i);
+}
+
+// The first replies are waited for, for twice as long as the warm-up takes.
+void test_hello(void)
+{
+    const struct script slow_to_greet = {.answer = soon, .greet = greet_slowly};
+    const struct outcome *o =
+        RUN_SCRIPT(&slow_to_greet, "-c", "20", "-n", "200", "--warmup", "1s");
+    ok(o->status == 0 && column(o, "served") == 20 &&
+           column(o, "greeted") == 20 && column(o, "requests") == 200,
+       "20 connections that take 5 ms each to be accepted are all served");
+    ok(record->hellos_at_first == 20, "all are there before the warm-up");
+}
+
+void test_unanswered_hello(void)
+{
+    const struct script first_only = {.answer = soon,
+                                      .greet = greet_only_first};
+    const struct outcome *o =
+        RUN_SCRIPT(&first_only, "-c", "3", "--warmup", "500ms", "-d", "500ms",
+                   "--grace", "200ms");
+    ok(o->status == 1 && column(o, "greeted") == 1 &&
+           column(o, "served") == 1 && column(o, "unanswered") == 2 &&
+           column(o, "requests") > 0,
+       "those that no server accepts wait, and the load begins without them");
+    o = RUN_SCRIPT(&first_only, "-c", "3", "-n", "50", "--grace", "0",
+                   "--timeout", "1h");
+    ok(column(o, "requests") == 50 && column(o, "unanswered") == 2,
+       "nor do 50 requests wait for their end");
+}
+
+static bool later(struct peer *peer, int i)
+{
+    (void)i;
+    sleep_ms(1000);
+    return reply(peer);
+}
+
+void test_window(void)
+{
+    const struct outcome *o =
+        RUN(soon, "-c", "2", "-d", "500ms", "--warmup", "100ms");
+    ok(o->status == 0 && column(o, "duration_s") >= 0.5 &&
+           column(o, "duration_s") <=
+               (double)(record->closed_ns - record->hello_ns) / 1e9,
+       "a window of 500 ms lasts that long");
+    ok(column(o, "requests") > 0 && column(o, "requests") < record->replies &&
+           column(o, "replies") >= column(o, "requests"),
+       "requests in the warm-up do not count");
+    o = RUN(later, "-c", "1", "--warmup", "0", "-d", "200ms", "--grace", "1m");
+    ok(o->status == 1 && column(o, "served") == 0 &&
+           column(o, "requests") == 0 && column(o, "late") == 1,
+       "a reply in the grace is late, its connection not served");
+    o = RUN(first_wrong, "-c", "1", "--warmup", "500ms", "-n", "50");
+    ok(o->status == 1 && column(o, "wrong") == 1 && column(o, "requests") == 50,
+       "a wrong reply in the warm-up is reported");
+}
+
+static bool interrupt_at_tenth(struct peer *peer, int i)
+{
+    while (record->client == 0)
+        sleep_ms(1);
+    if (i == 9)
+        kill(record->client, SIGINT);
+    return reply(peer);
+}
+
+void test_interrupts(void)
+{
+    const struct outcome *o = RUN(interrupt_at_tenth, "--warmup", "1h");
+    ok(o->status == 1 && says(o, "interrupted in the warm-up") &&
+           !says(o, "problem") && column(o, "interrupted") == 1,
+       "interrupted in the warm-up");
+    o = RUN(interrupt_at_tenth, "-c", "1", "--warmup", "0", "-d", "1h",
+            "--grace", "20s");
+    ok(o->status == 0 && says(o, "interrupted; measured in") &&
+           column(o, "requests") > 0,
+       "interrupted while measuring: what there is");
+    o = RUN(interrupt_at_tenth, "-c", "1", "--warmup", "0", "-d", "1h",
+            "--grace", "20s", "--strict");
+    ok(o->status == 1 && column(o, "requests") > 0,
+       "which is not enough with --strict");
+}

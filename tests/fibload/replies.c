@@ -1,0 +1,191 @@
+// replies.c - every reply is checked, and every request ends in one outcome:
+// a right reply, a wrong one, an error, a lost connection, a timeout, or none.
+
+#include <string.h>
+#include <sys/socket.h>
+
+#include "../tap.h"
+#include "client.h"
+#include "parts.h"
+#include "record.h"
+#include "server.h"
+
+// ---- Right replies
+
+static bool bare(struct peer *peer, int i)
+{
+    (void)i;
+    return say(peer, "55\n");
+}
+
+// Each piece is a recv() of its own for the client.
+static bool in_pieces(struct peer *peer, int i)
+{
+    (void)i;
+    say(peer, "fib:");
+    wait_until_read(peer);
+    say(peer, " 5");
+    wait_until_read(peer);
+    return say(peer, "5\n");
+}
+
+void test_right_replies(void)
+{
+    const struct outcome *o = RUN(right, "-n", "1000", "-c", "10");
+    ok(o->status == 0 && column(o, "requests") == 1000, "1000 right replies");
+    ok(column(o, "served") == 10 &&
+           near(column(o, "jain"), record_jain(10), 0.0001),
+       "over 10 connections, as evenly as the server has answered");
+    ok(column(o, "p50_us") > 0 && column(o, "p50_us") <= column(o, "p99_us") &&
+           column(o, "p99_us") <= column(o, "max_us"),
+       "percentiles in order");
+    double rate = column(o, "requests") / column(o, "duration_s");
+    ok(near(rate / column(o, "req_per_s"), 1, 0.01),
+       "the rate is requests by duration");
+    o = RUN(bare, "-n", "100");
+    ok(o->status == 0 && column(o, "requests") == 100, "bare numbers");
+    o = RUN(in_pieces, "-n", "20", "-c", "1");
+    ok(o->status == 0 && column(o, "requests") == 20, "replies in pieces");
+    o = RUN(right, "-n", "500", "-c", "5", "--idle", "20");
+    ok(o->status == 0 && column(o, "idle_connected") == 20 &&
+           column(o, "requests") == 500 && column(o, "served") == 5,
+       "20 idle connections beside 5");
+    ok(record->connections == 25 && record->hellos == 5,
+       "which never send anything");
+}
+
+// ---- Wrong replies
+
+static bool one_in_a_thousand_wrong(struct peer *peer, int i)
+{
+    return i % 1000 == 700 ? say(peer, "fib: 56\n") : reply(peer);
+}
+
+static bool every_tenth_error(struct peer *peer, int i)
+{
+    return i % 10 == 9 ? say(peer, "error: tired\n") : reply(peer);
+}
+
+static bool twice(struct peer *peer, int i)
+{
+    (void)i;
+    return say(peer, "fib: 55\nfib: 55\n");
+}
+
+static bool endless(struct peer *peer, int i)
+{
+    (void)i;
+    static char bytes[1 << 16];
+    memset(bytes, '5', sizeof bytes);
+    return send(peer->fd, bytes, sizeof bytes, MSG_NOSIGNAL) > 0;
+}
+
+void test_wrong_replies(void)
+{
+    const struct outcome *o = RUN(every_tenth_wrong, "-n", "1000", "-c", "4");
+    ok(o->status == 1 && column(o, "wrong") == 100 &&
+           column(o, "requests") == 900,
+       "100 wrong replies of 1000 are counted, and are no requests answered");
+    o = RUN(one_in_a_thousand_wrong, "-n", "5000", "-c", "4", "-t", "2", "-P",
+            "16");
+    ok(o->status == 1 && column(o, "wrong") == 5 &&
+           column(o, "requests") == 4995,
+       "one in a thousand is counted exactly");
+    o = RUN(every_tenth_error, "-n", "1000", "-c", "4");
+    ok(o->status == 1 && column(o, "error_replies") == 100 &&
+           column(o, "requests") == 900,
+       "so are error replies");
+    o = RUN(twice, "-n", "10", "-c", "1");
+    ok(o->status == 1 && column(o, "wrong") == record->requests &&
+           column(o, "requests") == 10,
+       "each second reply for one request is wrong");
+    o = RUN(endless, "-n", "5", "-c", "1");
+    ok(o->status == 1 && column(o, "wrong") == 5, "bytes without end");
+}
+
+// ---- Broken connections
+
+static bool close_after_third(struct peer *peer, int i)
+{
+    return i % 4 != 3 && reply(peer);
+}
+
+static bool reset_after_third(struct peer *peer, int i)
+{
+    const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    if (i % 4 == 3)
+        setsockopt(peer->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    return close_after_third(peer, i);
+}
+
+void test_closed_connections(void)
+{
+    const struct outcome *o = RUN(close_after_third, "-n", "40", "-c", "1");
+    ok(o->status == 1 && column(o, "failed") == 10 &&
+           column(o, "closed_by_server") == 10 && column(o, "requests") == 30,
+       "connections that are closed instead");
+    ok(column(o, "lost") == 10 &&
+           says(o, "10 requests were lost with their connections"),
+       "and lose their requests");
+}
+
+void test_reset_connections(void)
+{
+    const struct outcome *o = RUN(reset_after_third, "-n", "40", "-c", "1");
+    ok(o->status == 1 && column(o, "failed") == 10 &&
+           column(o, "closed_by_server") == 0 && column(o, "lost") == 10 &&
+           says(o, "the server broke it off (ECONNRESET)"),
+       "a reset has a class and a sentence of its own");
+}
+
+// ---- No replies
+
+// Requests are sent when the window begins, which is after the hello; so their
+// age at its end is the window less what they took to reach the server.
+void test_missing_replies(void)
+{
+    const struct outcome *o =
+        RUN(silent, "-d", "200ms", "--warmup", "0", "--grace", "0", "-c", "3");
+    ok(o->status == 1 && column(o, "served") == 0 &&
+           column(o, "unanswered") == 3 && column(o, "requests") == 0,
+       "no reply at all: three requests unanswered");
+    int64_t last_ns = record->received_ns[record->requests - 1];
+    double delay_us = (double)(last_ns - record->hello_ns) / 1e3;
+    double window_us = column(o, "duration_s") * 1e6;
+    ok(column(o, "p50_us") >= 0.99 * (window_us - delay_us),
+       "which count with their age");
+
+    o = RUN(silent, "-d", "200ms", "--grace", "0", "-c", "3", "-P", "5");
+    ok(column(o, "unanswered") == 15 && column(o, "samples") == 15,
+       "all 15 of them, with five in flight on each connection");
+    o = RUN(silent, "-d", "200ms", "--warmup", "0", "--grace", "0", "-c", "5",
+            "-t", "2", "--idle", "3");
+    ok(column(o, "unanswered") == 5 && column(o, "samples") == 5 &&
+           column(o, "idle_connected") == 3,
+       "those of two threads, too");
+}
+
+static bool just_late(struct peer *peer, int i)
+{
+    (void)i;
+    sleep_ms(505);
+    return reply(peer);
+}
+
+// The hello of each connection has the same limit, and some thousand times as
+// long as it needs.
+void test_timeouts(void)
+{
+    const struct outcome *o =
+        RUN(silent, "-n", "4", "--timeout", "500ms", "-c", "2");
+    ok(o->status == 1 && column(o, "timeouts") == 4, "requests time out");
+    o = RUN(silent, "-n", "8", "--timeout", "500ms", "-c", "2", "-P", "4");
+    ok(o->status == 1 && column(o, "timeouts") == 8, "all that are in flight");
+    o = RUN(silent, "-n", "4", "--timeout", "500ms", "-c", "2", "--churn");
+    ok(o->status == 1 && column(o, "timeouts") == 4,
+       "on connections of their own");
+    o = RUN(just_late, "-c", "1", "-n", "3", "--timeout", "500ms");
+    ok(o->status == 1 && column(o, "timeouts") == 3 &&
+           column(o, "requests") == 0,
+       "replies after the timeout are none");
+}
