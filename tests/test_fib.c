@@ -5,33 +5,44 @@
 #include "../fib/fib.h"
 #include "tap.h"
 
-static double cpu_s_of(unsigned n)
+static double cpu_s(void)
 {
-    struct timespec begin, end;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &begin);
-    volatile uint64_t value = fib(n);
-    (void)value;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &end);
-    return (double)(end.tv_sec - begin.tv_sec) +
-           (double)(end.tv_nsec - begin.tv_nsec) / 1e9;
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+// The CPU time of fib(n): the least of some calls, as whatever else the machine
+// does can only add to it.
+static double cpu_s_of(unsigned n, int calls)
+{
+    double least_s = 1e9;
+    for (int i = 0; i < calls; i++) {
+        double begin_s = cpu_s();
+        volatile uint64_t value = fib(n);
+        (void)value;
+        double spent_s = cpu_s() - begin_s;
+        least_s = spent_s < least_s ? spent_s : least_s;
+    }
+    return least_s;
 }
 
 int main(void)
 {
     ok(fib(1) == 1 && fib(2) == 1, "it begins with 1, 1");
-    uint64_t before = 1, value = 1;
+    uint64_t previous = 1, value = 1;
     bool sums = true;
     for (unsigned n = 3; n <= 30; n++) {
-        uint64_t next = before + value;
-        before = value;
+        uint64_t next = previous + value;
+        previous = value;
         value = next;
         sums = sums && fib(n) == value;
     }
     ok(sums, "each value up to fib(30) is the sum of the two before");
     ok(fib(30) == 832040, "fib(30) is 832040");
 
-    // 1.618^10 is 123. If somebody makes fib() fast, the suite loses its knob.
-    double ratio = cpu_s_of(35) / cpu_s_of(25);
+    // 1.618^10 is 123. If fib() becomes fast, the suite loses its knob.
+    double ratio = cpu_s_of(35, 3) / cpu_s_of(25, 30);
     ok(ratio > 20 && ratio < 1000, "ten more cost about 123 times as much");
     return done_testing();
 }
