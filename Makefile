@@ -199,7 +199,7 @@ $(BUILD)/tests/test_verdict:   $(call object,$(addprefix client/, verdict.c \
 $(BUILD)/tests/test_verdict:   LDLIBS := -lm
 $(BUILD)/tests/test_fibload:   $(call object,$(wildcard tests/fibload/*.c))
 $(BUILD)/tests/test_net:       LDLIBS := -Wl,--wrap=send,--wrap=recv \
-                                         -Wl,--wrap=accept4
+                                 -Wl,--wrap=accept4,--wrap=clock_gettime
 $(BUILD)/tests/test_schedule:  $(call object,client/schedule.c)
 $(addprefix $(BUILD)/tests/test_, fibload histogram schedule): LDLIBS := -lm
 

@@ -20,6 +20,7 @@
 #include "tap.h"
 
 static const int *script;  // Errnos of the next calls; 0: it works for 1 byte.
+static const struct timespec *stopped_at;  // What clocks say; NULL: the time.
 static char taken[64];
 static size_t taken_len;
 static bool pipe_signal_possible;
@@ -30,6 +31,8 @@ ssize_t __real_recv(int fd, void *buf, size_t size, int flags);
 ssize_t __wrap_recv(int fd, void *buf, size_t size, int flags);
 int __real_accept4(int fd, struct sockaddr *a, socklen_t *n, int flags);
 int __wrap_accept4(int fd, struct sockaddr *a, socklen_t *n, int flags);
+int __real_clock_gettime(clockid_t clock, struct timespec *now);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
 
 ssize_t __wrap_send(int fd, const void *buf, size_t len, int flags)
 {
@@ -57,6 +60,14 @@ int __wrap_accept4(int fd, struct sockaddr *a, socklen_t *n, int flags)
     if (script == NULL)
         return __real_accept4(fd, a, n, flags);
     return (errno = *script++) != 0 ? -1 : 42;
+}
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *now)
+{
+    if (stopped_at == NULL)
+        return __real_clock_gettime(clock, now);
+    *now = *stopped_at;
+    return 0;
 }
 
 static void test_errors(void)
@@ -177,18 +188,25 @@ static void test_stop(void)
 
 static void test_time(void)
 {
+    stopped_at = &(struct timespec){.tv_sec = 1000, .tv_nsec = 5};
+    int64_t now_ns = net_now_ns();
+    ok(now_ns == 1000LL * NET_NS_PER_S + 5, "a time is in nanoseconds");
     ok(net_ms_until(INT64_MAX) == -1, "for ever is -1 milliseconds");
-    ok(net_ms_until(net_now_ns() - 1) == 0, "what is over takes 0");
-    int64_t soon_ns = net_now_ns() + (int64_t)90 * NET_NS_PER_S + 1;
-    ok(net_ms_until(soon_ns) > 60 * NET_MS_PER_S, "the rest is rounded up");
-    ok(net_ms_until(net_now_ns() + NET_NS_PER_S) <= NET_MS_PER_S,
+    ok(net_ms_until(now_ns) == 0 && net_ms_until(now_ns - NET_NS_PER_S) == 0,
+       "what is over takes 0");
+    ok(net_ms_until(now_ns + 1) == 1 &&
+           net_ms_until(now_ns + NET_NS_PER_MS + 1) == 2,
+       "the rest is rounded up");
+    ok(net_ms_until(now_ns + NET_NS_PER_MS) == 1 &&
+           net_ms_until(now_ns + 90LL * NET_NS_PER_S) == 90 * NET_MS_PER_S,
        "and not more than that");
+    stopped_at = NULL;
 }
 
 // In a child, as it is for good.
 static void test_descriptors(void)
 {
-    int status = 0;
+    int status = -1;
     fflush(stdout);
     if (fork() == 0) {
         int end = dup(STDOUT_FILENO);
