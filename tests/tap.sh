@@ -33,6 +33,20 @@ check_beside() {
     beside+=("$! $file $what")
 }
 
+# Runs a command until it succeeds, for half a minute at most.
+eventually() {
+    local end=$((SECONDS + 30))
+    until "$@"; do
+        [ "$SECONDS" -lt "$end" ] || return
+        sleep 0.05
+    done
+}
+
+# Says that something is not tested, and why.
+skip() {
+    echo "# skipped: $*"
+}
+
 done_testing() {
     local one pid file what
     for one in "${beside[@]}"; do
