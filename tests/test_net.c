@@ -92,6 +92,8 @@ static void test_errors(void)
 
     script = (int[]){EINTR, ECONNABORTED, 0};
     ok(net_accept(-1) == 42, "accept() outlives signals and quitters");
+    script = (int[]){EINTR, ECONNABORTED, 0};
+    ok(net_accept_now(-1, 0) == 42, "and needs no pause after them");
     script = (int[]){EAGAIN};
     ok(net_accept(-1) == -1 && net_would_block(), "nobody there is no trouble");
 

@@ -72,9 +72,11 @@ void test_churn(void)
 
 static bool refuse_after_first(struct peer *peer, int i)
 {
+    if (i > 0)
+        return reply(peer);
+    int filler = fill_queue();
     bool said = reply(peer);
-    if (i == 0)
-        refuse_one_client();
+    empty_queue_after_refusal(filler);
     return said;
 }
 

@@ -63,6 +63,9 @@ void test_window(void)
     ok(column(o, "requests") > 0 && column(o, "requests") < record->replies &&
            column(o, "replies") >= column(o, "requests"),
        "requests in the warm-up do not count");
+    ok(column(o, "late") <= 2 &&
+           column(o, "samples") == column(o, "requests") + column(o, "late"),
+       "nor does their latency");
     o = RUN(later, "-c", "1", "--warmup", "0", "-d", "200ms", "--grace", "1m");
     ok(o->status == 1 && column(o, "served") == 0 &&
            column(o, "requests") == 0 && column(o, "late") == 1,

@@ -19,7 +19,7 @@
 
 #include "record.h"
 
-enum { PEERS_MAX = 64, PATIENCE_S = 30, LISTENER = 0, RUNNING = 1, FIRST = 2 };
+enum { PEERS_MAX = 64, PATIENCE_S = 150, LISTENER = 0, RUNNING = 1, FIRST = 2 };
 
 // Beside each descriptor of a client stands what we know of it.
 static struct pollfd fds[FIRST + PEERS_MAX];
@@ -86,18 +86,22 @@ static unsigned refused_count(void)
     return memory[SK_MEMINFO_DROPS];
 }
 
-void refuse_one_client(void)
+int fill_queue(void)
 {
     struct sockaddr_in at;
     socklen_t len = sizeof at;
     int filler = socket(AF_INET, SOCK_STREAM, 0);
-    unsigned refused = refused_count();
 
     listen(fds[LISTENER].fd, 0);  // There is room for one.
     getsockname(fds[LISTENER].fd, (struct sockaddr *)&at, &len);
     if (connect(filler, (struct sockaddr *)&at, sizeof at) != 0)
         perror("connect");
-    while (refused_count() == refused)
+    return filler;
+}
+
+void empty_queue_after_refusal(int filler)
+{
+    while (refused_count() == 0)
         sleep_ms(1);
     close(accept(fds[LISTENER].fd, NULL, NULL));
     close(filler);
@@ -211,10 +215,7 @@ static void close_client(nfds_t i)
 // Whether the test has stopped us, and no client is left to be heard.
 static bool is_over(int ready)
 {
-    if (fds[RUNNING].revents == 0)
-        return false;
-    alarm(PATIENCE_S);
-    return ready == 1 && count == FIRST;
+    return fds[RUNNING].revents != 0 && ready == 1 && count == FIRST;
 }
 
 _Noreturn static void serve(void)
@@ -264,6 +265,7 @@ struct server server_start(const struct script *script)
     server.pid = fork();
     if (server.pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
+        alarm(PATIENCE_S);
         close(ends[1]);
         current = script;
         fds[LISTENER] = (struct pollfd){.fd = listener, .events = POLLIN};

@@ -44,7 +44,8 @@ struct server {
 struct server server_start(const struct script *script);
 
 // Waits until the server has seen its clients close all connections and has
-// ended; after 30 s the kernel ends it. Then the record is complete.
+// ended. Then the record is complete. Scripts that never end are ended by the
+// kernel, half a minute after the client under test.
 void server_stop(struct server *server);
 
 // A socket that is bound to a free port of 127.0.0.1. The caller closes it.
@@ -65,9 +66,13 @@ void sleep_ms(int ms);
 // receive queue of its socket is empty.
 void wait_until_read(const struct peer *peer);
 
-// Fills the queue of the listener, waits until the kernel has refused a client
-// for that reason, and empties it. That client tries again, a second later.
-void refuse_one_client(void);
+// Fills the queue of the listener, for a client that connects next. Returns a
+// descriptor for the function below.
+int fill_queue(void);
+
+// Waits until the kernel has refused a client, as the queue is full, and empties
+// it. That client tries again, a second later.
+void empty_queue_after_refusal(int filler);
 
 // ---- Behaviours that several tests use
 
