@@ -2,6 +2,7 @@
 // that are not there.
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include "../tap.h"
 #include "client.h"
 #include "parts.h"
+#include "phrases.h"
 #include "server.h"
 
 // ---- No server
@@ -26,9 +28,9 @@ void test_no_server(void)
     int socket = server_bind(&port);
     snprintf(target, sizeof target, "%d", port);
     const struct outcome *o = RUN_AT(target, "-d", "1s");
-    ok(refused(o, "Connection refused"), "no server: status 2, and why");
+    ok(refused(o, strerror(ECONNREFUSED)), "no server: status 2, and why");
     o = RUN_AT(target, "-n", "10");
-    ok(refused(o, "Connection refused"), "with -n too");
+    ok(refused(o, strerror(ECONNREFUSED)), "with -n too");
     close(socket);
 }
 
@@ -47,7 +49,8 @@ void test_full_queue(void)
         (void)!connect(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0),
                        (struct sockaddr *)&to, sizeof to);
     const struct outcome *o = RUN_AT(target, "-n", "10");
-    ok(refused(o, "timed out"), "with a full queue: given up after a while");
+    ok(refused(o, BECAUSE_TIMEOUT),
+       "with a full queue: given up after a while");
     close(queue);
 }
 
@@ -61,8 +64,7 @@ static bool die_at_fiftieth(struct peer *peer, int i)
 void test_gone_server(void)
 {
     const struct outcome *o = RUN(die_at_fiftieth, "-n", "1M", "-c", "2");
-    ok(o->status == 1 && column(o, "gone") == 1 &&
-           says(o, "the server has gone"),
+    ok(o->status == 1 && column(o, "gone") == 1 && says(o, SAYS_GONE),
        "a server that dies ends the run");
 }
 
@@ -74,7 +76,8 @@ static void test_descriptors(const char *target)
     const struct outcome *o = RUN_AT(target, "-c", "1000", "-n", "1");
     ok(o->status == 0, "a thousand connections for one request are one");
     o = RUN_AT(target, "-c", "1000");
-    ok(refused(o, "descriptors"), "too few descriptors for all: status 2");
+    ok(refused(o, BECAUSE_DESCRIPTORS),
+       "too few descriptors for all: status 2");
     client_descriptors_max = 0;
 }
 
@@ -88,7 +91,7 @@ static void test_files_that_cannot_be(const char *target)
     (void)!write(file, "a,b\n", 4);
     close(file);
     o = RUN_AT(target, "--csv", other);
-    ok(refused(o, "other columns"), "or has other columns");
+    ok(refused(o, BECAUSE_OTHER_COLUMNS), "or has other columns");
     unlink(other);
     o = RUN_AT(target, "--csv", "/dev/null", "-n", "1");
     ok(o->status == 0, "a device is no file to compare with");
@@ -105,7 +108,7 @@ static void test_server_that_is_none(const char *target)
     char pid[16];
     snprintf(pid, sizeof pid, "%d", (int)ended);
     const struct outcome *o = RUN_AT(target, "--server-pid", pid);
-    ok(refused(o, "no process"), "a server that is no process");
+    ok(refused(o, BECAUSE_NO_PROCESS), "a server that is no process");
 }
 
 static void test_bad_values(const char *target)
@@ -180,7 +183,7 @@ void test_calibration(void)
     const char *arguments[] = {"--calibrate", "-d",    "100ms",
                                "--warmup",    "100ms", NULL};
     const struct outcome *o = client_run(arguments);
-    ok(o->status == 0 && says(o, "1,000 connections") &&
-           says(o, "at 1,000 a second") && o->err[0] == '\0',
+    ok(o->status == 0 && says(o, SAYS_MANY_CONNECTIONS) && says(o, SAYS_RATE) &&
+           o->err[0] == '\0',
        "calibration needs no server");
 }

@@ -11,17 +11,11 @@
 #include "../tap.h"
 #include "client.h"
 #include "parts.h"
+#include "phrases.h"
 #include "record.h"
 #include "server.h"
 
-enum { STALL_MS = 300, STALL_AT = 5, LONG_STALL_MS = 1000, LONG_STALL_AT = 50 };
-
-static bool stall_once(struct peer *peer, int i)
-{
-    if (i == STALL_AT)
-        sleep_ms(STALL_MS);
-    return reply(peer);
-}
+enum { LONG_STALL_MS = 1000, LONG_STALL_AT = 50 };
 
 static bool stall_for_a_second(struct peer *peer, int i)
 {
@@ -103,18 +97,12 @@ void test_accuracy(void)
 
 // ---- Two views
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 // The times at which requests were due, in order. Returns how many there are.
 static int due_times(const struct timeline *t, double due_s[TIMELINE_MAX])
 {
     for (int i = 0; i < t->count; i++)
         due_s[i] = t->lines[i].due_s;
-    qsort(due_s, (size_t)t->count, sizeof *due_s, by_value);
+    record_sort(due_s, t->count);
     return t->count;
 }
 
@@ -168,7 +156,7 @@ void test_open_loop(void)
 }
 
 // 150 requests are due while the server stands still for 300 ms. In a closed
-// loop one request sees that; in an open one all that were due meanwhile.
+// loop one request sees that; in an open one all that are due in that time.
 void test_stall(void)
 {
     const struct outcome *o =
@@ -181,7 +169,7 @@ void test_stall(void)
            column(o, "service_max_us") >= STALL_MS * 1000,
        "in both views one took 300 ms");
     o = RUN(stall_once, "-n", "200", "-c", "1");
-    ok(column(o, "p90_us") < STALL_MS * 1000 / 3.0 && agree(o, is_within) &&
+    ok(column(o, "p90_us") < column(o, "max_us") / 2 && agree(o, is_within) &&
            near(column(o, "p50_us"), column(o, "service_p50_us"), 0.01),
        "a closed loop has one view, and hides it");
 }
@@ -202,7 +190,7 @@ void test_long_stall(void)
            column(o, "service_max_us") >= LONG_STALL_MS * 1000,
        "not in that of the time from sent to reply, where it is the longest");
     o = RUN(stall_for_a_second, "-n", "200", "-c", "1");
-    ok(column(o, "p99_us") < LONG_STALL_MS * 1000 / 2.0 &&
+    ok(column(o, "p99_us") < column(o, "max_us") / 2 &&
            column(o, "max_us") >= LONG_STALL_MS * 1000 && agree(o, is_within),
        "nor in a closed loop");
 }
@@ -218,7 +206,7 @@ void test_overload(void)
        "200 were due in 400 ms: answered, late, unanswered or never sent");
     ok(column(o, "samples") == all && column(o, "max_us") >= 400000,
        "all are in the latency, at their age");
-    ok(says(o, "found no free connection"), "and in the report");
+    ok(says(o, SAYS_UNSENT), "and in the report");
 }
 
 // ---- The client's own part
@@ -242,7 +230,7 @@ static void wait_until_stopped(pid_t pid)
 }
 
 // The server stops the client just before its reply, and continues it 100 ms
-// later: that is nothing the server could be blamed for.
+// later: for so long the client has a reply that it does not read.
 static bool stop_client(struct peer *peer, int i)
 {
     (void)i;
@@ -264,8 +252,8 @@ void test_own_share(void)
     double arrival_us = column(o, "arrival_p50_us");
     ok(column(o, "stamped") >= 9 && arrival_us >= 9000 &&
            1.01 * p50_us - 0.99 * arrival_us >= 100000,
-       "what a client sleeps over is not in the time until the reply came");
+       "a reply that waits for the client has arrived all the same");
     ok(near(column(o, "own_share"), 1 - arrival_us / p50_us, 0.002) &&
-           says(o, "until it arrived here"),
+           says(o, SAYS_ARRIVAL),
        "the report says whose latency it is");
 }

@@ -1,5 +1,5 @@
 // load.c - the shapes of the load: pipelines, new connections, threads, pauses,
-// and hogs that disturb the others.
+// and hogs that delay the others.
 
 #include <math.h>
 #include <unistd.h>
@@ -7,6 +7,7 @@
 #include "../tap.h"
 #include "client.h"
 #include "parts.h"
+#include "phrases.h"
 #include "record.h"
 #include "server.h"
 
@@ -58,7 +59,7 @@ void test_churn(void)
        "500 requests on 500 connections, three at once");
     ok(column(o, "connect_p50_us") > 0 &&
            column(o, "connect_p50_us") <= column(o, "connect_max_us") &&
-           says(o, "to connect"),
+           says(o, SAYS_CONNECTING),
        "connecting is shown apart");
     o = RUN(slow, "-n", "20", "-c", "1", "--churn");
     ok(column(o, "connect_p50_us") < column(o, "p50_us") / 2 &&
@@ -154,7 +155,7 @@ void test_slow(void)
     ok(o->status == 0 && column(o, "requests") == 4 && p50_us >= 90000,
        "three bytes there and eight back take 100 ms at 100 a second");
     ok(1.01 * p50_us - 0.99 * column(o, "arrival_p50_us") >= 70000,
-       "of which the server is not guilty of the last seven");
+       "the last seven of them pass after the reply has arrived");
 }
 
 // ---- Hogs
@@ -207,8 +208,8 @@ static bool has_rates_of(const struct outcome *o, const struct hog_times *times,
            near(column(o, "rate_after") * after_s, times->after, 3);
 }
 
-// Two hogs take 50 ms each time, and no other client is served meanwhile. So
-// the stream has no more than a few replies for each of theirs.
+// Two hogs take 50 ms each time, and while the server is busy with them it
+// serves no other client. So the stream has a few replies for each of theirs.
 void test_hogs(void)
 {
     char path[] = TEMPORARY_FILE;
@@ -233,11 +234,11 @@ void test_hogs(void)
            column(o, "p99_during_us") >= 0.99 * times.slowest_s * 1e6 &&
            column(o, "during_s") >= 1.0 - times.first_s,
        "its latency says so");
-    ok(says(o, "during them") && says(o, "hogs"), "and the report");
+    ok(says(o, SAYS_DURING) && says(o, SAYS_HOGS), "and the report");
 }
 
-// Where no hogs are, the middle third begins and ends by the time alone; the
-// client can miss it by no more than it is away from its only connection.
+// Without hogs, the middle third begins and ends by the time alone. The client
+// can miss either by no more than the time that it leaves its only connection.
 void test_thirds(void)
 {
     const struct outcome *o =

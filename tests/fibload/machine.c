@@ -12,6 +12,7 @@
 #include "../tap.h"
 #include "client.h"
 #include "parts.h"
+#include "phrases.h"
 #include "record.h"
 #include "server.h"
 
@@ -93,7 +94,7 @@ void test_other_programs(void)
     ok(column(o, "others_cores") > 0.1, "another program is noticed");
     ok(column(o, "delay_share") > 0,
        "so is that the client waits for its core");
-    ok(column(o, "marked") == 2 && says(o, "noisy"),
+    ok(column(o, "marked") == 2 && says(o, SAYS_NOISY),
        "the verdict is that the figures are noisy");
     kill(other, SIGKILL);
     waitpid(other, NULL, 0);

@@ -10,6 +10,7 @@
 #include "../tap.h"
 #include "client.h"
 #include "parts.h"
+#include "phrases.h"
 #include "record.h"
 #include "server.h"
 
@@ -55,8 +56,8 @@ static void test_timeline(void)
        "a line for each of 100 requests");
     ok(timeline_count(t, "right") == 90 && timeline_count(t, "wrong") == 10 &&
            is_in_order(t),
-       "with what became of it, due before sent before done");
-    o = RUN(silent, "-d", "200ms", "--warmup", "0", "--grace", "0", "-c", "3",
+       "with its outcome, due before sent before done");
+    o = RUN(no_reply, "-d", "200ms", "--warmup", "0", "--grace", "0", "-c", "3",
             "--timeline", path);
     t = timeline_read(path);
     ok(o->status == 1 && t->count == record->requests && t->count > 0 &&
@@ -93,16 +94,15 @@ void test_files(void)
 void test_summary(void)
 {
     const struct outcome *o = RUN(right, "-n", "10", "-c", "1");
-    ok(says(o, "1 connection asks for fib(10)") && says(o, "10 right") &&
-           o->err[0] == '\0',
+    ok(says(o, SAYS_LOAD) && says(o, SAYS_REPLIES) && o->err[0] == '\0',
        "a summary on standard output");
-    ok(says(o, "too few"), "too few samples for percentiles");
+    ok(says(o, SAYS_TOO_FEW), "too few samples for percentiles");
     o = RUN(right, "-n", "10", "--json", "-", "--each");
     ok(o->status == 0 && o->out[0] == '{' && says(o, "\"verdict\": \"") &&
-           says(o, "\n}\n") && !says(o, "latency  "),
+           says(o, "\n}\n") && !says(o, SAYS_LATENCY),
        "JSON has standard output to itself");
-    ok(strstr(o->err, "10 right") != NULL &&
-           strstr(o->err, "fib(10) 0.") != NULL,
+    ok(strstr(o->err, SAYS_REPLIES) != NULL &&
+           strstr(o->err, SAYS_EACH) != NULL,
        "the rest is on standard error");
     client_output_file = "/dev/full";
     o = RUN(right, "-n", "10");
@@ -159,21 +159,14 @@ static double duration_us_after(const struct outcome *o, const char *text)
     return value * (strcmp(unit, "s") == 0 ? 1e6 : 1e3);
 }
 
-static bool stall_at_fifth(struct peer *peer, int i)
-{
-    if (i == 5)
-        sleep_ms(300);
-    return reply(peer);
-}
-
 void test_verdict(void)
 {
     const struct outcome *o = RUN(first_wrong, "-n", "50", "-c", "1");
-    ok(column(o, "marked") == 3 && says(o, "verdict     incomplete: "),
+    ok(column(o, "marked") == 3 && says(o, SAYS_INCOMPLETE),
        "a wrong reply costs the verdict");
-    o = RUN(stall_at_fifth, "-n", "50", "-c", "1");
-    double silence_us = column(o, "silence_us");
-    double said_us = duration_us_after(o, "one heard nothing for ");
-    ok(silence_us >= 300000 && near(said_us / silence_us, 1, 0.005),
-       "a connection that hears nothing for 300 ms is noticed");
+    o = RUN(stall_once, "-n", "50", "-c", "1");
+    double gap_us = column(o, "silence_us");
+    double said_us = duration_us_after(o, SAYS_LONGEST_GAP);
+    ok(gap_us >= STALL_MS * 1000 && near(said_us / gap_us, 1, 0.005),
+       "the longest gap on a connection is noticed");
 }

@@ -6,6 +6,7 @@
 #include "../tap.h"
 #include "client.h"
 #include "parts.h"
+#include "phrases.h"
 #include "record.h"
 #include "server.h"
 
@@ -87,13 +88,12 @@ static bool interrupt_at_tenth(struct peer *peer, int i)
 void test_interrupts(void)
 {
     const struct outcome *o = RUN(interrupt_at_tenth, "--warmup", "1h");
-    ok(o->status == 1 && says(o, "interrupted in the warm-up") &&
-           !says(o, "problem") && column(o, "interrupted") == 1,
+    ok(o->status == 1 && says(o, SAYS_INTERRUPTED_IN_WARMUP) &&
+           !says(o, SAYS_PROBLEM) && column(o, "interrupted") == 1,
        "interrupted in the warm-up");
     o = RUN(interrupt_at_tenth, "-c", "1", "--warmup", "0", "-d", "1h",
             "--grace", "20s");
-    ok(o->status == 0 && says(o, "interrupted; measured in") &&
-           column(o, "requests") > 0,
+    ok(o->status == 0 && says(o, SAYS_INTERRUPTED) && column(o, "requests") > 0,
        "interrupted while measuring: what there is");
     o = RUN(interrupt_at_tenth, "-c", "1", "--warmup", "0", "-d", "1h",
             "--grace", "20s", "--strict");

@@ -126,12 +126,17 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+void record_sort(double *values, int count)
+{
+    qsort(values, (size_t)count, sizeof *values, by_value);
+}
+
 // The smallest value that `percent` of all do not exceed. Sorts the values.
 static double percentile(double *values, int count, double percent)
 {
     int rank = (int)(percent * count / 100);
     rank += rank * 100 < percent * count || rank == 0;
-    qsort(values, (size_t)count, sizeof *values, by_value);
+    record_sort(values, count);
     return values[rank - 1];
 }
 

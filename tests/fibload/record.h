@@ -66,6 +66,9 @@ double record_jain(int count);
 int record_fewest(int count);
 int record_most(int count);
 
+// Sorts values, the smallest first.
+void record_sort(double *values, int count);
+
 struct bounds {
     double low_us, high_us;
 };

@@ -7,6 +7,7 @@
 #include "../tap.h"
 #include "client.h"
 #include "parts.h"
+#include "phrases.h"
 #include "record.h"
 #include "server.h"
 
@@ -124,8 +125,7 @@ void test_closed_connections(void)
     ok(o->status == 1 && column(o, "failed") == 10 &&
            column(o, "closed_by_server") == 10 && column(o, "requests") == 30,
        "connections that are closed instead");
-    ok(column(o, "lost") == 10 &&
-           says(o, "10 requests were lost with their connections"),
+    ok(column(o, "lost") == 10 && says(o, SAYS_LOST),
        "and lose their requests");
 }
 
@@ -134,7 +134,7 @@ void test_reset_connections(void)
     const struct outcome *o = RUN(reset_after_third, "-n", "40", "-c", "1");
     ok(o->status == 1 && column(o, "failed") == 10 &&
            column(o, "closed_by_server") == 0 && column(o, "lost") == 10 &&
-           says(o, "the server broke it off (ECONNRESET)"),
+           says(o, SAYS_RESET),
        "a reset has a class and a sentence of its own");
 }
 
@@ -144,8 +144,8 @@ void test_reset_connections(void)
 // age at its end is the window less what they took to reach the server.
 void test_missing_replies(void)
 {
-    const struct outcome *o =
-        RUN(silent, "-d", "200ms", "--warmup", "0", "--grace", "0", "-c", "3");
+    const struct outcome *o = RUN(no_reply, "-d", "200ms", "--warmup", "0",
+                                  "--grace", "0", "-c", "3");
     ok(o->status == 1 && column(o, "served") == 0 &&
            column(o, "unanswered") == 3 && column(o, "requests") == 0,
        "no reply at all: three requests unanswered");
@@ -155,10 +155,10 @@ void test_missing_replies(void)
     ok(column(o, "p50_us") >= 0.99 * (window_us - delay_us),
        "which count with their age");
 
-    o = RUN(silent, "-d", "200ms", "--grace", "0", "-c", "3", "-P", "5");
+    o = RUN(no_reply, "-d", "200ms", "--grace", "0", "-c", "3", "-P", "5");
     ok(column(o, "unanswered") == 15 && column(o, "samples") == 15,
        "all 15 of them, with five in flight on each connection");
-    o = RUN(silent, "-d", "200ms", "--warmup", "0", "--grace", "0", "-c", "5",
+    o = RUN(no_reply, "-d", "200ms", "--warmup", "0", "--grace", "0", "-c", "5",
             "-t", "2", "--idle", "3");
     ok(column(o, "unanswered") == 5 && column(o, "samples") == 5 &&
            column(o, "idle_connected") == 3,
@@ -177,11 +177,11 @@ static bool just_late(struct peer *peer, int i)
 void test_timeouts(void)
 {
     const struct outcome *o =
-        RUN(silent, "-n", "4", "--timeout", "500ms", "-c", "2");
+        RUN(no_reply, "-n", "4", "--timeout", "500ms", "-c", "2");
     ok(o->status == 1 && column(o, "timeouts") == 4, "requests time out");
-    o = RUN(silent, "-n", "8", "--timeout", "500ms", "-c", "2", "-P", "4");
+    o = RUN(no_reply, "-n", "8", "--timeout", "500ms", "-c", "2", "-P", "4");
     ok(o->status == 1 && column(o, "timeouts") == 8, "all that are in flight");
-    o = RUN(silent, "-n", "4", "--timeout", "500ms", "-c", "2", "--churn");
+    o = RUN(no_reply, "-n", "4", "--timeout", "500ms", "-c", "2", "--churn");
     ok(o->status == 1 && column(o, "timeouts") == 4,
        "on connections of their own");
     o = RUN(just_late, "-c", "1", "-n", "3", "--timeout", "500ms");

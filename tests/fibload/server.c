@@ -114,7 +114,7 @@ bool right(struct peer *peer, int i)
     return reply(peer);
 }
 
-bool silent(struct peer *peer, int i)
+bool no_reply(struct peer *peer, int i)
 {
     (void)peer, (void)i;
     return true;
@@ -131,6 +131,13 @@ bool slow(struct peer *peer, int i)
 {
     (void)i;
     sleep_ms(SLOW_MS);
+    return reply(peer);
+}
+
+bool stall_once(struct peer *peer, int i)
+{
+    if (i == STALL_AT)
+        sleep_ms(STALL_MS);
     return reply(peer);
 }
 
@@ -212,7 +219,8 @@ static void close_client(nfds_t i)
     record->closed_ns = record_now_ns();
 }
 
-// Whether the test has stopped us, and no client is left to be heard.
+// Whether the test has stopped us, and all clients have closed their
+// connections.
 static bool is_over(int ready)
 {
     return fds[RUNNING].revents != 0 && ready == 1 && count == FIRST;

@@ -78,8 +78,12 @@ void empty_queue_after_refusal(int filler);
 
 // To requests: reply at once, after 1 ms (so that runs for a time do not make
 // many thousand requests), after SLOW_MS, and not at all.
-behaviour right, soon, slow, silent;
+behaviour right, soon, slow, no_reply;
 enum { SLOW_MS = 20 };
+
+// Reply at once, but to request STALL_AT only after STALL_MS.
+behaviour stall_once;
+enum { STALL_AT = 5, STALL_MS = 300 };
 
 // Reply at once, but not always correctly.
 behaviour every_tenth_wrong, first_wrong;

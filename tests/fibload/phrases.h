@@ -1,0 +1,43 @@
+// phrases.h - what the tests look for in texts that people read.
+//
+// Each phrase stands for one finding, and is tested in one place. All others
+// look at numbers, so that a text can be improved by a change here alone.
+
+#ifndef FIBLOAD_PHRASES_H
+#define FIBLOAD_PHRASES_H
+
+// ---- The summary (client/report.c)
+
+#define SAYS_LOAD "1 connection asks for fib(10)"
+#define SAYS_REPLIES "10 right"
+#define SAYS_TOO_FEW "too few"
+#define SAYS_LATENCY "latency  "
+#define SAYS_CONNECTING "to connect"
+#define SAYS_ARRIVAL "until it arrived here"
+#define SAYS_HOGS "hogs"
+#define SAYS_DURING "during them"
+#define SAYS_LONGEST_GAP "one heard nothing for "  // and how long
+#define SAYS_PROBLEM "problem"
+#define SAYS_LOST "10 requests were lost with their connections"
+#define SAYS_RESET "the server broke it off (ECONNRESET)"
+#define SAYS_UNSENT "found no free connection"
+#define SAYS_GONE "the server has gone"
+#define SAYS_INTERRUPTED_IN_WARMUP "interrupted in the warm-up"
+#define SAYS_INTERRUPTED "interrupted; measured in"
+#define SAYS_INCOMPLETE "verdict     incomplete: "
+#define SAYS_NOISY "verdict     noisy: "
+
+// ---- --each and --calibrate
+
+#define SAYS_EACH "fib(10) 0."
+#define SAYS_MANY_CONNECTIONS "1,000 connections"
+#define SAYS_RATE "at 1,000 a second"
+
+// ---- Why a run is refused
+
+#define BECAUSE_TIMEOUT "timed out"
+#define BECAUSE_DESCRIPTORS "descriptors"
+#define BECAUSE_OTHER_COLUMNS "other columns"
+#define BECAUSE_NO_PROCESS "no process"
+
+#endif
