@@ -277,6 +277,10 @@ fuzz:  ## Try random inputs on what parses: FUZZ_SECONDS=30
 
 tests: all $(TESTS)  ## Build the tests
 
+# What the tests of bench-coro and bench-client run.
+bench-programs: all $(COSTS)
+bench-programs: $(addprefix $(BUILD)/bench/, callbacks bare_loop null_server)
+
 test:  ## Run all tests, under the sanitizers too
 	tests/run
 
@@ -317,6 +321,6 @@ clean:  ## Remove what was built
 	rm -rf build bin
 
 # Targets with a description name no files.
-.PHONY: print-compiler faulty fuzzers \
+.PHONY: print-compiler bench-programs faulty fuzzers \
         $(shell sed -nE 's/^([a-z-]+):.*\#\# .*/\1/p' $(MAKEFILE_LIST))
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,603 @@
+#!/usr/bin/env python3
+"""Tests of scripts/bench-client: its arithmetic, what it reads from the output
+of other tools, its command line, its errors, and one short run whose table must
+say what its CSV file says. Prints the same last line as the tests in C.
+
+Where other load clients are needed, scripts of that name stand for them, which
+print what those have printed.
+"""
+
+import contextlib
+import csv
+import io
+import os
+import pathlib
+import re
+import signal
+import sys
+import tempfile
+import types
+import unittest
+import unittest.mock
+from collections import Counter
+from statistics import median
+
+import measuring
+import tap
+
+bench_client = measuring.program("bench-client")
+RunFailed = bench_client.RunFailed
+
+WRK = """\
+Running 1s test @ http://127.0.0.1:48077/
+  1 threads and 50 connections
+  Thread Stats   Avg      Stdev     Max   +/- Stdev
+    Latency   262.39us  314.23us   4.31ms   96.03%
+    Req/Sec   149.74k    15.87k  168.03k    70.00%
+  165000 requests in 1.10s, 8.94MB read
+Requests/sec: 150000.00
+Transfer/sec:      8.93MB
+"""
+
+AB = """\
+This is ApacheBench, Version 2.3 <$Revision$>
+Concurrency Level:      50
+Time taken for tests:   1.250 seconds
+Complete requests:      200000
+Failed requests:        0
+Keep-Alive requests:    200000
+Requests per second:    160000.00 [#/sec] (mean)
+"""
+
+REDIS = """\
+"test","rps","avg_latency_ms","min_latency_ms","p50_latency_ms"
+"PING_INLINE","99999.94","0.563","0.136","0.295"
+"""
+
+PERF = """\
+# started on Thu Nov 26 15:14:04 2026
+
+29,,raw_syscalls:sys_enter,974300,100.00,,
+"""
+
+# As it is written today, and as it was before version 5.
+STRACE = """\
+% time     seconds  usecs/call     calls    errors syscall
+------ ----------- ----------- --------- --------- ----------------
+ 60.00    0.000020           2         8           mmap
+ 40.00    0.000010           1        21         1 access
+------ ----------- ----------- --------- --------- ----------------
+100.00    0.000030           1        29         1 total
+"""
+OLD_STRACE = STRACE.replace("0.000030           1", "0.000030            ")
+
+
+def place_of(figures=None, **options):
+    """A place where nothing runs."""
+    place = bench_client.Place(
+        types.SimpleNamespace(bin=pathlib.Path("bin"), rounds=1,
+                              build=pathlib.Path("build"), **options),
+        pathlib.Path("/tmp"), (0, 1),
+        {protocol: (None, port) for protocol, port in
+         (("fib", 1001), ("http", 1002), ("redis", 1003))}, {}, [])
+    for (row, column), by_round in (figures or {}).items():
+        for number, value in by_round.items():
+            place.round = number
+            place.note(row, column, value)
+    return place
+
+
+def values_of(figure, shape, **clients):
+    """Figures of clients in one shape: a list with a value for each round, in
+    which None stands for a run that has failed."""
+    return {((name.replace("_", " "), figure), shape):
+            {number: value for number, value in enumerate(values, 1)
+             if value is not None}
+            for name, values in clients.items()}
+
+
+def goals_of(figures, clients=("fibload", "bare loop")):
+    return {text: (values, most, least) for text, values, most, least in
+            bench_client.goals(clients, place_of(figures)) if values}
+
+
+class Arithmetic(unittest.TestCase):
+    def test_ratios_are_taken_within_a_round(self):
+        place = place_of(values_of("cpu", "50", fibload=[2, 30, 4],
+                                   wrk=[1, 10, 2]))
+        self.assertEqual(bench_client.ratios(place, "cpu", "50", "wrk"),
+                         [2, 3, 2])
+
+    def test_a_round_without_one_of_them_has_no_ratio(self):
+        place = place_of(values_of("cpu", "50", fibload=[2, 30, 4, None],
+                                   wrk=[1, None, 2, 5]))
+        self.assertEqual(bench_client.ratios(place, "cpu", "50", "wrk"),
+                         [2, 2])
+        self.assertEqual(bench_client.ratios(place, "cpu", "50", "ab"), [])
+
+    def test_nothing_is_divided_by_zero(self):
+        place = place_of(values_of("cpu", "50", fibload=[2, 6], wrk=[0, 2]))
+        self.assertEqual(bench_client.ratios(place, "cpu", "50", "wrk"), [3])
+
+    def test_the_true_p99_follows_from_the_freezes(self):
+        # 1 % of 4 s are 40 ms, shared by two freezes.
+        self.assertAlmostEqual(bench_client.true_p99_s([0.2, 0.2]), 0.18)
+        self.assertAlmostEqual(bench_client.true_p99_s([0.3, 0.2]), 0.23)
+
+    def test_goals(self):
+        goals = goals_of({
+            **values_of("cpu", "50", fibload=[2, 3], bare_loop=[2, 2],
+                        wrk=[4, 4], ab=[2, 3]),
+            **values_of("rate", "50 x 16", fibload=[300], wrk=[100]),
+            ("ramp", 10_000): {1: 0.2}, ("memory", 10_000): {1: 900},
+            ("late", 1000): {1: 0.5}, ("got", 50_000): {1: 1},
+            ("freeze", "off"): {1: 1.5},
+        }, ("fibload", "bare loop", "wrk", "ab"))
+        self.assertEqual(goals["CPU, 50 connections : bare loop"],
+                         ([1, 1.5], 1.05, None))
+        self.assertEqual(goals["CPU, 50 connections : wrk"],
+                         ([0.5, 0.75], 0.75, None))
+        self.assertEqual(goals["CPU, 50 connections : ab"],
+                         ([1, 1], 1, None))
+        self.assertEqual(goals["pipelined requests/s : wrk"], ([3], None, 2))
+        self.assertEqual(goals["s to open 10,000 connections"],
+                         ([0.2], 0.3, None))
+        self.assertEqual(goals["bytes each of 10,000 connections"],
+                         ([900], 1024, None))
+        self.assertEqual(goals["us late at -R 1000, median"], ([0.5], 1, None))
+        self.assertEqual(goals["replies at -R 50000 : due"],
+                         ([1], None, 0.999))
+        self.assertEqual(goals["% off the true p99 of 200 ms freezes"],
+                         ([1.5], 2, None))
+        self.assertEqual(len(goals), 9)
+
+    def test_goals_are_met_up_to_the_limit(self):
+        for value, most, least, said in (
+                (1.05, 1.05, None, "at most 1.05    met"),
+                (1.06, 1.05, None, "at most 1.05    MISSED"),
+                (2, None, 2, "at least 2      met"),
+                (1.99, None, 2, "at least 2      MISSED"),
+                (7, None, None, "")):
+            self.assertEqual(bench_client.verdict(value, most, least), said)
+
+    def test_ratios_near_one_are_shown_precisely(self):
+        self.assertEqual(bench_client.precisely(0.99512), "0.9951")
+        self.assertEqual(bench_client.precisely(1.512), "1.51")
+
+
+class Parsing(unittest.TestCase):
+    def read(self, client, text, shape="50"):
+        return bench_client.requests_and_rate(client, shape, text)
+
+    def test_each_tool(self):
+        self.assertEqual(self.read("wrk", WRK), (165_000, 150_000))
+        self.assertEqual(self.read("ab", AB), (200_000, 160_000))
+        self.assertEqual(self.read("redis-benchmark", REDIS),
+                         (80_000, 99_999.94))
+        self.assertEqual(self.read("bare loop", "replies 120000 1\n"),
+                         (120_000, 200_000))
+        self.assertEqual(self.read("bare loop", "replies 1.2e+05 1\n", "1,000"),
+                         (120_000, 120_000))
+
+    def test_no_requests_are_no_figures(self):
+        for client in ("wrk", "ab", "redis-benchmark", "bare loop"):
+            for text in ("", "segmentation fault\n", "replies 0 1\n",
+                         WRK.replace("165000", "0"), AB.replace("200000", "0")):
+                with self.assertRaises(RunFailed, msg=f"{client}: {text!r}"):
+                    self.read(client, text)
+
+    def test_requests_that_failed_are_named(self):
+        for client, text, said in (
+                ("wrk", WRK + "  Non-2xx or 3xx responses: 7\n",
+                 "wrk: Non-2xx or 3xx responses: 7"),
+                ("wrk", "  Socket errors: connect 0, read 3, write 0, "
+                        f"timeout 0\n{WRK}",
+                 "wrk: Socket errors: connect 0, read 3, write 0, timeout 0"),
+                ("ab", AB.replace("requests:        0", "requests:        12"),
+                 "ab: Failed requests: 12"),
+                ("ab", f"{AB}Non-2xx responses:      5\n",
+                 "ab: Non-2xx responses: 5")):
+            with self.assertRaises(RunFailed) as caught:
+                self.read(client, text)
+            self.assertEqual(str(caught.exception), said)
+
+    def test_system_calls(self):
+        without_errors = STRACE.replace("        1 total", "          total")
+        not_counted = "<not counted>,,raw_syscalls:sys_enter,0,,,\n"
+        for text, calls in ((PERF, 29), (STRACE, 29), (OLD_STRACE, 29),
+                            (without_errors, 29), (not_counted, 0), ("", 0)):
+            self.assertEqual(bench_client.calls_in(text), calls, text)
+
+    def row(self, **columns):
+        """What row_of() makes of a row that fibload has written."""
+        row = {"model": "x", "wrong": 0, "error_replies": 0, "failed": 0,
+               "timeouts": 0, "connected": 50, "connections": 50, "churn": 0,
+               **columns}
+        with tempfile.TemporaryDirectory() as directory:
+            place = place_of()
+            place.directory = pathlib.Path(directory)
+            with open(place.directory / "run.csv", "w", newline="",
+                      encoding="utf-8") as file:
+                rows = csv.DictWriter(file, row)
+                rows.writeheader()
+                rows.writerow(row)
+            return bench_client.row_of(place)
+
+    def test_rows_of_fibload(self):
+        self.assertEqual(self.row(p99_us=12.5)["p99_us"], 12.5)
+        self.assertEqual(self.row(connected=0, churn=1)["churn"], 1)
+        for column in ("wrong", "error_replies", "failed", "timeouts"):
+            with self.assertRaisesRegex(RunFailed, f"fibload: 3 {column}"):
+                self.row(**{column: 3})
+        with self.assertRaisesRegex(RunFailed, "not all connections"):
+            self.row(connected=49)
+
+
+class Commands(unittest.TestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.place = place_of()
+        self.place.directory = pathlib.Path(directory.name)
+
+    def test_each_client_is_told_the_shape(self):
+        script = self.place.directory / "pipeline.lua"
+        for client, shape, command in (
+                ("bare loop", "1", "build/bare_loop 1001 1 1 600"),
+                ("bare loop", "1,000", "build/bare_loop 1001 1000 1 1000"),
+                ("bare loop", "50 x 16", "build/bare_loop 1001 50 16 600"),
+                ("wrk", "50", "wrk -t1 -c50 -d1s http://127.0.0.1:1002/"),
+                ("wrk", "50 x 16", f"wrk -t1 -c50 -d1s -s {script} "
+                                   "http://127.0.0.1:1002/"),
+                ("ab", "1,000", "ab -q -k -c 1000 -t 1 -n 10000000 "
+                                "http://127.0.0.1:1002/"),
+                ("redis-benchmark", "50 x 16",
+                 "redis-benchmark -p 1003 -t ping_inline --csv -n 800000 "
+                 "-c 50 -P 16")):
+            said = bench_client.command_of(client, shape, self.place)
+            self.assertEqual(" ".join(map(str, said)), command)
+
+    def test_the_pipeline_of_wrk(self):
+        bench_client.command_of("wrk", "50 x 16", self.place)
+        script = (self.place.directory / "pipeline.lua").read_text()
+        self.assertIn("for i = 1, 16 do", script)
+
+    def round(self, number, clients=tuple(bench_client.CLIENTS)):
+        return [(task.__name__, *arguments) for _, task, *arguments in
+                bench_client.tasks(clients, number)]
+
+    def test_a_round_has_every_client_in_every_shape(self):
+        measured = Counter((shape, client) for task, *rest in self.round(1)
+                           if task == "measure_client"
+                           for client, shape in [rest])
+        expected = Counter((shape, client) for shape in bench_client.SHAPES
+                           for client in bench_client.CLIENTS)
+        del expected["50 x 16", "ab"]
+        expected["50", "fibload --no-stamps"] = 1
+        self.assertEqual(measured, expected)
+
+    def test_what_is_compared_is_measured_side_by_side(self):
+        shapes = [rest[1] for task, *rest in self.round(1)
+                  if task == "measure_client"]
+        changes = sum(a != b for a, b in zip(shapes, shapes[1:]))
+        self.assertEqual(changes, len(bench_client.SHAPES) - 1)
+
+    def test_the_order_of_clients_is_random(self):
+        self.assertGreater(len({tuple(self.round(1)) for _ in range(20)}), 1)
+
+    def test_freezes_are_in_the_first_rounds_only(self):
+        for number, wanted in ((1, 1), (3, 1), (4, 0)):
+            tasks = [task for task, *_ in self.round(number)]
+            self.assertEqual(tasks.count("measure_freeze"), wanted, number)
+            for task in ("measure_rates", "measure_many", "measure_churn"):
+                self.assertEqual(tasks.count(task), 1)
+
+
+class Rounds(unittest.TestCase):
+    """Runs that fail, and what is left of them."""
+
+    def measure(self, rounds, fails):
+        """Three clients, whose runs have the values 1, 2, ... or fail."""
+        place = place_of()
+        place.options.rounds = rounds
+        calls = Counter()
+
+        def task(client, shape, place):
+            calls[client] += 1
+            if (client, place.round) in fails:
+                raise RunFailed(f"{client} failed")
+            place.note((client, "cpu"), shape, calls[client])
+
+        def tasks(clients, _number):
+            return [(client, task, client, "50") for client in clients]
+
+        with unittest.mock.patch.multiple(
+                bench_client, tasks=tasks, measure_calls=lambda *_: None):
+            bench_client.measure(["fibload", "bare loop", "wrk"], place)
+        return place
+
+    def test_a_failed_run_is_a_problem_and_leaves_a_gap(self):
+        place = self.measure(3, {("wrk", 2)})
+        self.assertEqual(place.problems, ["wrk failed"])
+        self.assertEqual(place.figures[("wrk", "cpu"), "50"], {1: 1, 3: 3})
+        self.assertEqual(place.values(("fibload", "cpu"), "50"), [1, 2, 3])
+        self.assertEqual(bench_client.ratios(place, "cpu", "50", "wrk"),
+                         [1, 1])
+
+    def test_the_file_names_the_round(self):
+        with tempfile.TemporaryDirectory() as directory:
+            place = self.measure(3, {("wrk", 2)})
+            place.options.csv = pathlib.Path(directory, "new", "client.csv")
+            with contextlib.redirect_stdout(io.StringIO()):
+                bench_client.save(place)
+            rows = measuring.rows_of(place.options.csv)
+        self.assertEqual([row["round"] for row in rows
+                          if row["client"] == "wrk"], ["1", "3"])
+        self.assertEqual(len(rows), 8)
+
+    def test_clients_that_were_not_measured_are_not_shown(self):
+        place = self.measure(1, {("wrk", 1)})
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):
+            bench_client.show(["fibload", "bare loop", "wrk"], None, place)
+        self.assertIn("bare loop", said.getvalue())
+        self.assertNotIn("  wrk", said.getvalue())
+        self.assertNotIn("system calls per request (", said.getvalue())
+
+
+class Processes(unittest.TestCase):
+    """One client at a time."""
+
+    part = "processes"
+
+    def setUp(self):
+        self.directory = tempfile.TemporaryDirectory()
+        self.addCleanup(self.directory.cleanup)
+        self.place = place_of()
+        self.place.directory = pathlib.Path(self.directory.name)
+        self.place.cores = (None, None)
+
+    def run_client(self, *command, **arguments):
+        with bench_client.held_back():
+            return bench_client.run_client(command, self.place, **arguments)
+
+    def test_output_and_cost_are_those_of_the_process(self):
+        burn = "import time\nwhile time.process_time() < 0.2: pass\nprint('x')"
+        outcome = self.run_client(sys.executable, "-c", burn)
+        self.assertEqual(outcome.text, "x\n")
+        self.assertGreaterEqual(outcome.cpu_s, 0.2)
+
+    def test_memory_is_the_most_that_it_had(self):
+        hold = ("import time\nx = bytearray(50 << 20)\ndel x\n"
+                "time.sleep(0.5)")
+        outcome = self.run_client(sys.executable, "-c", hold)
+        self.assertGreaterEqual(outcome.memory_kib, 50 << 10)
+        self.assertEqual(bench_client.memory_kib(0), 0)
+
+    def test_a_status_that_is_not_accepted_fails(self):
+        with self.assertRaisesRegex(RunFailed, "sh ended with status 1"):
+            self.run_client("sh", "-c", "exit 1")
+        self.run_client("sh", "-c", "exit 1", accepted=(0, 1))
+
+    def test_a_program_that_is_not_there_fails(self):
+        with self.assertRaisesRegex(RunFailed, "cannot start"):
+            self.run_client("/nonexistent/wrk")
+
+    def test_a_client_that_hangs_is_ended(self):
+        with unittest.mock.patch.object(bench_client, "TIMEOUT_S", 0.2), \
+                self.assertRaisesRegex(RunFailed, "sleep: not done after"):
+            self.run_client("sleep", "600")
+
+    def test_without_a_tool_no_calls_are_counted(self):
+        with unittest.mock.patch.dict(os.environ, PATH="/nonexistent"):
+            self.assertIsNone(bench_client.measure_calls(["fibload"],
+                                                         self.place))
+        self.assertEqual(len(self.place.problems), 1)
+        self.assertEqual(self.place.figures, {})
+
+    def test_a_tool_that_counts_nothing_is_a_problem(self):
+        measuring.write_script(self.place.directory / "perf", FAKE_PERF)
+        (self.place.directory / "counts").write_text("0")
+        path = f"{self.place.directory}:{os.environ['PATH']}"
+        with unittest.mock.patch.dict(os.environ, PATH=path), \
+                bench_client.held_back():
+            self.place.options.bin = self.place.directory
+            measuring.write_script(self.place.directory / "fibload",
+                                   "#!/bin/sh\necho 0 >\"${0%/*}/count\"\n")
+            tool = bench_client.measure_calls(["fibload"], self.place)
+        self.assertEqual(tool, "perf")
+        self.assertEqual(self.place.problems,
+                         ["fibload: no system calls counted"])
+
+
+# Counts a thousand calls of each program, as perf would write it; none of those
+# that leave a file `count` beside it, but the number in there.
+FAKE_PERF = """\
+#!/bin/sh
+while [ "$1" != -- ]; do
+    [ "$1" = -o ] && file=$2
+    shift
+done
+shift
+"$@" || exit
+count=1000
+[ -e "${0%/*}/count" ] && count=$(cat "${0%/*}/count")
+echo "$count,,raw_syscalls:sys_enter,974300,100.00,," >"$file"
+"""
+
+# Another client, that says what it has said once.
+FAKE_CLIENT = """\
+#!/bin/sh
+cat <<'END'
+{said}END
+"""
+
+# Far less than a real run takes.
+SHORT = """
+program.MEASURED_MS, program.MANY_MEASURED_MS = 200, 200
+program.WARMUP_MS, program.RAMP_MS = 20, 100
+program.FREEZE_S, program.FREEZE_EVERY_S, program.FREEZE_ROUNDS = 0.05, 0.2, 1
+program.MANY, program.COUNTED_REQUESTS = 200, 500
+"""
+
+
+class CommandLine(unittest.TestCase):
+    part = "command_line"
+
+    def run_program(self, *arguments):
+        return measuring.run("bench-client", *arguments)
+
+    def test_bad_usage(self):
+        for arguments, said in ((["--rounds", "0"], "--rounds: "),
+                                (["--rounds", "many"], "--rounds"),
+                                (["--nonsense"], "--nonsense")):
+            run = self.run_program(*arguments)
+            self.assertEqual(run.returncode, 2)
+            self.assertIn(said, run.stderr)
+            self.assertEqual(run.stdout, "")
+
+    def test_help_says_how_it_is_called(self):
+        run = self.run_program("--help")
+        self.assertEqual(run.returncode, 0)
+        for option in ("--rounds", "--bin", "--build", "--csv"):
+            self.assertIn(option, run.stdout)
+
+    def test_without_servers_there_is_one_line_and_no_figures(self):
+        with tempfile.TemporaryDirectory() as directory:
+            for server, said in (("", "cannot start"),
+                                 ("#!/bin/sh\n", "did not start"),
+                                 ("#!/bin/sh\necho fine\n", "did not start")):
+                if server:
+                    measuring.write_script(
+                        pathlib.Path(directory, "null_server"), server)
+                run = self.run_program("--build", directory, "--csv",
+                                       f"{directory}/client.csv")
+                self.assertEqual(run.returncode, 1, run.stderr)
+                self.assertRegex(run.stderr, f"^bench-client: .*{said}.*\n$")
+                self.assertFalse(pathlib.Path(directory, "client.csv").exists())
+
+
+class Run(unittest.TestCase):
+    """Short runs with our own clients, and scripts that stand for others."""
+
+    part = "run"
+
+    def setUp(self):
+        self.directory = tempfile.TemporaryDirectory()
+        self.addCleanup(self.directory.cleanup)
+        self.tools = pathlib.Path(self.directory.name)
+        self.csv = self.tools / "client.csv"
+        for name in ("cat", "sh"):
+            (self.tools / name).symlink_to(f"/bin/{name}")
+        measuring.write_script(self.tools / "perf", FAKE_PERF)
+
+    def command(self, *arguments, patch=""):
+        return measuring.command(
+            "bench-client", "--bin", measuring.BIN, "--build", measuring.BUILD,
+            "--csv", self.csv, *arguments, patch=SHORT + patch)
+
+    def run_program(self, *arguments, patch=""):
+        return measuring.finish(self.command(*arguments, patch=patch),
+                                PATH=str(self.tools))
+
+    def add_client(self, name, said):
+        measuring.write_script(self.tools / name,
+                               FAKE_CLIENT.format(said=said))
+
+    def check_tables(self, said, rows):
+        """Compares each figure of the tables with the median in the file.
+        Returns how many there are of each kind."""
+        found = Counter()
+        for figure, client, load, text in rows_of_tables(said):
+            values = measuring.values(rows, figure=figure, client=client,
+                                      load=load)
+            what = figure, client, load
+            if not values:
+                self.assertEqual(text, "-", what)
+                continue
+            found[figure] += 1
+            # Tables have three digits, the file has six.
+            shown = float(text.replace(",", ""))
+            self.assertAlmostEqual(shown / median(values), 1, delta=0.0051,
+                                   msg=what)
+        return found
+
+    def test_the_tables_say_what_the_file_says(self):
+        self.add_client("wrk", WRK)
+        self.add_client("redis-benchmark", REDIS)
+        run = self.run_program("--rounds", "2")
+        problems = re.findall("^bench-client: (.*)$", run.stdout, re.M)
+        self.assertEqual((run.stderr, run.returncode),
+                         ("", int(len(problems) > 0)), run.stdout)
+        self.assertIn("not installed: ab;", run.stdout)
+        rows = measuring.rows_of(self.csv)
+        # Four clients in four shapes, and --no-stamps in one. A machine that
+        # stands still for the time of a run has problems, and fewer figures.
+        found = self.check_tables(run.stdout, rows)
+        if not problems:
+            self.assertEqual((found["rate"], found["cpu"], found["calls"]),
+                             (17, 17, 4))
+        self.assertIn("system calls per request (perf)", run.stdout)
+        rates = {row["value"] for row in rows
+                 if row["client"] == "wrk" and row["figure"] == "rate"}
+        self.assertEqual(rates, {"150000"})
+        ratios = [ours / theirs for ours, theirs in zip(
+            *(measuring.values(rows, figure="cpu", client=client, load="50")
+              for client in ("fibload", "wrk")))]
+        line = re.search(r"^  CPU, 50 connections : wrk +(\S+) +(\S+)-(\S+) "
+                         r" at most 0.75 +(\w+)$", run.stdout, re.M)
+        self.assertEqual(list(line.groups()), [
+            *map(bench_client.precisely,
+                 (median(ratios), min(ratios), max(ratios))),
+            "met" if median(ratios) <= 0.75 else "MISSED"])
+
+    def test_a_client_that_fails_is_named_and_the_others_are_measured(self):
+        self.add_client("wrk", "unable to connect\n")
+        run = self.run_program("--rounds", "1",
+                               patch="program.SHAPES = {'50': (50, 1)}")
+        self.assertEqual(run.returncode, 1)
+        # Once in its only shape, and once for the system calls.
+        self.assertEqual(run.stdout.count(
+            "bench-client: wrk: no requests in what it said"), 2)
+        self.assertNotRegex(run.stdout, r"(?m)^  wrk ")
+        rows = measuring.rows_of(self.csv)
+        self.assertEqual({row["client"] for row in rows},
+                         {"fibload", "fibload --no-stamps", "bare loop"})
+
+    def test_interrupted_it_shows_what_there_is_and_leaves_no_process(self):
+        marked = measuring.marked_environment(PATH=str(self.tools))
+        with measuring.started(self.command("--rounds", "1000"),
+                               marked) as process:
+            measuring.wait_until(lambda: measuring.processes_of(
+                marked, "fibload"), "fibload runs")
+            process.send_signal(signal.SIGINT)
+            said, _ = process.communicate(timeout=measuring.PATIENCE_S)
+        self.assertEqual(process.returncode, 130)
+        self.assertIn("bench-client: interrupted: not all rounds were made",
+                      said)
+        self.assertTrue(self.csv.exists())
+        measuring.wait_until(lambda: not measuring.processes_of(marked),
+                             "no process is left")
+
+
+def rows_of_tables(said):
+    """Each figure that the tables of clients show: what it is, the client, the
+    shape, and the text."""
+    figures = {"requests per second": "rate", "CPU us per request": "cpu",
+               "most memory, MiB": "memory", "system calls per": "calls"}
+    figure, shapes = None, ()
+    for line in said.splitlines():
+        named = [short for title, short in figures.items()
+                 if line.startswith(title)]
+        if named:
+            figure = named[0]
+            shapes = re.findall(r"50 x 16|1,000|50|1", line[30:])
+        elif not line.startswith("  "):
+            figure = None
+        elif figure:
+            for shape, text in zip(shapes, re.findall(r"\S+", line[30:])):
+                yield figure, line[2:30].strip(), shape, text
+
+
+if __name__ == "__main__":
+    tap.main()

@@ -1,0 +1,411 @@
+#!/usr/bin/env python3
+"""Tests of scripts/bench-coro: its arithmetic, what it reads from the programs
+that measure, its command line, its errors, and one short run whose table must
+say what its CSV file says. Prints the same last line as the tests in C."""
+
+import contextlib
+import io
+import pathlib
+import re
+import resource
+import signal
+import subprocess
+import tempfile
+import types
+import unittest
+import unittest.mock
+from collections import Counter
+from statistics import median
+
+import measuring
+import tap
+
+bench_coro = measuring.program("bench-coro")
+Row, Run, RunFailed = bench_coro.Row, bench_coro.Run, bench_coro.RunFailed
+
+OURS = Run("serve", (), "coroutine", 10, 0)
+THEIRS = Run("serve", (), "callbacks", 10, 0)
+COST = Row("cost", OURS, "cpu", "us", most=3)
+OTHERS = Row("  callbacks", THEIRS, "cpu", "us")
+TIMES = Row("  times callbacks", OURS, "cpu", "x", base=THEIRS, most=1.1)
+EACH = Row("memory of each", OURS, "memory", "bytes", base=THEIRS, per=10)
+
+
+def figures_of(ours, theirs):
+    """The CPU figures of both in each round, None for a run that failed."""
+    return {run: [None if value is None else {"cpu": value}
+                  for value in values]
+            for run, values in ((OURS, ours), (THEIRS, theirs))}
+
+
+class Arithmetic(unittest.TestCase):
+    def test_figures_by_round(self):
+        figures = figures_of([2, None, 4], [1, 1, 1])
+        self.assertEqual(bench_coro.values_of(COST, figures), {1: 2, 3: 4})
+
+    def test_ratios_are_taken_within_a_round(self):
+        figures = figures_of([2, 30, 4], [1, 10, 2])
+        self.assertEqual(bench_coro.values_of(TIMES, figures),
+                         {1: 2, 2: 3, 3: 2})
+
+    def test_a_round_without_one_of_them_has_no_ratio(self):
+        figures = figures_of([2, 30, None, 8], [1, None, 2, 2])
+        self.assertEqual(bench_coro.values_of(TIMES, figures), {1: 2, 4: 4})
+        self.assertEqual(bench_coro.values_of(TIMES, {OURS: [{"cpu": 1}]}), {})
+
+    def test_nothing_is_divided_by_zero(self):
+        figures = figures_of([2, 3], [0, 1])
+        self.assertEqual(bench_coro.values_of(TIMES, figures), {2: 3})
+        self.assertEqual(bench_coro.values_of(COST, figures_of([0], [1])),
+                         {1: 0})
+
+    def test_differences_are_shared(self):
+        figures = {OURS: [{"memory": 1500}, {"memory": 100}],
+                   THEIRS: [{"memory": 500}, {"memory": 0}]}
+        self.assertEqual(bench_coro.values_of(EACH, figures), {1: 100, 2: 10})
+
+    def test_a_figure_that_is_not_there_is_none(self):
+        figures = {OURS: [{"rate": 1}, {"cpu": 7}]}
+        self.assertEqual(bench_coro.values_of(COST, figures), {2: 7})
+
+    def test_goals_are_met_up_to_the_limit(self):
+        least = Row("x", OURS, "cpu", "x", least=80)
+        for row, value, said in ((COST, 3, "at most 3      met"),
+                                 (COST, 3.01, "at most 3      missed"),
+                                 (least, 80, "at least 80    met"),
+                                 (least, 79.9, "at least 80    missed"),
+                                 (EACH, 1, "")):
+            self.assertEqual(bench_coro.verdict(row, value), said)
+
+    def test_lines_have_median_and_range(self):
+        line = bench_coro.line_of(COST, [7, 1, 2.5])
+        self.assertEqual(line.split(), ["cost", "2.50", "us", "1.00-7.00",
+                                        "at", "most", "3", "met"])
+        line = bench_coro.line_of(TIMES, [1.234, 1, 3])
+        self.assertEqual(line.split()[2:], ["1.23", "x", "1.00-3.00",
+                                            "at", "most", "1.1", "missed"])
+
+
+class Parsing(unittest.TestCase):
+    def test_figures(self):
+        self.assertEqual(
+            bench_coro.figures_in("pages 4096 bytes\ntables 32.5 bytes\n"),
+            {"pages": 4096, "tables": 32.5})
+        self.assertEqual(bench_coro.figures_in("create 1.2e-05 s\n"),
+                         {"create": 1.2e-05})
+        self.assertEqual(bench_coro.figures_in(""), {})
+
+    def test_what_is_no_figure(self):
+        for text in ("switch fast ns\n", "switch 3\n", "no memory\n",
+                     "switch 3 ns and more\n"):
+            with self.assertRaisesRegex(RunFailed, "no figures: '"):
+                bench_coro.figures_in(text)
+
+
+class Plan(unittest.TestCase):
+    """What there is to measure, and what cannot be measured here."""
+
+    def options(self, *only):
+        return types.SimpleNamespace(only=list(only) or
+                                     list(bench_coro.SECTIONS))
+
+    def test_each_run_is_made_once(self):
+        runs = bench_coro.possible_runs(self.options(), [])
+        self.assertEqual(len(runs), len(set(runs)))
+        for _, rows in bench_coro.SECTIONS.values():
+            for row in rows:
+                self.assertIn(row.base or row.run, [r.run for r in rows])
+
+    def test_sections_can_be_chosen(self):
+        runs = bench_coro.possible_runs(self.options("switch", "create"), [])
+        self.assertEqual({run.section for run in runs}, {"switch", "create"})
+
+    def test_what_the_machine_cannot_do_is_skipped_and_said(self):
+        problems = []
+        with unittest.mock.patch.object(bench_coro.resource, "getrlimit",
+                                        return_value=(200, 200)):
+            runs = bench_coro.possible_runs(self.options("serve"), problems)
+        self.assertEqual({(run.active, run.silent) for run in runs},
+                         {(100, 0), (10, 0)})
+        self.assertIn("skipped: 1,000 active: a process may open 200 files "
+                      "only", problems)
+        self.assertEqual(len(problems), len(set(problems)))
+        problems = []
+        with unittest.mock.patch.object(bench_coro, "available_bytes",
+                                        return_value=3 * 1024**3):
+            runs = bench_coro.possible_runs(self.options("park"), problems)
+        self.assertEqual([run.command[1] for run in runs],
+                         ["10000", "100000"])
+        self.assertRegex(problems[0], "1,000,000 coroutines: it needs 6 GiB")
+
+    def test_free_memory_is_that_of_the_machine(self):
+        meminfo = pathlib.Path("/proc/meminfo").read_text()
+        total = 1024 * int(re.search(r"MemTotal: +(\d+)", meminfo)[1])
+        self.assertGreater(bench_coro.available_bytes(), 0)
+        self.assertLess(bench_coro.available_bytes(), total)
+
+    def test_a_round_has_every_run_and_servers_side_by_side(self):
+        runs = bench_coro.possible_runs(self.options("serve"), [])
+        orders = set()
+        for _ in range(20):
+            order = bench_coro.in_random_order(runs)
+            self.assertEqual(Counter(order), Counter(runs))
+            for one, other in zip(order[::2], order[1::2]):
+                self.assertEqual((one.active, one.silent),
+                                 (other.active, other.silent))
+            orders.add(tuple(order))
+        self.assertGreater(len(orders), 1)
+
+
+class Rounds(unittest.TestCase):
+    """Runs that fail, and what is left of them."""
+
+    def bench(self, directory, figures_of_run, rounds=3):
+        """bench() with one section. Returns its status, and what it has printed
+        and written."""
+        options = types.SimpleNamespace(
+            only=["serve"], rounds=rounds,
+            csv=pathlib.Path(directory, "new", "coro.csv"))
+        said, calls = io.StringIO(), Counter()
+
+        def figures(run, _options, _cores):
+            calls[run] += 1
+            return figures_of_run(run, calls[run])
+
+        with unittest.mock.patch.multiple(
+                bench_coro, figures_of=figures,
+                SECTIONS={"serve": ("CPU", [COST, OTHERS, TIMES])}), \
+                contextlib.redirect_stdout(said):
+            status = bench_coro.bench(options)
+        return status, said.getvalue(), measuring.rows_of(options.csv)
+
+    def test_all_is_well(self):
+        with tempfile.TemporaryDirectory() as directory:
+            status, said, rows = self.bench(
+                directory, lambda run, number: {"cpu": number + (run == OURS)})
+        self.assertEqual(status, 0)
+        self.assertEqual([row["value"] for row in rows],
+                         ["2", "3", "4", "1", "2", "3",
+                          "2", "1.5", "1.33333"])
+        self.assertEqual({row["row"] for row in rows},
+                         {"cost", "cost: callbacks", "cost: times callbacks"})
+        self.assertNotIn("bench-coro:", said)
+
+    def test_a_failed_run_is_a_problem_and_leaves_a_gap(self):
+        def figures(run, number):
+            if (run, number) == (THEIRS, 2):
+                raise RunFailed("callbacks served 9 of 10 clients")
+            return {"cpu": number}
+
+        with tempfile.TemporaryDirectory() as directory:
+            status, said, rows = self.bench(directory, figures)
+        self.assertEqual(status, bench_coro.FAILED)
+        self.assertIn("bench-coro: callbacks served 9 of 10 clients\n", said)
+        self.assertEqual([row["round"] for row in rows],
+                         ["1", "2", "3", "1", "3", "1", "3"])
+
+    def test_a_row_without_values_is_a_problem(self):
+        with tempfile.TemporaryDirectory() as directory:
+            status, said, rows = self.bench(directory,
+                                            lambda run, number: {"rate": 1})
+        self.assertEqual((status, rows), (bench_coro.FAILED, []))
+        self.assertIn("bench-coro: not measured: cost\n", said)
+        self.assertIn("bench-coro: not measured: times callbacks\n", said)
+
+    def test_interrupted(self):
+        def figures(_run, number):
+            if number == 2:
+                raise bench_coro.Interrupted
+            return {"cpu": number}
+
+        with tempfile.TemporaryDirectory() as directory:
+            status, said, rows = self.bench(directory, figures)
+        self.assertEqual(status, bench_coro.INTERRUPTED)
+        self.assertIn("interrupted: not all rounds were made", said)
+        self.assertEqual({row["round"] for row in rows}, {"1"})
+
+
+# A server that says where it is, and never more.
+FAKE_SERVER = """\
+#!/bin/sh
+echo model: listening on 127.0.0.1:1
+exec sleep 600
+"""
+
+# A client that writes what `row` beside it says into its CSV file.
+FAKE_CLIENT = """\
+#!/bin/sh
+echo "$@" >"${0%/*}/arguments"
+while [ "$1" != --csv ]; do shift; done
+cat "${0%/*}/row" >"$2"
+"""
+
+
+class Processes(unittest.TestCase):
+    part = "processes"
+
+    def setUp(self):
+        self.directory = tempfile.TemporaryDirectory()
+        self.addCleanup(self.directory.cleanup)
+        self.folder = pathlib.Path(self.directory.name)
+        self.options = types.SimpleNamespace(bin=self.folder,
+                                             build=self.folder)
+
+    def output_of(self, text, *arguments):
+        measuring.write_script(self.folder / "switch_co", text)
+        run = Run("switch", ("switch_co", *arguments))
+        with bench_coro.held_back():
+            return bench_coro.output_of(run, self.options, None)
+
+    def test_programs_print_figures(self):
+        self.assertEqual(self.output_of("#!/bin/sh\necho switch $2 ns\n",
+                                        "1", "42"), {"switch": 42})
+
+    def test_programs_that_fail(self):
+        with self.assertRaisesRegex(RunFailed, "switch_co 1: status 3"):
+            self.output_of("#!/bin/sh\nexit 3\n", "1")
+        with self.assertRaisesRegex(RunFailed, "no figures"):
+            self.output_of("#!/bin/sh\necho ouch\n")
+        with unittest.mock.patch.object(bench_coro, "PROGRAM_TIMEOUT_S", 0.2), \
+                self.assertRaisesRegex(RunFailed, "status None"):
+            self.output_of("#!/bin/sh\nexec sleep 600\n")
+
+    def replies_of(self, **row):
+        row = {"served": 10, "server_cpu_us_per_req": 2.5,
+               "req_per_s": 1000, "pss_kib": 7, **row}
+        (self.folder / "row").write_text(
+            f"{','.join(row)}\n{','.join(map(str, row.values()))}\n")
+        measuring.write_script(self.folder / "coroutine", FAKE_SERVER)
+        measuring.write_script(self.folder / "fibload", FAKE_CLIENT)
+        with bench_coro.held_back():
+            return bench_coro.replies_of(Run("serve", (), "coroutine", 10, 5),
+                                         self.options, (None, None))
+
+    def test_servers_are_measured_by_fibload(self):
+        self.assertEqual(self.replies_of(),
+                         {"cpu": 2.5, "rate": 1000, "memory": 7168})
+        arguments = (self.folder / "arguments").read_text()
+        self.assertRegex(arguments, "^-c 10 --idle 5 .* 1$")
+
+    def test_a_server_that_did_not_serve_all_says_nothing(self):
+        with self.assertRaisesRegex(RunFailed,
+                                    "coroutine served 9 of 10 clients"):
+            self.replies_of(served=9)
+
+
+class CommandLine(unittest.TestCase):
+    part = "command_line"
+
+    def test_bad_usage(self):
+        for arguments, said in ((["--rounds", "0"], "--rounds: "),
+                                (["--rounds", "many"], "--rounds"),
+                                (["--only", "switch,walk"],
+                                 "switch create park serve"),
+                                (["--nonsense"], "--nonsense")):
+            run = measuring.run("bench-coro", *arguments)
+            self.assertEqual(run.returncode, 2)
+            self.assertIn(said, run.stderr)
+            self.assertEqual(run.stdout, "")
+
+    def test_help_says_how_it_is_called(self):
+        run = measuring.run("bench-coro", "--help")
+        self.assertEqual(run.returncode, 0)
+        for option in ("--rounds", "--only", "--bin", "--build", "--csv"):
+            self.assertIn(option, run.stdout)
+
+    def test_programs_that_are_not_built_are_named(self):
+        with tempfile.TemporaryDirectory() as directory:
+            run = measuring.run("bench-coro", "--only", "create", "--rounds",
+                                "1", "--build", directory, "--csv",
+                                f"{directory}/coro.csv")
+            rows = measuring.rows_of(f"{directory}/coro.csv")
+        self.assertEqual((run.returncode, run.stderr), (1, ""))
+        self.assertEqual(run.stdout.count("bench-coro: cannot start"), 3)
+        self.assertEqual(rows, [])
+
+    def test_a_file_that_cannot_be_written(self):
+        run = measuring.run("bench-coro", "--only", "create", "--rounds", "1",
+                            "--build", "/nonexistent", "--csv",
+                            "/proc/coro.csv")
+        self.assertEqual(run.returncode, 1)
+        self.assertRegex(run.stderr, "^bench-coro: .*/proc/coro.csv'\n$")
+
+
+class ShortRun(unittest.TestCase):
+    part = "run"
+
+    def setUp(self):
+        self.directory = tempfile.TemporaryDirectory()
+        self.addCleanup(self.directory.cleanup)
+        self.csv = pathlib.Path(self.directory.name, "coro.csv")
+
+    def command(self, *arguments):
+        return measuring.command(
+            "bench-coro", "--bin", measuring.BIN, "--build", measuring.BUILD,
+            "--csv", self.csv, *arguments,
+            patch="program.MEASURED_MS, program.WARMUP_MS = 500, 50")
+
+    def check_table(self, said, rows):
+        """Compares each figure of the table with the file. Returns how many
+        there are."""
+        above, found = "", 0
+        for line in said.splitlines():
+            shown = re.match(r"  ( *\S.*?) +([\d.,]+) (\S+) +"
+                             r"([\d.,]+)-([\d.,]+)( .*)?$", line)
+            if not shown:
+                continue
+            text, *numbers = shown.group(1, 2, 4, 5)
+            above = text if text[0] != " " else above
+            name = text if text == above else f"{above}: {text.strip()}"
+            values = measuring.values(rows, row=name, unit=shown[3])
+            for number, value in zip(numbers, (median(values), min(values),
+                                               max(values))):
+                # Ratios have two decimals, all else three digits.
+                self.assertAlmostEqual(
+                    float(number.replace(",", "")), value, msg=line,
+                    delta=0.0051 * max(1, value) if shown[3] == "x"
+                    else 0.0051 * value)
+            found += 1
+        return found
+
+    def test_the_table_says_what_the_file_says(self):
+        # So few descriptors allow only 10 clients.
+        run = subprocess.run(
+            self.command("--rounds", "2", "--only", "create,serve"),
+            stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            check=False, preexec_fn=lambda: resource.setrlimit(
+                resource.RLIMIT_NOFILE, (100, 100)))
+        rows = measuring.rows_of(self.csv)
+        self.assertEqual(run.stderr, "")
+        self.assertEqual(run.returncode, 1, run.stdout)
+        self.assertIn("5 measurements in 2 rounds", run.stdout)
+        self.assertEqual(run.stdout.count("bench-coro: skipped: "),
+                         run.stdout.count("bench-coro: "), run.stdout)
+        self.assertEqual(self.check_table(run.stdout, rows), 5 + 5)
+        self.assertEqual(Counter(row["round"] for row in rows),
+                         {"1": 10, "2": 10})
+        ratios = [ours / theirs for ours, theirs in zip(
+            measuring.values(rows, row="10 active"),
+            measuring.values(rows, row="10 active: callbacks", unit="us"))]
+        for ratio, shown in zip(ratios, measuring.values(
+                rows, row="10 active: times callbacks")):
+            self.assertAlmostEqual(ratio, shown, delta=0.001 * ratio)
+
+    def test_interrupted_it_shows_what_there_is_and_leaves_no_process(self):
+        marked = measuring.marked_environment()
+        with measuring.started(self.command("--only", "serve", "--rounds",
+                                            "1000"), marked) as process:
+            measuring.wait_until(lambda: measuring.processes_of(
+                marked, "fibload"), "fibload runs")
+            process.send_signal(signal.SIGINT)
+            said, _ = process.communicate(timeout=measuring.PATIENCE_S)
+        self.assertEqual(process.returncode, 130)
+        self.assertIn("bench-coro: interrupted: not all rounds were made",
+                      said)
+        self.assertTrue(self.csv.exists())
+        measuring.wait_until(lambda: not measuring.processes_of(marked),
+                             "no process is left")
+
+
+if __name__ == "__main__":
+    tap.main()

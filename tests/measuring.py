@@ -1,0 +1,123 @@
+"""What the tests of bench-client and bench-coro share: these programs as
+modules and as processes, and the files that they write."""
+
+import contextlib
+import csv
+import importlib.machinery
+import importlib.util
+import os
+import pathlib
+import subprocess
+import sys
+import time
+import uuid
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SCRIPTS = ROOT / "scripts"
+BIN = ROOT / "bin"
+BUILD = ROOT / "build" / "plain" / "bench"
+
+# For whatever must come, on the slowest machine.
+PATIENCE_S = 60
+LOOK_S = 0.01
+
+sys.path.insert(0, str(SCRIPTS))
+sys.dont_write_bytecode = True
+
+# Runs a program of ours with some of its constants changed.
+PATCHED = """
+import sys
+sys.path.insert(0, {tests!r})
+import measuring
+program = measuring.program({name!r})
+{patch}
+sys.argv[0] = {name!r}
+program.main()
+"""
+
+
+def program(name):
+    """A program without the ending .py as a module."""
+    loader = importlib.machinery.SourceFileLoader(name, str(SCRIPTS / name))
+    module = importlib.util.module_from_spec(
+        importlib.util.spec_from_loader(name, loader))
+    sys.modules[name] = module  # where its dataclasses look for themselves
+    loader.exec_module(module)
+    return module
+
+
+def command(name, *arguments, patch=""):
+    """A program of ours, after the statements in `patch`, to which it is known
+    as `program`."""
+    code = PATCHED.format(tests=str(ROOT / "tests"), name=name, patch=patch)
+    return [sys.executable, "-c", code, *map(str, arguments)]
+
+
+def finish(command_line, **environment):
+    """Runs a command to its end."""
+    return subprocess.run(command_line, env={**os.environ, **environment},
+                          stdin=subprocess.DEVNULL, capture_output=True,
+                          text=True, check=False)
+
+
+def run(name, *arguments):
+    """Runs a program of ours as users do."""
+    return finish([sys.executable, SCRIPTS / name, *map(str, arguments)])
+
+
+def write_script(path, text):
+    path.write_text(text, encoding="utf-8")
+    path.chmod(0o755)
+
+
+def rows_of(path):
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def values(rows, **columns):
+    """The values of the rows that have these columns, in their order."""
+    return [float(row["value"]) for row in rows
+            if all(row[name] == text for name, text in columns.items())]
+
+
+# ---- Programs that run
+
+
+def marked_environment(**changes):
+    """An environment by which the processes that have it can be found."""
+    return {**os.environ, **changes, "MEASURING_TEST": uuid.uuid4().hex}
+
+
+@contextlib.contextmanager
+def started(command_line, environment):
+    with subprocess.Popen(command_line, env=environment, text=True,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def processes_of(environment, name=""):
+    """The processes with a marked environment, or those with this name."""
+    mark = f"MEASURING_TEST={environment['MEASURING_TEST']}".encode()
+    found = []
+    for process in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            folder = pathlib.Path("/proc", process)
+            if mark in (folder / "environ").read_bytes() and (
+                    folder / "comm").read_text().startswith(name):
+                found.append(int(process))
+    return found
+
+
+def wait_until(is_so, what):
+    """Waits until is_so() returns something true. Raises AssertionError if it
+    does not in time."""
+    until = time.monotonic() + PATIENCE_S
+    while not is_so():
+        if time.monotonic() > until:
+            raise AssertionError(f"not even after {PATIENCE_S} s: {what}")
+        time.sleep(LOOK_S)
