@@ -162,6 +162,7 @@ class Arithmetic(unittest.TestCase):
 
     def test_ratios_near_one_are_shown_precisely(self):
         self.assertEqual(bench_client.precisely(0.99512), "0.9951")
+        self.assertEqual(bench_client.precisely(0.951), "0.951")
         self.assertEqual(bench_client.precisely(1.512), "1.51")
 
 
@@ -256,6 +257,23 @@ class Commands(unittest.TestCase):
                  "-c 50 -P 16")):
             said = bench_client.command_of(client, shape, self.place)
             self.assertEqual(" ".join(map(str, said)), command)
+
+    def test_fibload_is_told_the_shape(self):
+        row = {"replies": 1200, "duration_s": 0.6}
+        outcome = bench_client.Outcome("", 0.3, 2048)
+        for client, shape, arguments in (
+                ("fibload", "50 x 16",
+                 "-c 50 -P 16 -d 600ms --warmup 0"),
+                ("fibload --no-stamps", "1,000",
+                 "-c 1000 -P 1 -d 1000ms --warmup 0 --no-stamps")):
+            with unittest.mock.patch.object(
+                    bench_client, "run_fibload",
+                    return_value=(row, outcome)) as run:
+                bench_client.measure_client(client, shape, self.place)
+            self.assertEqual(" ".join(run.call_args[0][1:]), arguments)
+            for figure, value in (("rate", 2000), ("cpu", 250), ("memory", 2)):
+                self.assertEqual(self.place.values((client, figure), shape),
+                                 [value])
 
     def test_the_pipeline_of_wrk(self):
         bench_client.command_of("wrk", "50 x 16", self.place)
@@ -366,6 +384,7 @@ class Processes(unittest.TestCase):
         outcome = self.run_client(sys.executable, "-c", burn)
         self.assertEqual(outcome.text, "x\n")
         self.assertGreaterEqual(outcome.cpu_s, 0.2)
+        self.assertLess(self.run_client("true").cpu_s, outcome.cpu_s)
 
     def test_memory_is_the_most_that_it_had(self):
         hold = ("import time\nx = bytearray(50 << 20)\ndel x\n"

@@ -113,28 +113,19 @@ static void test_server_that_is_none(const char *target)
 
 static void test_bad_values(const char *target)
 {
-    static const char *const bad[][3] = {{"-c", "0", "--connections"},
-                                         {"-c", "x", "--connections"},
-                                         {"-c", "1e1", "--connections"},
-                                         {"-c", " 1", "--connections"},
-                                         {"-c", "+1", "--connections"},
-                                         {"-c", "1kk", "--connections"},
-                                         {"-f", "94", "--fib"},
-                                         {"-f", "1k", "--fib"},
-                                         {"-d", "0", "--duration"},
-                                         {"-d", "1y", "--duration"},
-                                         {"-d", "0x1s", "--duration"},
-                                         {"-n", "-1", "--requests"},
-                                         {"-n", "1.5", "--requests"},
-                                         {"--timeout", "0", "--timeout"},
-                                         {"-R", "0", "--rate"},
-                                         {"--arrivals", "x", "--arrivals"},
-                                         {"-P", "257", "--pipeline"},
-                                         {"--slow", "1k", "--slow"},
-                                         {"--think", "x", "--think"},
-                                         {"--label", "x", "--label"},
-                                         {"--label", "a=\xc3\xa4", "--label"},
-                                         {"--label", "a=b,c", "--label"}};
+    static const char *const bad[][3] = {
+        {"-c", "0", "--connections"},   {"-c", "x", "--connections"},
+        {"-c", "1e1", "--connections"}, {"-c", " 1", "--connections"},
+        {"-c", "+1", "--connections"},  {"-c", "1kk", "--connections"},
+        {"-f", "94", "--fib"},          {"-f", "1k", "--fib"},
+        {"-d", "0", "--duration"},      {"-d", "1y", "--duration"},
+        {"-d", "0x1s", "--duration"},   {"-n", "-1", "--requests"},
+        {"-n", "1.5", "--requests"},    {"--timeout", "0", "--timeout"},
+        {"-R", "0", "--rate"},          {"--arrivals", "x", "--arrivals"},
+        {"-P", "257", "--pipeline"},    {"--idle", "k", "--idle"},
+        {"--slow", "1k", "--slow"},     {"--think", "x", "--think"},
+        {"--label", "x", "--label"},    {"--label", "a=\xc3\xa4", "--label"},
+        {"--label", "a=b,c", "--label"}};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         const struct outcome *o = RUN_AT(target, bad[i][0], bad[i][1]);
         ok(refused(o, bad[i][2]) && strstr(o->err, bad[i][1]) != NULL,

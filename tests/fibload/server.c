@@ -61,11 +61,12 @@ static unsigned unread_by_client(const struct peer *peer)
              other.sin_addr.s_addr, ntohs(other.sin_port), own.sin_addr.s_addr,
              ntohs(own.sin_port));
     FILE *sockets = fopen("/proc/net/tcp", "re");
-    while (sockets != NULL && fgets(line, sizeof line, sockets) != NULL) {
-        const char *found = strstr(line, wanted);
-        if (found != NULL)
-            sscanf(found + strlen(wanted), "%*x %*x:%x", &unread);
-    }
+    const char *found = NULL;
+    while (sockets != NULL && found == NULL &&
+           fgets(line, sizeof line, sockets) != NULL)
+        found = strstr(line, wanted);
+    if (found != NULL)
+        sscanf(found + strlen(wanted), "%*x %*x:%x", &unread);
     if (sockets != NULL)
         fclose(sockets);
     return unread;
