@@ -69,6 +69,9 @@ void test_churn(void)
     ok(o->status == 0 && column(o, "requests") == 200 &&
            column(o, "connects") == 200 && column(o, "duration_s") > 0.19,
        "at a rate of its own");
+    o = RUN(soon, "-n", "50", "-c", "2", "--churn", "--warmup", "200ms");
+    ok(o->status == 0 && column(o, "connects") == 50,
+       "connections of the warm-up do not count");
 }
 
 static bool refuse_after_first(struct peer *peer, int i)
