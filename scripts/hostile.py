@@ -19,6 +19,7 @@ BUFFER_SIZE = 8192  # small, so that it is full soon
 TCP_REPAIR = 19  # see tcp(7); not in the socket module
 LONG_LINE = 8 << 20
 PIPELINED = 10_000
+GARBAGE_SIZE = 5000
 BLOCK = 1 << 16
 BURST_S = 1  # for all of a burst: who is refused may learn it late
 REFUSED = None  # what a connection says that was reset
@@ -76,6 +77,7 @@ class Attack:
         self.clients = []
         self.complaints = []  # what it had a right to, and did not get
         self.not_tried = ""
+        self.begun = threading.Event()  # a server can notice it
         self.over = threading.Event()
         self.leaving = threading.Event()  # from here on others are served
         self.thread = threading.Thread(target=self.run, args=[client],
@@ -89,6 +91,7 @@ class Attack:
             self.not_tried = str(reason)
         except (OSError, subprocess.TimeoutExpired) as problem:
             self.complaints.append(f"{client.__name__}: {problem}")
+        self.begun.set()
         self.leaving.set()
         for one in self.clients:
             one.close()
@@ -96,7 +99,14 @@ class Attack:
     def connect(self, count=1, buffer_size=0):
         new = [connect(self.port, buffer_size) for _ in range(count)]
         self.clients += new
+        self.begun.set()
         return new
+
+    def visit(self):
+        """A connection that the client closes itself."""
+        client = connect(self.port)
+        self.begun.set()
+        return client
 
     def demand(self, got, what):
         if not got:
@@ -152,7 +162,7 @@ def resetting(attack):
     a close, to which the first reply makes it a reset."""
     while not attack.over.is_set():
         for leave in (reset, socket.socket.close):
-            client = connect(attack.port)
+            client = attack.visit()
             client.sendall(b"22\n" * 20)
             leave(client)
             attack.pause(0.001)
@@ -161,7 +171,7 @@ def resetting(attack):
 def half_closing(attack):
     """One after the other asks, ends its side, and wants all its replies."""
     while not attack.over.is_set():
-        with connect(attack.port) as client:
+        with attack.visit() as client:
             client.sendall(b"1\n" * 99 + b"10")
             client.shutdown(socket.SHUT_WR)
             replies, _ = read_lines(client, 101)
@@ -210,6 +220,7 @@ def bursting(attack):
     for client in clients:
         client.setblocking(False)
         client.connect_ex((HOST, attack.port))
+    attack.begun.set()
     for client in in_time(clients):
         with contextlib.suppress(OSError):
             client.sendall(LONG_ONE)  # Waits until it is connected.
@@ -230,6 +241,7 @@ def exhausting(attack):
 
 def churning(attack):
     """Connections are made, used once and reset, as fast as can be."""
+    attack.begun.set()
     while True:
         said = subprocess.run(
             [attack.tools / "fibload", "--churn", "-c", "8", "-d", "500ms",
@@ -256,9 +268,10 @@ def pipelining(attack):
 def raving(attack):
     """One after the other sends garbage, and leaves in some way."""
     while not attack.over.is_set():
-        client = connect(attack.port)
+        client = attack.visit()
         with contextlib.suppress(OSError):
-            client.sendall(attack.random.randbytes(5000))
+            client.sendall(attack.random.getrandbits(8 * GARBAGE_SIZE)
+                           .to_bytes(GARBAGE_SIZE, "little"))
         if attack.random.random() < 0.5:
             reset(client)
         else:

@@ -19,13 +19,13 @@ from ordeals import (AFTER, ALWAYS_BUSY, BESIDE, CUT, NEVER,
                      expected_of)
 from runner import StartFailed, port_of, started
 from tree import (
-    Usage, cores_used, grown, session_of, settled, usage_of)
+    SETTLE_S, Usage, cores_used, grown, session_of, settled, usage_of)
 
 ATTACK_S = 0.5
 ATTACK_MAX_S = 5  # if the victim has not been served beside it, and should be
-HEAD_START_S = 0.05  # until the attack is under way
 AFTER_S = 10  # for who was not served during the attack
-BREAK_S = 0.005  # between two requests of the victim
+BREAK_S = 0.005  # between two requests of the victim, at least
+BREAKS = 10  # times what the last one took, so that the server can rest
 LOOK_S = 0.05  # between two looks at what the server uses
 WATCH_S = 0.2
 IDLE_CORES = 0.25  # more than a server takes that has nothing to do
@@ -150,19 +150,24 @@ def end(cell, server):
 # ---- Ordeals during which the server lives
 
 
+def wait_for_begin(attack):
+    """Waits until the server can notice the attack, or until it has failed."""
+    with interruptible():
+        attack.begun.wait()
+
+
 def besiege(cell, server, port, tools):
     """The attack, and the victim beside it, again and again until it is over
     or the victim is not served."""
     attack = Attack(cell.ordeal.client, port, server.pid, tools)
     watch = Watch(server)
     victim = Victim(port, watch.look)
+    wait_for_begin(attack)
     may_wait = AFTER in expected_of(cell.server, cell.ordeal)
     end = time.monotonic() + ATTACK_S
     timer = threading.Timer(ATTACK_S if may_wait else ATTACK_MAX_S,
                             attack.over.set)
     timer.start()
-    with interruptible():
-        time.sleep(HEAD_START_S)
     cell.victim = BESIDE
     while cell.victim == BESIDE and not attack.leaving.is_set():
         verdict, wait_s = victim.ask(attack)
@@ -172,7 +177,7 @@ def besiege(cell, server, port, tools):
             cell.victim, cell.wait_s = verdict, max(cell.wait_s, wait_s)
         if time.monotonic() > end:
             attack.over.set()
-        time.sleep(BREAK_S)
+        attack.leaving.wait(max(BREAK_S, BREAKS * wait_s))
     timer.cancel()
     attack.end()
     cell.during, cell.cores_during = watch.most, watch.cores
@@ -211,15 +216,24 @@ def judge(cell):
                   f"afterwards it takes {cell.cores_after:.2f} cores")
 
 
+def is_dead(cell, server):
+    """Whether the server has ended, which then is its one problem."""
+    if server.poll() is None:
+        return False
+    cell.status = server.returncode
+    cell.problems = [("dead", f"it ended by itself ({cell.status})")]
+    return True
+
+
 def live_through(cell, server, port, tools):
     cell.before = grown(server.pid)
     besiege(cell, server, port, tools)
-    if server.poll() is not None:
-        cell.status = server.returncode
-        cell.problems = [("dead", f"it ended by itself ({cell.status})")]
+    if is_dead(cell, server):
         return
     cell.after = settled(server.pid, cell.before, cell.ordeal.held)
     cell.cores_after = cores_used(server.pid, WATCH_S)
+    if is_dead(cell, server):
+        return
     judge(cell)
     end(cell, server)
 
@@ -239,7 +253,7 @@ def is_free(program, port):
 
 def survivors(server):
     """How many processes of a dead server live on, if they do for long."""
-    until = time.monotonic() + WATCH_S
+    until = time.monotonic() + SETTLE_S
     while True:
         left = sum(fields[0] != "Z" for _, fields in session_of(server.pid))
         if not left or time.monotonic() > until:
@@ -255,8 +269,7 @@ def shoot(cell, server, port, tools):
         victim.sendall(REQUEST)
         victim.recv(100)
         attack = Attack(cell.ordeal.client, port, server.pid, tools)
-        with interruptible():
-            time.sleep(2 * HEAD_START_S)
+        wait_for_begin(attack)
         cell.before = cell.during = usage_of(server.pid)
         victim.sendall(LONG_REQUEST)
         begin = time.monotonic()
