@@ -27,6 +27,7 @@ commands of its original.
 
 import csv
 import functools
+import itertools
 import os
 import re
 import shlex
@@ -275,15 +276,19 @@ def lessons_named(text):
 
 def untranslated(text, original):
     """What a translation lacks, or has and the original has not: links to
-    lessons, and commands."""
+    lessons, and commands, in their order: so it is enough to run those of the
+    original."""
     for target in sorted(lessons_named(text) ^ lessons_named(original)):
         yield 1, f"only one of original and translation has {target}"
-    commands, wanted = ([block.text() for block in blocks(one)
+    commands, wanted = ([(block.begin, block.marker, block.text())
+                         for block in blocks(one)
                          if block.language in COMMANDS]
                         for one in (text, original))
-    for command in wanted:
-        if command not in commands:
-            yield 1, f"does not have these commands: {command!r}"
+    for (line, *mine), (_, *theirs) in itertools.zip_longest(
+            commands, wanted, fillvalue=(1, "", "")):
+        if mine != theirs:
+            yield line, f"has {mine} where the original has {theirs}"
+            return
 
 
 # ---- All of it
