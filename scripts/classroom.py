@@ -78,7 +78,7 @@ def collected(directory):
     found, problems = {}, []
     paths = {path.parent.name: path for path in directory.rglob("runs.csv")
              if path.parent != directory}
-    paths |= {path.stem: path for path in directory.glob("*.csv")}
+    paths.update((path.stem, path) for path in directory.glob("*.csv"))
     for name, path in sorted(paths.items()):
         try:
             found[name] = read_runs(path)

@@ -88,7 +88,7 @@ def quotable(lines):
     """All that has a name: the lines from where to where."""
     found = {name: (start_of_comment(lines, begin), end)
              for name, begin, _, end in functions(lines)}
-    found |= {name: (begin, end) for name, begin, end in lessons(lines)}
+    found.update((name, (begin, end)) for name, begin, end in lessons(lines))
     return found
 
 

@@ -135,10 +135,10 @@ class Site:
         index = Page("index.html", "fiblab: the course", "text",
                      Site.index)
         self.pages = [index, *self.texts, *self.diffs, *self.files]
-        self.of_source = {page.path.removesuffix(".html"): page.path
-                          for page in self.files}
-        self.of_source |= {path: path.replace(".md", ".html") for path in TEXTS
-                           if (ROOT / path).exists()} | COPIED
+        self.of_source = {
+            **{page.path[:-len(".html")]: page.path for page in self.files},
+            **{path: path.replace(".md", ".html") for path in TEXTS
+               if (ROOT / path).exists()}, **COPIED}
 
     def link(self, source, target):
         """A target as it is written in the text `source`, for its page."""
@@ -240,9 +240,9 @@ class Site:
 
     def all(self):
         """The pages by their paths."""
-        found = {page.path: self.whole(page) for page in self.pages}
-        return found | {path: (ROOT / path).read_text("utf-8")
-                        for path in COPIED.values()}
+        return {**{page.path: self.whole(page) for page in self.pages},
+                **{path: (ROOT / path).read_text("utf-8")
+                   for path in COPIED.values()}}
 
 
 def entries(pages):

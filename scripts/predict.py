@@ -29,6 +29,11 @@ KEPT = "predictions.json"
 EXACT = 1  # For what is counted, not measured.
 
 
+def without_end(text, end):
+    """The text without this end, if it has it."""
+    return text[:-len(end)] if end and text.endswith(end) else text
+
+
 @dataclass(frozen=True)
 class Question:
     name: str
@@ -46,7 +51,7 @@ class Question:
                 raise ValueError(f"one of {', '.join(MODELS)}")
             return text
         try:
-            number = float(text.removesuffix(self.unit).replace(",", ""))
+            number = float(without_end(text, self.unit).replace(",", ""))
         except ValueError:
             number = -1
         if not 0 <= number < math.inf:
@@ -58,7 +63,7 @@ class Question:
             return answer
         exact = self.close == EXACT or float(f"{answer:.3g}") == answer
         number = f"{answer:,.10g}" if exact else rounded(answer)
-        unit = self.unit.removesuffix("s") if number == "1" else self.unit
+        unit = without_end(self.unit, "s") if number == "1" else self.unit
         return f"{number} {unit}".strip()
 
 

@@ -305,6 +305,6 @@ def make_run(run, options, directory, cores):
             watch.look_at(server)
             stop(server, model, run["cell"].delay_ms / 1000)
         columns = watch.columns()
-        columns |= keep_trace(run, options, files, directory)
+        columns.update(keep_trace(run, options, files, directory))
         keep_row(files.row, columns, directory / "runs.csv")
     return float(columns["foreign_cores"])
