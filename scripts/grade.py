@@ -99,11 +99,14 @@ def end(process):
 
 
 def converse(part, options):
-    """What the conversation says, and whether it came to its end."""
+    """What the conversation says, and whether it came to its end. It takes what
+    follows a space for options of the server, so it gets no more of the path
+    than the name."""
     environment = {**os.environ, "ONLY": part.name, "MODEL": options.model,
                    "PATIENCE": str(PATIENCE_S)}
     with subprocess.Popen(
-            [options.conversation, options.server], env=environment, text=True,
+            [options.conversation, f"./{options.server.name}"],
+            cwd=options.server.parent, env=environment, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace",
             start_new_session=True) as process:
         try:
