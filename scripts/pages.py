@@ -289,6 +289,9 @@ def strangers(found):
             source = re.search(r'(?:src|href)="([^"]{1,60})', tag)
             if source and not source[1].startswith("data:"):
                 yield f"{path} needs another file: {source[1]}"
+        for style in re.findall(r"<style>(.*?)</style>", text, re.S):
+            for source in re.findall(r"@import [^;]+|url\([^)]+", style):
+                yield f"{path} needs another file: {source}"
 
 
 def write(directory, found):
