@@ -1,0 +1,86 @@
+"""Programs and processes for tests of the bench, which must not depend on how
+fast the machine is."""
+
+import contextlib
+import os
+import pathlib
+import shlex
+import signal
+import time
+import unittest
+
+from under_test import ALL_MODELS, BIN, environment
+
+# For whatever must come, on the slowest machine.
+PATIENCE_S = 30
+LOOK_S = 0.01
+
+# fibload, but it stops after a few requests instead of a few moments, and waits
+# for replies as long as we do. Where a reply never comes, it does not wait.
+CLIENT = f"""#!/bin/sh
+limits="-d {PATIENCE_S}s --grace {PATIENCE_S}s --warmup 20ms"
+case "$*" in
+*--calibrate*) echo "50 connections 250,000"; exit ;;
+*experiment=hog*) limits="-d 90ms --hog-fib 20 --grace {PATIENCE_S}s" ;;
+*experiment=timeline*) limits="-d {PATIENCE_S}s --grace 50ms" ;;
+*model=blocking* | *--trap*) limits="-d 100ms --grace 50ms" ;;
+*" -n "*) ;;
+*) limits="$limits -n $((5 * $2))" ;;  # $1 is -c
+esac
+exec {shlex.quote(str(BIN))}/fibload "$@" $limits
+"""
+
+
+def need_matplotlib():
+    """Skips the test that calls, if no python3 here can draw."""
+    if environment.python_with_matplotlib() is None:
+        raise unittest.SkipTest("no python3 with matplotlib")
+
+
+def write_script(path, text):
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+def patient_bin(directory):
+    """Returns a folder below `directory` with our servers, and with CLIENT as
+    their client."""
+    programs = directory / "bin"
+    programs.mkdir()
+    for model in ALL_MODELS:
+        (programs / model).symlink_to(BIN / model)
+    write_script(programs / "fibload", CLIENT)
+    return programs
+
+
+def wait_until(is_so, what, timeout_s=PATIENCE_S):
+    """Waits until `is_so()` is true. Raises AssertionError when it is not in
+    time."""
+    until = time.monotonic() + timeout_s
+    while not is_so():
+        assert time.monotonic() < until, f"not within {timeout_s} s: {what}"
+        time.sleep(LOOK_S)
+
+
+def processes_of(folder):
+    """Returns the processes that have this folder in their environment."""
+    found = []
+    for process in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            path = pathlib.Path("/proc", process, "environ")
+            if os.fsencode(folder) in path.read_bytes():
+                found.append(int(process))
+    return found
+
+
+def wait_for_end_of(folder):
+    """Waits until processes_of() finds none: those that were killed may need a
+    moment. Kills them if they live on, and raises AssertionError."""
+    try:
+        wait_until(lambda: not processes_of(folder),
+                   f"the processes of {folder} have ended")
+    except AssertionError:
+        for process in processes_of(folder):
+            os.kill(process, signal.SIGKILL)
+        raise

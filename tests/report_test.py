@@ -1,0 +1,927 @@
+#!/usr/bin/env python3
+"""Tests of what the bench makes of its runs: figures, claims, sentences,
+tables, plans. All are in the part `quick`, see tap.py."""
+
+import contextlib
+import csv
+import difflib
+import io
+import math
+import pathlib
+import tempfile
+import types
+import unittest
+import unittest.mock
+from dataclasses import replace
+
+import sentences
+import tap
+from made_up import (
+    beside_hogs, costing, on_cores, rounds, row)
+from programs import wait_until
+from under_test import (
+    ALL_MODELS, AT_LEAST, COLUMNS, EXPERIMENTS, FAILS, HOLDS, INCONCLUSIVE,
+    MODELS, NOT_MEASURED, Cell, Claim, Judgement, Runs, as_module, calibration,
+    chosen, columns, compare, compare_with_none_silent, counted, coverage,
+    deciding, doctor, document, duration, environment, factor, faults, finding,
+    findings, finished, fitting, furthest, in_order, judge, judgements,
+    least_disturbed, listed, names, of_size, overview, read_runs, report,
+    rounded, runner, schedule, summary, terminal, threats, traces, with_range,
+    wrapped, write_claims)
+
+BY_NAME = {experiment.name: experiment for experiment in EXPERIMENTS}
+(LATENCY, THROUGHPUT, HOG, IDLE, CHURN, WAIT, SILENT, TIMELINE) = map(
+    BY_NAME.get, ("latency", "throughput", "hog", "idle", "churn", "wait",
+                  "silent", "timeline"))
+history = as_module("history")
+GOLDEN = pathlib.Path(__file__).with_name("sentences.txt")
+
+
+class Sentences(unittest.TestCase):
+    """What is said of each situation of sentences.py."""
+
+    def test_models_and_numbers(self):
+        self.assertGreater(len(sentences.SITUATIONS), 50)
+        for name, (say, facts) in sentences.SITUATIONS.items():
+            with self.subTest(name):
+                self.assertEqual(sentences.facts(say()), facts)
+
+    def test_words(self):
+        golden = GOLDEN.read_text("utf-8").splitlines(keepends=True)
+        said = sentences.text().splitlines(keepends=True)
+        self.assertEqual("".join(difflib.unified_diff(
+            golden, said, GOLDEN.name, "what is said now")), "")
+
+    def test_different_situations_are_told_apart(self):
+        said = [say() for say, _ in sentences.SITUATIONS.values()]
+        self.assertEqual(len(set(said)), len(said))
+
+    def test_how_facts_are_found(self):
+        self.assertEqual(sentences.facts(
+            "coroutine --trap beats fork's 1,000.5 threads by 2.0x (fib(40))."),
+            "coroutine --trap fork | 2.0 40 1000.5")
+
+
+class Numbers(unittest.TestCase):
+    def test_significant_digits(self):
+        for value, text in (
+                (0, "0"), (0.123456, "0.123"), (1.2345, "1.23"),
+                (12.345, "12.3"), (123.4, "123"), (999.6, "1,000"),
+                (1234, "1,230"), (142225, "142,000"),
+                (9_999_999, "10,000,000"), (float("nan"), "-")):
+            self.assertEqual(rounded(value), text)
+        for value, text in ((5.07, "5.1"), (11.4, "11"), (0.96, "0.96"),
+                            (99.7, "100"), (1260, "1,300")):
+            self.assertEqual(rounded(value, 2), text)
+
+    def test_durations_have_a_fitting_unit(self):
+        for us, text in ((57.2, "57.2 µs"), (999.9, "1.00 ms"),
+                         (4120, "4.12 ms"), (2.5e6, "2.50 s")):
+            self.assertEqual(duration(us), text)
+        self.assertEqual(duration(997, 2), "1.0 ms")
+        self.assertEqual(duration(100, 1), "100 µs")
+
+    def test_no_line_ends_between_a_number_and_its_unit(self):
+        self.assertEqual(wrapped("within 600 ms, or 5 of them", 10),
+                         "within\n600 ms, or\n5 of them")
+
+    def test_words(self):
+        self.assertEqual(listed([]), "")
+        self.assertEqual(listed(["a"]), "a")
+        self.assertEqual(listed(["a", "b", "c"]), "a, b and c")
+        self.assertEqual(counted(1, "client"), "1 client")
+        self.assertEqual(counted(1000.0, "client"), "1,000 clients")
+        self.assertEqual(factor(1.94), "1.9x")
+
+
+class Results(unittest.TestCase):
+    def test_spread_is_median_lowest_highest(self):
+        runs = Runs(rounds("fork", 1, req_per_s=(5.0, 1.0, 3.0, 9.0)))
+        self.assertEqual(runs.spread("req_per_s"), (4.0, 1.0, 9.0))
+        self.assertEqual(with_range(runs.spread("req_per_s")),
+                         "4.00 (1.00-9.00)")
+        self.assertIsNone(runs.where(model="none").spread("req_per_s"))
+
+    def test_rounds_are_those_of_the_cell_with_fewest(self):
+        runs = Runs([row("fork", 1, 1), row("fork", 1, 2), row("thread", 1, 1)])
+        self.assertEqual(runs.rounds(), 1)
+        self.assertEqual(runs.where(model="fork").rounds(), 2)
+        self.assertEqual(Runs().rounds(), 0)
+
+    def test_runs_with_faults_are_told_apart(self):
+        runs = Runs([row("fork", 1), row("fork", 1, wrong=3.0)])
+        self.assertEqual(len(runs.sound()), 1)
+        self.assertEqual(faults(runs[0]), [])
+        self.assertEqual(list(map(sentences.facts, faults(runs[1]))), ["| 3"])
+
+    def read(self, text):
+        with tempfile.NamedTemporaryFile("w", suffix=".csv") as file:
+            file.write(text)
+            file.flush()
+            return read_runs(file.name)
+
+    def test_files_that_hold_no_runs(self):
+        for text in ("", "experiment,model\n", "experiment,model\nx,y\n",
+                     "experiment,model,round\nlatency,fork,one\n"):
+            with self.assertRaises(ValueError):
+                self.read(text)
+
+    def complete(self, **columns):
+        """A row as read from a file with these columns."""
+        run = {"experiment": "latency", "model": "fork", "round": 1,
+               "connections": 4, "idle": 0, "duration_s": 1, "requests": 4,
+               "req_per_s": 4, "pss_kib": 100, "ctx_switches": 8,
+               "server_user_s": 1, "server_sys_s": 0.5,
+               "server_cpu_us_per_req": 9, **columns}
+        return self.read(",".join(run) + "\n"
+                         + ",".join(map(str, run.values())) + "\n")[0]
+
+    def test_cores_are_taken_over_the_time_that_was_measured(self):
+        self.assertEqual(self.complete()["cores"], 1.5)
+        self.assertEqual(self.complete(server_wall_s=3)["cores"], 0.5)
+        nothing = self.complete(duration_s=0, requests=0)
+        self.assertEqual(rounded(nothing["cores"]), "-")
+        self.assertEqual(rounded(nothing["ctx_switches_per_req"]), "-")
+
+    def test_what_is_possible_behind_a_delay(self):
+        run = self.complete(replies=12, server_wall_s=0.4, delay_ms=100)
+        self.assertAlmostEqual(run["rate_to_last"], 30)
+        self.assertAlmostEqual(run["share_of_possible"], 0.75)
+
+    def test_silent_clients_are_compared_with_none_of_the_same_round(self):
+        runs = Runs(row("fork", 10, number, idle=idle, req_per_s=rate,
+                        pss_kib=pss, server_cpu_us_per_req=500 / rate)
+                    for number, idle, rate, pss in (
+                        (1, 0, 100.0, 50.0), (1, 100, 90.0, 450.0),
+                        (2, 100, 90.0, 450.0)))
+        compare_with_none_silent(runs)
+        self.assertEqual(runs[1]["rate_kept"], 0.9)
+        self.assertAlmostEqual(runs[1]["work_kept"], 0.9)
+        self.assertEqual(runs[1]["kib_per_silent"], 4)
+        self.assertEqual(rounded(runs[0]["kib_per_silent"]), "-")
+        self.assertEqual(rounded(runs[2]["rate_kept"]), "-")
+
+
+class Findings(unittest.TestCase):
+    """What the sentences are made of."""
+
+    COST = "server_cpu_us_per_req"
+
+    def test_a_second_core_in_every_round(self):
+        for cores, second, one in (
+                ({"fork": (1.9, 1.8), "coroutine": (1.0, 1.0)},
+                 ["fork"], ["coroutine"]),
+                ({"fork": (1.9, 1.4), "coroutine": (1, 1)}, [], ["coroutine"]),
+                ({"fork": (1.3, 1.3)}, [], []),
+                ({"fork": (1, 1), "thread": (1, 1)}, [], ["fork", "thread"]),
+                ({"fork": (2, 2), "thread": (2, 2)}, ["fork", "thread"], [])):
+            self.assertEqual(findings.cores_used(on_cores(**cores)),
+                             (second, one))
+
+    def test_what_a_second_core_brings(self):
+        runs = on_cores(fork=(1.9, 1.8), thread=(1.8, 1.9), coroutine=(1, 1))
+        self.assertAlmostEqual(findings.gain(
+            runs, ["fork", "thread"], ["coroutine"]), 1.8)
+
+    def test_the_largest_load_decides(self):
+        runs = Runs(row("fork", clients) for clients in (1, 2, 4))
+        self.assertEqual(deciding(LATENCY, runs), runs[2:])
+
+    def test_a_single_round_is_said_to_be_one(self):
+        once = on_cores(fork=(1.9,), coroutine=(1,))
+        twice = on_cores(fork=(1.9, 1.9), coroutine=(1, 1))
+        self.assertEqual(finding(LATENCY, twice), findings.latency(twice))
+        self.assertNotEqual(finding(LATENCY, once), findings.latency(once))
+        self.assertIn(findings.latency(once), finding(LATENCY, once))
+
+    def test_models_are_ranked_where_the_rounds_agree(self):
+        for cost, groups in (
+                ({"thread": (8.0, 9.0), "coroutine": (3.5, 3.6),
+                  "fork": (11, 12)}, [["coroutine"], ["thread"], ["fork"]]),
+                ({"coroutine": (3, 3), "thread": (5, 7), "fork": (6.5, 9.5)},
+                 [["coroutine"], ["thread"], ["fork"]]),
+                ({"fork": (11, 11), "coroutine": (4.9, 5.3),
+                  "nonblocking": (4.8, 5.2)},
+                 [["nonblocking", "coroutine"], ["fork"]]),
+                ({"fork": (4, 6.02), "thread": (4, 6)}, [["thread", "fork"]]),
+                ({"fork": (2, 10), "thread": (6, 10)}, [["fork", "thread"]])):
+            self.assertEqual(findings.ranked(costing(**cost), cost, self.COST),
+                             groups)
+
+    def test_models_that_are_about_equal(self):
+        self.assertEqual(
+            findings.alike({"a": 1.0, "b": 1.2, "c": 3.0, "d": 0.99}),
+            [["d", "a", "b"], ["c"]])
+        self.assertEqual(findings.lowest_to_highest([3.01, 3.04]), "3.0")
+
+    def test_where_models_break(self):
+        for breaks, badly, well in (
+                (findings.one_core, on_cores(fork=(1.0,)),
+                 on_cores(fork=(1.3,))),
+                (findings.starved_by_long, beside_hogs(coroutine=(0.001,)),
+                 beside_hogs(fork=(0.9,))),
+                (findings.slowed_by_silence,
+                 [row("fork", 10, idle=100.0, rate_kept=0.5)],
+                 [row("fork", 10, idle=100.0)]),
+                (findings.waits_for_one,
+                 [row("fork", 10, share_of_possible=0.1)],
+                 [row("fork", 10)]),
+                (findings.stopped_by_one, [row("fork", 1, served=0.0)],
+                 [row("fork", 1)])):
+            self.assertTrue(breaks(Runs(badly)))
+            self.assertEqual(breaks(Runs(well)), "")
+
+
+class Commands(unittest.TestCase):
+    """What server and client are told."""
+
+    def test_the_server_is_told_to_wait_and_a_variant_its_options(self):
+        options = types.SimpleNamespace(bin=pathlib.Path("bin"), programs={})
+        run = {"model": "coroutine --trap", "cell": WAIT.cells[0]}
+        self.assertEqual(runner.server_command(run, options), [
+            pathlib.Path("bin/coroutine"), "--port", "0", "--quiet", "--trap",
+            "--delay", "100"])
+        self.assertEqual(WAIT.models(["fork", "coroutine"]),
+                         ["fork", "coroutine", "coroutine --trap"])
+        self.assertEqual(WAIT.models(["fork"]), ["fork"])
+
+    def test_the_client_is_told(self):
+        options = types.SimpleNamespace(bin=pathlib.Path("bin"), size="full",
+                                        models=["fork"])
+        for experiment, number, wanted, unwanted in (
+                (HOG, 1, {"--hogs", "4", "--timeline"}, {"--churn"}),
+                (HOG, 2, {"--hogs"}, {"--timeline"}),
+                (CHURN, 1, {"--churn"}, {"--timeline"}),
+                (TIMELINE, 2, {"--timeline", "-n", "48"}, {"--churn"})):
+            run = {"experiment": experiment, "cell": experiment.cells[0],
+                   "model": "fork", "round": number}
+            told = set(runner.client_command(
+                run, options, types.SimpleNamespace(pid=1), 9999,
+                runner.Files(pathlib.Path("out")), "free"))
+            self.assertLessEqual(wanted, told)
+            self.assertFalse(unwanted & told)
+
+
+class Watching(unittest.TestCase):
+    """What is counted over a run."""
+
+    def test_the_cpu_time_of_others_and_not_our_own(self):
+        busy_s = iter((100.0, 107.0))
+        children_s = iter((20.0, 23.0, 23.0))
+        with unittest.mock.patch.multiple(
+                runner, cpu_s_of_children=lambda: next(children_s),
+                time=unittest.mock.Mock(
+                    monotonic=unittest.mock.Mock(side_effect=(50.0, 54.0)),
+                    process_time=unittest.mock.Mock(side_effect=(1.0, 3.0)))
+                ), unittest.mock.patch.object(
+                    environment, "busy_s", lambda: next(busy_s)):
+            found = runner.Watch().columns()
+        # 7 s of all programs, of which 2 were ours, 3 of our children.
+        self.assertEqual(found["foreign_cores"], "0.500")
+
+    def test_the_share_of_the_first_process(self):
+        children_s = iter((0.0, 2.0, 2.8, 2.8))
+        with unittest.mock.patch.multiple(
+                runner, cpu_s_of_children=lambda: next(children_s),
+                cpu_s_of=lambda pid: 0.2):
+            watch = runner.Watch()
+            watch.look_at(types.SimpleNamespace(pid=1))
+            found = watch.columns()
+        self.assertEqual(found["first_process_share"], "0.250")
+
+    def test_the_core_of_another_program(self):
+        """The kernel's own count goes up with ours."""
+        before = environment.busy_s()
+        wait_until(lambda: environment.busy_s() > before,
+                   "this loop is seen in /proc/stat")
+
+
+class Timeline(unittest.TestCase):
+    # Two connections in turn, a hog, and a request without a reply.
+    CSV = ("connection,kind,due_ns,sent_ns,done_ns,outcome\n"
+           "1,stream,0,0,20000000,right\n"
+           "0,stream,0,0,10000000,right\n"
+           "0,stream,10000000,10000000,130000000,right\n"
+           "2,hog,5000000,5000000,125000000,right\n"
+           "2,hog,125000000,125000000,,unanswered\n"
+           ",stream,0,,,unsent\n")
+
+    def requests(self):
+        with tempfile.TemporaryDirectory() as scratch:
+            path = pathlib.Path(scratch, "trace.csv")
+            path.write_text(self.CSV)
+            return traces.read_requests(path)
+
+    def test_requests_are_in_the_order_of_their_replies(self):
+        self.assertEqual([(one.connection, one.done_us) for one
+                          in self.requests()],
+                         [(0, 10000), (1, 20000), (2, 125000), (0, 130000),
+                          (2, math.inf)])
+
+    def test_replies_of_a_tenth_of_a_second(self):
+        kept = traces.over_time(self.requests())
+        self.assertEqual(kept, [
+            ("hog", 2, 5000, 125000, 1), ("hog", 2, 125000, 130000, 0),
+            ("stream", -1, 0, 100000, 2)])
+        self.assertEqual(traces.over_time([]), [])
+        silence = traces.over_time(self.requests()[-1:], 250000)
+        self.assertEqual(silence, [("hog", 2, 125000, 250000, 0),
+                                   ("stream", -1, 0, 100000, 0),
+                                   ("stream", -1, 100000, 200000, 0)])
+
+    def test_each_request_that_was_answered(self):
+        self.assertEqual(traces.each_request(self.requests())[0],
+                         ("stream", 0, 0, 10000, 1))
+        self.assertEqual(len(traces.each_request(self.requests())), 4)
+
+    def test_figures_of_a_trace(self):
+        self.assertEqual(traces.set_ms(self.requests()), 130)
+        self.assertEqual(traces.turns(self.requests()), 1)
+        one = self.requests()[:1]
+        self.assertEqual(traces.turns([*one, *one]), 0)
+        self.assertEqual(traces.figures([]), {"set_ms": "nan", "turns": "nan"})
+
+    def test_what_is_kept_can_be_read_again(self):
+        with tempfile.TemporaryDirectory() as scratch:
+            path = pathlib.Path(scratch, "timeline.csv")
+            self.assertEqual(traces.read(path), [])
+            for number, load, more in ((1, 0, {}), (2, 4, {}), (3, 4, {}),
+                                       (2, 4, {"again": True})):
+                traces.keep(path, {"model": "fork", "round": number, **more},
+                            load, traces.each_request(self.requests()))
+            spans = traces.read(path)
+        self.assertEqual(len(spans), 16)
+        shown = traces.shown(spans, "fork")
+        self.assertEqual({(span.load, span.round, span.attempt)
+                          for span in shown}, {(4, 2, 2)})
+        self.assertEqual((shown[1].begin_us, shown[1].end_us), (0, 20000))
+        self.assertEqual(traces.shown(spans, "thread"), [])
+
+    def test_a_run_of_median_length_is_shown(self):
+        for ends, number in (((30, 10, 20), 3), ((30, 10), 2), ((5,), 1)):
+            spans = [traces.Span("fork", number, 1, 4, "stream", 0, 0, end, 1)
+                     for number, end in enumerate(ends, 1)]
+            shown, = traces.shown(spans, "fork")
+            self.assertEqual(shown.round, number)
+
+
+class History(unittest.TestCase):
+    def test_above_the_iterative_server_of_the_same_round(self):
+        self.assertAlmostEqual(history.above([1.0, 5.0, 2.0], [0.5, 1.0, 1.0]),
+                               1.0)
+        self.assertEqual(history.above([1.0, None], [0.5, 1.0]), 0.5)
+        self.assertIsNone(history.above([None], [0.5]))
+
+    def test_both_files_are_written(self):
+        lines = (history.Line("fork", "seconds", "20.90", "0.46"),)
+        with tempfile.TemporaryDirectory() as scratch, \
+                contextlib.redirect_stdout(io.StringIO()):
+            directory = pathlib.Path(scratch, "history")
+            history.write(directory, [history.Comparison("Then", "a book",
+                                                         "now", lines)])
+            self.assertIn("| fork | seconds | 20.90 | 0.46 |",
+                          (directory / "history.md").read_text())
+            self.assertIn("Then,fork,seconds,20.90,0.46\n",
+                          (directory / "history.csv").read_text())
+
+
+class Claims(unittest.TestCase):
+    CHEAPER = sentences.CHEAPER
+
+    def judge(self, claim=CHEAPER, **costs):
+        """Judges on a round for each value of a model's costs."""
+        return judge(THROUGHPUT, claim, costing(**costs))
+
+    def test_ratios_are_taken_within_a_round(self):
+        judged = self.judge(thread=(1.0, 20.0, 6.0), fork=(2.0, 30.0, 10.0))
+        self.assertEqual(judged.verdict, HOLDS)
+        self.assertEqual(judged.spread(), (0.6, 0.5, 2 / 3))
+        self.assertEqual(judged.measured(), "0.600 (0.500-0.667)")
+
+    def test_all_rounds_must_agree_for_a_verdict(self):
+        for thread, verdict in (((7.5, 1.0), HOLDS), ((7.6, 9.0), FAILS),
+                                ((7.5, 7.6), INCONCLUSIVE)):
+            judged = self.judge(thread=thread, fork=(10.0, 10.0))
+            self.assertEqual(judged.verdict, verdict)
+
+    def test_at_least_is_the_other_side(self):
+        claim = Claim("fork", "", "server_cpu_us_per_req", AT_LEAST, 5)
+        for values, verdict in (((5.0, 6.0), HOLDS), ((4.9, 4.0), FAILS),
+                                ((4.9, 5.0), INCONCLUSIVE)):
+            self.assertEqual(self.judge(claim, fork=values).verdict, verdict)
+
+    def test_one_round_decides_nothing(self):
+        judged = self.judge(thread=(1.0,), fork=(2.0,))
+        self.assertEqual(judged.verdict, INCONCLUSIVE)
+        self.assertNotEqual(judged.doubt(), self.judge(
+            thread=(7.5, 7.6), fork=(10.0, 10.0)).doubt())
+
+    def test_rounds_that_lack_a_cell_do_not_count(self):
+        judged = self.judge(thread=(1.0, 2.0, 9.0), fork=(2.0, 4.0))
+        self.assertEqual(judged.values, (0.5, 0.5))
+        judged = self.judge(replace(self.CHEAPER, load=10), fork=(2.0, 4.0))
+        self.assertEqual(judged.values, ())
+        self.assertEqual(judged.verdict, NOT_MEASURED)
+
+    def test_what_is_no_number_neither_agrees_nor_refutes(self):
+        judged = self.judge(thread=(1.0, 9.0), fork=(0.0, 0.0))
+        self.assertEqual(judged.verdict, INCONCLUSIVE)
+
+    def test_a_load_is_compared_with_another_of_the_same_model(self):
+        claim = Claim("fork", "", "req_per_s", AT_LEAST, 0.9, load=1000,
+                      than_load=10)
+        runs = Runs(row("fork", load, number, req_per_s=rate)
+                    for number in (1, 2)
+                    for load, rate in ((10, 100.0), (1000, 95.0)))
+        self.assertEqual(judge(THROUGHPUT, claim, runs).values, (0.95, 0.95))
+
+    def test_who_takes_no_part_has_no_claims(self):
+        runs = Runs(rounds("thread", 100, cores=(1.0, 1.0)))
+        self.assertEqual(judgements([(THROUGHPUT, runs)]), [])
+
+    def test_coverage_of_the_range(self):
+        self.assertEqual([coverage(rounds) for rounds in (0, 1, 2, 6)],
+                         [0, 0, 0.5, 0.96875])
+        self.assertEqual([round(coverage(rounds, without), 3) for
+                          rounds, without in ((2, 1), (9, 1), (12, 2))],
+                         [0, 0.961, 0.961])
+
+    def test_of_nine_rounds_the_extremes_are_left_out(self):
+        claim = Claim("fork", "", "server_cpu_us_per_req", AT_LEAST, 5)
+        agreeing = (6.0, 7.0, 8.0, 6.0, 7.0, 8.0, 9.0)
+        judged = self.judge(claim, fork=(1.0, *agreeing, 99.0))
+        self.assertEqual(judged.verdict, HOLDS)
+        self.assertEqual(judged.spread(), (7.0, 6.0, 9.0))
+        self.assertEqual(self.judge(claim, fork=(1.0, 2.0, *agreeing)).verdict,
+                         INCONCLUSIVE)
+        self.assertEqual(self.judge(claim, fork=(1.0, *agreeing)).verdict,
+                         INCONCLUSIVE)
+        self.assertEqual(self.judge(claim, fork=(9.0, *[1.0] * 8)).verdict,
+                         FAILS)
+        self.assertEqual(
+            self.judge(claim, fork=(math.nan, *[6.0] * 8)).verdict,
+            INCONCLUSIVE)
+
+    def test_what_does_not_hold_has_a_reason(self):
+        for thread in ((9.0, 9.0), (7.5, 7.6)):
+            failed = self.judge(thread=thread, fork=(10.0, 10.0))
+            self.assertIn(self.CHEAPER.otherwise, failed.doubt())
+
+    def test_the_tally_counts_each_verdict(self):
+        holds, fails, none = (self.judge(thread=thread, fork=(10.0, 10.0))
+                              for thread in ((1.0, 1.0), (9.0, 9.0), ()))
+        self.assertEqual(sentences.facts(report.tally(
+            [holds, holds, holds, fails, fails, none])), "| 1 2 3")
+        self.assertEqual(report.tally([]), "")
+
+    def test_the_file_has_a_row_for_every_claim(self):
+        judged = [self.judge(thread=(1.0, 1.0), fork=(2.0, 4.0)),
+                  self.judge(thread=(), fork=(1.0,))]
+        with tempfile.NamedTemporaryFile() as file:
+            write_claims(file.name, judged)
+            found = list(csv.DictReader(io.StringIO(file.read().decode())))
+        self.assertEqual(
+            [(row["verdict"], row["median"], row["coverage"]) for row in found],
+            [("holds", "0.375", "0.500"), ("not measured", "nan", "0.000")])
+
+
+class Documents(unittest.TestCase):
+    BLOCKS = (document.Heading(2, "who waits"),
+              document.Text("a < b, **bold**, `code` and [more](#who-waits)"),
+              document.Items(("one", "two")),
+              document.Table(("clients", "verdict"), (("4", "holds"),),
+                             left=("verdict",)),
+              document.Picture("p.png", 'a "picture"'),
+              document.Code("x <y>"))
+
+    def test_markdown(self):
+        self.assertEqual(
+            document.markdown(self.BLOCKS),
+            "## who waits\n\na < b, **bold**, `code` and [more](#who-waits)"
+            "\n\n- one\n- two\n\n| clients | verdict |\n| --: | :-- |\n"
+            '| 4 | holds |\n\n![a "picture"](p.png)\n\n```\nx <y>\n```\n')
+
+    def test_a_range_stands_below_its_figure(self):
+        self.assertEqual(document.figure("≥ 12 (9-13)"),
+                         "≥ 12<br><small>(9-13)</small>")
+        self.assertEqual(document.figure("1 of 4"), "1 of 4")
+
+    def test_a_page_holds_all_it_needs(self):
+        with tempfile.TemporaryDirectory() as scratch:
+            directory = pathlib.Path(scratch)
+            (directory / "p.png").write_bytes(b"PNG")
+            page = document.page("a & b", self.BLOCKS, directory)
+        for text in ("<title>a &amp; b</title>", '<h2 id="who-waits">',
+                     'a &lt; b, <strong>bold</strong>, <code>code</code> and '
+                     '<a href="#who-waits">more</a>', "<li>two</li>",
+                     '<td class="right">4</td><td class="left holds">holds<',
+                     'alt="a &quot;picture&quot;"',
+                     'src="data:image/png;base64,UE5H"', "x &lt;y&gt;"):
+            self.assertIn(text, page)
+        self.assertNotRegex(page, r"https?://|<script|<link")
+
+
+class Experiments(unittest.TestCase):
+    def test_claims_are_about_cells_that_are_there(self):
+        for experiment in EXPERIMENTS:
+            loads = {getattr(cell, experiment.axis)
+                     for cell in experiment.cells}
+            self.assertIn(experiment.load, loads)
+            self.assertGreaterEqual(len(experiment.claims), 2)
+            for claim in experiment.claims:
+                named = {claim.load, claim.than_load} - {None}
+                self.assertLessEqual(named, loads)
+                self.assertTrue(claim.otherwise)
+
+    def test_every_column_of_a_table_is_there(self):
+        for experiment in EXPERIMENTS:
+            self.assertGreater(len(experiment.columns), 1)
+            self.assertLessEqual(set(experiment.columns), set(COLUMNS))
+
+    def test_unfinished_experiments_are_left_out(self):
+        runs = Runs(row(model, c, runs_per_round=8)
+                    for model in ("fork", "thread") for c in (1, 10, 100, 1000))
+        self.assertEqual([e.name for e, _ in finished(runs)], ["throughput"])
+        self.assertEqual(list(finished(Runs(runs[:-1]))), [])
+
+    def test_a_cell_that_always_fails_hides_no_others(self):
+        runs = Runs(row("fork", c, number, runs_per_round=4)
+                    for c in (1, 10) for number in (1, 2))
+        runs += [row("thread", 1, number) for number in (1, 2)]
+        self.assertEqual([e.name for e, _ in finished(runs)], ["throughput"])
+
+    def test_a_model_may_be_spared_a_cell_but_not_in_the_full_bench(self):
+        def met(size):
+            return {(cell.idle, model) for cell, model
+                    in of_size(IDLE, size).runs(["fork", "thread"])}
+
+        self.assertEqual(met("default"), {
+            (0, "fork"), (0, "thread"), (1000, "fork"), (1000, "thread"),
+            (10000, "thread")})
+        self.assertIn((10000, "fork"), met("full"))
+        runs = Runs([row("fork", 10, idle=1000.0),
+                     row("thread", 10, idle=1000.0),
+                     row("thread", 10, idle=10000.0)])
+        self.assertEqual([run["idle"] for run in furthest(IDLE, runs)],
+                         [1000, 10000])
+
+    def test_silent_clients_shrink_and_not_those_that_ask(self):
+        fitted, notes = fitting(IDLE, 510, "because")
+        self.assertEqual([(cell.connections, cell.idle)
+                          for cell in fitted.cells],
+                         [(10, 0), (10, 500), (10, 100)])
+        self.assertEqual(list(map(sentences.facts, notes)),
+                         ["| 500 1000", "| 500 10000"])
+
+    def test_cells_shrink_to_the_descriptors(self):
+        usual = of_size(THROUGHPUT, "default")
+        fitted, notes = fitting(usual, 96, "because")
+        self.assertEqual([cell.connections for cell in fitted.cells],
+                         [96, 10])
+        self.assertEqual(list(map(sentences.facts, notes)),
+                         ["| 96 100", "| 96 1000"])
+        self.assertIn("because", notes[0])
+        self.assertEqual(fitting(usual, 20000, ""), (usual, []))
+
+    def test_a_longer_bench_has_the_cells_of_a_shorter_one(self):
+        def loads(size):
+            return sorted(cell.connections
+                          for cell in of_size(THROUGHPUT, size).cells)
+
+        self.assertEqual(loads("quick"), [10, 100])
+        self.assertEqual(loads("default"), [10, 100, 1000])
+        self.assertEqual(loads("full"), [1, 10, 100, 1000, 10000])
+
+    def test_the_load_that_decides_may_be_missing(self):
+        runs = Runs(row("fork", c) for c in (1, 96, 1000))
+        self.assertEqual(deciding(THROUGHPUT, runs)[0]["connections"], 96)
+        self.assertEqual(
+            deciding(THROUGHPUT, runs.where(connections=1000)), runs[2:])
+
+
+class ManyModels(unittest.TestCase):
+    def test_the_map_has_each_model_where_it_was_measured(self):
+        found = overview.places(sentences.on_the_map())
+        self.assertEqual(
+            [(place.model, place.cpu_us, place.kib) for place in found],
+            [("fork", 3, 4), ("thread", 4, 3), ("nonblocking", 5, 9),
+             ("select", 6, 2), ("poll", 7, 9), ("pool", 8, 9)])
+        self.assertEqual([place.model for place in found
+                          if place.uses_second_core()], ["select"])
+
+    def test_five_models_need_no_map(self):
+        shown = [(experiment, Runs(run for run in runs
+                                   if run["model"] != "pool"))
+                 for experiment, runs in sentences.on_the_map()]
+        self.assertEqual(overview.places(shown), [])
+        self.assertEqual(overview.places(sentences.on_the_map()[:2]), [])
+
+    def test_all_means_all_and_each_once(self):
+        self.assertEqual(chosen(["fork", "all"]), [
+            "fork", *(model for model in ALL_MODELS if model != "fork")])
+        self.assertEqual(names("fork, thread"), ["fork", "thread"])
+
+    def test_variants_stand_behind_their_model_and_strangers_last(self):
+        self.assertEqual(
+            in_order({"mine", "coroutine --trap", "coroutine", "thread"}),
+            ["thread", "coroutine", "coroutine --trap", "mine"])
+
+    def test_who_queues_meets_no_more_clients_than_the_queue_holds(self):
+        cell = Cell(10000)
+        self.assertTrue(cell.fits("thread"))
+        self.assertFalse(cell.fits("blocking"))
+        self.assertTrue(Cell(1000).fits("blocking"))
+
+
+class Plan(unittest.TestCase):
+    def setUp(self):
+        options = types.SimpleNamespace(seed=1, rounds=3, models=MODELS)
+        self.runs = schedule.plan(EXPERIMENTS, options)
+
+    def of_round(self, number):
+        return [(run["experiment"].name, run["model"], run["cell"])
+                for run in self.runs if run["round"] == number]
+
+    def test_each_round_has_every_run_once_in_an_order_of_its_own(self):
+        every = [(e.name, model, cell) for e in EXPERIMENTS
+                 for cell, model in e.runs(MODELS)]
+        rounds = [self.of_round(number) for number in (1, 2, 3)]
+        for runs in rounds:
+            self.assertCountEqual(runs, every)
+        experiments = [[name for name, *_ in runs] for runs in rounds]
+        self.assertNotEqual(experiments[0], experiments[1])
+        self.assertNotEqual(experiments[1], experiments[2])
+
+    def test_loads_that_are_compared_follow_each_other(self):
+        for number in (1, 2, 3):
+            at = [i for i, run in enumerate(self.of_round(number))
+                  if run[:2] == ("idle", "coroutine")]
+            self.assertEqual(at, list(range(at[0], at[0] + len(at))))
+
+    def test_their_order_is_random_too(self):
+        orders = {tuple(cell.idle for name, model, cell
+                        in self.of_round(number)
+                        if (name, model) == ("idle", other))
+                  for number in (1, 2, 3) for other in MODELS}
+        self.assertGreater(len(orders - {()}), 2)
+
+
+class MoreRounds(unittest.TestCase):
+    def more(self, rounds, *doubtful):
+        """The runs that follow if rounds disagree on claims of these models."""
+        judged = [
+            types.SimpleNamespace(
+                experiment="idle", wants=lambda _: True,
+                claim=types.SimpleNamespace(models=lambda m=model: {m}))
+            for model in doubtful]
+        options = types.SimpleNamespace(seed=1, rounds=rounds, models=MODELS)
+        return schedule.more_rounds([IDLE], judged, options)
+
+    def test_what_is_compared_gets_three_more(self):
+        cells = [cell for cell in IDLE.cells if cell.fits("coroutine")]
+        made = [(run["round"], run["model"], run["cell"])
+                for run in self.more(100, "coroutine")]
+        self.assertCountEqual(made, [(number, "coroutine", cell) for cell in
+                                     cells for number in (101, 102, 103)])
+
+    def test_not_if_it_would_take_long(self):
+        self.assertEqual(self.more(5, "coroutine"), [])
+        one, two = (self.more(rounds, "coroutine", "thread")
+                    for rounds in (6, 100))
+        self.assertEqual({run["model"] for run in one}, {"coroutine"})
+        self.assertEqual({run["model"] for run in two},
+                         {"coroutine", "thread"})
+
+    def test_only_if_that_may_decide_it(self):
+        def judged(*values):
+            claim = Claim("fork", "", "cores", AT_LEAST, 5)
+            return Judgement("latency", claim, values)
+
+        self.assertTrue(judged(1, 6, 6, 6, 6, 6).wants(3))
+        self.assertFalse(judged(6, 6, 6, 6, 6, 6).wants(3))
+        self.assertFalse(judged(1, 6).wants(3))
+
+
+class Disturbance(unittest.TestCase):
+    def test_disturbed_runs_are_repeated_once_after_their_round(self):
+        runs = [{"round": number, "name": name}
+                for number in (1, 2) for name in "ab"]
+        def made(planned):
+            repeats = schedule.Repeats(planned)
+            for _, run in schedule.with_repeats(runs, repeats):
+                repeats.consider(run, 1.0 if run["name"] == "b" else 0.0)
+                yield run["round"], run["name"]
+
+        self.assertEqual([*made(100)], [(1, "a"), (1, "b"), (1, "b"),
+                                        (2, "a"), (2, "b"), (2, "b")])
+        # Of four runs no more than one is made again.
+        self.assertEqual([*made(4)], [(1, "a"), (1, "b"), (1, "b"),
+                                      (2, "a"), (2, "b")])
+        self.assertEqual([*made(0)], [(1, "a"), (1, "b"), (2, "a"), (2, "b")])
+
+    def test_the_last_round_is_repeated_too(self):
+        repeats = schedule.Repeats(1)
+        made = []
+        for _, run in schedule.with_repeats([{"round": 1}], repeats):
+            made.append(run)
+            repeats.consider(run, 1.0)
+        self.assertEqual(made, [{"round": 1}, {"round": 1, "again": True}])
+
+    def test_a_problem_is_said_once(self):
+        problems, said = [], io.StringIO()
+        with contextlib.redirect_stdout(said):
+            for text in ("rain", "snow", "rain"):
+                schedule.note(problems, text)
+        self.assertEqual(problems, ["rain", "snow"])
+        self.assertEqual(said.getvalue().count("rain"), 1)
+
+    def test_the_better_attempt_counts(self):
+        runs = Runs([row("fork", 1, 1, foreign_cores=0.5),
+                     row("fork", 1, 1, foreign_cores=0.2),
+                     row("fork", 1, 2, foreign_cores=0.0)])
+        best = least_disturbed(runs)
+        self.assertEqual([run["foreign_cores"] for run in best], [0.2, 0.0])
+        self.assertEqual(len(best.disturbed()), 1)
+
+    def test_rates_of_disturbed_cells_are_marked(self):
+        runs = Runs(rounds("fork", 1, foreign_cores=(0.5, 0.0)))
+        self.assertEqual(columns.mark(runs), "")
+        runs.append(row("fork", 1, 3, foreign_cores=0.5, client_cpu_share=1.0))
+        self.assertEqual(columns.mark(runs), "~ ")
+        self.assertEqual(columns.mark(runs.where(round=3)), "≥~ ")
+
+
+class Calibration(unittest.TestCase):
+    BEFORE = sentences.CALIBRATION
+
+    def test_what_changed_is_named(self):
+        after = {**self.BEFORE, "wake-up": 50.0, "timer": 80.0}
+        self.assertEqual(calibration.drifted(self.BEFORE, after), ["wake-up"])
+        self.assertEqual(calibration.drifted(after, self.BEFORE), ["wake-up"])
+        alone = {**self.BEFORE, "wake-up": math.nan}
+        self.assertEqual(calibration.drifted(alone, alone), [])
+
+    def threats(self, *calibrations, **columns):
+        """Which threats there are, by the names of their functions."""
+        runs = Runs(rounds("fork", 1, **{
+            column: 6 * [value] for column, value in columns.items()}))
+        return {threat.__name__ for threat in threats.THREATS
+                if threat(runs, calibrations)} - {"loopback", "virtual"}
+
+    def test_threats_come_from_what_was_measured(self):
+        sound, always = {"foreign_cores": 0.0}, {"waking", "client_ceiling"}
+        self.assertEqual(self.threats(self.BEFORE, **sound), always)
+        self.assertEqual(self.threats(self.BEFORE, foreign_cores=0.5),
+                         always | {"others"})
+        self.assertEqual(self.threats(self.BEFORE, client_cpu_share=1.0),
+                         always | {"client"})
+        drifted = {**self.BEFORE, "wake-up": 50.0}
+        self.assertEqual(self.threats(self.BEFORE, drifted, **sound),
+                         always | {"drift"})
+        unknown = {**self.BEFORE, "null server": math.nan}
+        self.assertEqual(self.threats(unknown, **sound), {"waking"})
+        self.assertTrue(threats.rounds(Runs([row("fork", 1)]), ()))
+
+
+class Summary(unittest.TestCase):
+    SHOWN = [
+        (LATENCY, Runs([row("fork", 4, cores=1.9)])),
+        (THROUGHPUT, Runs([row("blocking", 100, served=1.0),
+                           row("fork", 100)])),
+        (WAIT, Runs([row("blocking", 1000, rate_to_last=10.0, served=1.0,
+                         share_of_possible=0.001, delay_ms=100.0)])),
+        (SILENT, Runs([row("blocking", 1, served=0.0)]))]
+
+    def test_what_each_costs(self):
+        table = summary.summary(self.SHOWN)
+        self.assertEqual([row[0] for row in table.rows], ["blocking", "fork"])
+        costs = [list(map(sentences.facts, row[1:-1])) for row in table.rows]
+        self.assertEqual(costs, [["|", "| 1 100", "| 1 1000"],
+                                 ["| 1.90", "| 5.00", "|"]])
+        self.assertIn("](#latency), 4 clients", table.header[1])
+
+    def test_where_it_breaks(self):
+        blocking, fork = summary.summary(self.SHOWN).rows
+        waits = findings.waits_for_one(self.SHOWN[2][1])
+        stops = findings.stopped_by_one(self.SHOWN[3][1])
+        self.assertTrue(waits and stops)
+        self.assertEqual(blocking[-1], f"{waits}; {stops}")
+        self.assertEqual(fork[-1], summary.NOWHERE)
+
+
+class Report(unittest.TestCase):
+    def test_only_runs_with_faults_are_left_out(self):
+        bad, good = row("fork", 1, 2, wrong=1.0), row("fork", 1, 3)
+        self.assertEqual(len(list(report.excluded(Runs([bad, good])))), 1)
+
+    def test_what_is_planned_and_made_is_not_missing(self):
+        plan = [{"experiment": LATENCY, "model": "fork",
+                 "cell": LATENCY.cells[0]}]
+        made = row("fork", 4, experiment="latency")
+        self.assertEqual(list(report.missing(Runs([made]), plan)), [])
+        failed = {**made, "failed": 1.0}
+        self.assertEqual(len(list(report.missing(Runs([failed]), plan))), 1)
+
+    def test_pictures_that_come_later_are_in_the_report(self):
+        about = {"facts": dict.fromkeys(
+                     ("processor", "cores", "kernel", "date"), "x"),
+                 "calibrations": [sentences.CALIBRATION], "warnings": ["rain"]}
+        runs = Runs([row("fork", 1, experiment="silent", runs_per_round=1)])
+        with tempfile.TemporaryDirectory() as scratch:
+            directory = pathlib.Path(scratch)
+            report.write_report(directory, runs, about)
+            page = directory / "report.html"
+            self.assertNotIn("<img", page.read_text("utf-8"))
+            (directory / "silent.png").write_bytes(b"PNG")
+            report.write_again(directory, runs)
+            self.assertIn("base64,UE5H", page.read_text("utf-8"))
+            self.assertIn("<li>rain</li>", page.read_text("utf-8"))
+
+    def test_the_limit_of_the_client_is_marked(self):
+        free, busy = row("fork", 1), row("fork", 1, client_cpu_share=0.95)
+        text = COLUMNS["rate"].text
+        self.assertEqual(text(Runs([free])), "1,000")
+        self.assertEqual(text(Runs([busy])), "≥ 1,000")
+
+    def test_the_terminal_has_no_bar_for_a_wait(self):
+        runs = Runs([row("blocking", 1, served=0.0, oldest_us=1.2e6)])
+        wait, rate = ("".join(terminal.summary_lines(COLUMNS[name], runs))
+                      for name in ("first_reply", "rate"))
+        self.assertEqual(sentences.facts(wait), "blocking | 1.2")
+        self.assertNotIn("█", wait)
+        self.assertIn("█", rate)
+
+    def test_the_terminal_fits_a_projector(self):
+        runs = Runs(row(model, cell.connections, experiment=experiment.name,
+                        idle=float(cell.idle), served=1.0, req_per_s=123456.0,
+                        client_cpu_share=1.0)
+                    for experiment in EXPERIMENTS
+                    for model in experiment.models(MODELS)
+                    for cell in experiment.cells)
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):
+            terminal.print_summary(runs)
+        self.assertLessEqual(max(map(len, said.getvalue().split("\n"))), 80)
+
+    def test_a_busy_machine_is_warned_of(self):
+        self.assertEqual(environment.disturbance(0.1), [])
+        self.assertEqual(len(environment.disturbance(1.5)), 1)
+
+
+class Comparison(unittest.TestCase):
+    def test_ranges_that_do_not_meet_are_told_apart(self):
+        higher, lower = (compare.told_apart((5, 3, 7), b)
+                         for b in ((9, 8, 9), (1, 1, 2)))
+        meet = {compare.told_apart((5, 3, 7), b)
+                for b in ((5, 4, 6), (7, 6, 8), (2, 1, 3), (8, 7, 9))}
+        self.assertEqual(len({higher, lower} | meet), 3)
+        self.assertEqual(len(meet), 1)
+        self.assertEqual(compare.told_apart((5, 3, 7), (99, 98, 99)), higher)
+
+    def test_figures_of_models_that_both_have(self):
+        a = Runs(rounds("fork", 100, req_per_s=(100.0, 110.0))
+                 + rounds("thread", 100, req_per_s=(1.0, 1.0)))
+        b = Runs(rounds("fork", 100, req_per_s=(200.0, 220.0)))
+        (model, *figures, told), = compare.figures(a, b, "req_per_s")
+        self.assertEqual((model, *figures), ("fork", "105 (100-110)",
+                                             "210 (200-220)", "2.00"))
+        self.assertEqual(told, compare.told_apart((1, 1, 1), (2, 2, 2)))
+        said = "\n".join(compare.compared(THROUGHPUT, a, b))
+        self.assertIn("210 (200-220)", said)
+        self.assertNotIn("thread", said)
+
+    def test_facts_that_differ(self):
+        self.assertEqual(compare.differing(
+            {"kernel": "1", "seed": "1", "cores": "2"},
+            {"kernel": "2", "seed": "2", "cores": "2"}), [("kernel", "1", "2")])
+
+    def test_verdicts_that_differ(self):
+        good, bad = (
+            {LATENCY: Runs(rounds("fork", 4, cores=cores))}
+            for cores in ((1.9, 1.9), (1.0, 1.9)))
+        agreed, _headings, differs = [
+            line for line in "\n".join(compare.verdicts(good, bad)).split("\n")
+            if line]
+        self.assertEqual(sentences.facts(agreed), "| 0")
+        self.assertRegex(differs, f"^  fork .* {HOLDS} +{INCONCLUSIVE}$")
+        self.assertEqual(sentences.facts(
+            "".join(compare.verdicts(good, good))), "| 1")
+
+
+class Doctor(unittest.TestCase):
+    def test_what_is_lacking_has_a_cost_and_a_remedy(self):
+        with unittest.mock.patch.multiple(
+                environment, connections_allowed=lambda: (992, "few"),
+                python_with_matplotlib=lambda: None,
+                first_line=lambda path: "128"):
+            found = [doctor.connections(), doctor.matplotlib(), doctor.queue()]
+        for one in found:
+            self.assertEqual(one.state, doctor.POOR)
+            self.assertTrue(one.cost and one.remedy)
+        self.assertIn("few", found[0].fact)
+        self.assertEqual([sentences.facts(one.fact) for one in found],
+                         ["| 992", "|", "| 128"])
+
+
+if __name__ == "__main__":
+    tap.main()

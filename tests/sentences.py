@@ -1,0 +1,319 @@
+#!/usr/bin/env python3
+"""What our programs say about runs, sentence by sentence.
+
+    tests/sentences.py >tests/sentences.txt      after they say it better
+
+A situation is a name, a function that returns the sentence, and the facts that
+must be in it, whatever its words: the models in the order in which they are
+named, then, behind a bar, the numbers from the lowest to the highest. The words
+themselves stand in sentences.txt and nowhere else in the tests.
+"""
+
+import math
+import re
+import textwrap
+import unittest.mock
+
+from made_up import (
+    beside_hogs, costing, of_models, on_cores, rounds, row, unserved)
+from under_test import (
+    ALL_MODELS, AT_MOST, COLUMNS, Claim, EXPERIMENTS, Runs,
+    as_module, calibration, claims, compare, findings, finding, fitting, grid,
+    overview, report, threats)
+
+BY_NAME = {experiment.name: experiment for experiment in EXPERIMENTS}
+LATENCY, THROUGHPUT, IDLE = map(BY_NAME.get, ("latency", "throughput", "idle"))
+
+MODEL = re.compile(r"\b(?:{})\b(?: --[a-z]+)?".format(
+    "|".join(sorted(ALL_MODELS, key=len, reverse=True))))
+NUMBER = re.compile(r"(?<![\w.,])\d[\d,]*(?:\.\d+)?")
+
+CALIBRATION = {"system call": 0.09, "timer": 60.0, "wake-up": 30.0,
+               "null server": 4.0}
+CHEAPER = Claim("thread", "spends {bound} of fork's CPU time",
+                "server_cpu_us_per_req", AT_MOST, 0.75, than_model="fork",
+                otherwise="it rained")
+
+
+def facts(said):
+    """Returns the models that a text names and its numbers, as above."""
+    numbers = sorted((number.replace(",", "") for number
+                      in NUMBER.findall(said)), key=float)
+    return f"{' '.join(MODEL.findall(said))} | {' '.join(numbers)}".strip()
+
+
+def judged(**costs):
+    """Returns what is judged of CHEAPER in rounds with these costs."""
+    return claims.judge(THROUGHPUT, CHEAPER, costing(**costs))
+
+
+def beside_silent(*idle, **kept):
+    """Returns rounds in which models keep this share of their rate beside 100
+    silent clients, who take as many KiB each as `idle` says."""
+    runs = of_models(10, "rate_kept", **kept)
+    for run, kib in zip(runs, idle):
+        run.update(idle=100.0, kib_per_silent=kib)
+    return runs
+
+
+def behind_delay(**rates):
+    """Returns a round with 100 clients whose replies are delayed by 100 ms."""
+    return Runs(row(model.replace("_trap", " --trap"), 100, delay_ms=100.0,
+                    rate_to_last=rate, share_of_possible=rate / 1000)
+                for model, rate in rates.items())
+
+
+def behind_silence():
+    """Returns two rounds in which blocking leaves a request without a reply."""
+    return Runs(rounds("blocking", 1, served=(0, 0), oldest_us=(1.2e6, 2e6))
+                + rounds("fork", 1, max_us=(80.0, 120.0))
+                + rounds("thread", 1, max_us=(80.0, 70.0)))
+
+
+def same_requests():
+    return Runs(rounds("blocking", 4, served=(1, 1), set_ms=(60, 60))
+                + rounds("fork", 4, set_ms=(31, 32))
+                + rounds("thread", 4, set_ms=(33, 36))
+                + rounds("coroutine", 4, set_ms=(62, 63)))
+
+
+def connecting():
+    return of_models(10, "server_cpu_us_per_req", blocking=(7.0, 7.2),
+                     fork=(100, 110), thread=(17, 17.5), coroutine=(17, 18))
+
+
+def idle_second_core():
+    """Returns runs in which fork uses a second core and gets nothing for it."""
+    return Runs({**run, "req_per_s": 1000.0}
+                for run in on_cores(fork=(1.9, 1.9), coroutine=(1, 1)))
+
+
+def more_and_more():
+    """Returns a round with 1, 2 and 4 clients."""
+    return Runs(row("fork", clients, experiment="latency",
+                    cores=1.9 if clients > 1 else 0.9)
+                for clients in (1, 2, 4))
+
+
+def half_served():
+    return Runs([row("blocking", 100, served=1.0), row("fork", 100)])
+
+
+def on_the_map():
+    """Returns experiments in which no model beats fork, thread, or select."""
+    def runs(column, *values):
+        models = ("fork", "thread", "nonblocking", "select", "poll", "pool")
+        return Runs(row(model, 100, idle=1000.0, **{column: value})
+                    for model, value in zip(models, values))
+
+    return [(LATENCY, runs("cores", 1, 1, 1, 2, 1, 1)),
+            (THROUGHPUT, runs("server_cpu_us_per_req", 3, 4, 5, 6, 7, 8)),
+            (IDLE, runs("kib_per_silent", 4, 3, 9, 2, 9, 9))]
+
+
+def excluded():
+    return " ".join(report.excluded(Runs([row("fork", 1, 2, wrong=1.0)])))
+
+
+def missing():
+    plan = [{"experiment": THROUGHPUT, "model": "fork", "cell": cell}
+            for cell in grid.of_size(THROUGHPUT, "default").cells]
+    return " ".join(report.missing(Runs([row("fork", 1)]), plan))
+
+
+def doubted(runs, *calibrations):
+    with unittest.mock.patch.object(threats, "is_virtual", lambda: True):
+        return " / ".join(threats.threats(Runs(runs), calibrations))
+
+
+def two_machines():
+    return " / ".join(compare.compared(
+        THROUGHPUT, Runs([row("fork", 100)]), Runs([row("fork", 10)])))
+
+
+def then_and_now(**columns):
+    """Returns what the bench of the talk says of its two clients."""
+    run = {"rate_before": 50000.0, "rate_during": 4.7, "hog_requests": 3}
+    return as_module("history").small_ones({**run, **columns})
+
+
+def one_then_two(served):
+    alone = {"p50_us": 1000.0, "served": 1, "connections": 1}
+    both = {"p50_us": 2000.0, "served": served, "connections": 2}
+    return as_module("history").long_ones(alone, both)
+
+
+def cell(column, runs):
+    return COLUMNS[column].text(Runs(runs))
+
+
+SITUATIONS = {
+    "latency: two models use a second core": (
+        lambda: findings.latency(on_cores(
+            fork=(1.9, 1.8), thread=(1.8, 1.9), coroutine=(1.0, 1.0))),
+        "fork thread | 1.8 4"),
+    "latency: one model uses a second core": (
+        lambda: findings.latency(on_cores(fork=(2, 2), coroutine=(1, 1))),
+        "fork | 2.0 4"),
+    "latency: rounds disagree": (
+        lambda: findings.latency(on_cores(fork=(1.9, 1.4), coroutine=(1, 1))),
+        "coroutine fork | 4"),
+    "latency: rounds disagree, of the only model": (
+        lambda: findings.latency(on_cores(fork=(1.3, 1.3))), "fork | 4"),
+    "latency: none uses a second core": (
+        lambda: findings.latency(on_cores(fork=(1, 1), coroutine=(1, 1))),
+        "| 4"),
+    "latency: all use a second core": (
+        lambda: findings.latency(on_cores(fork=(2, 2), thread=(2, 2))), "| 4"),
+    "latency: a second core that brings nothing": (
+        lambda: findings.latency(idle_second_core()), "fork | 4"),
+    "latency: a single round": (
+        lambda: finding(LATENCY, more_and_more()), "fork | 4"),
+    "latency: not all are served": (
+        lambda: findings.latency(unserved(on_cores(blocking=(1, 1)), 1.0)),
+        "blocking blocking | 1 4"),
+    "latency: where a model breaks": (
+        lambda: findings.one_core(Runs([row("fork", 4)])), "|"),
+
+    "throughput: the rounds agree": (
+        lambda: findings.throughput(costing(
+            thread=(8.0, 9.0), coroutine=(3.5, 3.6), fork=(11, 12))),
+        "coroutine thread fork | 3.5 8.5 12 100"),
+    "throughput: two are about equal": (
+        lambda: findings.throughput(costing(
+            fork=(11, 11), coroutine=(4.9, 5.3), nonblocking=(4.8, 5.2))),
+        "nonblocking coroutine fork | 5.0 5.1 11 100"),
+    "throughput: all are equal": (
+        lambda: findings.throughput(costing(fork=(4, 6.02), thread=(4, 6))),
+        "thread fork | 5.0 100"),
+    "throughput: too noisy": (
+        lambda: findings.throughput(costing(fork=(2, 10), thread=(6, 10))),
+        "fork thread | 6.0 8.0 100"),
+    "throughput: not all are served": (
+        lambda: findings.throughput(half_served()),
+        "fork blocking | 1 5.0 100"),
+    "throughput: none serves all": (
+        lambda: findings.throughput(half_served().where(model="blocking")),
+        "blocking | 1 100"),
+    "throughput: four in a group": (
+        lambda: findings.costs(list("abcd"), dict(zip(
+            "abcd", (1.0, 1.1, 1.2, 1.2)))), "| 1.0 1.2"),
+
+    "idle: one model suffers": (
+        lambda: findings.idle(beside_silent(
+            8.0, 8.2, 0.2, 0.2, thread=(0.9, 0.98), nonblocking=(0.01, 0.02))),
+        "nonblocking thread nonblocking thread | 0.20 1.5 8.1 94 100"),
+    "idle: noise gains more than all": (
+        lambda: findings.idle(beside_silent(8.0, 8.2, thread=(1.0, 1.2))),
+        "thread thread | 8.1 100"),
+    "idle: no client was silent": (
+        lambda: findings.idle(Runs([row("fork", 10)])), "|"),
+    "idle: where a model breaks": (
+        lambda: findings.slowed_by_silence(Runs([
+            row("fork", 10, idle=100.0, rate_kept=0.5)])), "| 50 100"),
+
+    "wait: some let all wait at once": (
+        lambda: findings.wait(behind_delay(
+            blocking=10.0, fork=900.0, coroutine=990.0, coroutine_trap=10.0)),
+        "fork coroutine blocking coroutine --trap | 10 90 100 100"),
+
+    "hog: some share, one starves": (
+        lambda: findings.hog(beside_hogs(
+            fork=(0.9, 1.3), thread=(0.6, 0.7), coroutine=(0.001, 0.002))),
+        "fork thread coroutine | 0.15 4 40 65"),
+    "hog: no client asked for anything long": (
+        lambda: findings.hog(Runs([row("fork", 8)])), "|"),
+    "hog: where a model breaks": (
+        lambda: findings.starved_by_long(beside_hogs(coroutine=(0.001,))),
+        "| 0.10 4"),
+
+    "churn: the rounds agree": (
+        lambda: findings.churn(connecting()),
+        "blocking thread coroutine fork | 7.1 17 18 100"),
+    "churn: one model": (
+        lambda: findings.churn(connecting().where(model="fork")),
+        "fork | 100"),
+
+    "timeline: side by side, one by one, not at all": (
+        lambda: findings.timeline(same_requests()),
+        "fork thread coroutine blocking | 1 24 32 34 62"),
+
+    "silent: one model leaves a request without a reply": (
+        lambda: findings.silent(behind_silence()), "blocking | 1.2 120"),
+    "silent: one model answers": (
+        lambda: findings.silent(Runs([row("fork", 1)])), "fork | 60"),
+    "silent: all models answer": (
+        lambda: findings.silent(Runs([row("fork", 1), row("thread", 1)])),
+        "| 60"),
+    "silent: rounds disagree": (
+        lambda: findings.silent(Runs(rounds(
+            "fork", 1, served=(0, 1), oldest_us=(1e6, 0)))), "fork |"),
+    "silent: in the table": (
+        lambda: cell("first_reply", [row("blocking", 1, served=0.0,
+                                         oldest_us=1.2e6)]), "| 1.2"),
+
+    "map: the cheapest": (
+        lambda: overview.finding(overview.places(on_the_map())),
+        "fork thread select select |"),
+
+    "claims: a ratio": (CHEAPER.sentence, "thread fork | 0.75"),
+    "claims: none at all": (
+        lambda: Claim("fork", "serves {bound} clients", "served", AT_MOST,
+                      0).sentence(), "fork |"),
+    "claims: one that fails": (
+        lambda: judged(thread=(9.0, 9.0), fork=(10.0, 10.0)).doubt(), "|"),
+    "claims: one that is inconclusive": (
+        lambda: judged(thread=(7.5, 7.6), fork=(10.0, 10.0)).doubt(), "|"),
+    "claims: one round": (
+        lambda: judged(thread=(1.0,), fork=(2.0,)).doubt(), "| 1"),
+    "claims: how many were not measured": (
+        lambda: report.tally([judged(thread=(), fork=(1.0,))]), "| 1"),
+    "claims: how many fail": (
+        lambda: report.tally(2 * [judged(thread=(9., 9.), fork=(10., 10.))]),
+        "| 2"),
+
+    "report: one round": (lambda: report.coverage_said(1), "|"),
+    "report: two rounds": (lambda: report.coverage_said(2), "| 2 50"),
+    "report: five rounds": (lambda: report.coverage_said(5), "| 5 94"),
+    "report: six rounds": (lambda: report.coverage_said(6), "| 97"),
+    "report: twenty rounds": (lambda: report.coverage_said(20), "| 99"),
+    "report: a run that is left out": (excluded, "fork | 1 1 2"),
+    "report: cells without a run": (missing, "fork | 10 100 1000"),
+
+    "grid: silent clients that do not fit": (
+        lambda: " / ".join(fitting(IDLE, 510, "because")[1]),
+        "| 500 500 1000 10000"),
+
+    "threats: of two rounds, one disturbed": (
+        lambda: doubted(rounds("fork", 1, foreign_cores=(0.5, 0.0)),
+                        CALIBRATION), "| 0.15 1 2 2 30 50 97 250000"),
+    "threats: of a busy client on one core": (
+        lambda: doubted([row("fork", 1, client_cpu_share=1.0)],
+                        {**CALIBRATION, "wake-up": math.nan}, CALIBRATION),
+        "| 1 1 1 50 90 97 250000"),
+    "calibration: before and after": (
+        lambda: " / ".join(calibration.described(
+            CALIBRATION, CALIBRATION).values()),
+        "| 0.090 0.090 4.0 4.0 30 30 50 60 60"),
+
+    "compare: loads that differ": (two_machines, "| 10 100"),
+
+    "history: beside a long request": (then_and_now, "| 4.7 50000"),
+    "history: no long request was answered": (
+        lambda: then_and_now(hog_requests=0), "| 40 50000"),
+    "history: two long requests": (lambda: one_then_two(2), "| 1.0 2.0"),
+    "history: the second waits": (lambda: one_then_two(1), "| 1.0"),
+}
+
+
+def text():
+    """Returns all of sentences.txt."""
+    return "".join(
+        f"{name}\n" + textwrap.fill(
+            say(), 80, initial_indent="    ", subsequent_indent="    ",
+            break_on_hyphens=False) + "\n"
+        for name, (say, _) in SITUATIONS.items())
+
+
+if __name__ == "__main__":
+    print(text(), end="")
