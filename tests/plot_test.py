@@ -1,0 +1,684 @@
+#!/usr/bin/env python3
+"""Tests of the pictures: what they show is what runs.csv says. Each is drawn
+from the reference run, to which a few troubles were added, and what matplotlib
+was told to draw is compared with the file, read here once more by plainer
+means. Needs matplotlib. Parts: see tap.py."""
+
+import csv
+import math
+import os
+import pathlib
+import shutil
+import sys
+import tempfile
+import unittest
+import unittest.mock
+from collections import defaultdict
+from statistics import median
+
+import tap
+from sentences import facts
+from under_test import (
+    EXPERIMENTS, MODELS, REFERENCE, classroom, environment, finding, finished,
+    overview, palette, read_runs)
+
+BY_NAME = {experiment.name: experiment for experiment in EXPERIMENTS}
+CAUSES = ("wrong", "error_replies", "failed", "timeouts")
+CELL = ("experiment", "model", "connections", "idle", "hogs")
+
+
+# ---- What runs.csv says
+
+
+def with_troubles(rows):
+    """Returns the rows of a runs.csv and those of two more models, which have
+    more of everything than thread; some lack clients, have a busy client, or
+    a fault."""
+    for run in rows:
+        yield run
+        if run["model"] == "thread":
+            for model, factor in (("pool", 1.25), ("mine", 1.5)):
+                more = {name: factor * float(run[name]) for name in (
+                    "req_per_s", "server_cpu_us_per_req", "pss_kib", "max_us")}
+                yield {**run, "model": model, **more}
+        if run["model"] == "coroutine" and run["experiment"] == "throughput":
+            run["client_cpu_share"] = "0.95"
+        if run["model"] == "nonblocking" and run["experiment"] == "churn":
+            run["served"] = "0"
+        if run["model"] == "fork" and run["round"] == "1":
+            run["wrong"] = "1"
+
+
+def best_attempts(rows):
+    """Of runs that were made twice only those that were disturbed least."""
+    best = {}
+    for run in rows:
+        place = (*(run[name] for name in CELL), run["round"])
+        if place not in best or run["foreign_cores"] < best[place][
+                "foreign_cores"]:
+            best[place] = run
+    return best.values()
+
+
+class Measured:
+    """The sound runs of a runs.csv."""
+
+    def __init__(self, path):
+        with open(path, newline="", encoding="utf-8") as file:
+            rows = [{name: text if name in ("experiment", "model", "placement")
+                     else float(text) for name, text in row.items()}
+                    for row in csv.DictReader(file)]
+        self.cells = defaultdict(list)
+        for run in best_attempts(rows):
+            if not any(run[cause] for cause in CAUSES):
+                self.cells[tuple(run[name] for name in CELL)].append(run)
+
+    def runs(self, experiment, model, connections, idle=0, hogs=0):
+        return self.cells[experiment, model, connections, idle, hogs]
+
+    def loads(self, experiment, model, axis="connections"):
+        place = CELL.index(axis)
+        return sorted(cell[place] for cell in self.cells
+                      if cell[:2] == (experiment, model) and self.cells[cell])
+
+    def models(self, experiment):
+        return {cell[1] for cell in self.cells if cell[0] == experiment}
+
+    def kib_per_silent(self, run):
+        """Of the same round, without silent clients, the memory is less."""
+        none, = (one for one in self.runs("idle", run["model"],
+                                          run["connections"])
+                 if one["round"] == run["round"])
+        return (run["pss_kib"] - none["pss_kib"]) / run["idle"]
+
+
+def all_served(runs):
+    return (median(run["served"] for run in runs)
+            == median(run["connections"] for run in runs))
+
+
+def column(name):
+    return lambda run: run[name]
+
+
+def to_last(run):
+    return run["replies"] / run["server_wall_s"]
+
+
+def spread(runs, figure):
+    values = [figure(run) for run in runs]
+    return median(values), min(values), max(values)
+
+
+# ---- What is drawn
+
+
+def hex_of(shade):
+    return matplotlib.colors.to_hex(shade).upper()
+
+
+def names_beside(axes):
+    """The models named left of groups of bars, by the middle of the group."""
+    return {round(text.xy[1], 6): text.get_text() for text in axes.texts
+            if text.xycoords == ("axes fraction", "data")}
+
+
+def places(axes):
+    """What stands beside each bar: model and load, by the height of the bar."""
+    ticks = axes.get_yticks()
+    loads = [int(label.get_text().split()[0].replace(",", ""))
+             for label in axes.get_yticklabels()]
+    groups, names = [[]], names_beside(axes)
+    for y, load in zip(ticks, loads):
+        if groups[-1] and groups[-1][-1][0] - y > 1.5:
+            groups.append([])
+        groups[-1].append((y, load))
+    return {round(y, 6): (names[round(sum(y for y, _ in group) / len(group),
+                                      6)], load)
+            for group in groups for y, load in group}
+
+
+def model_places(axes):
+    """The same where a model has one bar, and is its label."""
+    return {round(y, 6): label.get_text() for y, label in zip(
+        axes.get_yticks(), axes.get_yticklabels())}
+
+
+class Bar:
+    """A horizontal bar with its error bar and the number at its end."""
+
+    def __init__(self, axes, container):
+        patch, = container.patches
+        (low, _), (high, _) = container.errorbar.lines[2][0].get_segments()[0]
+        self.y = round(patch.get_y() + patch.get_height() / 2, 6)
+        self.spread = patch.get_width(), low, high
+        self.shade = hex_of(patch.get_edgecolor())
+        self.whole = not patch.get_hatch()
+        self.number, = (text.get_text() for text in axes.texts
+                        if math.isclose(text.xy[0], high)
+                        and math.isclose(text.xy[1], self.y, abs_tol=1e-6))
+
+
+def bars(axes):
+    return [Bar(axes, container) for container in axes.containers
+            if isinstance(container, matplotlib.container.BarContainer)]
+
+
+def words(axes):
+    """What stands in the place of a bar, by its height."""
+    return {round(text.xy[1], 6): text.get_text() for text in axes.texts
+            if text.xy[0] == 0 and text.xycoords == "data"}
+
+
+def lines(axes, style="-"):
+    """Lines of more than one point, by their colour."""
+    return {hex_of(line.get_color()): line for line in axes.lines
+            if line.get_linestyle() == style and len(line.get_xdata()) > 1}
+
+
+def marks(axes):
+    """(colour, x) of each mark: its shape, and whether it is hollow."""
+    return {(hex_of(line.get_color()), line.get_xdata()[0]): (
+                line.get_marker(), hex_of(line.get_markerfacecolor()))
+            for line in axes.lines if len(line.get_xdata()) == 1}
+
+
+def bands(axes):
+    """The areas between lowest and highest values, by their colour: pairs for
+    each x."""
+    found = {}
+    for area in axes.collections:
+        if isinstance(area, matplotlib.collections.PolyCollection):
+            heights = defaultdict(set)
+            for x, y in area.get_paths()[0].vertices:
+                heights[x].add(y)
+            found[hex_of(area.get_facecolor()[0][:3])] = {
+                x: (min(ys), max(ys)) for x, ys in heights.items()}
+    return found
+
+
+def draw_all(directory):
+    """Returns what plot.py draws of a folder: figures by name."""
+    figures = {}
+
+    def keep(figure, _directory, name):
+        figures[name] = figure
+
+    with unittest.mock.patch.object(plot, "save", keep):
+        plot.draw(directory)
+    return figures
+
+
+def write_runs(directory):
+    with open(REFERENCE / "runs.csv", newline="", encoding="utf-8") as file:
+        rows = list(with_troubles(csv.DictReader(file)))
+    with open(directory / "runs.csv", "w", newline="",
+              encoding="utf-8") as file:
+        out = csv.DictWriter(file, rows[0])
+        out.writeheader()
+        out.writerows(rows)
+
+
+def setUpModule():
+    """Draws the reference run, with troubles, in Drawn.directory."""
+    scratch = tempfile.TemporaryDirectory()
+    unittest.addModuleCleanup(scratch.cleanup)
+    unittest.addModuleCleanup(plot.plt.close, "all")
+    Drawn.directory = pathlib.Path(scratch.name)
+    write_runs(Drawn.directory)
+    for name in ("hog.csv", "timeline.csv"):
+        shutil.copy(REFERENCE / name, Drawn.directory)
+    Drawn.measured = Measured(Drawn.directory / "runs.csv")
+    Drawn.figures = draw_all(Drawn.directory)
+
+
+class Drawn(unittest.TestCase):
+    """Compares what is drawn with what was measured."""
+
+    def same(self, drawn, said, what):
+        """Compares numbers, or lists of them."""
+        drawn, said = ([*value] if hasattr(value, "__iter__") else [value]
+                       for value in (drawn, said))
+        self.assertEqual(len(drawn), len(said), what)
+        for a, b in zip(drawn, said):
+            self.assertTrue(math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-9),
+                            f"{what}: {drawn} is drawn, {said} is measured")
+
+    def check_bar(self, bar, model, runs, figure):
+        expected = spread(runs, figure)
+        self.same(bar.spread, expected, model)
+        self.assertEqual(bar.shade, palette.colour(model).upper())
+        self.assertTrue(math.isclose(float(bar.number.replace(",", "")),
+                                     expected[0], rel_tol=0.006),
+                        f"{model}: {bar.number} at a bar of {expected[0]}")
+
+    def check_bars(self, axes, beside, experiment, figure, whole_only):
+        """One for each model and load, those of the left picture's labels."""
+        where = places(beside)
+        self.assertCountEqual(where.values(), [
+            (model, load) for model in self.measured.models(experiment)
+            for load in self.measured.loads(experiment, model)])
+        drawn = {bar.y: bar for bar in bars(axes)}
+        for y, (model, load) in where.items():
+            runs = self.measured.runs(experiment, model, load)
+            if whole_only and not all_served(runs):
+                self.assertNotIn(y, drawn)
+                self.assertEqual(facts(words(axes)[y]).split()[1:], [
+                    f"{value:.0f}" for value in sorted(
+                        (median(run["served"] for run in runs), load))])
+                continue
+            self.check_bar(drawn.pop(y), model, runs, figure)
+        self.assertEqual([bar for bar in drawn.values() if bar.whole], [])
+
+    def check_model_bars(self, axes, runs_of, figure):
+        """One for each model that has runs of which all clients were served;
+        words for the others."""
+        drawn = {bar.y: bar for bar in bars(axes)}
+        for y, model in model_places(axes).items():
+            runs = runs_of(model)
+            if all_served(runs):
+                self.check_bar(drawn.pop(y), model, runs, figure)
+            else:
+                self.assertNotIn(y, drawn)
+                self.assertIn(y, words(axes))
+        self.assertEqual(drawn, {})
+
+    def check_lines(self, axes, experiment, figure, runs_of, axis):
+        """A line for each model, its band, and a mark for each point."""
+        found, area, marked = lines(axes), bands(axes), marks(axes)
+        lowest, last = axes.get_ylim()[0], max(map(max, (
+            line.get_xdata() for line in found.values())))
+        self.assertEqual(len(found), len(self.measured.models(experiment)))
+        for model in self.measured.models(experiment):
+            shade = palette.colour(model).upper()
+            loads = self.measured.loads(experiment, model, axis)
+            spreads = [spread(runs_of(model, load), figure) for load in loads]
+            self.same(found[shade].get_xdata(), loads, model)
+            self.same(found[shade].get_ydata(),
+                      [max(lowest, middle) for middle, *_ in spreads], model)
+            for load, (_, low, high) in zip(loads, spreads):
+                self.same(area[shade][load], (low, high), model)
+                mark, _ = marked.pop((shade, load))
+                cross = not all_served(runs_of(model, load))
+                self.assertEqual(mark == "x", cross, f"{model} at {load}")
+            self.check_end(axes, model, runs_of(model, loads[-1]),
+                           (last, max(lowest, spreads[-1][0])))
+        self.assertEqual(marked, {})
+
+    def check_end(self, axes, model, runs, end):
+        """The name at the right end, as high as the line ends there, and how
+        few were served."""
+        label, = (text for text in axes.texts
+                  if text.get_text().split(":")[0] == model)
+        self.same(label.xy, end, model)
+        self.assertEqual(hex_of(label.get_color()),
+                         palette.colour(model).upper())
+        self.assertEqual(":" in label.get_text(), not all_served(runs))
+
+
+class Frames(Drawn):
+    def test_each_experiment_has_a_picture(self):
+        self.assertEqual(set(self.figures),
+                         {*BY_NAME, overview.NAME})
+        self.assertEqual(set(plot.PICTURES), set(BY_NAME))
+
+    def test_the_finding_and_the_question_stand_above(self):
+        shown = dict(finished(read_runs(self.directory / "runs.csv")))
+        self.assertEqual(len(shown), len(BY_NAME))
+        for experiment, runs in shown.items():
+            title, question, *_ = (
+                " ".join(text.get_text().split())
+                for text in self.figures[experiment.name].texts)
+            self.assertEqual(title, finding(experiment, runs))
+            self.assertEqual(question, experiment.question)
+
+    def test_nothing_that_is_drawn_leaves_the_picture(self):
+        for name, figure in self.figures.items():
+            width, height = figure.get_size_inches() * figure.dpi
+            figure.canvas.draw()
+            texts = [*figure.texts, *(text for axes in figure.axes
+                                      for text in axes.texts)]
+            for text in texts:
+                box = text.get_window_extent()
+                self.assertTrue(
+                    -1 <= box.x0 and box.x1 <= width + 1 and
+                    -1 <= box.y0 and box.y1 <= height + 1,
+                    f"{name}: {text.get_text()!r} is cut off")
+
+    def test_a_picture_is_written_whole(self):
+        figure = plot.plt.figure()
+        with tempfile.TemporaryDirectory() as scratch:
+            plot.save(figure, pathlib.Path(scratch), "x")
+            path, = pathlib.Path(scratch).iterdir()
+            self.assertEqual(path.name, "x.png")
+            self.assertEqual(path.read_bytes()[:4], b"\x89PNG")
+        self.assertFalse(plot.plt.fignum_exists(figure.number))
+
+
+class Bars(Drawn):
+    def check(self, name, figures):
+        """The panels of a picture, from the left."""
+        panels = self.figures[name].axes
+        self.assertEqual(len(panels), len(figures))
+        for axes, (figure, whole_only) in zip(panels, figures):
+            self.check_bars(axes, panels[0], name, figure, whole_only)
+
+    def test_latency(self):
+        self.check("latency", (
+            (column("req_per_s"), False),
+            (lambda run: run["p50_us"] / 1000, True)))
+
+    def test_churn(self):
+        self.check("churn", ((column("server_cpu_us_per_req"), True),
+                             (column("req_per_s"), False)))
+
+    def test_there_are_words_and_hatches(self):
+        """That is, the two tests above have tested them."""
+        cost, rate = self.figures["churn"].axes
+        self.assertTrue(words(cost))
+        self.assertFalse(all(bar.whole for bar in bars(rate)))
+
+
+class Lines(Drawn):
+    def runs_at(self, experiment):
+        return lambda model, load: self.measured.runs(experiment, model, load)
+
+    def test_throughput(self):
+        rate, cost = self.figures["throughput"].axes
+        for axes, name in ((rate, "req_per_s"),
+                           (cost, "server_cpu_us_per_req")):
+            self.check_lines(axes, "throughput", column(name),
+                             self.runs_at("throughput"), "connections")
+
+    def test_hollow_marks_where_the_client_is_the_limit(self):
+        rate, cost = self.figures["throughput"].axes
+        hollow = set()
+        for model in self.measured.models("throughput"):
+            for load in self.measured.loads("throughput", model):
+                runs = self.measured.runs("throughput", model, load)
+                _, fill = marks(rate)[palette.colour(model).upper(), load]
+                limited = median(run["client_cpu_share"] for run in runs) >= 0.9
+                self.assertEqual(fill == "#FFFFFF", limited, (model, load))
+                hollow.add(limited)
+        self.assertEqual(hollow, {True, False})
+        self.assertNotIn("#FFFFFF", [fill for _, fill in
+                                     marks(cost).values()])
+
+    def idle_runs(self, model, idle):
+        return self.measured.runs("idle", model, 10, idle=idle)
+
+    def test_idle(self):
+        rate, memory = self.figures["idle"].axes
+        self.check_lines(rate, "idle", column("req_per_s"), self.idle_runs,
+                         "idle")
+        self.assertEqual(set(model_places(memory).values()),
+                         self.measured.models("idle"))
+        self.check_model_bars(
+            memory, lambda model: self.idle_runs(model, max(
+                self.measured.loads("idle", model, "idle"))),
+            self.measured.kib_per_silent)
+
+    def test_wait(self):
+        rate, cost = self.figures["wait"].axes
+        self.check_lines(rate, "wait", to_last, self.runs_at("wait"),
+                         "connections")
+        dashed, = lines(rate, "--").values()
+        loads = sorted({load for model in self.measured.models("wait")
+                        for load in self.measured.loads("wait", model)})
+        self.same(dashed.get_xdata(), loads, "dashed")
+        self.same(dashed.get_ydata(), [10 * load for load in loads], "dashed")
+        load = BY_NAME["wait"].load
+        self.assertEqual(set(model_places(cost).values()),
+                         self.measured.models("wait"))
+        self.check_model_bars(
+            cost, lambda model: self.measured.runs("wait", model, load),
+            column("server_cpu_us_per_req"))
+
+    def test_wait_with_one_load(self):
+        """Of a quick bench: bars, and a line where all is possible."""
+        load = BY_NAME["wait"].load
+        runs = read_runs(self.directory / "runs.csv").sound().where(
+            experiment="wait", connections=float(load))
+        figure = plot.slide(BY_NAME["wait"], runs)
+        plot.draw_wait(figure, BY_NAME["wait"], runs)
+        rate, _ = figure.axes
+        self.check_model_bars(
+            rate, lambda model: self.measured.runs("wait", model, load),
+            to_last)
+        dashed, = lines(rate, "--").values()
+        self.same(dashed.get_xdata(), [10 * load] * 2, "dashed")
+
+
+class Traces(Drawn):
+    def spans(self, name, model):
+        """The spans of a model at its highest load, by run."""
+        with open(self.directory / f"{name}.csv", encoding="utf-8") as file:
+            rows = [row for row in csv.DictReader(file)
+                    if row["model"] == model]
+        highest = max(int(row["load"]) for row in rows)
+        by_run = defaultdict(list)
+        for row in rows:
+            if int(row["load"]) == highest:
+                by_run[row["round"], row["attempt"]].append(row)
+        return by_run
+
+    def hog_panels(self):
+        *panels, kept = self.figures["hog"].axes
+        return {axes.get_ylabel(): axes for axes in panels}, kept
+
+    def test_hog_shows_the_replies_of_each_tenth_of_a_second(self):
+        panels, _ = self.hog_panels()
+        self.assertEqual(set(panels), set(MODELS) - {"blocking"})
+        for model, axes in panels.items():
+            (_, rows), = self.spans("hog", model).items()
+            stream = [row for row in rows if row["kind"] == "stream"]
+            steps, = (patch for patch in axes.patches
+                      if isinstance(patch, matplotlib.patches.StepPatch))
+            values, edges, _ = steps.get_data()
+            self.same(values, [int(row["replies"]) for row in stream], model)
+            self.same(edges, [0, *(int(row["end_us"]) / 1e6
+                                   for row in stream)], model)
+            self.assertEqual(hex_of(steps.get_facecolor()),
+                             palette.colour(model).upper())
+
+    def test_hog_shades_the_time_of_the_long_requests(self):
+        panels, _ = self.hog_panels()
+        for model, axes in panels.items():
+            (_, rows), = self.spans("hog", model).items()
+            hogs = [row for row in rows if row["kind"] == "hog"]
+            self.assertTrue(hogs)
+            shade, = (patch for patch in axes.patches if not isinstance(
+                patch, matplotlib.patches.StepPatch))
+            box = shade.get_extents().transformed(axes.transData.inverted())
+            self.same((box.x0, box.x1), (
+                min(int(row["begin_us"]) for row in hogs) / 1e6,
+                max(int(row["end_us"]) for row in hogs) / 1e6), model)
+
+    def test_hog_compares_the_rates(self):
+        _, kept = self.hog_panels()
+        self.assertEqual(set(model_places(kept).values()),
+                         self.measured.models("hog"))
+        self.check_model_bars(
+            kept, lambda model: self.measured.runs("hog", model, 8, hogs=4),
+            lambda run: 100 * run["rate_during"] / run["rate_before"])
+
+    def median_run(self, model):
+        """The spans of the round whose last reply is in the middle; if there
+        are two such rounds, of the faster one."""
+        last_attempts = {}
+        for (number, attempt), rows in sorted(
+                self.spans("timeline", model).items()):
+            last_attempts[number] = rows
+        ends = sorted((max(int(row["end_us"]) for row in rows), number)
+                      for number, rows in last_attempts.items())
+        return last_attempts[ends[(len(ends) - 1) // 2][1]]
+
+    def test_timeline_has_a_bar_for_each_request(self):
+        panels = {axes.get_title(loc="left"): axes for axes
+                  in self.figures["timeline"].axes
+                  if axes.get_title(loc="left")}
+        self.assertEqual(set(panels), set(MODELS))
+        for model, axes in panels.items():
+            rows = self.median_run(model)
+            first = min(int(row["connection"]) for row in rows)
+            bars = [(first - round(patch.get_y() + patch.get_height() / 2),
+                     patch.get_x(), patch.get_x() + patch.get_width(),
+                     hex_of(patch.get_facecolor())) for patch in axes.patches]
+            self.check_requests(model, rows, bars)
+            self.check_unserved(model, axes, rows, bars)
+
+    def check_requests(self, model, rows, bars):
+        """Grey from the sending to the reply, and coloured at its end as long
+        as a request takes on average."""
+        shade = palette.colour(model).upper()
+        cost = median(run["server_cpu_us_per_req"] / 1000 for run in
+                      self.measured.runs("timeline", model, 4))
+        requests = sorted((int(row["connection"]), int(row["begin_us"]) / 1000,
+                           int(row["end_us"]) / 1000) for row in rows)
+        served = {connection for connection, *_ in requests}
+        grey, coloured = (sorted(
+            bar[:3] for bar in bars
+            if (bar[3] == shade) == own and bar[0] in served)
+            for own in (False, True))
+        self.assertGreater(len(requests), 40)
+        for drawn, request in zip(grey, requests):
+            self.same(drawn, request, model)
+        for drawn, (connection, begin, end) in zip(coloured, requests):
+            self.same(drawn, (connection, end - min(cost, end - begin), end),
+                      model)
+        self.assertEqual(len(grey), len(requests))
+        self.assertEqual(len(coloured), len(requests))
+
+    def check_unserved(self, model, axes, rows, bars):
+        """A client without a reply has one grey bar over all the time, and
+        words on it."""
+        unserved = 4 - len({row["connection"] for row in rows})
+        self.assertEqual(unserved, 3 if model == "blocking" else 0)
+        self.assertEqual(len(axes.texts), unserved)
+        self.assertEqual(len(bars), 2 * len(rows) + unserved)
+
+
+class Silent(Drawn):
+    def test_a_dot_for_each_round_and_the_longest(self):
+        axes, = self.figures["silent"].axes
+        names = model_places(axes)
+        self.assertEqual(set(names.values()), self.measured.models("silent"))
+        dots = {line.get_ydata()[0]: line for line in axes.lines}
+        for y, model in names.items():
+            runs = self.measured.runs("silent", model, 1, idle=1)
+            served = [run["max_us"] for run in runs if run["served"]]
+            self.assertEqual(y in dots, bool(served), model)
+            if served:
+                self.same(sorted(dots[y].get_xdata()), sorted(served), model)
+                self.assertEqual(hex_of(dots[y].get_color()),
+                                 palette.colour(model).upper())
+            self.check_words(axes, y, runs)
+
+    def check_words(self, axes, y, runs):
+        """Beside the dots the longest wait; at the arrow, which begins where
+        nothing had come yet, how long that was watched."""
+        said = [text for text in axes.texts
+                if text.xy[1] == y and text.get_text()]
+        arrows = [text for text in axes.texts
+                  if text.arrow_patch and text.xyann[1] == y]
+        shown = {text.xy[0] for text in said}
+        served = [run["max_us"] for run in runs if run["served"]]
+        never = [run["oldest_us"] for run in runs if not run["served"]]
+        self.assertEqual(shown, {*([max(served)] if served else []),
+                                 *([min(never)] if never else [])})
+        self.assertEqual([text.xyann[0] for text in arrows],
+                         [min(never)] if never else [])
+
+
+class Map(Drawn):
+    def test_each_model_stands_where_it_was_measured(self):
+        axes, = self.figures[overview.NAME].axes
+        dots = {hex_of(line.get_color()): line for line in axes.lines}
+        names = {text.get_text() for text in axes.texts}
+        shown = {model for model in self.measured.models("idle")}
+        self.assertEqual(names, shown)
+        self.assertEqual(len(axes.lines), len(shown))
+        for model in shown:
+            dot = dots[palette.colour(model).upper()]
+            cost = spread(self.measured.runs("throughput", model, 100),
+                          column("server_cpu_us_per_req"))[0]
+            most = max(self.measured.loads("idle", model, "idle"))
+            kib = spread(self.measured.runs("idle", model, 10, idle=most),
+                         self.measured.kib_per_silent)[0]
+            self.same((dot.get_xdata()[0], dot.get_ydata()[0]), (cost, kib),
+                      model)
+            cores = median(
+                (run["server_user_s"] + run["server_sys_s"])
+                / run["server_wall_s"] for run in
+                self.measured.runs("latency", model, 4))
+            self.assertEqual(hex_of(dot.get_markerfacecolor()) != "#FFFFFF",
+                             cores >= 1.5, model)
+
+
+class Class(Drawn):
+    """The picture of many machines: the same one three times, of which two
+    spend more CPU time."""
+
+    def machines(self):
+        found = {}
+        for name, factor in (("ada", 1), ("bob", 3), ("eve", 2)):
+            runs = read_runs(self.directory / "runs.csv")
+            for run in runs:
+                if run["model"] == "fork":
+                    run["server_cpu_us_per_req"] *= factor
+            found[name] = runs
+        return found
+
+    def draw(self, machines):
+        with tempfile.TemporaryDirectory() as scratch, \
+                unittest.mock.patch.object(plot.plt.Figure, "savefig"):
+            classroom.draw(machines, pathlib.Path(scratch, "class.png"))
+        return plot.plt.gcf()
+
+    def test_a_dot_for_each_machine_and_a_line_at_the_median(self):
+        machines = self.machines()
+        panels = self.draw(machines).axes
+        self.assertEqual(len(panels), len(classroom.FIGURES))
+        for axes, figure in zip(panels, classroom.FIGURES):
+            self.assertIn(figure.text, axes.get_title(loc="left"))
+            labels = [label.get_text() for label in axes.get_yticklabels()]
+            self.assertEqual(labels, list(figure.models))
+            values = classroom.values_of(figure, machines)
+            for row, model in enumerate(figure.models):
+                shade = palette.colour(model).upper()
+                dots, middle = (line for line in axes.lines
+                                if hex_of(line.get_color()) == shade)
+                self.same(dots.get_xdata(), values[model], model)
+                self.assertEqual({round(y) for y in dots.get_ydata()}, {row})
+                self.same(middle.get_xdata(), [median(values[model])] * 2,
+                          model)
+
+    def test_the_ratios_are_those_of_the_machines(self):
+        cost = next(figure for figure in classroom.FIGURES
+                    if figure.experiment == "throughput")
+        runs = {model: spread(self.measured.runs("throughput", model, 100),
+                              column("server_cpu_us_per_req"))[0]
+                for model in ("fork", "coroutine")}
+        ratio = runs["fork"] / runs["coroutine"]
+        self.same(classroom.values_of(cost, self.machines())["fork"],
+                  [ratio, 3 * ratio, 2 * ratio], "fork")
+
+
+def draw_elsewhere():
+    """Becomes a python3 that can draw, or says that there is none."""
+    python = environment.python_with_matplotlib()
+    if python is not None:
+        os.execv(python, [python, *sys.argv])
+    tally = tap.Tally()
+    tally.skip("no python3 with matplotlib: what the pictures show")
+    sys.exit(tally.finish())
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] != ["--parts"]:
+        try:
+            import matplotlib
+        except ImportError:
+            draw_elsewhere()
+        from under_test import plot
+    tap.main()
