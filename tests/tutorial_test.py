@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Runs the commands of the texts, in order, in a clean copy of the project, as
-a reader would who has just cloned it. Prints TAP.
-
-    tests/tutorial_test.py [TEXT ...]      default: those that students read
+"""Runs the commands of the texts, in order, in clean copies of the project, as
+a reader would who has just cloned it. Parts: see tap.py; a part is a text, or a
+chapter of one that has numbered chapters. Translations have the same commands,
+see scripts/tutorial.py.
 
 Every block of ```sh is a script that must end with status 0. A line that is
 nothing but a server (`bin/fork --delay 100`) starts it, as in a terminal of
@@ -15,7 +15,13 @@ print; `...` stands for anything. Comments above a block change this:
     <!-- server -->             the block starts a server in another way
     <!-- status: 1 -->          it must end with another status
 
-Port 9999 becomes one that is free, and pgrep finds nobody else's servers.
+The first chapter is built from nothing, as a reader does it. The others begin
+with copies of what is built here already, which make brings up to date.
+
+Port 9999 becomes that of the server, pgrep finds servers of this test only, and
+a client ends after a few requests instead of a few seconds, but waits for late
+replies: its outcome must not depend on how fast the machine is. It is left as
+it is beside a `sleep`.
 """
 
 import os
@@ -28,17 +34,16 @@ import subprocess
 import sys
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "scripts"))
-
-from lessons import model_files  # noqa: E402
-from tutorial import COMMANDS, blocks  # noqa: E402
+import tap
+from under_test import ROOT, model_files, tutorial
 
 READ_BY_STUDENTS = ("TUTORIAL.md", "course/lab.md", "course/project.md",
                     "course/demonstration.md")
-COPY = ROOT / "build" / "tutorial" / "copy"
-PATIENCE_S = 60
+COPIES = ROOT / "build" / "tutorial"
+LONG_S = 600  # for a build, on the slowest machine
 SERVER = re.compile(rf"bin/({'|'.join(model_files())})(?= |$)")
+CHAPTER = re.compile(r"^## (\d+)\. ", re.M)
+BUILD = re.compile(r"^make( examples)?$", re.M)
 
 # diff says 1 for what differs, which is what we want to see. A reader has no
 # other servers of the same name.
@@ -48,25 +53,33 @@ pgrep() { command pgrep -s 0 "$@"; }
 """
 
 
+# ---- A copy of the project
+
+
 def files():
     """What a clone has, and what is new here and not ignored."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT, capture_output=True, check=True).stdout.decode()
-    return [name for name in listed.split("\0")
+        cwd=ROOT, capture_output=True, check=True).stdout
+    return [name for name in os.fsdecode(listed).split("\0")
             if name and (ROOT / name).is_file()]
 
 
-def copy():
-    shutil.rmtree(COPY, ignore_errors=True)
+def copy_project(copy, built):
+    """Makes the folder `copy` a clone, and if so `built`: with our objects, and
+    with the programs that `make` makes."""
+    shutil.rmtree(copy, ignore_errors=True)
     for name in files():
-        (COPY / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, COPY / name)
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, copy / name)
+    if built and (ROOT / "build/plain").exists():
+        shutil.copytree(ROOT / "build/plain", copy / "build/plain")
+        (copy / "bin").mkdir()
+        for name in (*model_files(), "fibload"):
+            shutil.copy2(ROOT / "bin" / name, copy / "bin" / name)
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
+# ---- A terminal
 
 
 def killed(process):
@@ -78,15 +91,36 @@ def killed(process):
     process.wait()
 
 
-class Terminal:
-    """Where the commands are run: a server, and commands beside it."""
+CLIENT = re.compile(r"bin/fibload\b[^\n|;&]*")
 
-    def __init__(self):
-        self.port, self.server = free_port(), None
+
+def patient(match):
+    """The command of a client that ends after a few requests instead of a few
+    seconds, and waits for what comes late."""
+    command = match[0]
+    clients = re.search(r" -c (\d+)", command)
+    limit = ("-d 300ms" if " --hogs " in command or not clients else
+             f"-d 30s -n {2 * int(clients[1])}")
+    command = re.sub(r"-d \d+s\b", limit, command)
+    grace = "" if "--grace" in command else " --grace 30s"
+    return command.replace("bin/fibload", f"bin/fibload{grace}")
+
+
+class Terminal:
+    """Where the commands are run, in a copy of the project: a server, and
+    commands beside it."""
+
+    def __init__(self, copy):
+        self.copy, self.server = copy, None
+        self.unused = socket.socket()  # bound, not listening: no server's
+        self.unused.bind(("127.0.0.1", 0))
+        self.port = self.unused.getsockname()[1]
 
     def start(self, script, **streams):
+        if not re.search(r"\bsleep\b", script):  # at a certain time
+            script = CLIENT.sub(patient, script)
         text = PRELUDE + re.sub(r"\b9999\b", str(self.port), script)
-        return subprocess.Popen(["bash", "-c", text], cwd=COPY, text=True,
+        return subprocess.Popen(["bash", "-c", text], cwd=self.copy, text=True,
                                 stdin=subprocess.DEVNULL,
                                 preexec_fn=os.setpgrp, **streams)
 
@@ -95,9 +129,9 @@ class Terminal:
         process = self.start(script, stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT)
         try:
-            said, _ = process.communicate(timeout=PATIENCE_S)
+            said, _ = process.communicate(timeout=LONG_S)
         except subprocess.TimeoutExpired:
-            said = f"it took longer than {PATIENCE_S} s"
+            said = f"it took longer than {LONG_S} s"
         finally:
             killed(process)
         return said, process.returncode
@@ -105,12 +139,14 @@ class Terminal:
     def serve(self, script):
         """Starts a server in place of the one before. Returns what is wrong."""
         problem = self.stop()
-        self.port = free_port()
-        script = SERVER.sub(rf"\g<0> --port {self.port}", script)
+        script = SERVER.sub(r"\g<0> --port 0", script)
         self.server = self.start(f"exec {script}", stdout=subprocess.PIPE)
         line = self.server.stdout.readline()
-        return problem or ("" if f":{self.port}" in line else
-                           f"the server does not say that it is ready: {line}")
+        match = re.search(r":(\d+)$", line.rstrip())
+        if not match:
+            return f"the server does not say that it is ready: {line}"
+        self.port = int(match[1])
+        return problem
 
     def stop(self):
         """Ctrl-C for the server, if there is one. Returns what is wrong."""
@@ -119,13 +155,18 @@ class Terminal:
             return ""
         os.killpg(server.pid, signal.SIGINT)
         try:
-            server.communicate(timeout=PATIENCE_S)
+            server.communicate(timeout=LONG_S)
         except subprocess.TimeoutExpired:
             return "the server before it does not stop"
         finally:
             killed(server)
         return ("" if server.returncode == 0 else
                 f"the server before it ended with {server.returncode}")
+
+    def close(self):
+        if self.server:
+            killed(self.server)
+        self.unused.close()
 
 
 # ---- Blocks
@@ -189,58 +230,79 @@ def run_block(terminal, block):
     return run_conversation(terminal, block)
 
 
-# ---- All of them
+# ---- Parts
 
 
-class Tally:
-    def __init__(self):
-        self.passed = self.failed = 0
+class Text:
+    """A text, or a chapter of it: its blocks of commands, and what is built by
+    those before it."""
 
-    def check(self, what, problem):
-        self.passed += not problem
-        self.failed += bool(problem)
-        print(f"{'not ok' if problem else 'ok'} {self.passed + self.failed} - "
-              f"{what}", flush=True)
-        for line in problem.strip().split("\n")[-20:] if problem else ():
-            print(f"# {line}")
+    def __init__(self, path, name, blocks, before):
+        self.path, self.name, self.blocks = path, name, blocks
+        self.builds = [match[0] for block in before
+                       for match in BUILD.finditer(block.text())]
+        self.is_first = path == READ_BY_STUDENTS[0] and not before
 
-    def finish(self):
-        print(f"1..{self.passed + self.failed}\n# {self.passed} passed, "
-              f"{self.failed} failed", flush=True)
-        return self.failed > 0
+    def run(self, tally):
+        copy = COPIES / self.name
+        copy_project(copy, built=not self.is_first)
+        terminal = Terminal(copy)
+        failed = tally.failed
+        try:
+            for command in self.builds:
+                said, status = terminal.run(command)
+                if status != 0:
+                    tally.check(f"{self.path}: {command}", said or "it fails")
+            for block in self.blocks:
+                self.try_block(terminal, tally, block)
+            tally.check(f"{self.path}: the last server stops", terminal.stop())
+        finally:
+            terminal.close()
+        if tally.failed == failed:
+            shutil.rmtree(copy)
+
+    def try_block(self, terminal, tally, block):
+        where = f"{self.path}:{block.begin}"
+        if reason := marked(block, "not run"):
+            print(f"# {where} is not run: {reason}")
+            return
+        begin = time.monotonic()
+        problem = run_block(terminal, block)
+        spent_s = time.monotonic() - begin
+        first = script_of(block).split("\n")[0]
+        tally.check(f"{where} {first} ({spent_s:.1f} s)", problem)
 
 
-def run_text(tally, path):
-    terminal = Terminal()
-    try:
-        for block in blocks((COPY / path).read_text("utf-8")):
-            where = f"{path}:{block.begin}"
-            if block.language not in COMMANDS:
-                continue
-            first = script_of(block).split("\n")[0]
-            if reason := marked(block, "not run"):
-                print(f"# {where} is not run: {reason}")
-                continue
-            begin = time.monotonic()
-            problem = run_block(terminal, block)
-            spent_s = time.monotonic() - begin
-            tally.check(f"{where} {first} ({spent_s:.1f} s)", problem)
-        tally.check(f"{path}: the last server stops", terminal.stop())
-    finally:
-        if terminal.server:
-            killed(terminal.server)
+def chapter_lines(text):
+    """The number of each chapter and its line; 0 is what stands before."""
+    yield 0, 0
+    for match in CHAPTER.finditer(text):
+        yield int(match[1]), text.count("\n", 0, match.start())
 
 
-def main(paths):
+def chapters(path):
+    """A Text for every chapter that has commands."""
+    text = (ROOT / path).read_text("utf-8")
+    all_blocks = [block for block in tutorial.blocks(text)
+                  if block.language in tutorial.COMMANDS]
+    begins = list(chapter_lines(text))
+    ends = [line for _, line in begins[1:]] + [sys.maxsize]
+    stem = pathlib.Path(path).stem.lower()
+    for (number, begin), end in zip(begins, ends):
+        own = [block for block in all_blocks if begin <= block.begin < end]
+        before = [block for block in all_blocks if block.begin < begin]
+        if own:
+            name = f"{stem}-{number}" if len(begins) > 1 else stem
+            yield Text(path, name, own, before)
+
+
+def main():
+    texts = [text for path in READ_BY_STUDENTS for text in chapters(path)]
     if os.getpgrp() != os.getpid():
         os.setsid()  # So that pgrep does not see what others have started.
-    tally = Tally()
-    copy()
-    for path in paths or READ_BY_STUDENTS:
-        if (COPY / path).exists():
-            run_text(tally, path)
-    return tally.finish()
+    return tap.run_parts([tap.Part(text.name, text.run) for text in texts],
+                         sys.argv[1:])
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())
