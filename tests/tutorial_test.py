@@ -7,8 +7,9 @@ see scripts/tutorial.py.
 Every block of ```sh is a script that must end with status 0. A line that is
 nothing but a server (`bin/fork --delay 100`) starts it, as in a terminal of
 its own, and first stops the one before it, which must end well. In a block of
-```console each line after `$ ` is a command, and what follows is what it must
-print; `...` stands for anything. Comments above a block change this:
+```console each line after `$ ` is a command, a server if it ends in `&`, and
+what follows is what it must print, if anything follows; `...` stands for
+anything. Comments above a block change this:
 
     <!-- not run: why -->       for what needs a person, or takes long
     <!-- as: command -->        runs this instead, as it is shorter
@@ -37,8 +38,8 @@ import time
 import tap
 from under_test import ROOT, model_files, tutorial
 
-READ_BY_STUDENTS = ("TUTORIAL.md", "course/lab.md", "course/project.md",
-                    "course/demonstration.md")
+READ_BY_STUDENTS = ("TUTORIAL.md", "README.md", "course/lab.md",
+                    "course/project.md", "course/demonstration.md")
 COPIES = ROOT / "build" / "tutorial"
 LONG_S = 600  # for a build, on the slowest machine
 SERVER = re.compile(rf"bin/({'|'.join(model_files())})(?= |$)")
@@ -119,6 +120,8 @@ class Terminal:
     def start(self, script, **streams):
         if not re.search(r"\bsleep\b", script):  # at a certain time
             script = CLIENT.sub(patient, script)
+        if self.server:  # the last one that runs in the background
+            script = script.replace("$!", str(self.server.pid))
         text = PRELUDE + re.sub(r"\b9999\b", str(self.port), script)
         return subprocess.Popen(["bash", "-c", text], cwd=self.copy, text=True,
                                 stdin=subprocess.DEVNULL,
@@ -137,16 +140,18 @@ class Terminal:
         return said, process.returncode
 
     def serve(self, script):
-        """Starts a server in place of the one before. Returns what is wrong."""
+        """Starts a server in place of the one before. Returns the line with
+        which it says that it is ready, and what is wrong."""
         problem = self.stop()
+        script = re.sub(r" --port \d+", "", script)
         script = SERVER.sub(r"\g<0> --port 0", script)
         self.server = self.start(f"exec {script}", stdout=subprocess.PIPE)
         line = self.server.stdout.readline()
         match = re.search(r":(\d+)$", line.rstrip())
         if not match:
-            return f"the server does not say that it is ready: {line}"
+            return line, f"the server does not say that it is ready: {line}"
         self.port = int(match[1])
-        return problem
+        return line.replace(match[1], "9999"), problem
 
     def stop(self):
         """Ctrl-C for the server, if there is one. Returns what is wrong."""
@@ -199,7 +204,7 @@ def run_script(terminal, block):
     wanted = int(marked(block, "status") or 0)
     if status != wanted:
         return f"status {status} instead of {wanted}: {said}"
-    return terminal.serve(re.sub(r"\s+#.*", "", last)) if serves else ""
+    return terminal.serve(re.sub(r"\s+#.*", "", last))[1] if serves else ""
 
 
 def conversation(block):
@@ -211,16 +216,20 @@ def conversation(block):
 
 def agrees(said, wanted):
     pattern = ".*".join(map(re.escape, wanted.split("...")))
-    return re.fullmatch(pattern, said.rstrip("\n"), re.S)
+    return not wanted or re.fullmatch(pattern, said.rstrip("\n"), re.S)
 
 
 def run_conversation(terminal, block):
     for command, wanted in conversation(block):
-        said, status = terminal.run(command)
-        if status != int(marked(block, "status") or 0):
-            return f"{command}: status {status}: {said}"
-        if not agrees(said, wanted):
-            return f"{command} says {said!r} instead of {wanted!r}"
+        server = command.rstrip(" &")
+        if command.endswith("&") and is_server(server):
+            said, problem = terminal.serve(server)
+        else:
+            said, status = terminal.run(command)
+            problem = "" if status == int(marked(block, "status") or 0) else (
+                f"{command}: status {status}: {said}")
+        if problem or not agrees(said, wanted):
+            return problem or f"{command} says {said!r} instead of {wanted!r}"
     return ""
 
 
@@ -265,6 +274,9 @@ class Text:
         where = f"{self.path}:{block.begin}"
         if reason := marked(block, "not run"):
             print(f"# {where} is not run: {reason}")
+            return
+        if re.search(r"\bnc ", script_of(block)) and not shutil.which("nc"):
+            tally.skip(f"no nc: {where}")
             return
         begin = time.monotonic()
         problem = run_block(terminal, block)
