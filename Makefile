@@ -270,7 +270,8 @@ fuzz:  ## Try random inputs on what parses: FUZZ_SECONDS=30
 	    -fsanitize=fuzzer -x c - -o /dev/null 2>/dev/null; then \
 	    $(MAKE) -s CC=clang BUILD=build/fuzz SAN="-fsanitize=address,undefined \
 	        -fsanitize=fuzzer-no-link -fno-sanitize-recover=all" fuzzers && \
-	    tests/fuzz/run build/fuzz/fuzz $(FUZZ_SECONDS); \
+	    tests/fuzz/run build/fuzz/fuzz --seconds $(or $(FUZZ_SECONDS),30) \
+	        $(FUZZ); \
 	else \
 	    echo "skipped: no clang with libFuzzer"; \
 	fi
@@ -281,12 +282,15 @@ tests: all $(TESTS)  ## Build the tests
 bench-programs: all $(COSTS)
 bench-programs: $(addprefix $(BUILD)/bench/, callbacks bare_loop null_server)
 
-test:  ## Run all tests, under the sanitizers too
-	tests/run
+test:  ## Run all tests, under the sanitizers too; STAGES="asan tutorial"
+	@tests/run $(STAGES)
+
+check:  ## Run the quick ones, for the inner loop: half a minute
+	@tests/run check
 
 drain: tests  ## Stop each server under load: DRAINS=50 times
 	@ONLY=drain DRAINS=$(or $(DRAINS),50) $(BUILD)/tests/conversation/run \
-	    $(patsubst %,$(BIN)/%,$(or $(MODELS),$(SERVERS)))
+	    $(patsubst %,$(BIN)/%,$(or $(MODELS),$(SERVERS) $(MORE)))
 
 mutants: tests  ## Plant classic bugs, and see which test catches each
 	@tests/mutants/run $(N)

@@ -66,7 +66,7 @@ int main(void)
     int ready[2];
     char byte;
     struct usage before, after;
-    if (pipe(ready) != 0 || setpgid(0, 0) != 0)
+    if (pipe(ready) != 0 || (getpgrp() != getpid() && setpgid(0, 0) != 0))
         return 1;
     ok(usage_read(getpid(), &before) == 0 && before.processes == 1 &&
            before.threads == 1,

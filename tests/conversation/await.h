@@ -27,8 +27,8 @@ bool await_received(const struct peer *p);
 // The server has closed its end. The test may have closed its own before.
 bool await_closed(const struct peer *p);
 
-// Returns how many bytes the server has received from `p` and sent to it so far,
-// together: does it still change? 0 when the connection is closed.
+// Returns how many bytes the server has received from `p` and sent to it,
+// together, so far: does it still change? 0 when the connection is closed.
 size_t peer_progress(const struct peer *p);
 
 // Returns how many bytes that `p` has sent the server has not received yet.

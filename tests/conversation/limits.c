@@ -47,9 +47,11 @@ static void check_overload(const char *what, const char **arguments,
             peer_connect(&peers[i], s.port) && peer_say(&peers[i], "10\n");
     int percent;
     bool idles = subject_idles(&s, &percent);
-    ok(idles, "%s: while full, it %s (CPU %d %%)", what,
-       subject.always_busy ? "takes what it gets of a core" : "does not spin",
-       percent);
+    ok(idles,
+       subject.always_busy
+           ? "%s: while full, it takes what it gets of a core (%d %%)"
+           : "%s: while full, it does not spin (%d %%)",
+       what, percent);
     for (int i = 0; i < connected; i++) {
         // Without waiting for the others when one was not served.
         answered += answered == i && peer_hears(&peers[i], "fib: 55\n");

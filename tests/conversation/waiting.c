@@ -124,8 +124,11 @@ static void check_idle(void)
             answered = peer_asks(&peers[i], "10\n", "fib: 55\n");
     int percent;
     bool idles = subject_idles(&s, &percent);
-    ok(answered && idles, "while nobody talks, it takes %s (%d %%)",
-       subject.always_busy ? "what it gets of a core" : "no CPU", percent);
+    ok(answered && idles,
+       subject.always_busy
+           ? "while nobody talks, it takes what it gets of a core (%d %%)"
+           : "while nobody talks, it takes no CPU (%d %%)",
+       percent);
     for (int i = 0; i < IDLE_CLIENTS; i++)
         peer_close(&peers[i]);
     server_stop(&s, "idle");

@@ -70,8 +70,8 @@ void wait_until_read(const struct peer *peer);
 // descriptor for the function below.
 int fill_queue(void);
 
-// Waits until the kernel has refused a client, as the queue is full, and empties
-// it. That client tries again, a second later.
+// Waits until the kernel has refused a client, as the queue is full, and then
+// empties it. That client tries again, a second later.
 void empty_queue_after_refusal(int filler);
 
 // ---- Behaviours that several tests use
