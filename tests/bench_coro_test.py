@@ -333,6 +333,7 @@ class CommandLine(unittest.TestCase):
 
 class ShortRun(unittest.TestCase):
     part = "run"
+    TRIES = 5
 
     def setUp(self):
         self.directory = tempfile.TemporaryDirectory()
@@ -368,13 +369,21 @@ class ShortRun(unittest.TestCase):
             found += 1
         return found
 
+    def run_with_ten_clients(self):
+        """So few descriptors allow no more. On a busy machine one of them may
+        get no reply in time, which is a failed run: then once more."""
+        for _ in range(self.TRIES):
+            run = subprocess.run(
+                self.command("--rounds", "2", "--only", "create,serve"),
+                stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                check=False, preexec_fn=lambda: resource.setrlimit(
+                    resource.RLIMIT_NOFILE, (100, 100)))
+            if not re.search(r" served \d of 10 clients", run.stdout):
+                break
+        return run
+
     def test_the_table_says_what_the_file_says(self):
-        # So few descriptors allow only 10 clients.
-        run = subprocess.run(
-            self.command("--rounds", "2", "--only", "create,serve"),
-            stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            check=False, preexec_fn=lambda: resource.setrlimit(
-                resource.RLIMIT_NOFILE, (100, 100)))
+        run = self.run_with_ten_clients()
         rows = measuring.rows_of(self.csv)
         self.assertEqual(run.stderr, "")
         self.assertEqual(run.returncode, 1, run.stdout)
