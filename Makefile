@@ -28,7 +28,13 @@ COMMON  := $(FIB) $(call object,$(filter-out servers/common/co_%, \
              $(wildcard servers/common/*.c)))
 CORO    := $(call object,servers/coro/co_switch_$(SWITCH) \
              $(filter-out servers/coro/co_switch_%,$(wildcard servers/coro/*.c)))
+CO_NET  := $(CORO) $(call object,servers/common/co_net.c)
 CLIENT  := $(call object,$(wildcard client/*.c))
+
+# What a model is linked with, besides its own object and $(COMMON).
+COROUTINE_MODELS := coroutine offload multiloop
+parts    = $(if $(filter $(1),$(COROUTINE_MODELS)),$(CO_NET)) \
+           $(if $(filter $(1),uring),$(call object,servers/more/ring.c))
 
 # `make V=1` shows the commands.
 Q       := $(if $(V),,@)
@@ -53,7 +59,8 @@ all:  ## Build the servers and the client
 
 $(SERVERS:%=$(BIN)/%): $(BIN)/%: $(BUILD)/servers/%.o $(COMMON)
 $(MORE:%=$(BIN)/%): $(BIN)/%: $(BUILD)/servers/more/%.o $(COMMON)
-$(BIN)/coroutine: $(CORO) $(call object,$(wildcard servers/common/co_*.c))
+$(foreach model,$(SERVERS) $(MORE),$(eval $(BIN)/$(model): \
+    $(call parts,$(model))))
 $(BIN)/fibload: $(CLIENT)
 $(BIN)/fibload: LDLIBS := -lm
 
@@ -153,14 +160,10 @@ html:  ## Make the tutorial and the annotated source: build/html/index.html
 predict:  ## Say what the bench will measure, before it does: ANSWERS=file
 	@scripts/predict.py $(if $(ANSWERS),--answers "$(ANSWERS)")
 
-# The objects that a server is linked with, but for its own.
-parts    = $(COMMON) $(if $(filter coroutine,$(1)), \
-             $(CORO) $(call object,$(wildcard servers/common/co_*.c)))
-
 SKELETON ?= build/skeleton/$(MODEL)
 skeleton: all  ## Begin a server of your own: MODEL=thread
 	@scripts/skeleton.py "$(MODEL)" "$(SKELETON)" \
-	    $(call parts,$(MODEL))
+	    $(COMMON) $(call parts,$(MODEL))
 
 grade: $(BIN)/fibload $(BUILD)/tests/conversation/run  ## Grade SERVER=./mine
 	@scripts/grade.py "$(SERVER)" $(if $(MODEL),--model "$(MODEL)") \
@@ -199,7 +202,8 @@ $(BUILD)/tests/test_verdict:   $(call object,$(addprefix client/, verdict.c \
 $(BUILD)/tests/test_verdict:   LDLIBS := -lm
 $(BUILD)/tests/test_fibload:   $(call object,$(wildcard tests/fibload/*.c))
 $(BUILD)/tests/test_net:       LDLIBS := -Wl,--wrap=send,--wrap=recv \
-                                 -Wl,--wrap=accept4,--wrap=clock_gettime
+                                         -Wl,--wrap=accept4 \
+                                         -Wl,--wrap=clock_gettime
 $(BUILD)/tests/test_schedule:  $(call object,client/schedule.c)
 $(addprefix $(BUILD)/tests/test_, fibload histogram schedule): LDLIBS := -lm
 
@@ -229,21 +233,22 @@ WRAPPED := $(shell sed -nE 's/^(CALL.[^,]*, |TRANSFER.)([a-z0-9_]+),.*/\2/p' \
 
 $(SERVERS:%=$(FAULTS)/%): $(FAULTS)/%: $(BUILD)/servers/%.o $(COMMON)
 $(MORE:%=$(FAULTS)/%): $(FAULTS)/%: $(BUILD)/servers/more/%.o $(COMMON)
-$(FAULTS)/coroutine: $(CORO) $(call object,$(wildcard servers/common/co_*.c))
+$(foreach model,$(FAULTED),$(eval $(FAULTS)/$(model): \
+    $(call parts,$(model))))
 $(FAULTS)/fibload: $(CLIENT)
 $(FAULTY): LDLIBS := $(WRAPPED:%=-Wl,--wrap=%) -lm
 $(FAULTY): $(call object,tests/faults/layer.c tests/faults/names.c)
 	$(link)
 $(FAULTS)/run: $(call object,$(filter-out %/layer.c, \
     $(wildcard tests/faults/*.c)) tests/conversation/server.c \
-    tests/conversation/peer.c tests/conversation/resources.c) $(TAP)
+    tests/conversation/peer.c tests/conversation/resources.c \
+    tests/conversation/await.c) $(TAP)
 	$(link)
 
 faulty: $(FAULTY) $(FAULTS)/run
 
 faults: faulty all  ## Make every system call fail, one by one
-	@$(FAULTS)/run $(FAULTS) $(FAULTED) "coroutine --loops=2" \
-	    "coroutine --offload=2" fibload
+	@$(FAULTS)/run $(FAULTS) $(FAULTED) fibload
 	@tests/faults_test $(BUILD)/bin
 
 # Fuzz targets: with libFuzzer, and as tests that replay what it has found.

@@ -1,22 +1,19 @@
 // callbacks.c - the server of servers/coroutine.c, written with callbacks.
 //
 // What coroutines are measured against: the same system calls in the same
-// order, but what a coroutine keeps on its stack is a struct here, and each
-// time something can be done for a client, a function is called that has to
-// find out what. Descriptors are made known to epoll once, edge-triggered; a
-// turn ends after as many replies as a turn there has calls. Only --delay is
-// missing: it needs timers, which say nothing about this comparison.
+// order. But what a coroutine keeps on its stack is a struct here, and whenever
+// something can be done for a client, a function is called that has to find out
+// what. epoll learns of each descriptor once, edge-triggered; a turn ends after
+// as many replies as a turn there has calls. Only --delay is missing: it needs
+// timers, which do not matter for this comparison.
 
 #include <stdbool.h>
-#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "../servers/common/net.h"
-#include "../servers/common/report.h"
-#include "../servers/common/startup.h"
-#include "../servers/common/stop.h"
+#include "../servers/common/server.h"
 
 enum {
     EVENTS_AT_ONCE = 256,
@@ -25,26 +22,25 @@ enum {
     ENDED = EPOLLRDHUP | EPOLLHUP | EPOLLERR,
 };
 
-enum outcome { WAITING, GOING_ON, OVER };
+enum outcome { WAITING, CONTINUING, OVER };
 
 struct client {
     int fd;
     bool open;
-    bool readable, writable;  // A call need not be in vain.
+    bool readable, writable;  // A call may find something to do.
     bool read_on;             // The end of the input may hide behind the rest.
-    bool in_line;             // Its last turn was over too soon.
-    struct client *next;      // in the line of those
-    size_t sent;  // Bytes of session.reply that the kernel has taken.
+    bool queued;              // Its last turn ended with work left.
+    struct client *next;      // in the queue of those
     struct net_progress progress;
     struct session session;
 };
 
-static struct options opt = {.model = "callbacks"};
+static struct options options = {.model = "callbacks", .nonblocking = true};
 static int listener, epoll;
 static struct client *clients;  // indexed by descriptor
 static int client_count, clients_size;
-static bool more_to_accept;  // or there may be
-static struct client *line;  // Clients for whom there is more to do.
+static bool pending;          // A client may be in the accept queue.
+static struct client *queue;  // Clients with work left.
 
 // Receives until the client has completed a request and the session holds the
 // reply.
@@ -52,55 +48,46 @@ static enum outcome next_reply(struct client *c)
 {
     struct session *s = &c->session;
     while (!session_answer(s)) {
-        if (session_over(s))
-            return OVER;
-        if (!c->readable)
+        if (!c->readable && !stop_requested())
             return WAITING;
-        size_t room = session_room(s);
-        ssize_t got = net_recv(c->fd, session_space(s), room);
-        if (got < 0 && !net_would_block())
+        size_t space = session_space_len(s), end = s->end;
+        if (!net_try_receive(c->fd, s, &c->progress))
             return OVER;
-        c->readable = got == (ssize_t)room || (got >= 0 && c->read_on);
-        if (got >= 0)
-            session_received(s, (size_t)got);
+        c->readable =
+            !c->progress.blocked && (s->end - end == space || c->read_on);
     }
-    c->sent = 0;
-    return GOING_ON;
+    c->progress.sent = 0;
+    return CONTINUING;
 }
 
-// Sends what is left of the reply, as far as the kernel takes it.
+// Sends what is left of the reply, as much as the kernel takes.
 static enum outcome send_reply(struct client *c)
 {
     if (!c->writable)
         return WAITING;
-    const char *rest = c->session.reply + c->sent;
-    size_t len = c->session.reply_len - c->sent;
-    ssize_t put = net_send(c->fd, rest, len, 0);
-    if (put < 0 && (!net_would_block() ||
-                    (stop_requested() && net_stalled(c->fd, &c->progress))))
+    if (!net_try_send(c->fd, &c->session, &c->progress))
         return OVER;
-    c->writable = put >= 0;
-    c->sent += put > 0 ? (size_t)put : 0;
-    return GOING_ON;
+    c->writable = !c->progress.blocked;
+    return CONTINUING;
 }
 
 // One turn of a client. It gets another one in this or the next round if there
-// is more to do for it.
+// is work left.
 static void serve(struct client *c)
 {
-    enum outcome outcome = GOING_ON;
-    for (int left = REPLIES_PER_TURN; left > 0 && outcome == GOING_ON; left--) {
-        if (c->sent == c->session.reply_len)
+    enum outcome outcome = CONTINUING;
+    for (int i = 0; i < REPLIES_PER_TURN && outcome == CONTINUING; i++) {
+        if (c->progress.sent == c->session.reply_len)
             outcome = next_reply(c);
-        if (outcome == GOING_ON)
+        if (outcome == CONTINUING)
             outcome = send_reply(c);
     }
-    c->in_line = outcome == GOING_ON;
-    if (c->in_line) {
-        c->next = line;
-        line = c;
+    c->queued = outcome == CONTINUING;
+    if (c->queued) {
+        c->next = queue;
+        queue = c;
     }
-    if (outcome != OVER || net_lingers(c->fd, &c->progress))
+    if (outcome != OVER || net_must_linger(c->fd, &c->progress))
         return;
     report_session(&c->session);
     c->open = false;
@@ -108,10 +95,10 @@ static void serve(struct client *c)
     client_count--;
 }
 
-static void serve_line(void)
+static void serve_queue(void)
 {
-    struct client *c = line;
-    line = NULL;
+    struct client *c = queue;
+    queue = NULL;
     while (c != NULL) {
         struct client *next = c->next;
         serve(c);
@@ -121,8 +108,8 @@ static void serve_line(void)
 
 static int watch(int fd, uint32_t events)
 {
-    struct epoll_event wanted = {.events = events | EPOLLET, .data.fd = fd};
-    return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &wanted);
+    struct epoll_event event = {.events = events | EPOLLET, .data.fd = fd};
+    return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
 }
 
 static void start_client(int fd)
@@ -133,86 +120,73 @@ static void start_client(int fd)
     }
     struct client *c = &clients[fd];
     *c = (struct client){.fd = fd, .open = true};
-    session_start(&c->session, &opt.rules);
+    session_start(&c->session, &options.rules);
     client_count++;
 }
 
 static void accept_clients(void)
 {
     int fd = 0;
-    while (client_count < opt.clients_max &&
-           (fd = net_accept_now(listener, SOCK_NONBLOCK)) >= 0)
+    while (client_count < options.clients_max &&
+           (fd = net_accept_nonblocking(listener)) >= 0)
         start_client(fd);
-    more_to_accept = fd >= 0 || !net_would_block();
-    if (fd < 0 && more_to_accept && !stop_requested())
-        report_shortage("accept");
+    pending = fd >= 0 || !net_would_block();
 }
 
 static void handle(const struct epoll_event *event)
 {
     struct client *c = &clients[event->data.fd];
     if (event->data.fd == listener) {
-        more_to_accept = true;
+        pending = true;
         return;
     }
     c->readable = c->readable || (event->events & (EPOLLIN | ENDED));
     c->writable = c->writable || (event->events & (EPOLLOUT | ENDED));
     c->read_on = c->read_on || (event->events & ENDED);
-    if (!c->in_line)
+    if (!c->queued)
         serve(c);
 }
 
 static void run_round(void)
 {
     struct epoll_event events[EVENTS_AT_ONCE];
-    int timeout_ms = line != NULL ? 0 : more_to_accept ? NET_RETRY_MS : -1;
+    int timeout_ms = queue != NULL ? 0 : pending ? NET_BACKOFF_MS : -1;
     int count = epoll_wait(epoll, events, EVENTS_AT_ONCE, timeout_ms);
     for (int i = 0; i < count; i++)
         handle(&events[i]);
-    serve_line();
-    if (more_to_accept && client_count < opt.clients_max)
+    serve_queue();
+    if (pending && client_count < options.clients_max)
         accept_clients();
 }
 
-// What has arrived by now is answered, and that is all.
-static void serve_the_rest(void)
+// Answers what has arrived, and no more.
+static void drain_clients(void)
 {
-    for (int fd = 0; fd < clients_size; fd++)
-        if (clients[fd].open && !net_half_closed(fd))
-            session_finish(&clients[fd].session, net_unread(fd));
     while (client_count > 0) {
-        line = NULL;
+        queue = NULL;
         for (int fd = 0; fd < clients_size; fd++) {
             struct client *c = &clients[fd];
-            c->readable = c->writable = true;
+            c->writable = true;
             if (c->open)
                 serve(c);
         }
-        if (line == NULL && client_count > 0)
-            net_backend(NET_LINGER_MS);
+        sleep_ms(queue == NULL && client_count > 0 ? NET_CLOSE_MS : 0);
     }
-}
-
-static void end_waits(void)
-{
-    shutdown(listener, SHUT_RDWR);
 }
 
 int main(int argc, char **argv)
 {
-    listener = startup(&opt, argc, argv);
-    if (opt.delay_ms > 0)
-        options_refuse(&opt, "delay", "0 in this comparison", "more");
-    clients_size = opt.clients_max + OTHER_DESCRIPTORS;
-    clients = calloc((size_t)clients_size, sizeof *clients);
+    listener = server_open(&options, argc, argv);
+    if (options.delay_ms > 0)
+        options_refuse(&options, "delay", "0 in this comparison", "more");
+    clients_size = options.clients_max + OTHER_DESCRIPTORS;
+    clients = server_allocate(clients_size, sizeof *clients);
     epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (clients == NULL || epoll < 0 || net_set_nonblocking(listener) != 0 ||
-        watch(listener, EPOLLIN) != 0)
-        startup_failed("callbacks");
-    startup_ready(listener, end_waits);
+    server_require(epoll >= 0, "epoll_create1");
+    server_require(watch(listener, EPOLLIN) == 0, "epoll_ctl");
+    server_ready();
     while (!stop_requested())
         run_round();
-    close(listener);
-    serve_the_rest();
+    drain_clients();
     return report_summary();
 }

@@ -8,8 +8,8 @@
 enum { FIB_N_MAX = 93 };  // fib(94) no longer fits in 64 bits.
 
 // Returns the n-th Fibonacci number: fib(1) = fib(2) = 1.
-// Never waits, but computes for a time exponential in n: each step of n costs
-// 1.6 times the one before. Requires n <= FIB_N_MAX.
+// Never blocks, but computes for a time that is exponential in n: fib(n + 1)
+// takes 1.6 times as long as fib(n). Requires n <= FIB_N_MAX.
 uint64_t fib(unsigned n);
 
 #endif

@@ -12,7 +12,7 @@ _Static_assert(SESSION_INPUT_SIZE > SESSION_LINE_LEN_MAX + 2,
 
 void session_start(struct session *s, const struct session_rules *rules)
 {
-    // Not the two arrays: 320 bytes of zeros for every client buy nothing.
+    // The two arrays need no zeros: 320 bytes for every client.
     memset(s, 0, offsetof(struct session, reply));
     s->rules = rules;
 }
@@ -22,31 +22,31 @@ char *session_space(struct session *s)
     return s->input + s->end;
 }
 
-size_t session_room(const struct session *s)
+size_t session_space_len(const struct session *s)
 {
-    size_t room = sizeof s->input - s->end;
-    return s->finishing && s->final_bytes < room ? s->final_bytes : room;
+    size_t len = sizeof s->input - s->end;
+    return s->limited && s->bytes_left < len ? s->bytes_left : len;
 }
 
 void session_received(struct session *s, size_t len)
 {
-    assert(len <= session_room(s));
+    assert(len <= session_space_len(s));
     s->end += len;
-    if (s->finishing)
-        s->final_bytes = len > 0 ? s->final_bytes - len : 0;
+    if (s->limited)
+        s->bytes_left = len > 0 ? s->bytes_left - len : 0;
     else if (len == 0)
         s->client_finished = true;
 }
 
-void session_finish(struct session *s, size_t len)
+void session_limit(struct session *s, size_t len)
 {
-    if (s->finishing)
+    if (s->limited)
         return;
-    s->finishing = true;
-    s->final_bytes = len;
+    s->limited = true;
+    s->bytes_left = len;
 }
 
-// What next_line() has looked at in vain begins at 0.
+// When make_space() has found no complete line, `begin` is 0.
 bool session_pending(const struct session *s)
 {
     return s->begin > 0 && s->begin < s->end;
@@ -54,17 +54,17 @@ bool session_pending(const struct session *s)
 
 bool session_over(const struct session *s)
 {
-    return s->client_finished || (s->finishing && s->final_bytes == 0);
+    return s->client_finished || (s->limited && s->bytes_left == 0);
 }
 
-// A line cut out of the input: `len` bytes without the ending.
+// A line of the input, without its ending.
 struct line {
     const char *text;
     size_t len;
-    bool too_long;  // the text is not what was sent: most of it was skipped
+    bool too_long;  // most of what was sent was skipped
 };
 
-// Takes `len` bytes off the input as a line, and `ending_len` after them.
+// Takes the next `len` bytes of the input as a line, and skips `ending_len`.
 static struct line cut_line(struct session *s, size_t len, size_t ending_len)
 {
     struct line line = {.text = s->input + s->begin, .len = len};
@@ -77,9 +77,10 @@ static struct line cut_line(struct session *s, size_t len, size_t ending_len)
     return line;
 }
 
-// No line is complete: makes room for the rest of one. What has grown too long
-// to be a request is dropped, so that an endless line costs no memory.
-static void make_room(struct session *s)
+// Moves an incomplete line to the start of the input, so that the rest of it
+// fits. Drops a line that has grown too long to be a request: a line that never
+// ends is skipped in constant memory.
+static void make_space(struct session *s)
 {
     size_t len = s->end - s->begin;
 
@@ -93,8 +94,8 @@ static void make_room(struct session *s)
 }
 
 // LESSON bytes-are-not-lines: TCP delivers a stream of bytes. One recv() may
-// bring half a request, or three at once, so we look for the newline ourselves
-// and keep whatever follows it for the next call.
+// return half a request, or three at once. So we search for the newline, and
+// keep what follows it for the next call.
 static bool next_line(struct session *s, struct line *line)
 {
     size_t len = s->end - s->begin;
@@ -109,19 +110,19 @@ static bool next_line(struct session *s, struct line *line)
         *line = cut_line(s, len, 0);
         return true;
     }
-    make_room(s);
+    make_space(s);
     return false;
 }
 
-// LESSON framing-by-recv: takes whatever one recv() returned for one request,
-// as many a first network program does. It works while requests are small and
-// sent one at a time. Try it: send "30\n31\n" in one piece.
+// LESSON framing-by-recv: takes what one recv() returned for one request, as
+// many first network programs do. This works while requests are small and sent
+// one at a time. Try it: send "30\n31\n" in one piece.
 static bool next_recv(struct session *s, struct line *line)
 {
     size_t len = s->end - s->begin;
 
     if (len == 0) {
-        make_room(s);
+        make_space(s);
         return false;
     }
     size_t ending_len = s->input[s->end - 1] == '\n';
@@ -135,8 +136,8 @@ static bool is_blank(char c)
 }
 
 // Parses a decimal number from 1 to `max` with blanks around it. Returns NULL,
-// or what is wrong. strtoul() would be shorter, but it takes "-1" and "+7" and
-// skips newlines, and a client may send a NUL byte in the middle.
+// or what is wrong with it. strtoul() would be shorter, but it accepts "-1" and
+// "+7", skips newlines, and stops at a NUL byte that a client may have sent.
 static const char *parse_n(struct line line, unsigned max, unsigned *n)
 {
     const char *at = line.text;
@@ -153,7 +154,7 @@ static const char *parse_n(struct line line, unsigned max, unsigned *n)
     for (; at < end; at++) {
         if (*at < '0' || *at > '9')
             return "not a number";
-        if (*n <= max)  // Beyond it stays beyond: no wrap-around.
+        if (*n <= max)  // Once above `max` it stays there: no overflow.
             *n = *n * 10 + (unsigned)(*at - '0');
     }
     return *n >= 1 && *n <= max ? NULL : "out of range";
@@ -167,8 +168,8 @@ static void append_text(struct session *s, const char *text)
     s->reply_len += len;
 }
 
-// Written out because snprintf() uses 3 KB of stack, most of what a coroutine
-// has touched otherwise, and takes longer than fib(10).
+// Not by snprintf(), which uses 3 KB of stack, more than all else that a
+// coroutine does, and takes longer than fib(10).
 static void append_number(struct session *s, uint64_t value)
 {
     char digits[sizeof "18446744073709551615"];

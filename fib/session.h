@@ -1,7 +1,7 @@
 // session.h - one client's conversation, without any I/O.
 //
 // A session turns received bytes into replies. It never touches a socket, never
-// waits and never allocates, so all servers share it unchanged and tests drive
+// blocks and never allocates, so all servers share it unchanged and tests drive
 // it without a network.
 //
 //     request   a line with a decimal number       30\n
@@ -9,7 +9,7 @@
 //               or what is wrong with the line     error: out of range ...\n
 //
 // Every line gets exactly one reply, and no line ends the conversation. The
-// memory a client can make a session use is the size of struct session.
+// memory that a client can make a session use is the size of struct session.
 
 #ifndef SESSION_H
 #define SESSION_H
@@ -19,9 +19,9 @@
 #include <stdint.h>
 
 enum {
-    SESSION_LINE_LEN_MAX = 100,  // bytes in a line, its ending not counted
+    SESSION_LINE_LEN_MAX = 100,  // bytes in a line, without its ending
     SESSION_INPUT_SIZE = 256,    // bytes received and not yet answered
-    SESSION_REPLY_SIZE = 64,     // the longest, an error, has 36 bytes
+    SESSION_REPLY_SIZE = 64,     // the longest reply, an error, has 36 bytes
 };
 
 enum session_framing {
@@ -35,50 +35,51 @@ struct session_rules {
     enum session_framing framing;
 };
 
-// One conversation, owned by the server. Fields are read-only outside
-// session.c.
+// One conversation, owned by the server. Read-only outside session.c.
 struct session {
     const struct session_rules *rules;
     size_t begin, end;     // input[begin..end) is received and not yet answered
-    size_t final_bytes;    // with `finishing`: how many more will be taken
+    size_t bytes_left;     // if `limited`: how many more bytes are taken
+    bool limited;          // session_limit() was called
     bool skipping;         // inside a line that has grown too long
     bool client_finished;  // the client will send no more
-    bool finishing;        // the server will take no more than final_bytes
     uint64_t requests;     // lines answered, errors included
     uint64_t errors;       // of these, lines that were no valid request
-    size_t reply_len;      // filled by session_answer()
+    size_t reply_len;      // bytes in `reply`
     char reply[SESSION_REPLY_SIZE];
     char input[SESSION_INPUT_SIZE];
 };
 
-// Begins a conversation. `rules` must outlive it.
+// Starts a conversation. `rules` must outlive it.
 void session_start(struct session *s, const struct session_rules *rules);
 
-// Where the next received bytes go, and how many fit. The room is never zero
-// when session_answer() has returned false and session_over() is false.
+// Returns where the next received bytes go, and how many fit there: at least
+// one, after session_answer() has returned false and while session_over() is
+// false.
 char *session_space(struct session *s);
-size_t session_room(const struct session *s);
+size_t session_space_len(const struct session *s);
 
-// Tells the session that `len` bytes were written to session_space(). Zero
-// means what it means to recv(): the client will send no more, and a last line
-// without its '\n' is a request too.
+// Tells the session that `len` bytes were written to session_space(). 0 means
+// what it means to recv(): the client will send no more, and what it has sent
+// of a last line is a request without its '\n'.
 void session_received(struct session *s, size_t len);
 
-// Tells the session that the server is stopping, and that `len` bytes had
-// arrived by now and were not yet given to session_received(). They are taken,
-// later ones are not, and a line that is not whole by then was never a request.
-// Only the first call counts.
-void session_finish(struct session *s, size_t len);
+// Limits what the session takes from now on to `len` bytes, because the server
+// is stopping. A line that is not complete by then was never a request. Only
+// the first call counts.
+void session_limit(struct session *s, size_t len);
 
-// Answers one request, if a whole one has arrived: computes (this is where the
-// CPU time goes), fills reply and returns true. Returns false when there is
-// none; then either the session is over or more bytes are wanted.
+// Answers one request, if a complete one has arrived: computes (this is where
+// the CPU time goes), fills reply and reply_len, and returns true. Returns
+// false when there is none: then session_over(), or more bytes are needed.
 bool session_answer(struct session *s);
 
-// True when, after an answer, more has arrived already: the next may be whole.
+// Returns true if, after an answer, more input has arrived already: the next
+// request may be complete.
 bool session_pending(const struct session *s);
 
-// True when, after session_answer() has returned false, no more will come.
+// Returns true if no more input will be taken: once session_answer() has
+// returned false, the conversation is over.
 bool session_over(const struct session *s);
 
 #endif

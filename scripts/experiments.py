@@ -108,7 +108,7 @@ EXPERIMENTS = (
         # One core for all the server does: a second one would be an answer to
         # another question, and does not help against many hogs anyway.
         placement=APART,
-        beside_more=("coroutine --offload=8",),
+        beside_more=("offload --threads=8",),
         without=("blocking",),
         finding=findings.hog,
         cost="kept_beside_hogs",
@@ -124,7 +124,7 @@ EXPERIMENTS = (
                           "the kernel's scheduler prefers whoever computes"),
             # Fewer threads than long requests would all be taken by these.
             Claim(
-                "coroutine --offload=8",
+                "offload --threads=8",
                 "keeps {bound} of its small requests beside four long ones",
                 "kept_beside_hogs", AT_LEAST, 0.15,
                 otherwise="the server's core was taken by other programs, or "

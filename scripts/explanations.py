@@ -161,12 +161,30 @@ EXPLANATIONS = (
     (r"^a second signal ends it|^and all its processes", "A second SIGTERM "
      "ends the server at once, with all its processes: restore the default "
      "action after the first."),
+    (r"three signals at the same time", "Two signals that come at almost the "
+     "same time are one wish to stop: `timeout` and terminals signal a process "
+     "and then its whole group. Only a later one, after 200 ms, ends the server "
+     "at once."),
+    (r"^a signal to a child", "A child ends with its own conversation. The "
+     "server goes on, and so do its other children."),
     (r"^SIGKILL ends it|no child lives on", "However the server dies, its "
      "children die with it: see orphans (PR_SET_PDEATHSIG)."),
     (r"^a taken port", "If the port is taken it prints one line that names the "
      "port on standard error and exits with status 1."),
     (r"started again on the same port", "After a stop the port must be free at "
      "once: set SO_REUSEADDR on the listener."),
+
+    # owed
+    (r"^with all slots taken", "A client that accept() has returned is answered "
+     "before the server ends, also one that had to wait for a slot or in a "
+     "queue of the server's own."),
+    (r"gets all replies it is owed|server does not say otherwise", "A client "
+     "that reads slowly but steadily gets every reply, also while the server "
+     "stops: what counts is whether the peer has acknowledged more bytes since "
+     "the last look."),
+    (r"what it could not deliver", "When the server gives up a client that reads "
+     "nothing, its summary says so: \"...; N bytes of replies were not "
+     "delivered\"."),
 
     # command_line
     (r"bad command lines", "A bad option exits with status 2 and one line on "

@@ -193,9 +193,9 @@ class Site:
 
     @staticmethod
     def model_row(model, path):
-        fields = dict(re.findall(r"^// (Model|Waits)  +(.*)$",
+        fields = dict(re.findall(r"^// (Model|Blocks)  +(.*)$",
                                  "\n".join(lines_of(path)), re.M))
-        return f"[{model}]({path}.html)", fields["Model"], fields["Waits"]
+        return f"[{model}]({path}.html)", fields["Model"], fields["Blocks"]
 
     # ---- Pages
 

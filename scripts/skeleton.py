@@ -24,58 +24,55 @@ from lessons import start_of_comment
 from results import ROOT
 
 GIVEN = ("next_reply", "serve_client")
-READY = "startup_ready("
+READY = re.compile(r"\bserver_(start|ready)\(")
 
 # For functions that have no comment of their own.
 TASKS = {
     "blocking": {
-        "main": "Take one client after the other, serve it, hang up. The loop "
-                "ends when net_accept() says so; then report_summary().",
+        "main": "Serve all clients until the server is stopped; then "
+                "report_summary().",
     },
     "fork": {
-        "end_waits": "Runs in the signal handler of a child: end its recv().",
-        "be_child": "What the child does with its client, from the first line "
-                    "to _exit(). It needs neither the listener nor the "
-                    "signals that the parent holds back.",
-        "end_children": "Ask all children to end, and wait until all have.",
-        "start_child": "Make a process for this client and remember it. When "
-                       "fork() fails, see net_retry_later().",
-        "main": "Until the server is to stop: take clients, start children, "
-                "bury the dead. Then end the children; report_summary().",
+        "start_client": "Make a process for this client and remember it. The "
+                        "child needs neither the listener nor anything but "
+                        "its client; see child_begin(). When fork() fails, "
+                        "see children_backoff().",
+        "serve_clients": "Until the server is to stop: wait for a client, if "
+                         "there is a free slot, and for signals; start a "
+                         "process for each client; reap those that have "
+                         "exited.",
+        "main": "Serve all clients until the server is stopped, and end the "
+                "children; then report_summary().",
     },
     "thread": {
-        "client_thread": "What a thread does with its client, from the first "
-                         "line to the last. Others may be waiting for its "
-                         "slot.",
-        "start_thread": "Make a thread for this client. When that fails, see "
-                        "net_retry_later(); when even that says no, serve "
-                        "what has arrived right here.",
-        "take_slot": "Wait for a slot. A signal may end sem_wait() early.",
-        "end_waits": "Runs in the signal handler: end the waits of the main "
-                     "thread, whichever it is in.",
-        "main": "Start a thread for each client, until there are no more. "
-                "Then end the waits of all threads, wait until all have "
-                "ended; report_summary().",
+        "client_main": "What a thread does with its client, from the first "
+                       "line to the last. The main thread may be waiting for "
+                       "its slot.",
+        "start_client": "Make a thread for this client. When that fails, see "
+                        "net_backoff(); when even that returns false, serve "
+                        "the client here.",
+        "serve_clients": "Start a thread for each client, as long as there "
+                         "are slots.",
+        "main": "Serve all clients until the server is stopped, and wait "
+                "until all threads have ended; then report_summary().",
     },
     "nonblocking": {
-        "receive": "Take what has arrived. False when the connection broke; "
-                   "nothing there yet is no failure.",
-        "accept_clients": "Take all clients that wait, as many as there is "
-                          "room for, and prepare a struct client for each. "
-                          "See net_accept_now().",
-        "main": "Until the server is to stop: one round after the other. Then "
-                "let no more in, and go on until all replies are out; "
+        "accept_clients": "Accept all clients that are waiting, as long as "
+                          "there are free slots, and prepare a struct client "
+                          "for each. See net_accept_nonblocking().",
+        "serve_clients": "Until the server is to stop: one round after the "
+                         "other. Then continue until all replies are sent.",
+        "main": "Serve all clients until the server is stopped; then "
                 "report_summary().",
     },
     "coroutine": {
-        "trap_backend": "Wait as a thread would.",
-        "client_coroutine": "What a coroutine does with its client, from the "
-                            "first line to the last.",
-        "start_coroutine": "Make a coroutine for this client. When that fails, "
-                           "see co_retry_later().",
-        "wait_for_stop": "A coroutine that waits for the end of the server, "
-                         "and then ends the waits of accept_clients().",
-        "serve": "Prepare a loop and its first coroutines, and run it.",
+        "client_main": "What a coroutine does with its client, from the first "
+                       "line to the last.",
+        "start_client": "Make a coroutine for this client. When that fails, "
+                        "see co_net_backoff(); when even that returns false, "
+                        "serve the client here.",
+        "serve_clients": "Start a coroutine for each client, as long as there "
+                         "are slots. This is a coroutine, too.",
     },
 }
 
@@ -161,7 +158,7 @@ def removed_part(lines, function):
     body = range(brace + 1, end - 1)
     if name != "main":
         return body
-    ready = [number for number in body if READY in lines[number]]
+    ready = [number for number in body if READY.search(lines[number])]
     return range(ready[0] + 1, end - 1) if ready else None
 
 

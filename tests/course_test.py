@@ -190,7 +190,7 @@ class Pages(unittest.TestCase):
         self.assertIn('href="servers/fork.c.html#two-closes"',
                       self.found["TUTORIAL.html"])
         self.assertIn('id="two-closes"', self.found["servers/fork.c.html"])
-        self.assertIn('id="next_client"', self.found["servers/fork.c.html"])
+        self.assertIn('id="start_client"', self.found["servers/fork.c.html"])
 
     def test_no_link_is_dead_and_nothing_is_fetched(self):
         self.assertGreater(len(self.found), 50)
@@ -318,7 +318,7 @@ class Texts(unittest.TestCase):
 
     def test_links(self):
         self.assertEqual(self.problems(
-            "[a](servers/fork.c#zombies) [b](#here) [c](https://a.b/c)"), [])
+            "[a](servers/fork.c#two-closes) [b](#here) [c](https://a.b/c)"), [])
         ghosts, = self.problems("`[a](b)` [a](servers/fork.c#ghosts)")
         self.assertIn("servers/fork.c#ghosts", ghosts)
         self.assertEqual([*tutorial.stale_links("\n[a](lab.md)", "course")], [])
@@ -585,7 +585,7 @@ class Explanations(unittest.TestCase):
                 place = self.CHECKS[call[1]]
                 literals = re.findall(r'"((?:[^"\\]|\\.)*)"',
                                       "".join(arguments[place:place + 1]))
-                name = re.sub(r"%[\d.]*l?[df]", "8", "".join(literals))
+                name = re.sub(r"%[\d.]*[lz]?[dfu]", "8", "".join(literals))
                 name = name.replace("%s", "x").replace("%%", "%")
                 if name and not name.startswith("x ("):  # its callers say it
                     yield name

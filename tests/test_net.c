@@ -1,29 +1,34 @@
 // test_net.c - the surprises that net.c promises to handle, made on purpose.
 //
-// The linker's --wrap option routes the calls in net.c through the functions
-// below, so the tested code carries no hooks and no #ifdef. A script says what
-// the next calls do; without one the real call is made.
+// The linker's --wrap option routes calls of net.c through the functions below,
+// so the tested code has no hooks and no #ifdef. A script says what the next
+// calls do; without one the real call is made. The clock can be set, so that no
+// test waits for a time to pass.
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../servers/common/net.h"
-#include "../servers/common/report.h"
-#include "../servers/common/stop.h"
+#include "../servers/common/server.h"
 #include "tap.h"
 
+enum { FOR_EVER = -1 };  // Ends a script: the call before it is repeated.
+
 static const int *script;  // Errnos of the next calls; 0: it works for 1 byte.
-static const struct timespec *stopped_at;  // What clocks say; NULL: the time.
 static char taken[64];
 static size_t taken_len;
 static bool pipe_signal_possible;
+static int64_t fake_now_ns;  // 0: the real clock.
+static int64_t fake_step_ns;
 
 ssize_t __real_send(int fd, const void *buf, size_t len, int flags);
 ssize_t __wrap_send(int fd, const void *buf, size_t len, int flags);
@@ -34,12 +39,40 @@ int __wrap_accept4(int fd, struct sockaddr *a, socklen_t *n, int flags);
 int __real_clock_gettime(clockid_t clock, struct timespec *now);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
 
+int __wrap_clock_gettime(clockid_t clock, struct timespec *now)
+{
+    if (fake_now_ns == 0)
+        return __real_clock_gettime(clock, now);
+    fake_now_ns += fake_step_ns;
+    now->tv_sec = fake_now_ns / NS_PER_S;
+    now->tv_nsec = fake_now_ns % NS_PER_S;
+    return 0;
+}
+
+// Lets the clock show `s` seconds more at each look, from now on: returns now.
+static int64_t let_pass(int64_t s)
+{
+    fake_now_ns = 0;
+    fake_step_ns = s * NS_PER_S;
+    fake_now_ns = clock_now_ns();
+    return fake_now_ns;
+}
+
+// The errno of the next call of a script.
+static int next_errno(void)
+{
+    int result = *script;
+    if (script[1] != FOR_EVER)
+        script++;
+    return result;
+}
+
 ssize_t __wrap_send(int fd, const void *buf, size_t len, int flags)
 {
     pipe_signal_possible = pipe_signal_possible || !(flags & MSG_NOSIGNAL);
     if (script == NULL)
         return __real_send(fd, buf, len, flags);
-    if ((errno = *script++) != 0)
+    if ((errno = next_errno()) != 0)
         return -1;
     taken[taken_len++] = *(const char *)buf;  // Accepts a single byte.
     return 1;
@@ -49,7 +82,7 @@ ssize_t __wrap_recv(int fd, void *buf, size_t size, int flags)
 {
     if (script == NULL)
         return __real_recv(fd, buf, size, flags);
-    if ((errno = *script++) != 0)
+    if ((errno = next_errno()) != 0)
         return -1;
     *(char *)buf = 'x';
     return 1;
@@ -59,57 +92,81 @@ int __wrap_accept4(int fd, struct sockaddr *a, socklen_t *n, int flags)
 {
     if (script == NULL)
         return __real_accept4(fd, a, n, flags);
-    return (errno = *script++) != 0 ? -1 : 42;
+    return (errno = next_errno()) != 0 ? -1 : 42;
 }
 
-int __wrap_clock_gettime(clockid_t clock, struct timespec *now)
-{
-    if (stopped_at == NULL)
-        return __real_clock_gettime(clock, now);
-    *now = *stopped_at;
-    return 0;
-}
+static const struct session_rules rules = {.n_max = 45};
 
 static void test_errors(void)
 {
-    char byte;
-    script = (int[]){EINTR, EINTR, 0};
-    ok(net_recv(-1, &byte, 1) == 1, "recv() starts again after signals");
-    script = (int[]){ECONNRESET};
-    ok(net_recv(-1, &byte, 1) == -1 && errno == ECONNRESET, "a reset is -1");
+    struct session s;
+    session_start(&s, &rules);
+    script = (int[]){EINTR, EINTR, 0, FOR_EVER};
+    ok(net_receive(-1, &s) && s.end == 1, "recv() starts again after signals");
+    script = (int[]){ECONNRESET, FOR_EVER};
+    ok(!net_receive(-1, &s), "a reset ends the conversation");
 
-    script = (int[]){0, EINTR, 0, EINTR, EINTR, 0};
+    script = (int[]){0, EINTR, 0, EINTR, EINTR, 0, FOR_EVER};
     ok(net_send_all(-1, "abc", 3) == 0 && taken_len == 3 &&
            memcmp(taken, "abc", 3) == 0,
        "send() one byte at a time, with signals: nothing lost, nothing twice");
     taken_len = 0;
-    script = (int[]){EAGAIN, EAGAIN, EAGAIN, 0, 0};
+    script = (int[]){EAGAIN, EAGAIN, EAGAIN, EAGAIN, 0, FOR_EVER};
     ok(net_send_all(-1, "ab", 2) == 0 && memcmp(taken, "ab", 2) == 0,
-       "a slow reader is waited for");
-    script = (int[]){0, EPIPE};
+       "the server waits for a slow reader");
+    script = (int[]){0, EPIPE, FOR_EVER};
     ok(net_send_all(-1, "ab", 2) == -1 && errno == EPIPE, "a gone peer is -1");
     ok(!pipe_signal_possible, "send() never raises SIGPIPE");
 
-    script = (int[]){EINTR, ECONNABORTED, 0};
+    script = (int[]){EINTR, ECONNABORTED, 0, FOR_EVER};
     ok(net_accept(-1) == 42, "accept() outlives signals and quitters");
-    script = (int[]){EINTR, ECONNABORTED, 0};
-    ok(net_accept_now(-1, 0) == 42, "and needs no pause after them");
-    script = (int[]){EAGAIN};
-    ok(net_accept(-1) == -1 && net_would_block(), "nobody there is no trouble");
+    script = (int[]){EAGAIN, FOR_EVER};
+    ok(net_accept(-1) == -1 && net_would_block(), "no client is no trouble");
 
-    int64_t begin_ns = net_now_ns();
-    script = (int[]){EMFILE, ENFILE, ENOBUFS, ENOMEM, 0};
+    int64_t begin_ns = clock_now_ns();
+    script = (int[]){EMFILE, ENFILE, ENOBUFS, ENOMEM, 0, FOR_EVER};
     ok(net_accept(-1) == 42, "accept() outlives full tables");
-    ok(net_now_ns() - begin_ns >= 4LL * NET_RETRY_MS * NET_NS_PER_MS,
+    ok(clock_now_ns() - begin_ns >= 4LL * NET_BACKOFF_MS * NS_PER_MS,
        "and does not spin meanwhile");
     script = NULL;
 }
 
-static int connect_to(int port)
+static void test_nonblocking(void)
 {
-    struct sockaddr_in to = {.sin_family = AF_INET,
-                             .sin_port = htons((uint16_t)port),
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct session s;
+    struct net_progress progress = {0};
+    session_start(&s, &rules);
+    script = (int[]){EAGAIN, FOR_EVER};
+    ok(net_try_receive(-1, &s, &progress) && progress.blocked && s.end == 0,
+       "nothing there: the conversation is not over");
+    script = (int[]){0, FOR_EVER};
+    ok(net_try_receive(-1, &s, &progress) && !progress.blocked && s.end == 1,
+       "a byte is received");
+    script = (int[]){ECONNRESET, FOR_EVER};
+    ok(!net_try_receive(-1, &s, &progress), "a reset ends the conversation");
+
+    s.reply_len = 3;
+    memcpy(s.reply, "abc", 3);
+    taken_len = 0;
+    script = (int[]){0, EAGAIN, EINTR, 0, FOR_EVER};
+    ok(net_try_send(-1, &s, &progress) && progress.sent == 1, "one byte sent");
+    ok(net_try_send(-1, &s, &progress) && progress.sent == 1 &&
+           progress.blocked,
+       "no space: it continues later");
+    ok(net_try_send(-1, &s, &progress) && progress.sent == 2 &&
+           memcmp(taken, "ab", 2) == 0,
+       "where it was");
+    script = (int[]){EPIPE, FOR_EVER};
+    ok(!net_try_send(-1, &s, &progress), "a gone peer ends the conversation");
+    script = NULL;
+}
+
+static int connect_to(const char *address)
+{
+    struct sockaddr_in to = {
+        .sin_family = AF_INET,
+        .sin_port = htons((uint16_t)atoi(strrchr(address, ':') + 1)),
+        .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     return connect(fd, (struct sockaddr *)&to, sizeof to) == 0 ? fd : -1;
 }
@@ -121,88 +178,177 @@ static int option(int fd, int level, int name)
     return getsockopt(fd, level, name, &value, &len) == 0 ? value : -1;
 }
 
+// A listener, a client and the server's end of its connection.
+struct pair {
+    int listener, client, served;
+    char address[NET_ADDRESS_SIZE];
+};
+
+static struct pair connect_pair(void)
+{
+    struct pair p = {.listener = net_listen("127.0.0.1", 0, 10, false)};
+    net_address(p.listener, p.address);
+    p.client = connect_to(p.address);
+    p.served = net_accept(p.listener);
+    return p;
+}
+
+static void close_pair(const struct pair *p)
+{
+    close(p->client);
+    close(p->served);
+    close(p->listener);
+}
+
 static void test_sockets(void)
 {
-    int listener = net_listen("127.0.0.1", 0, 10, NET_ALONE);
-    ok(listener >= 0 && net_port(listener) > 0, "the kernel picks a port");
-    ok(net_listen("127.0.0.1", net_port(listener), 10, NET_ALONE) == -1 &&
-           errno == EADDRINUSE,
+    struct pair p = connect_pair();
+    int port = atoi(strrchr(p.address, ':') + 1);
+    ok(port > 0, "the kernel chooses a port (%s)", p.address);
+    ok(net_listen("127.0.0.1", port, 10, false) == -1 && errno == EADDRINUSE,
        "a taken port is refused");
-    ok(net_listen("no.such.host.invalid", 0, 10, NET_ALONE) == -1 &&
+    ok(net_listen("no.such.host.invalid", 0, 10, false) == -1 &&
            errno == EINVAL,
        "a host that is none is refused");
-
-    int first = net_listen("127.0.0.1", 0, 10, NET_FIRST);
-    int joined = net_listen("127.0.0.1", net_port(first), 10, NET_JOINING);
-    ok(joined >= 0 && net_port(joined) == net_port(first),
-       "a second listener may share the port");
-    ok(net_listen("127.0.0.1", net_port(first), 10, NET_FIRST) == -1 &&
-           errno == EADDRINUSE,
-       "but not be the first for it");
-    close(first);
-    close(joined);
-
-    int client = connect_to(net_port(listener));
-    int served = net_accept(listener);
-    ok(served >= 0, "a client is accepted");
-    ok(option(served, IPPROTO_TCP, TCP_NODELAY) == 1, "with TCP_NODELAY");
+    ok(p.served >= 0, "a client is accepted");
+    ok(option(p.served, IPPROTO_TCP, TCP_NODELAY) == 1, "with TCP_NODELAY");
     struct timeval timeout = {0};
     socklen_t len = sizeof timeout;
-    getsockopt(served, SOL_SOCKET, SO_SNDTIMEO, &timeout, &len);
-    ok(timeout.tv_sec * NET_MS_PER_S == NET_STALL_MS, "and a limit on send()");
+    getsockopt(p.served, SOL_SOCKET, SO_SNDTIMEO, &timeout, &len);
+    ok(timeout.tv_sec * MS_PER_S + timeout.tv_usec / 1000 == NET_CHECK_MS,
+       "and a limit on send()");
+    net_set_nonblocking(p.listener);
+    ok(net_accept_nonblocking(p.listener) == -1 && net_would_block(),
+       "no second client is there");
+    close_pair(&p);
+}
 
-    ok(net_unread(served) == 0, "nothing is unread at first");
-    ok(send(client, "hello", 5, 0) == 5, "five bytes are sent");
-    char buf[8];
-    ok(recv(served, buf, 1, MSG_PEEK) == 1 && net_unread(served) == 5,
-       "then five are unread");
-    close(client);
-    close(served);
-    close(listener);
+// Idle: no byte in either direction for the timeout. Each look at the clock
+// shows one second more.
+static void test_idle(void)
+{
+    struct pair p = connect_pair();
+    struct net_progress progress = {0};
+    struct session s;
+    session_start(&s, &rules);
+    let_pass(1);
+    bool idle = false;
+    for (int i = 0; i < 100; i++)
+        idle = idle || net_idle(p.served, &progress);
+    ok(!idle, "without a timeout no connection is idle");
+
+    net_set_idle_timeout(10);
+    int checks = 0;
+    while (checks < 100 && !net_idle(p.served, &progress))
+        checks++;
+    ok(checks >= 9 && checks <= 12, "with one of 10 s it is after 10 (%d)",
+       checks);
+    ok(recv(p.client, taken, 1, 0) <= 0, "the client learns of it");
+    ok(net_receive(p.served, &s) && !net_receive(p.served, &s),
+       "and for the server its input ends");
+    close_pair(&p);
+
+    p = connect_pair();
+    progress = (struct net_progress){0};
+    for (int i = 0; i < 50 && !idle; i++) {
+        progress.active = i % 5 == 0;
+        idle = net_idle(p.served, &progress);
+    }
+    ok(!idle, "one that does something every 5 s is not idle");
+
+    script = (int[]){EAGAIN, FOR_EVER};
+    ok(net_send_all(p.served, "a", 1) == -1 && errno == ETIMEDOUT,
+       "one that never reads is idle as well");
+    script = NULL;
+    close_pair(&p);
+    net_set_idle_timeout(0);
+    fake_now_ns = 0;
 }
 
 static int stopping_listener;
 
-static void on_stop(void)
+static void wake_blocked_calls(void)
 {
     shutdown(stopping_listener, SHUT_RDWR);
+    net_shutdown_clients(stopping_listener);
 }
 
+static void test_signals(void)
+{
+    ok(stop_on_signal(wake_blocked_calls) == 0 && !stop_requested(),
+       "not yet stopping");
+    ok(stop_block_signals() == 0, "signals are blocked");
+    raise(SIGTERM);
+    ok(!stop_requested(), "and stay pending");
+    ok(!stop_wait(-1, -1) && stop_requested(), "until stop_wait()");
+    stop_unblock_signals();
+    raise(SIGTERM);
+    ok(true, "a second signal at the same moment does not end the process");
+}
+
+// From here on, the server is stopping.
 static void test_stop(void)
 {
-    stopping_listener = net_listen("127.0.0.1", 0, 10, NET_ALONE);
-    ok(stop_on_signal(on_stop) == 0 && !stop_requested(), "not yet stopping");
-    ok(stop_hold_signals() == 0, "signals are held");
-    raise(SIGTERM);
-    ok(!stop_requested(), "held signals wait");
-    ok(!stop_wait(-1, -1) && stop_requested(), "for stop_wait()");
-    stop_release_signals();
-    ok(net_accept(stopping_listener) == -1, "a stopped accept() does not wait");
+    struct pair p = connect_pair();
+    struct session s;
+    stopping_listener = p.listener;
+    ok(p.served >= 0 && send(p.client, "1\n2", 3, 0) == 3 &&
+           recv(p.served, taken, 3, MSG_PEEK | MSG_WAITALL) == 3,
+       "three bytes have arrived");
+    session_start(&s, &rules);
+    test_signals();
+    ok(net_accept(p.listener) == -1, "accept() does not block any more");
+    ok(net_receive(p.served, &s) && s.end == 3, "what has arrived is received");
+    send(p.client, "3\n", 2, 0);
+    ok(!net_receive(p.served, &s), "but no more than that");
 
-    script = (int[]){EAGAIN, 0};
-    ok(net_send_all(-1, "a", 1) == 0,
-       "a stopping server waits for a reader who made any room at all");
-    script = (int[]){EAGAIN, EAGAIN};
-    ok(net_send_all(-1, "a", 1) == -1, "but not for one who made none");
+    taken_len = 0;
+    script = (int[]){EAGAIN, EAGAIN, 0, FOR_EVER};
+    ok(net_send_all(-1, "a", 1) == 0, "the server waits for a slow reader");
+    script = (int[]){EAGAIN, FOR_EVER};
+    let_pass(NET_STALL_MS / MS_PER_S / 4);
+    ok(net_send_all(-1, "a", 1) == -1, "but not for one that does not read");
     script = NULL;
-    close(stopping_listener);
+    close_pair(&p);
+}
+
+// As much as the kernel takes is sent to a client that does not read.
+static void test_close(void)
+{
+    static char bytes[1 << 16];
+    int ends[2];
+    struct net_progress progress = {0};
+    ok(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) == 0 &&
+           !net_must_linger(ends[0], &progress),
+       "nothing was sent: it can be closed");
+    while (send(ends[0], bytes, sizeof bytes, 0) > 0)
+        ;
+    let_pass(1);
+    ok(net_must_linger(ends[0], &progress), "it lingers for a client");
+    int checks = 0;
+    while (checks < 100 && net_must_linger(ends[0], &progress))
+        checks++;
+    ok(checks >= NET_STALL_MS / MS_PER_S - 2 && checks < 100,
+       "but not for ever (%d)", checks);
+    ok(!net_must_linger(ends[0], &progress), "then it is given up");
+    fake_now_ns = 0;
+    close(ends[0]);
+    close(ends[1]);
 }
 
 static void test_time(void)
 {
-    stopped_at = &(struct timespec){.tv_sec = 1000, .tv_nsec = 5};
-    int64_t now_ns = net_now_ns();
-    ok(now_ns == 1000LL * NET_NS_PER_S + 5, "a time is in nanoseconds");
-    ok(net_ms_until(INT64_MAX) == -1, "for ever is -1 milliseconds");
-    ok(net_ms_until(now_ns) == 0 && net_ms_until(now_ns - NET_NS_PER_S) == 0,
-       "what is over takes 0");
-    ok(net_ms_until(now_ns + 1) == 1 &&
-           net_ms_until(now_ns + NET_NS_PER_MS + 1) == 2,
+    int64_t now_ns = let_pass(0);
+    ok(clock_ms_until(INT64_MAX) == -1, "never is -1 milliseconds");
+    ok(clock_ms_until(now_ns) == 0 && clock_ms_until(now_ns - NS_PER_S) == 0,
+       "what has passed takes 0");
+    ok(clock_ms_until(now_ns + 1) == 1 &&
+           clock_ms_until(now_ns + NS_PER_MS + 1) == 2,
        "the rest is rounded up");
-    ok(net_ms_until(now_ns + NET_NS_PER_MS) == 1 &&
-           net_ms_until(now_ns + 90LL * NET_NS_PER_S) == 90 * NET_MS_PER_S,
+    ok(clock_ms_until(now_ns + NS_PER_MS) == 1 &&
+           clock_ms_until(now_ns + 90LL * NS_PER_S) == 90 * MS_PER_S,
        "and not more than that");
-    stopped_at = NULL;
+    fake_now_ns = 0;
 }
 
 // In a child, as it is for good.
@@ -223,13 +369,15 @@ static void test_descriptors(void)
 
 int main(void)
 {
-    static const struct options opt = {.model = "test", .quiet = true};
-    if (report_open(&opt) != 0)
+    if (report_open("test", true) != 0)
         return 1;
     test_errors();
+    test_nonblocking();
     test_sockets();
-    test_stop();
-    test_time();
+    test_idle();
     test_descriptors();
+    test_time();
+    test_stop();
+    test_close();
     return done_testing();
 }

@@ -21,7 +21,7 @@ static void answer_all(struct session *s, char *out)
 static void feed(struct session *s, const char *text, size_t len, char *out)
 {
     while (len > 0) {
-        size_t piece = len < session_room(s) ? len : session_room(s);
+        size_t piece = len < session_space_len(s) ? len : session_space_len(s);
         memcpy(session_space(s), text, piece);
         session_received(s, piece);
         answer_all(s, out);
@@ -171,7 +171,7 @@ static bool finishes(const char *before, size_t left, const char *after,
     struct session s;
     session_start(&s, &rules);
     feed(&s, before, strlen(before), out);
-    session_finish(&s, left);
+    session_limit(&s, left);
     if (!session_over(&s))
         feed(&s, after, left, out);
     answer_all(&s, out);
@@ -189,16 +189,16 @@ static void test_stop(void)
     struct session s;
     session_start(&s, &rules);
     feed(&s, "3", 1, out);
-    session_finish(&s, 0);
+    session_limit(&s, 0);
     session_received(&s, 0);
     answer_all(&s, out);
     ok(out[0] == '\0', "a recv() that we ended is not the client's end");
 
     session_start(&s, &rules);
-    session_finish(&s, 4);
-    ok(session_room(&s) == 4, "no more is taken than had arrived");
+    session_limit(&s, 4);
+    ok(session_space_len(&s) == 4, "no more is taken than had arrived");
     feed(&s, "1\n2\n", 4, out);
-    session_finish(&s, 4);
+    session_limit(&s, 4);
     ok(session_over(&s), "a client that keeps sending cannot prolong it");
 }
 
@@ -256,7 +256,7 @@ static void test_garbage(void)
     uint64_t lines = 0;
     srand(1);
     for (int round = 0; round < 20000; round++) {
-        size_t len = 1 + (size_t)rand() % session_room(&s);
+        size_t len = 1 + (size_t)rand() % session_space_len(&s);
         char *space = session_space(&s);
         for (size_t i = 0; i < len; i++) {
             // Digits and newlines often, so that all paths are taken.

@@ -1,6 +1,8 @@
-// co_net.h - the waiting calls of net.h, for a coroutine: others run meanwhile.
+// co_net.h - the calls of net.h that block, for coroutines: here the coroutine
+// waits, and others run meanwhile.
 //
-// Each is the twin of a function there, does the same and returns the same.
+// Each function is the twin of the one in net.h without "co_": it does the same
+// and returns the same.
 
 #ifndef CO_NET_H
 #define CO_NET_H
@@ -8,23 +10,28 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "../../fib/session.h"
+#include "options.h"
 
-// net_accept(), for a non-blocking listener. Returns a non-blocking descriptor
-// to be closed with co_hang_up(), or -1 when the server is stopping.
+// The listener must be non-blocking, and so is the descriptor that is returned.
 int co_net_accept(int listener);
+bool co_net_backoff(const char *what);
+bool co_net_receive(int fd, struct session *s);
+int co_net_send_all(int fd, const void *buf, size_t len);
+void co_net_close(int fd);
 
-// net_retry_later().
-bool co_retry_later(const char *what);
+// sleep_ms() for the simulated backend: with --trap it blocks the whole thread.
+void co_sleep_ms(int ms);
 
-// net_send_all(). Leaves the limit on the coroutine's waits as it was.
-int co_send_all(int client, const void *buf, size_t len);
+// The options of a server with coroutines, for `own` of struct options.
+extern const struct option_rule co_net_options[];
 
-// session_answer(), computed by another thread. Does without it when there is
-// nothing to compute, or no such thread.
-bool co_answer_elsewhere(struct session *s);
+// Applies --stack-kib to the coroutines of this thread. Call it before the
+// first is created.
+void co_net_prepare(void);
 
-// net_hang_up().
-void co_hang_up(int client);
+// Does that, says that the server is ready (server.h) and runs serve_clients()
+// in a first coroutine. Returns when all coroutines have ended. Exits if it
+// cannot start.
+void co_net_run(int listener, void (*serve_clients)(void));
 
 #endif

@@ -1,4 +1,5 @@
-// net.c - the socket calls, with their everyday surprises handled once.
+// net.c - the socket calls, with their everyday surprises handled once: up to
+// the moment when a client is accepted. net_client.c has the rest.
 
 #include "net.h"
 
@@ -8,16 +9,18 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdatomic.h>
 #include <stdio.h>
-#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "report.h"
 #include "stop.h"
+
+// ---- Descriptors
 
 int net_raise_descriptor_limit(void)
 {
@@ -43,137 +46,6 @@ int net_limit_descriptors(int end)
     return end;
 }
 
-// bind(2). With SO_REUSEPORT set before, a port that another server has would
-// look free.
-static int bind_to(int fd, const struct addrinfo *where,
-                   enum net_sharing sharing)
-{
-    const int on = 1;
-    const socklen_t size = sizeof on;
-    if (sharing == NET_JOINING &&
-        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, size) != 0)
-        return -1;
-    if (bind(fd, where->ai_addr, where->ai_addrlen) != 0)
-        return -1;
-    return sharing == NET_FIRST
-               ? setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, size)
-               : 0;
-}
-
-// A socket for `where`, listening, with the options its clients will inherit.
-static int listen_on(const struct addrinfo *where, int backlog,
-                     enum net_sharing sharing)
-{
-    int fd = socket(where->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -1;
-
-    // Without SO_REUSEADDR, a restarted server cannot bind for a minute while
-    // old connections sit in TIME_WAIT. TCP_NODELAY: replies are tiny, do not
-    // let Nagle's algorithm hold one back until the last is acknowledged.
-    const int on = 1;
-    const struct timeval stall = {.tv_sec = NET_STALL_MS / NET_MS_PER_S};
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0 &&
-        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &stall, sizeof stall) == 0 &&
-        bind_to(fd, where, sharing) == 0 && listen(fd, backlog) == 0)
-        return fd;
-
-    int saved = errno;
-    close(fd);
-    errno = saved;
-    return -1;
-}
-
-int net_listen(const char *host, int port, int backlog,
-               enum net_sharing sharing)
-{
-    const struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV,
-                                   .ai_socktype = SOCK_STREAM};
-    struct addrinfo *found;
-    char service[sizeof "65535"];
-    snprintf(service, sizeof service, "%d", port);
-    if (getaddrinfo(host, service, &hints, &found) != 0) {
-        errno = EINVAL;
-        return -1;
-    }
-    int fd = listen_on(found, backlog, sharing);
-    int saved = errno;
-    freeaddrinfo(found);
-    errno = saved;
-    return fd;
-}
-
-int net_port(int listener)
-{
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } addr = {0};
-    socklen_t len = sizeof addr;
-    if (getsockname(listener, &addr.any, &len) != 0)
-        return -1;
-    return ntohs(addr.any.sa_family == AF_INET6 ? addr.v6.sin6_port
-                                                : addr.v4.sin_port);
-}
-
-int net_accept_now(int listener, int flags)
-{
-    int fd;
-    do
-        fd = accept4(listener, NULL, NULL, flags | SOCK_CLOEXEC);
-    while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
-    return fd;
-}
-
-static int silence_max_s;  // Written once, before the first client.
-
-void net_limit_silence(int timeout_s)
-{
-    silence_max_s = timeout_s;
-}
-
-bool net_too_silent(int64_t ns)
-{
-    return silence_max_s > 0 && ns / NET_NS_PER_S >= silence_max_s;
-}
-
-// Not inherited from the listener: accept() there would give up as well.
-static void limit_silence(int fd)
-{
-    const struct timeval timeout = {.tv_sec = silence_max_s};
-    if (fd >= 0 && silence_max_s > 0)
-        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
-}
-
-int net_accept(int listener)
-{
-    int fd;
-    while ((fd = net_accept_now(listener, 0)) < 0 && !net_would_block() &&
-           !stop_requested())
-        if (!net_retry_later("accept"))
-            break;
-    limit_silence(fd);
-    return fd;
-}
-
-// LESSON out-of-descriptors: a full table is no reason to die, and the client
-// stays in the queue, so accept() would fail again at once, and again. Pause
-// instead: somebody may close a descriptor meanwhile.
-bool net_retry_later(const char *what)
-{
-    report_shortage(what);
-    stop_wait(-1, NET_RETRY_MS);
-    return !stop_requested();
-}
-
-void net_waited(int result)
-{
-    if (result < 0 && errno != EINTR)
-        net_backend(NET_RETRY_MS);
-}
-
 int net_set_nonblocking(int fd)
 {
     int flags = fcntl(fd, F_GETFL);
@@ -185,132 +57,150 @@ bool net_would_block(void)
     return errno == EAGAIN || errno == EWOULDBLOCK;
 }
 
-ssize_t net_recv(int fd, void *buf, size_t size)
+// ---- Listening and accepting
+
+// Opens a listening socket with the options that its clients inherit.
+static int listen_on(const struct addrinfo *address, int backlog,
+                     bool nonblocking)
 {
-    ssize_t got;
-    do
-        got = recv(fd, buf, size, 0);
-    while (got < 0 && errno == EINTR);
-    return got;
+    int flags = SOCK_CLOEXEC | (nonblocking ? SOCK_NONBLOCK : 0);
+    int fd = socket(address->ai_family, SOCK_STREAM | flags, 0);
+    if (fd < 0)
+        return -1;
+
+    // Without SO_REUSEADDR, a restarted server could not bind to its port while
+    // old connections are in TIME_WAIT. TCP_NODELAY: replies are small, and
+    // Nagle's algorithm would hold one back until the last is acknowledged.
+    const int on = 1;
+    const struct timeval check = {.tv_usec = NET_CHECK_MS * 1000L};
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0 &&
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &check, sizeof check) == 0 &&
+        bind(fd, address->ai_addr, address->ai_addrlen) == 0 &&
+        listen(fd, backlog) == 0)
+        return fd;
+
+    int saved = errno;
+    close(fd);
+    errno = saved;
+    return -1;
 }
 
-ssize_t net_send(int fd, const void *buf, size_t len, int flags)
+int net_listen(const char *host, int port, int backlog, bool nonblocking)
 {
-    ssize_t put;
-    do
-        put = send(fd, buf, len, flags | MSG_NOSIGNAL);
-    while (put < 0 && errno == EINTR);
-    return put;
-}
-
-// Sends some of it. Returns how much, which is 0 after NET_STALL_MS without any
-// progress, or -1.
-static ssize_t send_some(int fd, const char *data, size_t len)
-{
-    ssize_t put = net_send(fd, data, len, 0);
-    // send() sleeps until a third of the buffer is free. A slow reader may not
-    // have taken that much, but something: see whether there is any room.
-    if (put < 0 && net_would_block())
-        put = net_send(fd, data, len, MSG_DONTWAIT);
-    return put < 0 && net_would_block() ? 0 : put;
-}
-
-int net_send_all(int fd, const void *buf, size_t len)
-{
-    // LESSON partial-writes: send() may take fewer bytes than offered, when the
-    // socket's buffer fills up because the client does not read. It is no
-    // error: offer the rest again, for as long as it takes.
-    size_t sent = 0;
-    while (sent < len) {
-        ssize_t put = send_some(fd, (const char *)buf + sent, len - sent);
-        if (put < 0 || (put == 0 && stop_requested()))
-            return -1;
-        sent += (size_t)put;
+    const struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV,
+                                   .ai_socktype = SOCK_STREAM};
+    struct addrinfo *addresses;
+    char service[sizeof "65535"];
+    snprintf(service, sizeof service, "%d", port);
+    if (getaddrinfo(host, service, &hints, &addresses) != 0) {
+        errno = EINVAL;
+        return -1;
     }
+    int fd = listen_on(addresses, backlog, nonblocking);
+    int saved = errno;
+    freeaddrinfo(addresses);
+    errno = saved;
+    return fd;
+}
+
+int net_address(int listener, char text[NET_ADDRESS_SIZE])
+{
+    struct sockaddr_storage address = {0};
+    socklen_t len = sizeof address;
+    char host[NET_ADDRESS_SIZE - 8], port[6];
+    if (getsockname(listener, (struct sockaddr *)&address, &len) != 0)
+        return -1;
+    if (getnameinfo((struct sockaddr *)&address, len, host, sizeof host, port,
+                    sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
+        errno = EINVAL;
+        return -1;
+    }
+    bool v6 = address.ss_family == AF_INET6;
+    snprintf(text, NET_ADDRESS_SIZE, v6 ? "[%s]:%s" : "%s:%s", host, port);
     return 0;
 }
 
-size_t net_unread(int fd)
+static int idle_timeout_s;  // Written before the first client.
+
+void net_set_idle_timeout(int timeout_s)
 {
-    int len = 0;
-    return ioctl(fd, FIONREAD, &len) == 0 ? (size_t)len : 0;
+    idle_timeout_s = timeout_s;
 }
 
-bool net_half_closed(int fd)
+int net_idle_timeout_ms(void)
 {
-    struct tcp_info info = {0};
-    socklen_t len = sizeof info;
-    getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len);
-    return info.tcpi_state == TCP_CLOSE_WAIT;
+    return idle_timeout_s > 0 ? idle_timeout_s * MS_PER_S : -1;
 }
 
-bool net_stalled(int fd, struct net_progress *progress)
+static atomic_int highest;  // The highest descriptor of a client so far.
+
+void net_accepted(int fd)
 {
-    int left = 0;
-    ioctl(fd, TIOCOUTQ, &left);  // Sent, and not yet confirmed: see tcp(7).
-    int64_t now_ns = net_now_ns();
-    if ((size_t)left != progress->left || left == 0)
-        *progress = (struct net_progress){(size_t)left, now_ns};
-    return now_ns - progress->since_ns > (int64_t)NET_STALL_MS * NET_NS_PER_MS;
+    if (fd > highest)
+        highest = fd;
 }
 
-// Receives what has arrived by now, for nothing.
-static void drop_input(int fd)
+static int accept_client(int listener, int flags)
 {
-    char dropped[1024];
-    size_t left = net_unread(fd);
-    while (left > 0) {
-        ssize_t got = recv(fd, dropped, sizeof dropped, MSG_DONTWAIT);
-        if (got <= 0)
-            return;
-        left -= (size_t)got < left ? (size_t)got : left;
-    }
+    int fd;
+    do
+        fd = accept4(listener, NULL, NULL, flags | SOCK_CLOEXEC);
+    while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
+    net_accepted(fd);
+    return fd;
 }
 
-// LESSON close-can-lose: close() while input is unread resets the connection,
-// and a reset throws away the replies that are still on their way. So drop what
-// comes in, until all that was sent has been confirmed.
-bool net_lingers(int fd, struct net_progress *progress)
+// A client that is accepted after this, or at the same time, needs no wake-up:
+// net_receive() does not block any more.
+void net_shutdown_clients(int listener)
 {
-    if (!stop_requested())
-        return false;
-    drop_input(fd);
-    return !net_stalled(fd, progress) && progress->left > 0;
+    for (int fd = listener + 1; fd <= highest; fd++)
+        shutdown(fd, SHUT_RD);
 }
 
-void net_hang_up(int fd)
+int net_accept_nonblocking(int listener)
 {
-    struct net_progress progress = {0};
-    while (net_lingers(fd, &progress))
-        net_backend(NET_LINGER_MS);
-    close(fd);
+    int fd = accept_client(listener, SOCK_NONBLOCK);
+    if (fd < 0 && !net_would_block() && !stop_requested())
+        report_exhausted("accept");  // The client stays in the queue.
+    return fd;
 }
 
-void net_backend(int delay_ms)
+int net_accept(int listener)
 {
-    struct timespec left = net_timespec(delay_ms);
-    while (delay_ms > 0 && nanosleep(&left, &left) != 0 && errno == EINTR)
-        ;
-}
-
-struct timespec net_timespec(int ms)
-{
-    return (struct timespec){.tv_sec = ms / NET_MS_PER_S,
-                             .tv_nsec =
-                                 (long)(ms % NET_MS_PER_S) * NET_NS_PER_MS};
-}
-
-int64_t net_now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * NET_NS_PER_S + now.tv_nsec;
-}
-
-int net_ms_until(int64_t until_ns)
-{
-    if (until_ns == INT64_MAX)
+    int fd = -1;
+    while (!stop_requested() && (fd = accept_client(listener, 0)) < 0)
+        if (net_would_block() || stop_requested() || !net_backoff("accept"))
+            break;
+    if (fd < 0)
         return -1;
-    int64_t left_ns = until_ns - net_now_ns();
-    return left_ns > 0 ? (int)((left_ns - 1) / NET_NS_PER_MS) + 1 : 0;
+
+    // Clients do not inherit this: on the listener it would end accept(), too.
+    const struct timeval timeout = {.tv_sec = idle_timeout_s};
+    if (idle_timeout_s > 0)
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
+    return fd;
+}
+
+// LESSON out-of-descriptors: a full table is no reason to exit. The client
+// stays in the accept queue, so accept() would fail again at once, and again: a
+// loop that takes a whole core. Back off instead; a connection may be closed
+// soon.
+bool net_backoff(const char *what)
+{
+    report_exhausted(what);
+    stop_wait(-1, NET_BACKOFF_MS);
+    return !stop_requested();
+}
+
+int64_t net_backoff_until_ns(void)
+{
+    return clock_now_ns() + (int64_t)NET_BACKOFF_MS * NS_PER_MS;
+}
+
+void net_check_wait(int result)
+{
+    if (result < 0 && errno != EINTR)
+        sleep_ms(NET_BACKOFF_MS);
 }

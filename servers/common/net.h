@@ -1,7 +1,11 @@
 // net.h - the socket calls, with their everyday surprises handled once.
 //
-// Nothing here exits. Functions returning an int or ssize_t give -1 and set
+// Nothing here exits. Functions that return an int or ssize_t give -1 and set
 // errno on failure; the caller decides what a failure means.
+//
+// Not promised: when a server stops, it closes its listener, and the kernel
+// resets connections that were still in the accept queue, as it does with most
+// servers. Every client that had been accepted gets its replies.
 
 #ifndef NET_H
 #define NET_H
@@ -10,16 +14,18 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
-#include <time.h>
+
+#include "../../fib/session.h"
 
 enum {
-    NET_MS_PER_S = 1000,
-    NET_NS_PER_MS = 1000000,
-    NET_NS_PER_S = 1000000000,
-    NET_RETRY_MS = 100,   // pause before asking an exhausted system again
-    NET_STALL_MS = 1000,  // how long a stopping server waits for a reader
-    NET_LINGER_MS = 10,   // how often it looks whether replies have arrived
+    NET_BACKOFF_MS = 100,   // pause before an exhausted system is asked again
+    NET_CHECK_MS = 500,     // how often the progress of a client is checked
+    NET_STALL_MS = 10000,   // without progress, a stopping server closes
+    NET_CLOSE_MS = 10,      // how often a closing server looks for the end
+    NET_ADDRESS_SIZE = 64,  // the longest is "[IPv6 address]:port"
 };
+
+// ---- Descriptors
 
 // Raises the soft limit on open files to the hard one. Returns how many this
 // process may open now.
@@ -29,104 +35,127 @@ int net_raise_descriptor_limit(void);
 // the kernel hands out no descriptor from `end` up. Returns `end`.
 int net_limit_descriptors(int end);
 
-// Whether several listeners may have the same port, and share what comes: the
-// first must find it free, and then others of this process may join.
-enum net_sharing { NET_ALONE, NET_FIRST, NET_JOINING };
-
-// Opens a TCP socket listening on `host`:`port`; port 0 lets the kernel pick.
-// What it accepts has TCP_NODELAY set, and a blocking send() on it gives up
-// after NET_STALL_MS without progress: on Linux an accepted socket inherits
-// both. Returns a descriptor the caller closes; EINVAL if host is no address.
-int net_listen(const char *host, int port, int backlog,
-               enum net_sharing sharing);
-
-// The port a listener really has.
-int net_port(int listener);
-
-// Accepts one client, waiting for one if the listener is a blocking socket.
-// Skips clients that gave up in the queue. When the system is out of
-// descriptors or memory, reports it (report.h) and tries again every
-// NET_RETRY_MS: the clients stay in the queue. Returns a blocking descriptor
-// the caller closes, or -1 when the server is stopping or there is nobody.
-int net_accept(int listener);
-
-// Accepts one client, as accept4(2) with `flags` does, and never waits if the
-// listener is a non-blocking socket. Skips clients that gave up in the queue.
-int net_accept_now(int listener, int flags);
-
-// From now on, net_recv() on who was accepted by net_accept() gives up after
-// `timeout_s` without a byte, with EAGAIN. 0: never, as at first.
-void net_limit_silence(int timeout_s);
-
-// For who must not wait: true when a silence of `ns` is as long as that.
-bool net_too_silent(int64_t ns);
-
-// To be told what poll(2) or select(2) has returned. When the kernel has no
-// memory to wait with, they fail at once: then it pauses NET_RETRY_MS, so that
-// nobody asks again and again.
-void net_waited(int result);
-
-// Makes every call on `fd` return at once instead of waiting.
+// Makes every call on `fd` return at once instead of blocking.
 int net_set_nonblocking(int fd);
 
-// True when the last call failed only because it would have had to wait.
+// Returns true if the last call failed only because it would have blocked.
 bool net_would_block(void);
 
-// To be called after a call that found the system out of descriptors, memory,
-// processes or the like: reports that `what` failed (report.h), errno being the
-// reason, and waits NET_RETRY_MS or until a signal comes. Returns false when
-// the server is stopping.
-bool net_retry_later(const char *what);
+// ---- Listening and accepting
 
-// recv(2) and send(2) that start again after a signal. net_send() reports a
-// vanished peer as EPIPE instead of raising SIGPIPE. On a blocking socket both
-// wait, net_send() not if `flags` say so (MSG_DONTWAIT).
-ssize_t net_recv(int fd, void *buf, size_t size);
-ssize_t net_send(int fd, const void *buf, size_t len, int flags);
+// Opens a TCP socket that listens on `host`:`port`; for port 0 the kernel
+// chooses one. What it accepts inherits two of its options: TCP_NODELAY, and
+// that a blocking send() returns after NET_CHECK_MS, so that its caller can
+// check the client's progress. Returns a descriptor the caller closes; EINVAL
+// if `host` is no address. If `nonblocking`, accepting from it never blocks.
+int net_listen(const char *host, int port, int backlog, bool nonblocking);
 
-// Sends all `len` bytes on a blocking socket, however slowly they are taken;
-// but once the server is stopping (stop.h), a client that takes nothing for
-// NET_STALL_MS is given up. Returns 0, or -1; part of the data may be out then.
+// Writes the address on which `listener` listens, as "127.0.0.1:9999".
+int net_address(int listener, char text[NET_ADDRESS_SIZE]);
+
+// Closes clients that make no progress in either direction for `timeout_s`
+// seconds. 0: never, as at first. Call it before the first client.
+void net_set_idle_timeout(int timeout_s);
+
+// Returns the same in milliseconds, -1 for never.
+int net_idle_timeout_ms(void);
+
+// Accepts one client. Blocks until one connects, if the listener is a blocking
+// socket. Skips clients that gave up in the queue. When the system is out of
+// descriptors or memory, backs off (net_backoff()) and tries again: the clients
+// stay in the queue. Returns a blocking descriptor, to be closed by
+// net_close(), or -1 when the server is stopping or no client is there.
+int net_accept(int listener);
+
+// Accepts one client of a non-blocking listener. Skips clients that gave up in
+// the queue. Never blocks. Returns a non-blocking descriptor, or -1: with
+// EAGAIN if no client is there, and otherwise after report_exhausted().
+int net_accept_nonblocking(int listener);
+
+// Shuts down the receiving side of all clients: a blocked recv() returns what
+// has arrived, and then 0. All descriptors above `listener` must be clients.
+// Safe in a signal handler.
+void net_shutdown_clients(int listener);
+
+// To be called after a call that found a resource exhausted (descriptors,
+// memory, processes): reports that `what` failed with the reason in errno, and
+// blocks for NET_BACKOFF_MS or until a signal comes. Returns false when the
+// server is stopping.
+bool net_backoff(const char *what);
+
+// For a server that must not block instead: returns when to ask the exhausted
+// system again.
+int64_t net_backoff_until_ns(void);
+
+// To be called with the result of a call that waits for events, as poll(2).
+// When the kernel has no memory to wait with, these fail at once: then blocks
+// for NET_BACKOFF_MS, so that the server does not spin.
+void net_check_wait(int result);
+
+// Remembers a client that was accepted by another call than those above, for
+// net_shutdown_clients().
+void net_accepted(int fd);
+
+// ---- Conversations on a blocking socket
+
+// Receives for the session what has arrived. Blocks until the client sends
+// something; once the server is stopping it takes what has arrived by then, and
+// does not block. Returns false once the conversation is over: the client will
+// send no more, the connection broke, or was idle for too long.
+bool net_receive(int fd, struct session *s);
+
+// Sends all `len` bytes, however slowly the client takes them. Gives up, with
+// ETIMEDOUT, when net_idle() says so. Returns 0, or -1; part of the data may
+// have been sent then.
 int net_send_all(int fd, const void *buf, size_t len);
 
-// How many bytes have arrived on `fd` and were not received yet.
-size_t net_unread(int fd);
+// Closes a client's connection gracefully. Once the server is stopping it
+// blocks while net_must_linger().
+void net_close(int fd);
 
-// True when the client has said that it will send no more, and so there will be
-// an end to what arrives.
-bool net_half_closed(int fd);
+// ---- Conversations on a non-blocking socket
 
-// Closes a client's connection, for good and in order. If the server is
-// stopping it first waits until the replies have arrived, but not longer than
-// NET_STALL_MS without progress.
-void net_hang_up(int fd);
-
-// How far the sending of a client's replies has come; all zero at first.
+// How far a conversation has come. Begins as {0}. The fields below `sent` tell
+// a slow client from an idle one, and are for net.c.
 struct net_progress {
-    size_t left;       // bytes that have not arrived yet
-    int64_t since_ns;  // when they were last seen to become fewer
+    size_t sent;       // bytes of the session's reply that the kernel has taken
+    bool blocked;      // the last call found nothing to do: EAGAIN
+    bool active;       // something was sent or received since the last check
+    int64_t last_ns;   // the last check that found progress
+    int64_t check_ns;  // when net_idle() checks again
+    size_t unacked;    // bytes that the client had not acknowledged then
 };
 
-// For a server that is stopping: true when what was sent has not come any
-// further for NET_STALL_MS.
-bool net_stalled(int fd, struct net_progress *progress);
+// Receives for the session what has arrived, if anything. Never blocks. Returns
+// false once the conversation is over, as net_receive().
+bool net_try_receive(int fd, struct session *s, struct net_progress *progress);
 
-// net_hang_up() for who must not wait: drops what has arrived, and returns true
-// when `fd` should stay open a while longer.
-bool net_lingers(int fd, struct net_progress *progress);
+// Sends what is left of the session's reply, as much as the kernel takes. Never
+// blocks. Returns false if the connection broke or was idle for too long.
+bool net_try_send(int fd, const struct session *s,
+                  struct net_progress *progress);
 
-// Stands for a request to a backend that takes `delay_ms`: waits in
-// nanosleep(), also through signals. Returns at once for a delay of 0.
-void net_backend(int delay_ms);
+// Returns true once the client has made no progress in either direction for the
+// idle timeout, or, while the server is stopping, for NET_STALL_MS; the
+// connection is shut down then. Never blocks. Call it at least once a second.
+bool net_idle(int fd, struct net_progress *progress);
 
-// `ms` milliseconds as the kernel wants them.
-struct timespec net_timespec(int ms);
+// Returns true while `fd` has to stay open: the server is stopping, and the
+// client has not acknowledged all replies, but makes progress. Drops what the
+// client sends. Never blocks: call it every NET_CLOSE_MS until it returns
+// false, then close(2).
+bool net_must_linger(int fd, struct net_progress *progress);
 
-// The monotonic clock, which nobody can set.
-int64_t net_now_ns(void);
+// ---- For calls that are not made here
 
-// How long from now until `until_ns`, in whole milliseconds, rounded up, as
-// poll(2) wants it: -1, for ever, if `until_ns` is INT64_MAX.
-int net_ms_until(int64_t until_ns);
+// net_send_all() by another call than send(2): `send_some` sends for
+// NET_CHECK_MS at most, and returns how many bytes were sent, or -1.
+int net_send_all_with(ssize_t (*send_some)(int fd, const char *data,
+                                           size_t len),
+                      int fd, const void *buf, size_t len);
+
+// Tells the session that `len` bytes were received. Once the server is
+// stopping, also limits what it will take to what has arrived by now.
+void net_received(int fd, struct session *s, size_t len);
 
 #endif

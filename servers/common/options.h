@@ -1,4 +1,6 @@
-// options.h - the command line all servers understand.
+// options.h - the command line of a server.
+//
+// All servers have the same options; a model may add some of its own.
 
 #ifndef OPTIONS_H
 #define OPTIONS_H
@@ -7,41 +9,50 @@
 
 #include "../../fib/session.h"
 
-enum { OPTIONS_LOOPS_MAX = 64 };
+// One option: how it is parsed and how --help shows it. Exactly one of the
+// three pointers is set, and says where its value goes.
+struct option_rule {
+    const char *name;
+    const char *argument;  // its name in the help text; NULL: takes none
+    const char *help;
+    int *number;  // a decimal number from min to max
+    int min, max;
+    const char **text;  // any text
+    bool *flag;         // set to true
+};
 
-// A server fills in what makes it special and leaves the rest to
-// options_parse(). Written once, before the first client.
+// What makes a server special, and what the command line says. Written before
+// the first client.
 struct options {
-    const char *model;     // the server's name, set by the server
-    int stack_kib;         // its default, set by the server; 0: no such option
-    bool has_coroutines;   // whether the server knows the next three
-    bool trap;             // sleep with nanosleep() where co_sleep() belongs
-    int offload_threads;   // which compute fib; 0: the loop does
-    int loops;             // threads with an event loop each
-    bool has_edge;         // whether the server knows the next one
-    bool edge;             // edge-triggered epoll
-    bool has_herd;         // whether the server knows the next one
-    bool herd;             // wait for clients with poll(), not in accept()
-    const char *host;      // address to listen on
-    int port;              // 0: the kernel picks a free one
-    int backlog;           // connections the kernel queues for us
-    int clients_max;       // connections served at once; the server may set its
-                           // default, if that is not what descriptors allow
-    bool clients_capped;   // it is what the limit on open files allows
-    bool no_idle_timeout;  // whether the server does not know the next one
-    int idle_timeout_s;    // how long a client may be silent; 0: for ever
-    int delay_ms;          // how long the simulated backend takes per request
-    bool quiet;            // no log lines
+    // Set by the server.
+    const char *model;                 // its name
+    bool nonblocking;                  // accept() never blocks
+    bool forks;                        // it has children
+    void (*wake_blocked_calls)(void);  // see server.h; or NULL
+    const struct option_rule *own[2];  // more options, each up to {0}; or NULL
+
+    // Set by the server, if it has a default of its own.
+    int stack_kib;    // of its threads; 0: it has no such option
+    int clients_max;  // clients served at once; at first what descriptors allow
+
+    // Set by options_parse().
+    bool clients_capped;  // clients_max is what the limit on open files allows
+    const char *host;     // address to listen on
+    int port;             // 0: the kernel chooses a free one
+    int backlog;          // connections that the kernel queues
+    int idle_timeout_s;   // 0: none
+    int delay_ms;         // what the simulated backend takes
+    bool quiet;           // no log lines
     struct session_rules rules;
 };
 
-// Prints one line on standard error that names the option and what it `wants`,
-// and exits with status 2.
-_Noreturn void options_refuse(const struct options *opt, const char *name,
-                              const char *wants, const char *text);
+// Prints one line on standard error that says what --`name` must be, and exits
+// with status 2.
+_Noreturn void options_refuse(const struct options *o, const char *name,
+                              const char *must_be, const char *text);
 
-// Fills `opt` from the command line. Exits: with status 2 and one line on
+// Fills `o` from the command line. Exits: with status 2 and one line on
 // standard error that names the option for bad usage, with 0 after --help.
-void options_parse(struct options *opt, int argc, char **argv);
+void options_parse(struct options *o, int argc, char **argv);
 
 #endif

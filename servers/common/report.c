@@ -1,9 +1,10 @@
-// report.c - what a server says: ready, in trouble, done.
+// report.c - what a server says: log lines, counters, the summary.
 
 #include "report.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -12,80 +13,119 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "net.h"
+#include "clock.h"
 
-// In memory that fork() shares instead of copying: what a child counts in a
-// variable dies with the child.
-struct totals {
+enum { LINE_SIZE = 256 };
+
+// LESSON shared-counters: fork() copies variables, so what a child adds to one
+// is lost when the child ends. This memory is shared instead of copied. In
+// thread.c other threads write to it at the same time: hence atomic.
+struct counters {
     _Atomic uint64_t connections;
     _Atomic uint64_t requests;
     _Atomic uint64_t errors;
+    _Atomic uint64_t undelivered_bytes;
 };
 
-static const struct options *options;
-static struct totals *totals;
+static struct counters *counters;
+static const char *server_name;
+static bool is_quiet;
 
-int report_open(const struct options *opt)
+int report_open(const char *model, bool quiet)
 {
-    options = opt;
-    totals = mmap(NULL, sizeof *totals, PROT_READ | PROT_WRITE,
-                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    return totals == MAP_FAILED ? -1 : 0;
+    server_name = model;
+    is_quiet = quiet;
+    counters = mmap(NULL, sizeof *counters, PROT_READ | PROT_WRITE,
+                    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    return counters == MAP_FAILED ? -1 : 0;
 }
 
-int report_ready(int port)
+// Writes one line with one write(), so that lines of several processes do not
+// mix, and only if the stream takes it at once: when no one empties a pipe, the
+// server must not stop at it. Not by stdio, whose buffer of 8 KiB is more stack
+// than a coroutine has. Returns 0, or -1 with errno set.
+__attribute__((format(printf, 2, 0))) static int
+write_line(int fd, const char *format, va_list arguments)
 {
-    printf("%s: listening on %s:%d\n", options->model, options->host, port);
-    return fflush(stdout);
+    char line[LINE_SIZE];
+    int len = snprintf(line, sizeof line, "%s: ", server_name);
+    len += vsnprintf(line + len, sizeof line - (size_t)len, format, arguments);
+    if (len > LINE_SIZE - 1)
+        len = LINE_SIZE - 1;
+    line[len] = '\n';
+
+    struct pollfd stream = {.fd = fd, .events = POLLOUT};
+    if (poll(&stream, 1, 0) == 0) {
+        errno = EAGAIN;
+        return -1;
+    }
+    ssize_t n;
+    do
+        n = write(fd, line, (size_t)len + 1);
+    while (n < 0 && errno == EINTR);
+    return n == len + 1 ? 0 : -1;
 }
 
-// With one write() for the whole line, so that lines of several processes stay
-// apart; and not through stderr, which would take 8 KB of stack for a buffer,
-// more than a coroutine can spare.
 void report_log(const char *format, ...)
 {
-    char line[256];
-    int len = snprintf(line, sizeof line, "%s: ", options->model);
     va_list arguments;
-
-    if (options->quiet)
+    if (is_quiet)
         return;
     va_start(arguments, format);
-    len += vsnprintf(line + len, sizeof line - (size_t)len, format, arguments);
+    write_line(STDERR_FILENO, format, arguments);
     va_end(arguments);
-    if (len > (int)sizeof line - 1)
-        len = sizeof line - 1;
-    line[len] = '\n';
-    (void)!write(STDERR_FILENO, line, (size_t)len + 1);
 }
 
-void report_shortage(const char *what)
+int report_line(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    int result = write_line(STDOUT_FILENO, format, arguments);
+    va_end(arguments);
+    return result;
+}
+
+void report_exhausted(const char *what)
 {
     static _Atomic int64_t last_ns = INT64_MIN / 2;
     int reason = errno;
-    int64_t now_ns = net_now_ns();
+    int64_t now_ns = clock_now_ns(), old_ns = last_ns;
 
-    if (now_ns - last_ns >= NET_NS_PER_S) {
-        last_ns = now_ns;
-        report_log("%s: %s; clients wait until there is room", what,
+    if (now_ns - old_ns >= NS_PER_S &&
+        atomic_compare_exchange_strong(&last_ns, &old_ns, now_ns))
+        report_log("%s: %s; new clients wait until there is a free slot", what,
                    strerror(reason));
-    }
     errno = reason;
+}
+
+static void add(_Atomic uint64_t *counter, uint64_t n)
+{
+    atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
 }
 
 void report_session(const struct session *s)
 {
-    atomic_fetch_add_explicit(&totals->connections, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&totals->requests, s->requests,
-                              memory_order_relaxed);
-    atomic_fetch_add_explicit(&totals->errors, s->errors, memory_order_relaxed);
+    add(&counters->connections, 1);
+    add(&counters->requests, s->requests);
+    add(&counters->errors, s->errors);
+}
+
+void report_undelivered(size_t bytes)
+{
+    add(&counters->undelivered_bytes, bytes);
 }
 
 int report_summary(void)
 {
-    printf("%s: stopped after %" PRIu64 " connections, %" PRIu64
-           " requests, %" PRIu64 " errors\n",
-           options->model, atomic_load(&totals->connections),
-           atomic_load(&totals->requests), atomic_load(&totals->errors));
-    return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    char undelivered[LINE_SIZE / 2] = "";
+    uint64_t bytes = atomic_load(&counters->undelivered_bytes);
+    if (bytes > 0)
+        snprintf(undelivered, sizeof undelivered,
+                 "; %" PRIu64 " bytes of replies were not delivered", bytes);
+    int result = report_line("stopped after %" PRIu64 " connections, %" PRIu64
+                             " requests, %" PRIu64 " errors%s",
+                             atomic_load(&counters->connections),
+                             atomic_load(&counters->requests),
+                             atomic_load(&counters->errors), undelivered);
+    return result == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -1,33 +1,43 @@
-// report.h - what a server says: ready, in trouble, done.
+// report.h - what a server says: log lines, counters, the summary.
+//
+// Log lines go to standard error, the summary to standard output. No call here
+// blocks: what a stream does not take at once is dropped.
 
 #ifndef REPORT_H
 #define REPORT_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "../../fib/session.h"
-#include "options.h"
 
-// Prepares the counters of the summary. They are shared with children made by
-// fork() later, and any thread may add to them. `opt` must stay valid. Returns
-// 0, or -1 with errno set.
-int report_open(const struct options *opt);
+// Prepares the counters. They are in memory that children of fork() share, and
+// any thread may add to them. `model` begins every line and must stay valid;
+// `quiet`: no log lines. Returns 0, or -1 with errno set.
+int report_open(const char *model, bool quiet);
 
-// Prints the line that people and scripts wait for, on standard output:
-// "<model>: listening on <host>:<port>". Returns 0, or -1 with errno set.
-int report_ready(int port);
-
-// Logs a line on standard error, printf-like, unless --quiet was given.
+// Writes a line to standard error, printf-like, unless the server is quiet.
 __attribute__((format(printf, 1, 2))) void report_log(const char *format, ...);
 
-// Logs that `what` failed for now, with the reason in errno, but at most once a
-// second: a full table is full for every client that comes. Keeps errno.
-void report_shortage(const char *what);
+// Logs that `what` failed because a resource is exhausted, with the reason in
+// errno, at most once a second: a full table is full for every new client.
+// Keeps errno.
+void report_exhausted(const char *what);
 
-// Counts a conversation that has ended.
+// Adds a conversation that is over to the counters.
 void report_session(const struct session *s);
 
-// Prints the last line, on standard output: how many connections, requests and
-// error replies there were. Returns the exit status of a server that was
-// stopped as it should be: 0, but 1 if nobody could be told.
+// Adds `bytes` of replies that a stopping server could not deliver.
+void report_undelivered(size_t bytes);
+
+// Prints a line on standard output, printf-like. Returns 0, or -1 with errno
+// set if the stream did not take it.
+__attribute__((format(printf, 1, 2))) int report_line(const char *format, ...);
+
+// Prints the last line of a server: how many connections, requests and error
+// replies there were, and how many bytes were not delivered, if any. Returns
+// the exit status of a server that stopped as it should: 0, or 1 if standard
+// output did not take the line.
 int report_summary(void);
 
 #endif

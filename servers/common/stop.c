@@ -1,4 +1,4 @@
-// stop.c - SIGTERM and SIGINT: the first asks, the second ends.
+// stop.c - SIGTERM and SIGINT: the first asks the server to stop.
 
 #include "stop.h"
 
@@ -11,42 +11,45 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "net.h"
+#include "clock.h"
 
-// Not volatile sig_atomic_t: that is for one thread and its signal handler, and
-// here other threads look at it too.
-static atomic_bool requested;
-static void (*end_waits)(void);  // Written once, before the handler can run.
+// One atomic variable for "whether" and "when": two threads that receive a
+// signal each, at the same moment, agree on which came first.
+static _Atomic int64_t requested_ns;  // 0: not requested.
+static void (*wake)(void);            // Written before the handler can run.
 static pid_t server;
 
-static sigset_t unheld;  // The signal mask during stop_wait(), if `holding`.
-static bool holding;
+static sigset_t unblocked;  // The signal mask during stop_wait().
+static bool blocking;       // Whether stop_wait() has to change the mask.
 
 static void on_stop_signal(int signo)
 {
     int saved = errno;
-    if (requested && getpid() == server) {
+    int64_t first_ns = 0, now_ns = clock_now_ns();
+    if (atomic_compare_exchange_strong(&requested_ns, &first_ns, now_ns)) {
+        if (wake != NULL)
+            wake();
+    } else if (now_ns - first_ns > (int64_t)STOP_AGAIN_MS * NS_PER_MS &&
+               getpid() == server) {
         signal(signo, SIG_DFL);
         raise(signo);  // Takes effect when this handler returns.
-        return;
     }
-    requested = true;
-    if (end_waits != NULL)
-        end_waits();
     errno = saved;
 }
 
+// Without SA_RESTART: a blocked call returns EINTR, and its caller can check
+// stop_requested(). SA_ONSTACK: the stack of a coroutine is too small for a
+// signal, so its thread may have another one for that.
 static int handle(int signo, void (*handler)(int signo))
 {
-    // No SA_RESTART: a waiting call returns EINTR and its caller looks around.
-    struct sigaction action = {.sa_handler = handler};
+    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_ONSTACK};
     sigemptyset(&action.sa_mask);
     return sigaction(signo, &action, NULL);
 }
 
-int stop_on_signal(void (*on_stop)(void))
+int stop_on_signal(void (*wake_blocked_calls)(void))
 {
-    end_waits = on_stop;
+    wake = wake_blocked_calls;
     server = getpid();
     if (handle(SIGINT, on_stop_signal) != 0)
         return -1;
@@ -55,58 +58,64 @@ int stop_on_signal(void (*on_stop)(void))
 
 bool stop_requested(void)
 {
-    return requested;
+    return requested_ns != 0;
 }
 
-// For when ppoll() itself has failed: the kernel was out of memory. It is not
-// asked again at once, and signals are let through meanwhile.
+int64_t stop_requested_ns(void)
+{
+    return requested_ns;
+}
+
+// Takes the place of ppoll() when the kernel had no memory for it: lets signals
+// in, and does not ask again at once.
 static void pause_instead(void)
 {
-    struct timespec pause = net_timespec(NET_RETRY_MS);
-    sigset_t before;
-    sigprocmask(SIG_SETMASK, holding ? &unheld : NULL, &before);
+    struct timespec pause = clock_timespec(STOP_BACKOFF_MS);
+    sigset_t old;
+    sigprocmask(SIG_SETMASK, blocking ? &unblocked : NULL, &old);
     nanosleep(&pause, NULL);
-    sigprocmask(SIG_SETMASK, &before, NULL);
+    sigprocmask(SIG_SETMASK, &old, NULL);
 }
 
-// LESSON wait-for-signals: ppoll() changes the signal mask and falls asleep in
-// one step. With signals let through all the time and a plain poll(), one that
-// comes just before the call is handled, and then the call sleeps on all the
-// same: a dead child stays a zombie, a server does not stop.
+// LESSON wait-for-signals: ppoll() unblocks the signals and blocks the thread
+// in one step. If signals were unblocked all the time, one could arrive after
+// the server has checked for it and before poll() blocks. Its handler would
+// run, and poll() would block all the same: a dead child stays a zombie, or the
+// server does not stop.
 bool stop_wait(int fd, int timeout_ms)
 {
-    struct pollfd wanted = {.fd = fd, .events = POLLIN};
-    struct timespec timeout = net_timespec(timeout_ms);
-    int ready = ppoll(&wanted, 1, timeout_ms < 0 ? NULL : &timeout,
-                      holding ? &unheld : NULL);
+    struct pollfd interest = {.fd = fd, .events = POLLIN};
+    struct timespec timeout = clock_timespec(timeout_ms);
+    int ready = ppoll(&interest, 1, timeout_ms < 0 ? NULL : &timeout,
+                      blocking ? &unblocked : NULL);
     if (ready < 0 && errno != EINTR)
         pause_instead();
-    // A descriptor that is ready comes before a signal that is pending: in a
-    // stream of clients the signal would never be noticed.
-    if (ready > 0 && holding)
-        ppoll(NULL, 0, &(struct timespec){0}, &unheld);
+    // When a descriptor is ready, ppoll() leaves pending signals alone: in a
+    // stream of new clients a signal would never be delivered.
+    if (ready > 0 && blocking)
+        ppoll(NULL, 0, &(struct timespec){0}, &unblocked);
     return ready > 0;
 }
 
-static void on_child_end(int signo)
+static void on_child_exit(int signo)
 {
-    (void)signo;  // It only has to exist: SIGCHLD ends no wait otherwise.
+    (void)signo;  // Without a handler, SIGCHLD would interrupt no call.
 }
 
-int stop_hold_signals(void)
+int stop_block_signals(void)
 {
-    sigset_t held;
-    sigemptyset(&held);
-    sigaddset(&held, SIGCHLD);
-    sigaddset(&held, SIGINT);
-    sigaddset(&held, SIGTERM);
-    holding = sigprocmask(SIG_BLOCK, &held, &unheld) == 0 &&
-              handle(SIGCHLD, on_child_end) == 0;
-    return holding ? 0 : -1;
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGCHLD);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    blocking = sigprocmask(SIG_BLOCK, &signals, &unblocked) == 0 &&
+               handle(SIGCHLD, on_child_exit) == 0;
+    return blocking ? 0 : -1;
 }
 
-void stop_release_signals(void)
+void stop_unblock_signals(void)
 {
-    holding = false;
-    sigprocmask(SIG_SETMASK, &unheld, NULL);
+    blocking = false;
+    sigprocmask(SIG_SETMASK, &unblocked, NULL);
 }

@@ -1,31 +1,46 @@
-// stop.h - SIGTERM and SIGINT: the first asks, the second ends.
+// stop.h - SIGTERM and SIGINT: the first asks the server to stop.
+//
+// Depends on nothing but the clock.
 
 #ifndef STOP_H
 #define STOP_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
-// From now on, the first SIGTERM or SIGINT makes stop_requested() true and then
-// calls `on_stop`, if not NULL, from inside the signal handler, where it may
-// only make async-signal-safe calls (signal-safety(7)). It should end the waits
-// of the server, and end them for good: a signal may come just before the wait
-// begins. A system call that the signal interrupts fails with EINTR.
-// A second signal ends the process at once; a child made by fork() later is
-// spared this, it ends with its parent. Returns 0, or -1 with errno set.
-int stop_on_signal(void (*on_stop)(void));
+enum {
+    // `timeout` and terminals signal a process and then its whole group: a
+    // second signal that comes sooner than this is the first one again.
+    STOP_AGAIN_MS = 200,
+    STOP_BACKOFF_MS = 100,  // pause when the kernel has no memory to wait with
+};
 
-// True once the server was asked to stop. Never waits.
+// Installs the handler. The first SIGTERM or SIGINT makes stop_requested() true
+// and then calls `wake_blocked_calls`, if not NULL, inside the signal handler,
+// where it may only make async-signal-safe calls (signal-safety(7)). It must
+// wake every blocked call of the server, and keep later calls from blocking: a
+// signal may come just before a call blocks. A system call that the signal
+// interrupts fails with EINTR. Another signal, more than STOP_AGAIN_MS later,
+// ends the process at once; children of fork() ignore it, as they end with
+// their parent. Returns 0, or -1 with errno set.
+int stop_on_signal(void (*wake_blocked_calls)(void));
+
+// Returns true once the server was asked to stop. Never blocks.
 bool stop_requested(void);
 
-// Waits until `fd` (-1: none) is readable, a signal comes or `timeout_ms` (-1:
-// for ever) is over; or NET_RETRY_MS, when the system has no memory to wait
-// with. Returns true in the first case only.
+// Returns when that was, 0 if it was not.
+int64_t stop_requested_ns(void);
+
+// Blocks until `fd` (-1: none) is readable, a signal comes or `timeout_ms` (-1:
+// no timeout) has passed; or for STOP_BACKOFF_MS, when the kernel has no memory
+// to wait with. Returns true in the first case only.
 bool stop_wait(int fd, int timeout_ms);
 
-// For a server with children: signals, SIGCHLD among them, come only during
-// stop_wait(), so that none can come between a test and the wait. A child calls
-// stop_release_signals() to have them at any time. Returns 0, or -1.
-int stop_hold_signals(void);
-void stop_release_signals(void);
+// For a server that has children: blocks SIGCHLD, SIGTERM and SIGINT, but for
+// the time in stop_wait(), so that none can come between a check and the wait.
+// A child calls stop_unblock_signals() to receive them at any time. Returns 0,
+// or -1 with errno set.
+int stop_block_signals(void);
+void stop_unblock_signals(void);
 
 #endif

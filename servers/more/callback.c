@@ -1,150 +1,180 @@
-// callback.c - a reactor: it waits for all clients, and calls who can go on.
+// callback.c - an event loop: it waits for all clients and calls functions.
 //
-// Model     one thread; epoll says who, a callback per client says what next
-// Waits     in epoll_wait() only, for all clients at once
-// Strength  what it costs depends on who speaks, not on who is connected
-// Weakness  the client code is in pieces, and each must say what comes after it
+// Model     one thread; epoll says who is ready, callbacks say what comes next
+// Blocks    in epoll_wait() only, for all clients at once
+// Strength  the cost depends on the clients that are ready, not on all of them
+// Weakness  the client code is in pieces, and each must name the one after it
 //
-// What changed from poll.c: the kernel keeps the list; the step of a client is
-// cut where it may wait. Next:
+// What changed from poll.c: the kernel keeps the list, and the step of a client
+// is cut where it may have to wait. Next:
 //     diff -u servers/more/callback.c servers/coroutine.c
 
 #include <stdbool.h>
-#include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "../common/client.h"
-#include "../common/report.h"
-#include "../common/startup.h"
-#include "../common/stop.h"
+#include "../common/connection.h"
+#include "../common/server.h"
+#include "../common/timer_queue.h"
 
-enum { EVENTS_AT_ONCE = 64, CALLS_IN_A_ROW = 8 };
+enum { EVENTS_AT_ONCE = 64, CALLS_IN_A_ROW = 8, UNWATCHED = -1 };
 
-static struct options opt = {.model = "callback", .has_edge = true};
-static int listener, epoll, client_count;
-static struct client *clients;     // Indexed by descriptor.
-static struct client_line line;    // Those who wait for a time.
-static int64_t now_ns, accept_ns;  // This round; the next try of accept().
+static bool edge;
+static const struct option_rule own_options[] = {
+    {"edge", NULL, "edge-triggered: learn of changes only", .flag = &edge},
+    {0},
+};
+static struct options options = {
+    .model = "callback", .nonblocking = true, .own = {own_options}};
+static int listener, epoll;
+static struct connections clients;
+static struct timer_queue timers;  // Clients that wait for a time.
 
-static bool write_reply(struct client *c);
+static bool write_reply(struct connection *c);
 
-// LESSON inside-out: serve_client() of blocking.c, cut where it waits. What
-// comes next is in a pointer, not in the next line; no loops, no variables.
-static bool read_request(struct client *c)
+// LESSON inside-out: this is serve_client() of blocking.c, cut where it waits.
+// What comes next is in a pointer, not in the next line; a loop becomes two
+// functions that name each other, and no local variable survives.
+static bool read_request(struct connection *c)
 {
     struct session *s = &c->session;
     if (!session_answer(s)) {
-        if (session_over(s) || !client_receive(c))
+        bool open = net_try_receive(c->fd, s, &c->progress);
+        if (!open || !session_answer(s))
+            return open;
+    }
+    c->progress.sent = 0;
+    c->callback = write_reply;
+    connection_start_backend(c, &options);
+    return options.delay_ms > 0 || write_reply(c);
+}
+
+static bool write_reply(struct connection *c)
+{
+    if (!net_try_send(c->fd, &c->session, &c->progress))
+        return false;
+    if (c->progress.sent == c->session.reply_len)
+        c->callback = read_request;
+    return true;
+}
+
+// LESSON tell-changes-only: poll() is told about every client every time. epoll
+// is told once about each, and again when the client waits for something else.
+static int watch(int operation, int fd, short interest)
+{
+    struct epoll_event event = {.events = (uint32_t)interest, .data.fd = fd};
+    if (edge && fd != listener)
+        event.events = EPOLLIN | EPOLLOUT | EPOLLET;
+    else if (interest == 0)
+        event.events = EPOLLONESHOT;  // A closed connection: once is enough.
+    return epoll_ctl(epoll, operation, fd, &event);
+}
+
+// Tells epoll what the client waits for. When the kernel has no memory for
+// that, the client is called after a while instead: slow then, but not lost.
+static void watch_client(struct connection *c, short interest)
+{
+    int operation = c->interest == UNWATCHED ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+    c->interest = interest;
+    if (watch(operation, c->fd, interest) == 0)
+        return;
+    report_exhausted("epoll_ctl");
+    epoll_ctl(epoll, EPOLL_CTL_DEL, c->fd, NULL);
+    c->interest = UNWATCHED;
+    if (!c->queued)
+        timer_queue_add(&timers, c, net_backoff_until_ns());
+}
+
+// Calls the client once, or with --edge until it would block. Returns false
+// once the conversation is over.
+// LESSON edge-triggered: with --edge, epoll reports that something has arrived,
+// but not that it is still there. A client that stops before EAGAIN gets no
+// further event, so it must be called again without one. Try it: set
+// CALLS_IN_A_ROW to 1 and remove timer_queue_add(), and send 20 requests.
+static bool call_callbacks(struct connection *c)
+{
+    for (int i = 0; i < CALLS_IN_A_ROW; i++) {
+        if (!c->callback(c))
             return false;
-        if (!session_answer(s))
+        if (!edge || c->progress.blocked || clock_now_ns() < c->due_ns)
             return true;
     }
-    c->sent = 0;
-    c->go_on = write_reply;
-    if (opt.delay_ms == 0)
-        return write_reply(c);
-    c->due_ns = net_now_ns() + opt.delay_ms * (int64_t)NET_NS_PER_MS;
+    timer_queue_add(&timers, c, clock_now_ns());  // After all other clients.
     return true;
 }
 
-static bool write_reply(struct client *c)
+static void call_back(struct connection *c)
 {
-    if (!client_send_reply(c))
-        return false;
-    if (c->sent == c->session.reply_len)
-        c->go_on = read_request;
-    return true;
-}
-
-// LESSON tell-changes-only: poll() is told about all clients every time, epoll
-// once about each, and again when it needs something else.
-static void watch(int how, int fd, short events)
-{
-    struct epoll_event wanted = {.events = (uint32_t)events, .data.fd = fd};
-    if (events == 0)
-        wanted.events = EPOLLONESHOT;  // Not the end of a connection for ever.
-    if (opt.edge && fd != listener)
-        wanted.events = EPOLLIN | EPOLLOUT | EPOLLET;
-    clients[fd].awaits = events;
-    while (epoll_ctl(epoll, how, fd, &wanted) != 0 &&
-           net_retry_later("epoll_ctl"))
-        ;
-}
-
-static void call_back(struct client *c)
-{
-    bool alive = c->go_on(c);
-    // LESSON edge-triggered: --edge is told when something comes, not that it
-    // is still there. Who stops before the kernel has said "not now" must come
-    // back by himself. Try it: never line up for that, and send 20 requests.
-    for (int i = 1; i < CALLS_IN_A_ROW && alive && opt.edge && !c->blocked; i++)
-        alive = now_ns < c->due_ns || c->go_on(c);
-    if (!alive) {
-        client_close(c);
-        client_count--;
+    if (!call_callbacks(c)) {
+        connections_close(&clients, c);
         return;
     }
-    if (opt.edge && !c->blocked && c->due_ns <= now_ns)
-        c->due_ns = now_ns + 1;  // Enough for now: first the others.
-    short needs = client_needs(c, now_ns);
-    if (needs == 0)
-        client_line_up(&line, c);
-    if (!opt.edge && needs != c->awaits)
-        watch(EPOLL_CTL_MOD, c->fd, needs);
+    short interest = connection_interest(c, clock_now_ns());
+    if (interest == 0 && !c->queued)
+        timer_queue_add(&timers, c, c->due_ns);
+    if (c->interest == UNWATCHED || (!edge && interest != c->interest))
+        watch_client(c, interest);
 }
 
 static void accept_clients(void)
 {
-    int fd;
-    while (client_count < opt.clients_max &&
-           (fd = client_accept(listener, &accept_ns)) >= 0) {
-        client_start(&clients[fd], fd, &opt);
-        clients[fd].go_on = read_request;
-        watch(EPOLL_CTL_ADD, fd, EPOLLIN);
-        client_count++;
+    struct connection *c;
+    while ((c = connections_accept(&clients, listener)) != NULL) {
+        c->callback = read_request;
+        c->interest = UNWATCHED;
+        watch_client(c, EPOLLIN);
     }
 }
 
-static void react(void)
+// Blocks until clients are ready or due.
+static void call_back_ready_clients(void)
 {
     struct epoll_event events[EVENTS_AT_ONCE];
-    bool room = client_count < opt.clients_max && now_ns >= accept_ns;
-    short needs = room ? EPOLLIN : 0;
-    if (clients[listener].awaits != needs)
-        watch(EPOLL_CTL_MOD, listener, needs);
-    int ms = net_ms_until(client_line_until(&line, now_ns, accept_ns));
-    int count = epoll_wait(epoll, events, EVENTS_AT_ONCE, ms);
-    now_ns = net_now_ns();
-    for (int i = 0; i < count; i++)
+    int64_t due_ns = timer_queue_first_ns(&timers);
+    int wait_ms = clock_ms_until(connections_wake_ns(&clients, due_ns));
+    int count = epoll_wait(epoll, events, EVENTS_AT_ONCE, wait_ms);
+    int64_t now_ns = clock_now_ns();
+    struct connection *c;
+    for (int i = 0; i < count; i++) {
+        c = &clients.all[events[i].data.fd];
         if (events[i].data.fd == listener)
             accept_clients();
-        else if (!clients[events[i].data.fd].in_line)
-            call_back(&clients[events[i].data.fd]);
-    for (struct client *c; (c = client_next_due(&line, now_ns)) != NULL;)
+        else if (!c->queued)
+            call_back(c);
+    }
+    while ((c = timer_queue_take_due(&timers, now_ns)) != NULL)
         call_back(c);
 }
 
-static void end_waits(void)
+// Watches the listener while there is a free slot.
+static void watch_listener(void)
 {
-    shutdown(listener, SHUT_RDWR);  // epoll reports it, awaits or not.
+    static short watched;
+    short interest = connections_may_accept(&clients) ? EPOLLIN : 0;
+    if (interest == watched)
+        return;
+    if (watch(EPOLL_CTL_MOD, listener, interest) == 0)
+        watched = interest;
+    else
+        clients.accept_ns = net_backoff_until_ns();  // Then once more.
+}
+
+static void serve_clients(void)
+{
+    while (!stop_requested()) {
+        watch_listener();
+        call_back_ready_clients();
+    }
+    connections_drain(&clients);
 }
 
 int main(int argc, char **argv)
 {
-    listener = startup(&opt, argc, argv);
+    listener = server_open(&options, argc, argv);
     epoll = epoll_create1(EPOLL_CLOEXEC);
-    int end = net_limit_descriptors(epoll + 1 + opt.clients_max);
-    clients = calloc((size_t)end, sizeof *clients);
-    line = (struct client_line){.all = clients, .count = end};
-    if (epoll < 0 || clients == NULL || net_set_nonblocking(listener) != 0)
-        startup_failed("callback");
-    watch(EPOLL_CTL_ADD, listener, 0);
-    startup_ready(listener, end_waits);
-    while (!stop_requested())
-        react();
-    close(listener);
-    clients_drain(clients, end, &opt);
-    return report_summary();
+    server_require(epoll >= 0, "epoll_create1");
+    connections_open(&clients, &options, true, epoll);
+    server_require(watch(EPOLL_CTL_ADD, listener, 0) == 0, "epoll_ctl");
+    server_ready();
+    serve_clients();
+    return report_summary();  // After SIGTERM: see common/server.c.
 }

@@ -1,118 +1,89 @@
-// poll.c - one thread asks the kernel about all clients at once, and sleeps.
+// poll.c - one thread asks the kernel which of all its clients are ready.
 //
-// Model     one thread, non-blocking calls, for those who can go on
-// Waits     in poll() only, for all clients at once
-// Strength  sleeps while nobody talks, and every Unix has it
-// Weakness  the kernel and we look through the whole list, every time
+// Model     one thread, non-blocking calls, for the clients that are ready
+// Blocks    in poll() only, for all clients at once
+// Strength  takes no CPU while no client sends, and every Unix has it
+// Weakness  the kernel and the server go through the whole list every time
 //
-// What changed from nonblocking.c: step() and what it needs are the same, in
-// common/client.c; but first we ask who can make a step, and sleep. Next:
+// What changed from nonblocking.c: the step of a client and its state are the
+// same, in common/connection.c. But first poll() says which clients can make a
+// step, and blocks while none can. Next:
 //     diff -u servers/more/poll.c servers/more/callback.c
 
 #include <poll.h>
 #include <stdbool.h>
-#include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "../common/client.h"
-#include "../common/net.h"
-#include "../common/report.h"
-#include "../common/startup.h"
-#include "../common/stop.h"
+#include "../common/connection.h"
+#include "../common/server.h"
 
-static struct options opt = {.model = "poll"};
+static struct options options = {.model = "poll", .nonblocking = true};
 static int listener;
-static struct client *clients;  // client_count of them.
-static struct pollfd *asked;    // For each what it needs; and the listener.
-static int client_count;
-static int64_t now_ns;     // When this round began.
-static int64_t accept_ns;  // When accept() is worth a try.
+static struct connections clients;
+static struct pollfd *polled;  // One for each client, and the listener.
 
-static void ask_about(int i)
+// Fills in what each client waits for, and blocks until one of them is ready.
+// Returns how many clients were asked about.
+static int wait_for_clients(void)
 {
-    short events = client_needs(&clients[i], now_ns);
-    // LESSON not-asked: the end of a connection is reported also to those who
-    // ask for nothing, at once and every time. Below 0: not even that.
-    asked[i] = (struct pollfd){events != 0 ? clients[i].fd : -1, events, 0};
-}
-
-static bool can_go_on(int i)
-{
-    bool due = asked[i].events == 0 && clients[i].due_ns <= now_ns;
-    return asked[i].revents != 0 || due;
-}
-
-static void accept_clients(void)
-{
-    int fd;
-    while (client_count < opt.clients_max &&
-           (fd = client_accept(listener, &accept_ns)) >= 0) {
-        client_start(&clients[client_count], fd, &opt);
-        ask_about(client_count++);
+    int64_t now_ns = clock_now_ns();
+    int64_t wake_ns = connections_wake_ns(&clients, INT64_MAX);
+    for (int i = 0; i < clients.count; i++) {
+        struct connection *c = &clients.all[i];
+        c->interest = connection_interest(c, now_ns);
+        // LESSON not-watched: poll() reports a closed connection even to a
+        // caller that asks for no event, at once and every time. It ignores a
+        // negative descriptor: do not watch a client you cannot serve yet.
+        polled[i] =
+            (struct pollfd){c->interest != 0 ? c->fd : -1, c->interest, 0};
     }
-}
+    short accepting = connections_may_accept(&clients) ? POLLIN : 0;
+    polled[clients.count] = (struct pollfd){listener, accepting, 0};
 
-// Whoever is finished is replaced by the last client: order is free.
-static void end_client(int i)
-{
-    client_close(&clients[i]);
-    clients[i] = clients[--client_count];
-    asked[i] = asked[client_count];
-}
-
-// One round, for those who can go on.
-static void step_clients(void)
-{
-    for (int i = 0; i < client_count;) {
-        if (can_go_on(i)) {
-            if (!client_step(&clients[i], &opt, now_ns)) {
-                end_client(i);
-                continue;
-            }
-            ask_about(i);
-        }
-        i++;
-    }
-}
-
-// Sleeps until somebody can go on. Returns true if somebody wants to connect.
-static bool wait_for_clients(void)
-{
-    int64_t wake_ns =
-        clients_next_ns(clients, client_count, &opt, now_ns, accept_ns);
-    bool room = client_count < opt.clients_max && now_ns >= accept_ns;
-    struct pollfd *door = &asked[client_count];
-    *door = (struct pollfd){listener, room ? POLLIN : 0, 0};
-
-    // LESSON the-whole-list: both we and the kernel look at every client, those
-    // that never speak too. Try it: fibload -c 10, with --idle 10000 and
+    // LESSON the-whole-list: the server and the kernel both go through all
+    // clients, idle ones too. Try it: fibload -c 10, with --idle 10000 and
     // without.
-    net_waited(poll(asked, (nfds_t)client_count + 1, net_ms_until(wake_ns)));
-    now_ns = net_now_ns();
-    return door->revents & POLLIN;
+    net_check_wait(
+        poll(polled, (nfds_t)clients.count + 1, clock_ms_until(wake_ns)));
+    return clients.count;
 }
 
-static void end_waits(void)
+static bool is_ready(int i)
 {
-    shutdown(listener, SHUT_RDWR);  // poll() reports it, asked or not.
+    const struct connection *c = &clients.all[i];
+    if (c->interest != 0)
+        return polled[i].revents != 0;
+    return c->due_ns <= clock_now_ns();
+}
+
+// Backwards: when a client is closed, the last one takes its place, and that
+// has had its step.
+static void step_clients(int count)
+{
+    for (int i = count - 1; i >= 0; i--) {
+        struct connection *c = &clients.all[i];
+        if (is_ready(i) && !connection_step(c, &options))
+            connections_close(&clients, c);
+    }
+}
+
+static void serve_clients(void)
+{
+    while (!stop_requested()) {
+        int count = wait_for_clients();
+        bool pending = polled[count].revents & POLLIN;
+        step_clients(count);
+        while (pending && connections_accept(&clients, listener) != NULL)
+            ;
+    }
+    connections_drain(&clients);
 }
 
 int main(int argc, char **argv)
 {
-    listener = startup(&opt, argc, argv);
-    clients = calloc((size_t)opt.clients_max, sizeof *clients);
-    asked = calloc((size_t)opt.clients_max + 1, sizeof *asked);
-    if (clients == NULL || asked == NULL || net_set_nonblocking(listener) != 0)
-        startup_failed("poll");
-    startup_ready(listener, end_waits);
-
-    while (!stop_requested()) {
-        if (wait_for_clients())
-            accept_clients();
-        step_clients();
-    }
-    close(listener);
-    clients_drain(clients, client_count, &opt);
-    return report_summary();
+    listener = server_open(&options, argc, argv);
+    connections_open(&clients, &options, false, listener);
+    polled = server_allocate(options.clients_max + 1, sizeof *polled);
+    server_ready();
+    serve_clients();
+    return report_summary();  // After SIGTERM: see common/server.c.
 }

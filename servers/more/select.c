@@ -1,149 +1,132 @@
-// select.c - one thread asks about all clients at once, by sets of bits.
+// select.c - one thread asks which clients are ready, by sets of bits.
 //
-// Model     one thread, non-blocking calls, for those who can go on
-// Waits     in select() only, for all clients at once
-// Strength  the oldest way to wait for many, and known everywhere
-// Weakness  a wall: no descriptor from 1,024 up, on no machine
+// Model     one thread, non-blocking calls, for the clients that are ready
+// Blocks    in select() only, for all clients at once
+// Strength  the oldest way to wait for many clients, known everywhere
+// Weakness  a limit that no machine lifts: no descriptor from 1,024 up
 //
-// What changed from nonblocking.c: step() and what it needs are the same, in
-// common/client.c; but first we ask who can make a step, and sleep. Next:
+// What changed from nonblocking.c: the step of a client and its state are the
+// same, in common/connection.c. But first select() says which clients can make
+// a step, and blocks while none can. Next:
 //     diff -u servers/more/select.c servers/more/poll.c
 
 #include <fcntl.h>
 #include <poll.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <sys/select.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include "../common/client.h"
-#include "../common/net.h"
-#include "../common/report.h"
-#include "../common/startup.h"
-#include "../common/stop.h"
+#include "../common/connection.h"
+#include "../common/server.h"
 
-static struct options opt = {.model = "select"};
-static int listener, highest, wake_up[2];
-static struct client *clients;     // client_count of them.
-static fd_set to_read, to_write;   // About whom we ask.
-static fd_set readable, writable;  // What select() has answered.
-static int client_count;
-static int64_t now_ns;     // When this round began.
-static int64_t accept_ns;  // When accept() is worth a try.
+static void wake_select(void);
 
-static void ask_about(int i)
+static struct options options = {
+    .model = "select", .nonblocking = true, .wake_blocked_calls = wake_select};
+static int listener, wake_pipe[2];
+static struct connections clients;
+static fd_set readable, writable;  // First the question, then the answer.
+
+// Fills in what each client waits for. Returns the highest descriptor.
+static int fill_sets(void)
 {
-    int fd = clients[i].fd;
-    short events = client_needs(&clients[i], now_ns);
-    FD_CLR(fd, &to_read);
-    FD_CLR(fd, &to_write);
-    if (events != 0)
-        FD_SET(fd, events == POLLIN ? &to_read : &to_write);
-    highest = fd > highest ? fd : highest;
-}
-
-static bool can_go_on(int i)
-{
-    int fd = clients[i].fd;
-    bool due = !FD_ISSET(fd, &to_read) && !FD_ISSET(fd, &to_write) &&
-               clients[i].due_ns <= now_ns;
-    return FD_ISSET(fd, &readable) || FD_ISSET(fd, &writable) || due;
-}
-
-static void accept_clients(void)
-{
-    int fd;
-    while (client_count < opt.clients_max &&
-           (fd = client_accept(listener, &accept_ns)) >= 0) {
-        client_start(&clients[client_count], fd, &opt);
-        ask_about(client_count++);
-    }
-}
-
-// Whoever is finished is replaced by the last client: order is free.
-static void end_client(int i)
-{
-    FD_CLR(clients[i].fd, &to_read);
-    FD_CLR(clients[i].fd, &to_write);
-    client_close(&clients[i]);
-    clients[i] = clients[--client_count];
-}
-
-// One round, for those who can go on.
-static void step_clients(void)
-{
-    for (int i = 0; i < client_count;) {
-        if (can_go_on(i)) {
-            if (!client_step(&clients[i], &opt, now_ns)) {
-                end_client(i);
-                continue;
-            }
-            ask_about(i);
-        }
-        i++;
-    }
-}
-
-// Sleeps until somebody can go on. Returns true if somebody wants to connect.
-static bool wait_for_clients(void)
-{
-    int64_t wake_ns =
-        clients_next_ns(clients, client_count, &opt, now_ns, accept_ns);
-    int ms = net_ms_until(wake_ns);
-    struct timeval timeout = {ms / NET_MS_PER_S, ms % NET_MS_PER_S * 1000L};
-    readable = to_read;
-    writable = to_write;
-    FD_SET(wake_up[0], &readable);
-    if (client_count < opt.clients_max && now_ns >= accept_ns)
+    int64_t now_ns = clock_now_ns();
+    int highest = wake_pipe[1];
+    FD_ZERO(&readable);
+    FD_ZERO(&writable);
+    FD_SET(wake_pipe[0], &readable);
+    if (connections_may_accept(&clients))
         FD_SET(listener, &readable);
-    net_waited(select(highest + 1, &readable, &writable, NULL,
-                      ms < 0 ? NULL : &timeout));
-    now_ns = net_now_ns();
-    return FD_ISSET(listener, &readable);
+    for (int i = 0; i < clients.count; i++) {
+        struct connection *c = &clients.all[i];
+        c->interest = connection_interest(c, now_ns);
+        if (c->interest != 0)
+            FD_SET(c->fd, c->interest == POLLIN ? &readable : &writable);
+        highest = c->fd > highest ? c->fd : highest;
+    }
+    return highest;
 }
 
-// LESSON self-pipe: what a signal handler writes into a pipe stays there and
-// ends the wait, this one or the next, also when we do not ask for clients.
-static void end_waits(void)
+// Blocks until a client is ready. Returns how many clients were asked about.
+static int wait_for_clients(void)
 {
-    (void)!write(wake_up[1], "", 1);
+    int ms = clock_ms_until(connections_wake_ns(&clients, INT64_MAX));
+    struct timeval timeout = {ms / MS_PER_S, ms % MS_PER_S * 1000L};
+    int highest = fill_sets();
+    int ready = select(highest + 1, &readable, &writable, NULL,
+                       ms < 0 ? NULL : &timeout);
+    net_check_wait(ready);
+    if (ready <= 0) {
+        FD_ZERO(&readable);  // It may have left the question there.
+        FD_ZERO(&writable);
+    }
+    return clients.count;
 }
 
-// LESSON the-wall: a set has FD_SETSIZE bits, and FD_SET() beyond them writes
-// over whatever comes next. So we must never get such a descriptor.
+static bool is_ready(int i)
+{
+    const struct connection *c = &clients.all[i];
+    if (c->interest != 0)
+        return FD_ISSET(c->fd, &readable) || FD_ISSET(c->fd, &writable);
+    return c->due_ns <= clock_now_ns();
+}
+
+// Backwards: when a client is closed, the last one takes its place, and that
+// has had its step.
+static void step_clients(int count)
+{
+    for (int i = count - 1; i >= 0; i--) {
+        struct connection *c = &clients.all[i];
+        if (is_ready(i) && !connection_step(c, &options))
+            connections_close(&clients, c);
+    }
+}
+
+static void serve_clients(void)
+{
+    while (!stop_requested()) {
+        int count = wait_for_clients();
+        bool pending = FD_ISSET(listener, &readable);
+        step_clients(count);
+        while (pending && connections_accept(&clients, listener) != NULL)
+            ;
+    }
+    close(listener);
+    connections_drain(&clients);
+}
+
+// LESSON self-pipe: a byte that the signal handler writes into a pipe stays
+// there. So it ends the next select(), even if that begins after the signal,
+// and even if the listener is not asked about.
+static void wake_select(void)
+{
+    (void)!write(wake_pipe[1], "", 1);
+}
+
+// LESSON the-wall: a set has FD_SETSIZE bits in every C library for Linux, and
+// FD_SET() beyond them writes over whatever follows in memory. So the server
+// must never get such a descriptor.
 static void stop_at_the_wall(void)
 {
-    int room = 0;
+    int unused = 0;
+    net_limit_descriptors(FD_SETSIZE);
     for (int fd = 0; fd < FD_SETSIZE; fd++)
-        room += fcntl(fd, F_GETFD) < 0;
-    if (opt.clients_max <= room)
+        unused += fcntl(fd, F_GETFD) < 0;
+    if (options.clients_max <= unused)
         return;
-    opt.clients_max = room;
-    report_log("serving at most %d clients at once: %d descriptors are the "
-               "wall of select()",
-               room, FD_SETSIZE);
+    options.clients_max = unused;
+    report_log("serving at most %d clients at once: select() cannot watch "
+               "descriptors from %d up",
+               unused, FD_SETSIZE);
 }
 
 int main(int argc, char **argv)
 {
-    listener = startup(&opt, argc, argv);
-    net_limit_descriptors(FD_SETSIZE);
-    if (pipe(wake_up) != 0 || net_set_nonblocking(listener) != 0)
-        startup_failed("select");
-    highest = wake_up[1];
+    listener = server_open(&options, argc, argv);
+    server_require(pipe(wake_pipe) == 0, "pipe");
     stop_at_the_wall();
-    clients = calloc((size_t)opt.clients_max, sizeof *clients);
-    if (clients == NULL)
-        startup_failed("select");
-    startup_ready(listener, end_waits);
-
-    while (!stop_requested()) {
-        if (wait_for_clients())
-            accept_clients();
-        step_clients();
-    }
-    close(listener);
-    clients_drain(clients, client_count, &opt);
-    return report_summary();
+    connections_open(&clients, &options, false, listener);
+    server_ready();
+    serve_clients();
+    return report_summary();  // After SIGTERM: see common/server.c.
 }

@@ -1,40 +1,41 @@
-// signal.c - the kernel sends a signal when somebody can go on.
+// signal.c - the kernel sends a signal when a client becomes ready.
 //
 // Model     one thread, non-blocking calls; a real-time signal per change
-// Waits     in sigtimedwait() only, for all clients at once
-// Strength  no list of clients to hand over: each descriptor knows whom to tell
+// Blocks    in sigtimedwait() only, for all clients at once
+// Strength  no list of clients to hand over: each descriptor knows its process
 // Weakness  a system call per event, and a queue that can overflow
 //
-// What changed from callback.c --edge: who tells us. It was the way to serve
-// many clients on Linux before there was epoll (2.4). Next:
+// What changed from callback.c --edge: who reports that a client is ready. This
+// was the way to serve many clients on Linux before there was epoll (2.4).
+// Next:
 //     diff -u servers/more/signal.c servers/more/uring.c
 
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <unistd.h>
 
-#include "../common/client.h"
-#include "../common/report.h"
-#include "../common/startup.h"
-#include "../common/stop.h"
+#include "../common/connection.h"
+#include "../common/server.h"
+#include "../common/timer_queue.h"
 
-enum { STEPS_IN_A_ROW = 8 };
+enum { SIGNALS_IN_A_ROW = 256, STEPS_IN_A_ROW = 8, WATCHED = 1 };
 
-static struct options opt = {.model = "signal"};
-static int listener, client_count;
-static struct client *clients;     // Indexed by descriptor.
-static int clients_end;            // Of the descriptors.
-static struct client_line line;    // Those who wait for a time.
-static bool somebody_knocks;       // As far as we know.
-static int64_t now_ns, accept_ns;  // This round; the next try of accept().
+static void wake_sigtimedwait(void);
+
+static struct options options = {.model = "signal",
+                                 .nonblocking = true,
+                                 .wake_blocked_calls = wake_sigtimedwait};
+static int listener;
+static struct connections clients;
+static struct timer_queue timers;  // Clients that wait for a time.
+static bool pending;               // A client may be in the accept queue.
 static int ready_signal;
-static sigset_t awaited;  // That one, and SIGIO.
+static sigset_t awaited;  // That signal, and SIGIO.
 
 // LESSON signal-driven: F_SETSIG queues a signal with the descriptor in it; the
-// usual SIGIO would only say that somebody can go on. The first signal comes
-// with the next change: what was there before, we must find ourselves.
+// usual SIGIO would only say that some descriptor is ready. A signal comes with
+// each change: what had arrived before, the server must find out itself.
 static bool ask_for_signals(int fd)
 {
     return fcntl(fd, F_SETOWN, getpid()) == 0 &&
@@ -42,100 +43,129 @@ static bool ask_for_signals(int fd)
            fcntl(fd, F_SETFL, O_NONBLOCK | O_ASYNC) == 0;
 }
 
-// A signal may be older than the end of the client, or come while it waits.
-static bool can_go_on(int fd)
+// Makes sure that the client will be stepped again: by a signal, or, when the
+// kernel refused it one, after a while, when it is asked again.
+static void await_signal(struct connection *c)
 {
-    return clients[fd].fd > 0 && !clients[fd].in_line;
+    if (c->interest == WATCHED)
+        return;
+    if (ask_for_signals(c->fd))
+        c->interest = WATCHED;
+    else
+        report_exhausted("fcntl");
+    timer_queue_add(&timers, c, net_backoff_until_ns());
 }
 
-// As far as it goes: nobody tells us again of what is there already.
-static void go_on(struct client *c)
+// Takes a client as far as it goes: there is no signal for what is there
+// already. After some steps it lets the others continue first.
+static void step_client(struct connection *c)
 {
-    bool alive = client_step(c, &opt, now_ns);
-    for (int i = 1; i < STEPS_IN_A_ROW && alive && !c->blocked; i++)
-        alive = client_step(c, &opt, now_ns);
-    if (!alive) {
-        client_close(c);
-        client_count--;
-        return;
+    c->progress.blocked = false;
+    for (int i = 0; i < STEPS_IN_A_ROW && c->due_ns <= clock_now_ns(); i++) {
+        if (!connection_step(c, &options)) {
+            connections_close(&clients, c);
+            return;
+        }
+        if (c->progress.blocked) {
+            await_signal(c);
+            return;
+        }
     }
-    if (!c->blocked && c->due_ns <= now_ns)
-        c->due_ns = now_ns + 1;  // Enough for now: first the others.
-    if (c->due_ns > now_ns)
-        client_line_up(&line, c);
+    int64_t now_ns = clock_now_ns();
+    timer_queue_add(&timers, c, c->due_ns > now_ns ? c->due_ns : now_ns);
 }
 
 static void accept_clients(void)
 {
-    int fd;
-    while (client_count < opt.clients_max &&
-           (fd = client_accept(listener, &accept_ns)) >= 0) {
-        client_start(&clients[fd], fd, &opt);
-        client_count++;
-        while (!ask_for_signals(fd) && net_retry_later("fcntl"))
-            ;
-        go_on(&clients[fd]);
+    struct connection *c;
+    while ((c = connections_accept(&clients, listener)) != NULL) {
+        c->interest = ask_for_signals(c->fd) ? WATCHED : 0;
+        step_client(c);
     }
-    somebody_knocks = client_count == opt.clients_max || accept_ns > now_ns;
+    pending = !connections_may_accept(&clients);
 }
 
-// LESSON queue-overflow: the kernel keeps a limited number of signals (ulimit
-// -i). Then it drops them, sends one SIGIO instead, and we must ask everyone.
-// Try it: bash -c 'ulimit -i 10; bin/signal', and fibload -c 100.
-static void ask_everyone(void)
+// A signal may be older than the end of its client, or come while that waits.
+static bool can_step(int fd)
 {
-    for (int fd = listener + 1; fd < clients_end; fd++)
-        if (can_go_on(fd))
-            go_on(&clients[fd]);
-    somebody_knocks = true;
+    return clients.all[fd].fd > 0 && !clients.all[fd].queued;
 }
 
-static void wait_for_signal(void)
+// LESSON queue-overflow: the kernel queues a limited number of signals (ulimit
+// -i). Beyond it drops them and sends one SIGIO instead, and the server must
+// check every client. Try it: bash -c 'ulimit -i 10; bin/signal', and
+// fibload -c 100.
+static void handle_signal(int signo, int ready_fd)
 {
-    int64_t until_ns = client_line_until(&line, now_ns, accept_ns);
-    int ms = net_ms_until(until_ns);
-    struct timespec timeout = net_timespec(ms);
+    if (signo == SIGIO) {
+        pending = true;
+        for (int fd = listener + 1; fd < clients.size; fd++)
+            if (can_step(fd))
+                step_client(&clients.all[fd]);
+    } else if (ready_fd == listener) {
+        pending = true;
+    } else if (can_step(ready_fd)) {
+        step_client(&clients.all[ready_fd]);
+    }
+}
+
+// Blocks until a signal comes, and handles those that have come.
+static void handle_signals(void)
+{
+    const struct timespec at_once = {0};
+    int64_t wake_ns =
+        connections_wake_ns(&clients, timer_queue_first_ns(&timers));
+    int ms = clock_ms_until(wake_ns);
+    struct timespec timeout = clock_timespec(ms);
     siginfo_t info;
     int signo = sigtimedwait(&awaited, &info, ms < 0 ? NULL : &timeout);
-    now_ns = net_now_ns();
-    if (signo == SIGIO)
-        ask_everyone();
-    else if (signo > 0 && info.si_fd == listener)
-        somebody_knocks = true;
-    else if (signo > 0 && can_go_on(info.si_fd))
-        go_on(&clients[info.si_fd]);
+    int taken = 1;
+    while (signo > 0) {
+        handle_signal(signo, info.si_fd);
+        if (taken++ == SIGNALS_IN_A_ROW)
+            return;  // The rest stays in the kernel's queue.
+        signo = sigtimedwait(&awaited, &info, &at_once);
+    }
 }
 
-// SIGIO is for us to send, too: it stays until it is taken, and ends the wait.
-static void end_waits(void)
+static void handle_timers(void)
+{
+    int64_t now_ns = clock_now_ns();
+    struct connection *c;
+    while ((c = timer_queue_take_due(&timers, now_ns)) != NULL)
+        step_client(c);
+}
+
+static void serve_clients(void)
+{
+    while (!stop_requested()) {
+        handle_signals();
+        handle_timers();
+        if (pending && connections_may_accept(&clients))
+            accept_clients();
+    }
+    close(listener);
+    connections_drain(&clients);
+}
+
+// A signal that is blocked stays pending until sigtimedwait() takes it. So this
+// one ends that call even if it begins later.
+static void wake_sigtimedwait(void)
 {
     kill(getpid(), SIGIO);
 }
 
 int main(int argc, char **argv)
 {
-    listener = startup(&opt, argc, argv);
-    clients_end = net_limit_descriptors(listener + 1 + opt.clients_max);
-    clients = calloc((size_t)clients_end, sizeof *clients);
-    line = (struct client_line){.all = clients, .count = clients_end};
+    listener = server_open(&options, argc, argv);
+    connections_open(&clients, &options, true, listener);
     ready_signal = SIGRTMIN;
     sigemptyset(&awaited);
     sigaddset(&awaited, SIGIO);
     sigaddset(&awaited, ready_signal);
-    if (clients == NULL || sigprocmask(SIG_BLOCK, &awaited, NULL) != 0 ||
-        !ask_for_signals(listener))
-        startup_failed("signal");
-    startup_ready(listener, end_waits);
-
-    while (!stop_requested()) {
-        wait_for_signal();
-        for (struct client *c; (c = client_next_due(&line, now_ns)) != NULL;)
-            go_on(c);
-        if (somebody_knocks && client_count < opt.clients_max &&
-            now_ns >= accept_ns)
-            accept_clients();
-    }
-    close(listener);
-    clients_drain(clients, clients_end, &opt);
-    return report_summary();
+    server_require(sigprocmask(SIG_BLOCK, &awaited, NULL) == 0, "sigprocmask");
+    server_require(ask_for_signals(listener), "fcntl");
+    server_ready();
+    serve_clients();
+    return report_summary();  // After SIGTERM: see common/server.c.
 }

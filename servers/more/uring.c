@@ -1,149 +1,179 @@
-// uring.c - the kernel is asked to do it, and says when it is done.
+// uring.c - the kernel does the work, and reports when it is done (io_uring).
 //
-// Model     one thread; requests and results go through two rings (io_uring)
-// Waits     in io_uring_enter() only, for all clients at once
-// Strength  one system call for many receives and sends, and no call in vain
-// Weakness  kernels and containers may refuse it; buffers are lent meanwhile
+// Model     one thread; requests and results pass through two shared rings
+// Blocks    in io_uring_enter() only, for all clients at once
+// Strength  one system call submits many receives and sends
+// Weakness  kernels and containers may refuse it; the kernel keeps the buffers
 //
-// What changed from callback.c: not "can I receive?", but "receive this": no
-// call would block, there are only results. It needs Linux 5.7.
+// What changed from callback.c: the server does not ask whether it can receive,
+// it asks the kernel to receive. There are only results. Needs Linux 5.7.
 
 #include <errno.h>
+#include <poll.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 
-#include "../common/client.h"
-#include "../common/report.h"
-#include "../common/ring.h"
-#include "../common/startup.h"
-#include "../common/stop.h"
+#include "../common/connection.h"
+#include "../common/server.h"
+#include "ring.h"
 
-enum { DOOR, STOPPER };  // Requests that are no client's: no descriptor of one.
+// Requests that are not about a client. No client has these descriptors.
+enum { ACCEPTED, ACCEPT_AGAIN, CHECK_IDLE, LISTENER_CLOSED };
 
-static struct options opt = {.model = "uring", .no_idle_timeout = true};
-static int listener, client_count, end;
+enum { OVER = -1 };  // Where `interest` says what a client waits for.
+
+static struct options options = {.model = "uring"};
+static int listener;
 static struct ring ring;
-static struct client *clients;  // Indexed by descriptor.
+static struct connections clients;
+static bool accepting;  // A request for a client is in the ring.
 
-// Asks the kernel for something, and for a call of `then` with the result.
-static void ask(struct client *c, uint8_t operation, const void *at, size_t len,
-                bool (*then)(struct client *c))
+// Submits what was prepared. Blocks until there are `results` (0 or 1).
+static void submit(unsigned results)
 {
-    c->go_on = then;
-    ring_ask(&ring, operation, c->fd, at, len, (uint64_t)(c - clients));
+    if (ring_enter(&ring, results) != 0 && errno != EINTR && errno != EBUSY)
+        net_backoff("io_uring_enter");
 }
 
-static bool go_on(struct client *c);
-
-static bool sent(struct client *c)
+// Asks the kernel for something. Its result will come with `data`.
+static void ask(uint8_t operation, int fd, const void *address, size_t len,
+                uint64_t data)
 {
-    c->sent += (size_t)c->result;
-    return go_on(c);
+    const struct ring_request request = {operation, fd, address, len, data};
+    while (!ring_prepare(&ring, &request))
+        submit(0);
 }
 
-// What next_reply() in blocking.c does after net_recv().
-static bool received(struct client *c)
+// Asks for what comes next, and remembers it in `interest`. Returns false once
+// the conversation is over.
+// LESSON lent-buffers: until the result comes, the kernel reads and writes the
+// session, so that must stay where it is.
+static bool proceed(struct connection *c)
 {
     struct session *s = &c->session;
-    if (stop_requested() && !net_half_closed(c->fd))
-        session_finish(s, (size_t)c->result + net_unread(c->fd));
-    session_received(s, (size_t)c->result);
-    return go_on(c);
-}
-
-// Asks for what comes next. Returns false when that is nothing.
-// LESSON lent-buffers: the kernel reads and writes the session meanwhile, so
-// that must stay where it is until the result comes.
-static bool go_on(struct client *c)
-{
-    struct session *s = &c->session;
-    bool answered = c->sent == s->reply_len && session_answer(s);
-    if (answered)
-        c->sent = 0;
-    size_t left = s->reply_len - c->sent;
-    if (answered && opt.delay_ms > 0)
-        ask(c, IORING_OP_TIMEOUT, NULL, (size_t)opt.delay_ms, go_on);
-    else if (left > 0)
-        ask(c, IORING_OP_SEND, s->reply + c->sent, left, sent);
-    else if (!session_over(s))
-        ask(c, IORING_OP_RECV, session_space(s), session_room(s), received);
+    uint64_t data = (uint64_t)c->fd;
+    bool answered = c->progress.sent == s->reply_len && session_answer(s);
+    if (answered) {
+        c->progress.sent = 0;
+        connection_start_backend(c, &options);
+    }
+    char *rest = s->reply + c->progress.sent;
+    size_t left = s->reply_len - c->progress.sent;
+    if (answered && options.delay_ms > 0) {
+        c->interest = 0;
+        ask(IORING_OP_TIMEOUT, -1, NULL, (size_t)options.delay_ms, data);
+    } else if (left > 0) {
+        c->interest = POLLOUT;
+        ask(IORING_OP_SEND, c->fd, rest, left, data);
+    } else if (!session_over(s)) {
+        c->interest = POLLIN;
+        ask(IORING_OP_RECV, c->fd, session_space(s), session_space_len(s),
+            data);
+    }
     return left > 0 || !session_over(s);
 }
 
-static bool accepted(struct client *door)
+// Closes a client, or leaves it to drain_clients().
+static void end_client(struct connection *c)
 {
-    int fd = door->result;
-    door->go_on = NULL;
-    if (fd >= 0) {
-        client_start(&clients[fd], fd, &opt);
-        client_count++;
-        return go_on(&clients[fd]);
-    }
-    if (fd != -ETIME && fd != -ECONNABORTED && !stop_requested()) {
-        errno = -fd;
-        report_shortage("accept");  // Who waits stays in the queue.
-        ask(door, IORING_OP_TIMEOUT, NULL, NET_RETRY_MS, accepted);
-    }
-    return true;
+    c->interest = OVER;
+    if (!net_must_linger(c->fd, &c->progress))
+        connections_close(&clients, c);
 }
 
-// LESSON one-call-for-many: submits all that was asked for, sleeps until there
-// is a number of results, 0 or 1, and handles as many as there are.
-static int run_round(unsigned wanted)
+static void handle_client(struct connection *c, int result)
 {
-    uint64_t who;
+    // What took too long for the kernel (SO_SNDTIMEO) is asked for again.
+    bool again = result == -EAGAIN || result == -EINTR;
+    bool failed = result < 0 && result != -ETIME && !again;
+    c->progress.active = c->progress.active || !again;
+    if (result > 0 && c->interest == POLLOUT)
+        c->progress.sent += (size_t)result;
+    if (result >= 0 && c->interest == POLLIN)
+        net_received(c->fd, &c->session, (size_t)result);
+    if (failed || !proceed(c))
+        end_client(c);
+}
+
+static void handle_accept(int result)
+{
+    accepting = false;
+    if (result >= 0) {
+        net_accepted(result);
+        if (stop_requested())
+            shutdown(result, SHUT_RD);  // The handler came too early for it.
+        proceed(connections_add(&clients, result));
+    } else if (result != -ECONNABORTED && !stop_requested()) {
+        errno = -result;
+        report_exhausted("accept");  // The client stays in the queue.
+        ask(IORING_OP_TIMEOUT, -1, NULL, NET_BACKOFF_MS, ACCEPT_AGAIN);
+        accepting = true;
+    }
+}
+
+static void check_idle(void)
+{
+    connections_end_idle(&clients, clock_now_ns());
+    ask(IORING_OP_TIMEOUT, -1, NULL, MS_PER_S, CHECK_IDLE);
+}
+
+static void handle_result(uint64_t data, int result)
+{
+    if (data == ACCEPTED)
+        handle_accept(result);
+    else if (data == ACCEPT_AGAIN)
+        accepting = false;
+    else if (data == CHECK_IDLE)
+        check_idle();
+    else if (data != LISTENER_CLOSED)
+        handle_client(&clients.all[data], result);
+}
+
+// LESSON one-call-for-many: submits all that was asked for, blocks until there
+// are `results` (0 or 1), and handles as many as there are. Returns how many.
+static int run_round(unsigned results)
+{
+    uint64_t data;
     int result, count = 0;
-    bool room = client_count < opt.clients_max && !stop_requested();
-    if (room && clients[DOOR].go_on == NULL)
-        ask(&clients[DOOR], IORING_OP_ACCEPT, NULL, 0, accepted);
-    if (ring_enter(&ring, wanted) != 0 && errno != EINTR)
-        net_retry_later("io_uring_enter");
-    for (; count < RING_SIZE - 1 && ring_take(&ring, &who, &result); count++) {
-        struct client *c = &clients[who];
-        c->result = result;
-        bool failed = who > STOPPER && result < 0 && result != -ETIME;
-        if (failed || (who != STOPPER && !c->go_on(c)))
-            client_count -= client_end(c);
+    if (!accepting && connections_may_accept(&clients) && !stop_requested()) {
+        ask(IORING_OP_ACCEPT, listener, NULL, 0, ACCEPTED);
+        accepting = true;
+    }
+    submit(results);
+    while (ring_take(&ring, &data, &result)) {
+        handle_result(data, result);
+        count++;
     }
     return count;
 }
 
 static void drain_clients(void)
 {
-    for (int fd = listener + 1; fd < end; fd++)
-        shutdown(fd, SHUT_RD);  // What has arrived is received, then 0.
-    for (; client_count > 0; net_backend(NET_LINGER_MS)) {
+    while (clients.count > 0) {
         while (run_round(0) > 0)
             ;
-        for (struct client *c = &clients[listener]; c < clients + end; c++)
-            if (c->fd > 0 && c->over)
-                client_count -= client_end(c);
-            else if (c->fd > 0 && c->go_on == sent &&
-                     net_stalled(c->fd, &c->progress))
-                shutdown(c->fd, SHUT_RDWR);  // What we asked for fails now.
+        for (int fd = listener + 1; fd < clients.size; fd++) {
+            struct connection *c = &clients.all[fd];
+            if (c->fd > 0 && c->interest == OVER)
+                end_client(c);
+            else if (c->fd > 0 && c->interest == POLLOUT)
+                net_idle(fd, &c->progress);  // If so, the request fails.
+        }
+        sleep_ms(clients.count > 0 ? NET_CLOSE_MS : 0);
     }
-}
-
-static void end_waits(void)
-{
-    shutdown(listener, SHUT_RDWR);
 }
 
 int main(int argc, char **argv)
 {
-    listener = startup(&opt, argc, argv);
-    if (ring_open(&ring) != 0)
-        startup_failed("the kernel refuses io_uring");
-    end = net_limit_descriptors(ring.fd + 1 + opt.clients_max);
-    clients = calloc((size_t)end, sizeof *clients);
-    if (clients == NULL)
-        startup_failed("uring");
-    clients[DOOR].fd = listener;
-    ring_ask(&ring, IORING_OP_POLL_ADD, listener, NULL, 0, STOPPER);
-    startup_ready(listener, end_waits);
+    listener = server_open(&options, argc, argv);
+    server_require(ring_open(&ring) == 0, "the kernel refuses io_uring");
+    connections_open(&clients, &options, true, ring.fd);
+    ask(IORING_OP_POLL_ADD, listener, NULL, 0, LISTENER_CLOSED);
+    if (options.idle_timeout_s > 0)
+        check_idle();
+    server_ready();
     while (!stop_requested())
         run_round(1);
     drain_clients();
-    return report_summary();
+    return report_summary();  // After SIGTERM: see common/server.c.
 }

@@ -178,6 +178,16 @@ bool await_closed(const struct peer *p)
     return await(p, is_closed);
 }
 
+bool peer_is_accepted(const struct peer *p)
+{
+    return query(p).accepted;
+}
+
+size_t peer_arrived(const struct peer *p)
+{
+    return query(p).arrived;
+}
+
 size_t peer_progress(const struct peer *p)
 {
     struct far_end f = query(p);

@@ -1,4 +1,4 @@
-// conversation.h - what any fib server must live through, in eight parts.
+// conversation.h - what any fib server must live through, in nine parts.
 //
 // Each function starts the servers it needs, records checks and stops them. No
 // check judges how long something took: it waits for an event, or compares
@@ -14,6 +14,7 @@ void test_limits(void);           // full tables
 void test_leaks(void);            // none
 void test_waiting(void);          // --delay, idle CPU
 void test_stopping(void);         // signals
+void test_owed(void);             // replies that are owed at the end
 void test_drain(void);            // stopped under load, no reply is lost
 void test_command_line(void);     // before it starts
 

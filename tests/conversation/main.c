@@ -21,10 +21,15 @@ static const struct part {
     const char *name;
     void (*test)(void);
 } parts[] = {
-    {"protocol", test_protocol}, {"hostile", test_hostile_clients},
-    {"limits", test_limits},     {"leaks", test_leaks},
-    {"waiting", test_waiting},   {"stopping", test_stopping},
-    {"drain", test_drain},       {"command_line", test_command_line},
+    {"protocol", test_protocol},
+    {"hostile", test_hostile_clients},
+    {"limits", test_limits},
+    {"leaks", test_leaks},
+    {"waiting", test_waiting},
+    {"stopping", test_stopping},
+    {"owed", test_owed},
+    {"drain", test_drain},
+    {"command_line", test_command_line},
 };
 enum { PART_COUNT = sizeof parts / sizeof parts[0] };
 

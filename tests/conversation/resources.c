@@ -140,6 +140,28 @@ static int count_threads(pid_t pid)
     return count;
 }
 
+pid_t server_child(const struct server *s)
+{
+    static struct process processes[PROCESSES_MAX];
+    int count = list_processes(s, processes);
+    for (int i = 0; i < count; i++)
+        if (processes[i].pid != s->pid && processes[i].state != 'Z')
+            return processes[i].pid;
+    return 0;
+}
+
+bool server_await_reaped(const struct server *s, pid_t child)
+{
+    struct process p;
+    int64_t until_ms = now_ms() + patience_ms();
+    while (read_process(&p, child, s->pid)) {
+        if (now_ms() > until_ms)
+            return false;
+        sleep_ms(SETTLE_MS);
+    }
+    return true;
+}
+
 struct resources server_resources(const struct server *s)
 {
     static struct process processes[PROCESSES_MAX];

@@ -16,6 +16,13 @@ struct resources {
 
 struct resources server_resources(const struct server *s);
 
+// Returns a child process of the server, 0 if it has none. Does not block.
+pid_t server_child(const struct server *s);
+
+// Waits until a child of the server has ended and was reaped. Returns false if
+// that does not happen within patience_ms().
+bool server_await_reaped(const struct server *s, pid_t child);
+
 // Waits until all threads of the server sleep: it has done all that it can do
 // with what it was sent, and has started all the processes it begins with.
 // Returns false if that does not happen within patience_ms(): it is busy.

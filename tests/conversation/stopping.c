@@ -134,15 +134,6 @@ static void check_silent(void)
         peer_close(&peers[i]);
 }
 
-// Waits until the server has as many clients as it may have. Two loops have a
-// place each, and it depends on the ports who gets it.
-static bool await_full(const struct server *s, const struct peer *peers)
-{
-    return await_accepted(&peers[0]) &&
-           (subject.always_busy ? await_accepted(&peers[1])
-                                : server_await_rest(s));
-}
-
 // It waits for a client to leave then, and not for a new one.
 static void check_full(void)
 {
@@ -154,7 +145,7 @@ static void check_full(void)
         return;
     for (int i = 0; i < 3; i++)
         connected = peer_connect(&peers[i], s.port) && connected;
-    bool full = connected && await_full(&s, peers);
+    bool full = connected && subject_await_full(&s, peers, 2);
     ok(server_end(&s, SIGTERM) == 0 && full,
        "a server that is full can be stopped");
     for (int i = 0; i < 3; i++)

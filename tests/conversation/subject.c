@@ -41,8 +41,8 @@ void subject_choose(const char *path)
         .few_at_once = is_one_of(" pool prefork ", model),
         .always_busy = is_one_of(" nonblocking ", model),
         .has_wall = is_one_of(" select ", model),
-        .has_stacks = is_one_of(" thread coroutine pool ", model),
-        .has_no_idle_timeout = is_one_of(" uring ", model),
+        .has_stacks =
+            is_one_of(" thread coroutine pool offload multiloop ", model),
     };
     tap_subject(model);
 }
@@ -76,6 +76,17 @@ static bool polls_everyone(const struct server *s)
 bool subject_settle(const struct server *s)
 {
     return subject.always_busy ? polls_everyone(s) : server_await_rest(s);
+}
+
+bool subject_await_full(const struct server *s, const struct peer *peers,
+                        int count)
+{
+    bool full = true;
+    if (!subject.always_busy)
+        return server_await_rest(s);
+    for (int i = 0; i < count && full; i++)
+        full = await_accepted(&peers[i]);
+    return full;
 }
 
 bool subject_idles(const struct server *s, int *percent)

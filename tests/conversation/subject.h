@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "peer.h"
 #include "server.h"
 
 struct subject {
@@ -15,7 +16,6 @@ struct subject {
     bool always_busy;    // nonblocking: it takes a core even without clients
     bool has_wall;       // select: no descriptor above 1,023
     bool has_stacks;     // it knows --stack-kib
-    bool has_no_idle_timeout;  // uring: it does not know --idle-timeout
 };
 
 extern struct subject subject;
@@ -35,6 +35,11 @@ bool is_served(const struct server *s);
 // few other clients, and so has polled all clients more than once. Returns
 // false if that does not happen.
 bool subject_settle(const struct server *s);
+
+// Waits until a server with --max-clients `count` has as many clients: `peers`
+// have connected, in this order, and are more than that.
+bool subject_await_full(const struct server *s, const struct peer *peers,
+                        int count);
 
 // Whether a server that has nothing to do takes no CPU time or, if it is always
 // busy, what it can get. Sets `percent` to its share, see

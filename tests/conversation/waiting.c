@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "../tap.h"
 #include "await.h"
@@ -142,7 +143,7 @@ static void check_idle_timeout(void)
                                "1500",           "--quiet", NULL};
     struct server s;
     struct peer silent, half, other;
-    if (subject.has_no_idle_timeout || !subject_start(&s, arguments))
+    if (!subject_start(&s, arguments))
         return;
     int64_t start_ms = now_ms();
     bool connected = peer_connect(&silent, s.port) &&
@@ -161,10 +162,30 @@ static void check_idle_timeout(void)
     server_stop(&s, "--idle-timeout");
 }
 
+// Idle means no progress in either direction.
+static void check_idle_reader(void)
+{
+    static char requests[1 << 16];
+    const char *arguments[] = {"--idle-timeout", "1", "--quiet", NULL};
+    struct server s;
+    struct peer p;
+    if (!subject_start(&s, arguments))
+        return;
+    memset(requests, '\n', sizeof requests);
+    bool asked = peer_connect(&p, s.port);
+    while (asked && send(p.fd, requests, sizeof requests,
+                         MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
+        ;
+    ok(asked && await_closed(&p),
+       "--idle-timeout: a client that never reads is closed as well");
+    peer_close(&p);
+    server_stop(&s, "--idle-timeout without a reader");
+}
+
 void test_waiting(void)
 {
     static void (*const checks[])(void) = {
-        check_idle_timeout, check_delays_together, check_delay_of_blocking,
-        check_trap, check_idle};
+        check_idle_timeout,      check_idle_reader, check_delays_together,
+        check_delay_of_blocking, check_trap,        check_idle};
     tap_side_by_side(checks, sizeof checks / sizeof checks[0]);
 }

@@ -56,6 +56,10 @@ CALL(int, getaddrinfo, error, "EAI_AGAIN EAI_FAIL EAI_MEMORY EAI_NONAME",
      (const char *host, const char *service, const struct addrinfo *hints,
       struct addrinfo **found),
      (host, service, hints, found))
+CALL(int, getnameinfo, error, "EAI_AGAIN EAI_MEMORY",
+     (const struct sockaddr *a, socklen_t n, char *host, socklen_t host_size,
+      char *port, socklen_t port_size, int flags),
+     (a, n, host, host_size, port, port_size, flags))
 CALL(int, getpeername, -1, "ENOBUFS ENOTCONN",
      (int fd, struct sockaddr *a, socklen_t *n), (fd, a, n))
 CALL(ssize_t, getrandom, -1, "EAGAIN EINTR ENOSYS",
@@ -122,6 +126,9 @@ CALL(int, sigtimedwait, -1, "EINTR",
      (set, info, t))
 CALL(int, socket, -1, "EACCES EAFNOSUPPORT EMFILE ENFILE ENOBUFS ENOMEM",
      (int domain, int type, int protocol), (domain, type, protocol))
+CALL(int, socketpair, -1, "EMFILE ENFILE ENOBUFS ENOMEM",
+     (int domain, int type, int protocol, int ends[2]),
+     (domain, type, protocol, ends))
 CALL(int, stat, -1, "EACCES ENOENT ENOMEM", (const char *path, struct stat *s),
      (path, s))
 CALL(long, syscall, -1, "EBADF ENOSYS EPERM",

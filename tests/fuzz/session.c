@@ -129,13 +129,13 @@ static void perform(const struct play *play, struct cutter *cutter,
         if (play->stops && at < play->finish_at)
             left = play->finish_at - at;
         if (play->stops && at == play->finish_at)
-            session_finish(&s, play->unread);
+            session_limit(&s, play->unread);
         if (session_over(&s))
             break;
         size_t piece = cutter != NULL ? cutter_next(cutter) : SENT_MAX;
-        size_t room = session_room(&s);
-        MUST(room > 0);
-        piece = piece < room ? piece : room;
+        size_t space = session_space_len(&s);
+        MUST(space > 0);
+        piece = piece < space ? piece : space;
         piece = piece < left ? piece : left;
         memcpy(session_space(&s), play->sent + at, piece);
         session_received(&s, piece);

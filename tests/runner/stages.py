@@ -38,13 +38,11 @@ PYTHON = sys.executable
 
 MODELS = (ROOT / "servers/MODELS").read_text().split()
 MORE = (ROOT / "servers/more/MODELS").read_text().split()
-# Options that make another server of a model. Two loops have two queues, and
-# threads that compute stay: so not all of the limits hold for them.
-VARIANTS = ("coroutine --loops=2", "coroutine --offload=2")
-MORE_VARIANTS = ("callback --edge", "prefork --herd")
-VARIANT_PARTS = ("protocol", "hostile", "waiting", "stopping", "drain")
+# Options that make another server of a model.
+VARIANTS = ("callback --edge", "prefork --herd")
+VARIANT_PARTS = ("protocol", "hostile", "waiting", "stopping", "owed", "drain")
 # Those in which more than one thread runs.
-THREADED = ("thread", "pool", *VARIANTS)
+THREADED = ("thread", "pool", "offload", "multiloop")
 
 COROUTINE_TESTS = ("test_co", "test_co_structure", "test_co_switch")
 PARTED_TESTS = ("test_fibload",)  # they list their parts and run some of them
@@ -166,16 +164,14 @@ def everything(stage):
     else:
         servers.append("uring")
     return (jobs + conversations(stage, stage, servers)
-            + conversations(stage, stage, VARIANTS + MORE_VARIANTS,
-                            VARIANT_PARTS))
+            + conversations(stage, stage, VARIANTS, VARIANT_PARTS))
 
 
 def what_has_threads():
     others = [model for model in MODELS + MORE
               if model not in THREADED and model != "uring"]
     return (unit_tests("tsan", "tsan", all_unit_tests())
-            + conversations("tsan", "tsan", ["thread", "pool"])
-            + conversations("tsan", "tsan", VARIANTS, VARIANT_PARTS)
+            + conversations("tsan", "tsan", THREADED)
             + conversations("tsan", "tsan", others, ["stopping"]))
 
 
@@ -232,7 +228,7 @@ def failing_calls():
     # Not prefork, which may end with more processes than it began with, and
     # not uring, all of whose calls are one: no fault is about a single client.
     servers = [*MODELS, *(model for model in MORE
-                          if model not in ("prefork", "uring")), *VARIANTS]
+                          if model not in ("prefork", "uring"))]
     return [Job("faults", name, [run, folder, name], expected_s=8)
             for name in [*servers, "fibload"]] + [
         Job("faults", "calls", ["tests/faults_test", BUILD / "plain/bin"])]

@@ -2,13 +2,12 @@
 
 #include "ring.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "net.h"
+#include "../common/clock.h"
 
 static void *map(int fd, size_t size, off_t what)
 {
@@ -16,7 +15,7 @@ static void *map(int fd, size_t size, off_t what)
                 fd, what);
 }
 
-// A field of the rings, at an offset that the kernel has told.
+// Returns a field of the rings, at an offset that the kernel has set.
 static unsigned *field(char *rings, unsigned offset)
 {
     return (unsigned *)(void *)(rings + offset);
@@ -57,30 +56,33 @@ static unsigned prepared(const struct ring *r)
     return *r->sq_tail - __atomic_load_n(r->sq_head, __ATOMIC_ACQUIRE);
 }
 
-// The kernel copies it in ring_enter(), so there is room for it in the ring.
-static void *pause_of(struct ring *r, unsigned index, size_t ms)
+// The kernel reads it in ring_enter(), so it needs a place until then.
+static struct __kernel_timespec *timeout_at(struct ring *r, unsigned index,
+                                            size_t ms)
 {
-    struct timespec pause = net_timespec((int)ms);
-    r->pauses[index] = (struct __kernel_timespec){pause.tv_sec, pause.tv_nsec};
-    return &r->pauses[index];
+    struct timespec timeout = clock_timespec((int)ms);
+    r->timeouts[index] =
+        (struct __kernel_timespec){timeout.tv_sec, timeout.tv_nsec};
+    return &r->timeouts[index];
 }
 
-void ring_ask(struct ring *r, uint8_t operation, int fd, const void *at,
-              size_t len, uint64_t data)
+bool ring_prepare(struct ring *r, const struct ring_request *request)
 {
     unsigned tail = *r->sq_tail, index = tail & r->sq_mask;
-    assert(prepared(r) < RING_SIZE);
+    if (prepared(r) == RING_SIZE)
+        return false;
+    bool is_timeout = request->operation == IORING_OP_TIMEOUT;
+    const void *address =
+        is_timeout ? timeout_at(r, index, request->len) : request->address;
     r->sq_index[index] = index;
-    r->sqes[index] = (struct io_uring_sqe){.opcode = operation,
-                                           .fd = fd,
-                                           .addr = (uint64_t)(uintptr_t)at,
-                                           .len = (unsigned)len,
-                                           .user_data = data};
-    if (operation == IORING_OP_TIMEOUT) {
-        r->sqes[index].addr = (uint64_t)(uintptr_t)pause_of(r, index, len);
-        r->sqes[index].len = 1;
-    }
+    r->sqes[index] =
+        (struct io_uring_sqe){.opcode = request->operation,
+                              .fd = request->fd,
+                              .addr = (uint64_t)(uintptr_t)address,
+                              .len = is_timeout ? 1 : (unsigned)request->len,
+                              .user_data = request->data};
     __atomic_store_n(r->sq_tail, tail + 1, __ATOMIC_RELEASE);
+    return true;
 }
 
 int ring_enter(struct ring *r, unsigned results)

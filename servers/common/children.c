@@ -1,0 +1,70 @@
+// children.c - the children of a server that forks: counted, reaped, ended.
+
+#include "children.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "net.h"
+#include "stop.h"
+
+int children_count;
+static pid_t *children;  // children_count of them.
+static pid_t parent;
+
+int children_open(int count_max)
+{
+    parent = getpid();
+    children = calloc((size_t)count_max, sizeof *children);
+    return children != NULL ? stop_block_signals() : -1;
+}
+
+void children_add(pid_t pid)
+{
+    children[children_count++] = pid;
+}
+
+// LESSON zombies: a child that has exited keeps its entry in the process table
+// until its parent asks how it ended. Try it: put `return;` first, connect and
+// leave, and look for <defunct> in `ps`.
+void children_reap(void)
+{
+    pid_t exited;
+    while ((exited = waitpid(-1, NULL, WNOHANG)) > 0)
+        for (int i = 0; i < children_count; i++)
+            if (children[i] == exited)
+                children[i] = children[--children_count];
+}
+
+bool children_backoff(void)
+{
+    if (net_backoff("fork")) {
+        children_reap();
+        return true;
+    }
+    bool had_children = children_count > 0;
+    children_end();
+    return had_children;
+}
+
+void children_end(void)
+{
+    for (int i = 0; i < children_count; i++)
+        kill(children[i], SIGTERM);
+    for (children_reap(); children_count > 0; children_reap())
+        stop_wait(-1, -1);
+}
+
+// LESSON orphans: a child outlives its parent, unless it asks the kernel for a
+// signal at the parent's death. The check is for a parent that died before
+// that.
+void child_begin(void)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(EXIT_FAILURE);
+    stop_unblock_signals();
+}

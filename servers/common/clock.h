@@ -1,0 +1,30 @@
+// clock.h - the monotonic clock, and waiting for a time to come.
+//
+// All times are nanoseconds of CLOCK_MONOTONIC, which no one can set.
+
+#ifndef CLOCK_H
+#define CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+enum {
+    MS_PER_S = 1000,
+    NS_PER_MS = 1000000,
+    NS_PER_S = 1000000000,
+};
+
+// Returns the present time. Never blocks; safe in a signal handler.
+int64_t clock_now_ns(void);
+
+// Returns `ms` milliseconds in the form that system calls take.
+struct timespec clock_timespec(int ms);
+
+// Returns the time left until `until_ns` in whole milliseconds, rounded up, as
+// poll(2) takes it: 0 if it has passed, -1 (no timeout) if it is INT64_MAX.
+int clock_ms_until(int64_t until_ns);
+
+// Blocks for `ms` milliseconds, whatever signals come. Returns at once for 0.
+void sleep_ms(int ms);
+
+#endif

@@ -1,0 +1,153 @@
+// connection.c - the connections of a server with one thread and no blocking
+// calls.
+//
+// For what is to be noticed in connection_step(), read step() in
+// servers/nonblocking.c.
+
+#include "connection.h"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include "server.h"
+
+void connections_open(struct connections *t, const struct options *options,
+                      bool by_descriptor, int highest)
+{
+    int size = options->clients_max;
+    if (by_descriptor)
+        size = net_limit_descriptors(highest + 1 + options->clients_max);
+    *t = (struct connections){.options = options,
+                              .all = server_allocate(size, sizeof *t->all),
+                              .size = size,
+                              .by_descriptor = by_descriptor};
+}
+
+bool connections_may_accept(const struct connections *t)
+{
+    return t->count < t->options->clients_max &&
+           (t->accept_ns == 0 || clock_now_ns() >= t->accept_ns);
+}
+
+struct connection *connections_add(struct connections *t, int fd)
+{
+    struct connection *c = &t->all[t->by_descriptor ? fd : t->count];
+    *c = (struct connection){.fd = fd};
+    session_start(&c->session, &t->options->rules);
+    t->count++;
+    return c;
+}
+
+struct connection *connections_accept(struct connections *t, int listener)
+{
+    if (t->count == t->options->clients_max)
+        return NULL;
+    int fd = net_accept_nonblocking(listener);
+    if (fd >= 0)
+        return connections_add(t, fd);
+    if (!net_would_block())
+        t->accept_ns = net_backoff_until_ns();
+    return NULL;
+}
+
+void connections_close(struct connections *t, struct connection *c)
+{
+    report_session(&c->session);
+    close(c->fd);
+    t->count--;
+    if (!t->by_descriptor)
+        *c = t->all[t->count];
+    else
+        c->fd = 0;
+}
+
+void connection_start_backend(struct connection *c,
+                              const struct options *options)
+{
+    if (options->delay_ms > 0)
+        c->due_ns = clock_now_ns() + options->delay_ms * (int64_t)NS_PER_MS;
+}
+
+bool connection_step(struct connection *c, const struct options *options)
+{
+    struct session *s = &c->session;
+
+    if (c->progress.sent == s->reply_len) {
+        if (!session_answer(s)) {
+            bool open = net_try_receive(c->fd, s, &c->progress);
+            if (!open || !session_answer(s))
+                return open;
+        }
+        c->progress.sent = 0;
+        connection_start_backend(c, options);
+    }
+    return clock_now_ns() < c->due_ns || net_try_send(c->fd, s, &c->progress);
+}
+
+short connection_interest(const struct connection *c, int64_t now_ns)
+{
+    if (now_ns < c->due_ns)
+        return 0;
+    // If a next request is there already, it only needs space for its reply.
+    bool replied = c->progress.sent == c->session.reply_len;
+    return replied && !session_pending(&c->session) ? POLLIN : POLLOUT;
+}
+
+int64_t connections_end_idle(struct connections *t, int64_t now_ns)
+{
+    if (t->options->idle_timeout_s == 0)
+        return INT64_MAX;
+    if (now_ns < t->check_ns)
+        return t->check_ns;
+    int used = t->by_descriptor ? t->size : t->count;
+    for (int i = 0; i < used; i++) {
+        struct connection *c = &t->all[i];
+        if (c->fd > 0 && connection_interest(c, now_ns) != 0)
+            net_idle(c->fd, &c->progress);
+    }
+    t->check_ns = now_ns + NS_PER_S;
+    return t->check_ns;
+}
+
+static int64_t earlier(int64_t a_ns, int64_t b_ns)
+{
+    return a_ns < b_ns ? a_ns : b_ns;
+}
+
+int64_t connections_wake_ns(struct connections *t, int64_t due_ns)
+{
+    int64_t now_ns = clock_now_ns();
+    int64_t wake_ns = earlier(due_ns, connections_end_idle(t, now_ns));
+    if (t->accept_ns > now_ns)
+        wake_ns = earlier(wake_ns, t->accept_ns);
+    if (t->by_descriptor || t->options->delay_ms == 0)
+        return wake_ns;
+    for (int i = 0; i < t->count; i++)
+        if (t->all[i].due_ns > now_ns)
+            wake_ns = earlier(wake_ns, t->all[i].due_ns);
+    return wake_ns;
+}
+
+// Takes a connection as far as it goes without waiting, and closes it once it
+// is over. It asks send() each time, and not poll() before: poll() reports no
+// space while less than a third of the buffer is free.
+static void drain(struct connections *t, struct connection *c)
+{
+    bool open = true;
+    c->progress.blocked = false;
+    while (open && !c->progress.blocked && clock_now_ns() >= c->due_ns)
+        open = connection_step(c, t->options);
+    if (!open && !net_must_linger(c->fd, &c->progress))
+        connections_close(t, c);
+}
+
+void connections_drain(struct connections *t)
+{
+    while (t->count > 0) {
+        int used = t->by_descriptor ? t->size : t->count;
+        for (int i = used - 1; i >= 0; i--)
+            if (t->all[i].fd > 0)
+                drain(t, &t->all[i]);
+        sleep_ms(t->count > 0 ? NET_CLOSE_MS : 0);
+    }
+}

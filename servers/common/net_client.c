@@ -1,0 +1,235 @@
+// net_client.c - the socket calls for one client: receive, send, close.
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "net.h"
+#include "report.h"
+#include "stop.h"
+
+// ---- What the kernel knows of a connection
+
+// Returns how many bytes have arrived on `fd` that were not received yet.
+static size_t unread(int fd)
+{
+    int len = 0;
+    return ioctl(fd, FIONREAD, &len) == 0 ? (size_t)len : 0;
+}
+
+// Returns how many bytes were sent on `fd` that the client's kernel has not
+// acknowledged yet: see tcp(7).
+static size_t unacknowledged(int fd)
+{
+    int len = 0;
+    return ioctl(fd, TIOCOUTQ, &len) == 0 ? (size_t)len : 0;
+}
+
+// Returns true if the client has shut down its sending side: what it may still
+// send has an end.
+static bool is_half_closed(int fd)
+{
+    struct tcp_info info = {0};
+    socklen_t len = sizeof info;
+    getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len);
+    return info.tcpi_state == TCP_CLOSE_WAIT;
+}
+
+// ---- Receiving
+
+// LESSON last-requests: a client that never stops sending must not keep a
+// stopping server alive. So the server takes what had arrived when it first
+// received after the signal, and no more.
+void net_received(int fd, struct session *s, size_t len)
+{
+    if (stop_requested() && !is_half_closed(fd))
+        session_limit(s, len + unread(fd));
+    session_received(s, len);
+}
+
+// recv() for the session that starts again after a signal. When the signal to
+// stop has come before, it must not block; when that comes during the call, the
+// server wakes it (server.h).
+static ssize_t receive(int fd, struct session *s)
+{
+    int flags = stop_requested() ? MSG_DONTWAIT : 0;
+    ssize_t n;
+    do
+        n = recv(fd, session_space(s), session_space_len(s), flags);
+    while (n < 0 && errno == EINTR);
+    if (n >= 0)
+        net_received(fd, s, (size_t)n);
+    return n;
+}
+
+bool net_receive(int fd, struct session *s)
+{
+    return !session_over(s) && receive(fd, s) >= 0;
+}
+
+bool net_try_receive(int fd, struct session *s, struct net_progress *progress)
+{
+    if (session_over(s))
+        return false;
+    // A request may arrive after recv(), and the signal after that.
+    bool stopping = stop_requested();
+    progress->blocked = receive(fd, s) < 0;
+    if (progress->blocked)
+        return net_would_block() && !stopping && !net_idle(fd, progress);
+    progress->active = true;
+    return true;
+}
+
+// ---- Sending
+
+// send() that starts again after a signal, and reports a vanished peer as EPIPE
+// instead of raising SIGPIPE.
+static ssize_t try_send(int fd, const char *data, size_t len, int flags)
+{
+    ssize_t n;
+    do
+        n = send(fd, data, len, flags | MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    return n;
+}
+
+bool net_try_send(int fd, const struct session *s,
+                  struct net_progress *progress)
+{
+    const char *rest = s->reply + progress->sent;
+    ssize_t n = try_send(fd, rest, s->reply_len - progress->sent, 0);
+    progress->blocked = n < 0;
+    if (n < 0)
+        return net_would_block() && !net_idle(fd, progress);
+    progress->sent += (size_t)n;
+    progress->active = true;
+    return true;
+}
+
+// Sends on a blocking socket, for NET_CHECK_MS at most. Returns how many bytes
+// the kernel took, or -1.
+static ssize_t send_for_a_while(int fd, const char *data, size_t len)
+{
+    ssize_t n = try_send(fd, data, len, 0);
+    // A blocking send() waits until a third of the buffer is free. A slow
+    // client may not have read that much, but something: there may be some
+    // space.
+    if (n < 0 && net_would_block())
+        n = try_send(fd, data, len, MSG_DONTWAIT);
+    return n < 0 && net_would_block() ? 0 : n;
+}
+
+int net_send_all_with(ssize_t (*send_some)(int fd, const char *data,
+                                           size_t len),
+                      int fd, const void *buf, size_t len)
+{
+    // LESSON partial-writes: send() may take fewer bytes than offered, when the
+    // socket's buffer fills up because the client does not read. That is not an
+    // error: offer the rest again, for as long as the client reads at all.
+    struct net_progress progress = {0};
+    while (progress.sent < len) {
+        const char *rest = (const char *)buf + progress.sent;
+        ssize_t n = send_some(fd, rest, len - progress.sent);
+        if (n < 0)
+            return -1;
+        if (n == 0 && net_idle(fd, &progress)) {
+            errno = ETIMEDOUT;
+            return -1;
+        }
+        progress.sent += (size_t)n;
+        progress.active = progress.active || n > 0;
+    }
+    return 0;
+}
+
+int net_send_all(int fd, const void *buf, size_t len)
+{
+    return net_send_all_with(send_for_a_while, fd, buf, len);
+}
+
+// ---- Idle and closing connections
+
+// Gives up a connection: it is over, and close() will drop what the client has
+// not acknowledged.
+static void abandon(int fd, size_t undelivered)
+{
+    const struct linger none = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+    shutdown(fd, SHUT_RDWR);
+    if (stop_requested())
+        report_undelivered(undelivered);
+}
+
+static bool is_abandoned(int fd)
+{
+    struct linger linger = {0};
+    socklen_t len = sizeof linger;
+    getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len);
+    return linger.l_onoff;
+}
+
+// Returns for how long a client may make no progress; -1: for ever.
+static int64_t patience_ms(void)
+{
+    return stop_requested() ? NET_STALL_MS : net_idle_timeout_ms();
+}
+
+bool net_idle(int fd, struct net_progress *progress)
+{
+    if (patience_ms() < 0)
+        return false;
+    int64_t now_ns = clock_now_ns(), since_ns = stop_requested_ns();
+    if (now_ns < progress->check_ns)
+        return false;
+    progress->check_ns = now_ns + (int64_t)NET_CHECK_MS * NS_PER_MS;
+
+    size_t left = unacknowledged(fd);
+    if (progress->active || left != progress->unacked || progress->last_ns == 0)
+        progress->last_ns = now_ns;
+    progress->active = false;
+    progress->unacked = left;
+
+    // A client that was idle before the signal has all the time after it.
+    if (progress->last_ns > since_ns)
+        since_ns = progress->last_ns;
+    if (now_ns - since_ns < patience_ms() * NS_PER_MS)
+        return false;
+    abandon(fd, left);
+    return true;
+}
+
+// Receives what has arrived by now, and drops it.
+static void drop_input(int fd)
+{
+    char dropped[1024];
+    size_t left = unread(fd);
+    while (left > 0) {
+        ssize_t n = recv(fd, dropped, sizeof dropped, MSG_DONTWAIT);
+        if (n <= 0)
+            return;
+        left -= (size_t)n < left ? (size_t)n : left;
+    }
+}
+
+// LESSON close-can-lose: close() while input is unread resets the connection,
+// and a reset discards the replies that the client has not read yet. So a
+// stopping server drops what comes in, until all it sent is acknowledged.
+bool net_must_linger(int fd, struct net_progress *progress)
+{
+    if (!stop_requested() || is_abandoned(fd))
+        return false;
+    drop_input(fd);
+    return unacknowledged(fd) > 0 && !net_idle(fd, progress);
+}
+
+void net_close(int fd)
+{
+    struct net_progress progress = {0};
+    while (net_must_linger(fd, &progress))
+        sleep_ms(NET_CLOSE_MS);
+    close(fd);
+}

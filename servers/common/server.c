@@ -1,0 +1,123 @@
+// server.c - what every server needs: its options, its start, its reports.
+
+#include "server.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "children.h"
+#include "net.h"
+#include "threads.h"
+
+enum { FEW_CLIENTS = 1000 };  // fewer than an experiment in class may need
+
+static const struct options *options;
+static int listener;
+
+// Opens /dev/null for each standard stream that is closed. Otherwise a socket
+// would get its descriptor, and what we print would go to a client.
+static void open_standard_streams(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
+// Closes descriptors that the program was started with by mistake: from now on,
+// all that are higher than the listener's are clients.
+static void close_inherited_descriptors(void)
+{
+    DIR *directory = opendir("/proc/self/fd");
+    if (directory == NULL)
+        return;
+    for (struct dirent *e; (e = readdir(directory)) != NULL;) {
+        int fd = (int)strtol(e->d_name, NULL, 10);
+        if (fd > STDERR_FILENO && fd != dirfd(directory))
+            close(fd);
+    }
+    closedir(directory);
+}
+
+int server_open(struct options *o, int argc, char **argv)
+{
+    open_standard_streams();
+    close_inherited_descriptors();
+    options_parse(o, argc, argv);
+    options = o;
+    signal(SIGPIPE, SIG_IGN);  // For standard output; send() is told as well.
+    server_require(report_open(o->model, o->quiet) == 0, "mmap");
+    if (o->stack_kib > 0)
+        server_require(threads_set_stack(o->stack_kib) == 0, "--stack-kib");
+    if (o->forks)
+        server_require(children_open(o->clients_max) == 0, "children");
+
+    net_set_idle_timeout(o->idle_timeout_s);
+    listener = net_listen(o->host, o->port, o->backlog, o->nonblocking);
+    if (listener >= 0)
+        return listener;
+    if (errno == EINVAL || errno == EADDRNOTAVAIL)
+        options_refuse(o, "host", "an address of this machine", o->host);
+    fprintf(stderr, "%s: cannot listen on %s:%d: %s\n", o->model, o->host,
+            o->port, strerror(errno));
+    exit(EXIT_FAILURE);
+}
+
+// LESSON stop-without-a-race: runs in the handler of SIGTERM. A handler that
+// only sets a flag is not enough: if the signal comes just before accept() or
+// recv(), the call blocks all the same. A socket that was shut down stays shut
+// down. So accept() fails, which ends the loop of the server, and recv()
+// returns what has arrived, and only then 0: now, if it is blocked, and
+// whenever it is called.
+static void wake_blocked_calls(void)
+{
+    shutdown(listener, SHUT_RDWR);
+    net_shutdown_clients(listener);
+}
+
+void server_ready(void)
+{
+    char address[NET_ADDRESS_SIZE];
+    void (*wake)(void) = options->wake_blocked_calls != NULL
+                             ? options->wake_blocked_calls
+                             : wake_blocked_calls;
+    server_require(net_address(listener, address) == 0, "getsockname");
+    server_require(stop_on_signal(wake) == 0, "sigaction");
+    if (options->clients_capped && options->clients_max < FEW_CLIENTS)
+        report_log("serving at most %d clients at once (open files: %d)",
+                   options->clients_max, net_raise_descriptor_limit());
+    // No client could find a server that could not say where it listens.
+    server_require(report_line("listening on %s", address) == 0,
+                   "standard output");
+}
+
+int server_start(struct options *o, int argc, char **argv)
+{
+    server_open(o, argc, argv);
+    server_ready();
+    return listener;
+}
+
+void *server_allocate(int count, size_t size)
+{
+    void *array = calloc((size_t)count, size);
+    server_require(array != NULL, "calloc");
+    return array;
+}
+
+void server_require(bool succeeded, const char *what)
+{
+    if (succeeded)
+        return;
+    fprintf(stderr, "%s: %s: %s\n", options->model, what, strerror(errno));
+    exit(EXIT_FAILURE);
+}

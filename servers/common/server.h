@@ -1,0 +1,40 @@
+// server.h - what every server needs: its options, its start, its reports.
+//
+// Only this module exits when something fails: before the first client, a
+// server that fails should fail at once and say why. Nothing here blocks.
+
+#ifndef SERVER_H
+#define SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "clock.h"
+#include "options.h"
+#include "report.h"
+#include "stop.h"
+
+// Parses the command line into `o`, which must stay valid, and opens the
+// listener. Returns its descriptor. Exits with one line on standard error if
+// that fails.
+int server_open(struct options *o, int argc, char **argv);
+
+// Installs the handler of SIGINT and SIGTERM (stop.h), then prints the line
+// that people and scripts wait for: "<model>: listening on <address>:<port>".
+// The handler shuts down the listener and the receiving side of all clients,
+// which wakes every call that is blocked by them; or it calls
+// wake_blocked_calls() of the options, if that is set.
+void server_ready(void);
+
+// Both, for a server that has nothing to prepare in between.
+int server_start(struct options *o, int argc, char **argv);
+
+// Allocates an array of zeros, which lives as long as the server. Exits if
+// there is no memory.
+void *server_allocate(int count, size_t size);
+
+// For what a server prepares before it is ready. Unless `succeeded`, prints
+// "<model>: <what>: <reason in errno>" on standard error and exits.
+void server_require(bool succeeded, const char *what);
+
+#endif

@@ -1,0 +1,184 @@
+// owed.c - what a stopping server owes its clients, at the worst moments.
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../tap.h"
+#include "await.h"
+#include "conversation.h"
+#include "peer.h"
+#include "resources.h"
+#include "subject.h"
+
+enum {
+    SLOTS = 2,
+    QUEUED = 30,  // more than any model accepts beyond its slots
+    REPLY_LEN = sizeof "fib: 1\n" - 1,
+    SLOW_SIZE = 5000,
+    SLOW_PIECES = 60,  // then it reads as fast as it can
+    SLOW_PAUSE_MS = 100,
+};
+
+// ---- Every slot is taken, and clients wait that were accepted
+
+// Receives the reply to "20\n" and the end. A client that was never accepted
+// may be reset instead.
+static bool is_answered(struct peer *p)
+{
+    return peer_hears(p, "fib: 6765\n") && peer_hears(p, "");
+}
+
+static void check_full_queues(void)
+{
+    static struct peer peers[SLOTS + QUEUED];
+    const char *arguments[] = {"--max-clients", "2", "--quiet", NULL};
+    struct server s;
+    bool accepted[SLOTS + QUEUED];
+    bool connected = true;
+    int owed = 0, answered = 0;
+    if (!subject_start(&s, arguments))
+        return;
+    for (int i = 0; i < SLOTS + QUEUED; i++)
+        connected = peer_connect(&peers[i], s.port) &&
+                    (i < SLOTS || peer_say(&peers[i], "20\n")) && connected;
+    connected = connected && subject_await_full(&s, peers, SLOTS);
+    for (int i = 0; i < SLOTS + QUEUED; i++)
+        accepted[i] = peer_is_accepted(&peers[i]);
+    int status = server_end(&s, SIGTERM);
+    for (int i = SLOTS; i < SLOTS + QUEUED; i++) {
+        owed += accepted[i];
+        answered += accepted[i] && is_answered(&peers[i]);
+    }
+    ok(connected && status == 0 && answered == owed,
+       "with all slots taken, every client it has accepted is answered"
+       " (%d of %d)",
+       answered, owed);
+    for (int i = 0; i < SLOTS + QUEUED; i++)
+        peer_close(&peers[i]);
+}
+
+// ---- A client that reads slowly, but steadily
+
+// Sends requests until the server takes no more, as their replies are not read.
+static bool fill(struct peer *p, const struct server *s)
+{
+    static char requests[1 << 16];
+    int refused = 0;
+    for (size_t i = 0; i < sizeof requests; i++)
+        requests[i] = i % 2 == 0 ? '1' : '\n';
+    while (refused < 2) {
+        size_t cut = p->sent % 2;  // The last piece may end after '1'.
+        ssize_t n = send(p->fd, requests + cut, sizeof requests - cut,
+                         MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n < 0 && errno != EAGAIN)
+            return false;
+        p->sent += n > 0 ? (size_t)n : 0;
+        // Once refused, wait until the server can do no more, and try again.
+        refused = n < 0 ? refused + 1 : 0;
+        if (refused == 1 && !subject_settle(s))
+            return false;
+    }
+    return true;
+}
+
+// Reads, at first a little at a time, so that its kernel opens the window only
+// every few seconds. Returns how many replies come until the end.
+static size_t read_slowly(struct peer *p)
+{
+    static char replies[SLOW_SIZE];
+    size_t received = 0;
+    ssize_t n = 1;
+    for (int i = 0; n > 0; i++) {
+        n = recv(p->fd, replies, sizeof replies, MSG_WAITALL);
+        received += n > 0 ? (size_t)n : 0;
+        sleep_ms(i < SLOW_PIECES ? SLOW_PAUSE_MS : 0);
+    }
+    return n == 0 ? received / REPLY_LEN : 0;
+}
+
+static void check_slow_reader(void)
+{
+    const char *arguments[] = {"--quiet", NULL};
+    struct server s;
+    struct peer p;
+    if (!subject_start(&s, arguments))
+        return;
+    bool asked = peer_connect(&p, s.port) && fill(&p, &s);
+    size_t owed = peer_arrived(&p) / 2;
+    kill(s.pid, SIGTERM);
+    size_t received = read_slowly(&p);
+    int status = server_wait(&s);
+    ok(asked && status == 0 && owed > 0 && received >= owed,
+       "a client that reads slowly gets all replies it is owed (%zu of %zu)",
+       received, owed);
+    ok(strstr(s.out_text, "not delivered") == NULL,
+       "and the server does not say otherwise");
+    peer_close(&p);
+}
+
+// One that never reads is given up, and the server says what it lost.
+static void check_no_reader(void)
+{
+    const char *arguments[] = {"--quiet", NULL};
+    struct server s;
+    struct peer p;
+    if (!subject_start(&s, arguments))
+        return;
+    bool asked = peer_connect(&p, s.port) && fill(&p, &s);
+    int status = server_end(&s, SIGTERM);
+    ok(asked && status == 0 && strstr(s.out_text, "not delivered") != NULL,
+       "what it could not deliver to one that never reads, it says");
+    peer_close(&p);
+}
+
+// ---- Signals
+
+// `timeout` and terminals signal a process and then its whole group: the same
+// wish twice. So do two signals that reach two threads at the same time.
+static void check_two_signals(void)
+{
+    const char *arguments[] = {"--quiet", NULL};
+    struct server s;
+    struct peer p;
+    if (!subject_start(&s, arguments))
+        return;
+    bool asked =
+        peer_connect(&p, s.port) && peer_say(&p, "36\n") && await_received(&p);
+    kill(s.pid, SIGTERM);
+    kill(s.pid, SIGINT);
+    int status = server_end(&s, SIGTERM);
+    ok(asked && status == 0 && peer_hears(&p, "fib: 14930352\n"),
+       "three signals at the same time count as one");
+    peer_close(&p);
+}
+
+static void check_signal_to_child(void)
+{
+    const char *arguments[] = {"--quiet", NULL};
+    struct server s;
+    struct peer p;
+    if (!subject_start(&s, arguments))
+        return;
+    bool asked = peer_connect(&p, s.port) && peer_asks(&p, "1\n", "fib: 1\n");
+    pid_t child = server_child(&s);
+    if (child > 0) {
+        kill(child, SIGTERM);
+        ok(asked && server_await_reaped(&s, child) && is_served(&s),
+           "a signal to a child ends no other");
+    }
+    peer_close(&p);
+    server_stop(&s, "signals to children");
+}
+
+void test_owed(void)
+{
+    static void (*const checks[])(void) = {check_slow_reader, check_no_reader,
+                                           check_full_queues, check_two_signals,
+                                           check_signal_to_child};
+    tap_side_by_side(checks, sizeof checks / sizeof checks[0]);
+}
