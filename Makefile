@@ -62,7 +62,7 @@ $(MORE:%=$(BIN)/%): $(BIN)/%: $(BUILD)/servers/more/%.o $(COMMON)
 $(foreach model,$(SERVERS) $(MORE),$(eval $(BIN)/$(model): \
     $(call parts,$(model))))
 $(BIN)/fibload: $(CLIENT)
-$(BIN)/fibload: LDLIBS := -lm
+$(BIN)/fibload $(BUILD)/bench/null_server: LDLIBS := -lm
 
 $(BIN)/%:
 	$(link)
@@ -124,8 +124,8 @@ bench-coro: all $(COSTS) $(BUILD)/bench/callbacks  ## Measure the coroutines
 # The client, beside other load clients and the least that one can do.
 $(BUILD)/bench/bare_loop: $(call object,bench/bare_loop.c) $(MEASURE)
 	$(link)
-$(BUILD)/bench/null_server: $(call object,bench/null_server.c \
-    client/null_server.c) $(MEASURE)
+$(BUILD)/bench/null_server: $(call object,bench/null_server.c) $(MEASURE) \
+    $(filter-out %/main.o,$(CLIENT))
 	$(link)
 
 bench-client: $(BIN)/fibload
@@ -178,8 +178,8 @@ print-compiler:
 # ---- Tests
 
 FUZZ    := session reply server_options client_options
-UNIT    := fib session net co co_structure co_switch histogram reply usage \
-           connection schedule verdict fibload
+UNIT    := fib session net co co_structure co_switch histogram reply schedule \
+           conn procstat figures output fibload
 TESTS   := $(UNIT:%=$(BUILD)/tests/test_%) $(BUILD)/tests/conversation/run \
            $(BUILD)/tests/gdb_backtrace $(BUILD)/tests/test_examples \
            $(BUILD)/tests/test_scale $(FUZZ:%=$(BUILD)/tests/fuzz_%)
@@ -194,18 +194,16 @@ $(BUILD)/tests/test_co_structure: LDLIBS := -Wl,--wrap=madvise
 $(BUILD)/tests/test_co_switch: $(CORO)
 $(BUILD)/tests/test_histogram: $(call object,client/histogram.c)
 $(BUILD)/tests/test_reply:     $(call object,client/reply.c)
-$(BUILD)/tests/test_usage:     $(call object,client/usage.c)
-$(BUILD)/tests/test_connection: $(call object,client/connection.c \
-    client/clock.c client/reply.c)
-$(BUILD)/tests/test_verdict:   $(call object,$(addprefix client/, verdict.c \
-    usage.c result.c histogram.c clock.c connection.c reply.c))
-$(BUILD)/tests/test_verdict:   LDLIBS := -lm
+$(BUILD)/tests/test_procstat:  $(call object,client/procstat.c)
+$(BUILD)/tests/test_conn:      $(call object,client/conn.c client/reply.c)
+$(BUILD)/tests/test_figures $(BUILD)/tests/test_output: \
+    $(call object,$(addprefix client/, figures.c histogram.c procstat.c))
 $(BUILD)/tests/test_fibload:   $(call object,$(wildcard tests/fibload/*.c))
 $(BUILD)/tests/test_net:       LDLIBS := -Wl,--wrap=send,--wrap=recv \
                                          -Wl,--wrap=accept4 \
                                          -Wl,--wrap=clock_gettime
-$(BUILD)/tests/test_schedule:  $(call object,client/schedule.c)
-$(addprefix $(BUILD)/tests/test_, fibload histogram schedule): LDLIBS := -lm
+$(addprefix $(BUILD)/tests/test_, fibload histogram schedule procstat figures \
+    output): LDLIBS := -lm
 
 $(UNIT:%=$(BUILD)/tests/test_%): $(BUILD)/tests/test_%: \
     $(BUILD)/tests/test_%.o $(TAP)

@@ -2,11 +2,11 @@
 //
 //     bare_loop PORT CONNECTIONS DEPTH MILLISECONDS
 //
-// Asks for fib(1) on each connection, as often as DEPTH at once, and prints how
-// many replies came. It counts bytes, takes no time of any request and checks
+// Asks for fib(1) on each connection, keeps DEPTH requests in flight on it, and
+// prints how many replies came. It counts bytes, measures no latency and checks
 // nothing: what a real client costs beyond this is the price of knowing. It
-// tries all connections in turn, which is cheaper than epoll as long as any of
-// them has something; only then it waits.
+// tries all connections round-robin, which is cheaper than epoll as long as any
+// of them has a reply, and blocks in epoll only when none has.
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -45,34 +45,34 @@ static int connect_to(uint16_t port, int epoll)
                                    .sin_port = htons(port),
                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM, 0);
-    struct epoll_event wanted = {.events = EPOLLIN, .data.fd = fd};
+    struct epoll_event interest = {.events = EPOLLIN, .data.fd = fd};
     if (fd < 0 ||
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0 ||
         connect(fd, (const struct sockaddr *)&at, sizeof at) != 0 ||
         fcntl(fd, F_SETFL, O_NONBLOCK) != 0 ||
-        epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &wanted) != 0)
+        epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &interest) != 0)
         measure_failed("bare_loop");
     return fd;
 }
 
-static void ask(int fd, size_t count)
+static void send_requests(int fd, size_t count)
 {
     if (send(fd, requests, count * REQUEST_LEN, MSG_NOSIGNAL) < 0)
         measure_failed("bare_loop: send");
 }
 
-// Takes the replies of one connection and asks as often again. Returns how many
-// there were.
-static size_t take(int fd)
+// Receives the replies on one connection, and sends as many requests. Returns
+// how many there were.
+static size_t receive_replies(int fd)
 {
     char buf[4096];
-    ssize_t got = recv(fd, buf, sizeof buf, 0);
-    if (got == 0 || (got < 0 && errno != EAGAIN))
+    ssize_t received = recv(fd, buf, sizeof buf, 0);
+    if (received == 0 || (received < 0 && errno != EAGAIN))
         measure_failed("bare_loop: recv");
-    if (got < REPLY_LEN)
+    if (received < REPLY_LEN)
         return 0;
-    ask(fd, (size_t)got / REPLY_LEN);
-    return (size_t)got / REPLY_LEN;
+    send_requests(fd, (size_t)received / REPLY_LEN);
+    return (size_t)received / REPLY_LEN;
 }
 
 static size_t loop(int epoll, const int *fds, size_t count, int64_t end_ms)
@@ -80,10 +80,10 @@ static size_t loop(int epoll, const int *fds, size_t count, int64_t end_ms)
     struct epoll_event events[EVENTS_AT_ONCE];
     size_t replies = 0;
     while (now_ms() < end_ms) {
-        size_t before = replies;
+        size_t previous = replies;
         for (size_t i = 0; i < count; i++)
-            replies += take(fds[i]);
-        if (replies == before)
+            replies += receive_replies(fds[i]);
+        if (replies == previous)
             epoll_wait(epoll, events, EVENTS_AT_ONCE, 100);
     }
     return replies;
@@ -106,7 +106,7 @@ int main(int argc, char **argv)
 
     int64_t end_ms = now_ms() + (int64_t)duration_ms;
     for (size_t i = 0; i < count; i++)
-        ask(fds[i], depth < DEPTH_MAX ? depth : DEPTH_MAX);
+        send_requests(fds[i], depth < DEPTH_MAX ? depth : DEPTH_MAX);
     measure_print("replies", (double)loop(epoll, fds, count, end_ms), "1");
     free(fds);
     return EXIT_SUCCESS;

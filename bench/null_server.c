@@ -2,11 +2,11 @@
 //
 //     null_server fib|http|redis
 //
-// Prints its port. What differs between clients that are measured against it is
-// then the clients: it looks for one byte in each request, and says always the
-// same. It is the server of `fibload --calibrate`.
+// Prints its port. It looks for one byte in each request and always sends the
+// same reply, so that what differs between the clients measured with it are the
+// clients. It is the server of `fibload --calibrate`.
 
-#include "../client/null_server.h"
+#include "../client/calibrate.h"
 
 #include <stdio.h>
 #include <string.h>

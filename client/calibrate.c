@@ -1,26 +1,123 @@
-// calibrate.c - what this machine and this client can do at most.
+// calibrate.c - what fibload and this machine can do at most.
 
 #include "calibrate.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
-#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
-#include "clock.h"
-#include "load.h"
-#include "null_server.h"
-#include "startup.h"
-#include "text.h"
+#include "figures.h"
+#include "output.h"
+#include "run.h"
 
-// A kind of load, and what one learns from it.
-struct probe {
+// ---- The server that does nothing
+
+enum { EVENTS_MAX = 256, RECEIVE_SIZE = 1024, BACKLOG = 4096 };
+
+static char mark, replies[RECEIVE_SIZE * NULL_SERVER_REPLY_MAX];
+static size_t reply_len;
+
+// Makes as many replies as may be needed at once.
+static void prepare(char request_mark, const char *reply)
+{
+    mark = request_mark;
+    reply_len = strlen(reply);
+    for (size_t i = 0; i < RECEIVE_SIZE; i++)
+        memcpy(replies + i * reply_len, reply, reply_len);
+}
+
+static int listen_anywhere(int *port)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET,
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof at;
+    int listener =
+        socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (bind(listener, (struct sockaddr *)&at, sizeof at) != 0 ||
+        listen(listener, BACKLOG) != 0 ||
+        getsockname(listener, (struct sockaddr *)&at, &len) != 0)
+        return -1;
+    *port = ntohs(at.sin_port);
+    return listener;
+}
+
+static void watch(int epoll, int fd)
+{
+    struct epoll_event interest = {.events = EPOLLIN, .data.fd = fd};
+    if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &interest) != 0)
+        close(fd);
+}
+
+static void accept_all(int epoll, int listener)
+{
+    const int on = 1;
+    int client;
+    while ((client = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0) {
+        setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        watch(epoll, client);
+    }
+}
+
+// A client that does not read its replies is not worth waiting for.
+static void answer(int client)
+{
+    char buf[RECEIVE_SIZE];
+    size_t len = 0;
+    ssize_t received = recv(client, buf, sizeof buf, 0);
+    for (ssize_t i = 0; i < received; i++)
+        len += buf[i] == mark ? reply_len : 0;
+    if (received <= 0 ||
+        send(client, replies, len, MSG_NOSIGNAL) != (ssize_t)len)
+        close(client);
+}
+
+_Noreturn static void serve(int listener)
+{
+    struct epoll_event events[EVENTS_MAX];
+    int epoll = epoll_create1(EPOLL_CLOEXEC);
+    watch(epoll, listener);
+    for (;;) {
+        int count = epoll_wait(epoll, events, EVENTS_MAX, -1);
+        for (int i = 0; i < count; i++)
+            if (events[i].data.fd == listener)
+                accept_all(epoll, listener);
+            else
+                answer(events[i].data.fd);
+    }
+}
+
+pid_t null_server_start(char request_mark, const char *reply, int *port)
+{
+    prepare(request_mark, reply);
+    int listener = listen_anywhere(port);
+    if (listener < 0)
+        return -1;
+    pid_t server = fork();
+    if (server == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        signal(SIGINT, SIG_IGN);  // Ctrl-C is for the parent, which kills us.
+        serve(listener);
+    }
+    close(listener);
+    return server;
+}
+
+// ---- The table
+
+// A kind of load.
+static const struct probe {
     const char *name;
     int connections, pipeline;
     int64_t rate;
-};
-
-static const struct probe probes[] = {
+} probes[] = {
     {"1 connection", 1, 1, 0},
     {"50 connections", 50, 1, 0},
     {"1,000 connections", 1000, 1, 0},
@@ -28,57 +125,67 @@ static const struct probe probes[] = {
     {"10, at 1,000 a second", 10, 1, 1000},
 };
 
-static void print_probe(const struct probe *probe, const struct result *r)
+// Makes a run. Returns 0; or -1, and why on standard error if it failed.
+static int measure(const struct options *opt, struct result *result)
 {
-    double cpu_us = r->replies > 0 ? r->client_cpu_share * r->duration_s * 1e6 /
-                                         (double)r->replies
-                                   : 0;
-    printf("  %-24s %11s %9.2f us %9s %9s %9s\n", probe->name,
-           text_number((uint64_t)(result_rate(r) + 0.5)).s, cpu_us,
-           text_percentile(&r->latency, 50).s,
-           text_percentile(&r->arrival, 50).s,
-           r->open_loop ? text_percentile(&r->lateness, 50).s : "-");
+    struct target target;
+    if (run_reach(opt, &target, result) != 0 ||
+        run_load(opt, &target, NULL, result) != 0) {
+        fprintf(stderr, "fibload: --calibrate: %s\n", result->failure);
+        return -1;
+    }
+    figures_derive(result);
+    if (result->interrupted > 0)
+        printf(" interrupted\n");
+    return result->interrupted > 0 ? -1 : 0;
 }
 
-static int run_probe(const struct probe *probe, const struct options *given,
-                     const struct addrinfo *target)
+// Prints the row of a probe, or why it is skipped. Returns 0, or -1 as above.
+static int print_row(const struct options *given, const struct probe *probe)
 {
     static struct result result;
     struct options opt = *given;
-    opt.n = 1;
     opt.connections = probe->connections;
     opt.pipeline = probe->pipeline;
+    opt.rate = probe->rate;
     if (opt.threads > opt.connections)
         opt.threads = opt.connections;
-    opt.rate = probe->rate;
-    if (load_run(&opt, target, NULL, &result) != 0)
+
+    printf("  %-24s", probe->name);
+    if (run_raise_limit(&opt, &result) != 0) {
+        printf(" skipped: %s\n", result.failure);
+        return 0;
+    }
+    if (measure(&opt, &result) != 0)
         return -1;
-    print_probe(probe, &result);
+    output_say(stdout, &result,
+               "{req_per_s:12}{client_cpu_us_per_req:13}{p50_us:10}"
+               "{arrival_p50_us:10}");
+    output_say(stdout, &result,
+               probe->rate > 0 ? "{send_late_p50_us:10}\n" : "         -\n");
     return 0;
 }
 
 int calibrate(const struct options *opt)
 {
     char port_text[16];
-    int port, failed = 0;
+    int port, status = 0;
     pid_t server = null_server_start('\n', "fib: 1\n", &port);
-    if (server < 0)
+    if (server < 0) {
+        fprintf(stderr, "fibload: --calibrate: cannot start a server: %s\n",
+                strerror(errno));
         return -1;
+    }
     snprintf(port_text, sizeof port_text, "%d", port);
     struct options local = *opt;
     local.host = "127.0.0.1";
     local.port = port_text;
-    struct addrinfo *target = startup_resolve(&local);
-
-    printf(
-        "against a server that does nothing:\n  %-24s %11s %12s %9s %9s %9s\n",
-        "", "req/s", "client CPU", "p50", "arrived", "sent late");
-    for (size_t i = 0; i < sizeof probes / sizeof probes[0] && !failed; i++)
-        failed = run_probe(&probes[i], &local, target);
-    int saved = errno;
-    freeaddrinfo(target);
+    local.n = 1;
+    printf("with a server that does nothing:\n  %-24s%12s%13s%10s%10s%10s\n",
+           "", "req/s", "client CPU", "p50", "arrived", "sent late");
+    for (size_t i = 0; i < sizeof probes / sizeof probes[0] && status == 0; i++)
+        status = print_row(&local, &probes[i]);
     kill(server, SIGKILL);
     waitpid(server, NULL, 0);
-    errno = saved;
-    return failed;
+    return status;
 }

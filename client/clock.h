@@ -1,28 +1,62 @@
-// clock.h - the one clock all times are read from.
+// clock.h - the one clock that all times are read from.
+//
+// Nothing here blocks: vdso(7) answers without a system call, but for the CPU
+// time.
 
 #ifndef CLOCK_H
 #define CLOCK_H
 
 #include <stdint.h>
+#include <time.h>
 
 enum {
-    CLOCK_NS_PER_US = 1000,
-    CLOCK_NS_PER_MS = 1000000,
-    CLOCK_NS_PER_S = 1000000000,
+    NS_PER_US = 1000,
+    NS_PER_MS = 1000000,
+    NS_PER_S = 1000000000,
 };
 
-// Nanoseconds on the monotonic clock: nobody can set it, so a latency cannot
-// become negative. Reading it takes about 20 ns and no system call (vdso(7)).
-int64_t clock_now_ns(void);
+#define MS(n) ((n) * (int64_t)NS_PER_MS)
 
-// What to subtract from a time on the wall clock, with which the kernel stamps
-// packets, to get one on ours. It changes when somebody sets the wall clock.
-int64_t clock_wall_offset_ns(void);
+static inline int64_t clock_read_ns(clockid_t id)
+{
+    struct timespec now;
+    clock_gettime(id, &now);
+    return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
+}
 
-// The same span in seconds.
-double clock_seconds(int64_t ns);
+// Returns nanoseconds on the monotonic clock: no one can set it, so a latency
+// cannot become negative. Takes about 20 ns.
+static inline int64_t clock_now_ns(void)
+{
+    return clock_read_ns(CLOCK_MONOTONIC);
+}
 
-// CPU time this thread has used, in nanoseconds.
-int64_t clock_cpu_ns(void);
+// Returns the CPU time that all threads of this process have used, in ns.
+static inline int64_t clock_cpu_ns(void)
+{
+    return clock_read_ns(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+// Returns what to subtract from a time on the wall clock, with which the kernel
+// stamps packets, to get one on ours. It changes when the wall clock is set. A
+// reading during which the thread was interrupted is repeated.
+static inline int64_t clock_wall_offset_ns(void)
+{
+    enum { TRIES_MAX = 5, CLOSE_NS = 1000 };
+    int64_t before_ns, wall_ns, after_ns;
+    int tries = 0;
+    do {
+        before_ns = clock_now_ns();
+        wall_ns = clock_read_ns(CLOCK_REALTIME);
+        after_ns = clock_now_ns();
+    } while (after_ns - before_ns > CLOSE_NS && ++tries < TRIES_MAX);
+    return wall_ns - before_ns - (after_ns - before_ns) / 2;
+}
+
+// Returns the same time span in seconds.
+static inline double clock_seconds(int64_t ns)
+{
+    return (double)ns / NS_PER_S;
+}
 
 #endif

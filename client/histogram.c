@@ -23,36 +23,52 @@ static uint64_t middle_of(unsigned bucket)
     return lowest + ((uint64_t)1 << shift) / 2;
 }
 
-void histogram_add(struct histogram *h, uint64_t value)
+void histogram_add(struct histogram *h, uint64_t value, uint64_t count)
 {
+    uint64_t *bucket = &h->buckets[bucket_of(value)];
+    double sum = h->sum + (double)value * (double)count;
     if (h->count == 0 || value < h->min)
-        h->min = value;
+        COUNT_WRITE(h->min, value);
     if (value > h->max)
-        h->max = value;
-    h->count++;
-    h->sum += (double)value;
-    h->buckets[bucket_of(value)]++;
+        COUNT_WRITE(h->max, value);
+    __atomic_store(&h->sum, &sum, __ATOMIC_RELAXED);
+    COUNT_WRITE(*bucket, *bucket + count);
+    COUNT_WRITE(h->count, h->count + count);
 }
 
+// The buckets are counted, as others may be added to them meanwhile.
 void histogram_merge(struct histogram *h, const struct histogram *from)
 {
-    if (from->count == 0)
+    uint64_t min = COUNT_READ(from->min), max = COUNT_READ(from->max);
+    double sum;
+    if (COUNT_READ(from->count) == 0)
         return;
-    if (h->count == 0 || from->min < h->min)
-        h->min = from->min;
-    if (from->max > h->max)
-        h->max = from->max;
-    h->count += from->count;
-    h->sum += from->sum;
+    if (h->count == 0 || min < h->min)
+        h->min = min;
+    if (max > h->max)
+        h->max = max;
+    __atomic_load(&from->sum, &sum, __ATOMIC_RELAXED);
+    h->sum += sum;
+    for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
+        uint64_t count = COUNT_READ(from->buckets[i]);
+        h->buckets[i] += count;
+        h->count += count;
+    }
+}
+
+void histogram_subtract(struct histogram *h, const struct histogram *earlier)
+{
+    h->count -= earlier->count;
+    h->sum -= earlier->sum;
     for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
-        h->buckets[i] += from->buckets[i];
+        h->buckets[i] -= earlier->buckets[i];
 }
 
 uint64_t histogram_percentile(const struct histogram *h, double percent)
 {
-    double wanted = percent * (double)h->count / 100;
-    uint64_t rank = (uint64_t)wanted;
-    if ((double)rank < wanted || rank == 0)
+    double exact_rank = percent * (double)h->count / 100;
+    uint64_t rank = (uint64_t)exact_rank;
+    if ((double)rank < exact_rank || rank == 0)
         rank++;
     if (rank >= h->count)
         return h->count > 0 ? h->max : 0;
@@ -75,18 +91,18 @@ uint64_t histogram_count_to(const struct histogram *h, uint64_t value)
     return seen;
 }
 
-double histogram_deviation(const struct histogram *h)
-{
-    double mean = histogram_mean(h), squares = 0;
-    for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
-        if (h->buckets[i] > 0) {
-            double off = (double)middle_of(i) - mean;
-            squares += (double)h->buckets[i] * off * off;
-        }
-    return h->count > 0 ? sqrt(squares / (double)h->count) : 0;
-}
-
 double histogram_mean(const struct histogram *h)
 {
     return h->count > 0 ? h->sum / (double)h->count : 0;
+}
+
+double histogram_deviation(const struct histogram *h)
+{
+    double mean = histogram_mean(h), sum_of_squares = 0;
+    for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
+        if (h->buckets[i] > 0) {
+            double off = (double)middle_of(i) - mean;
+            sum_of_squares += (double)h->buckets[i] * off * off;
+        }
+    return h->count > 0 ? sqrt(sum_of_squares / (double)h->count) : 0;
 }

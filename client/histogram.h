@@ -3,12 +3,19 @@
 // Buckets are linear up to 128 and then 128 per power of two, so that a bucket
 // is never wider than 1/128 of its values: one table serves nanoseconds and
 // hours, and no sample is too large to be counted. The idea is that of
-// HdrHistogram (Gil Tene).
+// HdrHistogram (Gil Tene). One thread may add while others merge: what they
+// read is of some moment between. Nothing here blocks or fails.
 
 #ifndef HISTOGRAM_H
 #define HISTOGRAM_H
 
 #include <stdint.h>
+
+// Read and write a count that one thread writes and others read meanwhile.
+// Relaxed atomics cost nothing.
+#define COUNT_READ(value) __atomic_load_n(&(value), __ATOMIC_RELAXED)
+#define COUNT_WRITE(value, new)                                                \
+    __atomic_store_n(&(value), (new), __ATOMIC_RELAXED)
 
 enum {
     HISTOGRAM_SUB_BITS = 7,
@@ -24,22 +31,26 @@ struct histogram {
     uint64_t buckets[HISTOGRAM_BUCKETS];
 };
 
-// Counts one value. Takes about 2 ns.
-void histogram_add(struct histogram *h, uint64_t value);
+// Counts `count` samples of the same value. Takes about 2 ns.
+void histogram_add(struct histogram *h, uint64_t value, uint64_t count);
 
-// Counts all values of `from` as well.
+// Counts all samples of `from` as well.
 void histogram_merge(struct histogram *h, const struct histogram *from);
 
-// The smallest value that at least `percent` % of the samples do not exceed:
-// the middle of its bucket, so at most 0.4 % off, and never outside [min, max].
-// 0 when empty.
+// Removes samples that `h` had when it was as `earlier`. Their extremes stay.
+void histogram_subtract(struct histogram *h, const struct histogram *earlier);
+
+// Returns the smallest value that at least `percent` % of the samples do not
+// exceed: the middle of its bucket, so at most 0.4 % off, and never outside
+// [min, max]. 0 when empty.
 uint64_t histogram_percentile(const struct histogram *h, double percent);
 
-// How many samples do not exceed `value`, as far as buckets tell: those in the
-// bucket of `value` are among them.
+// Returns how many samples do not exceed `value`, as far as buckets tell: the
+// samples in the bucket of `value` are counted.
 uint64_t histogram_count_to(const struct histogram *h, uint64_t value);
 
-// The exact mean, and the standard deviation, at most 1 % off; 0 when empty.
+// Return the exact mean, and the standard deviation, at most 1 % off. 0 when
+// empty.
 double histogram_mean(const struct histogram *h);
 double histogram_deviation(const struct histogram *h);
 

@@ -1,171 +1,98 @@
-// options.c - the command line of fibload.
+// options.c - the command line of fibload, from one table.
 
 #include "options.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <getopt.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "clock.h"
-#include "connection.h"
+#include "conn.h"
 
-enum {
-    EXIT_USAGE = 2,
-    CONNECTIONS_MAX = 1000000,
-    THREADS_MAX = 256,
-    N_MAX = 93,
-    PORT_MAX = 65535,
-    RATE_MAX = 10000000,
-    SLOW_MAX = 1000,
-};
+enum { EXIT_USAGE = 2, MILLION = 1000000, DAY_S = 24 * 3600, N_MAX = 93 };
 
-#define REQUESTS_MAX 1000000000000
-#define TIME_MIN_NS CLOCK_NS_PER_MS
-#define TIME_MAX_NS ((int64_t)CLOCK_NS_PER_S * 3600 * 24)
+#define REQUESTS_MAX 1e12
+#define FOREVER_NS (INT64_MAX / 4)
 
-// What is not on the command line has these values; below 0: see fill_in().
-static struct options options = {
-    .host = "127.0.0.1",
-    .connections = 10,
-    .threads = 1,
-    .n = 1,
-    .hog_n = 40,
-    .pipeline = 1,
-    .duration_ns = -1,
-    .warmup_ns = -1,
-    .interval_ns = -1,
-    .timeout_ns = 10 * (int64_t)CLOCK_NS_PER_S,
-    .grace_ns = CLOCK_NS_PER_S,
-};
+static struct options options;
 
 // ---- Values
 
-// How one option is called, parsed and shown by --help. A rule without a name
-// is a heading there. Line breaks in `help` are indented when it is printed.
-struct rule {
-    const char *name;
-    int letter;            // its short form; 0: none
-    const char *argument;  // as --help calls it; NULL: takes none
-    const char *help;
-    void (*parse)(const struct rule *rule, const char *text);
-    void *target;      // where the value goes; its type is that of `parse`
-    int64_t min, max;  // of a number, or of a time in ns
+// A kind of number: what an error calls it, and the suffixes it may have. A word
+// is a suffix without a number.
+struct kind {
+    const char *expected;
+    const char *unit;  // of the range that is asked for; NULL: none
+    double factor;     // of this unit
+    struct {
+        const char *text;
+        double factor;
+    } suffixes[7];
 };
 
-_Noreturn static void fail(const struct rule *rule, const char *wanted,
+// clang-format off
+#define TIMES {"s", 1e9}, {"ms", 1e6}, {"us", 1e3}, {"m", 6e10}, {"h", 36e11}
+static const struct kind
+    whole = {"a whole number", "", 1, {{"", 1}}},
+    amount = {"a whole number", "", 1, {{"", 1}, {"k", 1e3}, {"M", 1e6}}},
+    seconds = {"a time like 500ms or 5s,", " s", 1e9, {{"", 1e9}, TIMES}},
+    milliseconds = {"a time like 50 or 5s,", " s", 1e9, {{"", 1e6}, TIMES}},
+    arrivals = {"must be const or poisson", NULL, 1,
+                {{"const", 0}, {"poisson", 1}}};
+// clang-format on
+
+// One option: how it is called, parsed and explained. Without a name it is a
+// heading of --help. Line breaks in `help` are indented when printed.
+struct rule {
+    const char *name;
+    int letter;               // its short form; 0: none
+    const char *argument;     // as --help calls it; NULL: takes none
+    const char *initial;      // the default, as one would type it; NULL: off
+    const struct kind *kind;  // of a number; NULL: a text
+    void *target;             // where it goes, an int64_t or a const char *
+    double min, max;
+    const char *help;
+};
+
+_Noreturn static void fail(const char *name, const char *expected,
                            const char *text)
 {
-    fprintf(stderr, "fibload: %s%s wants %s, not '%s'\n",
-            rule->help != NULL ? "--" : "", rule->name, wanted, text);
+    fprintf(stderr, "fibload: %s %s, not '%s'\n", name, expected, text);
     exit(EXIT_USAGE);
 }
 
-// Splits "12k" into 12 and "k". strtod() alone would take "-1", " 1", "0x1",
-// "1e3" and "nan" as well.
-static bool split_number(const char *text, double *value, const char **suffix)
+// Parses a number with a suffix. strtod() alone would take "-1", " 1", "0x1",
+// "1e3" and "nan" as well. Returns -1 if it is none.
+static double parse_number(const struct kind *kind, const char *text)
 {
+    bool is_word = kind->unit == NULL, is_time = kind->factor != 1;
     size_t len = strspn(text, "0123456789");
-    if (len > 0 && text[len] == '.')
+    double value = is_word ? 1 : strtod(text, NULL);
+    if (len > 0 && text[len] == '.' && is_time)
         len += 1 + strspn(text + len + 1, "0123456789");
-    *value = strtod(text, NULL);
-    *suffix = text + len;
-    return len > 0;
+    for (int i = 0; i < 7 && kind->suffixes[i].text != NULL; i++)
+        if (strcmp(text + len, kind->suffixes[i].text) == 0)
+            return is_word == (len == 0) ? value * kind->suffixes[i].factor
+                                         : -1;
+    return -1;
 }
 
-// Parses a whole number. `units` are the suffixes it may have, each a thousand
-// times the one before.
-static int64_t whole_number(const struct rule *rule, const char *text,
-                            const char *units)
+static int64_t parse_value(const char *name, const struct kind *kind,
+                           double min, double max, const char *text)
 {
-    char wanted[80];
-    size_t len = strspn(text, "0123456789");
-    errno = 0;
-    long long value = strtoll(text, NULL, 10);
-    const char *unit = text[len] != '\0' ? strchr(units, text[len]) : NULL;
-
-    for (const char *u = units; unit != NULL && u <= unit; u++)
-        value = value <= REQUESTS_MAX ? value * 1000 : value;
-    if (len == 0 || text[len + (unit != NULL)] != '\0' || errno != 0 ||
-        value < rule->min || value > rule->max) {
-        snprintf(wanted, sizeof wanted, "a whole number from %lld to %lld",
-                 (long long)rule->min, (long long)rule->max);
-        fail(rule, wanted, text);
-    }
-    return value;
-}
-
-static void parse_int(const struct rule *rule, const char *text)
-{
-    *(int *)rule->target = (int)whole_number(rule, text, "");
-}
-
-static void parse_count(const struct rule *rule, const char *text)
-{
-    *(int *)rule->target = (int)whole_number(rule, text, "kM");
-}
-
-static void parse_large_count(const struct rule *rule, const char *text)
-{
-    *(int64_t *)rule->target = whole_number(rule, text, "kM");
-}
-
-static void parse_time(const struct rule *rule, const char *text)
-{
-    static const struct {
-        const char *suffix;
-        double ns;
-    } units[] = {{"us", 1e3}, {"ms", 1e6},     {"s", 1e9},
-                 {"", 1e9},   {"m", 60 * 1e9}, {"h", 3600 * 1e9}};
-    char wanted[80];
-    double value;
-    const char *suffix;
-    bool number = split_number(text, &value, &suffix);
-
-    for (size_t i = 0; number && i < sizeof units / sizeof units[0]; i++) {
-        double ns = value * units[i].ns;
-        if (strcmp(suffix, units[i].suffix) == 0 && ns >= (double)rule->min &&
-            ns <= (double)rule->max) {
-            *(int64_t *)rule->target = (int64_t)ns;
-            return;
-        }
-    }
-    snprintf(wanted, sizeof wanted,
-             "a time from %s to 24h, such as 500ms or 5s",
-             rule->min > 0 ? "1ms" : "0");
-    fail(rule, wanted, text);
-}
-
-// As a time, but a bare number is of milliseconds.
-static void parse_pause(const struct rule *rule, const char *text)
-{
-    char with_unit[32];
-    size_t len = strspn(text, "0123456789.");
-    bool bare = len > 0 && text[len] == '\0' && len < sizeof with_unit - 2;
-    snprintf(with_unit, sizeof with_unit, "%sms", bare ? text : "");
-    parse_time(rule, bare ? with_unit : text);
-}
-
-static void parse_text(const struct rule *rule, const char *text)
-{
-    *(const char **)rule->target = text;
-}
-
-static void parse_flag(const struct rule *rule, const char *text)
-{
-    (void)text;
-    *(bool *)rule->target = true;
-}
-
-static void parse_arrivals(const struct rule *rule, const char *text)
-{
-    options.poisson = strcmp(text, "poisson") == 0;
-    if (!options.poisson && strcmp(text, "const") != 0)
-        fail(rule, "const or poisson", text);
+    char expected[96];
+    double value = parse_number(kind, text);
+    snprintf(expected, sizeof expected, "must be %s from %.13g to %.13g%s",
+             kind->expected, min / kind->factor, max / kind->factor,
+             kind->unit != NULL ? kind->unit : "");
+    if (!(value >= min && value <= max))
+        fail(name, kind->unit != NULL ? expected : kind->expected, text);
+    return (int64_t)value;
 }
 
 static bool is_plain(const char *text)
@@ -176,126 +103,138 @@ static bool is_plain(const char *text)
     return true;
 }
 
-static void parse_label(const struct rule *rule, const char *text)
+static void add_label(const char *text)
 {
     const char *equals = strchr(text, '=');
     if (equals == NULL || equals == text || !is_plain(text) ||
-        equals - text >= LABEL_NAME_SIZE)
-        fail(rule, "a short NAME=VALUE in ASCII without commas and quotes",
+        equals - text >= LABEL_NAME_SIZE ||
+        options.label_count == LABEL_COUNT_MAX)
+        fail("--label",
+             "takes a short NAME=VALUE in ASCII without commas and quotes, "
+             "up to 16 times",
              text);
-    if (options.label_count == LABEL_COUNT_MAX)
-        fail(rule, "to be given at most 16 times", text);
-    struct label label = {.value = equals + 1};
-    snprintf(label.name, sizeof label.name, "%.*s", (int)(equals - text), text);
-    if (strcmp(label.name, "model") == 0)
-        options.model = label.value;
-    else
-        options.labels[options.label_count++] = label;
+    struct label *label = &options.labels[options.label_count++];
+    snprintf(label->name, sizeof label->name, "%.*s", (int)(equals - text),
+             text);
+    label->value = equals + 1;
+    if (strcmp(label->name, "model") == 0) {
+        options.model = label->value;
+        options.label_count--;
+    }
 }
 
 // ---- The options
 
-_Noreturn static void print_help(const struct rule *rule, const char *text);
+#define NUMBER(kind, name, min, max) &(kind), &options.name, min, max
+#define TIME(name, min_ns) &seconds, &options.name, min_ns, 1e9 * DAY_S
+#define FLAG(name) &whole, &options.name, 0, 1
+#define TEXT(name) NULL, &options.name, 0, 0
 
 // clang-format off
 static const struct rule rules[] = {
-    {.help = "how much"},
-    {"connections", 'c', "N", "connections in all (10)",
-     parse_count, &options.connections, 1, CONNECTIONS_MAX},
-    {"threads", 't', "N", "threads that the connections are spread over (1)",
-     parse_int, &options.threads, 1, THREADS_MAX},
-    {"duration", 'd', "T", "measure for this long (5s)",
-     parse_time, &options.duration_ns, TIME_MIN_NS, TIME_MAX_NS},
-    {"requests", 'n', "N", "stop after N requests in all; without -d there is\n"
-                           "then no time limit",
-     parse_large_count, &options.requests, 1, REQUESTS_MAX},
-    {"fib", 'f', "N", "which fib to ask for (1)",
-     parse_int, &options.n, 1, N_MAX},
-    {"rate", 'R', "N", "open loop: N requests per second in all, at times of\n"
-                       "their own; what finds no connection free waits",
-     parse_large_count, &options.rate, 1, RATE_MAX},
-    {"pipeline", 'P', "N", "requests that may be under way on a connection (1)",
-     parse_int, &options.pipeline, 1, PIPELINE_MAX},
-    {"arrivals", 0, "HOW", "with -R: 'const', evenly spaced, or 'poisson', at\n"
-                           "random (const)",
-     parse_arrivals, NULL, 0, 0},
-    {"churn", 0, NULL, "a new connection for each request, reset afterwards;\n"
-                       "latency counts without connecting, unless with -R",
-     parse_flag, &options.churn, 0, 0},
-    {"think", 0, "MS", "pause between a reply and the next request, in ms or\n"
-                       "with a unit (0)",
-     parse_pause, &options.think_ns, 0, TIME_MAX_NS},
-    {"slow", 0, "N", "send and read N bytes a second, one at a time",
-     parse_int, &options.slow, 1, SLOW_MAX},
-    {"spin", 0, NULL, "never sleep while waiting: takes a whole core",
-     parse_flag, &options.spin, 0, 0},
-    {"no-stamps", 0, NULL, "do not ask the kernel when replies arrived, which\n"
-                           "saves some CPU time",
-     parse_flag, &options.no_stamps, 0, 0},
-    {"idle", 0, "N", "N more connections that never say anything; they\n"
-                     "are opened first (0)",
-     parse_count, &options.idle, 0, CONNECTIONS_MAX},
-    {"hogs", 0, "N", "N more connections that ask for something longer, one\n"
-                     "request after the other, in the middle third (0)",
-     parse_count, &options.hogs, 0, CONNECTIONS_MAX},
-    {"hog-fib", 0, "N", "which fib the hogs ask for (40)",
-     parse_int, &options.hog_n, 1, N_MAX},
-    {"warmup", 0, "T", "requests before the measurement (500ms; 0 with -n\n"
-                       "or --each)",
-     parse_time, &options.warmup_ns, 0, TIME_MAX_NS},
+    {.help = "load"},
+    {"connections", 'c', "N", "10", NUMBER(amount, connections, 1, MILLION),
+     "connections in all"},
+    {"threads", 't', "N", "1", NUMBER(whole, threads, 1, 256),
+     "threads that the connections are spread over"},
+    {"duration", 'd', "T", "5s", TIME(duration_ns, NS_PER_MS),
+     "length of the measured window"},
+    {"requests", 'n', "N", NULL, NUMBER(amount, requests, 1, REQUESTS_MAX),
+     "stop after N requests in all; without -d there is\n"
+     "then no time limit"},
+    {"fib", 'f', "N", "1", NUMBER(whole, n, 1, N_MAX), "ask for fib(N)"},
+    {"rate", 'R', "N", NULL, NUMBER(amount, rate, 1, 10 * MILLION),
+     "open loop: N requests per second in all, due at\n"
+     "times of their own; a request waits while no\n"
+     "connection is free"},
+    {"pipeline", 'P', "N", "1", NUMBER(whole, pipeline, 1, PIPELINE_MAX),
+     "requests that may be in flight on a connection"},
+    {"arrivals", 0, "HOW", "const", NUMBER(arrivals, poisson, 0, 1),
+     "with -R: 'const', evenly spaced, or 'poisson', at\n"
+     "random times"},
+    {"churn", 0, NULL, NULL, FLAG(churn),
+     "a new connection for each request, reset after\n"
+     "the reply; the time to connect counts in the\n"
+     "latency only with -R"},
+    {"think", 0, "MS", "0", NUMBER(milliseconds, think_ns, 0, 1e9 * DAY_S),
+     "time between a reply and the next request, in ms\n"
+     "or with a unit"},
+    {"slow", 0, "N", NULL, NUMBER(whole, slow, 1, 1000),
+     "send and receive N bytes per second on each\n"
+     "connection, one at a time"},
+    {"spin", 0, NULL, NULL, FLAG(spin),
+     "never sleep while waiting: takes a whole core"},
+    {"no-stamps", 0, NULL, NULL, FLAG(no_stamps),
+     "do not ask the kernel when replies arrived, which\n"
+     "saves some CPU time"},
+    {"idle", 0, "N", "0", NUMBER(amount, idle, 0, MILLION),
+     "N more connections that never send anything; they\n"
+     "are opened first"},
+    {"hogs", 0, "N", "0", NUMBER(amount, hogs, 0, MILLION),
+     "N more connections that send expensive requests,\n"
+     "one at a time, in the middle third of the window"},
+    {"hog-fib", 0, "N", "40", NUMBER(whole, hog_n, 1, N_MAX),
+     "the hogs ask for fib(N)"},
+    {"warmup", 0, "T", "500ms", TIME(warmup_ns, 0),
+     "load before the window; 0 with -n or --each"},
     {.help = "limits"},
-    {"timeout", 0, "T", "give up on a reply, and its connection (10s)",
-     parse_time, &options.timeout_ns, TIME_MIN_NS, TIME_MAX_NS},
-    {"grace", 0, "T", "wait at the end for what is unanswered (1s)",
-     parse_time, &options.grace_ns, 0, TIME_MAX_NS},
+    {"timeout", 0, "T", "10s", TIME(timeout_ns, NS_PER_MS),
+     "give up on a reply, and on its connection"},
+    {"grace", 0, "T", "1s", TIME(grace_ns, 0),
+     "time after the window for outstanding requests"},
     {.help = "output"},
-    {"interval", 0, "T", "print a line every T (1s on a terminal; 0: never)",
-     parse_time, &options.interval_ns, 0, TIME_MAX_NS},
-    {"each", 0, NULL, "print the time of every request",
-     parse_flag, &options.each, 0, 0},
-    {"csv", 0, "FILE", "append a row, with a header if FILE is empty",
-     parse_text, &options.csv, 0, 0},
-    {"json", 0, "FILE", "write everything as JSON ('-': to standard output,\n"
-                        "and the summary to standard error)",
-     parse_text, &options.json, 0, 0},
-    {"hist", 0, "FILE", "write a table of percentiles, as HdrHistogram plots",
-     parse_text, &options.hist, 0, 0},
-    {"timeline", 0, "FILE", "write a CSV line per request: connection, kind,\n"
-                            "when it was due, sent and done in ns",
-     parse_text, &options.timeline, 0, 0},
-    {"label", 0, "NAME=VALUE", "adds a column in front of the CSV's; the\n"
-                               "label 'model' names the server instead",
-     parse_label, NULL, 0, 0},
-    {"server-pid", 0, "PID", "account CPU and memory of this process, its\n"
-                             "threads and children",
-     parse_int, &options.server_pid, 1, INT_MAX},
-    {"calibrate", 0, NULL, "show what this machine can do, against a server\n"
-                           "that does nothing; needs no target",
-     parse_flag, &options.calibrate, 0, 0},
-    {"strict", 0, NULL, "fail unless the verdict is ok",
-     parse_flag, &options.strict, 0, 0},
-    {"help", 0, NULL, "print this text", print_help, NULL, 0, 0},
+    {"interval", 0, "T", "1s", TIME(interval_ns, 0),
+     "print a line of progress every T (0: never); by\n"
+     "default only on a terminal"},
+    {"each", 0, NULL, NULL, FLAG(each), "print the latency of every request"},
+    {"csv", 0, "FILE", NULL, TEXT(csv),
+     "append a row, with a header if FILE is empty"},
+    {"json", 0, "FILE", NULL, TEXT(json),
+     "write all figures as JSON ('-': to standard output,\n"
+     "and the summary to standard error)"},
+    {"columns", 0, NULL, NULL, FLAG(columns),
+     "explain the columns of --csv and the keys of\n"
+     "--json; needs no target"},
+    {"hist", 0, "FILE", NULL, TEXT(hist),
+     "write a table of latency percentiles in the format\n"
+     "of HdrHistogram"},
+    {"timeline", 0, "FILE", NULL, TEXT(timeline),
+     "write a CSV line per request: connection, kind, when\n"
+     "it was due, sent and answered (ns since the window\n"
+     "began), outcome"},
+    {"label", 0, "NAME=VALUE", NULL, NULL, NULL, 0, 0,
+     "add a column in front of the CSV's; the label\n"
+     "'model' names the server instead"},
+    {"server-pid", 0, "PID", NULL, NUMBER(whole, server_pid, 1, INT_MAX),
+     "report the CPU time and memory of this process, its\n"
+     "threads and its children"},
+    {"calibrate", 0, NULL, NULL, FLAG(calibrate),
+     "show what fibload and this machine can do, with a\n"
+     "server that does nothing; needs no target"},
+    {"strict", 0, NULL, NULL, FLAG(strict),
+     "exit with 1 unless the verdict is ok"},
+    {"help", 0, NULL, NULL, NULL, NULL, 0, 0, "print this text"},
 };
 // clang-format on
 
 enum { RULE_COUNT = sizeof rules / sizeof rules[0], HELP_COLUMN = 27 };
 
+static bool given[RULE_COUNT];  // on the command line
+
 static void print_rule(const struct rule *rule)
 {
+    char letter[] = {'-', (char)rule->letter, ',', ' ', '\0'};
     if (rule->name == NULL) {
         printf("\n%s\n", rule->help);
         return;
     }
-    int at =
-        rule->letter != 0 ? printf("  -%c, ", rule->letter) : printf("      ");
-    at += printf("--%s %s", rule->name,
-                 rule->argument != NULL ? rule->argument : "");
+    int at = printf("  %-4s--%s %s", rule->letter != 0 ? letter : "",
+                    rule->name, rule->argument != NULL ? rule->argument : "");
     printf("%*s", at < HELP_COLUMN ? HELP_COLUMN - at : 1, "");
-    for (const char *c = rule->help; *c != '\0'; c++) {
-        putchar(*c);
-        if (*c == '\n')
-            printf("%*s", HELP_COLUMN, "");
-    }
+    for (const char *c = rule->help; *c != '\0'; c++)
+        printf("%c%*s", *c, *c == '\n' ? HELP_COLUMN : 0, "");
+    if (rule->initial != NULL)
+        printf(" (%s)", rule->initial);
     putchar('\n');
 }
 
@@ -303,20 +242,21 @@ static const char introduction[] =
     "usage: fibload [options] [HOST:]PORT\n"
     "\n"
     "Asks a fib server for fib(n) over many connections at once, checks\n"
-    "every reply and reports how long they took. Each connection asks again\n"
-    "as soon as it has its reply (closed loop), or requests come at a rate\n"
-    "of their own (-R, open loop). Before that each connection asks for\n"
-    "fib(1) once, so that the server knows them all when the load begins.\n";
+    "every reply and reports how long the replies took. Each connection\n"
+    "sends its next request as soon as it has a reply (closed loop), or\n"
+    "requests are due at a given rate (-R, open loop). Before the load every\n"
+    "connection sends one probe request, fib(1), so that the server has\n"
+    "accepted all of them when the load begins.\n";
 
 static const char explanations[] =
     "\n"
     "T is a number with us, ms, s, m or h (s if none). -c, -n, -R, --idle\n"
     "and --hogs take k or M at the end. All numbers are totals, whatever -t.\n"
     "\n"
-    "In a closed loop a server that stands still is asked less often, and\n"
-    "the latency hides it. In an open loop latency counts from when a\n"
-    "request was due, as users feel it; it is shown from when it was sent,\n"
-    "too.\n"
+    "In a closed loop a server that stops for a while gets fewer requests\n"
+    "meanwhile, and the latency hides it. In an open loop latency counts\n"
+    "from when a request was due, as users feel it; the time from when it\n"
+    "was sent is shown, too.\n"
     "\n"
     "Jain's index says how evenly the replies are spread: 1 if every\n"
     "connection got the same number, 1/N if one of N got all. PSS is the\n"
@@ -324,17 +264,16 @@ static const char explanations[] =
     "its sharers; RSS counts it once for every process.\n"
     "\n"
     "The verdict is incomplete if not every request had a right reply, on\n"
-    "every connection; client-limited if fibload was the limit or late;\n"
-    "noisy if other programs were in the way (best known with\n"
+    "every connection; client-limited if fibload was the limit or sent late;\n"
+    "noisy if other programs disturbed the run (best known with\n"
     "--server-pid); else ok.\n"
     "\n"
     "Exit status: 0 every reply was right, on every connection; 1 some were\n"
     "wrong or missing, something failed or could not be written, or\n"
     "--strict and the verdict is not ok; 2 bad usage, or no server.\n";
 
-_Noreturn static void print_help(const struct rule *rule, const char *text)
+_Noreturn static void print_help(void)
 {
-    (void)rule, (void)text;
     fputs(introduction, stdout);
     for (int i = 0; i < RULE_COUNT; i++)
         print_rule(&rules[i]);
@@ -346,11 +285,10 @@ _Noreturn static void print_help(const struct rule *rule, const char *text)
 
 static void parse_target(char *text)
 {
-    const struct rule port_rule = {
-        .name = "the port", .min = 1, .max = PORT_MAX};
     char *colon = strrchr(text, ':');
     if (colon == text)
-        fail(&(struct rule){.name = "the target"}, "[HOST:]PORT", text);
+        fail("the target", "must be [HOST:]PORT", text);
+    options.host = "127.0.0.1";
     options.port = text;
     if (colon != NULL) {
         bool bracketed = text[0] == '[' && colon > text && colon[-1] == ']';
@@ -358,97 +296,109 @@ static void parse_target(char *text)
         options.host = text + bracketed;  // [::1]:9999
         options.port = colon + 1;
     }
-    whole_number(&port_rule, options.port, "");
+    parse_value("the port", &whole, 1, UINT16_MAX, options.port);
 }
 
-// Ends the program because an option does not go with the others.
-_Noreturn static void refuse(const char *name, const char *wanted,
-                             const char *text)
-{
-    fail(&(struct rule){.name = name, .help = ""}, wanted, text);
-}
-
-// There is nothing to do for a thread without connections.
-static void check_threads(const struct options *opt)
-{
-    char wanted[64], given[16];
-    snprintf(wanted, sizeof wanted, "at most one for each of %d connections",
-             opt->connections);
-    snprintf(given, sizeof given, "%d", opt->threads);
-    if (opt->threads > opt->connections)
-        refuse("threads", wanted, given);
-}
-
-// What follows from other options, where nothing was said.
-static void fill_in(struct options *opt)
-{
-    bool counted = opt->requests > 0;
-    if (opt->hogs > 0 && counted && opt->duration_ns < 0)
-        refuse("hogs", "a duration (-d) whose middle third is theirs",
-               "-n alone");
-    check_threads(opt);
-    if (counted && opt->requests < opt->connections)
-        opt->connections = (int)opt->requests;  // More would have no work.
-    if (opt->threads > opt->connections)
-        opt->threads = opt->connections;
-    if (opt->churn && opt->pipeline > 1)
-        refuse("churn", "one request per connection", "-P");
-    if (opt->slow > 0 && opt->pipeline > 1)
-        refuse("slow", "one request at a time", "-P");
-    if (opt->duration_ns < 0)
-        opt->duration_ns = counted ? INT64_MAX / 4 : 5LL * CLOCK_NS_PER_S;
-    if (opt->warmup_ns < 0)
-        opt->warmup_ns = counted || opt->each ? 0 : 500LL * CLOCK_NS_PER_MS;
-    if (opt->interval_ns < 0)
-        opt->interval_ns =
-            isatty(STDERR_FILENO) && !opt->each ? CLOCK_NS_PER_S : 0;
-}
-
-// Each of the probes takes a second, if nothing else was said.
-static void fill_in_calibration(struct options *opt)
-{
-    if (opt->duration_ns < 0)
-        opt->duration_ns = CLOCK_NS_PER_S;
-    fill_in(opt);
-}
-
-// Returns the rule that getopt_long() has found: it gives letters of short
-// options, and for others what is behind them.
-static const struct rule *rule_of(int found)
+static bool is_given(const char *name)
 {
     for (int i = 0; i < RULE_COUNT; i++)
-        if (rules[i].letter == found)
-            return &rules[i];
-    return &rules[found - CHAR_MAX - 1];
+        if (rules[i].name != NULL && strcmp(rules[i].name, name) == 0)
+            return given[i];
+    return false;
+}
+
+static void check_combinations(const struct options *opt)
+{
+    char expected[64], threads[24];
+    snprintf(expected, sizeof expected,
+             "must be at most %d, one per connection", (int)opt->connections);
+    snprintf(threads, sizeof threads, "%d", (int)opt->threads);
+    if (opt->threads > opt->connections)
+        fail("--threads", expected, threads);
+    if (opt->hogs > 0 && opt->requests > 0 && !is_given("duration"))
+        fail("--hogs", "need a duration (-d), whose middle third is theirs",
+             "-n alone");
+    if (opt->churn && opt->pipeline > 1)
+        fail("--churn", "sends one request per connection", "-P");
+    if (opt->slow > 0 && opt->pipeline > 1)
+        fail("--slow", "sends one request at a time", "-P");
+}
+
+// Changes defaults that depend on other options.
+static void adapt_defaults(struct options *opt)
+{
+    bool counted = opt->requests > 0;
+    if (counted && opt->requests < opt->connections)
+        opt->connections = opt->requests;  // More would have no work.
+    if (opt->threads > opt->connections)
+        opt->threads = opt->connections;
+    if (counted && !is_given("duration"))
+        opt->duration_ns = FOREVER_NS;
+    if (opt->calibrate && !is_given("duration"))
+        opt->duration_ns = NS_PER_S;  // Each of the probes takes as long.
+    if ((counted || opt->each) && !is_given("warmup"))
+        opt->warmup_ns = 0;
+    if ((opt->each || !isatty(STDERR_FILENO)) && !is_given("interval"))
+        opt->interval_ns = 0;
+}
+
+// Sets the option of a rule. A flag is a number, too: 1.
+static void set(const struct rule *rule, const char *text)
+{
+    char name[32];
+    snprintf(name, sizeof name, "--%s", rule->name);
+    if (strcmp(rule->name, "help") == 0)
+        print_help();
+    else if (strcmp(rule->name, "label") == 0)
+        add_label(text);
+    else if (rule->kind == NULL)
+        *(const char **)rule->target = text;
+    else
+        *(int64_t *)rule->target = parse_value(
+            name, rule->kind, rule->min, rule->max, text != NULL ? text : "1");
+}
+
+static void set_defaults(void)
+{
+    options = (struct options){0};
+    for (int i = 0; i < RULE_COUNT; i++) {
+        given[i] = false;
+        if (rules[i].initial != NULL)
+            set(&rules[i], rules[i].initial);
+    }
 }
 
 static void parse_all(int argc, char **argv)
 {
-    struct option known[RULE_COUNT + 1] = {0};
-    int count = 0, found;
+    struct option long_options[RULE_COUNT + 1] = {0}, *next = long_options;
+    char letters[3 * RULE_COUNT] = "";
+    int found;
     for (int i = 0; i < RULE_COUNT; i++)
         if (rules[i].name != NULL)
-            known[count++] =
-                (struct option){rules[i].name, rules[i].argument != NULL, NULL,
-                                CHAR_MAX + 1 + i};
-    while ((found = getopt_long(argc, argv, "c:t:d:n:f:R:P:", known, NULL)) !=
+            *next++ = (struct option){rules[i].name, rules[i].argument != NULL,
+                                      NULL, CHAR_MAX + 1 + i};
+    for (int i = 0; i < RULE_COUNT; i++)
+        if (rules[i].letter != 0)
+            strncat(letters, (char[]){(char)rules[i].letter, ':'}, 2);
+    while ((found = getopt_long(argc, argv, letters, long_options, NULL)) !=
            -1) {
         if (found == '?')
             exit(EXIT_USAGE);  // getopt_long() has said why.
-        const struct rule *rule = rule_of(found);
-        rule->parse(rule, optarg);
+        int rule = found - CHAR_MAX - 1;
+        for (int i = 0; i < RULE_COUNT; i++)
+            if (rules[i].letter == found)
+                rule = i;
+        given[rule] = true;
+        set(&rules[rule], optarg);
     }
 }
 
 struct options *options_parse(int argc, char **argv)
 {
+    set_defaults();
     parse_all(argc, argv);
-    if (options.calibrate && optind == argc) {
-        fill_in_calibration(&options);
-        return &options;
-    }
-    if (optind == argc) {
-        fprintf(stderr, "fibload: no target, want [HOST:]PORT; see --help\n");
+    if (optind == argc && !options.calibrate && !options.columns) {
+        fprintf(stderr, "fibload: no target: give [HOST:]PORT; see --help\n");
         exit(EXIT_USAGE);
     }
     if (optind + 1 < argc) {
@@ -456,7 +406,9 @@ struct options *options_parse(int argc, char **argv)
                 argv[optind + 1]);
         exit(EXIT_USAGE);
     }
-    parse_target(argv[optind]);
-    fill_in(&options);
+    if (optind < argc)
+        parse_target(argv[optind]);
+    check_combinations(&options);
+    adapt_defaults(&options);
     return &options;
 }

@@ -9,35 +9,59 @@
 
 static uint64_t fib_by_adding(int n)
 {
-    uint64_t value = 1, before = 0;
+    uint64_t value = 1, previous = 0;
     for (int i = 1; i < n; i++) {
-        uint64_t next = value + before;
-        before = value;
+        uint64_t next = value + previous;
+        previous = value;
         value = next;
     }
     return value;
 }
 
-void reply_expect(struct reply_wanted *wanted, int n)
+void reply_expect(struct reply_expected *expected, int n)
 {
-    wanted->line_len = (size_t)snprintf(wanted->line, sizeof wanted->line,
-                                        "fib: %" PRIu64 "\n", fib_by_adding(n));
-    wanted->number_at = strlen("fib: ");
+    char *lines = expected->lines;
+    size_t len = (size_t)snprintf(lines, REPLY_SIZE, "fib: %" PRIu64 "\n",
+                                  fib_by_adding(n));
+    expected->line_len = len;
+    expected->line_count = REPLY_LINES_SIZE / len;
+    expected->number_at = strlen("fib: ");
+    for (size_t i = 1; i < expected->line_count; i++)
+        memcpy(lines + i * len, lines, len);
+}
+
+// Returns how many right replies the bytes begin with, at most `count_max`. All
+// of them are the same line, so one comparison is enough for many.
+static size_t count_right(const struct reply_expected *expected,
+                          const char *bytes, size_t len, size_t count_max)
+{
+    size_t count = len / expected->line_len;
+    if (count > count_max)
+        count = count_max;
+    if (count > expected->line_count)
+        count = expected->line_count;
+    bool all_right =
+        memcmp(bytes, expected->lines, count * expected->line_len) == 0;
+    return all_right ? count : 0;
 }
 
 static enum reply_verdict judge(const char *line, size_t len,
-                                const struct reply_wanted *wanted)
+                                const struct reply_expected *expected)
 {
-    size_t without = len == wanted->line_len ? 0 : wanted->number_at;
-    if (len + without == wanted->line_len &&
-        memcmp(line, wanted->line + without, len) == 0)
+    static const char error[] = "error: ";
+    size_t skipped = len == expected->line_len ? 0 : expected->number_at;
+    if (len + skipped == expected->line_len &&
+        memcmp(line, expected->lines + skipped, len) == 0)
         return REPLY_RIGHT;
-    bool error = len >= strlen("error: ") && memcmp(line, "error: ", 7) == 0;
-    return error ? REPLY_ERROR : REPLY_WRONG;
+    bool is_error =
+        len >= strlen(error) && memcmp(line, error, strlen(error)) == 0;
+    return is_error ? REPLY_ERROR : REPLY_WRONG;
 }
 
-size_t reply_take(struct reply *reply, const struct reply_wanted *wanted,
-                  const char *bytes, size_t len, enum reply_verdict *verdict)
+// Judges one reply, which may have arrived in part.
+static size_t take_one(struct reply *reply,
+                       const struct reply_expected *expected, const char *bytes,
+                       size_t len, enum reply_verdict *verdict)
 {
     const char *newline = memchr(bytes, '\n', len);
     size_t used = newline != NULL ? (size_t)(newline + 1 - bytes) : len;
@@ -47,16 +71,27 @@ size_t reply_take(struct reply *reply, const struct reply_wanted *wanted,
         *verdict = REPLY_ENDLESS;
         return used;
     }
-    if (reply->len == 0 && newline != NULL) {  // Nearly always: no copy.
-        *verdict = judge(bytes, used, wanted);
-        return used;
-    }
     memcpy(reply->text + reply->len, bytes, used);
     reply->len = (uint8_t)(reply->len + used);
     *verdict = REPLY_INCOMPLETE;
     if (newline != NULL) {
-        *verdict = judge(reply->text, reply->len, wanted);
+        *verdict = judge(reply->text, reply->len, expected);
         reply->len = 0;
     }
     return used;
+}
+
+size_t reply_take(struct reply *reply, const struct reply_expected *expected,
+                  const char *bytes, size_t len, int count_max,
+                  struct reply_found *found)
+{
+    size_t count = 0;
+    if (reply->len == 0)
+        count = count_right(expected, bytes, len, (size_t)count_max);
+    if (count > 0) {
+        *found = (struct reply_found){REPLY_RIGHT, (int)count};
+        return count * expected->line_len;
+    }
+    found->count = 1;
+    return take_one(reply, expected, bytes, len, &found->verdict);
 }

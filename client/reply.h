@@ -1,7 +1,7 @@
 // reply.h - checks what a server sends, byte for byte.
 //
 // The client does not share the servers' parser: one bug in it would cancel
-// out, and the check would prove nothing.
+// out, and the check would prove nothing. No I/O here, and nothing fails.
 
 #ifndef REPLY_H
 #define REPLY_H
@@ -9,12 +9,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { REPLY_SIZE = 64 };  // No right reply is longer than 26 bytes.
+enum {
+    REPLY_SIZE = 64,          // no right reply is longer than 26 bytes
+    REPLY_LINES_SIZE = 4096,  // as much is compared at once
+};
 
-// What the right reply to one n looks like, ready to be compared.
-struct reply_wanted {
-    char line[REPLY_SIZE];  // "fib: 832040\n"
-    size_t line_len;
+// The right reply to one n, ready to be compared.
+struct reply_expected {
+    char lines[REPLY_LINES_SIZE];  // "fib: 832040\n", over and over
+    size_t line_len, line_count;
     size_t number_at;  // where the bare number begins, also a right reply
 };
 
@@ -25,20 +28,27 @@ struct reply {
 };
 
 enum reply_verdict {
-    REPLY_INCOMPLETE,  // more bytes are wanted
+    REPLY_INCOMPLETE,  // the end of the line has not arrived
     REPLY_RIGHT,
     REPLY_WRONG,    // some other line
     REPLY_ERROR,    // "error: ..."
-    REPLY_ENDLESS,  // too long to be any reply: not worth listening on
+    REPLY_ENDLESS,  // too long to be any reply: the connection is useless
+};
+
+// What one call of reply_take() found: a verdict, and on how many replies.
+struct reply_found {
+    enum reply_verdict verdict;
+    int count;
 };
 
 // Prepares the check of replies to `n`, 1..93.
-void reply_expect(struct reply_wanted *wanted, int n);
+void reply_expect(struct reply_expected *expected, int n);
 
-// Adds received bytes to `reply`, up to the end of its line, and judges it when
-// it is whole; then `reply` is empty again. Returns how many of the `len` bytes
-// were used.
-size_t reply_take(struct reply *reply, const struct reply_wanted *wanted,
-                  const char *bytes, size_t len, enum reply_verdict *verdict);
+// Judges received bytes: up to `count_max` right replies in a row, or a single
+// reply of another kind, or a part of one, which is kept in `reply`. Returns
+// how many of the `len` bytes it has used, at least 1.
+size_t reply_take(struct reply *reply, const struct reply_expected *expected,
+                  const char *bytes, size_t len, int count_max,
+                  struct reply_found *found);
 
 #endif

@@ -1,84 +1,43 @@
-// run.h - the state of a run, as the parts of the loop share it.
+// run.h - a whole run: the coordinator of the workers.
 //
-// Each thread has a run of its own, with its connections and its counts; what
-// they share is below. Idle connections and hogs are those of the first.
-//
-//     load.c      the threads, and the loop of each
-//     phases.c    what part of the run it is, and when the next one begins
-//     stages.c    the thirds of the window, and when the hogs come
-//     traffic.c   who asks when, and what the replies mean
-//     fate.c      what becomes of requests
+// The thread that calls run_load() decides what all workers do: it sets the
+// phase and its times, waits until the time has come or every worker has
+// nothing left to do, and sets the next phase. It prints progress, and reads
+// what the server and the machine did. Threads: one per worker, from the
+// beginning to the end of the run.
 
 #ifndef RUN_H
 #define RUN_H
 
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 
-#include "clock.h"
-#include "options.h"
-#include "pool.h"
-#include "progress.h"
-#include "result.h"
-#include "schedule.h"
+#include "conn.h"
+#include "stats.h"
 
-#define MS(n) ((n) * (int64_t)CLOCK_NS_PER_MS)
-
-enum phase {
-    PHASE_REACH,    // one connection looks for an address that answers
-    PHASE_RAMP,     // the others are opened; each says hello
-    PHASE_HELLO,    // their first replies are waited for
-    PHASE_WARMUP,   // requests, not yet counted
-    PHASE_SETTLE,   // no new requests: the server is to be looked at
-    PHASE_MEASURE,  // requests, counted
-    PHASE_GRACE,    // only requests that were due before it, and replies
-    PHASE_OVER,
+// A server that accepts connections.
+struct target {
+    struct address address;
+    int fd;  // a socket connected to it, which will be the first of the load
 };
 
-// What all threads of a load share.
-struct shared {
-    const struct options *opt;
-    FILE *timeline;            // NULL: none
-    _Atomic int64_t alive_ns;  // when a connection was last seen open
-    _Atomic enum stage stage;  // as the first thread has it
-    struct progress progress;
-};
+// Chooses the first address of opt->host that can be connected to; blocks for
+// up to 5 s for each. Returns 0; or -1, and why in result->failure. After
+// run_interrupt() it returns 0 without a target.
+int run_reach(const struct options *opt, struct target *target,
+              struct result *result);
 
-struct run {
-    const struct options *opt;
-    struct shared *shared;
-    struct result *result;
-    pthread_t thread;
-    int index;     // of the thread
-    int64_t owed;  // with -n: how many of its requests are still to be sent
-    struct pool pool;
-    struct request hello, request, hog;
-    struct schedule schedule;             // open loop only
-    const struct addrinfo *next_address;  // to try, if the last is no good
-    enum phase phase;
-    int64_t phase_end_ns;
-    bool waiting;    // for the other threads, to begin the phase together
-    bool reached;    // one connection, at least, was open once
-    int last_error;  // why the last connection failed
-    int64_t look_ns, look_interval_ns;
-    int64_t begin_ns, end_ns;  // of the window; before it, of what it is part
-    int64_t slow_ns;           // when slow connections go on
-    int64_t stage_ns;          // when the current stage began
-    int64_t wall_offset_ns;    // see clock.h
-    int64_t try_until_ns;      // before epoll is asked again
-    int next_try;              // connection of the stream
-    int64_t begin_cpu_ns;
-    int64_t last_reply_ns;
-    struct machine machine_before;
-    int64_t line_ns;          // when a line of progress is due
-    struct histogram lately;  // latencies since the last one, in ns
-};
+// Raises the limit on descriptors so far that all connections of the load can
+// be open at once. Returns 0; or -1, and why in result->failure.
+int run_raise_limit(const struct options *opt, struct result *result);
 
-// Whether requests are due at times of their own.
-static inline bool run_is_open_loop(const struct run *run)
-{
-    return run->opt->rate > 0;
-}
+// Runs the load: connects, warms up, measures, waits for the rest. Ends early,
+// with what there is, after run_interrupt() or when the server has gone. Every
+// measured request gets a line in `timeline`, unless that is NULL. Returns 0;
+// or -1, and why in result->failure, if there was nothing to run it with.
+int run_load(const struct options *opt, const struct target *target,
+             FILE *timeline, struct result *result);
+
+// Asks run_load() to finish. Safe in a signal handler.
+void run_interrupt(void);
 
 #endif

@@ -66,14 +66,14 @@ static void check(const char *name, uint64_t (*draw)(void))
     for (int i = 0; i < SAMPLES; i++) {
         samples[i] = draw();
         sum += (double)samples[i];
-        histogram_add(&histogram, samples[i]);
+        histogram_add(&histogram, samples[i], 1);
     }
     qsort(samples, SAMPLES, sizeof samples[0], by_value);
     for (size_t i = 0; i < sizeof percents / sizeof percents[0]; i++) {
         double rank = ceil(percents[i] * SAMPLES / 100);
         double exact = (double)samples[rank < 1 ? 0 : (int)rank - 1];
-        double got = (double)histogram_percentile(&histogram, percents[i]);
-        double error = exact > 0 ? fabs(got - exact) / exact : got;
+        double found = (double)histogram_percentile(&histogram, percents[i]);
+        double error = exact > 0 ? fabs(found - exact) / exact : found;
         worst = error > worst ? error : worst;
     }
     ok(worst <= 0.01, "%s: no percentile is more than 1 %% off (%.2f %%)", name,
@@ -92,8 +92,8 @@ static void test_merge(void)
     histogram = (struct histogram){0};
     for (int i = 0; i < SAMPLES; i++) {
         uint64_t value = (uint64_t)(rand() % 1000000);
-        histogram_add(&histogram, value);
-        histogram_add(&halves[i % 2], value);
+        histogram_add(&histogram, value, 1);
+        histogram_add(&halves[i % 2], value, 1);
     }
     histogram_merge(&merged, &halves[0]);
     histogram_merge(&merged, &halves[1]);
@@ -104,6 +104,26 @@ static void test_merge(void)
            memcmp(merged.buckets, histogram.buckets, sizeof merged.buckets) ==
                0,
        "two halves are a whole");
+}
+
+// Many samples of the same value are as many calls; what one had before can be
+// taken out again.
+static void test_many_at_once(void)
+{
+    static struct histogram later, earlier;
+    histogram = (struct histogram){0};
+    for (int i = 0; i < 7; i++)
+        histogram_add(&histogram, 5000, 1);
+    histogram_add(&later, 5000, 7);
+    ok(later.count == 7 && later.sum == histogram.sum &&
+           memcmp(later.buckets, histogram.buckets, sizeof later.buckets) == 0,
+       "seven at once are seven times one");
+    earlier = later;
+    histogram_add(&later, 9, 3);
+    histogram_subtract(&later, &earlier);
+    ok(later.count == 3 && later.sum == 27 &&
+           histogram_percentile(&later, 50) == 9,
+       "what has been added since is what is left without what there was");
 }
 
 int main(void)
@@ -120,10 +140,11 @@ int main(void)
     check("constant", constant);
     check("any 64 bits", any_bits);
     test_merge();
+    test_many_at_once();
 
     histogram = (struct histogram){0};
     for (uint64_t value = 0; value < 256; value++)
-        histogram_add(&histogram, value);
+        histogram_add(&histogram, value, 1);
     bool exact = true;
     for (uint64_t value = 0; value < 256; value++)
         exact = exact && histogram_percentile(&histogram, (double)(value + 1) /
@@ -137,8 +158,8 @@ int main(void)
        "and their deviation");
 
     histogram = (struct histogram){0};
-    histogram_add(&histogram, 0);
-    histogram_add(&histogram, UINT64_MAX);
+    histogram_add(&histogram, 0, 1);
+    histogram_add(&histogram, UINT64_MAX, 1);
     ok(histogram_percentile(&histogram, 50) == 0 &&
            histogram_percentile(&histogram, 100) == UINT64_MAX,
        "from 0 to 2^64 - 1");

@@ -5,36 +5,63 @@
 #include "../client/reply.h"
 #include "tap.h"
 
-static struct reply_wanted wanted;
+static struct reply_expected expected;
 
-// Feeds `text` in pieces of `piece` bytes and returns the last verdict; stops
+// Feeds `text` in pieces of `piece` bytes. Returns the last verdict, and stops
 // at the first that is not INCOMPLETE. `used` is how much was taken.
 static enum reply_verdict judge(const char *text, size_t piece, size_t *used)
 {
     struct reply reply = {0};
-    enum reply_verdict verdict = REPLY_INCOMPLETE;
+    struct reply_found found = {REPLY_INCOMPLETE, 0};
     size_t len = strlen(text);
 
     *used = 0;
-    while (*used < len && verdict == REPLY_INCOMPLETE) {
+    while (*used < len && found.verdict == REPLY_INCOMPLETE) {
         size_t n = len - *used < piece ? len - *used : piece;
-        *used += reply_take(&reply, &wanted, text + *used, n, &verdict);
+        *used += reply_take(&reply, &expected, text + *used, n, 1, &found);
     }
-    return verdict;
+    return found.verdict;
 }
 
-static bool gets(const char *text, enum reply_verdict want)
+static bool gets(const char *text, enum reply_verdict verdict)
 {
     size_t used;
     for (size_t piece = 1; piece <= strlen(text); piece++)
-        if (judge(text, piece, &used) != want)
+        if (judge(text, piece, &used) != verdict)
             return false;
     return true;
 }
 
+// Replies to a pipeline are judged at once, as long as they are right.
+static void test_many(void)
+{
+    struct reply reply = {0};
+    struct reply_found found;
+    const char *text = "fib: 832040\nfib: 832040\nfib: 832041\nfib: 8";
+    size_t len = strlen("fib: 832040\n");
+    ok(reply_take(&reply, &expected, text, 2 * len, 5, &found) == 2 * len &&
+           found.verdict == REPLY_RIGHT && found.count == 2,
+       "two right ones are taken together");
+    ok(reply_take(&reply, &expected, text, 2 * len, 1, &found) == len &&
+           found.verdict == REPLY_RIGHT && found.count == 1,
+       "but not more than are outstanding");
+    ok(reply_take(&reply, &expected, text, strlen(text), 9, &found) == len &&
+           found.verdict == REPLY_RIGHT && found.count == 1 &&
+           reply_take(&reply, &expected, text + 2 * len, len + 6, 9, &found) ==
+               len &&
+           found.verdict == REPLY_WRONG && found.count == 1,
+       "a wrong one among them is found, and it alone");
+    ok(reply_take(&reply, &expected, text + 3 * len, 6, 9, &found) == 6 &&
+           found.verdict == REPLY_INCOMPLETE &&
+           reply_take(&reply, &expected, "32040\nfib: 832040\n", 6, 9,
+                      &found) == 6 &&
+           found.verdict == REPLY_RIGHT && found.count == 1,
+       "the rest of one that has arrived in part is taken alone");
+}
+
 int main(void)
 {
-    reply_expect(&wanted, 30);
+    reply_expect(&expected, 30);
     ok(gets("fib: 832040\n", REPLY_RIGHT), "the reply, however it is cut");
     ok(gets("832040\n", REPLY_RIGHT), "the bare number too");
     ok(gets("fib: 832041\n", REPLY_WRONG), "another number is wrong");
@@ -51,6 +78,7 @@ int main(void)
     ok(judge("fib: 832040\nfib: 832040\n", 100, &used) == REPLY_RIGHT &&
            used == 12,
        "what follows is left alone");
+    test_many();
     char endless[200];
     memset(endless, '8', sizeof endless - 1);
     endless[sizeof endless - 1] = '\0';
@@ -61,9 +89,9 @@ int main(void)
     endless[REPLY_SIZE + 1] = '\0';
     ok(gets(endless, REPLY_ENDLESS), "nor is a line that ends too late");
 
-    reply_expect(&wanted, 1);
+    reply_expect(&expected, 1);
     ok(gets("fib: 1\n", REPLY_RIGHT), "fib(1)");
-    reply_expect(&wanted, 93);
+    reply_expect(&expected, 93);
     ok(gets("fib: 12200160415121876738\n", REPLY_RIGHT), "fib(93)");
     return done_testing();
 }

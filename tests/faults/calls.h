@@ -29,10 +29,6 @@ CALL(int, connect, -1,
 CALL(int, epoll_create1, -1, "EMFILE ENFILE ENOMEM", (int flags), (flags))
 CALL(int, epoll_ctl, -1, "ENOMEM ENOSPC EPERM",
      (int epoll, int what, int fd, struct epoll_event *e), (epoll, what, fd, e))
-CALL(int, epoll_pwait2, -1, "EINTR ENOSYS",
-     (int epoll, struct epoll_event *e, int size, const struct timespec *t,
-      const sigset_t *mask),
-     (epoll, e, size, t, mask))
 CALL(int, epoll_wait, -1, "EINTR",
      (int epoll, struct epoll_event *e, int size, int ms), (epoll, e, size, ms))
 CALL(int, eventfd, -1, "EMFILE ENFILE ENODEV ENOMEM",

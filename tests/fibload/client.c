@@ -25,6 +25,7 @@ static const double NS_PER_S = 1e9;
 int client_descriptors_max;
 const char *client_output_file;
 int client_core = -1;
+void (*client_prepare)(void);
 
 static const char *program;
 static struct outcome last;
@@ -81,6 +82,8 @@ _Noreturn static void become_client(const char **arguments, int out, int err)
     dup2(out, STDOUT_FILENO);
     dup2(err, STDERR_FILENO);
     alarm(PATIENCE_S);
+    if (client_prepare != NULL)
+        client_prepare();
     execv(program, (char **)(uintptr_t)all);
     _exit(127);
 }

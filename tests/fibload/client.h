@@ -27,6 +27,10 @@ void client_is(const char *path);
 extern int client_descriptors_max;      // 0: as many as the test may have
 extern const char *client_output_file;  // standard output; NULL: outcome.out
 extern int client_core;                 // that it must run on; -1: any
+extern void (*client_prepare)(void);    // called just before exec; NULL: none
+
+// The exit status of a client for which client_prepare() has failed.
+enum { CLIENT_NOT_PREPARED = 126 };
 
 // Runs the client with these arguments, the last of which is NULL, and waits
 // until it ends; a client that does not is ended after two minutes. The result

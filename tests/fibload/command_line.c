@@ -159,6 +159,8 @@ void test_command_line(void)
     const char *port = strchr(target, ':') + 1;
     const struct outcome *o = RUN_AT(target, "-f", "10", "-n", "20");
     ok(o->status == 0, "a host with several addresses: the one that answers");
+    o = RUN_AT(target, "-f", "10", "-n", "40", "-c", "4", "-t", "4");
+    ok(o->status == 0, "the same for every thread");
     o = RUN_AT(port, "-f", "10", "-n", "0.001k");
     ok(refused(o, "--requests"), "no part of a request");
     test_descriptors(port);
@@ -177,4 +179,12 @@ void test_calibration(void)
     ok(o->status == 0 && says(o, SAYS_MANY_CONNECTIONS) && says(o, SAYS_RATE) &&
            o->err[0] == '\0',
        "calibration needs no server");
+    client_descriptors_max = 512;
+    o = client_run(arguments);
+    client_descriptors_max = 0;
+    const char *row = strstr(o->out, SAYS_MANY_CONNECTIONS);
+    ok(o->status == 0 && row != NULL && says(o, SAYS_RATE) &&
+           memmem(row, strcspn(row, "\n"), BECAUSE_DESCRIPTORS,
+                  strlen(BECAUSE_DESCRIPTORS)) != NULL,
+       "a row for which there are too few descriptors says so");
 }

@@ -117,12 +117,12 @@ void test_threads(void)
            column(o, "samples") == 10001 && column(o, "served") == 7 &&
            column(o, "client_threads") == 2,
        "10001 requests of two threads, each in the histogram");
-    ok(column(o, "least") == record_fewest(7) &&
-           column(o, "most") == record_most(7) &&
+    ok(column(o, "min_replies") == record_fewest(7) &&
+           column(o, "max_replies") == record_most(7) &&
            near(column(o, "jain"), record_jain(7), 0.0001),
        "fairness is that over all connections");
     o = RUN(right, "-n", "3", "-c", "2", "-t", "2");
-    ok(column(o, "least") == 1 && column(o, "most") == 2 &&
+    ok(column(o, "min_replies") == 1 && column(o, "max_replies") == 2 &&
            near(column(o, "jain"), 0.9, 0.0001),
        "whichever thread has the fewest and the most");
     o = RUN(every_tenth_wrong, "-n", "1000", "-c", "4", "-t", "3", "-P", "8");
@@ -132,6 +132,34 @@ void test_threads(void)
     ok(o->status == 0 && column(o, "requests") == 300 &&
            column(o, "duration_s") >= 0.299,
        "the rate is that of both");
+}
+
+// By Little's law, whatever the server and the machine do. Near the end some
+// threads may have no requests left.
+static bool has_eight_in_flight(const struct outcome *o)
+{
+    return column(o, "in_flight") > 4 && column(o, "in_flight") < 8.1;
+}
+
+void test_equal_threads(void)
+{
+    const struct outcome *o = RUN(soon, "-c", "8", "-n", "401");
+    ok(column(o, "requests") == 401 && has_eight_in_flight(o),
+       "eight connections have eight requests in flight");
+    o = RUN(soon, "-c", "8", "-n", "401", "-t", "4");
+    ok(o->status == 0 && column(o, "requests") == 401 &&
+           column(o, "samples") == 401 && column(o, "replies") == 401 &&
+           column(o, "served") == 8 && has_eight_in_flight(o),
+       "four threads count and find the same as one");
+}
+
+void test_few_requests(void)
+{
+    const struct outcome *o =
+        RUN(right, "-c", "10", "-R", "5", "-d", "1s", "--warmup", "0");
+    ok(o->status == 0 && column(o, "requests") + column(o, "late") == 5 &&
+           column(o, "unserved") == 0 && !says(o, SAYS_PROBLEM),
+       "five requests on ten connections leave none of these unserved");
 }
 
 // ---- Pauses

@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -57,6 +58,75 @@ void test_usage(void)
     ok(client_s <= o->cpu_s + rounding_s &&
            client_s >= o->cpu_s / 2 - rounding_s,
        "the client's own is nearly all that its process has used");
+}
+
+// Four threads that never sleep use a third of their CPU time in the window, as
+// it is a third of the load. That of the warm-up does not count.
+void test_cpu_time(void)
+{
+    const struct outcome *o = RUN(right, "-c", "4", "-t", "4", "--spin", "-d",
+                                  "300ms", "--warmup", "600ms");
+    double cpu_s = column(o, "client_cpu_share") * column(o, "duration_s");
+    ok(cpu_s > 0 && cpu_s < 0.9 * o->cpu_s,
+       "the CPU time of all threads in the window, %.2f s of %.2f s", cpu_s,
+       o->cpu_s);
+}
+
+static void drop_privileges(void)
+{
+    enum { NOBODY = 65534 };
+    if (setuid(NOBODY) != 0)
+        _exit(CLIENT_NOT_PREPARED);
+}
+
+// Starts a process that uses no CPU time: when this returns, it is stopped.
+static pid_t start_stopped(void)
+{
+    int status;
+    pid_t pid = fork();
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        raise(SIGSTOP);
+        _exit(EXIT_SUCCESS);
+    }
+    waitpid(pid, &status, WUNTRACED);
+    return pid;
+}
+
+// The process of --server-pid need not be the server.
+void test_other_process(void)
+{
+    char target[16], pid[16];
+    pid_t other = start_stopped();
+    struct server server = server_start(&(struct script){.answer = right});
+    snprintf(target, sizeof target, "%d", server.port);
+    snprintf(pid, sizeof pid, "%d", (int)other);
+    const struct outcome *o =
+        RUN_AT(target, "-f", "10", "-n", "10", "--server-pid", pid);
+    ok(o->status == 0 && says(o, SAYS_DID_NOT_SERVE) &&
+           !says(o, SAYS_CPU_PER_REQUEST),
+       "a process that uses no CPU time is not called a server that needs "
+       "none");
+    server_stop(&server);
+    kill(other, SIGKILL);
+    waitpid(other, NULL, 0);
+}
+
+// The memory of another user's process must not be read. Only root can become
+// another user.
+void test_unreadable_memory(void)
+{
+    char target[16], pid[16];
+    struct server server = server_start(&(struct script){.answer = right});
+    snprintf(target, sizeof target, "%d", server.port);
+    snprintf(pid, sizeof pid, "%d", (int)server.pid);
+    client_prepare = drop_privileges;
+    const struct outcome *o =
+        RUN_AT(target, "-f", "10", "-n", "10", "--server-pid", pid);
+    client_prepare = NULL;
+    ok(o->status == CLIENT_NOT_PREPARED || says(o, SAYS_PSS_UNKNOWN),
+       "memory that must not be read is unknown, not 0");
+    server_stop(&server);
 }
 
 // The first core that we may use.

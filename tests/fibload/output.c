@@ -16,6 +16,24 @@
 
 // ---- Files beside the summary
 
+// Returns how many columns of a run --columns does not explain.
+static int unexplained_columns(void)
+{
+    static char header[OUTPUT_SIZE];
+    char line[64];
+    int unexplained = 0;
+    const struct outcome *o = RUN(right, "-n", "1");
+    snprintf(header, sizeof header, "%s", strchr(o->header, ',') + 1);
+    header[strcspn(header, "\n")] = '\0';
+    o = client_run((const char *[]){"--columns", NULL});
+    for (char *n = strtok(header, ","); n != NULL; n = strtok(NULL, ",")) {
+        snprintf(line, sizeof line, "\n%s ", n);
+        bool first = strncmp(o->out, line + 1, strlen(n) + 1) == 0;
+        unexplained += !first && strstr(o->out, line) == NULL;
+    }
+    return o->status == 0 ? unexplained : -1;
+}
+
 void test_columns(void)
 {
     static const char wanted[] =
@@ -30,6 +48,119 @@ void test_columns(void)
     ok(strncmp(o->header, "round,model,", 12) == 0 &&
            strncmp(o->row, "3,x,", 4) == 0,
        "labels come in front");
+    ok(unexplained_columns() == 0, "--columns explains every column");
+}
+
+// Columns that say how the load was shaped.
+void test_shape_columns(void)
+{
+    const struct outcome *o =
+        RUN(right, "-n", "2", "-c", "1", "--slow", "1000", "--think", "2",
+            "--idle", "3", "--warmup", "10ms", "--grace", "20s");
+    ok(column(o, "connections") == 1 && column(o, "n") == 10 &&
+           column(o, "slow") == 1000 && column(o, "think_us") == 2000 &&
+           column(o, "idle") == 3 && column(o, "warmup_s") == 0.01,
+       "the row has the shape of the load");
+    ok(column(o, "connected") == 1 && column(o, "idle_connected") == 3 &&
+           column(o, "idle_lost") == 0 && column(o, "server_lost") == 0 &&
+           column(o, "threads") >= 1 && column(o, "ramp_s") > 0,
+       "and what stood at the end");
+    ok(column(o, "pss_kib") > 0 &&
+           column(o, "pss_kib") <= column(o, "rss_kib") &&
+           column(o, "ctx_switches") > 0,
+       "the server has memory, and has slept");
+    o = RUN(no_reply, "-c", "1", "-d", "50ms", "--warmup", "0", "--grace", "0");
+    ok(column(o, "unanswered") == 1 && column(o, "oldest_us") > 0 &&
+           near(column(o, "oldest_us"), column(o, "max_us"), 0.002),
+       "the age of a request without a reply is in the latency");
+}
+
+// Whether the percentiles of a kind rise, or are unknown as there was nothing in
+// an interval: `names` ends with NULL.
+static bool rise(const struct outcome *o, const char *const *names)
+{
+    bool rising = strstr(o->header, names[0]) != NULL;
+    for (; names[1] != NULL; names++)
+        rising = rising && strstr(o->header, names[1]) != NULL &&
+                 !(column(o, names[0]) > column(o, names[1]));
+    return rising;
+}
+
+// Columns of which one follows from others.
+void test_related_columns(void)
+{
+    static const char *const kinds[][6] = {
+        {"p50_us", "p90_us", "p99_us", "p999_us", "max_us"},
+        {"service_p50_us", "service_p99_us", "service_max_us"},
+        {"send_late_p50_us", "send_late_p99_us", "send_late_max_us"},
+        {"arrival_p50_us", "arrival_p99_us", "arrival_max_us", "max_us"},
+        {"connect_p50_us", "connect_p99_us", "connect_max_us"},
+        {"p50_before_us", "p99_before_us", "max_us"},
+        {"p50_during_us", "p99_during_us", "max_us"},
+        {"p50_after_us", "p99_after_us", "max_us"},
+    };
+    const struct outcome *o =
+        RUN(soon, "-c", "4", "-R", "300", "-d", "900ms", "--warmup", "100ms",
+            "--hogs", "1", "--hog-fib", "20", "--churn", "--grace", "20s");
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        ok(rise(o, kinds[i]), "%s and those above it", kinds[i][0]);
+    double duration_s = column(o, "duration_s");
+    ok(near(column(o, "before_s") + column(o, "during_s") +
+                column(o, "after_s"),
+            duration_s, 0.00001) &&
+           column(o, "hog_n") == 20,
+       "the intervals make up the window");
+    ok(near(column(o, "connects_per_s") * duration_s, column(o, "connects"),
+            0.1),
+       "connections by time");
+    ok(near(column(o, "server_cpu_s"),
+            column(o, "server_user_s") + column(o, "server_sys_s"), 0.00001),
+       "the server's CPU time has two parts");
+    ok(near(column(o, "client_cpu_us_per_req") * column(o, "replies"),
+            column(o, "client_cpu_share") * duration_s * 1e6,
+            60 * duration_s + 0.001 * column(o, "replies")),
+       "the client's CPU time by replies");
+}
+
+// A percentile of what did not happen, and the figures of an unknown server.
+void test_unknown(void)
+{
+    char target[16];
+    struct server server = server_start(&(struct script){.answer = right});
+    snprintf(target, sizeof target, "%d", server.port);
+    const struct outcome *o =
+        RUN_AT(target, "-f", "10", "-n", "10", "--json", "-");
+    ok(says(o, "\"server_user_s\": null") && says(o, "\"n\": 10") &&
+           says(o, "\"others_cores\": null") &&
+           says(o, "\"connect_p50_us\": null"),
+       "a figure that is not known is null, not 0");
+    ok(!says(o, ": nan") && !says(o, ": inf"), "which JSON does not have");
+    server_stop(&server);
+}
+
+// Returns the number that ends at `at` in a line of progress.
+static long served_at(const struct outcome *o, const char *at)
+{
+    while (at > o->err && at[-1] != ' ')
+        at--;
+    return strtol(at, NULL, 10);
+}
+
+// The first thread has two connections, the second one, which has as many
+// requests and is alone in the end.
+void test_progress(void)
+{
+    long most = 0, last = 0;
+    const struct outcome *o = RUN(right, "-c", "3", "-t", "2", "-n", "80",
+                                  "--think", "20", "--interval", "30ms");
+    const char *at = o->err;
+    for (; (at = strstr(at, SAYS_SERVED)) != NULL; at++) {
+        last = served_at(o, at);
+        most = last > most ? last : most;
+    }
+    ok(o->status == 0 && most == 3 && last == 3,
+       "progress counts three connections as three to the end: %ld, %ld", most,
+       last);
 }
 
 // Whether each request was due before it was sent, and sent before it was done.
@@ -83,8 +214,27 @@ static void test_percentile_table(void)
     unlink(path);
 }
 
+// Where no server is, there is nothing to write.
+static void test_files_of_an_earlier_run(void)
+{
+    char path[] = TEMPORARY_FILE, target[16], text[16];
+    int port, file = mkstemp(path);
+    (void)!write(file, "precious", 8);
+    int socket = server_bind(&port);
+    snprintf(target, sizeof target, "%d", port);
+    const struct outcome *o = RUN_AT(target, "-n", "1", "--json", path,
+                                     "--hist", path, "--timeline", path);
+    read_text(file, text, sizeof text);
+    ok(o->status == 2 && strcmp(text, "precious") == 0,
+       "without a server the files of an earlier run stay as they are");
+    close(socket);
+    close(file);
+    unlink(path);
+}
+
 void test_files(void)
 {
+    test_files_of_an_earlier_run();
     test_timeline();
     test_percentile_table();
 }
@@ -165,7 +315,7 @@ void test_verdict(void)
     ok(column(o, "marked") == 3 && says(o, SAYS_INCOMPLETE),
        "a wrong reply costs the verdict");
     o = RUN(stall_once, "-n", "50", "-c", "1");
-    double gap_us = column(o, "silence_us");
+    double gap_us = column(o, "longest_gap_us");
     double said_us = duration_us_after(o, SAYS_LONGEST_GAP);
     ok(gap_us >= STALL_MS * 1000 && near(said_us / gap_us, 1, 0.005),
        "the longest gap on a connection is noticed");

@@ -24,12 +24,15 @@ void test_hello(void);
 void test_unanswered_hello(void);
 void test_window(void);
 void test_interrupts(void);
+void test_interrupted_grace(void);
 
 // load.c
 void test_pipeline(void);
 void test_churn(void);
 void test_connecting(void);
 void test_threads(void);
+void test_equal_threads(void);
+void test_few_requests(void);
 void test_think(void);
 void test_slow(void);
 void test_hogs(void);
@@ -38,10 +41,21 @@ void test_all_together(void);
 
 // machine.c
 void test_usage(void);
+void test_cpu_time(void);
+void test_other_process(void);
+void test_unreadable_memory(void);
 void test_other_programs(void);
+
+// refusals.c
+void test_sandbox(void);
+void test_little_memory(void);
 
 // output.c
 void test_columns(void);
+void test_shape_columns(void);
+void test_related_columns(void);
+void test_unknown(void);
+void test_progress(void);
 void test_files(void);
 void test_summary(void);
 void test_screen(void);

@@ -2,6 +2,7 @@
 // measured, and a grace for what is unanswered at its end.
 
 #include <signal.h>
+#include <stdio.h>
 
 #include "../tap.h"
 #include "client.h"
@@ -24,7 +25,7 @@ void test_hello(void)
     const struct outcome *o =
         RUN_SCRIPT(&slow_to_greet, "-c", "20", "-n", "200", "--warmup", "1s");
     ok(o->status == 0 && column(o, "served") == 20 &&
-           column(o, "greeted") == 20 && column(o, "requests") == 200,
+           column(o, "probed") == 20 && column(o, "requests") == 200,
        "20 connections that take 5 ms each to be accepted are all served");
     ok(record->hellos_at_first == 20, "all are there before the warm-up");
 }
@@ -36,9 +37,8 @@ void test_unanswered_hello(void)
     const struct outcome *o =
         RUN_SCRIPT(&first_only, "-c", "3", "--warmup", "500ms", "-d", "500ms",
                    "--grace", "200ms");
-    ok(o->status == 1 && column(o, "greeted") == 1 &&
-           column(o, "served") == 1 && column(o, "unanswered") == 2 &&
-           column(o, "requests") > 0,
+    ok(o->status == 1 && column(o, "probed") == 1 && column(o, "served") == 1 &&
+           column(o, "unanswered") == 2 && column(o, "requests") > 0,
        "those that no server accepts wait, and the load begins without them");
     o = RUN_SCRIPT(&first_only, "-c", "3", "-n", "50", "--grace", "0",
                    "--timeout", "1h");
@@ -99,4 +99,57 @@ void test_interrupts(void)
             "--grace", "20s", "--strict");
     ok(o->status == 1 && column(o, "requests") > 0,
        "which is not enough with --strict");
+}
+
+static bool hang_up_at_tenth(struct peer *peer, int i)
+{
+    while (record->client == 0)
+        sleep_ms(1);
+    if (i == 9)
+        kill(record->client, SIGHUP);
+    return reply(peer);
+}
+
+static int interrupt_after_ms;
+
+static bool interrupt_later(struct peer *peer, int i)
+{
+    (void)peer;
+    sleep_ms(interrupt_after_ms);
+    if (i == 0)
+        kill(record->client, SIGINT);
+    return true;
+}
+
+// The client alone knows when its window begins and ends. On a busy machine it
+// may send nothing in a short one, or end it late: so the window becomes longer
+// and the interrupt comes later, until it finds the window over.
+static const struct outcome *run_interrupted_in_grace(void)
+{
+    enum { LATEST_MS = 30000 };
+    const struct outcome *o = NULL;
+    char window[16];
+    interrupt_after_ms = 10;
+    do {
+        snprintf(window, sizeof window, "%dms", interrupt_after_ms);
+        interrupt_after_ms *= 2;
+        o = RUN(interrupt_later, "-c", "1", "-d", window, "--warmup", "0",
+                "--timeout", "1h", "--grace", "1h");
+    } while ((column(o, "interrupted") == 1 || record->requests == 0) &&
+             interrupt_after_ms < LATEST_MS);
+    return o;
+}
+
+void test_interrupted_grace(void)
+{
+    const struct outcome *o = run_interrupted_in_grace();
+    ok(o->status == 1 && column(o, "unanswered") == 1 &&
+           column(o, "interrupted") == 0 &&
+           near(column(o, "duration_s") * 2000, interrupt_after_ms, 0.001),
+       "interrupted in the grace: it ends, and the window was whole");
+    o = RUN(hang_up_at_tenth, "-c", "1", "-d", "1h", "--warmup", "0", "--grace",
+            "20s");
+    ok(o->status == 0 && column(o, "interrupted") == 1 &&
+           column(o, "requests") >= 9 && says(o, SAYS_INTERRUPTED),
+       "a terminal that is closed interrupts, and costs no report");
 }

@@ -6,20 +6,23 @@
 #ifndef FIBLOAD_PHRASES_H
 #define FIBLOAD_PHRASES_H
 
-// ---- The summary (client/report.c)
+// ---- The summary (client/output.c)
 
 #define SAYS_LOAD "1 connection asks for fib(10)"
 #define SAYS_REPLIES "10 right"
 #define SAYS_TOO_FEW "too few"
 #define SAYS_LATENCY "latency  "
 #define SAYS_CONNECTING "to connect"
-#define SAYS_ARRIVAL "until it arrived here"
+#define SAYS_ARRIVAL "until the reply arrived"
+#define SAYS_DID_NOT_SERVE "is --server-pid that of the server?"
+#define SAYS_CPU_PER_REQUEST "per request"
+#define SAYS_PSS_UNKNOWN "PSS unknown"
 #define SAYS_HOGS "hogs"
 #define SAYS_DURING "during them"
-#define SAYS_LONGEST_GAP "one heard nothing for "  // and how long
+#define SAYS_LONGEST_GAP "longest gap on a connection: "  // and how long
 #define SAYS_PROBLEM "problem"
 #define SAYS_LOST "10 requests were lost with their connections"
-#define SAYS_RESET "the server broke it off (ECONNRESET)"
+#define SAYS_RESET "Connection reset by peer (ECONNRESET)"
 #define SAYS_UNSENT "found no free connection"
 #define SAYS_GONE "the server has gone"
 #define SAYS_INTERRUPTED_IN_WARMUP "interrupted in the warm-up"
@@ -33,8 +36,14 @@
 #define SAYS_MANY_CONNECTIONS "1,000 connections"
 #define SAYS_RATE "at 1,000 a second"
 
+// ---- Progress
+
+#define SAYS_SERVED " of 3 served"  // after how many
+
 // ---- Why a run is refused
 
+#define BECAUSE_MEMORY "cannot prepare 900 connections"
+#define BECAUSE_THREAD "cannot start thread"
 #define BECAUSE_TIMEOUT "timed out"
 #define BECAUSE_DESCRIPTORS "descriptors"
 #define BECAUSE_OTHER_COLUMNS "other columns"

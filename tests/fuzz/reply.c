@@ -62,16 +62,19 @@ static void expect(struct verdicts *v, const char *sent, size_t len, int n)
 
 // Adds the verdicts on a piece. Returns whether the connection is kept.
 static bool take(struct verdicts *v, struct reply *reply,
-                 const struct reply_wanted *wanted, const char *piece,
+                 const struct reply_expected *expected, const char *piece,
                  size_t len)
 {
     while (len > 0) {
-        enum reply_verdict verdict;
-        size_t used = reply_take(reply, wanted, piece, len, &verdict);
+        struct reply_found found;
+        size_t used = reply_take(reply, expected, piece, len, 3, &found);
         MUST(used > 0 && used <= len);
-        if (verdict != REPLY_INCOMPLETE)
-            add(v, verdict);
-        if (verdict == REPLY_ENDLESS)
+        MUST(found.count == 1 ||
+             (found.verdict == REPLY_RIGHT && found.count <= 3));
+        for (int i = 0; i < found.count; i++)
+            if (found.verdict != REPLY_INCOMPLETE)
+                add(v, found.verdict);
+        if (found.verdict == REPLY_ENDLESS)
             return false;
         piece += used;
         len -= used;
@@ -82,7 +85,7 @@ static bool take(struct verdicts *v, struct reply *reply,
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     static struct verdicts whole, pieces, want;
-    struct reply_wanted wanted;
+    struct reply_expected expected;
     if (len < HOW_LEN || len > SENT_MAX)
         return 0;
     int n = data[0] % N_MAX + 1;
@@ -90,15 +93,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     const char *sent = (const char *)data + HOW_LEN;
     len -= HOW_LEN;
     whole.count = pieces.count = want.count = 0;
-    reply_expect(&wanted, n);
+    reply_expect(&expected, n);
 
     expect(&want, sent, len, n);
-    take(&whole, &(struct reply){0}, &wanted, sent, len);
+    take(&whole, &(struct reply){0}, &expected, sent, len);
     struct reply reply = {0};
     for (size_t at = 0; at < len;) {
         size_t piece = cutter_next(&cutter);
         piece = piece < len - at ? piece : len - at;
-        if (!take(&pieces, &reply, &wanted, sent + at, piece))
+        if (!take(&pieces, &reply, &expected, sent + at, piece))
             break;
         at += piece;
     }

@@ -1,0 +1,219 @@
+// conn.c - one TCP connection of the client.
+
+#include "conn.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "clock.h"
+
+#define SOURCE_NET 0x7f010000U  // 127.1.0.0
+
+void request_make(struct request *request, int n)
+{
+    *request = (struct request){0};
+    request->line_len =
+        (uint16_t)snprintf(request->lines, LINE_SIZE, "%d\n", n);
+    for (int i = 0; i < PIPELINE_MAX; i++) {
+        memcpy(request->lines + request->lines_len, request->lines,
+               request->line_len);
+        request->lines_len = (uint16_t)(request->lines_len + request->line_len);
+    }
+    reply_expect(&request->expected, n);
+}
+
+// ---- Opening and closing
+
+// The port is left to connect(): bind() would reserve one for this socket
+// alone, whatever the destination.
+static int bind_source(int fd, uint16_t source)
+{
+    const int on = 1;
+    const struct sockaddr_in from = {
+        .sin_family = AF_INET,
+        .sin_addr.s_addr = htonl(SOURCE_NET + source),
+    };
+    if (setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on) !=
+        0)
+        return -1;
+    return bind(fd, (const struct sockaddr *)&from, sizeof from);
+}
+
+int conn_connect(const struct address *to, uint16_t source, bool stamps)
+{
+    const int on = 1;
+    const struct sockaddr *name = (const void *)&to->storage;
+    int fd =
+        socket(name->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    // Without stamps the arrival of replies is unknown, and all else the same.
+    if (stamps)
+        setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
+    // A request must leave at once, not when the last one is acknowledged.
+    if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0 &&
+        (source == 0 || bind_source(fd, source) == 0) &&
+        (connect(fd, name, to->len) == 0 || errno == EINPROGRESS ||
+         errno == EINTR))
+        return fd;
+    int saved = errno;
+    close(fd);
+    errno = saved;
+    return -1;
+}
+
+int conn_open(struct conn *c, int fd)
+{
+    struct epoll_event interest = {
+        .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = c};
+    c->fd = fd;
+    c->state = CONN_OPENING;
+    c->since_ns = clock_now_ns();
+    c->reply.len = 0;
+    c->for_request = false;
+    c->slow = false;
+    return epoll_ctl(c->epoll, EPOLL_CTL_ADD, fd, &interest);
+}
+
+// Where no server listens, the kernel may choose the very port we want as our
+// own; TCP then connects the socket to itself, and we would answer ourselves.
+static bool is_connected_to_itself(int fd)
+{
+    struct sockaddr_storage own = {0}, peer = {0};
+    socklen_t own_len = sizeof own, peer_len = sizeof peer;
+    return getsockname(fd, (struct sockaddr *)&own, &own_len) == 0 &&
+           getpeername(fd, (struct sockaddr *)&peer, &peer_len) == 0 &&
+           own_len == peer_len && memcmp(&own, &peer, own_len) == 0;
+}
+
+int conn_connected(int fd)
+{
+    int error = 0;
+    socklen_t len = sizeof error;
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
+        return -1;
+    if (error == 0 && is_connected_to_itself(fd))
+        error = ECONNREFUSED;
+    errno = error;
+    return error == 0 ? 0 : -1;
+}
+
+int conn_opened(struct conn *c)
+{
+    if (conn_connected(c->fd) != 0)
+        return -1;
+    c->state = CONN_OPEN;
+    c->since_ns = clock_now_ns();
+    return 0;
+}
+
+void conn_close(struct conn *c, bool reset)
+{
+    const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    int saved = errno;
+    if (c->state != CONN_CLOSED && reset)
+        setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    if (c->state != CONN_CLOSED)
+        close(c->fd);
+    if (c->in_flight > 0)
+        c->request->in_flight -= c->in_flight;
+    c->state = CONN_CLOSED;
+    c->since_ns = clock_now_ns();
+    c->in_flight = 0;
+    c->batch_count = 0;
+    c->unsent = 0;
+    errno = saved;
+}
+
+// ---- Requests
+
+int conn_send(struct conn *c, struct request *request, int count,
+              int64_t due_ns)
+{
+    int64_t now_ns = clock_now_ns();
+    int newest = c->oldest + c->batch_count++;
+    c->batches[newest < c->depth ? newest : newest - c->depth] =
+        (struct batch){.due_ns = due_ns != 0 ? due_ns : now_ns,
+                       .sent_ns = now_ns,
+                       .count = count};
+    c->in_flight = (uint16_t)(c->in_flight + count);
+    c->request = request;
+    request->in_flight += count;
+    c->unsent = (uint16_t)(c->unsent + count * request->line_len);
+    return conn_flush(c);
+}
+
+// All lines are the same: the unsent bytes are the last of many.
+int conn_flush(struct conn *c)
+{
+    const struct request *request = c->request;
+    ssize_t sent;
+    do
+        sent = send(c->fd, request->lines + request->lines_len - c->unsent,
+                    c->slow ? 1 : c->unsent, MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+    if (sent < 0 && errno != EAGAIN)
+        return -1;
+    if (sent > 0)
+        c->unsent = (uint16_t)(c->unsent - sent);
+    return 0;
+}
+
+void conn_answered(struct conn *c, int count)
+{
+    struct batch *batch = &c->batches[c->oldest];
+    c->request->in_flight -= count;
+    c->in_flight = (uint16_t)(c->in_flight - count);
+    batch->count -= count;
+    if (batch->count > 0)
+        return;
+    c->batch_count--;
+    if (++c->oldest == c->depth)
+        c->oldest = 0;
+}
+
+// ---- Replies
+
+static int64_t stamp_of(struct msghdr *message)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL;
+         c = CMSG_NXTHDR(message, c)) {
+        struct timespec stamp;
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_TIMESTAMPNS)
+            continue;
+        memcpy(&stamp, CMSG_DATA(c), sizeof stamp);
+        return (int64_t)stamp.tv_sec * NS_PER_S + stamp.tv_nsec;
+    }
+    return 0;
+}
+
+static ssize_t receive_stamped(int fd, void *buf, size_t size,
+                               int64_t *stamp_ns)
+{
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct timespec))];
+    struct iovec into = {buf, size};
+    struct msghdr message = {.msg_iov = &into,
+                             .msg_iovlen = 1,
+                             .msg_control = control,
+                             .msg_controllen = sizeof control};
+    ssize_t received = recvmsg(fd, &message, 0);
+    if (received > 0)
+        *stamp_ns = stamp_of(&message);
+    return received;
+}
+
+long conn_receive(struct conn *c, void *buf, size_t size, int64_t *stamp_ns)
+{
+    ssize_t received;
+    *stamp_ns = 0;
+    do
+        received = c->stamps ? receive_stamped(c->fd, buf, size, stamp_ns)
+                             : recv(c->fd, buf, size, 0);
+    while (received < 0 && errno == EINTR);
+    return received;
+}

@@ -1,0 +1,405 @@
+// figures.c - every figure of a run, and the verdict on them.
+
+#include "figures.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "clock.h"
+
+// ---- The table
+//
+// The order is part of the interface: new figures go to the end.
+
+#define COUNT(name) UNIT_COUNT, FROM_COUNTER, COUNT_##name, 0
+#define SAMPLES(timing) UNIT_COUNT, FROM_SAMPLES, timing, 0
+#define P(percent, timing) UNIT_US, FROM_PERCENTILE, timing, percent
+#define MAX(timing) P(100, timing)
+#define RESULT(unit, field)                                                    \
+    UNIT_##unit, FROM_RESULT, offsetof(struct result, field), 0
+#define OPTIONS(field)                                                         \
+    UNIT_COUNT, FROM_OPTIONS, offsetof(struct options, field), 0
+// Figures with the name of their field.
+#define FIELD(unit, name, meaning)                                             \
+    {                                                                          \
+#name, RESULT(unit, name), meaning                                     \
+    }
+#define OPTION(name, meaning)                                                  \
+    {                                                                          \
+#name, OPTIONS(name), meaning                                          \
+    }
+
+// clang-format off
+const struct figure figures[] = {
+    OPTION(connections, "connections that send requests"),
+    OPTION(idle, "connections that never send anything"),
+    OPTION(n, "requests ask for fib(n)"),
+    FIELD(S, duration_s, "length of the window"),
+    {"requests", COUNT(RIGHT), "right replies in the window"},
+    FIELD(PER_S, req_per_s, "right replies per second"),
+    {"wrong", COUNT(WRONG), "replies with wrong contents"},
+    {"error_replies", COUNT(ERROR_REPLIES), "replies \"error: ...\""},
+    FIELD(COUNT, failed, "connections that broke or failed"),
+    {"timeouts", COUNT(TIMEOUTS), "requests given up after --timeout"},
+    {"served", COUNT(SERVED), "connections with a right reply in the window"},
+    {"p50_us", P(50, LATENCY), "median latency, from due to reply"},
+    {"p90_us", P(90, LATENCY), "90th percentile of the latency"},
+    {"p99_us", P(99, LATENCY), "99th percentile of the latency"},
+    {"p999_us", P(99.9, LATENCY), "99.9th percentile of the latency"},
+    {"max_us", MAX(LATENCY), "longest latency"},
+    FIELD(US, mean_us, "mean latency"),
+    FIELD(RATIO, jain, "Jain's index of replies per connection"),
+    FIELD(S, server_user_s, "server: CPU time, user"),
+    FIELD(S, server_sys_s, "server: CPU time, kernel"),
+    FIELD(US, server_cpu_us_per_req, "server: CPU time per reply"),
+    {"ctx_switches", RESULT(COUNT, server.switches),
+     "server: context switches"},
+    {"processes", RESULT(COUNT, server.processes), "server: processes"},
+    {"threads", RESULT(COUNT, server.threads), "server: threads"},
+    {"rss_kib", RESULT(KIB, server.rss_kib), "server: RSS of all processes"},
+    {"pss_kib", RESULT(KIB, server.pss_kib), "server: PSS of all processes"},
+    {"client_cpu_share", RESULT(SHARE, client_cores),
+     "fibload: cores kept busy"},
+    {"connected", COUNT(CONNECTED), "connections open at the end"},
+    {"idle_connected", COUNT(IDLE_CONNECTED),
+     "idle connections open at the end"},
+    {"late", COUNT(LATE), "right replies after the window"},
+    {"unanswered", COUNT(UNANSWERED), "requests without a reply at the end"},
+    FIELD(US, oldest_us, "age of the oldest unanswered request"),
+    FIELD(COUNT, min_replies, "fewest replies of a connection"),
+    FIELD(COUNT, max_replies, "most replies of a connection"),
+    {"closed_by_server", COUNT(FAILED), "connections the server closed"},
+    {"samples", SAMPLES(LATENCY), "requests in the latency"},
+    FIELD(COUNT, interrupted, "1: the user ended the run"),
+    {"replies", COUNT(REPLIES), "replies of any kind, late ones too"},
+    FIELD(S, server_wall_s, "from window begin to last reply"),
+    FIELD(SHARE, server_cores, "server: cores kept busy"),
+    {"probed", COUNT(PROBED), "connections whose probe was answered"},
+    FIELD(COUNT, gone, "1: no connection could be opened any more"),
+    OPTION(rate, "requests due per second; 0: closed loop"),
+    OPTION(poisson, "1: requests were due at random times"),
+    {"service_p50_us", P(50, TIME_SERVICE), "median time, sent to reply"},
+    {"service_p99_us", P(99, TIME_SERVICE), "99th percentile, sent to reply"},
+    {"service_max_us", MAX(TIME_SERVICE), "longest time, sent to reply"},
+    {"send_late_p50_us", P(50, TIME_DELAY), "fibload: median send delay"},
+    {"send_late_p99_us", P(99, TIME_DELAY), "fibload: 99th percentile of it"},
+    {"send_late_max_us", MAX(TIME_DELAY), "fibload: longest send delay"},
+    OPTION(pipeline, "requests in flight per connection at most"),
+    {"queued", COUNT(QUEUED), "requests due while no connection was free"},
+    {"lost", COUNT(LOST), "requests lost with their connections"},
+    {"unsent", COUNT(UNSENT), "requests due and never sent"},
+    OPTION(hogs, "connections with expensive requests"),
+    OPTION(hog_n, "expensive requests ask for fib(hog_n)"),
+    {"hog_requests", SAMPLES(LATENCY_HOG), "right replies to hogs"},
+    {"hog_unanswered", COUNT(HOGS_UNANSWERED),
+     "hogs without a reply at the end"},
+    FIELD(US, hog_p50_us, "median latency of hogs"),
+    {"hog_max_us", MAX(LATENCY_HOG), "longest latency of hogs"},
+    {"during_s", RESULT(S, interval_s[LATENCY_DURING]),
+     "second interval of the window, until the last reply to a hog"},
+    FIELD(PER_S, rate_before,
+     "right replies per second in the first interval, a third of the window"),
+    {"p50_before_us", P(50, LATENCY_BEFORE), "median latency, first interval"},
+    {"p99_before_us", P(99, LATENCY_BEFORE), "99th percentile, first interval"},
+    FIELD(PER_S, rate_during, "replies per second, second interval"),
+    {"p50_during_us", P(50, LATENCY_DURING), "median latency, second interval"},
+    {"p99_during_us", P(99, LATENCY_DURING),
+     "99th percentile, second interval"},
+    FIELD(PER_S, rate_after, "replies per second, third interval"),
+    {"p50_after_us", P(50, LATENCY_AFTER), "median latency, third interval"},
+    {"p99_after_us", P(99, LATENCY_AFTER), "99th percentile, third interval"},
+    OPTION(churn, "1: a new connection for each request"),
+    {"connects", SAMPLES(TIME_CONNECT), "connections made for one request"},
+    FIELD(PER_S, connects_per_s, "connections made per second"),
+    {"connect_p50_us", P(50, TIME_CONNECT), "median time to connect"},
+    {"connect_p99_us", P(99, TIME_CONNECT), "99th percentile to connect"},
+    {"connect_max_us", MAX(TIME_CONNECT), "longest time to connect"},
+    {"stamped", SAMPLES(TIME_ARRIVAL), "replies with a kernel time stamp"},
+    {"arrival_p50_us", P(50, TIME_ARRIVAL), "median time, due to arrival here"},
+    {"arrival_p99_us", P(99, TIME_ARRIVAL), "99th percentile, due to arrival"},
+    {"arrival_max_us", MAX(TIME_ARRIVAL), "longest time, due to arrival here"},
+    FIELD(SHARE, own_share, "part of p50_us after the arrival"),
+    FIELD(US, longest_gap_us,
+     "longest time without a right reply on one connection"),
+    FIELD(SHARE, others_cores, "other programs: cores kept busy"),
+    FIELD(SHARE, delay_share, "fibload: part of time without a core"),
+    FIELD(RATIO, in_flight, "requests in flight on average"),
+    FIELD(COUNT, marked, "0: ok, 1: client-limited, 2: noisy, 3: incomplete"),
+    FIELD(US, think_us, "time from a reply to the next request"),
+    OPTION(slow, "bytes per second on a connection; 0: no limit"),
+    {"client_threads", OPTIONS(threads), "fibload: threads"},
+    FIELD(S, ramp_s, "time to open all connections"),
+    FIELD(S, warmup_s, "length of the warm-up"),
+    {"before_s", RESULT(S, interval_s[LATENCY_BEFORE]),
+     "length of the first interval"},
+    {"after_s", RESULT(S, interval_s[LATENCY_AFTER]),
+     "length of the third interval"},
+    FIELD(COUNT, unserved, "connections without a right reply"),
+    FIELD(COUNT, idle_lost, "idle connections not open at the end"),
+    FIELD(COUNT, server_lost, "1: the server process has ended"),
+    {"server_cpu_s", RESULT(S, server.cpu_s), "server: CPU time"},
+    FIELD(US, client_cpu_us_per_req, "fibload: CPU time per reply"),
+};
+// clang-format on
+const size_t figure_count = sizeof figures / sizeof figures[0];
+
+const struct figure *figures_find(const char *name)
+{
+    for (size_t i = 0; i < figure_count; i++)
+        if (strcmp(figures[i].name, name) == 0)
+            return &figures[i];
+    return NULL;
+}
+
+// Of a closed loop, which sends each request when it is due, the time from sent
+// to reply is the latency.
+static const struct histogram *timing(const struct result *r, size_t which)
+{
+    bool is_latency = which == TIME_SERVICE && r->opt->rate == 0;
+    return &r->stats.timings[is_latency ? LATENCY : which];
+}
+
+static double percentile_us(const struct histogram *h, double percent)
+{
+    double ns = (double)histogram_percentile(h, percent);
+    return h->count > 0 ? ns / NS_PER_US : NAN;
+}
+
+double figures_value(const struct figure *f, const struct result *r)
+{
+    switch (f->source) {
+    case FROM_COUNTER:
+        return (double)r->stats.counters[f->which];
+    case FROM_SAMPLES:
+        return (double)r->stats.timings[f->which].count;
+    case FROM_PERCENTILE:
+        return percentile_us(timing(r, f->which), f->percent);
+    case FROM_OPTIONS:
+        return (double)*(const int64_t *)((const char *)r->opt + f->which);
+    case FROM_RESULT:
+        break;
+    }
+    return *(const double *)((const char *)r + f->which);
+}
+
+bool figures_too_few(const struct histogram *h, double percent)
+{
+    enum { BEYOND_MIN = 10 };
+    return (double)h->count * (100 - percent) / 100 < BEYOND_MIN;
+}
+
+// ---- What follows from the counts
+
+static double counted(const struct result *r, enum counter which)
+{
+    return (double)r->stats.counters[which];
+}
+
+// Returns a mean or a rate; unknown if `count` is 0.
+static double per(double sum, double count)
+{
+    return count > 0 ? sum / count : NAN;
+}
+
+static double interval_rate(const struct result *r, enum timing interval)
+{
+    return per((double)r->stats.timings[interval].count,
+               r->interval_s[interval]);
+}
+
+// Jain's index: (sum x)^2 / (n * sum x^2), 1 when all x are equal, 1/n when one
+// has everything (Jain, Chiu, Hawe, DEC TR-301, 1984).
+static double jain(const struct result *r)
+{
+    double sum = counted(r, COUNT_RIGHT);
+    double squares = (double)r->opt->connections * r->sum_of_squares;
+    return per(sum * sum, squares);
+}
+
+// Returns which part of the median latency passed after the reply had reached
+// this host; unknown unless the kernel has stamped most replies.
+static double own_share(const struct result *r)
+{
+    const struct histogram *all = &r->stats.timings[LATENCY];
+    const struct histogram *arrival = &r->stats.timings[TIME_ARRIVAL];
+    double all_ns = (double)histogram_percentile(all, 50);
+    double arrival_ns = (double)histogram_percentile(arrival, 50);
+    if (arrival->count == 0 || 2 * arrival->count < all->count)
+        return NAN;
+    return fmax(0, 1 - arrival_ns / all_ns);
+}
+
+// Returns how many connections got no right reply. Of those for which no
+// request was due, none was expected.
+static double unserved(const struct result *r)
+{
+    double expected = (double)r->opt->connections;
+    double due =
+        (double)r->stats.timings[TIME_DELAY].count + counted(r, COUNT_UNSENT);
+    if (r->opt->rate > 0 && due < expected)
+        expected = due;
+    return r->measured ? fmax(0, expected - counted(r, COUNT_SERVED)) : 0;
+}
+
+// Returns how many cores other programs kept busy: what the machine did, less
+// what the server and fibload did. In a short window this is unknown, as the
+// machine counts in ticks of 10 ms.
+static double others_cores(const struct result *r)
+{
+    enum { WINDOW_MIN_MS = 500 };
+    double cores =
+        r->busy_cores - r->server.cpu_s / r->duration_s - r->client_cores;
+    if (isnan(cores) || r->duration_s * 1000 < WINDOW_MIN_MS)
+        return NAN;
+    return fmax(0, cores);
+}
+
+static void derive_server(struct result *r)
+{
+    const struct procstat *s = &r->server;
+    double ticks = s->user_ticks + s->sys_ticks;
+    double user_share = ticks > 0 ? s->user_ticks / ticks : 0.5;  // a guess
+    r->server_user_s = s->cpu_s * user_share;
+    r->server_sys_s = s->cpu_s - r->server_user_s;
+    r->server_cpu_us_per_req = per(s->cpu_s * 1e6, counted(r, COUNT_REPLIES));
+    r->server_cores = per(s->cpu_s, r->server_wall_s);
+    r->others_cores = others_cores(r);
+    r->server_lost = r->opt->server_pid != 0 && r->measured && isnan(s->cpu_s);
+}
+
+static double mean_us(const struct histogram *h)
+{
+    return per(h->sum / NS_PER_US, (double)h->count);
+}
+
+static void derive_rates(struct result *r)
+{
+    const struct histogram *connect = &r->stats.timings[TIME_CONNECT];
+    r->req_per_s = per(counted(r, COUNT_RIGHT), r->duration_s);
+    r->rate_before = interval_rate(r, LATENCY_BEFORE);
+    r->rate_during = interval_rate(r, LATENCY_DURING);
+    r->rate_after = interval_rate(r, LATENCY_AFTER);
+    r->connects_per_s = per((double)connect->count, r->duration_s);
+    r->client_cpu_us_per_req =
+        per(r->client_cores * r->duration_s * 1e6, counted(r, COUNT_REPLIES));
+    // By Little's law: a closed loop keeps one request in flight on each
+    // connection, unless the client itself is the limit.
+    r->in_flight = r->req_per_s * mean_us(timing(r, TIME_SERVICE)) / 1e6;
+}
+
+void figures_derive(struct result *r)
+{
+    const struct options *opt = r->opt;
+    r->failed = 0;
+    for (int i = COUNT_FAILED; i < COUNTERS; i++)
+        r->failed += counted(r, (enum counter)i);
+    r->unserved = unserved(r);
+    r->idle_lost = (double)opt->idle - counted(r, COUNT_IDLE_CONNECTED);
+    r->longest_gap_us = (double)r->stats.longest_gap_ns / NS_PER_US;
+    r->oldest_us = (double)r->stats.oldest_ns / NS_PER_US;
+    r->mean_us = mean_us(&r->stats.timings[LATENCY]);
+    r->hog_p50_us = percentile_us(&r->stats.timings[LATENCY_HOG], 50);
+    r->think_us = (double)opt->think_ns / NS_PER_US;
+    r->warmup_s = clock_seconds(opt->warmup_ns);
+    r->own_share = own_share(r);
+    r->jain = jain(r);
+    derive_rates(r);
+    derive_server(r);
+    r->marked = figures_judge(r).verdict;
+}
+
+bool figures_are_good(const struct result *r)
+{
+    return r->measured && r->gone + r->failed + r->unserved == 0 &&
+           counted(r, COUNT_WRONG) + counted(r, COUNT_ERROR_REPLIES) +
+                   counted(r, COUNT_TIMEOUTS) + counted(r, COUNT_UNANSWERED) +
+                   counted(r, COUNT_UNSENT) +
+                   counted(r, COUNT_HOGS_UNANSWERED) ==
+               0;
+}
+
+// ---- The verdict
+//
+// The limits come from trials on two virtual cores. A quiet run has 0.5 % of
+// delay, one beside another busy program 50 %. Of what a client at its limit
+// calls latency 70 % and more is its own queue, else 5 % at most.
+
+#define BUSY_MIN 0.9        // CPU share of a thread that is the limit
+#define QUEUE_BUSY_MIN 0.5  // of one whose own queue may be the limit
+#define OWN_SHARE_MIN 0.25  // of the median latency
+#define OTHERS_MIN 0.03     // of the whole machine
+#define DELAY_MIN 0.02      // of the time
+#define UNSTEADY_MIN 0.1    // between the first third and the last
+#define LATE_MIN 0.1        // of the latency's p99
+
+enum { STEADY_COUNT = 1000, QUEUE_CONNECTIONS_MIN = 10 };
+
+// A client that spins, or waits awake for what is due, is always busy.
+static const char *why_client_limited(const struct result *r)
+{
+    double cpu_share = r->client_cores / (double)r->opt->threads;
+    if (r->opt->rate > 0)
+        return NULL;
+    if (cpu_share >= BUSY_MIN && !r->opt->spin)
+        return "fibload was always busy: the rate is \"at least\"";
+    if (r->own_share >= OWN_SHARE_MIN && cpu_share >= QUEUE_BUSY_MIN &&
+        r->opt->connections >= QUEUE_CONNECTIONS_MIN)
+        return "replies waited for fibload to read them";
+    return NULL;
+}
+
+static const char *why_late(const struct result *r)
+{
+    const struct histogram *timings = r->stats.timings;
+    double delay_ns = (double)histogram_percentile(&timings[TIME_DELAY], 99);
+    double all_ns = (double)histogram_percentile(&timings[LATENCY], 99);
+    if (r->opt->rate > 0 && delay_ns > LATE_MIN * all_ns)
+        return "fibload sent late, by over a tenth of the p99";
+    return NULL;
+}
+
+static bool is_unsteady(const struct result *r)
+{
+    return r->opt->hogs == 0 &&
+           r->stats.timings[LATENCY_BEFORE].count >= STEADY_COUNT &&
+           r->stats.timings[LATENCY_AFTER].count >= STEADY_COUNT &&
+           fabs(r->rate_before - r->rate_after) >
+               UNSTEADY_MIN * fmax(r->rate_before, r->rate_after);
+}
+
+static const char *why_noisy(const struct result *r)
+{
+    if (r->others_cores > OTHERS_MIN * machine_cores())
+        return "other programs used the machine during the run";
+    if (r->delay_share > DELAY_MIN)
+        return "fibload had to wait for a core that others used";
+    if (is_unsteady(r))
+        return "the rates of the first and last third differ by over 10 %";
+    return NULL;
+}
+
+static const char *why_incomplete(const struct result *r)
+{
+    if (!r->measured || r->interrupted > 0)
+        return "the run was ended before its time";
+    if (r->unserved > 0)
+        return "not every connection was served";
+    if (!figures_are_good(r))
+        return "not every request had a right reply";
+    return NULL;
+}
+
+struct judgement figures_judge(const struct result *r)
+{
+    const struct judgement worst_first[] = {
+        {VERDICT_INCOMPLETE, "incomplete", why_incomplete(r)},
+        {VERDICT_CLIENT_LIMITED, "client-limited", why_client_limited(r)},
+        {VERDICT_NOISY, "noisy", why_noisy(r)},
+        {VERDICT_CLIENT_LIMITED, "client-limited", why_late(r)},
+        {VERDICT_OK, "ok", "no reason to doubt the figures"},
+    };
+    size_t i = 0;
+    while (worst_first[i].because == NULL)
+        i++;
+    return worst_first[i];
+}

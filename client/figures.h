@@ -1,0 +1,78 @@
+// figures.h - every figure of a run: its name, unit, value and meaning; and the
+// verdict on them.
+//
+// The summary, the CSV, the JSON and --columns show what is in one table.
+
+#ifndef FIGURES_H
+#define FIGURES_H
+
+#include <stddef.h>
+
+#include "stats.h"
+
+enum unit {
+    UNIT_COUNT,
+    UNIT_PER_S,
+    UNIT_S,
+    UNIT_US,
+    UNIT_KIB,
+    UNIT_SHARE,  // 0..1, or of a core
+    UNIT_RATIO,
+};
+
+// Where the value of a figure comes from.
+enum source {
+    FROM_COUNTER,     // `which` of enum counter
+    FROM_SAMPLES,     // how many are in `which` of enum timing
+    FROM_PERCENTILE,  // one of `which` of enum timing
+    FROM_RESULT,      // a double at this offset
+    FROM_OPTIONS,     // an int64_t at this offset
+};
+
+struct figure {
+    const char *name;  // as columns and keys have it
+    enum unit unit;
+    enum source source;
+    size_t which;
+    double percent;       // of a percentile; 100: the maximum
+    const char *meaning;  // for people who have not read the source
+};
+
+// The numbers are those of the column `marked`.
+enum verdict {
+    VERDICT_OK,
+    VERDICT_CLIENT_LIMITED,  // fibload was the limit, or sent late
+    VERDICT_NOISY,           // other programs disturbed the run
+    VERDICT_INCOMPLETE,      // not every request had a right reply
+};
+
+// A verdict and, in a sentence, the reason.
+struct judgement {
+    enum verdict verdict;
+    const char *name, *because;
+};
+
+// The table, in the order of the columns.
+extern const struct figure figures[];
+extern const size_t figure_count;
+
+// Returns the figure of this name, or NULL.
+const struct figure *figures_find(const char *name);
+
+// Returns a value; NAN: unknown.
+double figures_value(const struct figure *f, const struct result *r);
+
+// Fills in those fields of a result that follow from others.
+void figures_derive(struct result *r);
+
+// Returns whether a figure is a percentile with too few samples beyond it: it
+// would be one of these, and chance which.
+bool figures_too_few(const struct histogram *h, double percent);
+
+// Judges a run. The worst verdict for which there is a reason counts.
+struct judgement figures_judge(const struct result *r);
+
+// Returns whether every request had a right reply, on every connection.
+bool figures_are_good(const struct result *r);
+
+#endif

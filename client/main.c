@@ -1,0 +1,170 @@
+// main.c - fibload, the load client: asks a fib server, checks, measures.
+//
+//     options.c    the command line
+//     run.c        the coordinator: what happens when
+//     worker.c     a thread of the load: sends, receives, counts
+//     conn.c       one connection         reply.c      one reply, checked
+//     schedule.h   when requests are due  clock.h      what time it is
+//     stats.h      what is counted        histogram.c  many latencies
+//     procstat.c   what the server costs, and what other programs do
+//     figures.c    what follows from all that, and the verdict
+//     output.c     the summary, and files
+//     calibrate.c  what fibload can do at most, with a server that does nothing
+
+#include <ctype.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "calibrate.h"
+#include "figures.h"
+#include "output.h"
+#include "run.h"
+
+enum { EXIT_NOT_GOOD = 1, EXIT_CANNOT_RUN = 2 };
+
+// Files that are written beside the summary; NULL: not asked for.
+struct files {
+    FILE *csv, *json, *hist, *timeline;
+};
+
+_Noreturn static void fail(const char *what, const char *why)
+{
+    fprintf(stderr, "fibload: %s%s%s\n", what, why[0] != '\0' ? ": " : "", why);
+    exit(EXIT_CANNOT_RUN);
+}
+
+// Every column must have a name of its own.
+static void check_labels(const struct options *opt)
+{
+    for (int i = 0; i < opt->label_count; i++) {
+        const char *name = opt->labels[i].name;
+        bool taken = figures_find(name) != NULL;
+        for (int j = 0; j < i; j++)
+            taken = taken || strcmp(opt->labels[j].name, name) == 0;
+        if (taken)
+            fail(name, "--label needs a name that no other column has");
+    }
+}
+
+// Names the server after its process, if the user has not. Characters that CSV
+// or JSON would have to escape become underscores.
+static void name_server(struct options *opt)
+{
+    static char name[PROCSTAT_NAME_SIZE] = "-";
+    if (opt->server_pid != 0 &&
+        procstat_name((pid_t)opt->server_pid, name) != 0)
+        fail("--server-pid", "there is no process of this number");
+    for (char *c = name; *c != '\0'; c++)
+        if (!isprint((unsigned char)*c) || strchr(",\"", *c) != NULL)
+            *c = '_';
+    if (opt->model == NULL)
+        opt->model = name;
+}
+
+static FILE *open_file(const char *path)
+{
+    if (path == NULL)
+        return NULL;
+    FILE *file = fopen(path, "we");
+    if (file == NULL)
+        fail(path, strerror(errno));
+    return file;
+}
+
+// Opens all files. Called once the server has been reached, so that a run
+// without a server does not empty the files of an earlier run.
+static struct files open_files(const struct options *opt)
+{
+    struct files files = {.hist = open_file(opt->hist),
+                          .timeline = open_file(opt->timeline)};
+    if (files.timeline != NULL)
+        output_timeline_header(files.timeline);
+    bool to_stdout = opt->json != NULL && strcmp(opt->json, "-") == 0;
+    files.json = to_stdout ? stdout : open_file(opt->json);
+    if (opt->csv != NULL)
+        files.csv = output_open_csv(opt->csv, opt);
+    if (opt->csv != NULL && files.csv == NULL)
+        fail(opt->csv, errno == EINVAL
+                           ? "has other columns than this run would add"
+                           : strerror(errno));
+    return files;
+}
+
+// Prints an error about the file unless `result` is 0. Returns whether it is.
+static bool written(const char *path, int result)
+{
+    if (result != 0)
+        fprintf(stderr, "fibload: %s: %s\n", path, strerror(errno));
+    return result == 0;
+}
+
+// Prints the summary and writes the files. Returns whether all of it worked.
+static bool report(const struct result *r, const struct files *files)
+{
+    const struct options *opt = r->opt;
+    bool good = true;
+    output_summary(r);
+    if (files->csv != NULL)
+        good = written(opt->csv, output_csv(files->csv, r));
+    if (files->hist != NULL)
+        good &= written(opt->hist, output_percentiles(files->hist, r));
+    if (files->timeline != NULL)
+        good &= written(opt->timeline, output_close(files->timeline));
+    if (files->json != NULL)
+        good &= written(opt->json, output_json(files->json, r));
+    if (files->json != stdout)
+        good &= written("standard output", output_close(stdout));
+    return good;
+}
+
+static int explain_columns(void)
+{
+    output_columns();
+    return written("standard output", output_close(stdout)) ? EXIT_SUCCESS
+                                                            : EXIT_NOT_GOOD;
+}
+
+static void on_interrupt(int signo)
+{
+    (void)signo;
+    run_interrupt();
+}
+
+// The first Ctrl-C, or closing the terminal, ends the load early: the report is
+// still printed. The second ends the program.
+static void catch_interrupts(void)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction action = {.sa_handler = on_interrupt,
+                               .sa_flags = (int)SA_RESETHAND};
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
+        sigaction(signals[i], &action, NULL);
+}
+
+int main(int argc, char **argv)
+{
+    static struct result result;
+    struct target target;
+    struct options *opt = options_parse(argc, argv);
+    catch_interrupts();
+    if (opt->columns)
+        return explain_columns();
+    if (opt->calibrate)
+        return calibrate(opt) == 0 ? EXIT_SUCCESS : EXIT_CANNOT_RUN;
+
+    check_labels(opt);
+    name_server(opt);
+    if (run_raise_limit(opt, &result) != 0 ||
+        run_reach(opt, &target, &result) != 0)
+        fail(result.failure, "");
+    struct files files = open_files(opt);
+    if (run_load(opt, &target, files.timeline, &result) != 0)
+        fail(result.failure, "");
+
+    figures_derive(&result);
+    bool good = opt->strict ? figures_judge(&result).verdict == VERDICT_OK
+                            : figures_are_good(&result);
+    return report(&result, &files) && good ? EXIT_SUCCESS : EXIT_NOT_GOOD;
+}

@@ -1,0 +1,588 @@
+// output.c - what is printed and written.
+
+#include "output.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "figures.h"
+
+enum { TEXT_SIZE = 64, HEADER_SIZE = 4096 };
+
+static FILE *summary_file(const struct options *opt)
+{
+    return opt->json != NULL && strcmp(opt->json, "-") == 0 ? stderr : stdout;
+}
+
+// ---- Numbers as people read them
+
+// A short text. Functions return it by value, so that one printf() can have
+// several.
+struct text {
+    char s[TEXT_SIZE];
+};
+
+// "1,234,567".
+static struct text number(double value)
+{
+    char digits[TEXT_SIZE];
+    struct text text = {""};
+    int len = snprintf(digits, sizeof digits / 2, "%.0f", value);
+    char *to = text.s;
+    for (int i = 0; i < len && i < TEXT_SIZE / 2; i++) {
+        if (i > 0 && (len - i) % 3 == 0)
+            *to++ = ',';
+        *to++ = digits[i];
+    }
+    return text;
+}
+
+// Three significant digits and a fitting unit: "157 us", "4.12 ms".
+static struct text duration(double ns)
+{
+    static const char *const units[] = {"ns", "us", "ms", "s"};
+    struct text text;
+    unsigned unit = 0;
+    for (; ns >= 999.5 && unit < 3; unit++)
+        ns /= 1000;
+    int decimals = unit == 0 || ns >= 99.95 ? 0 : ns >= 9.995 ? 1 : 2;
+    snprintf(text.s, sizeof text.s, "%.*f %s", decimals, ns, units[unit]);
+    return text;
+}
+
+static struct text percentile(const struct histogram *h, double percent)
+{
+    if (figures_too_few(h, percent))
+        return (struct text){"too few"};
+    return duration((double)histogram_percentile(h, percent));
+}
+
+// Returns the value of a figure with its unit.
+static struct text text_of(const struct figure *f, const struct result *r)
+{
+    struct text text = {"unknown"};
+    double value = figures_value(f, r);
+    if (f->percent > 0 && f->percent < 100)
+        return percentile(&r->stats.timings[f->which], f->percent);
+    if (isnan(value))
+        return text;
+    if (f->unit == UNIT_COUNT || f->unit == UNIT_PER_S)
+        return number(value);
+    if (f->unit == UNIT_S)
+        return duration(value * NS_PER_S);
+    if (f->unit == UNIT_US)
+        return duration(value * NS_PER_US);
+    if (f->unit == UNIT_KIB)
+        snprintf(text.s, sizeof text.s, "%.2f MiB", value / 1024);
+    else if (f->unit == UNIT_SHARE)
+        snprintf(text.s, sizeof text.s, "%.0f %%", value * 100);
+    else
+        snprintf(text.s, sizeof text.s, "%.3f", value);
+    return text;
+}
+
+// ---- Texts with figures in them
+
+static const struct figure *find(const char *name, size_t len)
+{
+    char copy[TEXT_SIZE];
+    snprintf(copy, sizeof copy, "%.*s", (int)len, name);
+    const struct figure *figure = figures_find(copy);
+    assert(figure != NULL);
+    return figure;
+}
+
+// Prints what stands between braces. Returns what follows.
+static const char *say_figure(FILE *file, const struct result *r,
+                              const char *text)
+{
+    size_t name_len = strcspn(text, ":} ");
+    const struct figure *figure = find(text, name_len);
+    const char *rest = text + name_len, *end = text + strcspn(text, "}");
+    int width = *rest == ':' ? (int)strtol(rest + 1, NULL, 10) : 0;
+    fprintf(file, "%*s", width, text_of(figure, r).s);
+    if (*rest == ' ') {
+        const char *slash = rest + strcspn(rest, "/");
+        bool one = figures_value(figure, r) == 1;
+        const char *noun = one ? rest + 1 : slash + 1;
+        fprintf(file, " %.*s", (int)((one ? slash : end) - noun), noun);
+    }
+    return end + 1;
+}
+
+void output_say(FILE *file, const struct result *r, const char *text)
+{
+    while (*text != '\0') {
+        size_t len = strcspn(text, "{");
+        fprintf(file, "%.*s", (int)len, text);
+        text += len;
+        if (*text == '{')
+            text = say_figure(file, r, text + 1);
+    }
+}
+
+// ---- While the load runs
+
+void output_progress(const struct result *r, double elapsed_s,
+                     double interval_s, double left_s)
+{
+    enum { FOREVER_S = 1000000 };
+    const struct histogram *latency = &r->stats.timings[LATENCY];
+    const uint64_t *counters = r->stats.counters;
+    double problems =
+        (double)(counters[COUNT_WRONG] + counters[COUNT_ERROR_REPLIES] +
+                 counters[COUNT_TIMEOUTS]);
+    for (int i = COUNT_FAILED; i < COUNTERS; i++)
+        problems += (double)counters[i];
+    fprintf(stderr,
+            "%6.1f s  %9s req/s   p50 %-8s p99 %-8s %" PRIu64 " of %" PRId64
+            " served",
+            elapsed_s, number((double)latency->count / interval_s).s,
+            percentile(latency, 50).s, percentile(latency, 99).s,
+            counters[COUNT_SERVED], r->opt->connections);
+    if (problems > 0)
+        fprintf(stderr, ", %s %s", number(problems).s,
+                problems == 1 ? "problem" : "problems");
+    if (left_s >= 0 && left_s < FOREVER_S)
+        fprintf(stderr, ", %.0f s left", left_s);
+    fputc('\n', stderr);
+}
+
+void output_each(const struct options *opt, int64_t latency_ns)
+{
+    fprintf(summary_file(opt), "fib(%d) %.6f s\n", (int)opt->n,
+            clock_seconds(latency_ns));
+}
+
+void output_timeline_header(FILE *file)
+{
+    fputs("connection,kind,due_ns,sent_ns,done_ns,outcome\n", file);
+}
+
+static struct text integer(int64_t value, bool known)
+{
+    struct text text = {""};
+    if (known)
+        snprintf(text.s, sizeof text.s, "%" PRId64, value);
+    return text;
+}
+
+void output_timeline(FILE *file, int64_t begin_ns, int conn, const char *kind,
+                     int64_t due_ns, int64_t sent_ns, int64_t done_ns,
+                     const char *outcome)
+{
+    // A single printf(): no other thread can write into the line.
+    fprintf(file, "%s,%s,%s,%s,%s,%s\n", integer(conn, conn >= 0).s, kind,
+            integer(due_ns - begin_ns, true).s,
+            integer(sent_ns - begin_ns, sent_ns != OUTPUT_NEVER).s,
+            integer(done_ns - begin_ns, done_ns != OUTPUT_NEVER).s, outcome);
+}
+
+// ---- The summary
+//
+// It fits a terminal of 80 columns, in 24 lines if little went wrong.
+
+// A text that is printed if the figure `name` is above a value; "!name": if it
+// is 0. An unknown figure is neither. Some texts follow a row of percentiles.
+struct line {
+    const char *name;
+    double above;
+    enum timing percentiles;  // 0: none
+    const char *text;
+};
+
+enum { ALWAYS = -1, RED = 31, GREEN = 32, YELLOW = 33 };
+
+// clang-format off
+static const struct line shapes[] = {
+    {"rate", 0, 0, "{rate request/requests} per second in all"},
+    {"poisson", 0, 0, "at random times"},
+    {"churn", 0, 0, "one per connection"},
+    {"slow", 0, 0, "{slow byte/bytes} per second"},
+    {"think_us", 0, 0, "{think_us} between reply and request"},
+    {"pipeline", 1, 0, "{pipeline} in flight on each"},
+    {"idle", 0, 0, "{idle more is/more are} idle"},
+    {"client_threads", 1, 0, "{client_threads} threads"},
+};
+
+static const struct line problems[] = {
+    {"gone", 0, 0, "the server has gone: for 5 s no connection was open"},
+    {"unserved", 0, 0, "{unserved connection/connections} got no right reply"},
+    {"idle_lost", 0, 0, "{idle_lost idle connection was/idle connections were} "
+                        "not open at the end"},
+    {"wrong", 0, 0, "{wrong reply was/replies were} wrong"},
+    {"error_replies", 0, 0, "{error_replies reply was an error/replies were "
+                            "errors} (\"error: ...\")"},
+    {"timeouts", 0, 0, "{timeouts request was/requests were} given up after "
+                       "--timeout"},
+    {"unsent", 0, 0, "{unsent request was/requests were} due and found no free "
+                     "connection in time"},
+    {"hog_unanswered", 0, 0, "{hog_unanswered hog was/hogs were} still waiting "
+                             "for a reply at the end"},
+    {"closed_by_server", 0, 0, "{closed_by_server time/times} the server "
+                               "closed a connection"},
+    {"lost", 0, 0, "{lost request was lost with its connection/requests were "
+                   "lost with their connections}"},
+    {"unanswered", 0, 0,
+     "{unanswered request was/requests were} unanswered at the end, the oldest "
+     "for {oldest_us}\n"
+     "              (warm-up and grace included); each is in the latency at "
+     "its age"},
+    {"server_lost", 0, 0, "the server process ended during the run: its CPU "
+                          "time and\n"
+     "              memory are unknown"},
+};
+
+static const struct line results[] = {
+    {"requests", ALWAYS, 0,
+     "  replies     {requests} right, {req_per_s} per second\n"
+     "  served      {served} of {connections connection/connections}"},
+    {"connections", 1, 0,
+     ", {min_replies} to {max_replies} replies each, Jain {jain}"},
+    {"longest_gap_us", 100000, 0,
+     ";\n              longest gap on a connection: {longest_gap_us}"},
+    {"requests", ALWAYS, 0, "\n"},
+    {"samples", 0, 0,
+     "  latency          p50     p90     p99   p99.9     max\n"},
+    {"churn", 0, TIME_CONNECT, "to connect\n"},
+    {"own_share", 0.25, TIME_ARRIVAL, "until the reply arrived\n"},
+    {"own_share", 0.25, 0, "              {own_share} of the median passed "
+                           "until fibload read the reply\n"},
+    {"!rate", 0, LATENCY, "from request to reply\n"},
+    {"rate", 0, LATENCY, "from due to reply\n"},
+    {"rate", 0, TIME_SERVICE, "from sent to reply\n"},
+    {"rate", 0, TIME_DELAY, "send delay of fibload\n"},
+    {"queued", 0, 0, "              {queued request was/requests were} due "
+                     "while no connection was free\n"},
+    {"hogs", 0, 0,
+     "  hogs        {hogs} asked for fib({hog_n}): {hog_requests "
+     "reply/replies}, median {hog_p50_us}, longest {hog_max_us}\n"
+     "              before them, {before_s}: {rate_before} replies/s, p50 "
+     "{p50_before_us}, p99 {p99_before_us}\n"
+     "              during them, {during_s}: {rate_during} replies/s, p50 "
+     "{p50_during_us}, p99 {p99_during_us}\n"
+     "              after them, {after_s}: {rate_after} replies/s, p50 "
+     "{p50_after_us}, p99 {p99_after_us}\n"},
+    {"processes", 0, 0, "  server      CPU {server_cores} of a core"},
+    {"server_cpu_s", 0.2, 0, " (user {server_user_s}, sys {server_sys_s})"},
+    {"server_cpu_us_per_req", 0, 0, ", {server_cpu_us_per_req} per request"},
+    {"!server_cpu_s", 0, 0, ": is --server-pid that of the server?"},
+    {"processes", 0, 0,
+     "\n              {processes process/processes}, {threads thread/threads}, "
+     "{ctx_switches context switch/context switches}\n"
+     "              PSS {pss_kib}, RSS {rss_kib} (shared pages in every "
+     "process)\n"},
+    {"client_cpu_share", ALWAYS, 0,
+     "  client      CPU {client_cpu_share} of a core"},
+    {"others_cores", ALWAYS, 0, "; other programs {others_cores}"},
+    {"client_cpu_share", ALWAYS, 0, "\n"},
+};
+// clang-format on
+
+#define LINES(lines) lines, sizeof(lines) / sizeof(lines)[0]
+
+// Returns a word, in colour if the stream is a terminal and NO_COLOR is unset
+// (no-color.org).
+static struct text coloured(FILE *file, int colour, const char *word)
+{
+    struct text text;
+    if (isatty(fileno(file)) && getenv("NO_COLOR") == NULL)
+        snprintf(text.s, sizeof text.s, "\033[%dm%s\033[0m", colour, word);
+    else
+        snprintf(text.s, sizeof text.s, "%s", word);
+    return text;
+}
+
+static bool is_shown(const struct line *line, const struct result *r)
+{
+    bool inverted = line->name[0] == '!';
+    const char *name = line->name + inverted;
+    double value = figures_value(find(name, strlen(name)), r);
+    return inverted ? value == 0 : value > line->above;
+}
+
+// Prints the lines that are to be shown: `first` before the first one, `before`
+// before each other one, and `end` after each.
+static void print_lines(FILE *file, const struct result *r,
+                        const struct line *line, size_t count,
+                        const char *first, const char *before, const char *end)
+{
+    for (; count-- > 0; line++) {
+        const struct histogram *h = &r->stats.timings[line->percentiles];
+        bool is_empty = line->percentiles != 0 && h->count == 0;
+        if (!is_shown(line, r) || is_empty)
+            continue;
+        fputs(first, file);
+        if (line->percentiles != 0)
+            fprintf(file, "              %8s%8s%8s%8s%8s   ",
+                    percentile(h, 50).s, percentile(h, 90).s,
+                    percentile(h, 99).s, percentile(h, 99.9).s,
+                    duration((double)h->max).s);
+        output_say(file, r, line->text);
+        fputs(end, file);
+        first = before;
+    }
+}
+
+static void print_title(FILE *file, const struct result *r)
+{
+    const struct options *opt = r->opt;
+    bool named = strcmp(opt->model, "-") != 0;
+    fprintf(file, "\n%s%s%s:%s, %s loop: ", named ? opt->model : "",
+            named ? " at " : "", opt->host, opt->port,
+            opt->rate > 0 ? "open" : "closed");
+    output_say(file, r,
+               "{connections connection asks/connections ask} for fib({n})");
+    print_lines(file, r, LINES(shapes), "\n", ", ", "");
+    fputc('\n', file);
+}
+
+static void print_window(FILE *file, const struct result *r)
+{
+    static const struct line window[] = {
+        {"interrupted", 0, 0, "interrupted; "},
+        {"duration_s", ALWAYS, 0, "measured in {duration_s}"},
+        {"warmup_s", 0, 0, " after a warm-up of {warmup_s}"},
+    };
+    if (r->measured)
+        print_lines(file, r, LINES(window), "", "", "");
+    else
+        fprintf(file, "%s in the warm-up: nothing was measured",
+                r->interrupted > 0 ? "interrupted" : "ended");
+    fprintf(file, "\n\n");
+}
+
+// What may happen to a connection.
+static const char *const error_names[STATS_ERRNO_MAX] = {
+    [EADDRNOTAVAIL] = "EADDRNOTAVAIL",
+    [ECONNABORTED] = "ECONNABORTED",
+    [ECONNREFUSED] = "ECONNREFUSED",
+    [ECONNRESET] = "ECONNRESET",
+    [EHOSTUNREACH] = "EHOSTUNREACH",
+    [EMFILE] = "EMFILE",
+    [ENETUNREACH] = "ENETUNREACH",
+    [ENFILE] = "ENFILE",
+    [ENOBUFS] = "ENOBUFS",
+    [ENOMEM] = "ENOMEM",
+    [EPIPE] = "EPIPE",
+    [ETIMEDOUT] = "ETIMEDOUT",
+};
+
+static const char *error_name(int error)
+{
+    return error_names[error] != NULL ? error_names[error] : "other";
+}
+
+static void print_problems(FILE *file, const struct result *r)
+{
+    char prefix[TEXT_SIZE];
+    snprintf(prefix, sizeof prefix, "  %.32s     ",
+             coloured(file, RED, "problem").s);
+    print_lines(file, r, LINES(problems), prefix, prefix, "\n");
+    for (int error = 1; error < STATS_ERRNO_MAX; error++) {
+        double count = (double)r->stats.counters[COUNT_FAILED + error];
+        if (count > 0)
+            fprintf(file, "%s%s %s a connection failed: %s (%s)\n", prefix,
+                    number(count).s, count == 1 ? "time" : "times",
+                    strerror(error), error_name(error));
+    }
+}
+
+void output_summary(const struct result *r)
+{
+    static const int colours[] = {[VERDICT_OK] = GREEN,
+                                  [VERDICT_CLIENT_LIMITED] = YELLOW,
+                                  [VERDICT_NOISY] = YELLOW,
+                                  [VERDICT_INCOMPLETE] = RED};
+    FILE *file = summary_file(r->opt);
+    struct judgement j = figures_judge(r);
+    print_title(file, r);
+    print_window(file, r);
+    print_problems(file, r);
+    if (r->measured)
+        print_lines(file, r, LINES(results), "", "", "");
+    fprintf(file, "  verdict     %s: %s\n\n",
+            coloured(file, colours[j.verdict], j.name).s, j.because);
+}
+
+// ---- CSV
+
+static void print_value(FILE *file, const struct figure *f,
+                        const struct result *r, const char *unknown)
+{
+    static const int decimals[] = {
+        [UNIT_COUNT] = 0, [UNIT_PER_S] = 1, [UNIT_S] = 6,    [UNIT_US] = 3,
+        [UNIT_KIB] = 0,   [UNIT_SHARE] = 4, [UNIT_RATIO] = 4};
+    double value = figures_value(f, r);
+    if (isfinite(value))
+        fprintf(file, "%.*f", decimals[f->unit], value);
+    else
+        fputs(unknown, file);
+}
+
+void output_columns(void)
+{
+    for (size_t i = 0; i < figure_count; i++)
+        printf("%-22s %s\n", figures[i].name, figures[i].meaning);
+}
+
+static void print_header(FILE *file, const struct options *opt)
+{
+    for (int i = 0; i < opt->label_count; i++)
+        fprintf(file, "%s,", opt->labels[i].name);
+    fprintf(file, "model");
+    for (size_t i = 0; i < figure_count; i++)
+        fprintf(file, ",%s", figures[i].name);
+    fputc('\n', file);
+}
+
+// Returns whether a regular file has no header yet, or the one that our rows
+// need. Other files, such as a terminal or a pipe, cannot be read.
+static bool fits(const char *path, const struct options *opt)
+{
+    char needed[HEADER_SIZE] = "", found[HEADER_SIZE] = "";
+    struct stat status;
+    if (stat(path, &status) != 0 || !S_ISREG(status.st_mode))
+        return true;
+    FILE *header = fmemopen(needed, sizeof needed, "w");
+    if (header != NULL) {
+        print_header(header, opt);
+        fclose(header);
+    }
+    FILE *file = fopen(path, "re");
+    if (file != NULL) {
+        (void)!fgets(found, sizeof found, file);
+        fclose(file);
+    }
+    return found[0] == '\0' || strcmp(found, needed) == 0;
+}
+
+FILE *output_open_csv(const char *path, const struct options *opt)
+{
+    FILE *file = fopen(path, "ae");
+    if (file == NULL || fits(path, opt))
+        return file;
+    fclose(file);
+    errno = EINVAL;
+    return NULL;
+}
+
+int output_csv(FILE *file, const struct result *r)
+{
+    struct stat status = {0};
+    if (fstat(fileno(file), &status) != 0 || status.st_size == 0)
+        print_header(file, r->opt);
+    for (int i = 0; i < r->opt->label_count; i++)
+        fprintf(file, "%s,", r->opt->labels[i].value);
+    fputs(r->opt->model, file);
+    for (size_t i = 0; i < figure_count; i++) {
+        fputc(',', file);
+        print_value(file, &figures[i], r, "nan");
+    }
+    fputc('\n', file);
+    return output_close(file);
+}
+
+// ---- JSON
+
+// Prints a name and a value. Options.c lets only printable ASCII in.
+static void print_string(FILE *file, const char *name, const char *text)
+{
+    fprintf(file, "\"%s\": \"", name);
+    for (; *text != '\0'; text++)
+        fprintf(file, "%s%c", *text == '"' || *text == '\\' ? "\\" : "", *text);
+    fputc('"', file);
+}
+
+static void print_failures(FILE *file, const struct result *r)
+{
+    const char *separator = "";
+    fprintf(file, "  \"failed_by_errno\": {");
+    for (int error = 1; error < STATS_ERRNO_MAX; error++) {
+        uint64_t count = r->stats.counters[COUNT_FAILED + error];
+        if (count == 0)
+            continue;
+        fprintf(file, "%s\"%s\": %" PRIu64, separator, error_name(error),
+                count);
+        separator = ", ";
+    }
+    fprintf(file, "},\n  ");
+}
+
+int output_json(FILE *file, const struct result *r)
+{
+    struct judgement j = figures_judge(r);
+    fprintf(file, "{\n  \"schema\": 2,\n  \"labels\": {");
+    for (int i = 0; i < r->opt->label_count; i++) {
+        fputs(i > 0 ? ", " : "", file);
+        print_string(file, r->opt->labels[i].name, r->opt->labels[i].value);
+    }
+    fprintf(file, "},\n  ");
+    print_string(file, "model", r->opt->model);
+    fprintf(file, ",\n");
+    for (size_t i = 0; i < figure_count; i++) {
+        fprintf(file, "  \"%s\": ", figures[i].name);
+        print_value(file, &figures[i], r, "null");
+        fprintf(file, ",\n");
+    }
+    print_failures(file, r);
+    print_string(file, "verdict", j.name);
+    fprintf(file, ",\n  ");
+    print_string(file, "because", j.because);
+    fprintf(file, "\n}\n");
+    return output_close(file);
+}
+
+// ---- Percentiles
+
+// Prints five lines until the distance to 100 % is halved: 50, 75, 87.5, ...
+static void print_shares(FILE *file, const struct histogram *h)
+{
+    enum { LINES_PER_HALF = 5 };
+    double share = 0, half = 0.5;
+    uint64_t value = histogram_percentile(h, 0);
+    for (int i = 0; histogram_count_to(h, value) < h->count; i++) {
+        fprintf(file, "%12.6f %2.12f %10" PRIu64 " %14.2f\n",
+                (double)value / NS_PER_MS, share, histogram_count_to(h, value),
+                1 / (1 - share));
+        if (i > 0 && i % LINES_PER_HALF == 0)
+            half /= 2;
+        share += half / LINES_PER_HALF;
+        value = histogram_percentile(h, share * 100);
+    }
+}
+
+int output_percentiles(FILE *file, const struct result *r)
+{
+    const struct histogram *h = &r->stats.timings[LATENCY];
+    double max_ms = (double)h->max / NS_PER_MS;
+    fprintf(file, "%12s %14s %10s %14s\n\n", "Value", "Percentile",
+            "TotalCount", "1/(1-Percentile)");
+    print_shares(file, h);
+    fprintf(file, "%12.6f %2.12f %10" PRIu64 "\n", max_ms, 1.0, h->count);
+    fprintf(file, "#[Mean    = %12.6f, StdDeviation   = %12.6f]\n",
+            histogram_mean(h) / NS_PER_MS, histogram_deviation(h) / NS_PER_MS);
+    fprintf(file, "#[Max     = %12.6f, Total count    = %12" PRIu64 "]\n",
+            max_ms, h->count);
+    fprintf(file, "#[Buckets = %12d, SubBuckets     = %12d]\n",
+            HISTOGRAM_BUCKETS / HISTOGRAM_SUB_COUNT, HISTOGRAM_SUB_COUNT);
+    return output_close(file);
+}
+
+int output_close(FILE *file)
+{
+    int error = ferror(file) ? EIO : 0;  // Of an earlier write; why, is lost.
+    if (fflush(file) != 0)
+        error = errno;
+    if (fclose(file) != 0 && error == 0)
+        error = errno;
+    errno = error;
+    return error == 0 ? 0 : -1;
+}

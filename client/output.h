@@ -1,0 +1,63 @@
+// output.h - what is printed and written: progress, the summary, CSV, JSON, the
+// table of percentiles, the timeline.
+//
+// Functions that write a file may wait for the disk, and return -1 or NULL with
+// errno on failure.
+
+#ifndef OUTPUT_H
+#define OUTPUT_H
+
+#include <stdio.h>
+
+#include "stats.h"
+
+enum { OUTPUT_NEVER = -1 };  // instead of a time
+
+// Prints a line of progress on standard error. The result has the counts so
+// far, and the latencies of the last `interval_s`.
+void output_progress(const struct result *r, double elapsed_s,
+                     double interval_s, double left_s);
+
+// Prints the latency of one request. This and the summary go to standard
+// output, or to standard error if the JSON goes there.
+void output_each(const struct options *opt, int64_t latency_ns);
+
+// Starts a timeline. What fails shows when the file is closed.
+void output_timeline_header(FILE *file);
+
+// Writes a line about one request, which takes about a microsecond. Several
+// threads may call it. Times are written relative to `begin_ns`; those that are
+// OUTPUT_NEVER, and a `conn` of -1, are left empty.
+void output_timeline(FILE *file, int64_t begin_ns, int conn, const char *kind,
+                     int64_t due_ns, int64_t sent_ns, int64_t done_ns,
+                     const char *outcome);
+
+// Prints a text in which {name} stands for a figure with its unit, {name:8} for
+// the same in 8 columns, and {name one/many} for a number and what is counted.
+void output_say(FILE *file, const struct result *r, const char *text);
+
+// Prints the summary: problems first.
+void output_summary(const struct result *r);
+
+// Prints the name and the meaning of every figure.
+void output_columns(void);
+
+// Opens a file that a row is to be appended to. Fails with EINVAL if it is a
+// regular file that has other columns than ours, with the labels of `opt`.
+FILE *output_open_csv(const char *path, const struct options *opt);
+
+// Appends a row, after a header if the file is empty, and closes the file.
+int output_csv(FILE *file, const struct result *r);
+
+// Writes all figures as one object, and closes the file.
+int output_json(FILE *file, const struct result *r);
+
+// Writes the latencies as a table of percentiles in milliseconds, and closes
+// the file. The format is that of HdrHistogram (Gil Tene), whose plotter takes
+// it: hdrhistogram.github.io/HdrHistogram/plotFiles.html.
+int output_percentiles(FILE *file, const struct result *r);
+
+// Closes a file that was written. Returns -1 if not all of it could be.
+int output_close(FILE *file);
+
+#endif

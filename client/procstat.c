@@ -1,0 +1,236 @@
+// procstat.c - what a server costs, over the whole tree of its processes and
+// threads; and what else used the machine.
+
+#include "procstat.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+// A line of /proc/PID/stat, as far as we need it.
+struct process {
+    int pid, parent, threads;
+    bool in_tree;
+    long user_ticks, sys_ticks;  // of the process and all its threads
+    long ended_user_ticks, ended_sys_ticks;  // of children it has waited for
+};
+
+// Reads a small file of /proc whole. Returns its length; 0 with errno set if it
+// cannot be read.
+__attribute__((format(printf, 3, 4))) static size_t
+read_file(char *text, size_t size, const char *format, ...)
+{
+    char path[64];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(path, sizeof path, format, arguments);
+    va_end(arguments);
+    text[0] = '\0';
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return 0;
+    size_t len = fread(text, 1, size - 1, file);
+    fclose(file);
+    text[len] = '\0';
+    return len;
+}
+
+// Returns the number after `name`, or 0.
+static double number_after(const char *text, const char *name)
+{
+    const char *found = strstr(text, name);
+    return found != NULL ? strtod(found + strlen(name), NULL) : 0;
+}
+
+// Returns the next number among the names in a directory, or 0.
+static int next_number(DIR *directory)
+{
+    struct dirent *entry;
+    while ((entry = readdir(directory)) != NULL)
+        if (isdigit((unsigned char)entry->d_name[0]))
+            return (int)strtol(entry->d_name, NULL, 10);
+    return 0;
+}
+
+// ---- The tree
+
+static bool read_process(int pid, struct process *p)
+{
+    char text[1024];
+    if (read_file(text, sizeof text, "/proc/%d/stat", pid) == 0)
+        return false;
+    // The name may contain anything, even ") R 1": the fields begin after the
+    // last parenthesis.
+    const char *fields = strrchr(text, ')');
+    *p = (struct process){.pid = pid};
+    return fields != NULL &&
+           sscanf(fields,
+                  ") %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %ld %ld %ld "
+                  "%ld %*d %*d %d",
+                  &p->parent, &p->user_ticks, &p->sys_ticks,
+                  &p->ended_user_ticks, &p->ended_sys_ticks, &p->threads) == 6;
+}
+
+// Returns all processes there are, for the caller to free; NULL if they are
+// unknown.
+static struct process *list_processes(size_t *count)
+{
+    DIR *proc = opendir("/proc");
+    struct process *list = NULL, p;
+    int pid;
+    *count = 0;
+    while (proc != NULL && (pid = next_number(proc)) != 0) {
+        if (!read_process(pid, &p))
+            continue;
+        bool is_full = (*count & (*count - 1)) == 0;  // a power of two
+        struct process *larger =
+            is_full ? realloc(list, 2 * (*count + 1) * sizeof p) : list;
+        if (larger == NULL)
+            break;
+        list = larger;
+        list[(*count)++] = p;
+    }
+    if (proc != NULL)
+        closedir(proc);
+    return list;
+}
+
+// Marks, generation by generation, everything that descends from `root`.
+static void mark_tree(struct process *list, size_t count, int root)
+{
+    bool grown = true;
+    while (grown) {
+        grown = false;
+        for (size_t i = 0; i < count; i++) {
+            struct process *p = &list[i];
+            bool found = p->pid == root;
+            for (size_t j = 0; j < count && !p->in_tree && !found; j++)
+                found = list[j].in_tree && list[j].pid == p->parent;
+            grown = grown || (found && !p->in_tree);
+            p->in_tree = p->in_tree || found;
+        }
+    }
+}
+
+// ---- What its processes used
+
+static double ticks_to_s(double ticks)
+{
+    return ticks / (double)sysconf(_SC_CLK_TCK);
+}
+
+// Of a living process the CPU time is known to the nanosecond; /proc counts in
+// ticks of 10 ms.
+static void add_times(struct procstat *tree, const struct process *p)
+{
+    clockid_t id;
+    struct timespec used = {0};
+    if (clock_getcpuclockid(p->pid, &id) == 0)
+        clock_gettime(id, &used);
+    tree->cpu_s +=
+        (double)used.tv_sec + (double)used.tv_nsec / 1e9 +
+        ticks_to_s((double)(p->ended_user_ticks + p->ended_sys_ticks));
+    tree->user_ticks += (double)(p->user_ticks + p->ended_user_ticks);
+    tree->sys_ticks += (double)(p->sys_ticks + p->ended_sys_ticks);
+    tree->processes++;
+    tree->threads += p->threads;
+}
+
+static void add_switches(struct procstat *tree, int pid)
+{
+    char path[32], text[4096];
+    int thread;
+    snprintf(path, sizeof path, "/proc/%d/task", pid);
+    DIR *tasks = opendir(path);
+    while (tasks != NULL && (thread = next_number(tasks)) != 0)
+        if (read_file(text, sizeof text, "/proc/%d/task/%d/status", pid,
+                      thread) > 0)
+            tree->switches +=
+                number_after(text, "\nvoluntary_ctxt_switches:") +
+                number_after(text, "\nnonvoluntary_ctxt_switches:");
+    if (tasks != NULL)
+        closedir(tasks);
+}
+
+// A process that has just ended has no memory; that of another user's process
+// is unknown, and so is then the sum.
+static void add_memory(struct procstat *tree, int pid)
+{
+    char text[2048];
+    errno = 0;
+    read_file(text, sizeof text, "/proc/%d/smaps_rollup", pid);
+    bool refused = errno == EACCES || errno == EPERM;
+    tree->rss_kib += refused ? NAN : number_after(text, "\nRss:");
+    tree->pss_kib += refused ? NAN : number_after(text, "\nPss:");
+}
+
+int procstat_read(pid_t root, bool with_memory, struct procstat *tree)
+{
+    size_t count;
+    struct process *list = list_processes(&count);
+    mark_tree(list, count, root);
+    *tree = (struct procstat){0};
+    for (size_t i = 0; i < count; i++)
+        if (list[i].in_tree)
+            add_times(tree, &list[i]);  // All times first: they run on.
+    for (size_t i = 0; i < count; i++) {
+        if (list[i].in_tree)
+            add_switches(tree, list[i].pid);
+        if (list[i].in_tree && with_memory)
+            add_memory(tree, list[i].pid);
+    }
+    free(list);
+    return tree->processes > 0 ? 0 : -1;
+}
+
+// A process that ended between two readings takes with it what it had used.
+void procstat_subtract(struct procstat *tree, const struct procstat *earlier)
+{
+    tree->cpu_s = fmax(0, tree->cpu_s - earlier->cpu_s);
+    tree->user_ticks = fmax(0, tree->user_ticks - earlier->user_ticks);
+    tree->sys_ticks = fmax(0, tree->sys_ticks - earlier->sys_ticks);
+    tree->switches = fmax(0, tree->switches - earlier->switches);
+}
+
+int procstat_name(pid_t pid, char name[PROCSTAT_NAME_SIZE])
+{
+    size_t len = read_file(name, PROCSTAT_NAME_SIZE, "/proc/%d/comm", (int)pid);
+    name[strcspn(name, "\n")] = '\0';
+    return len > 0 ? 0 : -1;
+}
+
+// ---- The machine
+
+// The fourth and fifth number are idle time, without and with a disk to wait
+// for; the eighth is what the host has given to other guests (steal).
+double machine_busy_s(void)
+{
+    char text[256];
+    double n[8] = {0};
+    read_file(text, sizeof text, "/proc/stat");
+    int found = sscanf(text, "cpu %lf %lf %lf %lf %lf %lf %lf %lf", &n[0],
+                       &n[1], &n[2], &n[3], &n[4], &n[5], &n[6], &n[7]);
+    double ticks = n[0] + n[1] + n[2] + n[5] + n[6] + n[7];
+    return found == 8 ? ticks_to_s(ticks) : NAN;
+}
+
+double machine_delay_s(pid_t thread)
+{
+    char text[128];
+    double delay_ns = NAN;
+    read_file(text, sizeof text, "/proc/self/task/%d/schedstat", (int)thread);
+    sscanf(text, "%*u %lf", &delay_ns);
+    return delay_ns / 1e9;
+}
+
+int machine_cores(void)
+{
+    return (int)sysconf(_SC_NPROCESSORS_ONLN);
+}

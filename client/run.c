@@ -1,0 +1,509 @@
+// run.c - a whole run: the coordinator of the workers.
+//
+//     connect -> probe -> warm up -> settle -> measure -> grace -> end
+//
+// Before the load every connection sends one tiny request, the probe. Once it
+// is answered, the server has accepted the connection and started a process or
+// thread for it; otherwise the first second would measure how fast a server
+// starts these. The usage of the server is read before and after the load,
+// while it has nothing to do: with a thousand processes that takes a while.
+
+#include "run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <netdb.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "output.h"
+#include "worker.h"
+
+enum { OWN_DESCRIPTORS = 16, DESCRIPTORS_PER_WORKER = 1, PROBE_WARM_UPS = 2 };
+
+#define CONNECT_NS MS(5000)   // for one address, and for all connections
+#define PROBE_MIN_NS MS(300)  // for all probes, or PROBE_WARM_UPS if longer
+#define SETTLE_NS MS(100)     // for the last replies of the warm-up
+#define START_NS MS(1)        // until every worker knows when the window begins
+#define GONE_NS MS(5000)      // without an open connection: the server has gone
+#define CHECK_NS MS(100)      // at most, between checks of the workers
+
+struct run {
+    const struct options *opt;
+    struct control control;
+    struct result *result;
+    struct worker *workers;
+    int created, started;  // workers that exist, and that have a thread
+    int epoll;             // listens to the workers' bell
+    struct procstat server_begin;
+    double readings_s;       // time between the readings, see read_machine()
+    bool cut_short;          // the user, or the server, has ended the window
+    int64_t line_ns;         // when the next line of progress is due
+    int64_t shown_ns;        // when the last one was printed
+    struct histogram shown;  // latencies until then
+};
+
+static atomic_bool interrupted;
+static atomic_int interrupt_bell = -1;
+
+void run_interrupt(void)
+{
+    interrupted = true;
+    if (interrupt_bell >= 0)
+        eventfd_write(interrupt_bell, 1);
+}
+
+// Says in the result why there is no run. Returns -1.
+__attribute__((format(printf, 2, 3))) static int fail(struct result *result,
+                                                      const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(result->failure, sizeof result->failure, format, arguments);
+    va_end(arguments);
+    return -1;
+}
+
+// ---- Before the run
+
+int run_raise_limit(const struct options *opt, struct result *result)
+{
+    struct rlimit limit = {0};
+    int64_t count = opt->connections + opt->idle + opt->hogs;
+    rlim_t needed = (rlim_t)(count + opt->threads * DESCRIPTORS_PER_WORKER) +
+                    OWN_DESCRIPTORS;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur < needed && limit.rlim_max >= needed) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    if (limit.rlim_cur >= needed)
+        return 0;
+    return fail(result,
+                "%d connections need %llu descriptors, the limit (ulimit -Hn) "
+                "is %llu",
+                (int)count, (unsigned long long)needed,
+                (unsigned long long)limit.rlim_max);
+}
+
+// Connects a socket to an address. Returns it, or -1 with errno.
+static int connect_to(const struct options *opt, const struct address *address)
+{
+    uint16_t source = worker_source(opt, address, 0);
+    int fd = conn_connect(address, source, !opt->no_stamps), events;
+    struct pollfd connected = {.fd = fd, .events = POLLOUT};
+    if (fd < 0)
+        return -1;
+    do
+        events = poll(&connected, 1, CONNECT_NS / NS_PER_MS);
+    while (events < 0 && errno == EINTR && !interrupted);
+    if (events > 0 && conn_connected(fd) == 0)
+        return fd;
+    int error = events == 0 ? ETIMEDOUT : errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+int run_reach(const struct options *opt, struct target *target,
+              struct result *result)
+{
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
+                                   .ai_flags = AI_NUMERICSERV};
+    struct addrinfo *found = NULL;
+    int error = getaddrinfo(opt->host, opt->port, &hints, &found);
+    if (error != 0)
+        return fail(result, "%s: %s", opt->host, gai_strerror(error));
+
+    target->fd = -1;
+    for (const struct addrinfo *a = found;
+         a != NULL && target->fd < 0 && !interrupted; a = a->ai_next) {
+        memcpy(&target->address.storage, a->ai_addr, a->ai_addrlen);
+        target->address.len = a->ai_addrlen;
+        target->fd = connect_to(opt, &target->address);
+    }
+    error = errno;
+    freeaddrinfo(found);
+    if (target->fd >= 0 || interrupted)
+        return 0;
+    return fail(result, "cannot connect to %s:%s: %s", opt->host, opt->port,
+                strerror(error));
+}
+
+// ---- Workers
+
+// Makes the kernel enlarge its table of descriptors now. Once there are threads
+// that would take some milliseconds, several times.
+static void grow_descriptor_table(const struct run *run)
+{
+    const struct options *opt = run->opt;
+    int64_t count = opt->connections + opt->idle + opt->hogs;
+    int last = fcntl(run->epoll, F_DUPFD_CLOEXEC, (int)count);
+    if (last >= 0)
+        close(last);
+}
+
+static int create_workers(struct run *run)
+{
+    struct control *control = &run->control;
+    size_t count = (size_t)run->opt->threads;
+    control->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    control->done_bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    interrupt_bell = control->done_bell;
+    run->epoll = epoll_create1(EPOLL_CLOEXEC);
+    run->workers = calloc(count, sizeof *run->workers);
+    if (control->bell < 0 || control->done_bell < 0 || run->epoll < 0 ||
+        run->workers == NULL ||
+        worker_listen(run->epoll, control->done_bell) != 0)
+        return -1;
+    grow_descriptor_table(run);
+    while (run->created < (int)count) {
+        int index = run->created++;
+        if (worker_create(&run->workers[index], control, index) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int start_workers(struct run *run)
+{
+    int error = 0;
+    while (run->started < run->created && error == 0) {
+        struct worker *w = &run->workers[run->started];
+        error = pthread_create(&w->thread, NULL, worker_run, w);
+        run->started += error == 0;
+    }
+    if (error == 0)
+        return 0;
+    return fail(run->result, "cannot start thread %d of %d: %s",
+                run->started + 1, run->created, strerror(error));
+}
+
+static void set_phase(struct run *run, enum phase phase)
+{
+    run->control.phase = phase;
+    eventfd_write(run->control.bell, 1);
+}
+
+static void join_workers(struct run *run)
+{
+    set_phase(run, PHASE_END);
+    for (int i = 0; i < run->started; i++)
+        pthread_join(run->workers[i].thread, NULL);
+}
+
+static void destroy(struct run *run)
+{
+    const int fds[] = {run->epoll, run->control.bell, run->control.done_bell,
+                       run->control.first_fd};
+    interrupt_bell = -1;
+    for (int i = 0; i < run->created; i++)
+        worker_destroy(&run->workers[i]);
+    free(run->workers);
+    for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++)
+        if (fds[i] >= 0)
+            close(fds[i]);
+}
+
+// ---- The counts of all workers
+
+// Adds up what the workers have counted so far; they may go on counting.
+static void merge_stats(const struct run *run)
+{
+    struct stats *total = &run->result->stats;
+    *total = (struct stats){0};
+    for (int i = 0; i < run->created; i++) {
+        const struct stats *part = &run->workers[i].stats;
+        int64_t gap_ns = COUNT_READ(part->longest_gap_ns);
+        for (int j = 0; j < COUNTERS; j++)
+            total->counters[j] += COUNT_READ(part->counters[j]);
+        for (int j = 0; j < TIMINGS; j++)
+            histogram_merge(&total->timings[j], &part->timings[j]);
+        if (gap_ns > total->longest_gap_ns)
+            total->longest_gap_ns = gap_ns;
+        if (part->oldest_ns > total->oldest_ns)
+            total->oldest_ns = part->oldest_ns;
+    }
+    for (int j = LATENCY_BEFORE; j <= LATENCY_AFTER; j++)
+        histogram_merge(&total->timings[LATENCY], &total->timings[j]);
+}
+
+// Returns how much is left of the window, by its time or number of requests.
+static double left_s(const struct run *run, double elapsed_s)
+{
+    double right = (double)run->result->stats.counters[COUNT_RIGHT];
+    double left_s = clock_seconds(run->opt->duration_ns) - elapsed_s;
+    if (run->opt->requests == 0 || right == 0)
+        return left_s;
+    return fmin(left_s, elapsed_s * ((double)run->opt->requests / right - 1));
+}
+
+// Prints what has happened since the last line.
+static void print_progress(struct run *run, int64_t now_ns)
+{
+    struct histogram *latency = &run->result->stats.timings[LATENCY];
+    double elapsed_s = clock_seconds(now_ns - run->control.begin_ns);
+    merge_stats(run);
+    struct histogram so_far = *latency;
+    histogram_subtract(latency, &run->shown);
+    output_progress(run->result, elapsed_s,
+                    clock_seconds(now_ns - run->shown_ns),
+                    left_s(run, elapsed_s));
+    run->shown = so_far;
+    run->shown_ns = now_ns;
+    run->line_ns += run->opt->interval_ns;
+}
+
+// ---- Waiting
+
+static bool all_done(const struct run *run)
+{
+    for (int i = 0; i < run->created; i++)
+        if (run->workers[i].done_phase != (int)run->control.phase)
+            return false;
+    return true;
+}
+
+// Blocks until a worker rings, until `until_ns`, or until the next check.
+static void wait_for_bell(const struct run *run, int64_t now_ns,
+                          int64_t until_ns)
+{
+    struct epoll_event event;
+    if (until_ns > now_ns + CHECK_NS)
+        until_ns = now_ns + CHECK_NS;
+    if (until_ns > run->line_ns)
+        until_ns = run->line_ns;
+    if (until_ns > now_ns)
+        worker_wait(run->epoll, &event, 1, until_ns - now_ns);
+}
+
+// Waits until every worker has nothing left to do in the phase, or until
+// `until_ns`. Returns false if the run ends early: the user has interrupted it,
+// or the server has gone.
+static bool wait_for_workers(struct run *run, int64_t until_ns)
+{
+    bool may_be_gone = run->control.phase < PHASE_GRACE;
+    int64_t now_ns;
+    while ((now_ns = clock_now_ns()) < until_ns && !all_done(run)) {
+        if (may_be_gone && now_ns - run->control.alive_ns > GONE_NS)
+            run->result->gone = 1;
+        if ((interrupted || run->result->gone > 0) && !run->cut_short)
+            return false;
+        if (now_ns >= run->line_ns)
+            print_progress(run, now_ns);
+        wait_for_bell(run, now_ns, until_ns);
+    }
+    return true;
+}
+
+// ---- The phases
+
+static bool connect_all(struct run *run)
+{
+    int64_t begin_ns = clock_now_ns();
+    bool finished = wait_for_workers(run, begin_ns + CONNECT_NS);
+    run->result->ramp_s = clock_seconds(clock_now_ns() - begin_ns);
+    return finished;
+}
+
+static bool probe(struct run *run)
+{
+    int64_t limit_ns = PROBE_WARM_UPS * run->opt->warmup_ns;
+    if (limit_ns < PROBE_MIN_NS)
+        limit_ns = PROBE_MIN_NS;
+    set_phase(run, PHASE_PROBE);
+    return wait_for_workers(run, clock_now_ns() + limit_ns);
+}
+
+static bool warm_up(struct run *run)
+{
+    struct control *control = &run->control;
+    control->begin_ns = clock_now_ns();
+    control->end_ns = control->begin_ns + run->opt->warmup_ns;
+    if (run->opt->warmup_ns > 0)
+        set_phase(run, PHASE_WARM_UP);
+    return wait_for_workers(run, control->end_ns);
+}
+
+static bool settle(struct run *run)
+{
+    set_phase(run, PHASE_SETTLE);
+    return wait_for_workers(run, clock_now_ns() + SETTLE_NS);
+}
+
+// Adds `sign` times the CPU time that fibload and the machine have used so far.
+// A reading with -1 and a later one with 1 leave what they used in between.
+static void read_machine(struct run *run, int sign)
+{
+    struct result *r = run->result;
+    run->readings_s += sign * clock_seconds(clock_now_ns());
+    r->client_cores += sign * clock_seconds(clock_cpu_ns());
+    r->busy_cores += sign * machine_busy_s();
+    for (int i = 0; i < run->created; i++)
+        r->delay_share += sign * machine_delay_s(run->workers[i].tid);
+}
+
+static void begin_window(struct run *run)
+{
+    struct control *control = &run->control;
+    const struct options *opt = run->opt;
+    struct result *r = run->result;
+
+    if (opt->server_pid != 0)
+        procstat_read((pid_t)opt->server_pid, false, &run->server_begin);
+    r->measured = true;
+    read_machine(run, -1);
+    int64_t begin_ns = clock_now_ns() + START_NS;
+    control->begin_ns = begin_ns;
+    control->end_ns = begin_ns + opt->duration_ns;
+    control->during_ns = begin_ns + opt->duration_ns / 3;
+    control->hog_end_ns = begin_ns + opt->duration_ns / 3 * 2;
+    control->after_ns = opt->hogs > 0 ? INT64_MAX : control->hog_end_ns;
+    run->shown_ns = begin_ns;
+    if (opt->interval_ns > 0)
+        run->line_ns = begin_ns + opt->interval_ns;
+    set_phase(run, PHASE_MEASURE);
+}
+
+// Returns when the window ended: when its time was over, with the last of -n
+// replies, or now, if it was cut short.
+static int64_t end_of_window(const struct run *run, bool whole)
+{
+    int64_t end_ns = 0;
+    if (!whole)
+        return clock_now_ns();
+    for (int i = 0; all_done(run) && i < run->created; i++)
+        if (run->workers[i].done_ns > end_ns)
+            end_ns = run->workers[i].done_ns;
+    return end_ns > 0 && end_ns < run->control.end_ns ? end_ns
+                                                      : run->control.end_ns;
+}
+
+static void end_window(struct run *run)
+{
+    const struct control *c = &run->control;
+    struct result *r = run->result;
+    const int64_t borders_ns[] = {c->begin_ns, c->during_ns, c->after_ns,
+                                  c->end_ns};
+    read_machine(run, 1);
+    r->client_cores /= run->readings_s;
+    r->busy_cores /= run->readings_s;
+    r->delay_share /= run->readings_s * run->created;
+    r->duration_s = clock_seconds(c->end_ns - c->begin_ns);
+    for (int i = 0; i < INTERVALS; i++) {
+        double to_s = clock_seconds(borders_ns[i + 1] - c->begin_ns);
+        double from_s = clock_seconds(borders_ns[i] - c->begin_ns);
+        r->interval_s[i] =
+            fmax(0, fmin(to_s, r->duration_s) - fmin(from_s, r->duration_s));
+    }
+}
+
+// Returns false if the window was cut short.
+static bool measure(struct run *run)
+{
+    begin_window(run);
+    bool whole = wait_for_workers(run, run->control.end_ns);
+    run->control.end_ns = end_of_window(run, whole);
+    run->line_ns = INT64_MAX;
+    end_window(run);
+    return whole;
+}
+
+static void wait_for_the_rest(struct run *run)
+{
+    set_phase(run, PHASE_GRACE);
+    wait_for_workers(run, clock_now_ns() + run->opt->grace_ns);
+}
+
+static void run_phases(struct run *run)
+{
+    bool whole = connect_all(run) && probe(run) && warm_up(run) &&
+                 settle(run) && measure(run);
+    run->result->interrupted = interrupted && !whole;
+    run->cut_short = !whole;
+    if (run->result->measured)
+        wait_for_the_rest(run);
+}
+
+// ---- The result
+
+// Reads what the server has used from the window's begin to its last reply.
+static void read_server(const struct run *run)
+{
+    struct result *r = run->result;
+    pid_t pid = (pid_t)run->opt->server_pid;
+    int64_t last_ns = 0;
+    for (int i = 0; i < run->created; i++)
+        if (run->workers[i].last_reply_ns > last_ns)
+            last_ns = run->workers[i].last_reply_ns;
+    if (last_ns == 0)
+        last_ns = clock_now_ns();
+    r->server_wall_s = clock_seconds(last_ns - run->control.begin_ns);
+    if (r->measured && pid != 0 && procstat_read(pid, true, &r->server) == 0)
+        procstat_subtract(&r->server, &run->server_begin);
+    else
+        r->server = (struct procstat){NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN};
+}
+
+// Adds one connection to the figures of fairness.
+static void count_share(struct result *r, const struct conn *c, int64_t end_ns)
+{
+    double replies = (double)c->replies;
+    r->min_replies = fmin(r->min_replies, replies);
+    r->max_replies = fmax(r->max_replies, replies);
+    r->sum_of_squares += replies * replies;
+    if (r->measured && end_ns - c->last_reply_ns > r->stats.longest_gap_ns)
+        r->stats.longest_gap_ns = end_ns - c->last_reply_ns;
+}
+
+static void sum_up(struct run *run)
+{
+    struct result *r = run->result;
+    if (!r->measured)
+        r->client_cores = r->busy_cores = r->delay_share = NAN;
+    for (int i = 0; i < run->created; i++)
+        worker_sum_up(&run->workers[i]);
+    merge_stats(run);
+    histogram_merge(&r->stats.timings[LATENCY],
+                    &r->stats.timings[LATENCY_LATE]);
+    r->min_replies = INFINITY;
+    for (int i = 0; i < run->created; i++)
+        for (int j = 0; j < run->workers[i].stream_count; j++)
+            count_share(r, &run->workers[i].stream[j], run->control.end_ns);
+}
+
+int run_load(const struct options *opt, const struct target *target,
+             FILE *timeline, struct result *result)
+{
+    struct run run = {
+        .opt = opt, .result = result, .epoll = -1, .line_ns = INT64_MAX};
+    run.control = (struct control){.opt = opt,
+                                   .server = &target->address,
+                                   .first_fd = target->fd,
+                                   .timeline = timeline,
+                                   .alive_ns = clock_now_ns(),
+                                   .bell = -1,
+                                   .done_bell = -1};
+    *result = (struct result){.opt = opt};
+    int status = create_workers(&run);
+    if (status != 0)
+        fail(result, "cannot prepare %d connections: %s",
+             (int)(opt->idle + opt->connections + opt->hogs), strerror(errno));
+    else
+        status = start_workers(&run);
+    if (status == 0)
+        run_phases(&run);
+    join_workers(&run);
+    if (status == 0) {
+        read_server(&run);
+        sum_up(&run);
+    }
+    destroy(&run);
+    return status;
+}

@@ -1,0 +1,100 @@
+// stats.h - what a worker counts while it runs, and what is known of a run when
+// it is over.
+//
+// Each worker counts in a `struct stats` of its own, so that nothing is shared
+// while the load runs. A loop over the counters and one over the histograms add
+// them up, for progress while the workers go on counting.
+
+#ifndef STATS_H
+#define STATS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "histogram.h"
+#include "options.h"
+#include "procstat.h"
+
+enum { STATS_ERRNO_MAX = 134 };
+
+// Every request ends in exactly one outcome: replied (right, late, wrong or an
+// error), lost (its connection broke), timed out, unanswered, or never sent.
+// Problems count whenever they occur. Right replies count within the window.
+enum counter {
+    COUNT_RIGHT,
+    COUNT_LATE,     // right replies after the window, in the grace period
+    COUNT_REPLIES,  // replies of any kind since the window began
+    COUNT_WRONG,    // replies that are neither right nor "error: ..."
+    COUNT_ERROR_REPLIES,
+    COUNT_TIMEOUTS,    // requests given up after --timeout
+    COUNT_LOST,        // requests that were outstanding on a broken connection
+    COUNT_UNANSWERED,  // requests still outstanding at the end
+    COUNT_UNSENT,      // requests that were due and never sent
+    COUNT_QUEUED,      // requests that were due before a connection was free
+    COUNT_SERVED,      // connections with a right reply in the window
+    COUNT_PROBED,      // connections whose probe was answered before the load
+    COUNT_CONNECTED,   // connections of the stream that are open at the end
+    COUNT_IDLE_CONNECTED,
+    COUNT_HOGS_UNANSWERED,  // hogs with an outstanding request at the end
+    // Connections that broke or could not be made, by errno; the first: the
+    // server closed them.
+    COUNT_FAILED,
+    COUNTERS = COUNT_FAILED + STATS_ERRNO_MAX,
+};
+
+// Histograms of times, in ns. The latency of a request is counted from when it
+// was due, which in a closed loop is when it was sent.
+enum timing {
+    // Of right replies, by when they were read: in the three intervals of the
+    // window, and after it. The last has also requests that were given up,
+    // unanswered or never sent, at the age they reached.
+    LATENCY_BEFORE,
+    LATENCY_DURING,
+    LATENCY_AFTER,
+    LATENCY_LATE,
+    LATENCY,       // all of these, added up at the end
+    LATENCY_HOG,   // of expensive requests, which are in no other histogram
+    TIME_ARRIVAL,  // as latency, but until the reply reached this host
+    TIME_SERVICE,  // open loop: from when the request was really sent
+    TIME_DELAY,    // open loop: how late we sent what could be sent
+    TIME_CONNECT,  // of connections made for one request
+    TIMINGS,
+    INTERVALS = LATENCY_AFTER + 1,  // of the window
+};
+
+struct stats {
+    uint64_t counters[COUNTERS];
+    struct histogram timings[TIMINGS];
+    int64_t longest_gap_ns;  // between right replies on one connection
+    int64_t oldest_ns;       // age of a request without reply, at the end
+};
+
+// A whole run. What is unknown is NAN.
+struct result {
+    const struct options *opt;
+    struct stats stats;      // of all workers
+    char failure[192];       // why there was no run, in a sentence
+    bool measured;           // false: the run ended before its window
+    struct procstat server;  // from before the window to after the grace period
+
+    double interrupted;  // 1: the user ended the run before its time
+    double gone;         // 1: it ended because no connection could be opened
+    double ramp_s;       // until all connections were open, or 5 s had passed
+    double duration_s;   // of the window
+    double interval_s[INTERVALS];     // of its intervals
+    double min_replies, max_replies;  // right ones of a connection
+    double sum_of_squares;            // of the numbers of right replies
+    double client_cores;              // that fibload kept busy in the window
+    double busy_cores;                // that all programs kept busy
+    double delay_share;    // of the window: a worker could run, and had no core
+    double server_wall_s;  // from the window's begin to the last reply
+
+    // What follows from all that; see the table in figures.c.
+    double failed, unserved, idle_lost, server_lost, longest_gap_us, oldest_us;
+    double req_per_s, rate_before, rate_during, rate_after, connects_per_s;
+    double jain, in_flight, own_share, mean_us, hog_p50_us, think_us, warmup_s;
+    double server_user_s, server_sys_s, server_cpu_us_per_req, server_cores;
+    double client_cpu_us_per_req, others_cores, marked;
+};
+
+#endif

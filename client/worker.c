@@ -1,0 +1,774 @@
+// worker.c - one thread of the load: sends requests, reads replies, counts.
+//
+// The path of one reply, from the loop at the end of this file:
+//
+//     worker_run     waits in epoll, or tries one connection after the other
+//     receive        reads what has arrived, and notes when
+//     take_replies   checks it (reply.c), and counts the outcome
+//     count_right    puts the latency into the histograms
+//     make_ready     puts the connection into the queue of those that may send
+//     send_due       takes it from there, at once in a closed loop
+//
+// Each request takes two system calls, and a share of the epoll_wait() that
+// reported it together with others.
+
+#include "worker.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "output.h"
+
+enum {
+    PROBE_N = 1,
+    EVENTS_MAX = 256,
+    RECEIVE_SIZE = 8192,  // more than all replies that can be outstanding
+    OPENING_MAX = 128,    // more would overrun the backlog of a server
+    CONNS_PER_SOURCE = 10000,
+    SWEEP_EVENTS_MIN = 16,  // from one epoll_wait(), for a sweep to follow
+    SWEEP_TRIES_MAX = 256,  // connections per sweep
+    HITS_PER_MISS = 8,      // at least, for another sweep to follow
+};
+
+#define CONNECT_TIMEOUT_NS MS(5000)
+#define REOPEN_NS MS(100)  // after a connection has failed
+#define CHECK_NS MS(100)   // at most, between checks of all connections
+#define SWEEP_NS MS(20)    // at most, between two calls of epoll_wait()
+#define SPIN_NS (60 * (int64_t)NS_PER_US)  // the kernel may wake us so late
+
+// ---- Outcomes
+
+static void count(struct worker *w, enum counter counter, int n)
+{
+    uint64_t *value = &w->stats.counters[counter];
+    COUNT_WRITE(*value, *value + (uint64_t)n);
+}
+
+static void add_time(struct worker *w, enum timing timing, int64_t ns, int n)
+{
+    histogram_add(&w->stats.timings[timing], (uint64_t)ns, (uint64_t)n);
+}
+
+// Counts the outcome of `n` requests of a batch. Those that were due in the
+// window get a line each in the timeline, which may block on the disk. `c` is
+// their connection, or NULL if none was free. Right replies are counted by
+// count_right(), and hogs without a reply by worker_sum_up().
+static void count_outcome(struct worker *w, const struct conn *c,
+                          const struct batch *batch, int n,
+                          enum counter outcome)
+{
+    static const char *const names[] = {
+        [COUNT_RIGHT] = "right",         [COUNT_WRONG] = "wrong",
+        [COUNT_ERROR_REPLIES] = "error", [COUNT_TIMEOUTS] = "timeout",
+        [COUNT_LOST] = "lost",           [COUNT_UNANSWERED] = "unanswered",
+        [COUNT_UNSENT] = "unsent"};
+    FILE *file = w->control->timeline;
+    bool has_reply = outcome <= COUNT_ERROR_REPLIES;
+    bool is_hog = c != NULL && c->role == ROLE_HOG;
+    int number = c != NULL ? w->first + (int)(c - w->conns) : -1;
+    if (outcome != COUNT_RIGHT && !(outcome == COUNT_UNANSWERED && is_hog))
+        count(w, outcome, n);
+    if (file == NULL || batch->due_ns < w->window_ns)
+        return;
+    for (int i = 0; i < n; i++)
+        output_timeline(file, w->window_ns, number, is_hog ? "hog" : "stream",
+                        batch->due_ns, batch->sent_ns,
+                        has_reply ? w->now_ns : OUTPUT_NEVER, names[outcome]);
+}
+
+// Returns whether a request counts in the measurement: a request of the stream
+// that was sent in the window. A closed loop also counts requests of the
+// warm-up whose replies arrive in the window, as they make up for those in
+// flight at its end; not with -n, which measures exactly N requests.
+static bool is_measured(const struct worker *w, const struct conn *c,
+                        const struct batch *batch)
+{
+    bool endless = w->opt->requests == 0 && !w->open_loop;
+    return w->now_ns >= w->window_ns && c->role == ROLE_STREAM &&
+           (batch->sent_ns >= w->window_ns || endless);
+}
+
+// ---- Connections
+
+static void count_state(struct worker *w, const struct conn *c, int n)
+{
+    w->opening += c->state == CONN_OPENING ? n : 0;
+    w->open += c->state == CONN_OPEN ? n : 0;
+}
+
+// Closes a connection. `outcome` is that of its outstanding requests: lost or
+// timed out. Requests that timed out enter the latency at their age.
+static void end_conn(struct worker *w, struct conn *c, enum counter outcome)
+{
+    while (c->in_flight > 0) {
+        const struct batch *batch = conn_oldest(c);
+        count_outcome(w, c, batch, batch->count, outcome);
+        if (outcome == COUNT_TIMEOUTS && is_measured(w, c, batch))
+            add_time(w, LATENCY_LATE, w->now_ns - batch->due_ns, batch->count);
+        conn_answered(c, batch->count);
+    }
+    count_state(w, c, -1);
+    conn_close(c, w->opt->churn && w->phase > PHASE_PROBE);
+}
+
+// Closes a connection that could not be made or that broke. `error` is the
+// errno, or 0 if the server closed the connection.
+static void fail(struct worker *w, struct conn *c, int error)
+{
+    int kind = error < STATS_ERRNO_MAX ? error : EPROTO;
+    count(w, (enum counter)(COUNT_FAILED + kind), 1);
+    end_conn(w, c, COUNT_LOST);
+}
+
+static bool is_overdue(const struct worker *w, const struct conn *c)
+{
+    return c->in_flight > 0 &&
+           w->now_ns - conn_oldest(c)->sent_ns >= w->opt->timeout_ns;
+}
+
+// Starts to open a closed connection. The first connection of the load takes
+// the socket that run_reach() has connected. Returns false on failure.
+static bool open_conn(struct worker *w, struct conn *c)
+{
+    const struct address *server = w->control->server;
+    int number = w->first + (int)(c - w->conns), fd = w->first_fd;
+    w->first_fd = -1;
+    if (fd < 0)
+        fd = conn_connect(server, worker_source(w->opt, server, number),
+                          c->stamps);
+    int result = fd >= 0 ? conn_open(c, fd) : -1;
+    count_state(w, c, 1);
+    if (result != 0)
+        fail(w, c, errno);
+    return result == 0;
+}
+
+// Opens connections for the first time, a limited number at once.
+static void open_more(struct worker *w)
+{
+    while (w->phase < PHASE_GRACE && w->tried < w->conn_count &&
+           w->opening < OPENING_MAX)
+        open_conn(w, &w->conns[w->tried++]);
+}
+
+// Applies the timeouts to a connection, and opens it again if it was lost.
+static void check_conn(struct worker *w, struct conn *c)
+{
+    int64_t age_ns = w->now_ns - c->since_ns;
+    bool waits_for_request = w->opt->churn && c->ready;
+    if (is_overdue(w, c))
+        end_conn(w, c, COUNT_TIMEOUTS);
+    else if (c->state == CONN_OPENING && age_ns >= CONNECT_TIMEOUT_NS)
+        fail(w, c, ETIMEDOUT);
+    else if (c->state == CONN_CLOSED && age_ns >= REOPEN_NS &&
+             w->phase < PHASE_GRACE && !waits_for_request)
+        open_conn(w, c);
+}
+
+// Checks all connections, often enough for a timeout to be noticed soon.
+static void check_conns(struct worker *w)
+{
+    int64_t interval_ns = w->opt->timeout_ns / 4;
+    if (w->now_ns < w->check_ns)
+        return;
+    w->check_ns = w->now_ns + (interval_ns < CHECK_NS ? interval_ns : CHECK_NS);
+    w->wall_offset_ns = clock_wall_offset_ns();
+    if (w->open > 0)
+        w->control->alive_ns = w->now_ns;
+    for (int i = 0; i < w->tried; i++)
+        check_conn(w, &w->conns[i]);
+}
+
+// ---- Sending
+
+// Appends a connection of the stream to the queue (FIFO), unless it is there
+// already. It may send its next request from `ready_ns` on.
+static void make_ready(struct worker *w, struct conn *c, int64_t ready_ns)
+{
+    if (c->ready)
+        return;
+    c->ready = true;
+    c->ready_ns = ready_ns;
+    *w->end = c;
+    w->end = &c->next_ready;
+}
+
+static struct conn *take_ready(struct worker *w)
+{
+    struct conn *c = w->ready;
+    w->ready = c->next_ready;
+    c->next_ready = NULL;
+    c->ready = false;
+    if (w->ready == NULL)
+        w->end = &w->ready;
+    return c;
+}
+
+// Returns whether this phase has more requests to send, now or later.
+static bool has_more_to_send(const struct worker *w)
+{
+    return w->requests_left > 0 &&
+           !(w->open_loop && w->schedule.due_ns >= w->control->end_ns);
+}
+
+// Returns when the next request may be sent; INT64_MAX: not before an event.
+static int64_t next_send_ns(const struct worker *w)
+{
+    if (w->ready == NULL || !has_more_to_send(w) ||
+        (!w->open_loop && w->now_ns >= w->control->end_ns))
+        return INT64_MAX;
+    int64_t due_ns = w->open_loop ? w->schedule.due_ns : w->control->begin_ns;
+    return w->ready->ready_ns > due_ns ? w->ready->ready_ns : due_ns;
+}
+
+static void send_requests(struct worker *w, struct conn *c,
+                          struct request *request, int n, int64_t due_ns)
+{
+    if (conn_send(c, request, n, due_ns) != 0)
+        fail(w, c, errno);
+}
+
+// Takes the next request of an open loop, for a connection that has been free
+// since `ready_ns`, and counts its send delay. Returns when it was due.
+static int64_t take_due(struct worker *w, int64_t ready_ns)
+{
+    int64_t due_ns = schedule_take(&w->schedule);
+    int64_t possible_ns = ready_ns > due_ns ? ready_ns : due_ns;
+    if (w->phase >= PHASE_MEASURE) {
+        count(w, COUNT_QUEUED, ready_ns > due_ns);
+        add_time(w, TIME_DELAY, clock_now_ns() - possible_ns, 1);
+    }
+    return due_ns;
+}
+
+// Sends the next request on a connection; a closed loop fills the pipeline.
+// With --churn this starts to open a new connection, and opened() sends.
+static void send_next(struct worker *w, struct conn *c)
+{
+    int n = w->open_loop ? 1 : c->depth - c->in_flight;
+    int64_t ready_ns = c->ready_ns;
+    int64_t due_ns = w->open_loop ? take_due(w, ready_ns) : 0;
+
+    if (n > w->requests_left)
+        n = (int)w->requests_left;
+    w->requests_left -= n;
+    if (!w->opt->churn) {
+        send_requests(w, c, &w->request, n, due_ns);
+    } else {
+        end_conn(w, c, COUNT_LOST);
+        c->for_request = open_conn(w, c);
+        c->due_ns = due_ns;
+    }
+    if (conn_has_room(c))
+        make_ready(w, c, ready_ns);
+}
+
+static void send_due(struct worker *w)
+{
+    while (next_send_ns(w) <= w->now_ns) {
+        struct conn *c = take_ready(w);
+        bool usable =
+            w->opt->churn ? c->state != CONN_OPENING : conn_has_room(c);
+        if (usable)
+            send_next(w, c);
+    }
+}
+
+// Puts a connection of the stream that has room for a request into the queue.
+// A hog sends its next request at once, during the second interval.
+static void continue_conn(struct worker *w, struct conn *c)
+{
+    bool is_hog_time = w->phase == PHASE_MEASURE &&
+                       w->now_ns >= w->control->during_ns &&
+                       w->now_ns < w->control->hog_end_ns;
+    if (!conn_has_room(c))
+        return;
+    if (c->role == ROLE_HOG && is_hog_time)
+        send_requests(w, c, &w->hog, 1, 0);
+    if (c->role != ROLE_STREAM)
+        return;
+    c->slow = w->opt->slow > 0;
+    if (w->opt->churn && w->phase > PHASE_PROBE)
+        end_conn(w, c, COUNT_LOST);
+    make_ready(w, c, w->now_ns + w->opt->think_ns);
+}
+
+// ---- Receiving
+
+// Returns the interval of the window to which a reply read now belongs.
+static enum timing interval(const struct worker *w)
+{
+    if (w->now_ns >= w->control->end_ns)
+        return LATENCY_LATE;
+    if (w->now_ns >= w->control->after_ns)
+        return LATENCY_AFTER;
+    return w->now_ns >= w->control->during_ns ? LATENCY_DURING : LATENCY_BEFORE;
+}
+
+// Counts right replies to `n` measured requests of one batch.
+static void count_right(struct worker *w, struct conn *c,
+                        const struct batch *batch, int n)
+{
+    enum timing timing = interval(w);
+    bool in_window = timing != LATENCY_LATE;
+    int64_t latency_ns = w->now_ns - batch->due_ns;
+    int64_t gap_ns = w->now_ns - c->last_reply_ns;
+
+    add_time(w, timing, latency_ns, n);
+    count(w, in_window ? COUNT_RIGHT : COUNT_LATE, n);
+    count(w, COUNT_SERVED, in_window && c->replies == 0);
+    c->replies += in_window ? (uint64_t)n : 0;
+    c->last_reply_ns = w->now_ns;
+    if (in_window && gap_ns > w->stats.longest_gap_ns)
+        COUNT_WRITE(w->stats.longest_gap_ns, gap_ns);
+    // A stamp before the request was sent means that the wall clock was set.
+    if (w->host_ns > batch->sent_ns)
+        add_time(w, TIME_ARRIVAL, w->host_ns - batch->due_ns, n);
+    if (w->open_loop)
+        add_time(w, TIME_SERVICE, w->now_ns - batch->sent_ns, n);
+    for (int i = 0; w->opt->each && i < n; i++)
+        output_each(w->opt, latency_ns);
+}
+
+static void count_replies(struct worker *w, struct conn *c,
+                          const struct reply_found *found)
+{
+    static const enum counter outcomes[] = {[REPLY_RIGHT] = COUNT_RIGHT,
+                                            [REPLY_WRONG] = COUNT_WRONG,
+                                            [REPLY_ERROR] = COUNT_ERROR_REPLIES,
+                                            [REPLY_ENDLESS] = COUNT_WRONG};
+    const struct batch *batch = conn_oldest(c);
+    bool right = found->verdict == REPLY_RIGHT;
+    count_outcome(w, c, batch, found->count, outcomes[found->verdict]);
+    if (w->now_ns >= w->window_ns) {
+        count(w, COUNT_REPLIES, found->count);
+        w->last_reply_ns = w->now_ns;
+    }
+    if (right && c->role == ROLE_HOG && w->now_ns >= w->window_ns)
+        add_time(w, LATENCY_HOG, w->now_ns - batch->sent_ns, found->count);
+    else if (right && is_measured(w, c, batch))
+        count_right(w, c, batch, found->count);
+}
+
+// Checks received bytes, and counts the replies in them. Replies to requests
+// that were sent together, as in a pipeline, are counted together.
+static void take_replies(struct worker *w, struct conn *c, const char *bytes,
+                         size_t len)
+{
+    while (len > 0 && c->in_flight > 0) {
+        struct reply_found found;
+        size_t used = reply_take(&c->reply, &c->request->expected, bytes, len,
+                                 conn_oldest(c)->count, &found);
+        bytes += used;
+        len -= used;
+        if (found.verdict == REPLY_INCOMPLETE)
+            continue;
+        count_replies(w, c, &found);
+        conn_answered(c, found.count);
+        if (found.verdict == REPLY_ENDLESS)
+            end_conn(w, c, COUNT_LOST);
+    }
+    if (len > 0 && c->state == CONN_OPEN) {  // more than was asked for
+        count(w, COUNT_WRONG, 1);
+        count(w, COUNT_REPLIES, w->now_ns >= w->window_ns);
+        end_conn(w, c, COUNT_LOST);
+    }
+}
+
+// Reads what has arrived on a connection, and sends the requests that are then
+// due. Returns false if nothing had arrived.
+static bool receive(struct worker *w, struct conn *c)
+{
+    char buf[RECEIVE_SIZE];
+    int64_t stamp_ns;
+    long len = conn_receive(c, buf, c->slow ? 1 : sizeof buf, &stamp_ns);
+    if (len < 0 && errno == EAGAIN)
+        return false;
+    w->host_ns = stamp_ns != 0 ? stamp_ns - w->wall_offset_ns : 0;
+    w->now_ns = clock_now_ns();
+    if (len <= 0)
+        fail(w, c, len == 0 ? 0 : errno);
+    else if (is_overdue(w, c))
+        end_conn(w, c, COUNT_TIMEOUTS);
+    else
+        take_replies(w, c, buf, (size_t)len);
+    continue_conn(w, c);
+    send_due(w);
+    return true;
+}
+
+static void flush(struct worker *w, struct conn *c)
+{
+    if (c->unsent > 0 && conn_flush(c) != 0)
+        fail(w, c, errno);
+}
+
+// Sends or receives one byte on each slow connection, when its time has come.
+static void step_slow(struct worker *w)
+{
+    if (w->opt->slow == 0 || w->now_ns < w->slow_ns)
+        return;
+    w->slow_ns = w->now_ns + NS_PER_S / w->opt->slow;
+    for (int i = 0; i < w->conn_count; i++) {
+        struct conn *c = &w->conns[i];
+        if (c->slow && c->in_flight > 0 && c->unsent > 0)
+            flush(w, c);
+        else if (c->slow && c->in_flight > 0)
+            receive(w, c);
+    }
+}
+
+// Continues after connect(): sends the request for which the connection was
+// opened, or before the load a probe.
+static void opened(struct worker *w, struct conn *c)
+{
+    int64_t began_ns = c->since_ns;
+    count_state(w, c, -1);
+    int result = conn_opened(c);
+    count_state(w, c, 1);
+    if (result != 0) {
+        fail(w, c, errno);
+        return;
+    }
+    w->control->alive_ns = w->now_ns = c->since_ns;
+    if (c->for_request && w->phase == PHASE_MEASURE)
+        add_time(w, TIME_CONNECT, c->since_ns - began_ns, 1);
+    c->slow = c->for_request && w->opt->slow > 0;
+    if (c->for_request)
+        send_requests(w, c, &w->request, 1, c->due_ns);
+    else if (w->phase > PHASE_PROBE)
+        continue_conn(w, c);
+    else if (c->role != ROLE_IDLE)
+        send_requests(w, c, &w->probe, 1, 0);
+}
+
+// Handles an event. Events are edge-triggered: epoll reports each change once.
+// One read takes all the data; a second read sees that the server has closed.
+static void handle_event(struct worker *w, struct conn *c, uint32_t events)
+{
+    bool more = events & ~(uint32_t)EPOLLOUT;
+    if (c->state == CONN_OPENING)
+        opened(w, c);
+    else if (c->state == CONN_OPEN && !c->slow)
+        flush(w, c);
+    while (more && c->state == CONN_OPEN && !c->slow)
+        more = receive(w, c) && (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
+}
+
+// Tries to receive on the connections, round-robin, without asking epoll. While
+// nearly all of them have a reply, this saves a tenth of the CPU time. Returns
+// whether that is so.
+static bool sweep(struct worker *w)
+{
+    int conns = w->stream_count + w->hogs, hits = 0;
+    int tries = conns < SWEEP_TRIES_MAX ? conns : SWEEP_TRIES_MAX;
+    if (w->now_ns >= w->sweep_until_ns || w->opening > 0)
+        return false;
+    for (int i = 0; i < tries; i++) {
+        struct conn *c = &w->stream[w->next_sweep];
+        if (++w->next_sweep == conns)
+            w->next_sweep = 0;
+        hits += c->in_flight > 0 && !c->slow && receive(w, c);
+    }
+    return (tries - hits) * HITS_PER_MISS <= tries;
+}
+
+// ---- Phases
+
+static void count_probed(struct worker *w)
+{
+    for (int i = 0; i < w->stream_count; i++) {
+        const struct conn *c = &w->stream[i];
+        count(w, COUNT_PROBED, c->state == CONN_OPEN && c->in_flight == 0);
+    }
+}
+
+// Returns the part of `total` that a worker has.
+static int64_t part_of(int64_t total, int64_t index, int64_t workers)
+{
+    return total / workers + (index < total % workers);
+}
+
+static void begin_window(struct worker *w)
+{
+    const struct options *opt = w->opt;
+    w->window_ns = w->control->begin_ns;
+    w->hogs_ns = w->hogs > 0 ? w->control->during_ns : INT64_MAX;
+    for (int i = 0; i < w->stream_count; i++)
+        w->stream[i].last_reply_ns = w->window_ns;
+    // A slow worker keeps its part of -n: others could leave it without any.
+    if (opt->requests > 0)
+        w->requests_left = part_of(opt->requests, w->index, opt->threads);
+}
+
+static void follow_phase(struct worker *w)
+{
+    enum phase phase = w->control->phase;
+    if (phase == w->phase)
+        return;
+    if (w->phase == PHASE_PROBE)
+        count_probed(w);
+    w->phase = phase;
+    if (phase == PHASE_SETTLE || (phase == PHASE_GRACE && !w->open_loop))
+        w->requests_left = 0;
+    if (phase != PHASE_WARM_UP && phase != PHASE_MEASURE)
+        return;
+    w->requests_left = INT64_MAX;
+    if (phase == PHASE_MEASURE)
+        begin_window(w);
+    if (w->open_loop)
+        schedule_start(&w->schedule, (double)w->opt->rate, w->opt->poisson != 0,
+                       w->control->begin_ns, w->index, (int)w->opt->threads);
+}
+
+// Starts the hogs with the second interval, and ends this interval when the last
+// of them has its reply.
+static void step_hogs(struct worker *w)
+{
+    struct control *control = w->control;
+    if (w->window_ns != INT64_MAX && w->hogs > 0 && w->hog.in_flight == 0 &&
+        w->now_ns >= control->hog_end_ns && w->now_ns < control->after_ns)
+        control->after_ns = w->now_ns;
+    if (w->now_ns < w->hogs_ns)
+        return;
+    w->hogs_ns =
+        w->now_ns < control->hog_end_ns ? control->hog_end_ns : INT64_MAX;
+    for (int i = 0; i < w->hogs; i++)
+        continue_conn(w, &w->stream[w->stream_count + i]);
+}
+
+static bool has_nothing_to_do(const struct worker *w)
+{
+    bool all_open = w->open == w->conn_count;
+    bool all_answered = !has_more_to_send(w) && w->request.in_flight == 0 &&
+                        !(w->opt->churn && w->opening > 0);
+    if (w->phase == PHASE_CONNECT)
+        return all_open;
+    if (w->phase == PHASE_PROBE)
+        return all_open && w->probe.in_flight == 0;
+    if (w->phase == PHASE_MEASURE)
+        return all_answered && w->opt->requests > 0;
+    return w->phase != PHASE_WARM_UP && all_answered &&
+           w->probe.in_flight + w->hog.in_flight == 0;
+}
+
+static void tell_when_done(struct worker *w)
+{
+    if (w->done_phase == (int)w->phase || !has_nothing_to_do(w))
+        return;
+    w->done_ns = w->now_ns;
+    w->done_phase = (int)w->phase;
+    eventfd_write(w->control->done_bell, 1);
+}
+
+// ---- The loop
+
+int worker_wait(int epoll, struct epoll_event *events, int size,
+                int64_t timeout_ns)
+{
+#ifndef SYS_epoll_pwait2
+    enum { SYS_epoll_pwait2 = 441 };  // on every architecture
+#endif
+    static atomic_bool missing;
+    const struct timespec timeout = {.tv_sec = timeout_ns / NS_PER_S,
+                                     .tv_nsec = timeout_ns % NS_PER_S};
+    if (!missing) {
+        // By number: the C library may be older than the kernel.
+        long n = syscall(SYS_epoll_pwait2, epoll, events, size, &timeout, NULL,
+                         (size_t)0);
+        if (n >= 0 || (errno != ENOSYS && errno != EPERM))
+            return (int)n;
+        missing = true;  // before Linux 5.11, or refused by a sandbox
+    }
+    // Rounded up, or we would ask again and again.
+    int timeout_ms = (int)((timeout_ns + NS_PER_MS - 1) / NS_PER_MS);
+    return epoll_wait(epoll, events, size, timeout_ms);
+}
+
+int worker_listen(int epoll, int bell)
+{
+    struct epoll_event interest = {.events = EPOLLIN | EPOLLET};
+    return epoll_ctl(epoll, EPOLL_CTL_ADD, bell, &interest);
+}
+
+// Returns how long to sleep. The kernel wakes a thread some 40 us late, so the
+// worker stays awake for a request that is due sooner than that.
+static int64_t sleep_ns(const struct worker *w)
+{
+    int64_t send_ns = next_send_ns(w), until_ns = w->check_ns;
+    if (w->opt->slow > 0 && w->slow_ns < send_ns)
+        send_ns = w->slow_ns;
+    if (send_ns - SPIN_NS < until_ns)
+        until_ns = send_ns - SPIN_NS;
+    if (w->hogs_ns < until_ns)
+        until_ns = w->hogs_ns;
+    return until_ns > w->now_ns && !w->opt->spin ? until_ns - w->now_ns : 0;
+}
+
+static void wait_for_events(struct worker *w)
+{
+    struct epoll_event events[EVENTS_MAX];
+    int n = worker_wait(w->epoll, events, EVENTS_MAX, sleep_ns(w));
+    w->now_ns = clock_now_ns();
+    w->sweep_until_ns = n >= SWEEP_EVENTS_MIN ? w->now_ns + SWEEP_NS : 0;
+    for (int i = 0; i < n; i++)
+        if (events[i].data.ptr != NULL)  // Else it is the bell.
+            handle_event(w, events[i].data.ptr, events[i].events);
+}
+
+void *worker_run(void *argument)
+{
+    struct worker *w = argument;
+    w->tid = (pid_t)syscall(SYS_gettid);
+    prctl(PR_SET_TIMERSLACK, 1);  // Else the kernel adds 50 us to any sleep.
+    for (;;) {
+        w->now_ns = clock_now_ns();
+        follow_phase(w);
+        if (w->phase == PHASE_END)
+            return NULL;
+        check_conns(w);
+        open_more(w);
+        step_hogs(w);
+        step_slow(w);
+        send_due(w);
+        tell_when_done(w);
+        if (!sweep(w))
+            wait_for_events(w);
+    }
+}
+
+// ---- Before and after
+
+uint16_t worker_source(const struct options *opt, const struct address *server,
+                       int number)
+{
+    const struct sockaddr_in *to = (const void *)&server->storage;
+    int64_t conns = opt->idle + opt->connections + opt->hogs;
+    bool is_loopback = to->sin_family == AF_INET &&
+                       ntohl(to->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+    if (conns <= CONNS_PER_SOURCE || !is_loopback)
+        return 0;
+    return (uint16_t)(number / CONNS_PER_SOURCE + 1);
+}
+
+// Decides which connections a worker has, and what they are for.
+static void plan(struct worker *w)
+{
+    const struct options *opt = w->opt;
+    w->idle = w->index == 0 ? (int)opt->idle : 0;
+    w->hogs = w->index == 0 ? (int)opt->hogs : 0;
+    w->stream_count = (int)part_of(opt->connections, w->index, opt->threads);
+    w->conn_count = w->idle + w->stream_count + w->hogs;
+    w->first = w->index == 0 ? 0 : (int)(opt->idle + opt->hogs);
+    for (int i = 0; i < w->index; i++)
+        w->first += (int)part_of(opt->connections, i, opt->threads);
+}
+
+static void prepare_conns(struct worker *w)
+{
+    w->stream = w->conns + w->idle;
+    for (int i = 0; i < w->conn_count; i++) {
+        struct conn *c = &w->conns[i];
+        c->epoll = w->epoll;
+        c->stamps = !w->opt->no_stamps;
+        c->depth = (uint16_t)w->opt->pipeline;
+        c->batches = w->batches + i * w->opt->pipeline;
+        if (c < w->stream)
+            c->role = ROLE_IDLE;
+        else if (c >= w->stream + w->stream_count)
+            c->role = ROLE_HOG;
+    }
+}
+
+// Most of the memory, that of the histograms, stays as untouched as it is.
+int worker_create(struct worker *w, struct control *control, int index)
+{
+    const struct options *opt = control->opt;
+    w->control = control;
+    w->opt = opt;
+    w->index = index;
+    w->done_phase = -1;
+    w->open_loop = opt->rate > 0;
+    w->window_ns = w->hogs_ns = INT64_MAX;
+    w->end = &w->ready;
+    w->first_fd = control->first_fd;
+    control->first_fd = -1;
+    plan(w);
+    request_make(&w->probe, PROBE_N);
+    request_make(&w->request, (int)opt->n);
+    request_make(&w->hog, (int)opt->hog_n);
+    size_t conns = (size_t)w->conn_count;
+    w->epoll = epoll_create1(EPOLL_CLOEXEC);
+    w->conns = calloc(conns, sizeof *w->conns);
+    w->batches = calloc(conns * (size_t)opt->pipeline, sizeof *w->batches);
+    if (w->conns == NULL || w->batches == NULL || w->epoll < 0)
+        return -1;
+    prepare_conns(w);
+    return worker_listen(w->epoll, control->bell);
+}
+
+void worker_destroy(struct worker *w)
+{
+    for (int i = 0; w->conns != NULL && i < w->conn_count; i++)
+        conn_close(&w->conns[i], false);
+    free(w->conns);
+    free(w->batches);
+    if (w->epoll >= 0)
+        close(w->epoll);
+    if (w->first_fd >= 0)
+        close(w->first_fd);
+}
+
+// Counts requests that have no reply at the end, at their age.
+static void count_missing(struct worker *w, const struct conn *c,
+                          const struct batch *batch, enum counter outcome)
+{
+    int64_t age_ns = w->now_ns - batch->due_ns;
+    count_outcome(w, c, batch, batch->count, outcome);
+    if (c != NULL && c->role != ROLE_STREAM)
+        return;
+    add_time(w, LATENCY_LATE, age_ns, batch->count);
+    if (age_ns > w->stats.oldest_ns)
+        w->stats.oldest_ns = age_ns;
+}
+
+// Counts the outstanding requests of a connection as unanswered, and so the
+// request for which it is being opened.
+static void count_unanswered(struct worker *w, struct conn *c)
+{
+    if (c->state == CONN_OPENING && c->for_request) {
+        int64_t due_ns = c->due_ns != 0 ? c->due_ns : c->since_ns;
+        const struct batch batch = {due_ns, OUTPUT_NEVER, 1};
+        count_missing(w, c, &batch, COUNT_UNANSWERED);
+    }
+    for (; c->in_flight > 0; conn_answered(c, conn_oldest(c)->count))
+        count_missing(w, c, conn_oldest(c), COUNT_UNANSWERED);
+}
+
+void worker_sum_up(struct worker *w)
+{
+    bool measured = w->window_ns != INT64_MAX;
+    w->now_ns = clock_now_ns();
+    for (; w->open_loop && measured && has_more_to_send(w);
+         w->requests_left--) {
+        const struct batch batch = {schedule_take(&w->schedule), OUTPUT_NEVER,
+                                    1};
+        count_missing(w, NULL, &batch, COUNT_UNSENT);
+    }
+    for (int i = 0; i < w->conn_count; i++) {
+        struct conn *c = &w->conns[i];
+        bool open = c->state == CONN_OPEN;
+        count(w, COUNT_CONNECTED, open && c->role == ROLE_STREAM);
+        count(w, COUNT_IDLE_CONNECTED, open && c->role == ROLE_IDLE);
+        count(w, COUNT_HOGS_UNANSWERED,
+              c->in_flight > 0 && c->role == ROLE_HOG);
+        if (measured)
+            count_unanswered(w, c);
+    }
+}

@@ -1,0 +1,122 @@
+// worker.h - one thread of the load: sends requests, reads replies, counts.
+//
+// A worker decides nothing. The coordinator (run.c) tells all workers which
+// phase the run is in, and when the load begins and ends; a worker tells when
+// it has nothing left to do in the phase. It blocks in epoll only, until an
+// event, the time of its next request, or a ring of the coordinator's bell.
+// Whatever fails on a connection is counted, and the connection opened again.
+
+#ifndef WORKER_H
+#define WORKER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+
+#include "conn.h"
+#include "schedule.h"
+#include "stats.h"
+
+// What workers do in each phase, and until when.
+enum phase {
+    PHASE_CONNECT,  // open all connections, and send a probe request on each
+    PHASE_PROBE,    // wait until all are open and all probes are answered
+    PHASE_WARM_UP,  // send requests
+    PHASE_SETTLE,   // send nothing, until nothing is outstanding
+    PHASE_MEASURE,  // send requests and count; with -n, until all are answered
+    PHASE_GRACE,    // send what was due before, until nothing is outstanding
+    PHASE_END,      // leave the loop
+};
+
+// What the coordinator and its workers tell each other.
+struct control {
+    const struct options *opt;
+    const struct address *server;
+    int first_fd;    // a connected socket for the first worker to take, or -1
+    FILE *timeline;  // gets a line per measured request; NULL: none
+
+    // Written by the coordinator, which then rings the bell.
+    _Atomic enum phase phase;
+    _Atomic int64_t begin_ns, end_ns;  // of the warm-up, later of the window
+    _Atomic int64_t during_ns;   // when the window's second interval begins
+    _Atomic int64_t hog_end_ns;  // hogs send nothing from then on
+    int bell;                    // eventfd
+
+    // Written by workers.
+    _Atomic int64_t after_ns;  // when the third interval begins
+    _Atomic int64_t alive_ns;  // when a connection was last seen open
+    int done_bell;  // eventfd, rung when a worker is done with a phase
+};
+
+struct worker {
+    struct control *control;
+    const struct options *opt;
+    int index;  // 0: it has the idle connections and the hogs as well
+    pthread_t thread;
+
+    // Told to the coordinator.
+    _Atomic pid_t tid;
+    _Atomic int done_phase;  // the last one it has nothing left to do in, or -1
+    int64_t done_ns;         // since when
+
+    // Connections: idle ones, the stream, hogs. `first` is the number of the
+    // first one among those of all workers.
+    int epoll;
+    int first, idle, stream_count, hogs, conn_count;
+    struct conn *conns, *stream;
+    struct batch *batches;      // of all connections
+    int first_fd;               // socket of the first connection, or -1
+    int tried;                  // connections that were opened, or failed to
+    int opening, open;          // connections in that state
+    struct conn *ready, **end;  // queue of those that may send, and its end
+    int next_sweep;             // connection to try next, without asking epoll
+
+    // Requests and times.
+    struct request probe, request, hog;
+    bool open_loop;
+    struct schedule schedule;  // of an open loop
+    enum phase phase;
+    int64_t now_ns;          // when the last bytes were read, or events came
+    int64_t host_ns;         // when these bytes reached this host; 0: unknown
+    int64_t requests_left;   // that it may send in this phase
+    int64_t window_ns;       // when the window began; INT64_MAX: not yet
+    int64_t last_reply_ns;   // since the window began
+    int64_t hogs_ns;         // when the hogs begin, and then when they end
+    int64_t check_ns;        // when all connections are to be checked
+    int64_t slow_ns;         // when slow connections send or receive a byte
+    int64_t sweep_until_ns;  // before epoll is asked again
+    int64_t wall_offset_ns;  // see clock.h
+
+    struct stats stats;
+};
+
+// Makes worker `index` in memory that is zero, without a thread. Returns 0, or
+// -1 with errno; call worker_destroy() in both cases, which closes the
+// connections.
+int worker_create(struct worker *w, struct control *control, int index);
+void worker_destroy(struct worker *w);
+
+// Runs the loop of a worker (`argument`) until PHASE_END; for pthread_create().
+void *worker_run(void *argument);
+
+// Counts, after the loop, how the connections stand, and the requests that have
+// no reply, at the age they have by now.
+void worker_sum_up(struct worker *w);
+
+// Returns the source address of connection `number`, as conn_connect() takes
+// it. One address has 28,000 ports, and beyond half of them the kernel takes
+// long to find a free one.
+uint16_t worker_source(const struct options *opt, const struct address *server,
+                       int number);
+
+// Blocks for at most `timeout_ns` until events happen, and fetches up to `size`
+// of them. Returns how many, or -1 with EINTR after a signal.
+int worker_wait(int epoll, struct epoll_event *events, int size,
+                int64_t timeout_ns);
+
+// Adds an eventfd to an epoll: every ring makes an event, with a NULL pointer,
+// and nothing needs to be read. Returns 0, or -1 with errno.
+int worker_listen(int epoll, int bell);
+
+#endif

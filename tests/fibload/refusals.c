@@ -1,0 +1,90 @@
+// refusals.c - runs in which the system refuses what fibload asks for: a call
+// that a sandbox does not know, memory, a thread.
+
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "../tap.h"
+#include "client.h"
+#include "parts.h"
+#include "phrases.h"
+#include "server.h"
+
+#ifndef SYS_epoll_pwait2
+enum { SYS_epoll_pwait2 = 441 };
+#endif
+
+// The profiles of old container runtimes refuse the calls that they do not know.
+static void refuse_epoll_pwait2(void)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_epoll_pwait2, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {.len = sizeof filter / sizeof filter[0],
+                                 .filter = filter};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+        _exit(CLIENT_NOT_PREPARED);
+}
+
+// A client that cannot sleep, as its call is refused, takes a whole core for
+// the 400 ms in which the connection thinks.
+void test_sandbox(void)
+{
+    const struct outcome *o =
+        RUN(right, "-c", "1", "-n", "20", "--think", "20");
+    double usual_s = o->cpu_s;
+    client_prepare = refuse_epoll_pwait2;
+    o = RUN(right, "-c", "1", "-n", "20", "--think", "20");
+    client_prepare = NULL;
+    // Some systems have no such filters.
+    ok(o->status == CLIENT_NOT_PREPARED ||
+           (o->status == 0 && column(o, "requests") == 20),
+       "a sandbox that refuses epoll_pwait2() with EPERM");
+    ok(o->cpu_s < 8 * usual_s + 0.05, "costs no core: %.0f ms, not %.0f ms",
+       o->cpu_s * 1e3, usual_s * 1e3);
+}
+
+#ifdef SANITIZED
+// A sanitizer needs more memory than that for itself.
+void test_little_memory(void)
+{
+}
+#else
+static void limit(__rlimit_resource_t which, rlim_t value)
+{
+    setrlimit(which, &(struct rlimit){value, value});
+}
+
+static void limit_memory_to_8_mib(void)
+{
+    limit(RLIMIT_AS, 8 << 20);
+}
+
+static void limit_memory_to_64_mib(void)
+{
+    limit(RLIMIT_STACK, 8 << 20);  // as large is the stack of a thread
+    limit(RLIMIT_AS, 64 << 20);
+}
+
+void test_little_memory(void)
+{
+    client_prepare = limit_memory_to_8_mib;
+    const struct outcome *o = RUN(right, "-c", "900", "-P", "256");
+    ok(refused(o, BECAUSE_MEMORY), "too little memory for the connections");
+    client_prepare = limit_memory_to_64_mib;
+    o = RUN(right, "-c", "40", "-t", "40");
+    ok(refused(o, BECAUSE_THREAD), "a thread that cannot be started");
+    client_prepare = NULL;
+}
+#endif

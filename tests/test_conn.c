@@ -1,0 +1,171 @@
+// test_conn.c - one connection of the client: refused, to itself, good.
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../client/clock.h"
+#include "../client/conn.h"
+#include "tap.h"
+
+static struct sockaddr_in at = {.sin_family = AF_INET};
+static int epoll;
+
+// A socket bound to a free port of the loopback, which is then in `at`.
+static int bound_socket(void)
+{
+    socklen_t len = sizeof at;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    at.sin_port = 0;
+    if (bind(fd, (struct sockaddr *)&at, sizeof at) != 0 ||
+        getsockname(fd, (struct sockaddr *)&at, &len) != 0)
+        return -1;
+    return fd;
+}
+
+// Opens `c` to where `at` says. Returns 0, or why that failed.
+static int open_error(struct conn *c, uint16_t source)
+{
+    struct address to = {.len = sizeof at};
+    memcpy(&to.storage, &at, sizeof at);
+    c->epoll = epoll;
+    int fd = conn_connect(&to, source, c->stamps);
+    if (fd < 0 || conn_open(c, fd) != 0)
+        return errno;
+    struct epoll_event event;
+    epoll_wait(epoll, &event, 1, -1);
+    return event.data.ptr == c && conn_opened(c) == 0 ? 0 : errno;
+}
+
+static void test_refused(void)
+{
+    struct conn c = {0};
+    close(bound_socket());  // No one listens there.
+    ok(open_error(&c, 0) == ECONNREFUSED, "no server there: refused");
+    conn_close(&c, false);
+    ok(c.state == CONN_CLOSED, "and closed");
+}
+
+// The kernel may do this with an unbound socket as well, one time in 28,000.
+static void test_to_itself(void)
+{
+    int fd = bound_socket();
+    ok(connect(fd, (struct sockaddr *)&at, sizeof at) == 0,
+       "TCP connects a socket to itself");
+    ok(conn_connected(fd) == -1 && errno == ECONNREFUSED,
+       "which is no server: refused");
+    close(fd);
+}
+
+static void test_requests(struct conn *c, int server)
+{
+    static struct request request;
+    char text[16] = "";
+    request_make(&request, 30);
+    ok(conn_send(c, &request, 1, 5) == 0 && c->in_flight == 1 &&
+           c->unsent == 0 && conn_oldest(c)->due_ns == 5 &&
+           conn_oldest(c)->sent_ns > 5,
+       "a request is sent, and its times are known");
+    ok(recv(server, text, sizeof text, 0) == 3 && strcmp(text, "30\n") == 0,
+       "it is a line");
+    ok(conn_send(c, &request, 2, 0) == 0 && !conn_has_room(c) &&
+           request.in_flight == 3 && recv(server, text, sizeof text, 0) == 6 &&
+           strcmp(text, "30\n30\n") == 0,
+       "two more at once, and there is no more room");
+    conn_answered(c, 1);
+    ok(conn_has_room(c) && conn_send(c, &request, 1, 9) == 0 &&
+           conn_oldest(c)->count == 2 &&
+           conn_oldest(c)->due_ns == conn_oldest(c)->sent_ns,
+       "a reply is for the oldest, and makes room for another");
+    conn_answered(c, 1);
+    ok(conn_oldest(c)->count == 1, "of two sent together one is left");
+    conn_answered(c, 1);
+    ok(conn_oldest(c)->due_ns == 9 && c->in_flight == 1 &&
+           request.in_flight == 1,
+       "then it is the newest's turn");
+}
+
+static void test_replies(struct conn *c, int server)
+{
+    char reply[16] = "";
+    int64_t stamp_ns;
+    ok(conn_receive(c, reply, sizeof reply, &stamp_ns) == -1 && errno == EAGAIN,
+       "no reply yet");
+    send(server, "55\n", 3, 0);
+    struct pollfd there = {.fd = c->fd, .events = POLLIN};
+    poll(&there, 1, -1);
+    usleep(20000);
+    int64_t read_ns = clock_now_ns() + clock_wall_offset_ns();
+    ok(conn_receive(c, reply, sizeof reply, &stamp_ns) == 3 &&
+           stamp_ns < read_ns - 15000000 &&
+           stamp_ns > read_ns - 5 * (int64_t)NS_PER_S,
+       "a reply that waited for us is known to have");
+    c->stamps = false;
+    send(server, "8\n", 2, 0);
+    poll(&there, 1, -1);
+    ok(conn_receive(c, reply, sizeof reply, &stamp_ns) == 2 && stamp_ns == 0,
+       "without stamps it is not");
+    close(server);
+    ok(conn_receive(c, reply, sizeof reply, &stamp_ns) == 0,
+       "then the server closes");
+}
+
+static void test_good(void)
+{
+    struct batch batches[3];
+    struct conn c = {.depth = 3, .batches = batches, .stamps = true};
+    int listener = bound_socket();
+    listen(listener, 1);
+    ok(open_error(&c, 0) == 0 && c.state == CONN_OPEN, "a server: open");
+    int server = accept(listener, NULL, NULL);
+    test_requests(&c, server);
+    (void)!recv(server, (char[16]){0}, 16, 0);
+    test_replies(&c, server);
+    const struct request *request = c.request;
+    conn_close(&c, false);
+    ok(c.in_flight == 0 && request->in_flight == 0,
+       "what was outstanding is so no more");
+    close(listener);
+}
+
+static void test_source(void)
+{
+    struct conn c = {0};
+    struct sockaddr_in from = {0};
+    socklen_t len = sizeof from;
+    int listener = bound_socket();
+    listen(listener, 1);
+    ok(open_error(&c, 3) == 0 &&
+           getsockname(c.fd, (struct sockaddr *)&from, &len) == 0 &&
+           ntohl(from.sin_addr.s_addr) == 0x7f010003U && from.sin_port != 0,
+       "from an address of its own, 127.1.0.3");
+    conn_close(&c, false);
+    close(listener);
+}
+
+// The kernel begins to stamp some time after the first socket asks for it, and
+// ends with the last: this one stays.
+static void begin_stamping(void)
+{
+    const int on = 1;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
+    usleep(100000);
+}
+
+int main(void)
+{
+    epoll = epoll_create1(0);
+    begin_stamping();
+    test_refused();
+    test_to_itself();
+    test_good();
+    test_source();
+    return done_testing();
+}

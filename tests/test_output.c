@@ -1,0 +1,103 @@
+// test_output.c - what fibload prints: numbers, and texts with figures in them.
+//
+// The source is included, not linked, to see the lines of the summary: most of
+// them are printed only when something goes wrong.
+
+#include "../client/output.c"  // NOLINT(bugprone-suspicious-include)
+
+#include "tap.h"
+
+static struct options opt = {.connections = 1234567, .n = 1, .host = "h"};
+static struct result result = {.opt = &opt};
+
+// Whether `say` prints `expected`.
+static bool prints(const char *say, const char *expected)
+{
+    char text[TEXT_SIZE * 4] = "";
+    FILE *file = fmemopen(text, sizeof text, "w");
+    if (file == NULL)
+        return false;
+    output_say(file, &result, say);
+    fclose(file);
+    if (strcmp(text, expected) != 0)
+        printf("# it is '%s'\n", text);
+    return strcmp(text, expected) == 0;
+}
+
+static void test_numbers(void)
+{
+    ok(strcmp(number(0).s, "0") == 0 && strcmp(number(999).s, "999") == 0 &&
+           strcmp(number(1000).s, "1,000") == 0 &&
+           strcmp(number(1234567).s, "1,234,567") == 0,
+       "a comma for each thousand");
+    ok(strcmp(duration(0).s, "0 ns") == 0 &&
+           strcmp(duration(999).s, "999 ns") == 0 &&
+           strcmp(duration(1234).s, "1.23 us") == 0 &&
+           strcmp(duration(99949).s, "99.9 us") == 0 &&
+           strcmp(duration(999600).s, "1.00 ms") == 0 &&
+           strcmp(duration(12.5e9).s, "12.5 s") == 0,
+       "three digits and a unit for a time");
+}
+
+static void test_texts(void)
+{
+    ok(prints("{connections} of {n}", "1,234,567 of 1"), "figures in a text");
+    ok(prints("{n one/many}, {connections one/many of them}",
+              "1 one, 1,234,567 many of them"),
+       "with what is counted");
+    ok(prints("{n:4}|", "   1|"), "in some columns");
+    ok(prints("{p50_us}", "too few"), "too few samples for a percentile");
+    result.client_cores = NAN;
+    ok(prints("{client_cpu_share}", "unknown"), "what is unknown is called so");
+    result.client_cores = 0.974;
+    ok(prints("{client_cpu_share}", "97 %"), "a share is a percentage");
+    histogram_add(&result.stats.timings[LATENCY], 5000000, 100);
+    ok(prints("{p50_us} {p99_us} {max_us}", "5.00 ms too few 5.00 ms"),
+       "percentiles as far as samples go");
+}
+
+// Returns how many figures of a text there are not; prints their names.
+static int unknown_figures(const char *text)
+{
+    int unknown = 0;
+    for (; (text = strchr(text, '{')) != NULL; text++) {
+        char name[TEXT_SIZE];
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(text + 1, ":} "),
+                 text + 1);
+        if (figures_find(name) == NULL) {
+            printf("# no figure '%s'\n", name);
+            unknown++;
+        }
+    }
+    return unknown;
+}
+
+static int unknown_in(const struct line *lines, size_t count)
+{
+    int unknown = 0;
+    for (size_t i = 0; i < count; i++)
+        unknown +=
+            unknown_figures(lines[i].text) +
+            (figures_find(lines[i].name + (lines[i].name[0] == '!')) == NULL);
+    return unknown;
+}
+
+static void test_lines(void)
+{
+    ok(unknown_in(LINES(shapes)) + unknown_in(LINES(problems)) +
+               unknown_in(LINES(results)) ==
+           0,
+       "all figures of the summary are in the table");
+    bool twice = false;
+    for (size_t i = 0; i < figure_count; i++)
+        twice = twice || figures_find(figures[i].name) != &figures[i];
+    ok(!twice, "no two figures have the same name");
+}
+
+int main(void)
+{
+    test_numbers();
+    test_texts();
+    test_lines();
+    return done_testing();
+}
