@@ -8,7 +8,13 @@ BIN     ?= bin
 WARN    := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wformat=2 -Wundef \
            -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wwrite-strings \
            -Wcast-qual $(WERROR)
-CFLAGS  += -std=c11 -D_GNU_SOURCE -pthread $(OPT) $(WARN) $(SAN) -MMD -MP
+# A large stack frame is to touch each of its pages, and so cannot skip the guard
+# page of a coroutine's stack: see servers/coro/co.h.
+FRAMES  := $(foreach flag,-fstack-clash-protection \
+             --param=stack-clash-protection-guard-size=12,$(shell \
+             echo 'int i;' | $(CC) -Werror $(flag) -x c -c -o /dev/null - \
+             2>/dev/null && echo $(flag)))
+CFLAGS  += -std=c11 -D_GNU_SOURCE -pthread $(FRAMES) $(OPT) $(WARN) $(SAN) -MMD -MP
 # now: a first call through the lazy linker takes 3 KB of stack, which is most
 # of what a coroutine has.
 LDFLAGS += -pthread $(SAN) -Wl,-z,relro,-z,now
@@ -22,6 +28,7 @@ MORE    := $(shell cat servers/more/MODELS)
 ARCH    := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
 SWITCH  ?= $(if $(wildcard servers/coro/co_switch_$(ARCH).S),$(ARCH),ucontext)
 
+comma   := ,
 object   = $(patsubst %,$(BUILD)/%.o,$(basename $(1)))
 FIB     := $(call object,fib/fib.c fib/session.c)
 COMMON  := $(FIB) $(call object,$(filter-out servers/common/co_%, \
@@ -177,21 +184,27 @@ print-compiler:
 
 # ---- Tests
 
-FUZZ    := session reply server_options client_options
-UNIT    := fib session net co co_structure co_switch histogram reply schedule \
-           conn procstat figures output fibload
+FUZZ    := session reply server_options client_options coroutines
+UNIT    := fib session net co co_states co_loop co_io co_switch histogram reply \
+           schedule conn procstat figures output fibload
 TESTS   := $(UNIT:%=$(BUILD)/tests/test_%) $(BUILD)/tests/conversation/run \
            $(BUILD)/tests/gdb_backtrace $(BUILD)/tests/test_examples \
-           $(BUILD)/tests/test_scale $(FUZZ:%=$(BUILD)/tests/fuzz_%)
+           $(BUILD)/tests/test_scale $(FUZZ:%=$(BUILD)/tests/fuzz_%) \
+           $(if $(shell command -v $(CXX)),$(BUILD)/tests/test_co_cxx)
 TAP     := $(call object,tests/tap.c)
 
 $(BUILD)/tests/test_fib:       $(FIB)
 $(BUILD)/tests/test_session:   $(FIB)
 $(BUILD)/tests/test_net:       $(COMMON)
-$(BUILD)/tests/test_co:        $(CORO)
-$(BUILD)/tests/test_co_structure: $(CORO)
-$(BUILD)/tests/test_co_structure: LDLIBS := -Wl,--wrap=madvise
-$(BUILD)/tests/test_co_switch: $(CORO)
+$(BUILD)/tests/test_co:        LDLIBS := -Wl,--wrap=madvise
+# The tests of coroutines have a clock that moves only while the loop sleeps.
+CO_TESTS := $(addprefix $(BUILD)/tests/test_co_,states loop io)
+VIRTUAL_CLOCK := clock_gettime epoll_wait epoll_pwait
+$(CO_TESTS): $(call object,tests/virtual_clock.c)
+$(CO_TESTS): LDLIBS := $(VIRTUAL_CLOCK:%=-Wl,--wrap=%)
+$(BUILD)/tests/test_co_io: LDLIBS += -Wl,--wrap=epoll_ctl,--wrap=recv \
+                                     -Wl,--wrap=recvmsg
+$(CO_TESTS) $(addprefix $(BUILD)/tests/,test_co test_co_switch): $(CORO)
 $(BUILD)/tests/test_histogram: $(call object,client/histogram.c)
 $(BUILD)/tests/test_reply:     $(call object,client/reply.c)
 $(BUILD)/tests/test_procstat:  $(call object,client/procstat.c)
@@ -209,6 +222,14 @@ $(UNIT:%=$(BUILD)/tests/test_%): $(BUILD)/tests/test_%: \
     $(BUILD)/tests/test_%.o $(TAP)
 	$(link)
 $(BUILD)/tests/gdb_backtrace: $(BUILD)/tests/gdb_backtrace.o $(CORO)
+	$(link)
+# co.h is for C++, too. It needs nothing of the C++ library.
+$(BUILD)/tests/test_co_cxx.o: tests/test_co_cxx.cc
+	@mkdir -p $(@D)
+	$(if $(V),,@echo '  CXX   $<')
+	$(Q)$(CXX) -std=c++20 -fno-exceptions -D_GNU_SOURCE $(FRAMES) $(OPT) -Wall \
+	    -Wextra -Wpedantic $(WERROR) $(SAN) -MMD -MP -c -o $@ $<
+$(BUILD)/tests/test_co_cxx: $(BUILD)/tests/test_co_cxx.o $(CORO) $(TAP)
 	$(link)
 $(BUILD)/tests/conversation/run: \
     $(call object,$(wildcard tests/conversation/*.c)) $(TAP)
@@ -263,6 +284,11 @@ $(foreach name,$(FUZZ),$(eval $(BUILD)/tests/fuzz_$(name) \
 $(BUILD)/tests/fuzz_session $(BUILD)/fuzz/session: $(FIB)
 $(BUILD)/tests/fuzz_reply $(BUILD)/fuzz/reply: $(call object,client/reply.c)
 $(BUILD)/tests/fuzz_server_options $(BUILD)/fuzz/server_options: $(COMMON)
+$(BUILD)/tests/fuzz_coroutines $(BUILD)/fuzz/coroutines: $(CORO) \
+    $(call object,tests/fuzz/co_model.c)
+$(filter %coroutines,$(REPLAYS) $(FUZZERS)): LDLIBS := -Wl,--wrap=epoll_ctl \
+    $(addprefix -Wl$(comma)--wrap=,epoll_wait epoll_pwait mmap recv recvmsg \
+    send clock_gettime)
 $(filter %session,$(REPLAYS) $(FUZZERS)): LDLIBS := -Wl,--wrap=fib
 $(filter %options,$(REPLAYS) $(FUZZERS)): LDLIBS := -Wl,--wrap=exit
 

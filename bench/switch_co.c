@@ -22,7 +22,7 @@ static size_t count, rounds;
 __attribute__((noinline)) static void yield_at(size_t depth)
 {
     if (depth == 1)
-        co_yield(NULL);
+        co_yield_value(NULL);
     else
         yield_at(depth - 1);
     __asm__ volatile("");  // Something to come back for: no jump, but a call.
@@ -32,7 +32,7 @@ static void *yield_for_ever(void *depth)
 {
     for (;;)
         if ((size_t)depth == 1)
-            co_yield(NULL);
+            co_yield_value(NULL);
         else
             yield_at((size_t)depth - 1);
     return NULL;

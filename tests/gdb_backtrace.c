@@ -9,7 +9,7 @@ static volatile int turns;  // Work after a call, or it would become a jump.
 
 __attribute__((noinline)) static void bottom(void)
 {
-    co_yield(NULL);
+    co_yield_value(NULL);
     turns++;
 }
 

@@ -1,8 +1,8 @@
 // test_co_switch.c - what a change of stacks must not change.
 //
 // The same checks for every implementation of co_switch.h. They see it from
-// above, as a compiler does: a call to co_yield() is a call, so whatever may
-// stay in a register across a call has to be there when it returns.
+// above, as a compiler does: a call to co_yield_value() is a call, so whatever
+// may stay in a register across a call has to be there when it returns.
 
 #include <stdint.h>
 #include <unistd.h>
@@ -15,7 +15,8 @@ enum { ROUNDS = 50, CROWD = 1000 };
 
 // ---- Registers
 
-// A call that may change as many registers as co_yield(), but switches nothing.
+// A call that may change as many registers as co_yield_value(), but switches
+// nothing.
 __attribute__((noinline)) static void *stay(void *value)
 {
     __asm__ volatile("" ::: "memory");
@@ -69,7 +70,7 @@ static void mix(struct mixture *m, void *(*pause)(void *value))
 
 static void *mix_and_yield(void *arg)
 {
-    mix(arg, co_yield);
+    mix(arg, co_yield_value);
     return NULL;
 }
 
@@ -110,7 +111,7 @@ static void *spoil(void *arg)
 {
     struct mixture other = {.seed = *(uint64_t *)arg};
     for (;;)
-        mix(&other, co_yield);
+        mix(&other, co_yield_value);
     return NULL;
 }
 
@@ -145,7 +146,7 @@ static void *tell_alignment(void *arg)
     bool *right = arg;
     for (;;) {
         *right = aligned();
-        co_yield(NULL);
+        co_yield_value(NULL);
     }
     return NULL;
 }
@@ -205,7 +206,7 @@ static void *echo(void *arg)
 {
     void *value = arg;
     for (;;)
-        value = co_yield(value);
+        value = co_yield_value(value);
     return NULL;
 }
 
@@ -230,7 +231,7 @@ static void *accumulate(void *arg)
 {
     uintptr_t sum = (uintptr_t)arg;
     for (;;)
-        sum += (uintptr_t)co_yield((void *)sum);
+        sum += (uintptr_t)co_yield_value((void *)sum);
     return NULL;
 }
 

@@ -32,7 +32,7 @@ bool co_net_receive(int fd, struct session *s)
 {
     if (session_over(s))
         return false;
-    co_limit_waits(stop_requested() ? 0 : net_idle_timeout_ms());
+    co_limit_waits(stop_requested() ? -1 : net_idle_timeout_ms());
     ssize_t n = co_recv(fd, session_space(s), session_space_len(s));
     if (n < 0)
         return false;

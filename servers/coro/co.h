@@ -1,26 +1,40 @@
-// co.h - stackful coroutines, with waiting calls over epoll.
+// co.h - stackful coroutines for one thread, with waiting calls over epoll.
 //
-// A coroutine is a function that can pause: it runs on a stack of its own until
-// it yields or waits, and nothing ever interrupts it in between. There are
-// three layers, each usable without the next:
+// A coroutine is a function that runs on a stack of its own until it yields,
+// waits or returns. Nothing interrupts it in between. The layers, each of which
+// needs only those above it in this list:
 //
 //     co.c          coroutines: resume and yield, passing values
-//     co_loop.c     a scheduler: which of many coroutines runs next, and when
-//     co_io.c       calls that wait for a descriptor while others run
+//     co_loop.c     the scheduler: which coroutine runs next, timers, sleeping
+//     co_wait.c     park and wake, sleep, semaphores, cancellation, deadlines
+//     co_io.c       calls that wait for a descriptor
+//     co_group.c    coroutines that succeed or fail together
+//     co_offload.c  blocking functions, run by other threads
 //
-// with two more on top of them:
+// They stand on co_stack.c (stacks and their guard pages), co_timers.c (a heap
+// of due times), co_mail.c (messages from other threads and signal handlers),
+// co_cache.h (what is done for the processor's cache), co_tools.h (what
+// sanitizers and valgrind must be told) and co_switch.h (the exchange of one
+// stack for another, per architecture).
 //
-//     co_group.c    several coroutines that succeed or fail together
-//     co_offload.c  a blocking function, run by another thread
+// Results  A function that returns int or ssize_t returns -1 on failure and
+//          sets errno.
+// Times    are in milliseconds; -1 means never, 0 means now.
+// Threads  A coroutine belongs to the thread that created it, and each thread
+//          has a scheduler of its own. Only co_wake_async() may be called for a
+//          coroutine of another thread. What a thread has allocated is released
+//          when it ends.
 //
-// and below them co_timers.c (whose wait ends when), co_stack.c and co_pages.c
-// (where stacks come from), co_overflow.c (who ran over the end of one) and
-// co_switch.h (the exchange of one stack for another, per architecture).
-//
-// A coroutine belongs to the thread that created it; each thread may have some,
-// and a scheduler, of its own.
-//
-// Functions returning an int or ssize_t give -1 and set errno on failure.
+// Not supported:
+//   - a C++ exception or a longjmp() that leaves a coroutine's function;
+//   - fork() in a coroutine, unless the child only calls execve() or _exit():
+//     parent and child would share one epoll instance;
+//   - a floating-point environment per coroutine (rounding mode, exception
+//     masks; see fenv(3)): all coroutines of a thread have the same;
+//   - stack frames larger than the guard page of 4 KiB in code that was not
+//     compiled with -fstack-clash-protection (on aarch64 also with
+//     --param=stack-clash-protection-guard-size=12). Such a frame can skip the
+//     guard page, and overwrite the stack of another coroutine.
 
 #ifndef CO_H
 #define CO_H
@@ -28,181 +42,281 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 struct co;
 
-// Coroutines in line, first come, first served. One can be in one line only.
+// Coroutines in the order in which they came. Its fields are for the runtime.
 struct co_queue {
     struct co *first, *last;
 };
 
 enum {
     CO_STACK_KIB = 16,  // default size of a stack, its guard page included
-    CO_BUDGET = 16,     // calls in a row before the others get their turn
+    CO_BUDGET = 16,     // calls in a row before other coroutines run
 };
 
-// Sets the size of every stack, guard page included, rounded up to whole pages.
-// Call it before the first coroutine is created: later there is no effect.
-void co_set_stack_size(size_t size);
+// ---- States
+//
+// A coroutine is in exactly one state:
 
-// ---- Coroutines
+enum co_state {
+    CO_RUNNING,          // it runs, or a coroutine that it has resumed does
+    CO_NEW,              // created; it has not run
+    CO_YIELDED,          // in co_yield_value(), until it is resumed
+    CO_READY,            // the scheduler will run it
+    CO_PARKED,           // in co_park(), until it is woken
+    CO_WAITING,          // in another waiting call, until its event comes
+    CO_UNINTERRUPTIBLE,  // the same, and only its event ends the wait
+    CO_DONE,             // its function has returned
+};
 
-// Creates a coroutine that will run fn(arg); it starts with the first resume.
-// Returns NULL with ENOMEM when there is no memory for a stack. The caller
-// frees it.
+// Returns the state of `c`.
+enum co_state co_state_of(const struct co *c);
+
+// Three words are used strictly. A coroutine *yields* to the coroutine that has
+// resumed it. It *reschedules* itself, and runs again in the next round of the
+// scheduler. It *parks*, and runs again when it is woken.
+//
+// What happens to a coroutine in each state, when one of these is called for it
+// or its deadline passes:
+//
+//                    co_wake()  co_cancel()  deadline   co_resume()  co_free()
+//   NEW, YIELDED     permit     next call    next call  it runs      freed
+//   RUNNING, READY   permit     next call    next call  EBUSY        EBUSY
+//   PARKED           woken      ECANCELED    ETIMEDOUT  EBUSY        EBUSY
+//   WAITING          permit     ECANCELED    ETIMEDOUT  EBUSY        EBUSY
+//   UNINTERRUPTIBLE  permit     next call    next call  EBUSY        EBUSY
+//   DONE             -          -            -          EINVAL       freed
+//
+//   woken       Its co_park() returns 0.
+//   permit      Its next co_park() takes the permit and returns 0 at once.
+//               There is at most one: a second co_wake() adds nothing.
+//   ECANCELED,  The waiting call that it is in fails so, and so do all later
+//   ETIMEDOUT   ones: after the deadline, until it sets a later one.
+//   next call   All its waiting calls fail so, from the next one on. While it
+//               is RUNNING, a coroutine that it has resumed, or one that that
+//               one has resumed, may be PARKED or WAITING: that wait fails.
+//
+// Why a wake-up is remembered: a coroutine that has decided to park may call
+// co_send(), or another function that lets others run, before its co_park(). If
+// it is woken meanwhile, and the wake-up were lost, it would sleep for ever.
+// The price is that a permit may be left from an earlier event. So check a
+// condition around it: while (!done) co_park();
+
+// ---- Coroutines (co.c): nothing here waits for an event
+
+// Creates a coroutine that will run fn(arg) when it is first resumed. Returns
+// NULL with ENOMEM if there is no memory for a stack. The caller frees it.
 struct co *co_new(void *(*fn)(void *arg), void *arg);
 
-// Runs `c`, which must be paused and not done, until it yields or returns.
-// co_yield() in there returns `value`; the first value of all goes nowhere, as
-// nobody is waiting for it yet. Returns what `c` yields or returns.
+// Runs `c` until it yields or returns. Its co_yield_value() returns `value`;
+// the value of the first resume is discarded, as no call receives it. Returns
+// the value that `c` yields or returns, or NULL with EBUSY or EINVAL if its
+// state does not allow it (see the table).
 void *co_resume(struct co *c, void *value);
 
-// Pauses the running coroutine and makes the co_resume() that ran it return
-// `value`. Returns the value of the next resume.
-void *co_yield(void *value);
+// Suspends the running coroutine: the co_resume() that ran it returns `value`.
+// Returns the value of the next co_resume(). Where no coroutine has been
+// resumed, as in one that co_go() started, returns NULL with EPERM at once.
+void *co_yield_value(void *value);
 
-// Yields all that `inner` yields, and passes on to it what is sent in, until it
-// is done ("yield from"). Returns what `inner` returned. The caller frees it.
+// Resumes `inner` until it is done, yields what it yields, and passes on to it
+// the values that come back ("yield from"). Returns what `inner` returned. The
+// caller frees `inner`.
 void *co_delegate(struct co *inner);
 
-// True when the function of `c` has returned.
+// Returns true once the function of `c` has returned.
 bool co_done(const struct co *c);
 
-// Frees `c`, which is done, or paused by co_yield(). If paused, whatever its
-// functions hold is not cleaned up.
-void co_free(struct co *c);
+// Frees `c`. If it is not done, its functions never return, and whatever they
+// hold stays allocated. Returns 0, or -1 with EBUSY if its state does not allow
+// it. A coroutine that co_go() started is freed by the scheduler.
+int co_free(struct co *c);
 
-// The running coroutine, NULL on the thread's own stack.
+// Returns the running coroutine, or NULL on the thread's own stack.
 struct co *co_self(void);
 
-// Gives the running coroutine a name, for the message about a stack that is too
-// small, and for debuggers. The string must stay valid.
+// Gives the running coroutine a name, for the message about a stack overflow
+// and for debuggers. The string must stay valid.
 void co_set_name(const char *name);
 
-// How many bytes of its stack `c` has used at most; perhaps an earlier user of
-// the same stack has.
+// Sets the size of this thread's stacks, guard page included, rounded up to
+// whole pages. Has no effect once the thread has created a coroutine.
+void co_set_stack_size(size_t size);
+
+// Returns the number of bytes of its stack that `c`, or an earlier user of the
+// same stack, has written to.
 size_t co_stack_used(const struct co *c);
 
 // Returns the memory of all stacks of this thread to the system. Returns 0, or
-// -1 with EBUSY while there are coroutines.
+// -1 with EBUSY while a coroutine of the thread exists. The end of the thread
+// does the same in any case.
 int co_release_stacks(void);
 
-// ---- Scheduler
+// ---- The scheduler (co_loop.c)
 
-// Creates a coroutine that the scheduler will run, after those already waiting
-// for their turn; it is freed when fn returns. Returns 0, or -1 with ENOMEM.
+// Creates a coroutine that the scheduler runs after all that are ready, and
+// frees when fn has returned. Returns 0, or -1 with ENOMEM. Does not wait.
 int co_go(void (*fn)(void *arg), void *arg);
 
-// Runs the coroutines until none is left, and sleeps in epoll_wait() while none
-// can run. Returns 0, or -1 if epoll fails. Of what it has used only the stacks
-// are kept, for the next time.
+// Runs coroutines until all that co_go() started have returned; sleeps in the
+// kernel while none is ready. Returns 0, or -1 with errno of eventfd(2) or
+// epoll_wait(2), or with EBUSY in a coroutine that it runs.
 int co_run(void);
 
-// The rest is for coroutines that co_go() started, and those that they resume.
-// What waits returns 0, or -1: with ECANCELED after co_cancel(), with ETIMEDOUT
-// after co_set_deadline().
+// Lets the other coroutines run: those that are ready, and those whose event
+// has happened. Not a waiting call: it cannot fail. No effect outside co_run().
+void co_reschedule(void);
 
-// Lets all others that can run go first, also those whose event has happened
-// meanwhile.
-void co_pause(void);
+// ---- Waiting calls: what they have in common
+//
+// All functions from here on that are called waiting calls suspend the calling
+// coroutine, and other coroutines run meanwhile. They are for coroutines that
+// co_run() runs, and those that these resume. All of them fail at once, even if
+// they would not have to wait,
+//
+//     with EPERM      outside of co_run(),
+//     with ECANCELED  if the calling coroutine, or one that has resumed it and
+//                     waits for it, was cancelled by co_cancel(),
+//     with ETIMEDOUT  if the deadline of one of these has passed,
+//
+// and fail in the same way if that happens while they wait. A call whose event
+// came first succeeds. A coroutine that makes CO_BUDGET waiting calls in a row
+// that need not wait, or spends a millisecond on three or more of them, is
+// rescheduled inside the last one.
 
-// Waits until somebody calls co_wake() for this coroutine.
+// Waiting call. Takes the permit, or waits for co_wake().
 int co_park(void);
 
-// Ends the co_park() of `c`: it comes to the back of the queue. No effect if it
-// is there already.
+// Ends the co_park() of `c`, or leaves a permit (see the table). Does not wait.
 void co_wake(struct co *c);
 
-// As co_wake(), from any thread and any signal handler. `c` must be waiting in
-// co_park(), or about to, and for nothing but this call.
+// Does the same as co_wake(), as soon as the thread of `c` gets to it. May be
+// called in any thread and any signal handler, any number of times; calls for
+// the same coroutine that its thread has not seen yet count as one. `c` must
+// not be freed before the call returns. Does not block and keeps errno.
 void co_wake_async(struct co *c);
 
-// Waits `ms` milliseconds, at least; not at all for 0.
+// Waiting call. Waits until `ms` milliseconds have passed; -1: until the
+// coroutine is cancelled, or its deadline passes. co_sleep(0) returns at once.
 int co_sleep(int ms);
 
-// Limits every later wait of the running coroutine for a descriptor to `ms`;
-// then the call fails with ETIMEDOUT. 0 lifts the limit. Returns the limit so
-// far.
-int co_limit_waits(int ms);
-
-// In `ms`, every wait of the running coroutine ends, and fails with ETIMEDOUT,
-// as does every later one. Calls that need not wait still work. -1: never.
+// From `ms` milliseconds on, all waiting calls of the running coroutine, and of
+// those that it resumes, fail with ETIMEDOUT. Replaces its previous deadline.
 void co_set_deadline(int ms);
 
-// Makes every wait of `c` fail with ECANCELED, the present one and all later
-// ones, and so does every waiting call. So `c` ends by the way it takes when
-// something fails, and cleans up.
+// Lets a waiting call for a descriptor (below) wait for at most `ms`; then it
+// fails with ETIMEDOUT. Holds for the running coroutine and those that it
+// resumes, until the next call. Returns the limit it replaces; at first -1.
+int co_limit_waits(int ms);
+
+// Makes the present waiting call of `c` fail with ECANCELED, and all later ones
+// (see the table). So `c` ends by the way it takes when something fails, and
+// cleans up. Does not wait for that.
 void co_cancel(struct co *c);
 
-// A counting semaphore, as sem_overview(7), for coroutines of one thread.
-// co_sem_wait() waits while the count is zero, then takes one off; waiters are
-// served in order. Initialise with {.count = n}.
+// A counting semaphore, as in sem_overview(7), for the coroutines of a thread.
+// Starts as {.count = n}.
 struct co_sem {
     int count;
     struct co_queue waiters;
 };
+
+// Waiting call. Waits until the count is above zero, and subtracts one. Waiting
+// coroutines are served in the order in which they came.
 int co_sem_wait(struct co_sem *sem);
+
+// Adds one to the count, or gives it to the first coroutine that waits. Does
+// not wait.
 void co_sem_post(struct co_sem *sem);
 
-// ---- Groups: several that succeed or fail together (co_group.c)
+// ---- Groups (co_group.c)
 
-// Begins as {0}. Its fields are for co_group.c.
+// Starts as {0}, and is again that when co_group_join() returns. Its fields are
+// for co_group.c.
 struct co_group {
     struct co *members;
     struct co *joiner;
     int error;
+    bool cancelled;
 };
 
 // Starts fn(arg) as a member. If fn returns anything but 0, with errno as the
-// reason, the other members are cancelled. Returns 0, or -1 with ENOMEM.
+// reason, the other members are cancelled. A member of a group that has been
+// cancelled starts cancelled. Returns 0, or -1 with ENOMEM. Does not wait.
 int co_group_go(struct co_group *group, int (*fn)(void *arg), void *arg);
 
-// Waits until all members have returned. Returns 0 if all of them did so with
-// 0, else -1 with the errno of the first that did not. If the caller itself is
-// cancelled, or its deadline passes, so are the members, and it waits for them
-// all the same: when this returns, nothing of them is left.
+// Waiting call. Waits until all members have returned. Returns 0 if all of them
+// returned 0, else -1 with the errno of the first that did not. If the caller
+// is cancelled, or its deadline passes, it cancels the members and waits for
+// them all the same: when this returns, no member is left. Fails at once, and
+// cancels nothing, with EBUSY while another coroutine waits for the group, and
+// with EDEADLK in a member, which would wait for itself.
 int co_group_join(struct co_group *group);
 
-// Cancels all members.
+// Cancels all members. Does not wait.
 void co_group_cancel(struct co_group *group);
 
 // ---- Other threads (co_offload.c)
 
-// Sets how many threads co_offload() may use; without it, as many as there are
-// cores. Call it before the first co_offload().
+// Sets how many threads co_offload() may start; by default the number of cores.
+// Has no effect on threads that were started before.
 void co_set_offload_threads(int count);
 
-// Runs fn(arg) in another thread, while
-// other coroutines run in this one: for functions that block or compute for
-// more than, say, 50 us. Waits until fn has returned, whatever happens, as it
-// may be using what is on our stack. Returns 0, or -1 with EAGAIN when no
-// thread could be started.
+// Waiting call. Runs fn(arg) in another thread: for functions that block, or
+// compute for more than about 50 us. Once fn has started, waits until it has
+// returned, even if the coroutine is cancelled: fn may be using what is on the
+// coroutine's stack. Returns 0, or -1 with EAGAIN if no thread can be started;
+// then fn has not run.
 int co_offload(void (*fn)(void *arg), void *arg);
 
-// ---- Waiting calls
+// ---- Descriptors (co_io.c)
 //
-// Each tries first and waits only if the kernel says "not now" (EAGAIN). The
-// descriptor must be non-blocking, and at most one coroutine may read it and
-// one write it at a time (EBUSY). Interruptions by signals are hidden. After
-// CO_BUDGET calls in a row that did not have to wait, or after a millisecond of
-// them, the others get their turn.
+// The descriptor must be non-blocking. At most one coroutine may wait to read
+// from it and one to write to it; the call of a second one fails with EBUSY.
+// When the descriptor is closed by co_close(), waiting calls for it fail with
+// EBADF. Besides, a call fails with what the system call of the same name sets,
+// but for EAGAIN and EINTR: then it waits or tries again.
 
-// As accept4(2): returns a non-blocking descriptor, to be closed with
-// co_close(). Connections that were given up in the queue are skipped.
+// Waiting call, as accept4(2). Returns a non-blocking, close-on-exec descriptor
+// to be closed by co_close(). Ignores connections that were aborted before they
+// could be accepted.
 int co_accept(int listener);
 
-// As recv(2) and send(2). co_send() may send less than `len`, and reports a
-// vanished peer as EPIPE instead of raising SIGPIPE.
+// Waiting call, as connect(2): returns when the connection is established or
+// has failed. For a UNIX socket it fails with EAGAIN if the queue of the
+// listener is full.
+int co_connect(int fd, const struct sockaddr *address, socklen_t len);
+
+// Waiting call, as recv(2): returns the number of bytes, or 0 at the end of the
+// input.
 ssize_t co_recv(int fd, void *buf, size_t size);
+
+// Waiting call, as send(2): may send less than `len` bytes. Fails with EPIPE,
+// without a signal, if the peer has closed the connection.
 ssize_t co_send(int fd, const void *buf, size_t len);
 
-// Waits until `fd`, of any kind that epoll takes, has one of `events` (EPOLLIN
-// or EPOLLOUT). Returns 0, or -1.
-int co_poll(int fd, uint32_t events);
+// Waiting call: co_send() until all `len` bytes are sent. A limit of
+// co_limit_waits() holds for each of them: it limits the time without progress.
+// Returns 0, or -1; part of the data may have been sent then.
+int co_send_all(int fd, const void *buf, size_t len);
 
-// Closes a descriptor used with these calls; whoever still waits for it gets
-// EBADF. A plain close() would leave behind what is remembered about it.
+// Waiting call. Waits until `fd`, of any kind that epoll accepts, is ready for
+// `event`, which is EPOLLIN or EPOLLOUT. Fails with EINVAL for another one.
+int co_poll(int fd, uint32_t event);
+
+// As close(2), for a descriptor that was used with these calls: plain close()
+// would leave behind what is known about it. Does not wait.
 int co_close(int fd);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

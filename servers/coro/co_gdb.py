@@ -24,8 +24,8 @@ class CalledByCoroutine(gdb.unwinder.Unwinder):
 
     def __init__(self, co):
         super().__init__("coroutine")
-        self.sp, self.low = co["sp"], int(co["stack"])
-        self.high = self.low + int(co["stack_size"])
+        self.sp, self.low = co["sp"], int(co["stack"]["low"])
+        self.high = self.low + int(co["stack"]["size"])
         self.pc = gdb.parse_and_eval("(void *)&co_switch_paused")
         frame = gdb.newest_frame()
         self.pc_name, self.sp_name = REGISTERS[frame.architecture().name()]
@@ -51,7 +51,7 @@ class InfoCoroutine(gdb.Command):
     def invoke(self, argument, from_tty):
         co = gdb.parse_and_eval(argument)
         unwinder = CalledByCoroutine(co)
-        if co["done"] or unwinder.runs_in(gdb.newest_frame()):
+        if (co["state"] & 7) == gdb.parse_and_eval("CO_DONE") or unwinder.runs_in(gdb.newest_frame()):
             raise gdb.GdbError("It is not paused.")
         level = gdb.selected_frame().level()
         gdb.unwinder.register_unwinder(None, unwinder, replace=True)

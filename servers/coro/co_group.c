@@ -1,12 +1,10 @@
-// co_group.c - several coroutines that succeed or fail together.
+// co_group.c - coroutines that succeed or fail together.
 //
-// LESSON structured: a coroutine that starts others and goes on without them
-// leaves loose ends: who notices when one fails, and who stops the rest? A
-// group is a promise: co_group_join() returns when all members are gone, with
-// the reason of the first that failed. What a function starts, ends in it.
-
-#include <errno.h>
-#include <stddef.h>
+// LESSON structured: a coroutine that starts others and continues without them
+// leaves questions open: which coroutine learns that one has failed, and which
+// one stops the rest? A group answers both. co_group_join() returns when all
+// members have returned, with the reason of the first that failed. What a
+// function has started ends in it.
 
 #include "co.h"
 #include "co_internal.h"
@@ -14,33 +12,33 @@
 static void join_members(struct co_group *group, struct co *c)
 {
     c->group = group;
-    c->group_before = NULL;
+    c->group_previous = NULL;
     c->group_next = group->members;
     if (c->group_next != NULL)
-        c->group_next->group_before = c;
+        c->group_next->group_previous = c;
     group->members = c;
 }
 
 static void leave_members(struct co *c)
 {
-    if (c->group_before != NULL)
-        c->group_before->group_next = c->group_next;
+    if (c->group_previous != NULL)
+        c->group_previous->group_next = c->group_next;
     else
         c->group->members = c->group_next;
     if (c->group_next != NULL)
-        c->group_next->group_before = c->group_before;
+        c->group_next->group_previous = c->group_previous;
 }
 
 static void fail(struct co_group *group, int reason)
 {
     if (group->error == 0)
-        group->error = reason;
+        group->error = reason != 0 ? reason : EIO;
     co_group_cancel(group);
 }
 
-static void member_main(void *arg)
+static void *member_main(void *arg)
 {
-    struct co *self = co_self();
+    struct co *self = co_current();
     struct co_group *group = self->group;
     int result = self->member(arg);
     int reason = errno;
@@ -49,7 +47,8 @@ static void member_main(void *arg)
     if (result != 0)
         fail(group, reason);
     if (group->members == NULL && group->joiner != NULL)
-        co_wake(group->joiner);
+        co_end_wait(group->joiner, 0);
+    return co_finish();
 }
 
 int co_group_go(struct co_group *group, int (*fn)(void *arg), void *arg)
@@ -58,30 +57,43 @@ int co_group_go(struct co_group *group, int (*fn)(void *arg), void *arg)
     if (c == NULL)
         return -1;
     c->member = fn;
-    c->cancelled = group->error != 0;  // It comes too late.
+    c->cancelled = group->cancelled;
     join_members(group, c);
+    return 0;
+}
+
+// Members may be added even after all others have returned.
+static int wait_for_members(struct co_group *group)
+{
+    while (group->members != NULL)
+        if (co_wait_until(CO_NEVER) != 0)
+            return -1;
     return 0;
 }
 
 int co_group_join(struct co_group *group)
 {
-    group->joiner = co_self();
-    if (group->members != NULL && co_park_for(-1) != 0)
+    if (!co_in_loop())
+        return co_fail(EPERM);
+    if (group->joiner != NULL)
+        return co_fail(EBUSY);
+    for (const struct co *c = co_current(); c != NULL; c = co_resumer(c))
+        if (c->group == group)
+            return co_fail(EDEADLK);
+    group->joiner = co_current();
+    if (co_begin_wait() != 0 || wait_for_members(group) != 0)
         fail(group, errno);
     while (group->members != NULL)
-        co_park_firmly();
-    group->joiner = NULL;
+        co_suspend(CO_UNINTERRUPTIBLE, CO_NEVER);
 
     int reason = group->error;
-    group->error = 0;
-    if (reason == 0)
-        return 0;
-    errno = reason;
-    return -1;
+    *group = (struct co_group){0};
+    return reason == 0 ? 0 : co_fail(reason);
 }
 
 void co_group_cancel(struct co_group *group)
 {
+    group->cancelled = true;
     for (struct co *c = group->members; c != NULL; c = c->group_next)
         co_cancel(c);
 }

@@ -2,60 +2,69 @@
 //
 // Each call tries first, as most often it need not wait. A descriptor is made
 // known to epoll when a call on it would have to wait for the first time, and
-// stays known until it is closed: one epoll_ctl() in its life, or two if it
-// also has to wait for writing. The price is a memory of what epoll has said,
-// as it then says everything only once (EPOLLET, see epoll(7)).
+// stays known until it is closed: one epoll_ctl() in its life, or two if a call
+// also has to wait for writing. The price: epoll then reports each event only
+// once (EPOLLET, see epoll(7)), so its reports have to be remembered here.
 
-#include <assert.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "co.h"
 #include "co_internal.h"
-#include "co_tools.h"
 
 // One of the two directions of a descriptor.
 struct direction {
-    struct co *waiter;  // NULL: nobody waits
-    bool drained;       // a try would only say EAGAIN, until an event comes
+    struct co *waiter;  // from its wait until it runs again; NULL: none
+    bool drained;       // a try would only give EAGAIN, until an event comes
 };
 
-// What we remember of a descriptor; all zero when it is new.
+enum kind { UNKNOWN, TCP, UNIX_STREAM, OTHER };
+
+// What is remembered of a descriptor; all zero when it is new.
 struct slot {
     struct direction in, out;
     uint32_t events;      // what epoll watches; 0: it does not know it yet
-    uint32_t generation;  // unmasks an event of a descriptor since closed
-    bool read_on;         // something was announced that a short read hides
+    uint32_t generation;  // counts the descriptors that had this number
+    enum kind kind;       // of socket
+    bool read_on;         // an event was reported that ends a recv() early
+};
+
+// A waiting call: of this kind, on this descriptor.
+struct call {
+    int fd;
+    uint32_t event;
+    int64_t due_ns;  // when it must end; 0: it has not waited yet
 };
 
 enum {
     EVENTS_AT_ONCE = 256,
     SLOTS_AT_FIRST = 64,
     RETRY_MS = 10,
-    // The end of the input, and TCP's urgent data: both stop a recv() short
+    // The end of the input, and TCP's urgent data: both end a recv() early
     // although there is more to come, which no further event announces.
     SPECIAL = EPOLLRDHUP | EPOLLPRI,
 };
 
+static const uint64_t MAIL = UINT64_MAX;  // as the key of an event
+
 struct io {
-    bool open;
-    int epoll, event;
+    int epoll;
     struct slot *slots;  // indexed by descriptor
     size_t slot_count;
-    struct tools_signals held;
 };
 
-static _Thread_local struct io io = {.epoll = -1, .event = -1};
+static _Thread_local struct io io = {.epoll = -1};
 
-// Returns what we remember of `fd`, or NULL with errno set. It may move when
-// others run: look it up again after every wait.
+// ---- What is remembered of descriptors
+
+// Returns what is remembered of `fd`, or NULL with errno set. It may move while
+// other coroutines run: look it up again after every wait.
 static struct slot *slot_of(int fd)
 {
     size_t at = (size_t)fd;
@@ -75,12 +84,9 @@ static struct slot *slot_of(int fd)
     return &slots[at];
 }
 
-static void give_up(struct direction *d)
+static struct direction *direction_of(struct slot *s, uint32_t event)
 {
-    if (d->waiter == NULL)
-        return;
-    d->waiter->wait_errno = EBADF;
-    co_wake(d->waiter);
+    return event == EPOLLIN ? &s->in : &s->out;
 }
 
 // Forgets what was remembered of an earlier descriptor with this number.
@@ -89,74 +95,52 @@ static void forget(int fd)
     if ((size_t)fd >= io.slot_count)
         return;
     struct slot *s = &io.slots[fd];
-    give_up(&s->in);
-    give_up(&s->out);
+    if (s->in.waiter != NULL)
+        co_end_wait(s->in.waiter, EBADF);
+    if (s->out.waiter != NULL)
+        co_end_wait(s->out.waiter, EBADF);
     *s = (struct slot){.generation = s->generation + 1};
 }
 
-static int watch(int fd, struct slot *s, uint32_t event)
+static int socket_option(int fd, int name)
 {
-    uint32_t events = s->events | event | EPOLLIN | SPECIAL | EPOLLET;
-    if (events == s->events)
-        return 0;
-    struct epoll_event wanted = {.events = events,
-                                 .data.u64 = (uint64_t)s->generation << 32 |
-                                             (uint32_t)fd};
-    int op = s->events == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
-    if (epoll_ctl(io.epoll, op, fd, &wanted) != 0)
-        return -1;
-    s->events = events;
-    return 0;
+    int value = -1;
+    socklen_t size = sizeof value;
+    getsockopt(fd, SOL_SOCKET, name, &value, &size);
+    return value;
 }
 
-static struct direction *direction_of(struct slot *s, uint32_t event)
+static enum kind kind_of(int fd, struct slot *s)
 {
-    return event == EPOLLIN ? &s->in : &s->out;
+    if (s->kind != UNKNOWN)
+        return s->kind;
+    s->kind = OTHER;
+    if (socket_option(fd, SO_PROTOCOL) == IPPROTO_TCP)
+        s->kind = TCP;
+    else if (socket_option(fd, SO_DOMAIN) == AF_UNIX &&
+             socket_option(fd, SO_TYPE) == SOCK_STREAM)
+        s->kind = UNIX_STREAM;
+    return s->kind;
 }
 
-// LESSON try-then-wait: called after a try has said "not now". If the event
-// comes between that try and this call, epoll still reports it: it tells what
-// is the case when a descriptor is added, and afterwards every change.
-static int wait_for(int fd, uint32_t event)
-{
-    struct slot *s = slot_of(fd);
-    if (s == NULL)
-        return -1;
-    if (direction_of(s, event)->waiter != NULL) {
-        errno = EBUSY;
-        return -1;
-    }
-    if (watch(fd, s, event) != 0) {
-        if (errno != ENOSPC && errno != ENOMEM)
-            return -1;
-        co_sleep(RETRY_MS);  // Full tables empty again; the caller's next try
-        return 0;            // finds out whether waiting is still called for.
-    }
-    struct co *self = co_self();
-    uint32_t generation = s->generation;
-    direction_of(s, event)->waiter = self;
-    int result =
-        co_park_for(self->wait_limit_ms > 0 ? self->wait_limit_ms : -1);
-    s = slot_of(fd);
-    if (s->generation == generation)  // It was not closed meanwhile.
-        *direction_of(s, event) = (struct direction){0};
-    return result;
-}
+// ---- Events
 
 static void became_ready(struct direction *d)
 {
     d->drained = false;
     if (d->waiter != NULL)
-        co_wake(d->waiter);
+        co_end_wait(d->waiter, 0);
 }
 
 static void handle(const struct epoll_event *e)
 {
-    uint32_t broken = EPOLLHUP | EPOLLERR;
+    const uint32_t broken = EPOLLHUP | EPOLLERR;
+    if (e->data.u64 == MAIL)
+        return;  // The loop collects it in any case.
     struct slot *s = &io.slots[(uint32_t)e->data.u64];
 
     if (s->generation != (uint32_t)(e->data.u64 >> 32))
-        return;  // For a descriptor that was closed earlier in this round.
+        return;  // It is for a descriptor that was closed in this round.
     if (e->events & (SPECIAL | broken))
         s->read_on = true;
     if (e->events & (EPOLLIN | SPECIAL | broken))
@@ -165,135 +149,235 @@ static void handle(const struct epoll_event *e)
         became_ready(&s->out);
 }
 
-int co_open_events(void)
-{
-    if (io.open)
-        return io.event;
-    tools_hold_signals(&io.held);
-    io.epoll = epoll_create1(EPOLL_CLOEXEC);
-    io.event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    struct slot *s = io.epoll < 0 || io.event < 0 ? NULL : slot_of(io.event);
-    // Nobody ever reads it: each write is an event of its own.
-    io.open = s != NULL && watch(io.event, s, EPOLLIN) == 0;
-    if (!io.open)
-        co_close_events();
-    return io.open ? io.event : -1;
-}
-
-void co_close_events(void)
-{
-    int saved = errno;
-    tools_let_signals(&io.held);
-    if (io.epoll >= 0)
-        close(io.epoll);
-    if (io.event >= 0)
-        close(io.event);
-    free(io.slots);
-    io = (struct io){.epoll = -1, .event = -1};
-    errno = saved;
-}
-
-int co_wait_events(int timeout_ms)
+static int wait_for_events(int timeout_ms, const sigset_t *mask)
 {
     struct epoll_event events[EVENTS_AT_ONCE];
-    int count = tools_epoll_wait(io.epoll, events, EVENTS_AT_ONCE, timeout_ms,
-                                 &io.held);
-    if (count < 0)
-        return errno == EINTR ? 0 : -1;
+    int count =
+        co_tools_epoll_wait(io.epoll, events, EVENTS_AT_ONCE, timeout_ms, mask);
     for (int i = 0; i < count; i++)
         handle(&events[i]);
+    return count < 0 && errno != EINTR ? -1 : 0;
+}
+
+static int open_epoll(void)
+{
+    // The loop never reads the eventfd: each write is an event of its own.
+    struct epoll_event mail = {.events = EPOLLIN | EPOLLET, .data.u64 = MAIL};
+
+    if (io.epoll >= 0)
+        return 0;  // Another co_run() has failed.
+    io.epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (io.epoll < 0)
+        return -1;
+    if (epoll_ctl(io.epoll, EPOLL_CTL_ADD, co_mailbox.event, &mail) == 0)
+        return 0;
+    int error = errno;
+    close(io.epoll);
+    io.epoll = -1;
+    return co_fail(error);
+}
+
+static void close_epoll(void)
+{
+    close(io.epoll);
+    free(io.slots);
+    io = (struct io){.epoll = -1};
+}
+
+// Makes the loop wait for descriptors, though it knows nothing of them.
+__attribute__((constructor)) static void install(void)
+{
+    static const struct co_poller poller = {open_epoll, wait_for_events,
+                                            close_epoll};
+    co_set_poller(&poller);
+}
+
+static int watch(int fd, struct slot *s, uint32_t event)
+{
+    uint32_t events = s->events | event | EPOLLIN | SPECIAL | EPOLLET;
+    if (events == s->events)
+        return 0;
+    uint64_t key = (uint64_t)s->generation << 32 | (uint32_t)fd;
+    struct epoll_event request = {.events = events, .data.u64 = key};
+    int op = s->events == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+    if (epoll_ctl(io.epoll, op, fd, &request) != 0)
+        return -1;
+    s->events = events;
     return 0;
 }
 
-static bool would_block(void)
+// ---- Waiting
+
+// LESSON try-then-wait: called after a try has said "not now". If the event
+// comes between that try and this call, epoll still reports it: it reports the
+// present state when a descriptor is added, and afterwards every change.
+static int wait_for(struct call *call)
 {
-    return errno == EAGAIN || errno == EWOULDBLOCK;
+    struct slot *s = slot_of(call->fd);
+    if (s == NULL)
+        return -1;
+    if (direction_of(s, call->event)->waiter != NULL)
+        return co_fail(EBUSY);
+    if (call->due_ns == 0)
+        call->due_ns = co_limit_ns();
+    bool watched = watch(call->fd, s, call->event) == 0;
+    // Without memory for it now, wait a little: there may be some later.
+    if (!watched && errno != ENOSPC && errno != ENOMEM)
+        return -1;
+
+    uint32_t generation = s->generation;
+    direction_of(s, call->event)->waiter = co_current();
+    int result = watched ? co_wait_until(call->due_ns) : co_sleep(RETRY_MS);
+    s = slot_of(call->fd);
+    if (s->generation != generation)
+        return co_fail(EBADF);  // The descriptor has been closed.
+    *direction_of(s, call->event) = (struct direction){0};
+    if (!watched && result == 0 && call->due_ns <= co_now_ns())
+        return co_fail(ETIMEDOUT);
+    return result;
 }
 
-// After a failed try on `fd`: waits if waiting helps. Returns 0 when the next
-// try makes sense, or -1 with errno set.
-static int retry(int fd, uint32_t event)
+// Begins every call: waits if a try is known to give EAGAIN. Returns 0, or -1.
+static inline int begin_call(struct call *call)
 {
-    if (errno == EINTR || errno == ECONNABORTED)
+    if (co_begin_wait() != 0)
+        return -1;
+    struct slot *s = slot_of(call->fd);
+    if (s == NULL)
+        return -1;
+    return direction_of(s, call->event)->drained ? wait_for(call) : 0;
+}
+
+// Called after a try has failed: waits if waiting helps. Returns 0 when it is
+// time for the next try, or -1.
+static int retry(struct call *call)
+{
+    if (errno == EINTR)
         return 0;
-    if (!would_block())
+    if (errno != EAGAIN && errno != EWOULDBLOCK)
         return -1;
-    struct slot *s = slot_of(fd);
-    if (s == NULL)
-        return -1;
-    direction_of(s, event)->drained = true;
-    return wait_for(fd, event);
+    direction_of(slot_of(call->fd), call->event)->drained = true;
+    return wait_for(call);
 }
 
-// What every call begins with: waits first if a try is known to be in vain.
-// Returns 0, or -1.
-static int begin_call(int fd, uint32_t event)
-{
-    struct slot *s = slot_of(fd);
-    if (s == NULL)
-        return -1;
-    if (co_self()->cancelled) {
-        errno = ECANCELED;
-        return -1;
-    }
-    return direction_of(s, event)->drained ? wait_for(fd, event) : 0;
-}
+// ---- The calls
 
 int co_accept(int listener)
 {
-    if (begin_call(listener, EPOLLIN) != 0)
+    struct call call = {.fd = listener, .event = EPOLLIN};
+    if (begin_call(&call) != 0)
         return -1;
     int fd;
     while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) <
            0)
-        if (retry(listener, EPOLLIN) != 0)
+        if (errno != ECONNABORTED && retry(&call) != 0)
             return -1;
     forget(fd);
+    enum kind kind = kind_of(listener, slot_of(listener));
+    struct slot *s = slot_of(fd);
+    if (s != NULL)
+        s->kind = kind;
     co_spend();
     return fd;
 }
 
+int co_connect(int fd, const struct sockaddr *address, socklen_t len)
+{
+    struct call call = {.fd = fd, .event = EPOLLOUT};
+    if (co_begin_wait() != 0)
+        return -1;
+    // Once the wait is over, connect() tells how the connection came out.
+    while (connect(fd, address, len) != 0)
+        if ((errno != EINPROGRESS && errno != EALREADY && errno != EINTR) ||
+            wait_for(&call) != 0)
+            return -1;
+    co_spend();
+    return 0;
+}
+
+// As recv(2), on a UNIX socket. Sets `cut` if what it returns ends where
+// descriptors were passed along (SCM_RIGHTS; they are closed).
+static ssize_t receive_unix(int fd, void *buf, size_t size, bool *cut)
+{
+    struct iovec space = {buf, size};
+    struct msghdr message = {.msg_iov = &space, .msg_iovlen = 1};
+    ssize_t n = recvmsg(fd, &message, 0);
+    *cut = *cut || (message.msg_flags & MSG_CTRUNC) != 0;
+    return n;
+}
+
+// LESSON short-read: on a stream, less than we asked for was all there is, and
+// we can save the next try: one system call in three. But a datagram is short
+// although another may follow it, and so are the bytes that a UNIX socket
+// returns together with descriptors.
+//
+// Not inlined, as what is on the stack of co_recv() stays there while it waits.
+__attribute__((noinline)) static ssize_t receive(int fd, void *buf, size_t size)
+{
+    struct slot *s = slot_of(fd);
+    enum kind kind = kind_of(fd, s);
+    bool cut = kind == OTHER || s->read_on;
+    ssize_t n = kind == UNIX_STREAM ? receive_unix(fd, buf, size, &cut)
+                                    : recv(fd, buf, size, 0);
+    s->in.drained = n > 0 && (size_t)n < size && !cut;
+    return n;
+}
+
 ssize_t co_recv(int fd, void *buf, size_t size)
 {
-    if (begin_call(fd, EPOLLIN) != 0)
+    struct call call = {.fd = fd, .event = EPOLLIN};
+    if (begin_call(&call) != 0)
         return -1;
-    ssize_t got;
-    while ((got = recv(fd, buf, size, 0)) < 0)
-        if (retry(fd, EPOLLIN) != 0)
+    ssize_t n;
+    while ((n = receive(fd, buf, size)) < 0)
+        if (retry(&call) != 0)
             return -1;
-
-    // LESSON short-read: less than we asked for was all there is. The next try
-    // is spared, one system call in three.
-    struct slot *s = slot_of(fd);
-    if (s != NULL && got > 0 && (size_t)got < size && !s->read_on)
-        s->in.drained = true;
     co_spend();
-    return got;
+    return n;
 }
 
 ssize_t co_send(int fd, const void *buf, size_t len)
 {
-    if (begin_call(fd, EPOLLOUT) != 0)
+    struct call call = {.fd = fd, .event = EPOLLOUT};
+    if (begin_call(&call) != 0)
         return -1;
-    ssize_t put;
-    while ((put = send(fd, buf, len, MSG_NOSIGNAL)) < 0)
-        if (retry(fd, EPOLLOUT) != 0)
+    ssize_t n;
+    while ((n = send(fd, buf, len, MSG_NOSIGNAL)) < 0)
+        if (retry(&call) != 0)
             return -1;
     co_spend();
-    return put;
+    return n;
 }
 
-int co_poll(int fd, uint32_t events)
+int co_send_all(int fd, const void *buf, size_t len)
 {
-    struct pollfd wanted = {.fd = fd, .events = (short)events};
-    int ready;
-    while ((ready = poll(&wanted, 1, 0)) <= 0)
-        if ((ready == 0 || errno != EINTR) && wait_for(fd, events) != 0)
-            return -1;
-    if (wanted.revents & POLLNVAL) {
-        errno = EBADF;
+    const char *rest = buf;
+    if (co_begin_wait() != 0)
         return -1;
+    while (len > 0) {
+        ssize_t n = co_send(fd, rest, len);
+        if (n < 0)
+            return -1;
+        rest += n;
+        len -= (size_t)n;
     }
+    return 0;
+}
+
+int co_poll(int fd, uint32_t event)
+{
+    struct call call = {.fd = fd, .event = event};
+    struct pollfd request = {.fd = fd, .events = (short)event};
+    if (event != EPOLLIN && event != EPOLLOUT)
+        return co_fail(EINVAL);
+    if (co_begin_wait() != 0)
+        return -1;
+    int ready;
+    while ((ready = poll(&request, 1, 0)) <= 0)
+        if (ready == 0 ? wait_for(&call) != 0 : errno != EINTR)
+            return -1;
+    if (request.revents & POLLNVAL)
+        return co_fail(EBADF);
     co_spend();
     return 0;
 }

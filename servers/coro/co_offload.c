@@ -1,15 +1,12 @@
-// co_offload.c - a blocking function, run by another thread.
+// co_offload.c - blocking functions, run by other threads.
 //
-// A coroutine that computes, or calls something that really waits, holds up all
-// the others. Here a few threads do that for them: the coroutine parks, a
-// thread takes its job and wakes it when it is done. The threads are started
-// when there is work for them, and stay.
+// A coroutine that computes, or makes a call that blocks, stops all the others.
+// Here a few threads do that for them: the coroutine waits, a thread takes its
+// job, and sends it mail when the job is done. The threads are started when
+// there is work for them, and stay.
 
-#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stddef.h>
 #include <unistd.h>
 
 #include "co.h"
@@ -19,7 +16,8 @@
 struct job {
     void (*fn)(void *arg);
     void *arg;
-    struct co *waiter;
+    struct co_mail mail;
+    struct co_mailbox *mailbox;  // of the thread of that coroutine
     struct job *next;
 };
 
@@ -27,13 +25,13 @@ struct job {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t work = PTHREAD_COND_INITIALIZER;
 static struct job *first_job, *last_job;
-static int job_count, thread_count, idle_count;
+static int job_count, thread_count;
+static int idle_count;  // threads that take the next jobs at once
 static int thread_max;  // 0: not known yet
 
 static struct job *take_job(void)
 {
     pthread_mutex_lock(&lock);
-    idle_count++;
     while (first_job == NULL)
         pthread_cond_wait(&work, &lock);
     idle_count--;
@@ -44,28 +42,38 @@ static struct job *take_job(void)
     return job;
 }
 
-static void *work_for_ever(void *arg)
+static void become_idle(void)
+{
+    pthread_mutex_lock(&lock);
+    idle_count++;
+    pthread_mutex_unlock(&lock);
+}
+
+static void *do_jobs(void *arg)
 {
     (void)arg;
     for (;;) {
         struct job *job = take_job();
+        struct co_mailbox *mailbox = job->mailbox;
         job->fn(job->arg);
+        // Idle before the coroutine runs: its next job starts no other thread.
+        become_idle();
         // The job is gone as soon as its coroutine runs.
-        co_wake_async(job->waiter);
+        co_mail_send(mailbox, &job->mail);
     }
     return NULL;
 }
 
-// Starts a detached thread that takes no signals: those are for the thread
-// whose waits they should end. Returns 0 or an error number.
+// Starts a detached thread that takes no signals: they are meant for the thread
+// whose waits they are to end. Returns 0 or an error number.
 static int start_thread(void)
 {
-    sigset_t all, before;
+    sigset_t all, previous;
     pthread_t thread;
     sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(&thread, NULL, work_for_ever, NULL);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_sigmask(SIG_SETMASK, &all, &previous);
+    int error = pthread_create(&thread, NULL, do_jobs, NULL);
+    pthread_sigmask(SIG_SETMASK, &previous, NULL);
     return error != 0 ? error : pthread_detach(thread);
 }
 
@@ -87,7 +95,7 @@ void co_set_offload_threads(int count)
     pthread_mutex_unlock(&lock);
 }
 
-// Returns 0, or EAGAIN when there is nobody to do the job.
+// Returns 0, or EAGAIN when there is no thread to do the job.
 static int hand_over(struct job *job)
 {
     int error = 0;
@@ -97,6 +105,7 @@ static int hand_over(struct job *job)
     if (job_count >= idle_count && thread_count < thread_max) {
         error = start_thread();
         thread_count += error == 0;
+        idle_count += error == 0;
     }
     if (thread_count > 0) {
         append_job(job);
@@ -108,9 +117,14 @@ static int hand_over(struct job *job)
 
 int co_offload(void (*fn)(void *arg), void *arg)
 {
-    struct job job = {.fn = fn, .arg = arg, .waiter = co_self()};
-    if ((errno = hand_over(&job)) != 0)
+    if (co_begin_wait() != 0)
         return -1;
-    co_park_firmly();
-    return 0;
+    struct job job = {.fn = fn,
+                      .arg = arg,
+                      .mail = {.to = co_current(), .ends_wait = true},
+                      .mailbox = &co_mailbox};
+    int error = hand_over(&job);
+    if (error != 0)
+        return co_fail(error);
+    return co_suspend(CO_UNINTERRUPTIBLE, CO_NEVER);
 }

@@ -1,4 +1,5 @@
-// co_stack.c - where the stacks of coroutines come from.
+// co_stack.c - where the stacks of coroutines come from, and what happens to a
+// coroutine that needs more stack than it has.
 //
 // Asking the kernel for every stack would cost a few microseconds each time
 // (mmap, guard page, page fault, munmap), a thousand times the price of a
@@ -9,21 +10,36 @@
 //     idle   [cold ..... cold|warm ..... warm]               the last is taken
 //                            ^ cold_count    ^ idle_count
 //
-// A stack costs only the pages it has touched. Slabs stay mapped until
-// co_release_stacks(), but the pages of cold stacks belong to the system again.
+// A stack takes only the pages that it has touched. Slabs stay mapped until the
+// thread ends, but the pages of cold stacks belong to the system again.
 
 #include "co_stack.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "co.h"
 #include "co_internal.h"
-#include "co_pages.h"
+
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102  // Linux 6.13; the C library may be older.
+#endif
+
+#ifndef PIDFD_SELF_THREAD
+#define PIDFD_SELF_THREAD (-10000)  // Linux 6.14: this process, to itself.
+#endif
 
 enum {
     SLAB_STACKS = 64,
@@ -38,12 +54,159 @@ struct pool {
     size_t unused_count;
     char **idle;  // stacks that were given back
     size_t idle_count, cold_count;
-    size_t idle_size;  // there is room for all stacks ever mapped
+    size_t idle_size;  // for all stacks ever mapped
     char **slabs;      // all that was mapped
     size_t slab_count;
+    void *signal_stack;  // for the message about an overflow,
+    char advice[96];     // and how it ends
 };
 
 static _Thread_local struct pool pool;
+
+// ---- Advice to the kernel, about many pages at once
+
+// Gives the advice in a single system call: the kernel then locks the memory
+// map, and makes the processor forget what it knows of it, once instead of each
+// time. Returns false where the kernel cannot do that.
+static bool advise_at_once(const struct iovec *ranges, size_t count, int advice)
+{
+    static atomic_bool unsupported;
+    if (unsupported)
+        return false;
+    size_t size = 0;
+    for (size_t i = 0; i < count; i++)
+        size += ranges[i].iov_len;
+    long done = syscall(SYS_process_madvise, PIDFD_SELF_THREAD, ranges, count,
+                        advice, 0);
+    if (done < 0 && (errno == ENOSYS || errno == EBADF))
+        unsupported = true;
+    return done == (long)size;
+}
+
+// As madvise(2), for `count` ranges of whole pages. Returns 0, or -1 with errno
+// set; some of the ranges may have been advised then.
+static int advise(const struct iovec *ranges, size_t count, int advice)
+{
+    if (advise_at_once(ranges, count, advice))
+        return 0;
+    for (size_t i = 0; i < count; i++)
+        if (madvise(ranges[i].iov_base, ranges[i].iov_len, advice) != 0)
+            return -1;
+    return 0;
+}
+
+// ---- Guard pages
+
+// Returns whether the kernel knows guard markers, by a try on `page`, which is
+// to have one. Emulators accept any advice and ignore it. So a system call then
+// has to write to the page, no matter which one: it must fail.
+static bool has_markers(char *page)
+{
+    static atomic_int known;  // 0: not tried yet; 1: it does; -1: it does not
+    if (known == 0)
+        known = madvise(page, pool.page_size, MADV_GUARD_INSTALL) == 0 &&
+                        getrandom(page, 1, GRND_NONBLOCK) < 0 && errno == EFAULT
+                    ? 1
+                    : -1;
+    return known > 0;
+}
+
+static int forbid_access(const struct iovec *pages)
+{
+    static const char text[] =
+        "coroutines: no more guard pages, as the process has as many mappings"
+        " as vm.max_map_count allows\n";
+    static atomic_flag reported = ATOMIC_FLAG_INIT;
+    for (size_t i = 0; i < SLAB_STACKS; i++) {
+        if (mprotect(pages[i].iov_base, pages[i].iov_len, PROT_NONE) == 0)
+            continue;
+        if (errno == ENOMEM && !atomic_flag_test_and_set(&reported))
+            (void)!write(STDERR_FILENO, text, sizeof text - 1);
+        return -1;
+    }
+    return 0;
+}
+
+// LESSON guard-page: a stack that overflows would silently overwrite its
+// neighbour. A page below it that must not be touched turns that into a crash
+// on the spot. mprotect() splits the mapping in two, of which a process may
+// have vm.max_map_count (65,530): enough for 32,000 stacks. A guard marker
+// inside the page table has no such limit.
+static int guard(char *slab)
+{
+    struct iovec pages[SLAB_STACKS];
+    for (size_t i = 0; i < SLAB_STACKS; i++)
+        pages[i] = (struct iovec){slab + i * pool.stride, pool.page_size};
+    return has_markers(slab) ? advise(pages, SLAB_STACKS, MADV_GUARD_INSTALL)
+                             : forbid_access(pages);
+}
+
+// ---- The message about an overflow
+//
+// Touching the guard page raises SIGSEGV. Its handler cannot run on the stack
+// that has just overflowed, so it gets one of its own (see sigaltstack(2)).
+
+static void say(const char *text)
+{
+    (void)!write(STDERR_FILENO, text, strlen(text));
+}
+
+static void on_fault(int signo, siginfo_t *info, void *context)
+{
+    const struct co *c = co_self();
+    (void)context;
+
+    if (c == NULL ||
+        (uintptr_t)c->stack.low - (uintptr_t)info->si_addr > pool.page_size) {
+        signal(signo, SIG_DFL);  // Not an overflow: let it happen again.
+        return;
+    }
+    say("coroutine ");
+    say(c->name != NULL ? c->name : "without a name");
+    say(pool.advice);
+    abort();
+}
+
+// Installs the handler, unless there is one: it may belong to a sanitizer, and
+// say more.
+static void handle_faults(void)
+{
+    const struct sigaction action = {.sa_sigaction = on_fault,
+                                     .sa_flags = SA_SIGINFO | SA_ONSTACK};
+    struct sigaction present;
+    if (sigaction(SIGSEGV, NULL, &present) == 0 &&
+        present.sa_handler == SIG_DFL)
+        sigaction(SIGSEGV, &action, NULL);
+}
+
+static void open_signal_stack(void)
+{
+    stack_t stack;
+    // Prepared here, as a signal handler must not call printf().
+    snprintf(pool.advice, sizeof pool.advice,
+             ": ran over the end of its stack of %zu KiB"
+             " (co_set_stack_size() sets it)\n",
+             co_stack_usable() / 1024);
+    if (sigaltstack(NULL, &stack) != 0 || !(stack.ss_flags & SS_DISABLE))
+        return;  // The thread has one.
+
+    stack = (stack_t){.ss_size = (size_t)sysconf(_SC_SIGSTKSZ)};
+    stack.ss_sp = calloc(1, stack.ss_size);
+    if (stack.ss_sp == NULL || sigaltstack(&stack, NULL) != 0)
+        free(stack.ss_sp);
+    else
+        pool.signal_stack = stack.ss_sp;
+}
+
+static void close_signal_stack(void)
+{
+    const stack_t none = {.ss_flags = SS_DISABLE};
+    if (pool.signal_stack != NULL)
+        sigaltstack(&none, NULL);
+    free(pool.signal_stack);
+}
+
+// ---- Slabs
 
 void co_stack_set_size(size_t size)
 {
@@ -60,8 +223,53 @@ size_t co_stack_usable(void)
     return pool.stride - pool.page_size;
 }
 
-// Makes room to remember one more slab, and that all stacks are idle, so that
-// giving one back cannot fail.
+static void unmap_all(void)
+{
+    for (size_t i = 0; i < pool.slab_count; i++)
+        munmap(pool.slabs[i], pool.stride * SLAB_STACKS);
+    close_signal_stack();
+    free(pool.slabs);
+    free(pool.idle);
+    pool = (struct pool){.page_size = pool.page_size, .stride = pool.stride};
+}
+
+int co_stack_release_all(void)
+{
+    if (pool.idle_count + pool.unused_count != pool.idle_size)
+        return co_fail(EBUSY);
+    unmap_all();
+    return 0;
+}
+
+// Its destructor runs at the end of each thread that has set it.
+static pthread_key_t at_thread_end;
+static bool has_key;
+
+static void unmap_at_thread_end(void *arg)
+{
+    (void)arg;
+    unmap_all();
+}
+
+static void set_up_process(void)
+{
+    has_key = pthread_key_create(&at_thread_end, unmap_at_thread_end) == 0;
+    handle_faults();
+}
+
+static void set_up_thread(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    if (pool.stride == 0)
+        co_stack_set_size((size_t)CO_STACK_KIB * 1024);
+    pthread_once(&once, set_up_process);
+    if (has_key)
+        pthread_setspecific(at_thread_end, &pool);
+    open_signal_stack();
+}
+
+// Allocates memory to remember one more slab, and that all stacks are idle, so
+// that giving one back cannot fail.
 static bool grow(void)
 {
     size_t size = pool.idle_size + SLAB_STACKS;
@@ -79,17 +287,15 @@ static bool grow(void)
 
 static bool map_slab(void)
 {
-    if (pool.stride == 0)
-        co_stack_set_size((size_t)CO_STACK_KIB * 1024);
     if (pool.slab_count == 0)
-        co_catch_overflow();
+        set_up_thread();
     size_t size = pool.stride * SLAB_STACKS;
     char *slab =
         mmap(NULL, size, PROT_READ | PROT_WRITE,
              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
     if (slab == MAP_FAILED)
         return false;
-    if (co_pages_guard(slab, pool.stride, SLAB_STACKS) != 0 || !grow()) {
+    if (guard(slab) != 0 || !grow()) {
         munmap(slab, size);
         errno = ENOMEM;
         return false;
@@ -99,6 +305,8 @@ static bool map_slab(void)
     pool.unused_count = SLAB_STACKS;
     return true;
 }
+
+// ---- Stacks
 
 void *co_stack_take(void)
 {
@@ -116,14 +324,14 @@ void *co_stack_take(void)
     return low;
 }
 
-// Gives the memory of the stacks that lie idle longest to the system.
+// Returns the memory of the stacks that are idle longest to the system.
 static void cool_down(void)
 {
     struct iovec coldest[COOL_STACKS];
     for (size_t i = 0; i < COOL_STACKS; i++)
         coldest[i] =
             (struct iovec){pool.idle[pool.cold_count++], co_stack_usable()};
-    co_pages_advise(coldest, COOL_STACKS, MADV_DONTNEED);
+    advise(coldest, COOL_STACKS, MADV_DONTNEED);
 }
 
 void co_stack_put(void *low)
@@ -133,8 +341,8 @@ void co_stack_put(void *low)
         cool_down();
 }
 
-// Looks at pages that are in memory only: the others were never touched.
-// AddressSanitizer would object to reading what nobody has declared.
+// Reads only pages that are in memory: the others were never touched.
+// AddressSanitizer would object to reading what no function has declared.
 __attribute__((no_sanitize("address"))) size_t co_stack_touched(void *low)
 {
     const char *at = low, *top = at + co_stack_usable();
@@ -148,18 +356,4 @@ __attribute__((no_sanitize("address"))) size_t co_stack_touched(void *low)
     while (at < top && *at == 0)
         at++;
     return (size_t)(top - at);
-}
-
-int co_stack_release_all(void)
-{
-    if (pool.idle_count + pool.unused_count != pool.idle_size) {
-        errno = EBUSY;
-        return -1;
-    }
-    for (size_t i = 0; i < pool.slab_count; i++)
-        munmap(pool.slabs[i], pool.stride * SLAB_STACKS);
-    free(pool.slabs);
-    free(pool.idle);
-    pool = (struct pool){.page_size = pool.page_size, .stride = pool.stride};
-    return 0;
 }

@@ -27,14 +27,14 @@
 
         .text
         .globl  co_switch
+        .hidden co_switch       // Only called directly: see the end.
         .type   co_switch, @function
-        .p2align 4
+        .p2align 6              // All of it lies in one cache line.
 
 // void *co_switch(void **save /* rdi */, void *load /* rsi */,
 //                 void *value /* rdx */)
 co_switch:
         .cfi_startproc
-        endbr64                 // An indirect call may come here: see the end.
         save    %rbp
         save    %rbx
         save    %r12
@@ -65,6 +65,7 @@ co_switch_paused:               // Where debuggers pretend a coroutine waits.
         .size   co_switch, . - co_switch
 
         .globl  co_switch_prepare
+        .hidden co_switch_prepare
         .type   co_switch_prepare, @function
         .p2align 4
 
@@ -75,7 +76,6 @@ co_switch_paused:               // Where debuggers pretend a coroutine waits.
 // instruction.
 co_switch_prepare:
         .cfi_startproc
-        endbr64
         leaq    (%rdi,%rsi), %rax
         andq    $-16, %rax              // The ABI wants calls aligned to 16.
         leaq    co_first+1(%rip), %rcx
@@ -102,10 +102,10 @@ co_first:
         .cfi_endproc
         .size   co_first, . - co_first
 
-// What the linker may promise in our name (Intel's CET). Indirect branch
-// tracking (1): yes, every indirect jump lands on an endbr64, or says notrack.
-// Shadow stacks (2): no, as each coroutine would need one of its own; so they
-// stay off in the whole program.
+// What the linker may promise for this file (Intel's CET). Indirect branch
+// tracking (1): yes, as every indirect jump here says notrack, and none leads
+// here. Shadow stacks (2): no, as each coroutine would need one of its own; so
+// they stay off in the whole program.
         .section .note.gnu.property, "a"
         .p2align 3
         .long   4, 16, 5                // sizes of name and content, type

@@ -4,39 +4,42 @@
 
 #include <stdlib.h>
 
-static void place(struct timers *timers, struct timer t, size_t at)
+#include "co_internal.h"
+
+static void place(struct co_timers *timers, struct co_timer t, size_t at)
 {
     timers->heap[at] = t;
-    t.waiter->timer = at;
+    t.waiter->timer = (unsigned)at;
 }
 
-static void sift_up(struct timers *timers, struct timer t, size_t at)
+static void sift_up(struct co_timers *timers, struct co_timer t, size_t at)
 {
     for (; at > 1 && timers->heap[at / 2].due_ns > t.due_ns; at /= 2)
         place(timers, timers->heap[at / 2], at);
     place(timers, t, at);
 }
 
-static void sift_down(struct timers *timers, struct timer t, size_t at)
+static void sift_down(struct co_timers *timers, struct co_timer t, size_t at)
 {
-    const struct timer *heap = timers->heap;
-    for (size_t child; (child = 2 * at) <= timers->count; at = child) {
+    const struct co_timer *heap = timers->heap;
+    for (size_t child = 2 * at; child <= timers->count; child = 2 * at) {
         if (child < timers->count &&
             heap[child + 1].due_ns < heap[child].due_ns)
             child++;
         if (heap[child].due_ns >= t.due_ns)
             break;
         place(timers, heap[child], at);
+        at = child;
     }
     place(timers, t, at);
 }
 
-int timers_reserve(struct timers *timers, size_t count)
+int co_timers_reserve(struct co_timers *timers, size_t count)
 {
     if (count < timers->size)
         return 0;
     size_t size = 2 * count + 64;
-    struct timer *heap = realloc(timers->heap, size * sizeof *heap);
+    struct co_timer *heap = realloc(timers->heap, size * sizeof *heap);
     if (heap == NULL)
         return -1;
     timers->heap = heap;
@@ -44,15 +47,15 @@ int timers_reserve(struct timers *timers, size_t count)
     return 0;
 }
 
-void timers_set(struct timers *timers, struct co *c, int64_t due_ns)
+void co_timers_set(struct co_timers *timers, struct co *c, int64_t due_ns)
 {
-    sift_up(timers, (struct timer){due_ns, c}, ++timers->count);
+    sift_up(timers, (struct co_timer){due_ns, c}, ++timers->count);
 }
 
-void timers_clear(struct timers *timers, struct co *c)
+void co_timers_clear(struct co_timers *timers, struct co *c)
 {
     size_t at = c->timer;
-    struct timer last = timers->heap[timers->count--];
+    struct co_timer last = timers->heap[timers->count--];
 
     c->timer = 0;
     if (last.waiter == c)
@@ -63,8 +66,8 @@ void timers_clear(struct timers *timers, struct co *c)
         sift_down(timers, last, at);
 }
 
-void timers_free(struct timers *timers)
+void co_timers_free(struct co_timers *timers)
 {
     free(timers->heap);
-    *timers = (struct timers){0};
+    *timers = (struct co_timers){0};
 }

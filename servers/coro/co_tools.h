@@ -1,17 +1,19 @@
-// co_tools.h - telling the sanitizers, and valgrind, about stacks that change.
+// co_tools.h - what sanitizers and valgrind must be told about stacks.
 //
-// AddressSanitizer wants to know which stack we are on, ThreadSanitizer takes
-// each coroutine for a thread of its own ("fiber"). Without them, the functions
-// called at each switch are empty. Valgrind wants to know only where stacks
-// are. It is told by a few instructions that do nothing on a real processor, so
-// they are in every program that was built where valgrind's header is.
+// AddressSanitizer must know which stack is in use. ThreadSanitizer treats each
+// stack as that of a thread of its own, a "fiber". Without them, the functions
+// that are called at each switch are empty. Valgrind must know only where
+// stacks are. It is told by a few instructions that do nothing on a real
+// processor, so they are in every program that was built where its header is.
 
 #ifndef CO_TOOLS_H
 #define CO_TOOLS_H
 
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <sys/epoll.h>
-
-#include "co_internal.h"
 
 #ifdef __has_feature  // clang; gcc defines the two names itself.
 #if __has_feature(address_sanitizer)
@@ -28,55 +30,71 @@
 #endif
 #ifdef __SANITIZE_THREAD__
 #include <sanitizer/tsan_interface.h>
-#include <signal.h>
 #endif
 
 #if defined __has_include  // not part of C11
 #if __has_include(<valgrind/memcheck.h>)
 #include <valgrind/memcheck.h>
-#define HAS_VALGRIND 1
+#define CO_HAS_VALGRIND 1
 #endif
 #endif
 
-static inline void tools_created(struct co *c)
+// The stack of a coroutine, and what the tools call it.
+struct co_stack {
+    void *low;  // the lowest address
+    size_t size;
+#ifdef CO_HAS_VALGRIND
+    unsigned valgrind_number;
+#endif
+#ifdef __SANITIZE_ADDRESS__
+    void *fake_stack;
+#endif
+#ifdef __SANITIZE_THREAD__
+    void *fiber;
+#endif
+};
+
+// Called when a coroutine begins to use a stack. `unused_size` bytes of it,
+// from the lowest on, hold nothing that it relies on.
+static inline void co_tools_created(struct co_stack *stack, size_t unused_size)
 {
-    (void)c;
-#ifdef HAS_VALGRIND
-    c->valgrind_stack =
-        VALGRIND_STACK_REGISTER(c->stack, (char *)c->stack + c->stack_size);
-    // Under valgrind (else it is 0) nothing that the last user has left on this
-    // stack is to be relied on, though it may be written to again.
-    if (c->valgrind_stack != 0)
-        VALGRIND_MAKE_MEM_UNDEFINED(c->stack, (char *)c - (char *)c->stack);
+    (void)stack, (void)unused_size;
+#ifdef CO_HAS_VALGRIND
+    stack->valgrind_number =
+        VALGRIND_STACK_REGISTER(stack->low, (char *)stack->low + stack->size);
+    // The number is 0 outside of valgrind.
+    if (stack->valgrind_number != 0)
+        VALGRIND_MAKE_MEM_UNDEFINED(stack->low, unused_size);
 #endif
 #ifdef __SANITIZE_ADDRESS__
     // A stack that is used again carries the marks of its last use.
-    ASAN_UNPOISON_MEMORY_REGION(c->stack, c->stack_size);
+    ASAN_UNPOISON_MEMORY_REGION(stack->low, stack->size);
 #endif
 #ifdef __SANITIZE_THREAD__
-    c->fiber = __tsan_create_fiber(0);
+    stack->fiber = __tsan_create_fiber(0);
 #endif
 }
 
-static inline void tools_freeing(struct co *c)
+static inline void co_tools_freeing(struct co_stack *stack)
 {
-    (void)c;
-#ifdef HAS_VALGRIND
-    if (c->valgrind_stack != 0)
-        VALGRIND_STACK_DEREGISTER(c->valgrind_stack);
+    (void)stack;
+#ifdef CO_HAS_VALGRIND
+    if (stack->valgrind_number != 0)
+        VALGRIND_STACK_DEREGISTER(stack->valgrind_number);
 #endif
 #ifdef __SANITIZE_THREAD__
-    __tsan_destroy_fiber(c->fiber);
+    __tsan_destroy_fiber(stack->fiber);
 #endif
 }
 
-// To be called right before co_switch().
-static inline void tools_leaving(struct co *from, const struct co *to)
+// Called right before co_switch(), for the last time on `from` if `forever`.
+static inline void co_tools_leaving(struct co_stack *from, bool forever,
+                                    const struct co_stack *to)
 {
-    (void)from, (void)to;
+    (void)from, (void)forever, (void)to;
 #ifdef __SANITIZE_ADDRESS__
-    __sanitizer_start_switch_fiber(from->done ? NULL : &from->fake_stack,
-                                   to->stack, to->stack_size);
+    __sanitizer_start_switch_fiber(forever ? NULL : &from->fake_stack, to->low,
+                                   to->size);
 #endif
 #ifdef __SANITIZE_THREAD__
     if (from->fiber == NULL)  // The thread's own stack.
@@ -85,25 +103,25 @@ static inline void tools_leaving(struct co *from, const struct co *to)
 #endif
 }
 
-// To be called first on the other side. `from` is whom we come from: this is
+// Called first on the stack `on`, after a switch from the stack `from`: this is
 // how the bounds of the thread's own stack become known.
-static inline void tools_arrived(struct co *self, struct co *from)
+static inline void co_tools_arrived(const struct co_stack *on,
+                                    struct co_stack *from)
 {
-    (void)self, (void)from;
+    (void)on, (void)from;
 #ifdef __SANITIZE_ADDRESS__
-    const void *stack;
-    __sanitizer_finish_switch_fiber(self->fake_stack, &stack,
-                                    &from->stack_size);
-    from->stack = (void *)(uintptr_t)stack;
+    const void *low;
+    __sanitizer_finish_switch_fiber(on->fake_stack, &low, &from->size);
+    from->low = (void *)(uintptr_t)low;
 #endif
 }
 
-// Between tools_mute(true) and tools_mute(false) valgrind says nothing: for
-// looking at what a coroutine has left below its stack pointer.
-static inline void tools_mute(bool mute)
+// Between co_tools_mute(true) and co_tools_mute(false) valgrind reports
+// nothing: for reading what a coroutine has left below its stack pointer.
+static inline void co_tools_mute(bool mute)
 {
     (void)mute;
-#ifdef HAS_VALGRIND
+#ifdef CO_HAS_VALGRIND
     if (mute)
         VALGRIND_DISABLE_ERROR_REPORTING;
     else
@@ -111,52 +129,46 @@ static inline void tools_mute(bool mute)
 #endif
 }
 
-// ThreadSanitizer keeps a signal until the fiber in which it arrived makes a
-// system call, and when fibers change at that moment it is lost. So signals are
-// held from tools_hold_signals() to tools_let_signals(), but for the time in
-// which the thread waits.
-struct tools_signals {
-#ifdef __SANITIZE_THREAD__
-    sigset_t before;
-#else
-    char none;
-#endif
-};
-
-static inline void tools_hold_signals(struct tools_signals *held)
+// ThreadSanitizer delivers a signal only when the fiber in which it arrived
+// makes a system call. If fibers change before that, the signal is lost. So
+// SIGINT and SIGTERM are blocked while coroutines run. Stores the present mask
+// in `before` and returns it, or NULL if nothing was blocked.
+static inline const sigset_t *co_tools_block_signals(sigset_t *before)
 {
-    (void)held;
+    (void)before;
 #ifdef __SANITIZE_THREAD__
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);
-    pthread_sigmask(SIG_BLOCK, &signals, &held->before);
-#endif
-}
-
-static inline void tools_let_signals(const struct tools_signals *held)
-{
-    (void)held;
-#ifdef __SANITIZE_THREAD__
-    pthread_sigmask(SIG_SETMASK, &held->before, NULL);
-#endif
-}
-
-static inline int tools_epoll_wait(int epoll, struct epoll_event *events,
-                                   int count_max, int timeout_ms,
-                                   const struct tools_signals *held)
-{
-    (void)held;
-#ifdef __SANITIZE_THREAD__
-    sigset_t mask;
-    pthread_sigmask(SIG_SETMASK, &held->before, &mask);
-    pthread_sigmask(SIG_SETMASK, &mask, NULL);
-    // This alone delivers no signal as long as there are events at once.
-    return epoll_pwait(epoll, events, count_max, timeout_ms, &held->before);
+    pthread_sigmask(SIG_BLOCK, &signals, before);
+    return before;
 #else
-    return epoll_wait(epoll, events, count_max, timeout_ms);
+    return NULL;
 #endif
+}
+
+// As epoll_wait(2). Signals that have arrived are delivered first:
+// epoll_pwait() delivers none while it finds events at once.
+static inline int co_tools_epoll_wait(int epoll, struct epoll_event *events,
+                                      int events_max, int timeout_ms,
+                                      const sigset_t *before)
+{
+    (void)before;
+#ifdef __SANITIZE_THREAD__
+    sigset_t blocked;
+    pthread_sigmask(SIG_SETMASK, before, &blocked);
+    pthread_sigmask(SIG_SETMASK, &blocked, NULL);
+    return epoll_pwait(epoll, events, events_max, timeout_ms, before);
+#else
+    return epoll_wait(epoll, events, events_max, timeout_ms);
+#endif
+}
+
+static inline void co_tools_unblock_signals(const sigset_t *before)
+{
+    if (before != NULL)
+        pthread_sigmask(SIG_SETMASK, before, NULL);
 }
 
 #endif

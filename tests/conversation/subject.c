@@ -43,6 +43,7 @@ void subject_choose(const char *path)
         .has_wall = is_one_of(" select ", model),
         .has_stacks =
             is_one_of(" thread coroutine pool offload multiloop ", model),
+        .keeps_thread = is_one_of(" offload ", model),
     };
     tap_subject(model);
 }

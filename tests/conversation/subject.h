@@ -16,6 +16,7 @@ struct subject {
     bool always_busy;    // nonblocking: it takes a core even without clients
     bool has_wall;       // select: no descriptor above 1,023
     bool has_stacks;     // it knows --stack-kib
+    bool keeps_thread;   // offload: the one that has computed stays
 };
 
 extern struct subject subject;

@@ -101,6 +101,10 @@ CALL(int, pthread_create, error, "EAGAIN EPERM",
      (pthread_t * thread, const pthread_attr_t *a, void *(*fn)(void *),
       void *arg),
      (thread, a, fn, arg))
+CALL(int, pthread_key_create, error, "EAGAIN ENOMEM",
+     (pthread_key_t * key, void (*fn)(void *)), (key, fn))
+CALL(int, pthread_setspecific, error, "ENOMEM",
+     (pthread_key_t key, const void *value), (key, value))
 CALL(struct dirent *, readdir, NULL, "ENOENT", (DIR * directory), (directory))
 CALL(void *, realloc, NULL, "ENOMEM", (void *at, size_t size), (at, size))
 CALL(int, select, -1, "EINTR ENOMEM",

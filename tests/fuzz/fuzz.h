@@ -16,6 +16,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
+// Returns how many random inputs replay.c should try. A target that wants none
+// does not define it.
+int fuzz_random_count(void);
+
 // What must hold. Not assert(), which may be switched off.
 #define MUST(condition) must((condition), __FILE__, __LINE__, #condition)
 

@@ -3,7 +3,10 @@
 //     build/plain/tests/fuzz_session
 //
 // The files are those of tests/fuzz/corpus/NAME, NAME being what comes after
-// fuzz_ in the program's name. They hold what once was hard to get right.
+// fuzz_ in the program's name. They hold what once was hard to get right. Some
+// targets are then given random inputs, the same ones each time; RUNS and SEED
+// in the environment ask for others. KEEP names a file that always holds the
+// input that is being tried.
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -13,7 +16,33 @@
 #include "../tap.h"
 #include "fuzz.h"
 
+__attribute__((weak)) int fuzz_random_count(void)
+{
+    return 0;
+}
+
 enum { PATH_SIZE = 256, INPUT_SIZE = 1 << 16, FILES_MIN = 5 };
+
+static void keep(const uint8_t *bytes, size_t len)
+{
+    const char *path = getenv("KEEP");
+    FILE *file = path != NULL ? fopen(path, "w") : NULL;
+    if (file == NULL)
+        return;
+    fwrite(bytes, 1, len, file);
+    fclose(file);
+}
+
+// As large as the input is, so that a sanitizer sees reads beyond its end.
+static void run(const uint8_t *bytes, size_t len)
+{
+    uint8_t *input = malloc(len);
+    MUST(input != NULL);
+    memcpy(input, bytes, len);
+    keep(bytes, len);
+    LLVMFuzzerTestOneInput(input, len);
+    free(input);
+}
 
 static bool replay(int folder, const char *name)
 {
@@ -23,14 +52,28 @@ static bool replay(int folder, const char *name)
         return false;
     ssize_t len = read(file, bytes, sizeof bytes);
     close(file);
-    // As large as it is, so that a sanitizer sees who reads beyond its end.
-    uint8_t *input = len > 0 ? malloc((size_t)len) : NULL;
-    if (input != NULL) {
-        memcpy(input, bytes, (size_t)len);
-        LLVMFuzzerTestOneInput(input, (size_t)len);
+    if (len > 0)
+        run(bytes, (size_t)len);
+    return len > 0;
+}
+
+static long number_in_environment(const char *name, long otherwise)
+{
+    const char *text = getenv(name);
+    return text != NULL ? strtol(text, NULL, 10) : otherwise;
+}
+
+static void run_random_inputs(long count)
+{
+    enum { RANDOM_SIZE = 512 };
+    uint8_t bytes[RANDOM_SIZE];
+    srandom((unsigned)number_in_environment("SEED", 1));
+    for (long i = 0; i < count; i++) {
+        size_t len = 1 + (size_t)random() % sizeof bytes;
+        for (size_t at = 0; at < len; at++)
+            bytes[at] = (uint8_t)(random() >> 8);
+        run(bytes, len);
     }
-    free(input);
-    return input != NULL;
 }
 
 int main(int argc, char **argv)
@@ -46,5 +89,10 @@ int main(int argc, char **argv)
     if (corpus != NULL)
         closedir(corpus);
     ok(count >= FILES_MIN, "%d inputs of %s", count, path);
+    long random_count = number_in_environment("RUNS", fuzz_random_count());
+    if (random_count > 0) {
+        run_random_inputs(random_count);
+        ok(true, "%ld random inputs", random_count);
+    }
     return done_testing();
 }

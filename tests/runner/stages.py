@@ -44,11 +44,13 @@ VARIANT_PARTS = ("protocol", "hostile", "waiting", "stopping", "owed", "drain")
 # Those in which more than one thread runs.
 THREADED = ("thread", "pool", "offload", "multiloop")
 
-COROUTINE_TESTS = ("test_co", "test_co_structure", "test_co_switch")
+COROUTINE_TESTS = ("test_co", "test_co_states", "test_co_loop", "test_co_io",
+                   "test_co_switch", "fuzz_coroutines")
 PARTED_TESTS = ("test_fibload",)  # they list their parts and run some of them
 BENCH_TESTS = ("bench_test", "report_test", "plot_test", "bench_client_test",
                "bench_coro_test")
-FUZZ_TARGETS = ("session", "reply", "server_options", "client_options")
+FUZZ_TARGETS = ("session", "reply", "server_options", "client_options",
+                "coroutines")
 FUZZ_RUNS = 200_000
 
 # About how many seconds a part takes: only for the order when nothing has run.
@@ -138,6 +140,7 @@ def unit_tests(stage, folder, names, under=()):
 
 def all_unit_tests():
     return [path.stem for path in sorted(ROOT.glob("tests/test_*.c"))] + [
+        *(["test_co_cxx"] if shutil.which(os.environ.get("CXX", "g++")) else []),
         "test_examples", "test_scale",
         *(f"fuzz_{target}" for target in FUZZ_TARGETS)]
 

@@ -1,15 +1,15 @@
-// blocking_trap.c - one call that really waits, and everybody stops.
+// blocking_trap.c - one call that blocks the thread, and every coroutine stops.
 //
 // Three coroutines print their number every 100 ms. A fourth sleeps for 500 ms,
-// first with co_sleep(), then with nanosleep(). What the others print meanwhile
-// stands between the brackets.
+// first with co_sleep(), then with nanosleep(). What the others print in that
+// time stands between the brackets.
 //
 //     make examples && bin/examples/blocking_trap [TICK_MS]
 //
-// The kernel does not know that there is more than one coroutine in this
-// thread, so nanosleep() stops all of them. The same goes for getaddrinfo(),
-// for reading a file from a slow disk, for a database library: see offload.c.
-// It prints, if the machine is not too busy:
+// The kernel does not know that this thread runs several coroutines, so
+// nanosleep() stops all of them. So do getaddrinfo(), reading a file from a
+// slow disk, and most database libraries: see offload.c. The program prints, if
+// the machine is not too busy:
 //
 //     co_sleep():  1 2 3 [ 1 2 3 1 2 3 1 2 3 1 2 3 1 2 3 ] 1 2 3
 //     nanosleep(): 1 2 3 [ ] 1 2 3 1 2 3
@@ -22,14 +22,14 @@
 
 static int tick_ms = 100;
 
-// At once: but not through an unbuffered printf(), which takes 8 KB of stack.
+// Prints at once. Not by an unbuffered printf(), which takes 8 KB of stack.
 static void show(const char *text)
 {
     fputs(text, stdout);
     fflush(stdout);
 }
 
-// Ends when it is cancelled.
+// Returns when it is cancelled.
 static int tick(void *arg)
 {
     while (co_sleep(tick_ms) == 0)
@@ -37,7 +37,7 @@ static int tick(void *arg)
     return 0;
 }
 
-static int sleep_really(int ms)
+static int block_thread(int ms)
 {
     struct timespec time = {ms / 1000, ms % 1000 * 1000000L};
     return nanosleep(&time, NULL);
@@ -67,7 +67,7 @@ static void compare(void *arg)
     show("co_sleep():  ");
     sleep_among_others(co_sleep);
     show("nanosleep(): ");
-    sleep_among_others(sleep_really);
+    sleep_among_others(block_thread);
 }
 
 int main(int argc, char **argv)

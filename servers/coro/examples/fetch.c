@@ -1,8 +1,8 @@
 // fetch.c - main() of the three ways to fetch, and the backends. See fetch.h.
 //
-// The backends are coroutines in a process of their own. A reply comes in two
-// pieces, one in the middle of the wait and one at its end, as replies do that
-// are longer than a packet.
+// The backends are coroutines in a process of their own. They send each reply
+// in two pieces, one after half of the delay and one at its end, as a reply
+// longer than a packet would arrive.
 
 #include "fetch.h"
 
@@ -28,19 +28,30 @@ static struct timespec begin;
 
 // ---- The backends
 
-static void answer(void *arg)
+// Receives a line of at most `size` bytes. Returns its length, or 0 if the
+// client sends none.
+static size_t receive_line(int client, char *line, size_t size)
+{
+    size_t len = 0;
+    while (memchr(line, '\n', len) == NULL) {
+        ssize_t n = co_recv(client, line + len, size - len);
+        if (n <= 0)
+            return 0;
+        len += (size_t)n;
+    }
+    return len;
+}
+
+static void reply(void *arg)
 {
     int client = (int)(intptr_t)arg;
     char line[LINE_SIZE];
-    size_t len = 0;
-    ssize_t got = 1;
-    for (; got > 0 && memchr(line, '\n', len) == NULL; len += (size_t)got)
-        got = co_recv(client, line + len, sizeof line - len);
-    if (got > 0) {
+    size_t len = receive_line(client, line, sizeof line);
+    if (len > 0) {
         co_sleep(delay_ms / 2);
-        co_send(client, "hello from ", 11);
+        co_send_all(client, "hello from ", 11);
         co_sleep(delay_ms - delay_ms / 2);
-        co_send(client, line, len);
+        co_send_all(client, line, len);
     }
     co_close(client);
 }
@@ -50,10 +61,10 @@ static void accept_clients(void *arg)
     int client;
     (void)arg;
     while ((client = co_accept(listener)) >= 0)
-        co_go(answer, (void *)(intptr_t)client);
+        co_go(reply, (void *)(intptr_t)client);
 }
 
-// Returns the process, which ends with us at the latest.
+// Returns the process. It ends when this process does, at the latest.
 static pid_t start_backends(void)
 {
     socklen_t size = sizeof backend;

@@ -2,7 +2,7 @@
 //
 // fetch_blocking.c, fetch_callbacks.c and fetch_coroutines.c do the same: send
 // a line to each of ten backends and receive a line from each. fetch.c has what
-// is not the lesson: main(), and the backends, who take a second to answer.
+// is not the lesson: main(), and the backends, which take a second to reply.
 //
 //     make examples && for how in blocking callbacks coroutines
 //     do time bin/examples/fetch_$how; done
@@ -27,14 +27,14 @@ struct fetch {
     char reply[LINE_SIZE];    // the line that came back; at first all zero
 };
 
-// Where all ten backends listen.
+// The address at which all ten backends listen.
 extern struct sockaddr_in backend;
 
 // Fetches all replies: what each of the three files has to do.
 void fetch_all(struct fetch all[FETCHES]);
 
-// To be called for each fetch at its end: prints the reply, or why there is
-// none if `result` is not 0 (errno).
+// Called at the end of each fetch: prints the reply or, if `result` is not 0,
+// the reason why there is none (errno).
 void fetch_done(const struct fetch *f, int result);
 
 #endif

@@ -1,7 +1,7 @@
 // fetch_blocking.c - ten slow replies, one after the other.
 //
-// While it waits for one backend, nothing else happens: ten seconds for ten
-// replies of a second each. See fetch.h for how to run and compare it.
+// While the program waits for one backend, it does nothing else: ten replies of
+// a second each take ten seconds. See fetch.h for how to run and compare it.
 //
 //     make examples && bin/examples/fetch_blocking [DELAY_MS]
 
@@ -24,14 +24,14 @@ static int dial(void)
     return -1;
 }
 
-static int send_line(int fd, const char *line)
+static int send_all(int fd, const char *data, size_t len)
 {
-    size_t len = strlen(line), sent = 0;
+    size_t sent = 0;
     while (sent < len) {
-        ssize_t put = send(fd, line + sent, len - sent, MSG_NOSIGNAL);
-        if (put < 0)
+        ssize_t n = send(fd, data + sent, len - sent, MSG_NOSIGNAL);
+        if (n < 0)
             return -1;
-        sent += (size_t)put;
+        sent += (size_t)n;
     }
     return 0;
 }
@@ -40,12 +40,12 @@ static int receive_line(int fd, char *line)
 {
     size_t len = 0;
     while (strchr(line, '\n') == NULL) {
-        ssize_t got = recv(fd, line + len, LINE_SIZE - 1 - len, 0);
-        if (got == 0)
-            errno = EPROTO;  // It ended, or does not end, in mid-line.
-        if (got <= 0)
+        ssize_t n = recv(fd, line + len, LINE_SIZE - 1 - len, 0);
+        if (n == 0)
+            errno = EPROTO;  // The line has no end, or is too long.
+        if (n <= 0)
             return -1;
-        len += (size_t)got;
+        len += (size_t)n;
     }
     return 0;
 }
@@ -55,7 +55,7 @@ static int fetch(struct fetch *f)
     int fd = dial();
     if (fd < 0)
         return -1;
-    int result = send_line(fd, f->request);
+    int result = send_all(fd, f->request, strlen(f->request));
     if (result == 0)
         result = receive_line(fd, f->reply);
     close(fd);

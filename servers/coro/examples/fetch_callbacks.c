@@ -1,13 +1,13 @@
 // fetch_callbacks.c - ten slow replies, all at once, by callbacks over epoll.
 //
-// One second for all ten, like fetch_coroutines.c. But no function may wait, so
-// what was one function has become one for each event, and what was a local
-// variable must be kept from one event to the next, in struct call.
+// All ten replies take one second, as in fetch_coroutines.c. But no function
+// may wait. So one function has become a function for each event, and what was
+// a local variable is kept from one event to the next in struct call.
 //
 //     make examples && bin/examples/fetch_callbacks [DELAY_MS]
 //
-// Notice that nothing here reads "send, then receive": which function follows
-// which is said by await(), somewhere in the middle of each.
+// Notice that no line here reads "send, then receive": the calls of await(), in
+// the middle of each function, say which function follows.
 
 #include <errno.h>
 #include <stdbool.h>
@@ -22,7 +22,7 @@ struct call {
     struct fetch *fetch;
     int fd;
     size_t sent, received;
-    void (*go_on)(struct call *c);  // what to do at the next event
+    void (*on_event)(struct call *c);  // what to do at the next event
 };
 
 static int epoll;
@@ -35,12 +35,13 @@ static void finish(struct call *c, int result)
     unfinished--;
 }
 
-static void await(struct call *c, uint32_t event, void (*go_on)(struct call *c))
+static void await(struct call *c, uint32_t event,
+                  void (*on_event)(struct call *c))
 {
-    struct epoll_event wanted = {.events = event, .data.ptr = c};
-    int op = c->go_on == NULL ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
-    c->go_on = go_on;
-    if (epoll_ctl(epoll, op, c->fd, &wanted) != 0)
+    struct epoll_event request = {.events = event, .data.ptr = c};
+    int op = c->on_event == NULL ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+    c->on_event = on_event;
+    if (epoll_ctl(epoll, op, c->fd, &request) != 0)
         finish(c, -1);
 }
 
@@ -52,17 +53,16 @@ static bool must_wait(void)
 static void on_readable(struct call *c)
 {
     char *line = c->fetch->reply;
-    ssize_t got =
-        recv(c->fd, line + c->received, LINE_SIZE - 1 - c->received, 0);
-    if (got < 0 && must_wait())
+    ssize_t n = recv(c->fd, line + c->received, LINE_SIZE - 1 - c->received, 0);
+    if (n < 0 && must_wait())
         return;
-    if (got == 0)
-        errno = EPROTO;  // It ended, or does not end, in mid-line.
-    if (got <= 0) {
+    if (n == 0)
+        errno = EPROTO;  // The line has no end, or is too long.
+    if (n <= 0) {
         finish(c, -1);
         return;
     }
-    c->received += (size_t)got;
+    c->received += (size_t)n;
     if (strchr(line, '\n') != NULL)
         finish(c, 0);
 }
@@ -71,14 +71,14 @@ static void on_writable(struct call *c)
 {
     const char *line = c->fetch->request;
     size_t len = strlen(line);
-    ssize_t put = send(c->fd, line + c->sent, len - c->sent, MSG_NOSIGNAL);
-    if (put < 0 && must_wait())
+    ssize_t n = send(c->fd, line + c->sent, len - c->sent, MSG_NOSIGNAL);
+    if (n < 0 && must_wait())
         return;
-    if (put < 0) {
+    if (n < 0) {
         finish(c, -1);
         return;
     }
-    c->sent += (size_t)put;
+    c->sent += (size_t)n;
     if (c->sent == len)
         await(c, EPOLLIN, on_readable);
 }
@@ -108,7 +108,7 @@ void fetch_all(struct fetch all[FETCHES])
         int count = epoll_wait(epoll, events, FETCHES, -1);
         for (int i = 0; i < count; i++) {
             struct call *c = events[i].data.ptr;
-            c->go_on(c);
+            c->on_event(c);
         }
     }
     close(epoll);

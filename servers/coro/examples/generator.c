@@ -1,14 +1,14 @@
 // generator.c - a function that gives its caller one value after another.
 //
-// There is no scheduler here: whoever wants the next value runs the function a
-// bit further, with co_resume(), as far as its next co_yield(). Values go both
-// ways: out of the one and into the other.
+// There is no scheduler here. To get the next value, the caller runs the
+// generator with co_resume(), up to its next co_yield_value(). Values go both
+// ways: out of the generator and into it.
 //
 //     make examples && bin/examples/generator
 //
-// Notice that `i`, `sum` and `mean` are ordinary local variables: they live on
-// the stack of their coroutine, which stays while it is paused, so that the
-// caller may even look at them. Next: yield_from.c. It prints:
+// Notice that `i`, `sum` and `mean` are ordinary local variables. They live on
+// the stack of their coroutine, which stays while it is suspended, so the
+// caller may even read them there. Next: yield_from.c. The program prints:
 //
 //     1 2 3, and done
 //     means of 10 20 60: 10 15 30
@@ -22,7 +22,7 @@ static void *count_to_three(void *arg)
 {
     (void)arg;
     for (int i = 1; i <= 3; i++)
-        co_yield(&i);
+        co_yield_value(&i);
     return NULL;
 }
 
@@ -43,7 +43,7 @@ static void *running_mean(void *arg)
     double sum = 0, mean = 0;
     (void)arg;
     for (int count = 1;; count++) {
-        const double *number = co_yield(&mean);
+        const double *number = co_yield_value(&mean);
         sum += *number;
         mean = sum / count;
     }
@@ -54,14 +54,14 @@ static void show_values_in(void)
 {
     double numbers[] = {10, 20, 60};
     struct co *means = co_new(running_mean, NULL);
-    co_resume(means, NULL);  // To its first co_yield(), which waits for more.
+    co_resume(means, NULL);  // Runs up to the first co_yield_value().
     printf("means of 10 20 60:");
     for (int i = 0; i < 3; i++) {
         const double *mean = co_resume(means, &numbers[i]);
         printf(" %g", *mean);
     }
     printf("\n");
-    co_free(means);  // It would go on for ever.
+    co_free(means);  // Its loop has no end.
 }
 
 int main(void)

@@ -1,15 +1,15 @@
 // group.c - several coroutines that succeed or fail together.
 //
-// Four parts of a page are fetched at once; the page is of no use unless all of
-// them come. When one fails, the others are cancelled: the call in which they
-// wait fails with ECANCELED, and they leave by the way they take whenever
+// Four parts of a page are fetched at once. The page is of no use unless all of
+// them arrive. When one fails, the others are cancelled: the call in which they
+// wait fails with ECANCELED, and they return by the way they take whenever
 // something fails, which cleans up.
 //
 //     make examples && bin/examples/group
 //
-// Notice that nothing is left running when co_group_join() returns. Try it: let
-// no part fail; cancel the group yourself; make a part ignore ECANCELED, and
-// see who waits for whom. It prints:
+// Notice that no member is left when co_group_join() returns. Try it: let no
+// part fail; cancel the group yourself; make a part ignore ECANCELED, and see
+// which coroutine waits for which. The program prints:
 //
 //     text: here, closed
 //     style: Connection refused, closed
@@ -26,10 +26,10 @@
 struct part {
     const char *name;
     int takes_ms;
-    int fails_with;  // 0: it comes
+    int fails_with;  // 0: it arrives
 };
 
-// What stands for a request over the network.
+// Stands for a request over the network.
 static int fetch(const struct part *p)
 {
     if (co_sleep(p->takes_ms) != 0)
@@ -44,7 +44,7 @@ static int fetch_part(void *arg)
     int result = fetch(p);
     int reason = errno;
     printf("%s: %s, ", p->name, result == 0 ? "here" : strerror(reason));
-    printf("closed\n");  // Whatever has happened: clean up, once, here.
+    printf("closed\n");  // The only place that cleans up.
     errno = reason;
     return result;
 }

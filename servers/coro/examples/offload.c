@@ -1,14 +1,14 @@
-// offload.c - much to compute, and others that want to go on meanwhile.
+// offload.c - a long computation, while other coroutines run.
 //
-// Coroutines share one thread: they help to wait for many things at once, not
+// Coroutines share one thread: they help to wait for many events at once, not
 // to compute faster. While one of them computes fib(39), no other runs, unless
-// it lets another thread do that, by co_offload(). The dots between the
-// brackets come from a coroutine that prints one every 10 ms.
+// co_offload() has another thread compute it. The dots between the brackets
+// come from a coroutine that prints one every 10 ms.
 //
 //     make examples && bin/examples/offload [N]
 //
-// Try it: with four computations at once, on how many cores do they run? It
-// prints, with more or fewer dots:
+// Try it: with four computations at once, how many cores do they use? The
+// program prints, with more or fewer dots:
 //
 //     computed here:      . . . [ 63245986 ] . . .
 //     in another thread:  . . . [ . . . . . . . . . 63245986 ] . . .
@@ -37,18 +37,18 @@ static void compute(void *arg)
 
 static void compute_elsewhere(void *arg)
 {
-    // `arg` may be on our stack: we are back before it is gone.
+    // `arg` may be on our stack: co_offload() returns only after compute().
     co_offload(compute, arg);
 }
 
-// At once: but not through an unbuffered printf(), which takes 8 KB of stack.
+// Prints at once. Not by an unbuffered printf(), which takes 8 KB of stack.
 static void show(const char *text)
 {
     fputs(text, stdout);
     fflush(stdout);
 }
 
-// Ends when it is cancelled.
+// Returns when it is cancelled.
 static int print_dots(void *arg)
 {
     (void)arg;

@@ -1,13 +1,14 @@
 // round_robin.c - three countdowns take turns, by two schedulers.
 //
-// The first is a few lines long, and shows that no more is needed: run each
+// The first scheduler is a few lines long, and no more is needed: run each
 // coroutine until it yields, then the next. The second is the runtime's own,
-// co_run(): it also knows who is waiting, and for what.
+// co_run(): it also knows which coroutine waits, and for what.
 //
 //     make examples && bin/examples/round_robin
 //
 // Notice that the order is the same every time, without any lock: a coroutine
-// loses its turn only where it says so. Try it: delete co_pause(). It prints:
+// loses its turn only where it says so. Try it: delete co_reschedule(). The
+// program prints:
 //
 //     co_resume():  a3 b2 c3 a2 b1 c2 a1 c1
 //     co_run():     a3 b2 c3 a2 b1 c2 a1 c1
@@ -30,7 +31,7 @@ static void *count_down(void *arg)
     const struct task *t = arg;
     for (int i = t->from; i > 0; i--) {
         printf(" %c%d", t->name, i);
-        co_yield(NULL);
+        co_yield_value(NULL);
     }
     return NULL;
 }
@@ -57,7 +58,7 @@ static void count_down_too(void *arg)
     const struct task *t = arg;
     for (int i = t->from; i > 0; i--) {
         printf(" %c%d", t->name, i);
-        co_pause();
+        co_reschedule();
     }
 }
 

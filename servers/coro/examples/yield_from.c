@@ -1,14 +1,14 @@
-// yield_from.c - a generator that hands its caller over to another one.
+// yield_from.c - a generator that delegates to another one.
 //
-// walk() yields the words of a tree in order. For the subtrees it starts a
-// walk() each, and co_delegate() passes on what those yield, until they are
-// done and return how many words there were.
+// walk() yields the words of a tree in order. For each subtree it starts
+// another walk(), and co_delegate() passes on what that one yields, until it is
+// done and returns how many words there were.
 //
 //     make examples && bin/examples/yield_from
 //
-// Notice that walk() reads like the recursive function in any textbook. To stop
-// in the middle and go on later, an iterator without coroutines would have to
-// keep the way back to the root by hand. It prints:
+// Notice that walk() reads like the recursive function in any textbook. Without
+// coroutines, an iterator that stops in the middle and continues later would
+// have to keep the way back to the root itself. The program prints:
 //
 //     ant bee cat dog emu (5 words)
 
@@ -39,7 +39,7 @@ static void *walk(void *arg)
     if (t == NULL)
         return NULL;
     intptr_t before = walk_all_of(t->left);
-    co_yield(t->word);
+    co_yield_value(t->word);
     intptr_t after = walk_all_of(t->right);
     return (void *)(before + 1 + after);
 }

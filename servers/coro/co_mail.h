@@ -1,0 +1,53 @@
+// co_mail.h - messages to the loop of a thread, from other threads and from
+// signal handlers.
+
+#ifndef CO_MAIL_H
+#define CO_MAIL_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+struct co;
+
+// Says "wake up", or with `ends_wait`, "the event that you wait for has come".
+struct co_mail {
+    struct co *to;
+    bool ends_wait;
+    atomic_bool pending;  // sent, and not taken yet
+    struct co_mail *next;
+};
+
+// The owner is the thread that has created it.
+struct co_mailbox {
+    struct co_mail *_Atomic pushed;  // by senders; the newest first
+    struct co_mail *collected;       // by the owner; the oldest first
+    atomic_int event;                // an eventfd; -1: closed
+    atomic_int sender_count;         // threads that may be writing to it
+};
+
+extern _Thread_local struct co_mailbox co_mailbox;  // of this thread
+
+// Sends a message, unless it is pending already. May be called in any thread
+// and any signal handler. Does not block and keeps errno.
+void co_mail_send(struct co_mailbox *box, struct co_mail *mail);
+
+// All others are for the owner.
+
+// Opens the eventfd, to wait for mail. Returns 0, or -1 with errno of
+// eventfd(2). Does nothing if it is open.
+int co_mail_open(void);
+
+// Closes it. Mail that comes later is kept for the next time.
+void co_mail_close(void);
+
+// Collects all mail that has been sent.
+void co_mail_collect(void);
+
+// Takes the oldest message that was collected, which is pending no longer.
+// Returns NULL if there is none.
+struct co_mail *co_mail_take(void);
+
+// Removes a pending message.
+void co_mail_withdraw(struct co_mail *mail);
+
+#endif
