@@ -29,6 +29,9 @@ ARCH    := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
 SWITCH  ?= $(if $(wildcard servers/coro/co_switch_$(ARCH).S),$(ARCH),ucontext)
 
 comma   := ,
+# A compiler of C++ for the same machine, if there is one.
+CXX     := $(if $(filter $(shell $(CC) -dumpmachine),$(shell \
+             $(CXX) -dumpmachine 2>/dev/null)),$(CXX))
 object   = $(patsubst %,$(BUILD)/%.o,$(basename $(1)))
 FIB     := $(call object,fib/fib.c fib/session.c)
 COMMON  := $(FIB) $(call object,$(filter-out servers/common/co_%, \
@@ -190,7 +193,7 @@ UNIT    := fib session net co co_states co_loop co_io co_switch histogram reply 
 TESTS   := $(UNIT:%=$(BUILD)/tests/test_%) $(BUILD)/tests/conversation/run \
            $(BUILD)/tests/gdb_backtrace $(BUILD)/tests/test_examples \
            $(BUILD)/tests/test_scale $(FUZZ:%=$(BUILD)/tests/fuzz_%) \
-           $(if $(shell command -v $(CXX)),$(BUILD)/tests/test_co_cxx)
+           $(if $(CXX),$(BUILD)/tests/test_co_cxx)
 TAP     := $(call object,tests/tap.c)
 
 $(BUILD)/tests/test_fib:       $(FIB)

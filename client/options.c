@@ -23,8 +23,8 @@ static struct options options;
 
 // ---- Values
 
-// A kind of number: what an error calls it, and the suffixes it may have. A word
-// is a suffix without a number.
+// A kind of number: what an error calls it, and the suffixes it may have. A
+// word is a suffix without a number.
 struct kind {
     const char *expected;
     const char *unit;  // of the range that is asked for; NULL: none

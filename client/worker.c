@@ -527,8 +527,8 @@ static void follow_phase(struct worker *w)
                        w->control->begin_ns, w->index, (int)w->opt->threads);
 }
 
-// Starts the hogs with the second interval, and ends this interval when the last
-// of them has its reply.
+// Starts the hogs with the second interval, and ends this interval when the
+// last of them has its reply.
 static void step_hogs(struct worker *w)
 {
     struct control *control = w->control;

@@ -182,6 +182,9 @@ EXPLANATIONS = (
      "that reads slowly but steadily gets every reply, also while the server "
      "stops: what counts is whether the peer has acknowledged more bytes since "
      "the last look."),
+    (r"^one that left before", "A client that has closed its socket cannot "
+     "take a reply: its kernel answers with a reset. Do not wait for it when "
+     "the server stops."),
     (r"what it could not deliver", "When the server gives up a client that reads "
      "nothing, its summary says so: \"...; N bytes of replies were not "
      "delivered\"."),

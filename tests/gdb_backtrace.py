@@ -4,9 +4,9 @@
 #
 # PROGRAM is that of gdb_backtrace.c; GDB_START=COMMAND in the environment says
 # how to start it if not by "starti". Steps through three switches instruction
-# by instruction: to a new coroutine, back, and to the one that is paused. Each
-# time the backtrace has to be that of the side we stand on, up to main() or to
-# the first function of the coroutine, and its registers what they were when it
+# by instruction: to a new coroutine, back, and to the suspended one. Each time
+# the backtrace has to be that of the side we stand on, up to main() or to the
+# first function of the coroutine, and its registers what they were when it
 # called the runtime. Prints TAP.
 
 import os
@@ -102,11 +102,11 @@ def step_through(before, after, until):
     return right
 
 
-def look_at_paused():
+def look_at_suspended():
     before = run("backtrace")
     names = names_in(run("info coroutine generator"))
     check(names[0] == "co_switch" and names[-len(PAUSED):] == PAUSED,
-          "info coroutine shows who is paused")
+          "info coroutine shows a suspended coroutine")
     check(run("backtrace") == before, "and leaves all as it was")
 
 
@@ -117,11 +117,11 @@ check(step_through(RESUMER, NEW, "generate"), "entering a new coroutine")
 check(step_through(PAUSED, RESUMER, "resume"), "leaving it")
 run("source " + os.path.join(os.path.dirname(__file__),
                              "../servers/coro/co_gdb.py"))
-look_at_paused()
+look_at_suspended()
 check(step_through(RESUMER, PAUSED, "bottom"), "coming back to it")
 run("tbreak middle")
 run("continue")
-check("not paused" in failure_of("info coroutine generator"),
+check("not suspended" in failure_of("info coroutine generator"),
       "info coroutine refuses the one that is running")
 check(names_in(run("backtrace")) == PAUSED[1:],
       "a breakpoint in a coroutine shows its functions, and no more")

@@ -532,9 +532,9 @@ static int thread_count(void)
 
 static void offload_in_turn(void *arg)
 {
-    for (int i = 0; i < 100; i++) {
+    for (intptr_t i = 0; i < value_of(arg); i++) {
         sem_post(&may_work);
-        offload_square(arg);
+        offload_square(number(1));
     }
 }
 
@@ -544,9 +544,11 @@ static void test_offload(void)
     sem_init(&may_work, 0, 0);
     clock_virtual(false);
     co_set_offload_threads(4);
-    int before = thread_count();
     co_go(offload_in_turn, number(1));
-    ok(co_run() == 0 && sum == 100 && thread_count() == before + 1,
+    bool started = co_run() == 0;
+    int before = thread_count();
+    co_go(offload_in_turn, number(100));
+    ok(started && co_run() == 0 && sum == 101 && thread_count() == before,
        "one thread does all jobs that come one after the other");
 
     sum = 0;

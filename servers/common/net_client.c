@@ -21,22 +21,29 @@ static size_t unread(int fd)
     return ioctl(fd, FIONREAD, &len) == 0 ? (size_t)len : 0;
 }
 
-// Returns how many bytes were sent on `fd` that the client's kernel has not
-// acknowledged yet: see tcp(7).
-static size_t unacknowledged(int fd)
+static int tcp_state(int fd)
 {
-    int len = 0;
-    return ioctl(fd, TIOCOUTQ, &len) == 0 ? (size_t)len : 0;
+    struct tcp_info info = {0};
+    socklen_t len = sizeof info;
+    getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len);
+    return info.tcpi_state;
 }
 
 // Returns true if the client has shut down its sending side: what it may still
 // send has an end.
 static bool is_half_closed(int fd)
 {
-    struct tcp_info info = {0};
-    socklen_t len = sizeof info;
-    getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len);
-    return info.tcpi_state == TCP_CLOSE_WAIT;
+    return tcp_state(fd) == TCP_CLOSE_WAIT;
+}
+
+// Returns how many bytes were sent on `fd` that the client's kernel has not
+// acknowledged yet: see tcp(7). After a reset there is nobody who could.
+static size_t unacknowledged(int fd)
+{
+    int len = 0;
+    if (ioctl(fd, TIOCOUTQ, &len) != 0 || tcp_state(fd) == TCP_CLOSE)
+        return 0;
+    return (size_t)len;
 }
 
 // ---- Receiving

@@ -67,7 +67,6 @@ struct co *co_new(void *(*fn)(void *arg), void *arg)
     c->state = CO_NEW;
     c->fn = fn;
     c->arg = arg;
-    c->mail.to = c;
     c->mailbox = &co_mailbox;
     c->stack.low = low;
     c->stack.size = size;

@@ -1,10 +1,10 @@
-# co_gdb.py - where a paused coroutine stands, for gdb.
+# co_gdb.py - where a suspended coroutine stands, for gdb.
 #
 #     (gdb) source servers/coro/co_gdb.py
 #     (gdb) info coroutine c            c: any expression for a struct co *
 #
-# A paused coroutine is one that is about to take its registers off its stack,
-# at co_switch_paused, and the .cfi lines tell gdb how. So for a moment we claim
+# A suspended coroutine will next take its registers off its stack, at
+# co_switch_suspended, and the .cfi lines tell gdb how. So for a moment we claim
 # that the innermost frame was called from there. Nothing is written, so this
 # works with core files, too.
 
@@ -26,7 +26,7 @@ class CalledByCoroutine(gdb.unwinder.Unwinder):
         super().__init__("coroutine")
         self.sp, self.low = co["sp"], int(co["stack"]["low"])
         self.high = self.low + int(co["stack"]["size"])
-        self.pc = gdb.parse_and_eval("(void *)&co_switch_paused")
+        self.pc = gdb.parse_and_eval("(void *)&co_switch_suspended")
         frame = gdb.newest_frame()
         self.pc_name, self.sp_name = REGISTERS[frame.architecture().name()]
 
@@ -43,7 +43,7 @@ class CalledByCoroutine(gdb.unwinder.Unwinder):
 
 
 class InfoCoroutine(gdb.Command):
-    """Print the backtrace of a paused coroutine: info coroutine C"""
+    """Print the backtrace of a suspended coroutine: info coroutine C"""
 
     def __init__(self):
         super().__init__("info coroutine", gdb.COMMAND_STACK)
@@ -51,8 +51,10 @@ class InfoCoroutine(gdb.Command):
     def invoke(self, argument, from_tty):
         co = gdb.parse_and_eval(argument)
         unwinder = CalledByCoroutine(co)
-        if (co["state"] & 7) == gdb.parse_and_eval("CO_DONE") or unwinder.runs_in(gdb.newest_frame()):
-            raise gdb.GdbError("It is not paused.")
+        state = co["state"] & gdb.parse_and_eval("CO_STATE_MASK")
+        done = state == gdb.parse_and_eval("CO_DONE")
+        if done or unwinder.runs_in(gdb.newest_frame()):
+            raise gdb.GdbError("It is not suspended.")
         level = gdb.selected_frame().level()
         gdb.unwinder.register_unwinder(None, unwinder, replace=True)
         try:

@@ -183,15 +183,21 @@ static void run_round(void)
     }
 }
 
+// Returns the coroutine that `mail` is a part of.
+static struct co *owner_of(struct co_mail *mail)
+{
+    return (struct co *)(void *)((char *)mail - offsetof(struct co, mail));
+}
+
 static void deliver_mail(void)
 {
-    const struct co_mail *mail;
+    struct co_mail *mail;
     co_mail_collect();
     while ((mail = co_mail_take()) != NULL)
-        if (mail->ends_wait)
-            co_end_wait(mail->to, 0);
+        if (mail->waiter != NULL)
+            co_end_wait(mail->waiter, 0);
         else
-            co_wake(mail->to);
+            co_wake(owner_of(mail));
 }
 
 static void end_due_waits(void)
@@ -247,13 +253,13 @@ static void close_loop(void)
 // coroutines ready that wait for it.
 int co_run(void)
 {
-    sigset_t before;
+    sigset_t previous;
     if (loop.self != NULL)
         return co_fail(EBUSY);
     if (co_mail_open() != 0 || poller->open() != 0)
         return -1;
     loop.self = co_current();
-    const sigset_t *mask = co_tools_block_signals(&before);
+    const sigset_t *mask = co_tools_block_signals(&previous);
     int result = 0;
     while (loop.alive_count > 0 && result == 0) {
         run_round();

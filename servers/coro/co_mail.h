@@ -9,10 +9,10 @@
 
 struct co;
 
-// Says "wake up", or with `ends_wait`, "the event that you wait for has come".
+// Says "the event that you wait for has come" to `waiter`. Without a waiter it
+// says "wake up" to the coroutine that it is a part of.
 struct co_mail {
-    struct co *to;
-    bool ends_wait;
+    struct co *waiter;
     atomic_bool pending;  // sent, and not taken yet
     struct co_mail *next;
 };

@@ -121,7 +121,7 @@ int co_offload(void (*fn)(void *arg), void *arg)
         return -1;
     struct job job = {.fn = fn,
                       .arg = arg,
-                      .mail = {.to = co_current(), .ends_wait = true},
+                      .mail = {.waiter = co_current()},
                       .mailbox = &co_mailbox};
     int error = hand_over(&job);
     if (error != 0)

@@ -10,9 +10,9 @@
 // will call entry(value) on it. entry() must not return. Returns what to load.
 void *co_switch_prepare(void *low, size_t size, void (*entry)(void *value));
 
-// Saves where we are in *save and goes on where `load` was saved: the
-// co_switch() that saved it returns `value`. Returns the value of the
-// co_switch() that comes back here.
+// Saves the registers on the present stack, and their address in *save. Then
+// loads those at `load`: the co_switch() that saved them returns `value`. This
+// call returns when another one loads *save, and with the value of that one.
 void *co_switch(void **save, void *load, void *value);
 
 #endif

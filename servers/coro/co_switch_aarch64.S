@@ -53,7 +53,7 @@ co_switch:
         mov     x9, sp
         str     x9, [x0]        // From here on we stand on the other stack,
         mov     sp, x1          // which looks just like the one we left.
-co_switch_paused:               // Where debuggers pretend a coroutine waits.
+co_switch_suspended:            // Debuggers show suspended coroutines here.
 
         restore x29, x30, 0
         restore x19, x20, 16
@@ -101,7 +101,8 @@ co_switch_prepare:
         .type   co_first, %function
         .p2align 4
 
-// Where a coroutine begins. Nobody called this, and so debuggers stop here.
+// The first instructions of a coroutine. No function has called them, and so
+// debuggers end the backtrace here.
 // They look up the byte before a return address, hence the nop.
 co_first:
         .cfi_startproc
@@ -121,4 +122,4 @@ co_first:
         .asciz  "GNU"
         .long   0xc0000000, 4, 1, 0     // AARCH64_FEATURE_1_AND: BTI
 
-        .section .note.GNU-stack, "", %progbits  // No executable stack, please.
+        .section .note.GNU-stack, "", %progbits  // No executable stack.

@@ -44,7 +44,7 @@ co_switch:
 
         movq    %rsp, (%rdi)    // From here on we stand on the other stack,
         movq    %rsi, %rsp      // which looks just like the one we left.
-co_switch_paused:               // Where debuggers pretend a coroutine waits.
+co_switch_suspended:            // Debuggers show suspended coroutines here.
 
         restore %r15
         restore %r14
@@ -90,7 +90,8 @@ co_switch_prepare:
         .type   co_first, @function
         .p2align 4
 
-// Where a coroutine begins. Nobody called this, and so debuggers stop here.
+// The first instructions of a coroutine. No function has called them, and so
+// debuggers end the backtrace here.
 // They look up the byte before a return address, hence the nop.
 co_first:
         .cfi_startproc
@@ -112,4 +113,4 @@ co_first:
         .asciz  "GNU"
         .long   0xc0000002, 4, 1, 0     // X86_FEATURE_1_AND: IBT
 
-        .section .note.GNU-stack, "", @progbits  // No executable stack, please.
+        .section .note.GNU-stack, "", @progbits  // No executable stack.

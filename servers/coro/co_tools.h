@@ -132,17 +132,17 @@ static inline void co_tools_mute(bool mute)
 // ThreadSanitizer delivers a signal only when the fiber in which it arrived
 // makes a system call. If fibers change before that, the signal is lost. So
 // SIGINT and SIGTERM are blocked while coroutines run. Stores the present mask
-// in `before` and returns it, or NULL if nothing was blocked.
-static inline const sigset_t *co_tools_block_signals(sigset_t *before)
+// in `previous` and returns it, or NULL if nothing was blocked.
+static inline const sigset_t *co_tools_block_signals(sigset_t *previous)
 {
-    (void)before;
+    (void)previous;
 #ifdef __SANITIZE_THREAD__
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);
-    pthread_sigmask(SIG_BLOCK, &signals, before);
-    return before;
+    pthread_sigmask(SIG_BLOCK, &signals, previous);
+    return previous;
 #else
     return NULL;
 #endif
@@ -152,23 +152,23 @@ static inline const sigset_t *co_tools_block_signals(sigset_t *before)
 // epoll_pwait() delivers none while it finds events at once.
 static inline int co_tools_epoll_wait(int epoll, struct epoll_event *events,
                                       int events_max, int timeout_ms,
-                                      const sigset_t *before)
+                                      const sigset_t *previous)
 {
-    (void)before;
+    (void)previous;
 #ifdef __SANITIZE_THREAD__
     sigset_t blocked;
-    pthread_sigmask(SIG_SETMASK, before, &blocked);
+    pthread_sigmask(SIG_SETMASK, previous, &blocked);
     pthread_sigmask(SIG_SETMASK, &blocked, NULL);
-    return epoll_pwait(epoll, events, events_max, timeout_ms, before);
+    return epoll_pwait(epoll, events, events_max, timeout_ms, previous);
 #else
     return epoll_wait(epoll, events, events_max, timeout_ms);
 #endif
 }
 
-static inline void co_tools_unblock_signals(const sigset_t *before)
+static inline void co_tools_unblock_signals(const sigset_t *previous)
 {
-    if (before != NULL)
-        pthread_sigmask(SIG_SETMASK, before, NULL);
+    if (previous != NULL)
+        pthread_sigmask(SIG_SETMASK, previous, NULL);
 }
 
 #endif

@@ -43,7 +43,7 @@ static void set_innermost(struct co *innermost)
 }
 
 // Waits in `state`. Checks once more for cancellation: a call that waits again,
-// as it was woken in vain, may have been cancelled since it began.
+// after a spurious wakeup, may have been cancelled since it began.
 static int wait_in(enum co_state state, int64_t due_ns)
 {
     int64_t deadline_ns;

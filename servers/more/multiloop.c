@@ -5,8 +5,8 @@
 // Strength  uses all cores, and a loop shares nothing with the others
 // Weakness  a client stays in its loop: a long fib() delays all that are in it
 //
-// What changed from coroutine.c: the loop, and so each coroutine, exists once
-// per thread, and coroutines never move between threads. Next:
+// What changed from coroutine.c: there is a loop per thread, and a coroutine
+// never moves to another one. Next:
 //     servers/common/co_net.c
 
 #include <errno.h>
@@ -40,7 +40,8 @@ static struct options options = {.model = "multiloop",
                                  .wake_blocked_calls = wake_blocked_calls,
                                  .own = {co_net_options, own_options}};
 static int listener;
-static sem_t slots;  // How many more clients may be served, by all loops.
+static sem_t slots;    // How many more clients may be served, by all loops.
+static sem_t running;  // Posted by each loop that has opened all it needs.
 static struct loop *loops;
 static int highest_own;  // All descriptors above this one are clients.
 
@@ -89,8 +90,12 @@ static void start_client(int client)
 static void receive_clients(void *arg)
 {
     int client, inbox = (int)(intptr_t)arg;
-    while (co_recv(inbox, &client, sizeof client) == sizeof client)
-        start_client(client);
+    sem_post(&running);
+    ssize_t n;
+    while ((n = co_recv(inbox, &client, sizeof client)) > 0 ||
+           (n < 0 && co_net_backoff("recv")))
+        if (n > 0)
+            start_client(client);
     co_close(inbox);
 }
 
@@ -106,44 +111,53 @@ static void open_loops(void)
 {
     loops = server_allocate(loop_count, sizeof *loops);
     for (int i = 0; i < loop_count; i++) {
-        int ends[2];
-        server_require(
-            socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0,
-            "socketpair");
+        int ends[2], type = SOCK_SEQPACKET | SOCK_CLOEXEC;
+        server_require(socketpair(AF_UNIX, type, 0, ends) == 0, "socketpair");
         server_require(net_set_nonblocking(ends[1]) == 0, "fcntl");
-        loops[i].send_end = ends[0];
-        loops[i].receive_end = ends[1];
+        loops[i] = (struct loop){.send_end = ends[0], .receive_end = ends[1]};
         highest_own = ends[1];
     }
 }
 
+// Blocks until they run: clients might take the descriptors that a loop needs.
 static void start_loops(void)
 {
+    server_require(sem_init(&running, 0, 0) == 0, "sem_init");
     for (int i = 0; i < loop_count; i++) {
         void *arg = (void *)(intptr_t)loops[i].receive_end;
         errno = pthread_create(&loops[i].thread, NULL, loop_main, arg);
         server_require(errno == 0, "pthread_create");
     }
+    threads_sem_wait_for(&running, loop_count);
+}
+
+// Returns false if the server stops before the loop can be given the client.
+static bool hand_over(const struct loop *loop, int client)
+{
+    while (net_set_nonblocking(client) != 0 ||
+           send(loop->send_end, &client, sizeof client, MSG_NOSIGNAL) < 0)
+        if (!net_backoff("send"))
+            return false;
+    return true;
 }
 
 // LESSON shared-nothing: one thread accepts and deals the clients out to the
 // loops, one after the other. With a listener in each loop (SO_REUSEPORT, see
-// socket(7)) no thread would have to, but the kernel deals by a hash: some
-// loops get more clients than others, and a full one keeps its clients waiting
-// while others have free slots.
+// socket(7)) no thread would have to, but the kernel deals by a hash: a loop
+// may be full, and keep its clients waiting, while others have free slots.
 static void serve_clients(void)
 {
     int client, next = 0;
     while ((client = net_accept(listener)) >= 0) {
-        net_set_nonblocking(client);
-        send(loops[next].send_end, &client, sizeof client, MSG_NOSIGNAL);
+        if (!hand_over(&loops[next], client))
+            close(client);
         next = (next + 1) % loop_count;
         threads_sem_wait(&slots);
     }
-    for (int i = 0; i < loop_count; i++)
+    for (int i = 0; i < loop_count; i++) {
         close(loops[i].send_end);
-    for (int i = 0; i < loop_count; i++)
         pthread_join(loops[i].thread, NULL);
+    }
 }
 
 // As in server.c, but for the descriptors that the loops use themselves.

@@ -136,6 +136,22 @@ static void check_no_reader(void)
     peer_close(&p);
 }
 
+// One that has left cannot be waited for: its kernel answers with a reset.
+static void check_gone(void)
+{
+    const char *arguments[] = {"--quiet", NULL};
+    struct server s;
+    struct peer p;
+    if (!subject_start(&s, arguments))
+        return;
+    bool asked =
+        peer_connect(&p, s.port) && peer_say(&p, "36\n") && await_received(&p);
+    peer_close(&p);
+    int status = server_end(&s, SIGTERM);
+    ok(asked && status == 0 && strstr(s.out_text, "not delivered") == NULL,
+       "one that left before its reply is not waited for");
+}
+
 // ---- Signals
 
 // `timeout` and terminals signal a process and then its whole group: the same
@@ -177,8 +193,8 @@ static void check_signal_to_child(void)
 
 void test_owed(void)
 {
-    static void (*const checks[])(void) = {check_slow_reader, check_no_reader,
-                                           check_full_queues, check_two_signals,
-                                           check_signal_to_child};
+    static void (*const checks[])(void) = {
+        check_slow_reader, check_no_reader,   check_gone,
+        check_full_queues, check_two_signals, check_signal_to_child};
     tap_side_by_side(checks, sizeof checks / sizeof checks[0]);
 }

@@ -309,9 +309,9 @@ static void check_second_signal(void)
     if (!start(&s, &p, "600000"))
         return;
     bool asked = peer_say(&p, "10\n") && await_received(&p);
-    int64_t second_ms = now_ms() + SECOND_SIGNAL_MS;
     kill(s.pid, SIGTERM);
     ok(await_refusal(&s), "while it finishes, nobody new is let in");
+    int64_t second_ms = now_ms() + SECOND_SIGNAL_MS;
     while (now_ms() < second_ms)
         sleep_ms(1);
     ok(asked && waitpid(s.pid, NULL, WNOHANG) == 0,

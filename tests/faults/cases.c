@@ -72,7 +72,12 @@ const char *cases_next_word(const char *list, char *word)
 // They get theirs from clients who send a byte at a time.
 static bool can_be_cut(const char *path, const char *call)
 {
-    return strstr(path, "/coroutine") == NULL || strcmp(call, "recv") != 0;
+    static const char *const models[] = {"/coroutine", "/offload",
+                                         "/multiloop"};
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++)
+        if (strstr(path, models[i]) != NULL)
+            return strcmp(call, "recv") != 0;
+    return true;
 }
 
 static void add_cuts(const char *path, int moment, const char *call)

@@ -134,16 +134,6 @@ static int error_of(enum fault_call call)
     return strikes(call) ? fault.error : 0;
 }
 
-// The same for a call that moves `*size` bytes, which may be cut instead.
-static int error_or_cut(enum fault_call call, size_t *size)
-{
-    if (!strikes(call))
-        return 0;
-    if (fault.error == 0 && *size > fault.bytes_max)
-        *size = fault.bytes_max;
-    return fault.error;
-}
-
 // ---- The calls
 
 #define CALL(result, name, failure, errnos, parameters, arguments)             \
@@ -153,6 +143,25 @@ static int error_or_cut(enum fault_call call, size_t *size)
 #include "calls.h"
 #undef CALL
 #undef TRANSFER
+
+// Whether a call may move a part of what it is given: a packet is not cut.
+static bool is_stream(int fd)
+{
+    int type;
+    socklen_t len = sizeof type;
+    return __real_getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) != 0 ||
+           type == SOCK_STREAM;
+}
+
+// As error_of(), for a call that moves `*size` bytes, which may be cut instead.
+static int error_or_cut(enum fault_call call, int fd, size_t *size)
+{
+    if (!strikes(call))
+        return 0;
+    if (fault.error == 0 && *size > fault.bytes_max && is_stream(fd))
+        *size = fault.bytes_max;
+    return fault.error;
+}
 
 // Some do what they are asked to even if they fail.
 
@@ -202,7 +211,7 @@ static int purged(FILE *file)
     ssize_t __wrap_##name parameters;                                          \
     ssize_t __wrap_##name parameters                                           \
     {                                                                          \
-        int error = error_or_cut(CALL_##name, SIZE_##name);                    \
+        int error = error_or_cut(CALL_##name, fd, SIZE_##name);                \
         if (error == 0)                                                        \
             return __real_##name arguments;                                    \
         errno = error;                                                         \

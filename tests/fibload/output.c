@@ -75,8 +75,8 @@ void test_shape_columns(void)
        "the age of a request without a reply is in the latency");
 }
 
-// Whether the percentiles of a kind rise, or are unknown as there was nothing in
-// an interval: `names` ends with NULL.
+// Whether the percentiles of a kind rise, or are unknown as there was nothing
+// in an interval: `names` ends with NULL.
 static bool rise(const struct outcome *o, const char *const *names)
 {
     bool rising = strstr(o->header, names[0]) != NULL;

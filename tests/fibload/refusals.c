@@ -21,7 +21,7 @@
 enum { SYS_epoll_pwait2 = 441 };
 #endif
 
-// The profiles of old container runtimes refuse the calls that they do not know.
+// Old container runtimes refuse the calls that they do not know.
 static void refuse_epoll_pwait2(void)
 {
     struct sock_filter filter[] = {
