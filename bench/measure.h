@@ -1,7 +1,7 @@
 // measure.h - what the programs of this folder need to measure something.
 //
 // Each of them measures one thing in one way, prints lines "name value unit",
-// and leaves comparing to scripts/bench-coro. Times are CPU times: what other
+// and leaves comparing to scripts/bench/. Times are CPU times: what other
 // programs do meanwhile counts for less. To be run on one core (taskset(1)), as
 // waking a thread on another one takes far longer.
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Tests of scripts/bench-client: its arithmetic, what it reads from the output
+"""Tests of scripts/bench/load_client: its arithmetic, what it reads from the output
 of other tools, its command line, its errors, and one short run whose table must
 say what its CSV file says. Prints the same last line as the tests in C.
 
@@ -25,7 +25,7 @@ from statistics import median
 import measuring
 import tap
 
-bench_client = measuring.program("bench-client")
+bench_client = measuring.as_module("load_client")
 RunFailed = bench_client.RunFailed
 
 WRK = """\
@@ -464,7 +464,7 @@ class CommandLine(unittest.TestCase):
     part = "command_line"
 
     def run_program(self, *arguments):
-        return measuring.run("bench-client", *arguments)
+        return measuring.run("load_client", *arguments)
 
     def test_bad_usage(self):
         for arguments, said in ((["--rounds", "0"], "--rounds: "),
@@ -492,7 +492,7 @@ class CommandLine(unittest.TestCase):
                 run = self.run_program("--build", directory, "--csv",
                                        f"{directory}/client.csv")
                 self.assertEqual(run.returncode, 1, run.stderr)
-                self.assertRegex(run.stderr, f"^bench-client: .*{said}.*\n$")
+                self.assertRegex(run.stderr, f"^load_client: .*{said}.*\n$")
                 self.assertFalse(pathlib.Path(directory, "client.csv").exists())
 
 
@@ -512,7 +512,7 @@ class Run(unittest.TestCase):
 
     def command(self, *arguments, patch=""):
         return measuring.command(
-            "bench-client", "--bin", measuring.BIN, "--build", measuring.BUILD,
+            "load_client", "--bin", measuring.BIN, "--build", measuring.BUILD,
             "--csv", self.csv, *arguments, patch=SHORT + patch)
 
     def run_program(self, *arguments, patch=""):
@@ -545,7 +545,7 @@ class Run(unittest.TestCase):
         self.add_client("wrk", WRK)
         self.add_client("redis-benchmark", REDIS)
         run = self.run_program("--rounds", "2")
-        problems = re.findall("^bench-client: (.*)$", run.stdout, re.M)
+        problems = re.findall("^load_client: (.*)$", run.stdout, re.M)
         self.assertEqual((run.stderr, run.returncode),
                          ("", int(len(problems) > 0)), run.stdout)
         self.assertIn("not installed: ab;", run.stdout)
@@ -577,7 +577,7 @@ class Run(unittest.TestCase):
         self.assertEqual(run.returncode, 1)
         # Once in its only shape, and once for the system calls.
         self.assertEqual(run.stdout.count(
-            "bench-client: wrk: no requests in what it said"), 2)
+            "load_client: wrk: no requests in what it said"), 2)
         self.assertNotRegex(run.stdout, r"(?m)^  wrk ")
         rows = measuring.rows_of(self.csv)
         self.assertEqual({row["client"] for row in rows},
@@ -592,7 +592,7 @@ class Run(unittest.TestCase):
             process.send_signal(signal.SIGINT)
             said, _ = process.communicate(timeout=measuring.PATIENCE_S)
         self.assertEqual(process.returncode, 130)
-        self.assertIn("bench-client: interrupted: not all rounds were made",
+        self.assertIn("load_client: interrupted: not all rounds were made",
                       said)
         self.assertTrue(self.csv.exists())
         measuring.wait_until(lambda: not measuring.processes_of(marked),

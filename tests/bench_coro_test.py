@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Tests of scripts/bench-coro: its arithmetic, what it reads from the programs
+"""Tests of scripts/bench/coroutines: its arithmetic, what it reads from the programs
 that measure, its command line, its errors, and one short run whose table must
 say what its CSV file says. Prints the same last line as the tests in C."""
 
@@ -20,7 +20,7 @@ from statistics import median
 import measuring
 import tap
 
-bench_coro = measuring.program("bench-coro")
+bench_coro = measuring.as_module("coroutines")
 Row, Run, RunFailed = bench_coro.Row, bench_coro.Run, bench_coro.RunFailed
 
 OURS = Run("serve", (), "coroutine", 10, 0)
@@ -189,7 +189,7 @@ class Rounds(unittest.TestCase):
                           "2", "1.5", "1.33333"])
         self.assertEqual({row["row"] for row in rows},
                          {"cost", "cost: callbacks", "cost: times callbacks"})
-        self.assertNotIn("bench-coro:", said)
+        self.assertNotIn("coroutines:", said)
 
     def test_a_failed_run_is_a_problem_and_leaves_a_gap(self):
         def figures(run, number):
@@ -200,7 +200,7 @@ class Rounds(unittest.TestCase):
         with tempfile.TemporaryDirectory() as directory:
             status, said, rows = self.bench(directory, figures)
         self.assertEqual(status, bench_coro.FAILED)
-        self.assertIn("bench-coro: callbacks served 9 of 10 clients\n", said)
+        self.assertIn("coroutines: callbacks served 9 of 10 clients\n", said)
         self.assertEqual([row["round"] for row in rows],
                          ["1", "2", "3", "1", "3", "1", "3"])
 
@@ -209,8 +209,8 @@ class Rounds(unittest.TestCase):
             status, said, rows = self.bench(directory,
                                             lambda run, number: {"rate": 1})
         self.assertEqual((status, rows), (bench_coro.FAILED, []))
-        self.assertIn("bench-coro: not measured: cost\n", said)
-        self.assertIn("bench-coro: not measured: times callbacks\n", said)
+        self.assertIn("coroutines: not measured: cost\n", said)
+        self.assertIn("coroutines: not measured: times callbacks\n", said)
 
     def test_interrupted(self):
         def figures(_run, number):
@@ -302,33 +302,33 @@ class CommandLine(unittest.TestCase):
                                 (["--only", "switch,walk"],
                                  "switch create park serve"),
                                 (["--nonsense"], "--nonsense")):
-            run = measuring.run("bench-coro", *arguments)
+            run = measuring.run("coroutines", *arguments)
             self.assertEqual(run.returncode, 2)
             self.assertIn(said, run.stderr)
             self.assertEqual(run.stdout, "")
 
     def test_help_says_how_it_is_called(self):
-        run = measuring.run("bench-coro", "--help")
+        run = measuring.run("coroutines", "--help")
         self.assertEqual(run.returncode, 0)
         for option in ("--rounds", "--only", "--bin", "--build", "--csv"):
             self.assertIn(option, run.stdout)
 
     def test_programs_that_are_not_built_are_named(self):
         with tempfile.TemporaryDirectory() as directory:
-            run = measuring.run("bench-coro", "--only", "create", "--rounds",
+            run = measuring.run("coroutines", "--only", "create", "--rounds",
                                 "1", "--build", directory, "--csv",
                                 f"{directory}/coro.csv")
             rows = measuring.rows_of(f"{directory}/coro.csv")
         self.assertEqual((run.returncode, run.stderr), (1, ""))
-        self.assertEqual(run.stdout.count("bench-coro: cannot start"), 3)
+        self.assertEqual(run.stdout.count("coroutines: cannot start"), 3)
         self.assertEqual(rows, [])
 
     def test_a_file_that_cannot_be_written(self):
-        run = measuring.run("bench-coro", "--only", "create", "--rounds", "1",
+        run = measuring.run("coroutines", "--only", "create", "--rounds", "1",
                             "--build", "/nonexistent", "--csv",
                             "/proc/coro.csv")
         self.assertEqual(run.returncode, 1)
-        self.assertRegex(run.stderr, "^bench-coro: .*/proc/coro.csv'\n$")
+        self.assertRegex(run.stderr, "^coroutines: .*/proc/coro.csv'\n$")
 
 
 class ShortRun(unittest.TestCase):
@@ -342,7 +342,7 @@ class ShortRun(unittest.TestCase):
 
     def command(self, *arguments):
         return measuring.command(
-            "bench-coro", "--bin", measuring.BIN, "--build", measuring.BUILD,
+            "coroutines", "--bin", measuring.BIN, "--build", measuring.BUILD,
             "--csv", self.csv, *arguments,
             patch="program.MEASURED_MS, program.WARMUP_MS = 500, 50")
 
@@ -388,8 +388,8 @@ class ShortRun(unittest.TestCase):
         self.assertEqual(run.stderr, "")
         self.assertEqual(run.returncode, 1, run.stdout)
         self.assertIn("5 measurements in 2 rounds", run.stdout)
-        self.assertEqual(run.stdout.count("bench-coro: skipped: "),
-                         run.stdout.count("bench-coro: "), run.stdout)
+        self.assertEqual(run.stdout.count("coroutines: skipped: "),
+                         run.stdout.count("coroutines: "), run.stdout)
         self.assertEqual(self.check_table(run.stdout, rows), 5 + 5)
         self.assertEqual(Counter(row["round"] for row in rows),
                          {"1": 10, "2": 10})
@@ -409,7 +409,7 @@ class ShortRun(unittest.TestCase):
             process.send_signal(signal.SIGINT)
             said, _ = process.communicate(timeout=measuring.PATIENCE_S)
         self.assertEqual(process.returncode, 130)
-        self.assertIn("bench-coro: interrupted: not all rounds were made",
+        self.assertIn("coroutines: interrupted: not all rounds were made",
                       said)
         self.assertTrue(self.csv.exists())
         measuring.wait_until(lambda: not measuring.processes_of(marked),

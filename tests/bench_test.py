@@ -4,6 +4,7 @@ whole benches that are small, interrupted, or lack something. What is made of
 their runs is the subject of report_test.py, and their pictures are that of
 plot_test.py. Parts: see tap.py."""
 
+import concurrent.futures
 import csv
 import io
 import json
@@ -26,9 +27,9 @@ from programs import (
     PATIENCE_S, need_matplotlib, patient_bin, processes_of, wait_for_end_of,
     wait_until, write_script)
 from under_test import (
-    BIN, EXPERIMENTS, MODELS, REFERENCE, Interrupted, calibration, doctor,
-    finding, finished, held_back, program, raise_when_stopped, read_runs,
-    runner, traces, wait)
+    BIN, EXPERIMENTS, MODELS, REFERENCE, SCRIPTS, Interrupted, calibration,
+    doctor, finding, finished, held_back, processes, program,
+    raise_when_stopped, read_runs, request_log, run, wait)
 
 BY_NAME = {experiment.name: experiment for experiment in EXPERIMENTS}
 
@@ -61,33 +62,32 @@ class Processes(unittest.TestCase):
             for name, script in (("fork", server), ("fibload", client)):
                 write_script(directory / name, f"#!/bin/sh\n{script}\n")
             silent = BY_NAME["silent"]
-            run = {"experiment": silent, "cell": silent.cells[0],
-                   "model": "fork", "round": 1}
+            made = {"experiment": silent, "cell": silent.cells[0],
+                    "model": "fork", "round": 1}
             options = types.SimpleNamespace(bin=directory, size="quick",
                                             models=["fork"], programs={})
             try:
                 with unittest.mock.patch.multiple(
-                        runner, READY_TIMEOUT_S=ready_s,
+                        processes, READY_TIMEOUT_S=ready_s,
                         CLIENT_TIMEOUT_S=client_s):
-                    runner.make_run(run, options, directory, None)
+                    run.make_run(made, options, directory, None)
                 return (directory / "runs.csv").read_text()
             finally:
                 wait_for_end_of(scratch)
 
     def test_programs_that_behave(self):
         for client in (self.CLIENT, self.CLIENT + "; exit 1"):
-            run, = csv.DictReader(io.StringIO(self.run_with(client=client)))
-            self.assertEqual((run["model"], run["requests"]), ("fork", "7"))
-            self.assertGreaterEqual(float(run["foreign_cores"]), 0)
+            made, = csv.DictReader(io.StringIO(self.run_with(client=client)))
+            self.assertEqual((made["model"], made["requests"]), ("fork", "7"))
+            self.assertGreaterEqual(float(made["foreign_cores"]), 0)
             for column in ("first_process_share", "set_ms", "turns"):
-                self.assertIn(column, run)
+                self.assertIn(column, made)
 
     def test_processes_are_found_by_their_folder(self):
         with tempfile.TemporaryDirectory() as scratch:
             script = write_script(pathlib.Path(scratch, "server"),
                                   f"#!/bin/sh\n{self.SERVER}\n")
-            with runner.started([script], None, stdout=subprocess.PIPE) as one:
-                runner.first_line(one.stdout, PATIENCE_S)
+            with processes.serving([script], "fork"):
                 wait_until(lambda: len(processes_of(scratch)) == 1,
                            "the child of the server is found")
             wait_for_end_of(scratch)
@@ -96,7 +96,7 @@ class Processes(unittest.TestCase):
         for script, ready_s in (("sleep 1000 & wait", 0.2),
                                 ("exit 1", PATIENCE_S),
                                 ("echo no port; sleep 1000", PATIENCE_S)):
-            with self.assertRaises(runner.StartFailed) as caught:
+            with self.assertRaises(processes.StartFailed) as caught:
                 self.run_with(script, ready_s=ready_s)
             limit = str(ready_s) if ready_s < PATIENCE_S else ""
             self.assertEqual(sentences.facts(str(caught.exception)),
@@ -107,13 +107,54 @@ class Processes(unittest.TestCase):
                 ("exit 0", PATIENCE_S, "|"), ("exit 2", PATIENCE_S, "| 2"),
                 ("kill -SEGV $$", PATIENCE_S, "| 11"),
                 ("sleep 1000", 0.2, "| 0.2")):
-            with self.assertRaises(runner.RunFailed) as caught:
+            with self.assertRaises(processes.RunFailed) as caught:
                 self.run_with(client=script, client_s=client_s)
             self.assertEqual(sentences.facts(str(caught.exception)), facts)
 
+    def test_a_chatty_server_is_read_all_the_time(self):
+        """It writes more than a pipe holds before it answers."""
+        chatter = ("echo fork: listening on 127.0.0.1:1; "
+                   "head -c 1000000 /dev/zero; touch {}; exec sleep 1000")
+        with tempfile.TemporaryDirectory() as scratch:
+            done = pathlib.Path(scratch, "done")
+            script = write_script(pathlib.Path(scratch, "server"),
+                                  f"#!/bin/sh\n{chatter.format(done)}\n")
+            with open(pathlib.Path(scratch, "log"), "wb") as log, \
+                    processes.serving([script], "fork", log=log) as server:
+                wait_until(done.exists, "it has written all")
+            server.output.thread.join(PATIENCE_S)
+            self.assertGreater(os.path.getsize(log.name), 1000000)
+
+    def test_a_child_has_no_blocked_signals_and_dies_with_us(self):
+        """Also one that a thread starts while signals are held back."""
+        show = "grep SigBlk /proc/self/status"
+        with held_back(), concurrent.futures.ThreadPoolExecutor() as pool:
+            status, said = pool.submit(
+                processes.call, ["sh", "-c", show], PATIENCE_S).result()
+        self.assertEqual((status, int(said.split()[1], 16)), (0, 0))
+
+    # Starts a child, and is killed.
+    PARENT = """
+import os, sys
+sys.path.insert(0, {scripts!r})
+from lib import processes
+with processes.started(["sh", "-c", "exec sleep 1000"]) as process:
+    print(process.pid, flush=True)
+    os.kill(os.getpid(), 9)
+"""
+
+    def test_no_child_outlives_us(self):
+        done = subprocess.run(
+            [sys.executable, "-c", self.PARENT.format(scripts=str(SCRIPTS))],
+            stdout=subprocess.PIPE, text=True, check=False)
+        self.assertEqual(done.returncode, -signal.SIGKILL)
+        child = pathlib.Path("/proc", done.stdout.strip(), "cmdline")
+        wait_until(lambda: not child.exists() or not child.read_bytes(),
+                   "the child has ended")
+
     def test_a_signal_comes_only_where_it_is_waited(self):
         raise_when_stopped()
-        with held_back(), runner.started(["sleep", "1000"], None) as process:
+        with held_back(), processes.started(["sleep", "1000"]) as process:
             os.kill(os.getpid(), signal.SIGINT)
             self.assertIsNone(process.poll())
             with self.assertRaises(Interrupted):
@@ -178,7 +219,7 @@ class Bench(unittest.TestCase):
         said = " ".join(bench.communicate(timeout=BENCH_S_MAX)[0].split())
         self.assertEqual(bench.returncode, status, said)
         self.assertNotIn("Traceback", said)
-        self.assertNotIn("plot.py failed", said)
+        self.assertNotIn("has failed", said)
         wait_for_end_of(str(self.scratch))
         return said
 
@@ -228,26 +269,26 @@ class Small(Bench):
         said = self.finish("--only", "silent", "--models", "blocking thread")
         with open(self.out / "claims.csv", encoding="utf-8") as file:
             claims = list(csv.DictReader(file))
-        self.assertEqual([one["verdict"] for one in claims], ["holds"] * 2)
+        self.assertEqual([one["verdict"] for one in claims], ["suggests"] * 2)
         for one in claims:
-            self.assertIn(f"holds: {one['claim']}", said)
+            self.assertIn(f"suggests: {one['claim']}", said)
 
     def test_every_request_of_a_timeline_is_kept(self):
         self.finish("--only", "timeline", "--models", "blocking coroutine",
                     "--rounds", "1")
-        spans = traces.read(self.out / "timeline.csv")
+        spans = request_log.read(self.out / "timeline.csv")
         requests = BY_NAME["timeline"].cells[0].requests
         for model in ("blocking", "coroutine"):
-            self.assertEqual(len(traces.shown(spans, model)), requests)
+            self.assertEqual(len(request_log.shown(spans, model)), requests)
         self.assertEqual(self.runs(model="blocking")[0]["turns"], 0)
         self.assertGreater(self.runs(model="coroutine")[0]["turns"], 0.5)
         self.assertEqual(list(self.out.glob(".*.csv")), [])
 
     def test_another_server_joins(self):
-        other = self.scratch / "mine"
+        other = self.scratch / "my server"
         other.symlink_to(BIN / "thread")
         self.finish("--only", "silent", "--models", "fork", "--server", other)
-        self.assertEqual(self.runs().models(), ["fork", "mine"])
+        self.assertEqual(self.runs().models(), ["fork", "my server"])
         self.assertTrue(self.runs().all_served())
 
 

@@ -3,8 +3,6 @@ modules and as processes, and the files that they write."""
 
 import contextlib
 import csv
-import importlib.machinery
-import importlib.util
 import os
 import pathlib
 import subprocess
@@ -12,38 +10,25 @@ import sys
 import time
 import uuid
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-SCRIPTS = ROOT / "scripts"
-BIN = ROOT / "bin"
+from under_test import BIN, ROOT, as_module
+from under_test import program as path_of
+
 BUILD = ROOT / "build" / "plain" / "bench"
 
 # For whatever must come, on the slowest machine.
 PATIENCE_S = 60
 LOOK_S = 0.01
 
-sys.path.insert(0, str(SCRIPTS))
-sys.dont_write_bytecode = True
-
 # Runs a program of ours with some of its constants changed.
 PATCHED = """
 import sys
 sys.path.insert(0, {tests!r})
 import measuring
-program = measuring.program({name!r})
+program = measuring.as_module({name!r})
 {patch}
 sys.argv[0] = {name!r}
-program.main()
+program.command_line.run(program.main)
 """
-
-
-def program(name):
-    """A program without the ending .py as a module."""
-    loader = importlib.machinery.SourceFileLoader(name, str(SCRIPTS / name))
-    module = importlib.util.module_from_spec(
-        importlib.util.spec_from_loader(name, loader))
-    sys.modules[name] = module  # where its dataclasses look for themselves
-    loader.exec_module(module)
-    return module
 
 
 def command(name, *arguments, patch=""):
@@ -62,7 +47,7 @@ def finish(command_line, **environment):
 
 def run(name, *arguments):
     """Runs a program of ours as users do."""
-    return finish([sys.executable, SCRIPTS / name, *map(str, arguments)])
+    return finish([sys.executable, path_of(name), *map(str, arguments)])
 
 
 def write_script(path, text):

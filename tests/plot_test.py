@@ -4,7 +4,9 @@ from the reference run, to which a few troubles were added, and what matplotlib
 was told to draw is compared with the file, read here once more by plainer
 means. Needs matplotlib. Parts: see tap.py."""
 
+import contextlib
 import csv
+import io
 import math
 import os
 import pathlib
@@ -19,8 +21,8 @@ from statistics import median
 import tap
 from sentences import facts
 from under_test import (
-    EXPERIMENTS, MODELS, REFERENCE, classroom, environment, finding, finished,
-    overview, palette, read_runs)
+    EXPERIMENTS, MODELS, REFERENCE, classroom, finding, finished, machine,
+    read_runs)
 
 BY_NAME = {experiment.name: experiment for experiment in EXPERIMENTS}
 CAUSES = ("wrong", "error_replies", "failed", "timeouts")
@@ -198,14 +200,14 @@ def bands(axes):
 
 
 def draw_all(directory):
-    """Returns what plot.py draws of a folder: figures by name."""
+    """Returns what the bench draws of a folder: figures by name."""
     figures = {}
 
     def keep(figure, _directory, name):
         figures[name] = figure
 
-    with unittest.mock.patch.object(plot, "save", keep):
-        plot.draw(directory)
+    with unittest.mock.patch.object(pictures, "save", keep):
+        pictures.draw(directory)
     return figures
 
 
@@ -223,7 +225,7 @@ def setUpModule():
     """Draws the reference run, with troubles, in Drawn.directory."""
     scratch = tempfile.TemporaryDirectory()
     unittest.addModuleCleanup(scratch.cleanup)
-    unittest.addModuleCleanup(plot.plt.close, "all")
+    unittest.addModuleCleanup(pictures.plt.close, "all")
     Drawn.directory = pathlib.Path(scratch.name)
     write_runs(Drawn.directory)
     for name in ("hog.csv", "timeline.csv"):
@@ -247,7 +249,7 @@ class Drawn(unittest.TestCase):
     def check_bar(self, bar, model, runs, figure):
         expected = spread(runs, figure)
         self.same(bar.spread, expected, model)
-        self.assertEqual(bar.shade, palette.colour(model).upper())
+        self.assertEqual(bar.shade, style.colour(model).upper())
         self.assertTrue(math.isclose(float(bar.number.replace(",", "")),
                                      expected[0], rel_tol=0.006),
                         f"{model}: {bar.number} at a bar of {expected[0]}")
@@ -290,7 +292,7 @@ class Drawn(unittest.TestCase):
             line.get_xdata() for line in found.values())))
         self.assertEqual(len(found), len(self.measured.models(experiment)))
         for model in self.measured.models(experiment):
-            shade = palette.colour(model).upper()
+            shade = style.colour(model).upper()
             loads = self.measured.loads(experiment, model, axis)
             spreads = [spread(runs_of(model, load), figure) for load in loads]
             self.same(found[shade].get_xdata(), loads, model)
@@ -312,15 +314,15 @@ class Drawn(unittest.TestCase):
                   if text.get_text().split(":")[0] == model)
         self.same(label.xy, end, model)
         self.assertEqual(hex_of(label.get_color()),
-                         palette.colour(model).upper())
+                         style.colour(model).upper())
         self.assertEqual(":" in label.get_text(), not all_served(runs))
 
 
 class Frames(Drawn):
     def test_each_experiment_has_a_picture(self):
         self.assertEqual(set(self.figures),
-                         {*BY_NAME, overview.NAME})
-        self.assertEqual(set(plot.PICTURES), set(BY_NAME))
+                         set(BY_NAME))
+        self.assertEqual(set(pictures.PICTURES), set(BY_NAME))
 
     def test_the_finding_and_the_question_stand_above(self):
         shown = dict(finished(read_runs(self.directory / "runs.csv")))
@@ -345,14 +347,27 @@ class Frames(Drawn):
                     -1 <= box.y0 and box.y1 <= height + 1,
                     f"{name}: {text.get_text()!r} is cut off")
 
+    def test_one_bad_picture_does_not_lose_the_others(self):
+        def fail(*_):
+            raise ZeroDivisionError
+
+        drawn = []
+        with unittest.mock.patch.object(
+                pictures, "save", lambda *what: drawn.append(what[-1])), \
+                unittest.mock.patch.dict(pictures.PICTURES, latency=fail), \
+                contextlib.redirect_stderr(io.StringIO()) as said:
+            self.assertEqual(pictures.draw(self.directory), 1)
+        self.assertEqual(set(drawn), set(BY_NAME) - {"latency"})
+        self.assertIn("latency", said.getvalue())
+
     def test_a_picture_is_written_whole(self):
-        figure = plot.plt.figure()
+        figure = pictures.plt.figure()
         with tempfile.TemporaryDirectory() as scratch:
-            plot.save(figure, pathlib.Path(scratch), "x")
+            pictures.save(figure, pathlib.Path(scratch), "x")
             path, = pathlib.Path(scratch).iterdir()
             self.assertEqual(path.name, "x.png")
             self.assertEqual(path.read_bytes()[:4], b"\x89PNG")
-        self.assertFalse(plot.plt.fignum_exists(figure.number))
+        self.assertFalse(pictures.plt.fignum_exists(figure.number))
 
 
 class Bars(Drawn):
@@ -396,7 +411,7 @@ class Lines(Drawn):
         for model in self.measured.models("throughput"):
             for load in self.measured.loads("throughput", model):
                 runs = self.measured.runs("throughput", model, load)
-                _, fill = marks(rate)[palette.colour(model).upper(), load]
+                _, fill = marks(rate)[style.colour(model).upper(), load]
                 limited = median(run["client_cpu_share"] for run in runs) >= 0.9
                 self.assertEqual(fill == "#FFFFFF", limited, (model, load))
                 hollow.add(limited)
@@ -439,8 +454,8 @@ class Lines(Drawn):
         load = BY_NAME["wait"].load
         runs = read_runs(self.directory / "runs.csv").sound().where(
             experiment="wait", connections=float(load))
-        figure = plot.slide(BY_NAME["wait"], runs)
-        plot.draw_wait(figure, BY_NAME["wait"], runs)
+        figure = pictures.slide(BY_NAME["wait"], runs)
+        pictures.draw_wait(figure, BY_NAME["wait"], runs)
         rate, _ = figure.axes
         self.check_model_bars(
             rate, lambda model: self.measured.runs("wait", model, load),
@@ -479,7 +494,7 @@ class Traces(Drawn):
             self.same(edges, [0, *(int(row["end_us"]) / 1e6
                                    for row in stream)], model)
             self.assertEqual(hex_of(steps.get_facecolor()),
-                             palette.colour(model).upper())
+                             style.colour(model).upper())
 
     def test_hog_shades_the_time_of_the_long_requests(self):
         panels, _ = self.hog_panels()
@@ -530,7 +545,7 @@ class Traces(Drawn):
     def check_requests(self, model, rows, bars):
         """Grey from the sending to the reply, and coloured at its end as long
         as a request takes on average."""
-        shade = palette.colour(model).upper()
+        shade = style.colour(model).upper()
         cost = median(run["server_cpu_us_per_req"] / 1000 for run in
                       self.measured.runs("timeline", model, 4))
         requests = sorted((int(row["connection"]), int(row["begin_us"]) / 1000,
@@ -571,7 +586,7 @@ class Silent(Drawn):
             if served:
                 self.same(sorted(dots[y].get_xdata()), sorted(served), model)
                 self.assertEqual(hex_of(dots[y].get_color()),
-                                 palette.colour(model).upper())
+                                 style.colour(model).upper())
             self.check_words(axes, y, runs)
 
     def check_words(self, axes, y, runs):
@@ -590,31 +605,6 @@ class Silent(Drawn):
                          [min(never)] if never else [])
 
 
-class Map(Drawn):
-    def test_each_model_stands_where_it_was_measured(self):
-        axes, = self.figures[overview.NAME].axes
-        dots = {hex_of(line.get_color()): line for line in axes.lines}
-        names = {text.get_text() for text in axes.texts}
-        shown = {model for model in self.measured.models("idle")}
-        self.assertEqual(names, shown)
-        self.assertEqual(len(axes.lines), len(shown))
-        for model in shown:
-            dot = dots[palette.colour(model).upper()]
-            cost = spread(self.measured.runs("throughput", model, 100),
-                          column("server_cpu_us_per_req"))[0]
-            most = max(self.measured.loads("idle", model, "idle"))
-            kib = spread(self.measured.runs("idle", model, 10, idle=most),
-                         self.measured.kib_per_silent)[0]
-            self.same((dot.get_xdata()[0], dot.get_ydata()[0]), (cost, kib),
-                      model)
-            cores = median(
-                (run["server_user_s"] + run["server_sys_s"])
-                / run["server_wall_s"] for run in
-                self.measured.runs("latency", model, 4))
-            self.assertEqual(hex_of(dot.get_markerfacecolor()) != "#FFFFFF",
-                             cores >= 1.5, model)
-
-
 class Class(Drawn):
     """The picture of many machines: the same one three times, of which two
     spend more CPU time."""
@@ -631,9 +621,9 @@ class Class(Drawn):
 
     def draw(self, machines):
         with tempfile.TemporaryDirectory() as scratch, \
-                unittest.mock.patch.object(plot.plt.Figure, "savefig"):
+                unittest.mock.patch.object(pictures.plt.Figure, "savefig"):
             classroom.draw(machines, pathlib.Path(scratch, "class.png"))
-        return plot.plt.gcf()
+        return pictures.plt.gcf()
 
     def test_a_dot_for_each_machine_and_a_line_at_the_median(self):
         machines = self.machines()
@@ -645,7 +635,7 @@ class Class(Drawn):
             self.assertEqual(labels, list(figure.models))
             values = classroom.values_of(figure, machines)
             for row, model in enumerate(figure.models):
-                shade = palette.colour(model).upper()
+                shade = style.colour(model).upper()
                 dots, middle = (line for line in axes.lines
                                 if hex_of(line.get_color()) == shade)
                 self.same(dots.get_xdata(), values[model], model)
@@ -656,17 +646,19 @@ class Class(Drawn):
     def test_the_ratios_are_those_of_the_machines(self):
         cost = next(figure for figure in classroom.FIGURES
                     if figure.experiment == "throughput")
-        runs = {model: spread(self.measured.runs("throughput", model, 100),
-                              column("server_cpu_us_per_req"))[0]
-                for model in ("fork", "coroutine")}
-        ratio = runs["fork"] / runs["coroutine"]
+        fork, coroutine = (
+            {run["round"]: run["server_cpu_us_per_req"] for run in
+             self.measured.runs("throughput", model, 100)}
+            for model in ("fork", "coroutine"))
+        ratio = median(fork[number] / coroutine[number] for number in fork
+                       if number in coroutine)
         self.same(classroom.values_of(cost, self.machines())["fork"],
                   [ratio, 3 * ratio, 2 * ratio], "fork")
 
 
 def draw_elsewhere():
     """Becomes a python3 that can draw, or says that there is none."""
-    python = environment.python_with_matplotlib()
+    python = machine.python_with_matplotlib()
     if python is not None:
         os.execv(python, [python, *sys.argv])
     tally = tap.Tally()
@@ -680,5 +672,5 @@ if __name__ == "__main__":
             import matplotlib
         except ImportError:
             draw_elsewhere()
-        from under_test import plot
+        from under_test import pictures, style
     tap.main()

@@ -9,7 +9,7 @@ import signal
 import time
 import unittest
 
-from under_test import ALL_MODELS, BIN, environment
+from under_test import ALL_MODELS, BIN, machine
 
 # For whatever must come, on the slowest machine.
 PATIENCE_S = 30
@@ -33,7 +33,7 @@ exec {shlex.quote(str(BIN))}/fibload "$@" $limits
 
 def need_matplotlib():
     """Skips the test that calls, if no python3 here can draw."""
-    if environment.python_with_matplotlib() is None:
+    if machine.python_with_matplotlib() is None:
         raise unittest.SkipTest("no python3 with matplotlib")
 
 

@@ -17,9 +17,9 @@ import unittest.mock
 from made_up import (
     beside_hogs, costing, of_models, on_cores, rounds, row, unserved)
 from under_test import (
-    ALL_MODELS, AT_MOST, COLUMNS, Claim, EXPERIMENTS, Runs,
-    as_module, calibration, claims, compare, findings, finding, fitting, grid,
-    overview, report, threats)
+    ALL_MODELS, AT_MOST, COLUMNS, EXPERIMENTS, Claim, Runs, Sample,
+    calibration, claims, compare, design, finding, findings, fitting, report,
+    validity)
 
 BY_NAME = {experiment.name: experiment for experiment in EXPERIMENTS}
 LATENCY, THROUGHPUT, IDLE = map(BY_NAME.get, ("latency", "throughput", "idle"))
@@ -40,6 +40,11 @@ def facts(said):
     numbers = sorted((number.replace(",", "") for number
                       in NUMBER.findall(said)), key=float)
     return f"{' '.join(MODEL.findall(said))} | {' '.join(numbers)}".strip()
+
+
+def constant(value):
+    """Returns a sample of one round."""
+    return Sample({1: value})
 
 
 def judged(**costs):
@@ -99,48 +104,24 @@ def half_served():
     return Runs([row("blocking", 100, served=1.0), row("fork", 100)])
 
 
-def on_the_map():
-    """Returns experiments in which no model beats fork, thread, or select."""
-    def runs(column, *values):
-        models = ("fork", "thread", "nonblocking", "select", "poll", "pool")
-        return Runs(row(model, 100, idle=1000.0, **{column: value})
-                    for model, value in zip(models, values))
-
-    return [(LATENCY, runs("cores", 1, 1, 1, 2, 1, 1)),
-            (THROUGHPUT, runs("server_cpu_us_per_req", 3, 4, 5, 6, 7, 8)),
-            (IDLE, runs("kib_per_silent", 4, 3, 9, 2, 9, 9))]
-
-
 def excluded():
     return " ".join(report.excluded(Runs([row("fork", 1, 2, wrong=1.0)])))
 
 
 def missing():
     plan = [{"experiment": THROUGHPUT, "model": "fork", "cell": cell}
-            for cell in grid.of_size(THROUGHPUT, "default").cells]
+            for cell in design.of_size(THROUGHPUT, "default").cells]
     return " ".join(report.missing(Runs([row("fork", 1)]), plan))
 
 
 def doubted(runs, *calibrations):
-    with unittest.mock.patch.object(threats, "is_virtual", lambda: True):
-        return " / ".join(threats.threats(Runs(runs), calibrations))
+    with unittest.mock.patch.object(validity, "is_virtual", lambda: True):
+        return " / ".join(validity.threats(Runs(runs), calibrations))
 
 
 def two_machines():
     return " / ".join(compare.compared(
         THROUGHPUT, Runs([row("fork", 100)]), Runs([row("fork", 10)])))
-
-
-def then_and_now(**columns):
-    """Returns what the bench of the talk says of its two clients."""
-    run = {"rate_before": 50000.0, "rate_during": 4.7, "hog_requests": 3}
-    return as_module("history").small_ones({**run, **columns})
-
-
-def one_then_two(served):
-    alone = {"p50_us": 1000.0, "served": 1, "connections": 1}
-    both = {"p50_us": 2000.0, "served": served, "connections": 2}
-    return as_module("history").long_ones(alone, both)
 
 
 def cell(column, runs):
@@ -197,21 +178,32 @@ SITUATIONS = {
         "blocking | 1 100"),
     "throughput: four in a group": (
         lambda: findings.costs(list("abcd"), dict(zip(
-            "abcd", (1.0, 1.1, 1.2, 1.2)))), "| 1.0 1.2"),
+            "abcd", map(constant, (1.0, 1.1, 1.2, 1.2))))), "| 1.0 1.2"),
 
     "idle: one model suffers": (
         lambda: findings.idle(beside_silent(
             8.0, 8.2, 0.2, 0.2, thread=(0.9, 0.98), nonblocking=(0.01, 0.02))),
-        "nonblocking thread nonblocking thread | 0.20 1.5 8.1 94 100"),
+        "nonblocking thread nonblocking thread | 0.20 1.0 2.0 8.1 90 100"),
     "idle: noise gains more than all": (
         lambda: findings.idle(beside_silent(8.0, 8.2, thread=(1.0, 1.2))),
         "thread thread | 8.1 100"),
+    "idle: rounds disagree": (
+        lambda: findings.idle(beside_silent(
+            8.0, 8.2, thread=(0.5, 0.9))), "thread thread | 8.1 50 90 100"),
+    "idle: a model without a run to compare with": (
+        lambda: findings.idle(beside_silent(
+            8.0, 8.0, 4.0, 4.0, fork=(math.nan, math.nan), thread=(1.0, 1.0))),
+        "thread thread fork | 4.0 8.0 100"),
     "idle: no client was silent": (
         lambda: findings.idle(Runs([row("fork", 10)])), "|"),
     "idle: where a model breaks": (
         lambda: findings.slowed_by_silence(Runs([
             row("fork", 10, idle=100.0, rate_kept=0.5)])), "| 50 100"),
 
+    "wait: rounds disagree": (
+        lambda: findings.wait(Runs(rounds(
+            "fork", 100, delay_ms=(100, 100), rate_to_last=(500, 900),
+            share_of_possible=(0.5, 0.9)))), "fork | 100 100 500 900"),
     "wait: some let all wait at once": (
         lambda: findings.wait(behind_delay(
             blocking=10.0, fork=900.0, coroutine=990.0, coroutine_trap=10.0)),
@@ -220,7 +212,9 @@ SITUATIONS = {
     "hog: some share, one starves": (
         lambda: findings.hog(beside_hogs(
             fork=(0.9, 1.3), thread=(0.6, 0.7), coroutine=(0.001, 0.002))),
-        "fork thread coroutine | 0.15 4 40 65"),
+        "fork thread coroutine | 0.10 0.20 4 40 60"),
+    "hog: rounds disagree": (
+        lambda: findings.hog(beside_hogs(fork=(0.2, 0.9))), "fork | 4 20 40 90"),
     "hog: no client asked for anything long": (
         lambda: findings.hog(Runs([row("fork", 8)])), "|"),
     "hog: where a model breaks": (
@@ -252,10 +246,6 @@ SITUATIONS = {
         lambda: cell("first_reply", [row("blocking", 1, served=0.0,
                                          oldest_us=1.2e6)]), "| 1.2"),
 
-    "map: the cheapest": (
-        lambda: overview.finding(overview.places(on_the_map())),
-        "fork thread select select |"),
-
     "claims: a ratio": (CHEAPER.sentence, "thread fork | 0.75"),
     "claims: none at all": (
         lambda: Claim("fork", "serves {bound} clients", "served", AT_MOST,
@@ -264,6 +254,8 @@ SITUATIONS = {
         lambda: judged(thread=(9.0, 9.0), fork=(10.0, 10.0)).doubt(), "|"),
     "claims: one that is inconclusive": (
         lambda: judged(thread=(7.5, 7.6), fork=(10.0, 10.0)).doubt(), "|"),
+    "claims: too few rounds": (
+        lambda: judged(thread=(1., 1.), fork=(2., 2.)).doubt(), "| 2"),
     "claims: one round": (
         lambda: judged(thread=(1.0,), fork=(2.0,)).doubt(), "| 1"),
     "claims: how many were not measured": (
@@ -278,7 +270,7 @@ SITUATIONS = {
     "report: six rounds": (lambda: report.coverage_said(6), "| 97"),
     "report: twenty rounds": (lambda: report.coverage_said(20), "| 99"),
     "report: a run that is left out": (excluded, "fork | 1 1 2"),
-    "report: cells without a run": (missing, "fork | 10 100 1000"),
+    "report: cells without a run": (missing, "fork | 10 100"),
 
     "grid: silent clients that do not fit": (
         lambda: " / ".join(fitting(IDLE, 510, "because")[1]),
@@ -297,12 +289,6 @@ SITUATIONS = {
         "| 0.090 0.090 4.0 4.0 30 30 50 60 60"),
 
     "compare: loads that differ": (two_machines, "| 10 100"),
-
-    "history: beside a long request": (then_and_now, "| 4.7 50000"),
-    "history: no long request was answered": (
-        lambda: then_and_now(hog_requests=0), "| 40 50000"),
-    "history: two long requests": (lambda: one_then_two(2), "| 1.0 2.0"),
-    "history: the second waits": (lambda: one_then_two(1), "| 1.0"),
 }
 
 

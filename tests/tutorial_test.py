@@ -2,7 +2,7 @@
 """Runs the commands of the texts, in order, in clean copies of the project, as
 a reader would who has just cloned it. Parts: see tap.py; a part is a text, or a
 chapter of one that has numbered chapters. Translations have the same commands,
-see scripts/tutorial.py.
+see scripts/course/quotes.
 
 Every block of ```sh is a script that must end with status 0. A line that is
 nothing but a server (`bin/fork --delay 100`) starts it, as in a terminal of
@@ -36,7 +36,7 @@ import sys
 import time
 
 import tap
-from under_test import ROOT, model_files, tutorial
+from under_test import ROOT, model_files, quotes
 
 READ_BY_STUDENTS = ("TUTORIAL.md", "README.md", "course/lab.md",
                     "course/project.md", "course/demonstration.md")
@@ -295,8 +295,8 @@ def chapter_lines(text):
 def chapters(path):
     """A Text for every chapter that has commands."""
     text = (ROOT / path).read_text("utf-8")
-    all_blocks = [block for block in tutorial.blocks(text)
-                  if block.language in tutorial.COMMANDS]
+    all_blocks = [block for block in quotes.blocks(text)
+                  if block.language in quotes.COMMANDS]
     begins = list(chapter_lines(text))
     ends = [line for _, line in begins[1:]] + [sys.maxsize]
     stem = pathlib.Path(path).stem.lower()

@@ -13,62 +13,77 @@ BIN = ROOT / "bin"
 CONVERSATION = ROOT / "build" / "plain" / "tests" / "conversation" / "run"
 REFERENCE = ROOT / "results" / "reference"
 
+# Programs find the modules of scripts/ in the first folder of the path.
 sys.path.insert(0, str(SCRIPTS))
 sys.dont_write_bytecode = True
 
-# Those that are tested as they are ...
-MODULES = (
-    "annotated", "calibration", "claims", "classroom", "columns", "compare",
-    "doctor", "document", "environment", "explanations", "findings", "grade",
-    "grid", "highlight", "hostile", "lessons", "marked", "overview", "pages",
-    "palette", "predict", "report", "runner", "schedule", "sidebyside",
-    "skeleton", "summary", "terminal", "threats", "traces", "trial",
-    "tutorial",
-)
-
-# ... those that need matplotlib ...
-DRAWING = ("plot", "slides")
-
-# ... and those of which tests know a few names.
-NAMES = {
-    "claims": ("AT_LEAST", "AT_MOST", "FAILS", "HOLDS", "INCONCLUSIVE",
-               "NOT_MEASURED", "Claim", "Judgement", "coverage", "judge",
-               "judgements", "write_claims"),
-    "columns": ("COLUMNS",),
-    "experiments": ("EXPERIMENTS", "finished"),
-    "grid": ("Cell", "deciding", "finding", "fitting", "furthest", "of_size"),
-    "interruption": ("Interrupted", "held_back", "raise_when_stopped", "wait"),
-    "lessons": ("model_files",),
-    "results": ("ALL_MODELS", "MODELS", "Runs", "chosen",
-                "compare_with_none_silent", "counted", "duration", "factor",
-                "faults", "in_order", "least_disturbed", "listed", "names",
-                "read_runs", "rounded", "with_range", "wrapped"),
+# Modules that are tested as they are, by their packages ...
+MODULES = {
+    "lib": ("client", "command_line", "document", "machine", "models",
+            "processes", "samples", "text", "usage"),
+    "bench": ("calibration", "claims", "design", "experiments", "findings",
+              "order", "predictions", "report", "request_log", "run", "style",
+              "tables", "terminal", "validity"),
+    "torture": ("attack_cell", "attacks", "matrix"),
+    "course": ("c_source", "failures", "markdown", "side_by_side"),
 }
 
-PROGRAMS = ("bench", "classroom.py", "grade.py", "history", "predict.py")
+# ... programs, which have no ending ...
+PROGRAMS = {
+    "": ("doctor",),
+    "bench": ("bench", "classroom", "compare", "coroutines", "load_client",
+              "many_connections", "pictures", "predict"),
+    "torture": ("soak", "torture"),
+    "course": ("grade", "quotes", "site", "skeleton"),
+}
+
+# ... and names that tests use as their own.
+NAMES = {
+    "bench.claims": (
+        "AT_LEAST", "AT_MOST", "FAILS", "HOLDS", "INCONCLUSIVE",
+        "NOT_MEASURED", "SUGGESTS", "SUGGESTS_NOT", "Claim", "Judgement", "coverage", "judge",
+        "judgements", "write_claims"),
+    "bench.design": ("Cell", "deciding", "finding", "fitting", "furthest",
+                     "of_size"),
+    "bench.experiments": ("EXPERIMENTS", "finished"),
+    "bench.tables": ("COLUMNS",),
+    "lib.models": ("ALL_MODELS", "MODELS", "chosen", "in_order", "model_files",
+                   "names"),
+    "lib.processes": ("Interrupted", "held_back", "raise_when_stopped", "wait"),
+    "lib.samples": ("Runs", "Sample", "compare_with_none_silent", "faults",
+                    "least_disturbed", "read_runs"),
+    "lib.text": ("counted", "duration", "factor", "listed", "rounded",
+                 "with_range", "wrapped"),
+}
 
 
 def __getattr__(name):
     """Imports what a test names, when it first does."""
+    for package, modules in MODULES.items():
+        if name in modules:
+            return importlib.import_module(f"{package}.{name}")
     for module, names in NAMES.items():
         if name in names:
             return getattr(importlib.import_module(module), name)
-    if name in MODULES + DRAWING:
-        return importlib.import_module(name)
+    if any(name in names for names in PROGRAMS.values()):
+        return as_module(name)
     raise AttributeError(name)
 
 
 def program(name):
     """The path of a program."""
-    assert name in PROGRAMS, name
-    return SCRIPTS / name
+    package, = (package for package, names in PROGRAMS.items() if name in names)
+    return SCRIPTS / package / name
 
 
 def as_module(name):
-    """A program without the ending .py as a module."""
-    loader = importlib.machinery.SourceFileLoader(name, str(program(name)))
+    """A program as a module, which is made once."""
+    if f"program {name}" in sys.modules:
+        return sys.modules[f"program {name}"]
+    loader = importlib.machinery.SourceFileLoader(f"program {name}",
+                                                  str(program(name)))
     module = importlib.util.module_from_spec(
-        importlib.util.spec_from_loader(name, loader))
-    sys.modules[name] = module  # where its dataclasses look for themselves
+        importlib.util.spec_from_loader(loader.name, loader))
+    sys.modules[loader.name] = module  # where its dataclasses look
     loader.exec_module(module)
     return module

@@ -20,6 +20,7 @@ enum {
     CLIENTS_MAX = 5,
     REPLIES = 50,  // to each client, while another one waits
     CONNECTIONS = 2000,
+    GROWTH_TRIES = 4,
 };
 
 static struct peer peers[BEYOND_THE_WALL];
@@ -98,6 +99,18 @@ static void check_processes(void)
                        SOME_CLIENTS);
 }
 
+// Whether a server needs more address space than it will get before it has any
+// client, as the runtimes of some languages do.
+static bool needs_more_than(long kib, const char **arguments)
+{
+    struct server s;
+    if (!server_start(&s, subject.path, arguments, NULL))
+        return false;
+    long needs_kib = server_address_space_kib(&s);
+    server_end(&s, SIGTERM);
+    return needs_kib > kib;
+}
+
 static void check_memory(void)
 {
 #ifndef SANITIZED  // They need terabytes of address space.
@@ -105,7 +118,12 @@ static void check_memory(void)
                                subject.has_stacks ? "--stack-kib" : NULL, "256",
                                NULL};
     const struct limits little_memory = {.memory_bytes = 64 << 20};
-    check_overload("64 MB of memory", arguments, &little_memory, MANY_CLIENTS);
+    if (needs_more_than((long)little_memory.memory_bytes / 1024, arguments))
+        printf("# not judged: 4 checks: it needs more than 64 MB of address "
+               "space before it has a client\n");
+    else
+        check_overload("64 MB of memory", arguments, &little_memory,
+                       MANY_CLIENTS);
 #endif
 }
 
@@ -188,24 +206,49 @@ static struct resources after_first_client(const struct server *s, bool *served)
     return server_settle(s, &limit);
 }
 
+// Returns how many of so many clients, one after the other, got their reply.
+static int come_and_go(const struct server *s, int clients)
+{
+    struct peer p;
+    int answered = 0;
+    for (int i = 0; i < clients; i++) {
+        answered +=
+            peer_connect(&p, s->port) && peer_asks(&p, "1\n", "fib: 1\n");
+        peer_close(&p);
+    }
+    return answered;
+}
+
+// Checks that memory does not grow with every connection. A leak does so for
+// ever; a runtime that collects its garbage now and then comes to an end of it,
+// so there are more connections while memory grows.
+static void check_growth(const struct server *s, const struct resources *fresh,
+                         long before_kib)
+{
+    struct resources now = server_settle(s, fresh);
+    // The kernel counts the pages of each process only by the dozen.
+    long limit_kib = 1024 + 256 * (now.processes - 1);
+    for (int i = 0; i < GROWTH_TRIES; i++) {
+        if (now.resident_kib <= before_kib + limit_kib)
+            break;
+        before_kib = now.resident_kib;
+        come_and_go(s, CONNECTIONS);
+        now = server_settle(s, fresh);
+    }
+    server_check_memory(s, before_kib, limit_kib, "and no memory");
+}
+
 void test_leaks(void)
 {
     const char *arguments[] = {"--quiet", NULL};
     struct server s;
-    struct peer p;
     bool served;
     if (!subject_start(&s, arguments))
         return;
     struct resources fresh = after_first_client(&s, &served);
-    int answered = 0;
-    long resident_kib = 0;
-    for (int i = 0; i < CONNECTIONS; i++) {
-        if (i == CONNECTIONS / 10)
-            resident_kib = server_settle(&s, &fresh).resident_kib;
-        answered +=
-            peer_connect(&p, s.port) && peer_asks(&p, "1\n", "fib: 1\n");
-        peer_close(&p);
-    }
+    int answered = come_and_go(&s, CONNECTIONS / 10);
+    long resident_kib = server_settle(&s, &fresh).resident_kib;
+    answered += come_and_go(&s, CONNECTIONS - CONNECTIONS / 10);
     struct resources after = server_settle(&s, &fresh);
     ok(served && answered == CONNECTIONS, "%d connections, one after the other",
        CONNECTIONS);
@@ -213,8 +256,6 @@ void test_leaks(void)
     ok(after.processes == fresh.processes && after.zombies == 0,
        "and no process, alive or dead");
     ok(after.threads == fresh.threads, "and no thread");
-    // The kernel counts the pages of each process only by the dozen.
-    server_check_memory(&s, resident_kib, 1024 + 256 * (after.processes - 1),
-                        "and no memory");
+    check_growth(&s, &fresh, resident_kib);
     server_stop(&s, "nothing is left behind");
 }

@@ -194,6 +194,15 @@ struct resources server_settle(const struct server *s,
     return r;
 }
 
+long server_address_space_kib(const struct server *s)
+{
+    char name[NAME_SIZE], text[4096];
+    snprintf(name, sizeof name, "%d/status", (int)s->pid);
+    const char *field =
+        read_proc(name, text, sizeof text) ? strstr(text, "VmSize:") : NULL;
+    return field != NULL ? strtol(field + strlen("VmSize:"), NULL, 10) : 0;
+}
+
 void server_check_memory(const struct server *s, long before_kib,
                          long limit_kib, const char *what)
 {

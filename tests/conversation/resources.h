@@ -34,6 +34,10 @@ bool server_await_rest(const struct server *s);
 struct resources server_settle(const struct server *s,
                                const struct resources *limit);
 
+// Returns how much address space the server has, without its children; 0 if it
+// has ended. Does not block.
+long server_address_space_kib(const struct server *s);
+
 // Checks that resident memory is at most `limit_kib` above `before_kib`. Not
 // under the sanitizers, which keep memory of their own.
 void server_check_memory(const struct server *s, long before_kib,

@@ -67,11 +67,12 @@ static void become(struct server *s, const char *path, char **arguments,
                    const struct limits *limits)
 {
     int program = open(path, O_RDONLY | O_CLOEXEC);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);  // No server outlives its test.
     dup2(s->out, STDOUT_FILENO);
     dup2(s->err, STDERR_FILENO);
     if (limits != NULL)
         apply(limits);
+    // No server outlives its test. A change of user would undo that.
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     fexecve(program, arguments, environ);
     execv(path, arguments);  // A script: its interpreter needs the path.
     _exit(127);

@@ -256,7 +256,7 @@ def inner_loop():
     return (unit_tests("check", "plain", quick)
             + conversations("check", "plain", MODELS, ["protocol"])
             + python_tests("check", [*BENCH_TESTS, "course_test"], "quick")
-            + [Job("check", "text", ["scripts/check-text"])])
+            + [Job("check", "text", ["scripts/check/text"])])
 
 
 # ---- The stages
@@ -316,7 +316,7 @@ STAGES = {stage.name: stage for stage in (
     Stage("tutorial", lambda: python_tests("tutorial", ["tutorial_test"]), 83,
           tools=("git",), missing=why_no_clone),
     Stage("course", lambda: python_tests("course", ["course_test"]), 52),
-    Stage("text", lambda: [Job("text", "text", ["scripts/check-text"])], 54),
+    Stage("text", lambda: [Job("text", "text", ["scripts/check/text"])], 54),
     Stage("check", inner_loop, 400, targets=("all", "tests")),
 )}
 

@@ -1,0 +1,136 @@
+"""What this machine can do, measured in a moment before and after the runs.
+
+A system call, a timer and the waking of a core cost every server something
+that no server can help, and the client can ask only so fast: what it gets of a
+server that does nothing is the limit of all others. Figures of that size say
+more about the machine than about the model, and figures that differ before and
+after say that it changed.
+"""
+
+import math
+import os
+import re
+import subprocess
+import time
+from statistics import median
+
+from lib.text import duration
+
+CALLS = 20000
+TIMERS = 100
+TIMER_S = 0.0005
+ROUND_TRIPS = 300
+NULL_SERVER = "80ms"  # of each of the client's probes
+CLIENT_TIMEOUT_S = 60  # for all of them, on the slowest machine
+
+# Before and after may differ by this factor: cores wake more or less fast.
+DRIFT_MAX = 1.5
+
+
+def loop_us(call):
+    """The time of one call, from the fastest of a few loops."""
+    times = []
+    for _ in range(5):
+        begin = time.perf_counter()
+        for _ in range(CALLS):
+            call()
+        times.append(time.perf_counter() - begin)
+    return 1e6 * min(times) / CALLS
+
+
+def system_call_us():
+    """A system call that does nothing, without what Python adds to it."""
+    return max(0, loop_us(os.getppid) - loop_us(().__len__))
+
+
+def timer_us():
+    """How much later than asked a sleeper wakes: the median."""
+    late = []
+    for _ in range(TIMERS):
+        begin = time.perf_counter()
+        time.sleep(TIMER_S)
+        late.append(time.perf_counter() - begin - TIMER_S)
+    return 1e6 * median(late)
+
+
+def echo(core, requests, replies):
+    """The child of a ping-pong: never returns, and ends with its parent."""
+    try:
+        os.sched_setaffinity(0, {core})
+        while os.read(requests, 1):
+            os.write(replies, b".")
+    finally:
+        os._exit(0)
+
+
+def round_trip_us(here, there):
+    """A byte to a process on core `there` and back, waiting on core `here`."""
+    before = os.sched_getaffinity(0)
+    requests, replies = os.pipe(), os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(requests[1])
+        echo(there, requests[0], replies[1])
+    times = []
+    os.sched_setaffinity(0, {here})
+    for _ in range(ROUND_TRIPS):
+        begin = time.perf_counter()
+        os.write(requests[1], b".")
+        os.read(replies[0], 1)
+        times.append(time.perf_counter() - begin)
+    for end in requests + replies:
+        os.close(end)
+    os.waitpid(child, 0)
+    os.sched_setaffinity(0, before)
+    return 1e6 * median(times)
+
+
+def wake_up_us():
+    """What it costs more to wake a process on another core, which sleeps, than
+    on the same. Not a number on a machine with one core."""
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2:
+        return float("nan")
+    one, two = cores[0], cores[-1]
+    return max(0, (round_trip_us(one, two) - round_trip_us(one, one)) / 2)
+
+
+def reply_us(client):
+    """How often the client gets a reply of a server that does nothing, with 50
+    connections. Not a number if it cannot tell."""
+    try:
+        said = subprocess.run(
+            [client, "--calibrate", "-d", NULL_SERVER, "--warmup", NULL_SERVER],
+            capture_output=True, text=True, check=True,
+            timeout=CLIENT_TIMEOUT_S).stdout
+    except (OSError, subprocess.SubprocessError):
+        return math.nan
+    rate = re.search(r"^ *50 connections +([\d,]+)", said, re.M)
+    return 1e6 / int(rate[1].replace(",", "")) if rate else math.nan
+
+
+def calibrate(client):
+    """Times in microseconds, by name. Takes a second."""
+    return {"system call": system_call_us(), "timer": timer_us(),
+            "wake-up": wake_up_us(), "null server": reply_us(client)}
+
+
+def described(before, after=None):
+    """The facts, in words; with the second measurement if there is one."""
+    def text(name):
+        then = duration(before[name], 2)
+        return then if not after else (
+            f"{then}, after the runs {duration(after[name], 2)}")
+
+    return {"system call": f"{text('system call')}, one that does nothing",
+            "timer": f"{text('timer')} later than asked for",
+            "wake-up": f"{text('wake-up')}, of a core that sleeps",
+            "null server": f"{text('null server')} per reply to 50 clients, "
+                           "of a server that does nothing"}
+
+
+def drifted(before, after):
+    """The names of what is not as it was."""
+    return [name for name in before
+            if max(before[name], after[name])
+            > DRIFT_MAX * max(0.01, min(before[name], after[name]))]

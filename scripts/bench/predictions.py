@@ -1,0 +1,180 @@
+"""What students say the bench will measure, before it does: the questions, and
+the table that sets their answers beside the figures of a run."""
+
+import json
+import math
+import shutil
+from dataclasses import dataclass
+from typing import Callable
+
+from bench.experiments import EXPERIMENTS
+from bench.findings import ABOUT_EQUAL_MAX
+from lib.document import Heading, Table, Text
+from lib.models import MODELS
+from lib.text import rounded
+
+KEPT = "predictions.json"
+EXACT = 1  # For what is counted, not measured.
+
+
+def without_end(text, end):
+    """The text without this end, if it has it."""
+    return text[:-len(end)] if end and text.endswith(end) else text
+
+
+@dataclass(frozen=True)
+class Question:
+    name: str
+    experiment: str
+    text: str
+    answer: Callable  # of the runs at the load that decides
+    unit: str = ""
+    close: float = 2  # up to which factor an answer is close
+    models: bool = False  # whether the answer is a model
+
+    def parse(self, text):
+        """The answer that was typed. Raises ValueError if it is none."""
+        if self.models:
+            if text not in MODELS:
+                raise ValueError(f"one of {', '.join(MODELS)}")
+            return text
+        try:
+            number = float(without_end(text, self.unit).replace(",", ""))
+        except ValueError:
+            number = -1
+        if not 0 <= number < math.inf:
+            raise ValueError("a number, such as 12 or 0.5")
+        return number
+
+    def said(self, answer):
+        if self.models:
+            return answer
+        exact = self.close == EXACT or float(f"{answer:.3g}") == answer
+        number = f"{answer:,.10g}" if exact else rounded(answer)
+        unit = without_end(self.unit, "s") if number == "1" else self.unit
+        return f"{number} {unit}".strip()
+
+
+def of(model, column, scale=1):
+    """The median of a column."""
+    return lambda at: scale * at.where(model=model).median(column)
+
+
+def quotient(over, under, column):
+    """The median of the ratios within each round, as the claims have it."""
+    return lambda at: (at.where(model=over).sample(column)
+                       / at.where(model=under).sample(column)).median
+
+
+def served(at):
+    """How many of the models serve everybody; not a number if not all of
+    them took part."""
+    if not set(MODELS) <= set(at.models()):
+        return math.nan
+    return sum(at.where(model=model).all_served() for model in MODELS)
+
+
+def cheapest(at):
+    """The models that need least, about equal: any of them is right."""
+    cost = {model: of(model, "server_cpu_us_per_req")(at)
+            for model in MODELS if at.where(model=model).all_served()}
+    least = min(cost.values(), default=0)
+    return [model for model in cost if cost[model] <= ABOUT_EQUAL_MAX * least]
+
+
+QUESTIONS = (
+    Question("behind-silent", "silent",
+             f"The first client connects and says nothing. How many of the "
+             f"{len(MODELS)} servers answer the second?", served, close=EXACT),
+    Question("served", "throughput",
+             "100 clients connect to blocking and ask on and on. How many of "
+             "them get replies?", of("blocking", "served"), close=EXACT),
+    Question("cheapest", "throughput",
+             "100 clients ask for fib(1). Which server needs the least CPU "
+             "time per request?", cheapest, models=True),
+    Question("fork-coroutine", "throughput",
+             "The same: fork needs how many times coroutine's CPU time per "
+             "request?", quotient("fork", "coroutine",
+                                  "server_cpu_us_per_req"), "times", 1.5),
+    Question("fork-thread", "throughput",
+             "The same: fork needs how many times thread's CPU time per "
+             "request?", quotient("fork", "thread", "server_cpu_us_per_req"),
+             "times", 1.5),
+    Question("cores-thread", "latency",
+             "4 clients ask for fib(30), on your machine. How many cores does "
+             "thread keep busy?", of("thread", "cores"), "cores", 1.25),
+    Question("cores-coroutine", "latency",
+             "The same: how many cores does coroutine keep busy?",
+             of("coroutine", "cores"), "cores", 1.25),
+    Question("memory-thread", "idle",
+             "How much memory does a silent client cost in thread, where each "
+             "has a stack of 64 KiB?", of("thread", "kib_per_silent"), "KiB"),
+    Question("kept-nonblocking", "idle",
+             "10,000 clients are silent, ten ask. How much of its rate does "
+             "nonblocking keep?", of("nonblocking", "rate_kept", 100), "%"),
+    Question("kept-coroutine", "idle",
+             "The same: how much of its rate does coroutine keep?",
+             of("coroutine", "rate_kept", 100), "%", 1.25),
+    Question("wait-coroutine", "wait",
+             "1,000 clients; each request waits 100 ms for a backend. How many "
+             "replies does coroutine give per second?",
+             of("coroutine", "rate_to_last"), "replies"),
+    Question("wait-trap", "wait",
+             "The same, with nanosleep() for co_sleep() (coroutine --trap): "
+             "how many replies per second?",
+             of("coroutine --trap", "rate_to_last"), "replies"),
+)
+
+
+# ---- With the bench
+
+
+def keep(directory):
+    """Takes the predictions that lie beside a new folder of results into it:
+    those made later are none."""
+    made = directory.parent / KEPT
+    if made.is_file():
+        shutil.copy(made, directory / KEPT)
+
+
+def verdict(question, predicted, measured):
+    if question.models:
+        return "right" if predicted in measured else "wrong"
+    low, high = sorted((predicted, measured))
+    if question.close == EXACT:
+        return "right" if low == high else "wrong"
+    if high <= question.close * low or high < 0.01:
+        return "close"
+    return f"{rounded(high / low, 2)} times too " + (
+        "much" if predicted > measured else "little") if low else "wrong"
+
+
+def row(question, predicted, runs):
+    """A row of the table; the last cell is empty if it was not measured."""
+    experiment = next(e for e in EXPERIMENTS if e.name == question.experiment)
+    at = runs.sound().where(experiment=experiment.name,
+                            **{experiment.axis: experiment.load})
+    measured = question.answer(at) if at else math.nan
+    if measured == [] or measured != measured:
+        return question.text, question.said(predicted), "-", "not measured"
+    shown = " or ".join(measured) if question.models else (
+        question.said(measured))
+    return (question.text, question.said(predicted), shown,
+            verdict(question, predicted, measured))
+
+
+def section(directory, runs):
+    """What the report says of the predictions in its folder: blocks."""
+    path = directory / KEPT
+    if not path.is_file():
+        return []
+    kept = json.loads(path.read_text("utf-8"))
+    rows = tuple(row(question, kept["answers"][question.name], runs)
+                 for question in QUESTIONS if question.name in kept["answers"])
+    good = sum(cells[-1] in ("right", "close") for cells in rows)
+    header = ("question", "predicted", "measured", "")
+    return [
+        Heading(2, "Your predictions"),
+        Text(f"Made {kept['made']}. Of {len(rows)} answers {good} were right "
+             "or close. Those that were not are where to look first."),
+        Table(header, rows, left=("question", ""))]

@@ -1,0 +1,235 @@
+"""Writes report.md and report.html, which say the same: first what came out on
+one page, then every experiment, then what must be known to trust it."""
+
+import json
+import math
+from collections import Counter
+
+from bench.claims import (
+    ENOUGH_ROUNDS, FAILS, HOLDS, INCONCLUSIVE, MORE_ROUNDS, NOT_MEASURED,
+    SUGGESTS, SUGGESTS_NOT, coverage, judgements)
+from bench.design import AXES, finding
+from bench.experiments import EXPERIMENTS, finished
+from bench.predictions import section as predictions
+from bench.tables import COLUMNS, summary
+from bench.terminal import NOTHING_FINISHED
+from bench.validity import threats
+from lib.document import (
+    Code, Heading, Items, Picture, Table, Text, markdown, page)
+from lib.models import in_order
+from lib.samples import faults
+from lib.text import counted, listed
+
+TITLE = "How servers wait"
+KEPT = "about.json"
+
+
+# ---- What the reader must know first
+
+
+def coverage_said(rounds):
+    """How far the range over the rounds can be trusted."""
+    if rounds < 2:
+        return "One round says nothing about how much the figures vary."
+    percent = 100 * coverage(rounds)
+    sure = f"{percent:.0f} %" if percent <= 99 else "more than 99 %"
+    text = f"That range covers the true median with probability {sure}"
+    enough = rounds >= ENOUGH_ROUNDS
+    return text + ("." if enough else f": {rounds} rounds are only a look.")
+
+
+def excluded(runs):
+    """A sentence for every run in which the server failed a client."""
+    for run in runs:
+        if faults(run):
+            yield (f"Left out of every figure: {run['experiment']}, "
+                   f"{run['model']}, {counted(run['connections'], 'client')}, "
+                   f"round {run['round']:.0f} ({listed(faults(run))}).")
+
+
+def missing(runs, plan):
+    """A sentence for every experiment that lacks cells."""
+    sound, lacking = runs.sound(), {}
+    for run in plan:
+        experiment, model = run["experiment"], run["model"]
+        load = getattr(run["cell"], experiment.axis)
+        if not sound.where(experiment=experiment.name, model=model,
+                           **{experiment.axis: load}):
+            models = lacking.setdefault(experiment, {})
+            models.setdefault(model, set()).add(load)
+    for experiment, models in lacking.items():
+        cells = listed(
+            f"{model} ({listed(f'{load:,}' for load in sorted(models[model]))})"
+            for model in in_order(models))
+        yield (f"No run of {experiment.name} with this many "
+               f"{AXES[experiment.axis]}s: {cells}.")
+
+
+# ---- Claims
+
+
+# What is said of one claim, and of several.
+TALLIES = (
+    (HOLDS, "holds", "hold"), (FAILS, "fails", "fail"),
+    (SUGGESTS, "is suggested", "are suggested"),
+    (SUGGESTS_NOT, "is suggested not to hold", "are suggested not to hold"),
+    (INCONCLUSIVE, "is inconclusive", "are inconclusive"),
+    (NOT_MEASURED, "was not measured", "were not measured"))
+
+
+def tally(judged):
+    """How many claims hold, fail, or neither."""
+    verdicts = Counter(one.verdict for one in judged)
+    return listed(
+        f"{verdicts[verdict]} {one if verdicts[verdict] == 1 else many}"
+        for verdict, one, many in TALLIES if verdicts[verdict])
+
+
+def correlation(sample):
+    value = sample.autocorrelation()
+    return "-" if math.isnan(value) else f"{value:.2f}"
+
+
+def claims_blocks(judged):
+    """A table of claims, and what may explain those that do not hold."""
+    if not judged:
+        return []
+    table = Table(
+        header=("claim", "verdict", "figure or ratio", "rounds", "coverage",
+                "autocorrelation"),
+        rows=tuple((one.claim.sentence(), one.verdict, one.measured(),
+                    str(len(one.values)), f"{one.coverage():.0%}",
+                    correlation(one.sample)) for one in judged),
+        left=("claim", "verdict"))
+    doubts = tuple(f"{one.claim.sentence()}: {one.doubt()}."
+                   for one in judged if one.verdict not in (HOLDS, SUGGESTS))
+    return [Heading(3, "Claims"), table, *([Items(doubts)] if doubts else [])]
+
+
+# ---- The experiments
+
+
+def table(experiment, runs):
+    """A row for every load and model."""
+    columns = [COLUMNS[name] for name in experiment.columns]
+    rows = []
+    for load in runs.values(experiment.axis):
+        at = runs.where(**{experiment.axis: load})
+        for model in at.models():
+            of = at.where(model=model)
+            rows.append((f"{load:,.0f}", model,
+                         *(column.text(of) for column in columns)))
+    header = (f"{AXES[experiment.axis]}s", "model",
+              *(column.heading for column in columns))
+    return Table(header, tuple(rows), left=("model",))
+
+
+def section(directory, experiment, runs, said, judged):
+    """Everything about one experiment, below what is `said` of it."""
+    blocks = [Heading(2, experiment.name), Text(experiment.question),
+              Text(f"**{said}.**")]
+    if has_picture(directory, experiment):
+        blocks.append(Picture(f"{experiment.name}.png", experiment.question))
+    blocks += [table(experiment, runs), *claims_blocks(judged)]
+    blocks += map(Text, experiment.explanation.split("\n\n"))
+    return [*blocks, Text(f"Again: `make bench ONLY={experiment.name}`")]
+
+
+def sections(directory, runs):
+    """First the experiments that have a finding, then the figures of others
+    that were begun."""
+    shown = dict(finished(runs))
+    for experiment, of in shown.items():
+        yield from section(directory, experiment, of, finding(experiment, of),
+                           judgements([(experiment, of)]))
+    for experiment in EXPERIMENTS:
+        of = runs.sound().where(experiment=experiment.name)
+        if of and experiment not in shown:
+            yield from section(directory, experiment, of, "Not one whole "
+                               "round: nothing can be compared", [])
+
+
+def has_picture(directory, experiment):
+    return (directory / f"{experiment.name}.png").exists()
+
+
+# ---- The whole report
+
+
+def how_to_read(runs):
+    if not runs:
+        return []
+    rounds = runs.rounds()
+    least = "" if rounds == len(runs.values("round")) else "at least "
+    return [
+        Heading(2, "How to read the figures"),
+        Text(f"Figures are medians of {least}{counted(rounds, 'round')}, in "
+             f"brackets the lowest and the highest. {coverage_said(rounds)} In "
+             "every round each model meets each load once, as a fresh process; "
+             "runs that are compared follow one another, in random order. CPU "
+             "time, processes, threads and memory are those of the server's "
+             "whole process tree."),
+        Text("A claim is what an experiment is there to show. It **holds** if "
+             "all of the range over the rounds agrees with it, **fails** if "
+             "all of it contradicts it, and is **inconclusive** otherwise; "
+             "ratios are taken within a round. Fewer than six rounds only "
+             f"**suggest**. Where six rounds disagree, {MORE_ROUNDS} more are "
+             "made of what is compared, and of nine values the lowest and the "
+             "highest are left out; each verdict is then right with 94.5 %, if "
+             "the rounds are independent: their autocorrelation (lag 1) is then "
+             "near 0. A claim that fails on this machine is a finding, "
+             "not a mistake."),
+        Text("≥: the client was the limit, the server could do at least that "
+             "much. ~: other programs used the machine in most rounds.")]
+
+
+def what_came_out(directory, runs):
+    shown = list(finished(runs))
+    if not shown:
+        return [Text(NOTHING_FINISHED)]
+    said = (f"[{experiment.name}](#{experiment.name}): "
+            f"{finding(experiment, of)}." for experiment, of in shown)
+    return [summary(shown), Items(
+        (*said, f"Of the claims {tally(judgements(shown))}."))]
+
+
+def environment(facts):
+    width = max(map(len, facts)) + 2
+    return "".join(f"{name:{width}}{fact}\n" for name, fact in facts.items())
+
+
+def contents(directory, runs, about):
+    facts, warnings = about["facts"], about["warnings"]
+    return [
+        Heading(1, TITLE),
+        Text(f"On {facts['processor']}, {facts['cores']} cores, "
+             f"{facts['kernel']}, {facts['date']}; more at the "
+             "[end](#the-machine)."),
+        *([Heading(3, "Warnings"), Items(tuple(warnings))] if warnings else []),
+        *what_came_out(directory, runs),
+        *predictions(directory, runs),
+        *how_to_read(runs.sound()),
+        *sections(directory, runs),
+        Heading(2, "Threats to validity"),
+        Items(threats(runs.sound(), about["calibrations"])),
+        Heading(2, "The machine"), Code(environment(facts).strip())]
+
+
+def write_report(directory, runs, about):
+    """`about` has, besides the runs, `facts` that describe the machine, the
+    `calibrations` before and after the runs, and `warnings`, sentences. It is
+    kept, so that the report can be written again when there are pictures."""
+    blocks = contents(directory, runs, about)
+    (directory / "report.md").write_text(markdown(blocks), encoding="utf-8")
+    (directory / "report.html").write_text(page(TITLE, blocks, directory),
+                                           encoding="utf-8")
+    (directory / KEPT).write_text(json.dumps(about, indent=1),
+                                  encoding="utf-8")
+
+
+def write_again(directory, runs):
+    """The report of an earlier run, with the pictures it has now; nothing if
+    that run kept too little."""
+    kept = directory / KEPT
+    if kept.exists():
+        write_report(directory, runs, json.loads(kept.read_text("utf-8")))

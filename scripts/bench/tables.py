@@ -1,0 +1,163 @@
+"""The columns of the reports' tables: what stands in a cell, made from the runs
+of all its rounds."""
+
+from dataclasses import dataclass
+from typing import Callable
+
+from bench.design import deciding, furthest, load_named
+from lib.document import Table
+from lib.models import in_order
+from lib.text import duration, rounded, with_range
+
+
+@dataclass(frozen=True)
+class Column:
+    heading: str
+    text: Callable
+    bar: str = ""  # the column of runs.csv whose bar is an honest picture of it
+
+
+def mark(of):
+    """What a rate must not be read without: ≥, the client was the limit; ~,
+    others used the machine in most rounds."""
+    limited = "≥" if of.client_limited() else ""
+    disturbed = "~" if len(of.disturbed()) > len(of) / 2 else ""
+    return f"{limited}{disturbed} ".lstrip()
+
+
+def rate(of):
+    """What the client counts as replies: one for each connection, in churn."""
+    return mark(of) + with_range(of.spread("req_per_s"))
+
+
+def served(of):
+    _, least, most = of.spread("served") or (0, 0, 0)
+    low = "" if least == most else f"{least:,.0f} to "
+    return f"{low}{most:,.0f} of {of[0]['connections']:,.0f}"
+
+
+def latency(column):
+    """Nobody who is never served has one, so those of the others mislead."""
+    return lambda of: duration(of.median(column)) if of.all_served() else "-"
+
+
+def figure(column, text=rounded):
+    return lambda of: text(of.median(column))
+
+
+def figure_with_range(column, text=rounded):
+    return lambda of: with_range(of.spread(column), text)
+
+
+def share(value):
+    """0.012 %, 3.4 %, 100 %."""
+    return f"{rounded(100 * value, 2 if value < 0.995 else 3)}%"
+
+
+def first_reply(of):
+    """The wait of the one request that was sent in each round."""
+    if 0 not in of.values("served"):
+        return with_range(of.spread("max_us"), duration)
+    if 1 in of.values("served"):
+        return "in some rounds only"
+    return f"none while we watched, {duration(of.spread('oldest_us')[1], 2)}"
+
+
+COLUMNS = {
+    "rate": Column("replies per second", rate, "req_per_s"),
+    "rate_to_last": Column("replies per second",
+                           figure_with_range("rate_to_last"), "rate_to_last"),
+    "served": Column("clients served", served),
+    "cores": Column("cores used",
+                    figure_with_range("cores", "{:.2f}".format)),
+    "cpu_us": Column("CPU time per request, µs",
+                     figure_with_range("server_cpu_us_per_req")),
+    "first_cpu_us": Column("seen in the first process alone, µs",
+                           figure("first_cpu_us_per_req")),
+    "cpu_ms": Column("CPU time per request, ms",
+                     figure_with_range("server_cpu_ms_per_req")),
+    "p50": Column("median latency", latency("p50_us")),
+    "p99": Column("99th percentile", latency("p99_us")),
+    "switches": Column("context switches per request",
+                       figure("ctx_switches_per_req", "{:.2f}".format)),
+    "processes": Column("processes", figure("processes", "{:,.0f}".format)),
+    "threads": Column("threads", figure("threads", "{:,.0f}".format)),
+    "pss": Column("memory (PSS), MiB",
+                  figure("pss_kib", lambda kib: f"{kib / 1024:.1f}")),
+    "client": Column("client busy",
+                     figure("client_cpu_share", "{:.0%}".format)),
+    "kept": Column("of the rate without silent clients",
+                   figure_with_range("rate_kept", "{:.1%}".format)),
+    "kib_per_silent": Column("memory (PSS) per silent client, KiB",
+                             figure_with_range("kib_per_silent")),
+    "rate_before": Column("replies per second before",
+                          figure_with_range("rate_before")),
+    "rate_during": Column("small replies per second meanwhile",
+                          figure_with_range("rate_during"), "rate_during"),
+    "kept_beside_hogs": Column("of the rate before long requests",
+                               figure_with_range("kept_beside_hogs",
+                                                 share)),
+    "p99_before": Column("99th percentile before", latency("p99_before_us")),
+    "p99_during": Column("99th percentile meanwhile",
+                         latency("p99_during_us")),
+    "hog_p50": Column("median of a long request", latency("hog_p50_us")),
+    "connects": Column("connections per second",
+                       rate, "req_per_s"),
+    "cpu_us_per_connection": Column("CPU time per connection, µs",
+                                    figure_with_range("server_cpu_us_per_req")),
+    "set_ms": Column("time for all requests, ms", figure_with_range("set_ms"),
+                     "set_ms"),
+    "turns": Column("replies followed by another client's",
+                    figure_with_range("turns", "{:.0%}".format)),
+    "possible": Column("of what is possible",
+                       figure("share_of_possible", "{:.1%}".format)),
+    "first_reply": Column("from request to reply", first_reply),
+}
+
+
+# ---- All models in one table
+
+NOWHERE = "not in these experiments"
+
+
+def cost_heading(experiment, at):
+    at = deciding(experiment, at)
+    return (f"{COLUMNS[experiment.cost].heading} "
+            f"([{experiment.name}](#{experiment.name}), "
+            f"{load_named(experiment, at)})")
+
+
+def cost(experiment, at, model):
+    """A model that serves a few clients only has no cost that could be
+    compared. One that was not measured at the load of the heading says where
+    it was."""
+    of = at.where(model=model)
+    if not of:
+        return "-"
+    if not of.all_served():
+        return f"serves {COLUMNS['served'].text(of)}"
+    text = COLUMNS[experiment.cost].text(of)
+    elsewhere = load_named(experiment, of) != load_named(
+        experiment, deciding(experiment, at))
+    return f"{text}, with {load_named(experiment, of)}" if elsewhere else text
+
+
+def breaks(decided, model):
+    """Where it breaks, as many sentences as there are."""
+    said = (experiment.breaks(at.where(model=model))
+            for experiment, at in decided
+            if experiment.breaks and at.where(model=model))
+    return "; ".join(filter(None, said)) or NOWHERE
+
+
+def summary(shown):
+    """A row per model. `shown` are experiments with their runs."""
+    decided = [(experiment, furthest(experiment, runs))
+               for experiment, runs in shown]
+    costs = [(experiment, at) for experiment, at in decided if experiment.cost]
+    models = in_order({model for _, at in decided for model in at.models()})
+    header = ("model", *(cost_heading(*pair) for pair in costs),
+              "where it breaks")
+    rows = tuple((model, *(cost(*pair, model) for pair in costs),
+                  breaks(decided, model)) for model in models)
+    return Table(header, rows, left=("model", "where it breaks"))

@@ -1,0 +1,70 @@
+"""The summary on the terminal: for each experiment its finding, bars for those
+who have no pictures, and its claims."""
+
+
+
+
+
+
+
+
+
+from bench.claims import HOLDS, NOT_MEASURED, SUGGESTS, judgements
+from bench.design import deciding, finding, load_named
+from bench.experiments import finished
+from bench.tables import COLUMNS, mark, served
+from lib.text import counted, rounded, say
+
+BAR_WIDTH = 22
+NAME_WIDTH = 16
+NOTHING_FINISHED = "No experiment was finished."
+
+
+def bar(value, most):
+    length = max(1, round(BAR_WIDTH * value / most)) if most > 0 else 0
+    return f"{'█' * length:{BAR_WIDTH}}"
+
+
+def summary_lines(column, at):
+    """A line per model: with a bar if the column has an honest one, and who
+    was not served."""
+    most = max(run[column.bar] for run in at) if column.bar else 0
+    for model in at.models():
+        of = at.where(model=model)
+        if not column.bar:
+            yield f"  {model:{NAME_WIDTH}} {column.text(of)}"
+            continue
+        value = of.median(column.bar)
+        number = f"{mark(of)}{rounded(value)}"
+        left_out = "" if of.all_served() else f"  {served(of)} served"
+        yield (f"  {model:{NAME_WIDTH}} {bar(value, most)} {number:>10}"
+               f"{left_out}")
+
+
+def print_claims(judged):
+    """A paragraph per claim; the verdict comes first, so that it is seen."""
+    print()
+    measured = [one for one in judged if one.verdict != NOT_MEASURED]
+    for one in measured:
+        agrees = one.verdict in (HOLDS, SUGGESTS)
+        verdict = one.verdict if agrees else one.verdict.upper()
+        why = "" if one.verdict == HOLDS else f"; {one.doubt()}"
+        say(f"{verdict}: {one.claim.sentence()} ({one.measured()}){why}.", 2)
+    if len(measured) < len(judged):
+        claims = counted(len(judged) - len(measured), "claim")
+        say(f"not measured: {claims}, as no run has the load needed.", 2)
+
+
+def print_summary(runs):
+    shown = list(finished(runs))
+    if not shown:
+        print(NOTHING_FINISHED)
+    for experiment, of in shown:
+        at = deciding(experiment, of)
+        column = COLUMNS[experiment.columns[0]]
+        print()
+        say(f"{experiment.name}: {finding(experiment, of)}.")
+        print(f"\n  {column.heading}, {load_named(experiment, at)}")
+        print("\n".join(summary_lines(column, at)))
+        print_claims(judgements([(experiment, of)]))
+    print()

@@ -1,0 +1,90 @@
+"""What limits the conclusions from a run, in sentences written from what was
+measured: each function returns one, or nothing if its threat is not there."""
+
+import math
+
+from bench.calibration import drifted
+from bench.claims import ENOUGH_ROUNDS
+from lib.machine import is_virtual
+from lib.samples import DISTURBED_CORES
+from lib.text import counted, duration, rounded
+
+
+def loopback(_runs, _calibrations):
+    return ("Client and server share one machine, and no packet is lost or far "
+            "away: the figures say what a request costs, not how fast it would "
+            "be over a network.")
+
+
+def waking(_runs, calibrations):
+    found = [one["wake-up"] for one in calibrations]
+    if found[0] != found[0]:
+        return ("There is one core: nothing ran in parallel, and client and "
+                "server took it from each other.")
+    took = " to ".join(dict.fromkeys(
+        duration(us, 2) for us in (min(found), max(found))))
+    return (f"To wake a sleeping core took {took} here: where "
+            "one client waits for one reply, the latency is mostly two of "
+            "these, whatever the model.")
+
+
+def client_ceiling(_runs, calibrations):
+    reply_us = calibrations[0].get("null server", math.nan)
+    if reply_us != reply_us:
+        return ""
+    return (f"Of a server that does nothing the client gets "
+            f"{rounded(1e6 / reply_us, 2)} replies a second with 50 "
+            "connections: rates of that size are the client's limit.")
+
+
+def virtual(_runs, _calibrations):
+    if is_virtual():
+        return ("This is a virtual machine: its host may take a core away, and "
+                "waking one takes longer than on bare metal.")
+    return ""
+
+
+def client(runs, _calibrations):
+    limited = runs.cells(lambda of: of.client_limited())
+    if not limited:
+        return ""
+    return (f"In {counted(limited, 'cell')} of {runs.cells()} the client was "
+            "busy 90 % of the time or more: these rates (≥) are the "
+            "client's, so compare CPU time instead.")
+
+
+def others(runs, _calibrations):
+    number = len(runs.disturbed())
+    if not number:
+        return ""
+    return (f"In {counted(number, 'run')} of {len(runs)} other programs used "
+            f"more than {DISTURBED_CORES} cores; runs like these are repeated "
+            "once, as far as the time allows, and the better attempt counts. "
+            "Cells in which most rounds are disturbed are marked (~).")
+
+
+def rounds(runs, _calibrations):
+    number = runs.rounds()
+    if number >= ENOUGH_ROUNDS:
+        return ""
+    return (f"{counted(number, 'round')} only suggest a verdict: "
+            "six cover the median with 97 %.")
+
+
+def drift(_runs, calibrations):
+    before, *after = calibrations
+    names = drifted(before, after[0]) if after else []
+    if not names:
+        return ""
+    return (f"The machine changed meanwhile ({', '.join(names)}): compare "
+            "within rounds only, as the claims do.")
+
+
+THREATS = (loopback, waking, client_ceiling, virtual, client, others, rounds,
+           drift)
+
+
+def threats(runs, calibrations):
+    """`calibrations` are those before and after the runs, or the former."""
+    found = (threat(runs, calibrations) for threat in THREATS)
+    return tuple(filter(None, found))

@@ -1,0 +1,281 @@
+"""Our C source as the course shows it: what texts may point at by name, its
+colours, and a file in two columns, comments left and code right, like docco.
+
+A lesson is a comment that begins with `// LESSON name:`. Above a function it
+reaches to the end of that; elsewhere to the next blank line or the end of its
+block. A function has the comment above it, if there is one.
+"""
+
+import html
+import re
+from dataclasses import dataclass
+
+from lib.models import ROOT
+
+FOLDERS = ("fib", "servers", "client")
+ENDINGS = (".c", ".h", ".S")
+
+LESSON = re.compile(r"^(\s*)// LESSON ([a-z0-9-]+): ")
+FUNCTION = re.compile(r"^[a-z_][^;={]*?\b([a-z_0-9]+)\([^;]*$")
+
+
+def sources():
+    """The paths of the files that may hold lessons."""
+    return sorted(str(path.relative_to(ROOT)) for folder in FOLDERS
+                  for path in (ROOT / folder).rglob("*")
+                  if path.suffix in ENDINGS)
+
+
+def lines_of(path):
+    return (ROOT / path).read_text("utf-8").split("\n")
+
+
+def is_comment(line):
+    return line.lstrip().startswith("//")
+
+
+def indent_of(line):
+    return len(line) - len(line.lstrip())
+
+
+def end_of_lesson(lines, begin):
+    """The line after the last of the lesson that begins there."""
+    indent, inside = indent_of(lines[begin]), False
+    for number in range(begin, len(lines)):
+        line = lines[number]
+        if inside and line.startswith("}"):
+            return number + 1
+        inside = inside or not indent and line == "{"
+        if not inside and (not line or indent_of(line) < indent):
+            return number
+    return len(lines)
+
+
+def start_of_comment(lines, begin):
+    while begin > 0 and is_comment(lines[begin - 1]):
+        begin -= 1
+    return begin
+
+
+def functions(lines):
+    """The functions that are defined there: name, first line, line of the
+    opening brace, line after the closing one."""
+    for begin, line in enumerate(lines):
+        match = FUNCTION.match(line)
+        if not match:
+            continue
+        brace = begin + 1
+        while brace < len(lines) and indent_of(lines[brace]):
+            brace += 1
+        if brace < len(lines) and lines[brace] == "{":
+            yield match[1], begin, brace, lines.index("}", brace) + 1
+
+
+def lessons(lines):
+    """The lessons that are there: name, first line, line after the last."""
+    for begin, line in enumerate(lines):
+        match = LESSON.match(line)
+        if match:
+            yield match[2], begin, end_of_lesson(lines, begin)
+
+
+def quotable(lines):
+    """All that has a name: the lines from where to where."""
+    found = {name: (start_of_comment(lines, begin), end)
+             for name, begin, _, end in functions(lines)}
+    found.update((name, (begin, end)) for name, begin, end in lessons(lines))
+    return found
+
+
+def quoted(target):
+    """The text that `file#name` stands for, or the whole file. Raises KeyError
+    or OSError if there is none."""
+    path, _, name = target.partition("#")
+    lines = lines_of(path)
+    begin, end = quotable(lines)[name] if name else (0, len(lines) - 1)
+    indent = indent_of(lines[begin])
+    return "\n".join(line[indent:] for line in lines[begin:end])
+
+
+# ---- Colours for C, for commands and for differences
+
+KEYWORDS = set("""
+_Noreturn _Thread_local break case const continue default do else enum extern
+for goto if inline return sizeof static struct switch typedef union volatile
+while""".split())
+TYPES = set("bool char double float int long short signed unsigned void".split())
+
+C = re.compile(r"""
+    (?P<comment>//.*)
+  | (?P<string>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|(?<=include\ )<[^>]*>)
+  | (?P<keyword>^\s*\#\s*\w+)
+  | (?P<number>\b\d[\w.]*)
+  | (?P<word>[A-Za-z_]\w*)
+""", re.X)
+
+
+def kind_of(match):
+    """The class of a token in the style sheet, or nothing."""
+    if match.lastgroup != "word":
+        return match.lastgroup
+    word = match[0]
+    if word in KEYWORDS:
+        return "keyword"
+    return "type" if word in TYPES or word.endswith("_t") else ""
+
+
+def span(kind, text):
+    text = html.escape(text, quote=False)
+    return f'<span class="{kind}">{text}</span>' if kind else text
+
+
+def c_line(line):
+    parts, end = [], 0
+    for match in C.finditer(line):
+        parts += [html.escape(line[end:match.start()], quote=False),
+                  span(kind_of(match), match[0])]
+        end = match.end()
+    return "".join(parts) + html.escape(line[end:], quote=False)
+
+
+def shell_line(line):
+    """The comment behind a command, or the prompt before it."""
+    match = re.match(r"(\$ )?(.*?)((?:^|\s+)#\s.*)?$", line)
+    return (span("comment", match[1] or "") + html.escape(match[2], quote=False)
+            + span("comment", match[3] or ""))
+
+
+def difference(line):
+    return span({"+": "new", "-": "old"}.get(line[:1], ""), line)
+
+
+LANGUAGES = {"c": c_line, "sh": shell_line, "console": shell_line,
+             "diff": difference}
+
+
+def highlight(text, language):
+    """A text as HTML, to stand in <pre>."""
+    of_line = LANGUAGES.get(language, lambda line: span("", line))
+    return "\n".join(map(of_line, text.split("\n")))
+
+
+# ---- A file in two columns
+
+
+def escaped(text):
+    """A comment of the source as HTML: of Markdown it has only `code`."""
+    return re.sub(r"`(.+?)`", r"<code>\1</code>", html.escape(text))
+
+
+@dataclass
+class Part:
+    """A comment and the code that follows it, both lists of lines."""
+
+    first: int  # the number of the first line of code, from 1
+    comment: list
+    code: list
+
+
+def continues(line, code):
+    """Whether a comment goes on that began behind the last line of code."""
+    return bool(code) and code[-1].rfind("//") == indent_of(line) > 0
+
+
+def borders(lines):
+    """The numbers of the lines, from 1, at which something else begins."""
+    ends = {end + 1 for _, _, end in lessons(lines)
+            if end < len(lines) and not lines[end]}
+    return ends | {begin + 1 for _, begin, _, _ in functions(lines)}
+
+
+def parts(lines):
+    """The parts of a file. A new one begins with a comment, with a function,
+    and where a lesson ends."""
+    found, begins = [Part(1, [], [])], borders(lines)
+    for number, line in enumerate(lines, 1):
+        part = found[-1]
+        comment = is_comment(line) and not continues(line, part.code)
+        alone = part.comment and not part.code and not line
+        if part.code and (comment or number in begins) or alone:
+            part = Part(number, [], [])
+            found.append(part)
+        if comment:
+            part.comment.append(line.strip())
+        elif line or part.code:
+            part.first = part.first if part.code else number
+            part.code.append(line)
+    for part in found:
+        while part.code and not part.code[-1]:
+            part.code.pop()
+    return [part for part in found if part.comment or part.code]
+
+
+# ---- Comments
+
+
+def is_set(text):
+    """Whether a line stands as it is: commands, tables, fields of a header."""
+    return bool(re.match(r"   |[A-Z]\w+  +\S", text))
+
+
+def paragraphs(comment):
+    """The paragraphs of a comment, as lists of lines."""
+    paragraph = []
+    for line in comment:
+        text = re.sub(r"^// ?", "", line)
+        if paragraph and (not text or is_set(text) != is_set(paragraph[0])):
+            yield paragraph
+            paragraph = []
+        if text:
+            paragraph.append(text)
+    if paragraph:
+        yield paragraph
+
+
+def paragraph_html(paragraph):
+    if is_set(paragraph[0]):
+        return f"<pre>{html.escape(chr(10).join(paragraph))}</pre>"
+    text = " ".join(paragraph)
+    if text.startswith("---- "):
+        return f"<h2>{escaped(text[5:])}</h2>"
+    lesson = LESSON.match("// " + text)
+    if lesson:
+        name, rest = lesson[2], text.split(": ", 1)[1]
+        text = escaped(rest[0].upper() + rest[1:])
+        return f'<h3><a href="#{name}">{name}</a></h3>\n<p>{text}</p>'
+    return f"<p>{escaped(text)}</p>"
+
+
+# ---- Pages
+
+
+def names_at(lines):
+    """The names of the functions by the number of their first line."""
+    return {begin + 1: name for name, begin, _, _ in functions(lines)}
+
+
+def code_html(part, names):
+    rows = []
+    for number, line in enumerate(part.code, part.first):
+        name = f' id="{names[number]}"' if number in names else ""
+        rows.append(f'<span class="line"{name} data-n="{number}">'
+                    f"{c_line(line)}</span>")
+    return "\n".join(rows)
+
+
+def part_html(part, names):
+    lesson = next(filter(None, map(LESSON.match, part.comment)), None)
+    mark = f' lesson" id="{lesson[2]}" tabindex="-1' if lesson else ""
+    note = "\n".join(map(paragraph_html, paragraphs(part.comment)))
+    kind = "part" if part.code else "part alone"
+    code = (f'<pre class="code">{code_html(part, names)}</pre>'
+            if part.code else "")
+    return (f'<section class="{kind}{mark}">\n<div class="note">{note}</div>\n'
+            f"{code}</section>")
+
+
+def annotated(text):
+    """The body of the page."""
+    lines = text.rstrip("\n").split("\n")
+    names = names_at(lines)
+    return "\n".join(part_html(part, names) for part in parts(lines))

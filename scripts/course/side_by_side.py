@@ -1,0 +1,122 @@
+"""Two files side by side. What is the same in both is folded away, if it is
+long: between two servers, the rest is the lesson."""
+
+import difflib
+import html
+import re
+
+from course.c_source import c_line, functions
+from lib.text import counted, listed
+
+CONTEXT = 3  # lines around a difference that are shown
+FOLDED_MIN = 6  # fewer lines are not worth folding
+ALIKE_MIN = 0.5  # from here on two lines are the same one, changed
+
+
+def words(line):
+    return re.findall(r"\w+|\s+|.", line)
+
+
+def marked(line, other):
+    """The line with those words marked that the other has not."""
+    mine, theirs = words(line), words(other)
+    same = difflib.SequenceMatcher(None, mine, theirs, False)
+    parts = []
+    for what, begin, end, _, _ in same.get_opcodes():
+        text = html.escape("".join(mine[begin:end]), quote=False)
+        parts.append(text if what == "equal" or not text.strip()
+                     else f"<mark>{text}</mark>")
+    return "".join(parts)
+
+
+def alike(left, right):
+    return difflib.SequenceMatcher(
+        None, words(left), words(right), False).ratio() >= ALIKE_MIN
+
+
+def cell(number, code, kind):
+    if number is None:
+        return '<td class="n"></td><td class="none"></td>'
+    return f'<td class="n">{number}</td><td class="{kind}">{code}</td>'
+
+
+def row(left, right):
+    """A row of the table. Both sides are pairs of a number and a line, or of
+    None."""
+    changed = left[1] != right[1]
+    both = changed and None not in (left[0], right[0])
+    if both and alike(left[1], right[1]):
+        texts = marked(left[1], right[1]), marked(right[1], left[1])
+    else:
+        texts = c_line(left[1] or ""), c_line(right[1] or "")
+    return "<tr>" + "".join(
+        cell(side[0], text, kind if changed else "")
+        for side, text, kind in zip((left, right), texts, ("old", "new"))
+    ) + "</tr>"
+
+
+def numbered(lines, begin, end, height):
+    """Lines with their numbers, and nothing below them, up to this height."""
+    found = [(number + 1, lines[number]) for number in range(begin, end)]
+    return found + [(None, None)] * (height - len(found))
+
+
+def rows(a, b, block):
+    _, a_begin, a_end, b_begin, b_end = block
+    height = max(a_end - a_begin, b_end - b_begin)
+    return [row(*pair) for pair in zip(numbered(a, a_begin, a_end, height),
+                                       numbered(b, b_begin, b_end, height))]
+
+
+def table(lines, stop=False):
+    """A changed part is somewhere to stop for who goes through with keys."""
+    kind = ' class="compared change" tabindex="-1"' if stop else ' class="compared"'
+    body = "\n".join(lines)
+    return (f"<table{kind}>\n<colgroup><col class='n'><col><col class='n'><col>"
+            f"</colgroup>\n{body}\n</table>")
+
+
+def begun(a, begin, end):
+    """The functions that begin between these lines."""
+    return [f"{name}()" for name, first, _, _ in functions(a)
+            if begin <= first < end]
+
+
+def unchanged(a, b, block, first, last):
+    """The tables of a part that is the same: its edges, and the middle folded
+    away."""
+    lines = rows(a, b, block)
+    top, bottom = 0 if first else CONTEXT, 0 if last else CONTEXT
+    middle = lines[top:len(lines) - bottom]
+    if len(middle) < FOLDED_MIN:
+        return [table(lines)]
+    begin, end = block[1] + top, block[2] - bottom
+    names = begun(a, begin, end)
+    said = counted(len(middle), "line") + " the same" + (
+        f": {listed(names)}" if names else "")
+    folded = (f"<details><summary>{said}</summary>\n{table(middle)}\n"
+              "</details>")
+    return [part for part in (table(lines[:top]) if top else "", folded,
+                              table(lines[len(lines) - bottom:])
+                              if bottom else "") if part]
+
+
+def side_by_side(a, b):
+    """The differences of two lists of lines, as HTML."""
+    blocks = difflib.SequenceMatcher(None, a, b, False).get_opcodes()
+    tables = []
+    for number, block in enumerate(blocks):
+        if block[0] == "equal":
+            tables += unchanged(a, b, block, number == 0,
+                                number == len(blocks) - 1)
+        else:
+            tables.append(table(rows(a, b, block), stop=True))
+    return "\n".join(tables)
+
+
+def counts(a, b):
+    """How many lines were added and how many removed."""
+    blocks = difflib.SequenceMatcher(None, a, b, False).get_opcodes()
+    changed = [block for block in blocks if block[0] != "equal"]
+    return (sum(block[4] - block[3] for block in changed),
+            sum(block[2] - block[1] for block in changed))

@@ -1,0 +1,80 @@
+"""What the command lines of our programs share, and how these end."""
+
+import argparse
+import os
+import pathlib
+import sys
+
+from lib.models import ALL_MODELS, ROOT, names
+from lib.processes import Interrupted
+
+FAILED, USAGE, INTERRUPTED = 1, 2, 130
+
+
+def parser(doc):
+    """Returns a parser whose --help explains a program by its docstring."""
+    return argparse.ArgumentParser(
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+
+def count(text):
+    """The type of an option that is a number of things."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(
+            f"must be a number and at least 1, not {text!r}")
+    return int(text)
+
+
+def add_bin(options):
+    options.add_argument(
+        "--bin", type=pathlib.Path, default=ROOT / "bin", metavar="DIR",
+        help="the folder of our servers and of fibload (default: bin)")
+
+
+def add_models(options, default):
+    options.add_argument(
+        "--models", type=names, metavar="NAMES",
+        help=f"models, with spaces or commas between them, or all (default: "
+             f"{default})")
+
+
+def programs(text):
+    """The type of an option that names a program, or several with spaces
+    between them: a path may have spaces, too."""
+    if pathlib.Path(text).exists():
+        return [pathlib.Path(text)]
+    return [pathlib.Path(path) for path in text.split()]
+
+
+def add_server(options):
+    options.add_argument(
+        "--server", type=programs, action="extend", default=[],
+        metavar="PROGRAM", help="another server that takes part, or several. "
+        "It must know --port and --quiet, speak the protocol, "
+        "and print \"name: listening on address:port\" when it is ready")
+
+
+def require_programs(options, *programs):
+    """Ends the program if one of these paths is not executable."""
+    for program in programs:
+        if not (program.is_file() and os.access(program, os.X_OK)):
+            options.error(f"{program} is not executable; `make` builds "
+                          f"{' '.join(ALL_MODELS)} and fibload")
+
+
+def run(main):
+    """Runs the main function of a program, which returns its exit status. What
+    stops it is said in a line: no traceback."""
+    name = pathlib.Path(sys.argv[0]).name
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.reconfigure(errors="replace")
+    try:
+        sys.exit(main())
+    except BrokenPipeError:  # Whoever read what we print has left.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(FAILED)
+    except (OSError, ValueError) as problem:
+        sys.exit(f"{name}: {problem}")
+    except (Interrupted, KeyboardInterrupt):
+        sys.exit(INTERRUPTED)
