@@ -199,6 +199,12 @@ static void reply_value(struct session *s, uint64_t value)
     append_text(s, "\n");
 }
 
+static void tell(const struct session *s, unsigned n, bool done)
+{
+    if (s->rules->on_answer != NULL)
+        s->rules->on_answer(s, n, done);
+}
+
 bool session_answer(struct session *s)
 {
     struct line line;
@@ -212,9 +218,12 @@ bool session_answer(struct session *s)
                             : parse_n(line, (unsigned)s->rules->n_max, &n);
     s->requests++;
     s->reply_len = 0;
+    n = wrong == NULL ? n : 0;
+    tell(s, n, false);
     if (wrong != NULL)
         reply_error(s, wrong);
     else
         reply_value(s, fib(n));
+    tell(s, n, true);
     return true;
 }

@@ -29,10 +29,15 @@ enum session_framing {
     SESSION_FRAMING_RECV,  // a request is what one recv() returned: a gamble
 };
 
+struct session;
+
 // What counts as a request. One for all sessions of a server.
 struct session_rules {
     int n_max;  // largest n answered, 1..FIB_N_MAX
     enum session_framing framing;
+    // Called when a session begins to answer a request for fib(n), and when it
+    // has done so, if not NULL. n is 0 for a line that was no valid request.
+    void (*on_answer)(const struct session *s, unsigned n, bool done);
 };
 
 // One conversation, owned by the server. Read-only outside session.c.
@@ -45,6 +50,7 @@ struct session {
     bool client_finished;  // the client will send no more
     uint64_t requests;     // lines answered, errors included
     uint64_t errors;       // of these, lines that were no valid request
+    uint32_t connection;   // a number for on_answer(); not used here
     size_t reply_len;      // bytes in `reply`
     char reply[SESSION_REPLY_SIZE];
     char input[SESSION_INPUT_SIZE];

@@ -84,6 +84,13 @@ grade: $(BIN)/fibload $(BUILD)/tests/conversation/run  ## course: Grade SERVER=.
 class:  ## course: Set the runs of many students on one page: DIR=collected
 	@scripts/bench/classroom "$(or $(DIR),collected)"
 
+# ---- Seeing a server wait
+
+watch: all  ## course: Where a server waits, live: MODEL=thread, PID=, ONCE=1
+	@scripts/watch/watch --bin "$(BIN)" $(if $(ONCE),--once) \
+	    $(if $(JSON),--json) $(call flag,PID,pid) \
+	    $(if $(PID),,$(or $(MODEL),thread) $(ARGS))
+
 # ---- Hostile clients
 
 torture: all  ## test: Set hostile clients on the servers; QUICK=1, SERVER=./mine

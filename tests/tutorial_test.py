@@ -57,8 +57,20 @@ pgrep() { command pgrep -s 0 "$@"; }
 # ---- A copy of the project
 
 
+def is_ours(name):
+    """Whether a file is not one that .gitignore names."""
+    top, *rest = name.split("/")
+    return (top not in (".git", "bin", "build", "collected")
+            and "__pycache__" not in rest
+            and (top != "results" or rest[0] == "reference"))
+
+
 def files():
     """What a clone has, and what is new here and not ignored."""
+    if not (ROOT / ".git").exists():  # Unpacked from an archive.
+        names = (str(path.relative_to(ROOT)) for path in ROOT.rglob("*")
+                 if path.is_file())
+        return [name for name in names if is_ours(name)]
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT, capture_output=True, check=True).stdout

@@ -20,12 +20,14 @@ sys.dont_write_bytecode = True
 # Modules that are tested as they are, by their packages ...
 MODULES = {
     "lib": ("client", "command_line", "document", "machine", "models",
-            "processes", "samples", "text", "usage"),
+            "processes", "replay", "samples", "text", "usage"),
     "bench": ("calibration", "claims", "design", "experiments", "findings",
               "order", "predictions", "report", "request_log", "run", "style",
               "tables", "terminal", "validity"),
     "torture": ("attack_cell", "attacks", "matrix"),
     "course": ("c_source", "failures", "markdown", "side_by_side"),
+    "watch": ("calls", "clients", "clock", "proc", "scenes",
+              "screen", "snapshot", "sockets", "symbols", "trace_events"),
 }
 
 # ... programs, which have no ending ...
@@ -35,6 +37,7 @@ PROGRAMS = {
               "many_connections", "pictures", "predict"),
     "torture": ("soak", "torture"),
     "course": ("grade", "quotes", "site", "skeleton"),
+    "watch": ("merge", "record", "watch"),
 }
 
 # ... and names that tests use as their own.

@@ -17,6 +17,7 @@ from bench.validity import threats
 from lib.document import (
     Code, Heading, Items, Picture, Table, Text, markdown, page)
 from lib.models import in_order
+from lib.replay import Replay, has_records
 from lib.samples import faults
 from lib.text import counted, listed
 
@@ -207,6 +208,7 @@ def contents(directory, runs, about):
              "[end](#the-machine)."),
         *([Heading(3, "Warnings"), Items(tuple(warnings))] if warnings else []),
         *what_came_out(directory, runs),
+        *([Heading(2, "Replay"), Replay()] if has_records(directory) else []),
         *predictions(directory, runs),
         *how_to_read(runs.sound()),
         *sections(directory, runs),

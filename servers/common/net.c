@@ -19,6 +19,7 @@
 #include "clock.h"
 #include "report.h"
 #include "stop.h"
+#include "trace.h"
 
 // ---- Descriptors
 
@@ -139,6 +140,7 @@ void net_accepted(int fd)
 {
     if (fd > highest)
         highest = fd;
+    trace_accepted(fd);
 }
 
 static int accept_client(int listener, int flags)

@@ -158,4 +158,7 @@ int net_send_all_with(ssize_t (*send_some)(int fd, const char *data,
 // stopping, also limits what it will take to what has arrived by now.
 void net_received(int fd, struct session *s, size_t len);
 
+// Notes, for --trace, that the last byte of a reply was sent.
+void net_sent(int fd);
+
 #endif

@@ -11,6 +11,7 @@
 #include "net.h"
 #include "report.h"
 #include "stop.h"
+#include "trace.h"
 
 // ---- What the kernel knows of a connection
 
@@ -56,6 +57,7 @@ void net_received(int fd, struct session *s, size_t len)
     if (stop_requested() && !is_half_closed(fd))
         session_limit(s, len + unread(fd));
     session_received(s, len);
+    trace_received(fd, s, len);
 }
 
 // recv() for the session that starts again after a signal. When the signal to
@@ -93,6 +95,11 @@ bool net_try_receive(int fd, struct session *s, struct net_progress *progress)
 
 // ---- Sending
 
+void net_sent(int fd)
+{
+    trace_sent(fd);
+}
+
 // send() that starts again after a signal, and reports a vanished peer as EPIPE
 // instead of raising SIGPIPE.
 static ssize_t try_send(int fd, const char *data, size_t len, int flags)
@@ -114,6 +121,8 @@ bool net_try_send(int fd, const struct session *s,
         return net_would_block() && !net_idle(fd, progress);
     progress->sent += (size_t)n;
     progress->active = true;
+    if (progress->sent == s->reply_len)
+        net_sent(fd);
     return true;
 }
 
@@ -150,6 +159,7 @@ int net_send_all_with(ssize_t (*send_some)(int fd, const char *data,
         progress.sent += (size_t)n;
         progress.active = progress.active || n > 0;
     }
+    net_sent(fd);
     return 0;
 }
 

@@ -34,7 +34,7 @@ static void print_rule(const struct option_rule *r)
            argument, r->help);
     if (r->number != NULL)
         printf(" (%d)", *r->number);
-    if (r->text != NULL)
+    if (r->text != NULL && *r->text != NULL)
         printf(" (%s)", *r->text);
     printf("\n");
 }
@@ -142,6 +142,8 @@ static void parse_rules(struct options *o, const char **framing, int argc,
         {"framing", "MODE", "what ends a request: line, or one recv() each",
          .text = framing},
         {"quiet", NULL, "no log lines", .flag = &o->quiet},
+        {"trace", "FILE", "write what happened as Chrome trace events",
+         .text = &o->trace},
         {0},
     };
     const struct option_rule stack[] = {

@@ -43,6 +43,7 @@ struct options {
     int idle_timeout_s;   // 0: none
     int delay_ms;         // what the simulated backend takes
     bool quiet;           // no log lines
+    const char *trace;    // file for what happened (trace.h); NULL: none
     struct session_rules rules;
 };
 

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "trace.h"
 
 enum { LINE_SIZE = 256 };
 
@@ -108,6 +109,7 @@ void report_session(const struct session *s)
     add(&counters->connections, 1);
     add(&counters->requests, s->requests);
     add(&counters->errors, s->errors);
+    trace_closed(s);
 }
 
 void report_undelivered(size_t bytes)
@@ -115,8 +117,19 @@ void report_undelivered(size_t bytes)
     add(&counters->undelivered_bytes, bytes);
 }
 
+static void write_trace(void)
+{
+    long dropped = trace_write();
+    if (dropped < 0)
+        report_log("the trace was not written: %s", strerror(errno));
+    else if (dropped > 0)
+        report_log("the trace ends early: %ld more events did not fit",
+                   dropped);
+}
+
 int report_summary(void)
 {
+    write_trace();
     char undelivered[LINE_SIZE / 2] = "";
     uint64_t bytes = atomic_load(&counters->undelivered_bytes);
     if (bytes > 0)

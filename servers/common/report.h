@@ -34,10 +34,11 @@ void report_undelivered(size_t bytes);
 // set if the stream did not take it.
 __attribute__((format(printf, 1, 2))) int report_line(const char *format, ...);
 
-// Prints the last line of a server: how many connections, requests and error
-// replies there were, and how many bytes were not delivered, if any. Returns
-// the exit status of a server that stopped as it should: 0, or 1 if standard
-// output did not take the line.
+// Writes the trace, if there is one (trace.h): a server that cannot write it
+// says so, and has stopped well all the same. Then prints the last line of a
+// server: how many connections, requests and error replies there were, and how
+// many bytes were not delivered, if any. Returns the exit status of a server
+// that stopped as it should: 0, or 1 if standard output did not take the line.
 int report_summary(void);
 
 #endif

@@ -15,6 +15,7 @@
 #include "children.h"
 #include "net.h"
 #include "threads.h"
+#include "trace.h"
 
 enum { FEW_CLIENTS = 1000 };  // fewer than an experiment in class may need
 
@@ -56,6 +57,9 @@ int server_open(struct options *o, int argc, char **argv)
     options = o;
     signal(SIGPIPE, SIG_IGN);  // For standard output; send() is told as well.
     server_require(report_open(o->model, o->quiet) == 0, "mmap");
+    if (o->trace != NULL &&
+        trace_open(o->trace, o->model, o->delay_ms, &o->rules) != 0)
+        options_refuse(o, "trace", "a file that can be written", o->trace);
     if (o->stack_kib > 0)
         server_require(threads_set_stack(o->stack_kib) == 0, "--stack-kib");
     if (o->forks)

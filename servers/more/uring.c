@@ -19,7 +19,6 @@
 
 // Requests that are not about a client. No client has these descriptors.
 enum { ACCEPTED, ACCEPT_AGAIN, CHECK_IDLE, LISTENER_CLOSED };
-
 enum { OVER = -1 };  // Where `interest` says what a client waits for.
 
 static struct options options = {.model = "uring"};
@@ -89,6 +88,8 @@ static void handle_client(struct connection *c, int result)
     c->progress.active = c->progress.active || !again;
     if (result > 0 && c->interest == POLLOUT)
         c->progress.sent += (size_t)result;
+    if (c->interest == POLLOUT && c->progress.sent == c->session.reply_len)
+        net_sent(c->fd);
     if (result >= 0 && c->interest == POLLIN)
         net_received(c->fd, &c->session, (size_t)result);
     if (failed || !proceed(c))

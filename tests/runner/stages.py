@@ -15,6 +15,7 @@
     bench      the bench and its arithmetic
     tutorial   every command in the texts
     course     grading, skeletons, pages
+    watch      seeing servers wait: the live view, traces
     text       what the source promises about itself
     check      for the inner loop, from a built tree: half a minute
 """
@@ -213,7 +214,7 @@ def why_no_gdb():
                            text=True, stdout=subprocess.PIPE,
                            stderr=subprocess.STDOUT, check=False)
     if "Program stopped" not in probe.stdout:
-        return "gdb may not trace programs here"
+        return "the kernel refuses to let gdb trace programs"
     switch = ROOT / f"servers/coro/co_switch_{platform.machine()}.S"
     return "" if switch.exists() else "no switch in assembly for this machine"
 
@@ -237,6 +238,19 @@ def failing_calls():
         Job("faults", "calls", ["tests/faults_test", BUILD / "plain/bin"])]
 
 
+def seeing():
+    """Also the conversation with servers that record it."""
+    jobs = python_tests("watch", ["watch_test"])
+    for model in MODELS:
+        recorded = conversations("watch", "plain",
+                                 [f"{model} --trace /dev/null"],
+                                 ["protocol", "drain"])
+        for job in recorded:
+            job.environment["MODEL"] = model
+        jobs += recorded
+    return jobs
+
+
 def random_input():
     return [Job("fuzz", target, ["tests/fuzz/run", BUILD / "fuzz/fuzz",
                                  "--runs", str(FUZZ_RUNS), target])
@@ -255,7 +269,8 @@ def inner_loop():
              if name not in ("test_fibload", "test_examples", "test_scale")]
     return (unit_tests("check", "plain", quick)
             + conversations("check", "plain", MODELS, ["protocol"])
-            + python_tests("check", [*BENCH_TESTS, "course_test"], "quick")
+            + python_tests("check", [*BENCH_TESTS, "course_test", "watch_test"],
+                           "quick")
             + [Job("check", "text", ["scripts/check/text"])])
 
 
@@ -281,10 +296,6 @@ def why_no(name):
     flag = f"-fsanitize={name}"
     return lambda: "" if compiles(os.environ.get("CC", "cc"), flag) else (
         f"no {name} sanitizer")
-
-
-def why_no_clone():
-    return "" if (ROOT / ".git").exists() else "this is no clone"
 
 
 ADDRESS, THREAD = "address,undefined", "thread"
@@ -314,8 +325,9 @@ STAGES = {stage.name: stage for stage in (
     Stage("bench", lambda: python_tests("bench", BENCH_TESTS), 190,
           targets=("bench-programs", "tests")),
     Stage("tutorial", lambda: python_tests("tutorial", ["tutorial_test"]), 83,
-          tools=("git",), missing=why_no_clone),
+          tools=("git",) if (ROOT / ".git").exists() else ()),
     Stage("course", lambda: python_tests("course", ["course_test"]), 52),
+    Stage("watch", seeing, 150),
     Stage("text", lambda: [Job("text", "text", ["scripts/check/text"])], 54),
     Stage("check", inner_loop, 400, targets=("all", "tests")),
 )}

@@ -1,0 +1,155 @@
+"""The system calls in which servers wait, in words."""
+
+import platform
+import struct
+
+# Numbers differ between architectures; these are the two we are tested on.
+X86_64 = {0: "read", 1: "write", 7: "poll", 23: "select", 35: "nanosleep",
+          43: "accept", 45: "recvfrom", 44: "sendto", 46: "sendmsg",
+          47: "recvmsg", 61: "wait4", 130: "rt_sigsuspend",
+          128: "rt_sigtimedwait", 202: "futex", 230: "clock_nanosleep",
+          232: "epoll_wait", 247: "waitid", 270: "pselect6", 271: "ppoll",
+          281: "epoll_pwait", 288: "accept4", 426: "io_uring_enter",
+          441: "epoll_pwait2"}
+AARCH64 = {63: "read", 64: "write", 101: "nanosleep", 202: "accept",
+           207: "recvfrom", 206: "sendto", 211: "sendmsg", 212: "recvmsg",
+           260: "wait4", 133: "rt_sigsuspend", 137: "rt_sigtimedwait",
+           98: "futex", 115: "clock_nanosleep", 95: "waitid", 72: "pselect6",
+           73: "ppoll", 22: "epoll_pwait", 242: "accept4",
+           426: "io_uring_enter", 441: "epoll_pwait2"}
+NAMES = {"x86_64": X86_64, "aarch64": AARCH64}.get(platform.machine(), {})
+
+# What we call them: with accept4(), a program calls accept(2).
+SHORT = {"accept4": "accept", "recvfrom": "recv", "sendto": "send",
+         "epoll_pwait": "epoll_wait", "epoll_pwait2": "epoll_wait",
+         "clock_nanosleep": "nanosleep", "pselect6": "select", "ppoll": "poll",
+         "wait4": "waitpid", "waitid": "waitpid"}
+POLLFDS_MAX = 1000
+ABSOLUTE_TIME = 1  # a flag of clock_nanosleep(2)
+
+
+def name_of(thread):
+    """Returns the name of the call a thread is blocked in, as short as it is in
+    the source; "" if it is not known."""
+    name = NAMES.get(thread.number, "")
+    return SHORT.get(name, name)
+
+
+def milliseconds(seconds, nanoseconds):
+    return seconds * 1000 + nanoseconds / 1e6
+
+
+class Words:
+    """Says of the threads of one process in which call they are blocked."""
+
+    def __init__(self, proc, sockets, process, symbols):
+        self.proc, self.sockets = proc, sockets
+        self.pid, self.command = process.pid, process.command
+        self.symbols = symbols
+
+    def describe(self, thread):
+        """Returns the call in words; "" if the kernel does not tell us."""
+        kernel_name = NAMES.get(thread.number, "")
+        name = SHORT.get(kernel_name, kernel_name)
+        if not name:
+            return (f"system call {thread.number}" if thread.number >= 0
+                    else f"kernel function {thread.wchan}" if thread.wchan
+                    else "")
+        describe = getattr(self, f"in_{kernel_name}", None) or getattr(
+            self, f"in_{name}", None)
+        more = describe(thread.arguments) if describe else ""
+        # What was read of its memory means nothing if the call is over.
+        if not self.proc.is_still_in_call(thread):
+            more = ""
+        return f"{name} {more}".strip()
+
+    def target(self, fd):
+        """What a descriptor leads to, in words."""
+        text = self.proc.descriptor(self.pid, fd)
+        if text.startswith("pipe:"):
+            return "a pipe"
+        if not text.startswith("socket:"):
+            return text.rpartition("/")[2] if text else f"descriptor {fd}"
+        inode = text[len("socket:["):-1]
+        socket = self.sockets.by_inode.get(int(inode))
+        if socket is None:
+            return f"a socket, descriptor {fd}"
+        if socket.is_listener:
+            return "the listener"
+        return f"client {socket.remote}"
+
+    def several(self, fds):
+        fds = [fd for fd in fds if fd >= 0]
+        if len(fds) == 1:
+            return f"on {self.target(fds[0])}"
+        return f"on {len(fds)} descriptors" if fds else "for a signal"
+
+    # ---- One method per call, given its arguments
+
+    def in_accept(self, arguments):
+        return f"on {self.target(arguments[0])}"
+
+    def in_recv(self, arguments):
+        return f"from {self.target(arguments[0])}"
+
+    in_read = in_recvmsg = in_recv
+
+    def in_send(self, arguments):
+        return f"to {self.target(arguments[0])}"
+
+    in_write = in_sendmsg = in_send
+
+    def in_poll(self, arguments):
+        address, count = arguments[0], arguments[1]
+        form = "ihh" * min(count, POLLFDS_MAX)
+        found = self.proc.memory(self.pid, address, form) if count else ()
+        if found is None:
+            return f"on {count} descriptors"
+        return self.several(found[::3])
+
+    def in_select(self, arguments):
+        """The first set is of descriptors to be read, a bit for each."""
+        count = min(arguments[0], 1024)
+        form = f"={(count + 63) // 64}Q"
+        words = (self.proc.memory(self.pid, arguments[1], form)
+                 if arguments[1] else ())
+        if words is None:
+            return f"on descriptors below {count}"
+        bits = b"".join(struct.pack("<Q", word) for word in words)
+        return self.several([fd for fd in range(count)
+                             if bits[fd // 8] >> fd % 8 & 1])
+
+    def in_epoll_wait(self, arguments):
+        count = self.proc.watched_count(self.pid, arguments[0])
+        if count is None:
+            return ""
+        return f"on {count} descriptor{'s' if count != 1 else ''}"
+
+    def in_nanosleep(self, arguments):
+        return self.sleep(arguments[0], relative=True)
+
+    def in_clock_nanosleep(self, arguments):
+        return self.sleep(arguments[2], not arguments[1] & ABSOLUTE_TIME)
+
+    def sleep(self, address, relative):
+        found = self.proc.memory(self.pid, address, "qq") if relative else None
+        if found is None:
+            return ""
+        length_ms = milliseconds(*found)
+        delay = option(self.command, "--delay")
+        why = " (simulated backend)" if delay == f"{length_ms:.0f}" else ""
+        return f"{length_ms:.0f} ms{why}"
+
+    def in_futex(self, arguments):
+        name = self.symbols.name(arguments[0])
+        return f"({name})" if name else ""
+
+
+def option(command, name):
+    """Returns the value of an option in a command line; "" if it has none."""
+    for word, after in zip(command, (*command[1:], "")):
+        if word == name:
+            return after
+        if word.startswith(f"{name}="):
+            return word.partition("=")[2]
+    return ""

@@ -1,0 +1,122 @@
+"""Clients that a lecturer opens by a key. None of their calls blocks."""
+
+import select
+import socket
+import time
+
+SMALL, LARGE = 10, 40  # fib() of these
+THINK_S = 0.5  # from a reply to the next request
+
+
+class Client:
+    """One connection. An active one asks for fib(SMALL) again and again."""
+
+    def __init__(self, address, active):
+        host, _, port = address.rpartition(":")
+        host = host.strip("[]")
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.socket = socket.socket(family)
+        self.socket.setblocking(False)
+        self.socket.connect_ex((host, int(port)))
+        self.active = active
+        self.to_send = b""
+        self.due_s = time.monotonic()
+        self.sent_s = None  # when the outstanding request was sent
+        self.replies = 0
+
+    def fileno(self):
+        return self.socket.fileno()
+
+    def ask(self, n):
+        """Queues a request. Only one is outstanding."""
+        self.to_send += f"{n}\n".encode()
+        self.sent_s = time.monotonic()
+
+    def is_due(self, now_s):
+        return self.active and self.sent_s is None and now_s >= self.due_s
+
+    def advance(self):
+        """Sends and receives what it can. Returns False once the server has
+        closed the connection."""
+        try:
+            if self.to_send:
+                self.to_send = self.to_send[self.socket.send(self.to_send):]
+            data = self.socket.recv(4096)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        if b"\n" in data:
+            self.replies += data.count(b"\n")
+            self.sent_s = None
+            self.due_s = time.monotonic() + THINK_S
+        return bool(data)
+
+
+class Clients:
+    """All clients that watch has opened to one server."""
+
+    def __init__(self):
+        self.all = []
+        self.lost = 0  # connections that the server closed
+        self.replies_of_closed = 0
+
+    def open(self, address, count=1, active=False):
+        for _ in range(count):
+            self.all.append(Client(address, active))
+
+    def ask_large(self, address):
+        """Sends fib(LARGE) on an active client that waits for no reply, or on a
+        new one."""
+        free = (one for one in self.all if one.active and one.sent_s is None)
+        client = next(free, None)
+        if client is None:
+            client = Client(address, active=True)
+            self.all.append(client)
+        client.ask(LARGE)
+
+    def advance(self):
+        """Does all that can be done at once: sends requests that are due,
+        receives replies."""
+        now_s = time.monotonic()
+        for one in self.all:
+            if one.is_due(now_s):
+                one.ask(SMALL)
+        ready = poll(self.all)
+        for one in [one for one in self.all if one in ready]:
+            if not one.advance():
+                self.lost += 1
+                self.drop(one)
+
+    def drop(self, one):
+        self.replies_of_closed += one.replies
+        one.socket.close()
+        self.all.remove(one)
+
+    def close_all(self):
+        for one in list(self.all):
+            self.drop(one)
+
+    def message(self):
+        """What became of their requests, in one line."""
+        if not self.all and not self.lost:
+            return ""
+        waiting = [one.sent_s for one in self.all if one.sent_s is not None]
+        replies = self.replies_of_closed + sum(one.replies for one in self.all)
+        idle = sum(not one.active for one in self.all)
+        said = (f"our clients: {len(self.all)} ({idle} idle), "
+                f"{replies:,} replies, {len(waiting)} waiting")
+        if waiting:
+            said += f", the first for {time.monotonic() - min(waiting):.1f} s"
+        return said + (f"; {self.lost} lost" if self.lost else "")
+
+
+def poll(clients):
+    """Returns those that can send or receive something."""
+    poller = select.poll()
+    by_fd = {}
+    for one in clients:
+        by_fd[one.fileno()] = one
+        poller.register(one, select.POLLIN | (
+            select.POLLOUT if one.to_send else 0))
+    return {by_fd[fd] for fd, _ in poller.poll(0)}

@@ -1,0 +1,78 @@
+"""The terminal: keys without Return, and a window that is drawn in place.
+
+With TERM=dumb, which has no cursor to move, one window is printed below the
+other. With NO_COLOR set, there are no colours.
+"""
+
+import os
+import re
+import select
+import shutil
+import sys
+import termios
+import tty
+
+from watch.screen import BUSY, FAINT, TITLE, WAITS
+
+CODES = {TITLE: "1", BUSY: "1;32", WAITS: "33", FAINT: "2"}
+KEYS = {"\x1b[A": "up", "\x1b[B": "down", "\x1bOA": "up", "\x1bOB": "down",
+        "\x1b[5~": "page up", "\x1b[6~": "page down"}
+ONE_KEY = re.compile(r"\x1b[\[O][0-9;]*[A-Za-z~]|.", re.S)
+ENTER = "\x1b[?1049h\x1b[?25l"  # another screen, no cursor
+LEAVE = "\x1b[?25h\x1b[?1049l"
+
+
+class Console:
+    """To be used in a `with` block, which leaves the terminal as it was."""
+
+    def __init__(self):
+        self.is_dumb = os.environ.get("TERM", "dumb") in ("", "dumb")
+        self.colours = not self.is_dumb and "NO_COLOR" not in os.environ
+        self.saved = None
+
+    def __enter__(self):
+        if sys.stdin.isatty():
+            self.saved = termios.tcgetattr(sys.stdin)
+            # What was typed before is a key, too: TCSAFLUSH would drop it.
+            tty.setcbreak(sys.stdin, termios.TCSADRAIN)
+        if not self.is_dumb:
+            self.write(ENTER)
+        return self
+
+    def __exit__(self, *_):
+        if not self.is_dumb:
+            self.write(LEAVE)
+        if self.saved:
+            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self.saved)
+
+    @staticmethod
+    def write(text):
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+    @staticmethod
+    def size():
+        """The columns and lines of the window."""
+        size = shutil.get_terminal_size()
+        return max(20, size.columns), max(8, size.lines)
+
+    def draw(self, lines):
+        if self.is_dumb:
+            self.write("\n".join(line.text.rstrip() for line in lines) + "\n\n")
+            return
+        drawn = (self.styled(line) + "\x1b[K" for line in lines)
+        self.write("\x1b[H" + "\r\n".join(drawn) + "\x1b[J")
+
+    def styled(self, line):
+        code = CODES.get(line.style) if self.colours else None
+        return f"\x1b[{code}m{line.text}\x1b[0m" if code else line.text
+
+    @staticmethod
+    def keys(timeout_s):
+        """Waits for keys, up to `timeout_s`. Returns them: characters, or the
+        names in KEYS; "q" once the terminal is gone."""
+        ready, _, _ = select.select([sys.stdin], [], [], max(0, timeout_s))
+        if not ready:
+            return []
+        text = os.read(sys.stdin.fileno(), 1024).decode(errors="replace")
+        return [KEYS.get(key, key) for key in ONE_KEY.findall(text)] or ["q"]

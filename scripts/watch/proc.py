@@ -1,0 +1,208 @@
+"""What /proc says about processes and their threads, at this moment.
+
+Nothing here needs root or ptrace. What the kernel hides from us (`syscall`, if
+the process is another user's, or not our child where Yama restricts ptrace) is
+None, and `refused` says why.
+"""
+
+import os
+import pathlib
+import struct
+import time
+from dataclasses import dataclass, field
+
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass
+class Thread:
+    """One thread, as the kernel sees it."""
+
+    pid: int
+    tid: int
+    state: str  # the letter of proc(5): R, S, D, Z, T ...
+    processor: int  # on which it runs, or has last run
+    cpu_ns: int  # that it has used so far
+    switches: int  # context switches so far
+    exec_start_ns: int = 0  # when it last ran, by its processor's clock
+    seen_ns: int = 0  # when we looked, on the monotonic clock
+    number: int = -1  # of the system call it is in; -1: none, or hidden
+    arguments: tuple = ()  # of that call, as numbers
+    wchan: str = ""  # the kernel's function in which it sleeps
+    refused: str = ""  # why the system call is hidden
+
+
+@dataclass
+class Process:
+    pid: int
+    parent: int
+    name: str
+    command: tuple = ()
+    threads: list = field(default_factory=list)
+
+
+class Proc:
+    """A view of /proc. Each call reads it again; a process that has ended is
+    left out, or raises OSError where a single one was asked for."""
+
+    def __init__(self, root="/proc"):
+        self.root = pathlib.Path(root)
+
+    def text(self, *path):
+        return self.root.joinpath(*map(str, path)).read_text(errors="replace")
+
+    # ---- Processes
+
+    def parents(self):
+        """Returns the parent of every process: {pid: parent}."""
+        parents = {}
+        for name in os.listdir(self.root):
+            if name.isdigit():
+                try:
+                    parents[int(name)] = int(self.stat(name)[1][1])
+                except (OSError, ValueError, IndexError):
+                    pass  # It has ended meanwhile.
+        return parents
+
+    def tree(self, pid):
+        """Returns `pid` and all its descendants, parents first."""
+        children = {}
+        for child, parent in sorted(self.parents().items()):
+            children.setdefault(parent, []).append(child)
+        found = [pid]
+        for one in found:
+            found += children.get(one, [])
+        return found
+
+    def stat(self, *path):
+        """Returns the name in a `stat` file, and the fields behind it: the
+        state is the first. A name may hold spaces and brackets."""
+        begin, _, rest = self.text(*path, "stat").rpartition(")")
+        return begin.partition("(")[2], rest.split()
+
+    def process(self, pid):
+        """Returns a process with all its threads. Raises OSError if there is
+        none, or if it has become a zombie."""
+        name, fields = self.stat(pid)
+        if fields[0] in "ZX":
+            raise ProcessLookupError(f"process {pid} has ended")
+        command = tuple(self.text(pid, "cmdline").split("\0")[:-1])
+        found = Process(pid, int(fields[1]), name, command)
+        for tid in sorted(map(int, os.listdir(self.root / str(pid) / "task"))):
+            try:
+                found.threads.append(self.thread(pid, tid))
+            except (OSError, ValueError, IndexError):
+                pass  # It has ended meanwhile.
+        return found
+
+    # ---- Threads
+
+    def thread(self, pid, tid):
+        path = (pid, "task", tid)
+        _, fields = self.stat(*path)
+        thread = Thread(pid, tid, fields[0], int(fields[36]),
+                        self.cpu_ns(path, fields), self.switches(path),
+                        self.exec_start_ns(path), time.monotonic_ns())
+        if thread.state != "R":
+            self.add_call(thread, path)
+        return thread
+
+    def cpu_ns(self, path, fields):
+        """The CPU time of a thread. Not every kernel has `schedstat`; `stat`
+        counts in hundredths of a second."""
+        try:
+            return int(self.text(*path, "schedstat").split()[0])
+        except (OSError, ValueError, IndexError):
+            ticks = int(fields[11]) + int(fields[12])
+            return ticks * 10**9 // TICKS_PER_S
+
+    def switches(self, path):
+        return sum(int(line.split()[1])
+                   for line in self.text(*path, "status").splitlines()
+                   if "ctxt_switches" in line)
+
+    def exec_start_ns(self, path):
+        """When a thread last ran, by the clock of its processor (see clock.py);
+        0 if the kernel does not say."""
+        try:
+            for line in self.text(*path, "sched").splitlines():
+                if line.startswith("se.exec_start"):
+                    return int(float(line.split()[-1]) * 1e6)
+        except (OSError, ValueError):
+            pass
+        return 0
+
+    def add_call(self, thread, path):
+        """Adds in which system call a thread is blocked, as far as the kernel
+        tells us."""
+        try:
+            thread.number, thread.arguments = self.call(path)
+        except OSError as problem:
+            thread.refused = problem.strerror or "refused"
+        try:
+            thread.wchan = self.text(*path, "wchan").strip("0\n")
+        except OSError:
+            pass
+
+    def call(self, path):
+        """Returns the number and the arguments of a thread's system call; -1
+        and none if it is in no call."""
+        words = self.text(*path, "syscall").split()
+        if not words or not words[0].isdigit():
+            return -1, ()
+        return int(words[0]), tuple(int(word, 16) for word in words[1:7])
+
+    def is_still_in_call(self, thread):
+        """Returns true if a thread is in the same system call as before, and
+        has not run since then."""
+        path = (thread.pid, "task", thread.tid)
+        try:
+            return (self.call(path) == (thread.number, thread.arguments)
+                    and self.switches(path) == thread.switches)
+        except OSError:
+            return False
+
+    # ---- Descriptors and memory
+
+    def descriptor(self, pid, fd):
+        """Returns what a descriptor is, as "socket:[123]"; "" if hidden."""
+        try:
+            return os.readlink(self.root / str(pid) / "fd" / str(fd))
+        except OSError:
+            return ""
+
+    def descriptors(self, pid):
+        """Returns all descriptors of a process: {number: what it is}."""
+        try:
+            numbers = os.listdir(self.root / str(pid) / "fd")
+        except OSError:
+            return {}
+        return {int(fd): self.descriptor(pid, fd) for fd in numbers}
+
+    def watched_count(self, pid, epoll):
+        """Returns how many descriptors an epoll instance watches, or None."""
+        try:
+            return self.text(pid, "fdinfo", epoll).count("tfd:")
+        except OSError:
+            return None
+
+    def memory(self, pid, address, form):
+        """Unpacks (struct) what a process has at an address, or returns None if
+        we may not read it."""
+        try:
+            with open(self.root / str(pid) / "mem", "rb", 0) as file:
+                file.seek(address)
+                return struct.unpack(form, file.read(struct.calcsize(form)))
+        except (OSError, ValueError, OverflowError, struct.error):
+            return None
+
+    def hidden_because(self):
+        """Says what hides the system calls of a process."""
+        try:
+            scope = int(self.text("sys/kernel/yama/ptrace_scope"))
+        except (OSError, ValueError):
+            scope = 0
+        if scope:
+            return (f"Yama (ptrace_scope {scope}) shows system calls of child "
+                    "processes only")
+        return "the process belongs to another user"

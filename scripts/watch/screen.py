@@ -1,0 +1,169 @@
+"""A snapshot as lines of text that fit a window: nothing here looks at the
+machine or the terminal."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from watch.snapshot import BLOCKED, RUNNABLE, RUNNING
+
+PLAIN, TITLE, BUSY, WAITS, FAINT = "plain", "title", "busy", "waits", "faint"
+STYLE_OF = {RUNNING: BUSY, RUNNABLE: WAITS}
+THREADS = "    TID state        for   CPU switch/s  where"
+CONNECTIONS = "                client  connection             unread B  unacked B"
+KEYS = ("1-5 model  c ten clients  b fib(40)  i idle  x close  arrows scroll  "
+        "q quit")
+CONNECTIONS_SHARE = 1 / 3  # of the window's lines, at most
+
+
+@dataclass(frozen=True)
+class Line:
+    text: str
+    style: str = PLAIN
+
+
+def duration(seconds):
+    """A time in at most 6 characters: 12 ms, 3.4 s, 12 min, 3.0 h."""
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 99.95:
+        return f"{seconds:.1f} s"
+    if seconds < 5970:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 360000 else ">100 h"
+
+
+def plural(count, noun, more=None):
+    return f"{count:,} {noun if count == 1 else more or noun + 's'}"
+
+
+# ---- The parts of a window
+
+
+def since(row):
+    if row.since_s is None:
+        return ""
+    return (">" if row.at_least else "") + duration(row.since_s)
+
+
+def row_line(row):
+    share = "" if row.cpu_share is None else f"{row.cpu_share:.0%}"
+    switches = ("" if row.switches_per_s is None
+                else f"{row.switches_per_s:,.0f}")
+    where = row.what or "?"
+    return Line(f"{row.tid:>7} {row.state:<8} {since(row):>7} {share:>5} "
+                f"{switches:>8}  {where}", STYLE_OF.get(row.state, PLAIN))
+
+
+def what_it_does(row):
+    return f"blocked in {row.call or '?'}" if row.state == BLOCKED else row.state
+
+
+def fold(rows, describe):
+    """One line for many rows: "98 more, all blocked in recv"."""
+    kinds = Counter(map(describe, rows)).most_common()
+    if len(kinds) == 1:
+        said = f"{len(rows):,} more, all {kinds[0][0]}"
+    else:
+        said = f"{len(rows):,} more: " + ", ".join(
+            f"{count:,} {kind}" for kind, count in kinds)
+    return Line(f"         {said}", FAINT)
+
+
+def fitted(rows, height, offset, line, describe):
+    """As many rows from `offset` on as `height` lines hold; what is above and
+    below becomes one line each."""
+    if len(rows) <= height:
+        return [line(row) for row in rows]
+    offset = max(0, min(offset, len(rows) - height + 1))
+    above, height = rows[:offset], height - bool(offset)
+    shown = rows[offset:offset + height]
+    if offset + height < len(rows):
+        shown = shown[:-1]
+    below = rows[offset + len(shown):]
+    lines = [line(row) for row in shown]
+    if above:
+        lines.insert(0, fold(above, describe))
+    if below:
+        lines.append(fold(below, describe))
+    return lines
+
+
+def connection_line(one):
+    place = one.state if one.accepted else "in the accept queue"
+    return Line(f"{one.client:>22}  {place:<19}  {one.unread_bytes:>9,}  "
+                f"{one.unacknowledged_bytes:>9,}",
+                WAITS if one.unread_bytes or not one.accepted else PLAIN)
+
+
+def connection_kind(one):
+    if not one.accepted:
+        return "in the accept queue"
+    return "with unread bytes" if one.unread_bytes else "with nothing unread"
+
+
+# ---- The window
+
+
+def head(snapshot):
+    share = ("" if snapshot.cpu_share is None else
+             f", CPU {snapshot.cpu_share:.0%}")
+    unread = sum(one.unread_bytes for one in snapshot.connections)
+    unacknowledged = sum(one.unacknowledged_bytes
+                         for one in snapshot.connections)
+    accepted = sum(one.accepted for one in snapshot.connections)
+    where = snapshot.address or "no listener"
+    lines = [
+        Line(f"{snapshot.name}  pid {snapshot.pid}  {where}: "
+             f"{plural(snapshot.processes, 'process', 'processes')}, "
+             f"{plural(len(snapshot.rows), 'thread')}{share}", TITLE),
+        Line(f"accept queue {snapshot.accept_queue:,}; "
+             f"{plural(accepted, 'connection')}, {unread:,} B unread, "
+             f"{unacknowledged:,} B unacknowledged")]
+    if snapshot.hidden:
+        lines.append(Line(f"system calls are hidden: {snapshot.hidden}",
+                          FAINT))
+    return lines
+
+
+def table(heading, rows, height, offset, line, describe):
+    if not rows or height < 2:
+        return []
+    return [Line(heading, TITLE), *fitted(rows, height - 1, offset, line,
+                                          describe)]
+
+
+def connections_table(snapshot, height):
+    """The connections, first those that wait for the server."""
+    waiting_first = sorted(snapshot.connections, key=lambda one: (
+        one.unread_bytes == 0, one.accepted, one.client))
+    return table(CONNECTIONS, waiting_first, height, 0, connection_line,
+                 connection_kind)
+
+
+def window(snapshot, width, height, offset=0, message="", keys=KEYS):
+    """The lines of a window of this size. `offset` scrolls the threads."""
+    foot = [Line(text) for text in (message,) if text]
+    if keys:
+        foot.append(Line(keys, FAINT))
+    top = head(snapshot)
+    left = max(2, height - len(top) - len(foot))
+    lower = connections_table(snapshot, max(
+        int(left * CONNECTIONS_SHARE), left - len(snapshot.rows) - 1))
+    upper = table(THREADS, snapshot.rows, left - len(lower), offset, row_line,
+                  what_it_does)
+    body = [*top, *upper, *lower]
+    body += [Line("")] * (height - len(body) - len(foot))
+    return [Line(line.text[:width], line.style)
+            for line in (*body[:height - len(foot)], *foot)]
+
+
+def text(snapshot, width, height):
+    """The snapshot as plain text, without keys, in at most `height` lines."""
+    lines = window(snapshot, width, min(height, needed(snapshot)), keys="")
+    return "\n".join(line.text.rstrip() for line in lines).rstrip() + "\n"
+
+
+def needed(snapshot):
+    """How many lines show everything."""
+    tables = (snapshot.rows, snapshot.connections)
+    return len(head(snapshot)) + sum(len(rows) + 1 for rows in tables if rows)

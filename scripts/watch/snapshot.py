@@ -1,0 +1,161 @@
+"""One look at a server: where each of its threads waits, and what the kernel
+holds for its clients. Rates are those since the look before."""
+
+import time
+from dataclasses import asdict, dataclass
+
+from watch import sockets
+from watch.calls import Words, name_of
+from watch.clock import ProcessorClocks
+from watch.symbols import Symbols
+
+RUNNING, RUNNABLE, BLOCKED, STOPPED = "running", "runnable", "blocked", "stopped"
+STATE_OF = {"R": RUNNABLE, "T": STOPPED, "t": STOPPED}  # all others: blocked
+
+# A thread that runs is charged at every tick of its processor, at 100 Hz or
+# faster. One that was not charged for longer waits for the processor.
+TICK_NS = 15_000_000
+
+
+@dataclass
+class Row:
+    """One thread, as it is shown."""
+
+    pid: int
+    tid: int
+    state: str
+    since_s: float  # in this state; None: not known
+    at_least: bool  # it is in this state for longer, but we have not seen it
+    cpu_share: float  # of one processor; None at the first look
+    switches_per_s: float  # None at the first look
+    processor: int
+    call: str = ""  # name of the system call, if blocked
+    what: str = ""  # the call in words, or the processor it runs on
+
+
+@dataclass
+class Connection:
+    client: str
+    accepted: bool
+    state: str
+    unread_bytes: int
+    unacknowledged_bytes: int
+
+
+@dataclass
+class Snapshot:
+    name: str
+    pid: int
+    address: str  # "" if the server listens nowhere
+    rows: list
+    connections: list
+    accept_queue: int
+    processes: int
+    cpu_share: float  # of one processor, by all threads; None at first
+    hidden: str = ""  # why system calls are not shown
+
+    def as_dict(self):
+        return asdict(self)
+
+
+class Observer:
+    """Looks at one server again and again."""
+
+    def __init__(self, proc, pid):
+        self.proc, self.pid = proc, pid
+        self.clocks = ProcessorClocks(proc)
+        self.symbols = Symbols(proc, pid)
+        self.last = {}  # tid: (its thread, when we looked)
+        self.first_seen_ns = {}  # tid: (switches, when it was seen with them)
+
+    def look(self):
+        """Returns a Snapshot. Raises OSError if the server has ended."""
+        first = self.proc.process(self.pid)
+        found = sockets.of_server(self.proc, self.pid)
+        processes = [first, *self.descendants()]
+        threads = [thread for one in processes for thread in one.threads]
+        rows = []
+        for one in processes:
+            words = Words(self.proc, found, one, self.symbols)
+            rows += [self.row(thread, words) for thread in one.threads]
+        self.tell_running_from_runnable(threads, rows)
+        refused = any(thread.refused for thread in threads)
+        self.remember(threads)
+        shares = [row.cpu_share for row in rows if row.cpu_share is not None]
+        return Snapshot(
+            first.name, self.pid,
+            found.listener.local if found.listener else "", rows,
+            [Connection(one.remote, bool(one.inode), one.state_name,
+                        one.unread, one.unacknowledged)
+             for one in found.connections],
+            found.accept_queue, len(processes),
+            sum(shares) if shares else None,
+            self.proc.hidden_because() if refused else "")
+
+    def descendants(self):
+        for pid in self.proc.tree(self.pid)[1:]:
+            try:
+                yield self.proc.process(pid)
+            except OSError:
+                pass  # It has ended meanwhile.
+
+    def remember(self, threads):
+        now_ns = time.monotonic_ns()
+        self.last = {one.tid: (one, now_ns) for one in threads}
+        self.first_seen_ns = {
+            one.tid: seen if seen[0] == one.switches
+            else (one.switches, now_ns)
+            for one in threads
+            for seen in [self.first_seen_ns.get(one.tid, (None, 0))]}
+
+    # ---- Rows
+
+    def row(self, thread, words):
+        state = STATE_OF.get(thread.state, BLOCKED)
+        since_s, at_least = self.since(thread) if state == BLOCKED else (
+            None, False)
+        share, switches = self.rates(thread)
+        row = Row(thread.pid, thread.tid, state, since_s, at_least, share,
+                  switches, thread.processor)
+        if state == BLOCKED:
+            row.what = words.describe(thread)
+            row.call = name_of(thread) or row.what
+        return row
+
+    def since(self, thread):
+        """For how long a blocked thread has been so, and whether that is only
+        what we have seen ourselves."""
+        not_run_ns = self.clocks.not_run_ns(thread)
+        if not_run_ns is not None:
+            return not_run_ns / 1e9, False
+        switches, seen_ns = self.first_seen_ns.get(thread.tid, (None, 0))
+        if switches != thread.switches:
+            return 0.0, True
+        return (time.monotonic_ns() - seen_ns) / 1e9, True
+
+    def rates(self, thread):
+        """CPU share and context switches per second since the last look."""
+        if thread.tid not in self.last:
+            return None, None
+        old, then_ns = self.last[thread.tid]
+        elapsed_ns = max(1, time.monotonic_ns() - then_ns)
+        return ((thread.cpu_ns - old.cpu_ns) / elapsed_ns,
+                (thread.switches - old.switches) * 1e9 / elapsed_ns)
+
+    def tell_running_from_runnable(self, threads, rows):
+        """Of all threads that could run on a processor, the one that was
+        charged last is running there, if that was a moment ago."""
+        latest = {}
+        for thread, row in zip(threads, rows):
+            if row.state == RUNNABLE:
+                best = latest.setdefault(thread.processor, (thread, row))
+                if thread.exec_start_ns > best[0].exec_start_ns:
+                    latest[thread.processor] = (thread, row)
+        for thread, row in latest.values():
+            if (self.clocks.not_run_ns(thread) or 0) < TICK_NS:
+                row.state = RUNNING
+        for row in rows:
+            if row.state in (RUNNING, RUNNABLE):
+                row.what = (f"on processor {row.processor}"
+                            if row.state == RUNNING
+                            else f"waits for processor {row.processor}")

@@ -1,0 +1,127 @@
+"""Chrome trace events: how the traces of servers are read, and how those of a
+server and a client become one.
+
+A server's trace (servers/common/trace.h) has, for each connection, when it was
+accepted and closed, and for each request when it was received, when it was
+computed, by which thread on which processor, and when its reply was sent. A
+client's trace has an event of the category "request" for each request, with its
+local port: from when it was due or sent to when the reply came.
+"""
+
+from dataclasses import dataclass, field
+
+OPEN_END_US = float("inf")
+
+
+@dataclass
+class Request:
+    """One request as the server saw it; times in µs."""
+
+    n: int  # 0: no valid request
+    received_us: float
+    begin_us: float
+    end_us: float
+    tid: int
+    cpu: int
+    sent_us: float = OPEN_END_US
+
+
+@dataclass
+class Connection:
+    number: int
+    client_port: int
+    accepted_us: float
+    tid: int  # of the thread that accepted it
+    closed_us: float = OPEN_END_US
+    closing_tid: int = 0  # 0: it was not closed
+    received_us: float = 0  # when something last arrived
+    requests: list = field(default_factory=list)
+
+
+def fib_of(name):
+    """The n of an event named "fib(30)"; 0 for "error"."""
+    return int(name[4:-1]) if name.startswith("fib(") else 0
+
+
+def connections(trace):
+    """Returns the connections in a server's trace, by their numbers."""
+    found = {}
+    events = sorted(trace["traceEvents"], key=lambda event: event.get("ts", 0))
+    for event in events:
+        number = event.get("args", {}).get("connection")
+        if event["ph"] == "b" and event["name"] == "connection":
+            found[number] = Connection(
+                number, event["args"]["client_port"], event["ts"], event["tid"])
+        elif number in found:
+            note(found[number], event)
+    return found
+
+
+def note(connection, event):
+    """Adds one event to its connection."""
+    kind = event["ph"], event["name"]
+    if kind == ("e", "connection"):
+        connection.closed_us = event["ts"]
+        connection.closing_tid = event["tid"]
+    elif kind == ("i", "received"):
+        connection.received_us = event["ts"]
+    elif event["ph"] == "X":
+        connection.requests.append(Request(
+            fib_of(event["name"]), connection.received_us, event["ts"],
+            event["ts"] + event["dur"], event["tid"], event["args"]["cpu"]))
+    elif kind == ("i", "sent"):
+        unsent = (one for one in connection.requests
+                  if one.sent_us == OPEN_END_US)
+        request = next(unsent, None)
+        if request:
+            request.sent_us = event["ts"]
+
+
+# ---- One picture of both sides
+
+
+def is_request(event):
+    return event.get("cat") == "request" and event["ph"] == "X"
+
+
+def flows(server, client, first_id):
+    """Yields the arrows from the requests of a client to a server: the first
+    request of a connection leads to the first that was received, and so on."""
+    by_port = {}
+    for connection in connections(server).values():
+        by_port.setdefault(connection.client_port, []).append(connection)
+    sent = {}
+    for event in client["traceEvents"]:
+        if is_request(event):
+            sent.setdefault(event["args"]["port"], []).append(event)
+    for port, events in sent.items():
+        events.sort(key=lambda event: event["ts"])
+        requests = [(connection, request)
+                    for connection in by_port.get(port, [])
+                    for request in connection.requests]
+        for event, (_, request) in zip(events, requests):
+            yield from flow(first_id, event, request, server)
+            first_id += 1
+
+
+def flow(number, event, request, server):
+    """The two ends of an arrow."""
+    common = {"cat": "flow", "name": "request", "id": number}
+    pid = next(one["pid"] for one in server["traceEvents"])
+    yield {"ph": "s", "pid": event["pid"], "tid": event["tid"],
+           "ts": event["ts"], **common}
+    yield {"ph": "f", "bp": "e", "pid": pid, "tid": request.tid,
+           "ts": request.begin_us, **common}
+
+
+def merged(traces):
+    """Returns one trace with the events of all, and arrows between them."""
+    events = [event for trace in traces for event in trace["traceEvents"]]
+    servers = [trace for trace in traces
+               if "model" in trace.get("otherData", {})]
+    clients = [trace for trace in traces if any(
+        map(is_request, trace["traceEvents"]))]
+    for server in servers:
+        for client in clients:
+            events += flows(server, client, len(events))
+    return {"displayTimeUnit": "ns", "traceEvents": events}

@@ -1,0 +1,44 @@
+// trace.h - records what happens to every request, for --trace.
+//
+// Events are noted in memory that all processes and threads of a server share,
+// and written to a file when the server stops. To note one takes no system call
+// and no lock. The file holds Chrome trace events (JSON), which Perfetto,
+// chrome://tracing and speedscope show; times are those of clock.h. A server
+// that is killed leaves no trace.
+//
+// Without trace_open(), the other calls do nothing. Only trace_write() blocks.
+
+#ifndef TRACE_H
+#define TRACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "../../fib/session.h"
+
+enum { TRACE_EVENTS_MAX = 1000000 };  // later events are counted and dropped
+
+// Prepares to record, and creates `path`. `model` names the process and must
+// stay valid; `delay_ms` is what the simulated backend takes; `rules` will tell
+// the trace when a session computes. Returns 0, or -1 with errno set.
+int trace_open(const char *path, const char *model, int delay_ms,
+               struct session_rules *rules);
+
+// A client was accepted as `fd`: gives its connection a number.
+void trace_accepted(int fd);
+
+// `len` bytes were received for a session.
+void trace_received(int fd, struct session *s, size_t len);
+
+// The last byte of a reply was sent.
+void trace_sent(int fd);
+
+// A conversation is over.
+void trace_closed(const struct session *s);
+
+// Writes all events to the file. To be called once, when no other process or
+// thread serves clients any more. Returns the number of events that were
+// dropped, or -1 with errno set if the file could not be written.
+long trace_write(void);
+
+#endif
