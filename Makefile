@@ -34,7 +34,7 @@ comma   := ,
 CXX     := $(if $(filter $(shell $(CC) -dumpmachine),$(shell \
              $(CXX) -dumpmachine 2>/dev/null)),$(CXX))
 object   = $(patsubst %,$(BUILD)/%.o,$(basename $(1)))
-FIB     := $(call object,fib/fib.c fib/session.c)
+FIB     := $(call object,fib/fib.c fib/session.c fib/http.c)
 COMMON  := $(FIB) $(call object,$(filter-out servers/common/co_%, \
              $(wildcard servers/common/*.c)))
 CORO    := $(call object,servers/coro/co_switch_$(SWITCH) \
@@ -45,7 +45,8 @@ CLIENT  := $(call object,$(wildcard client/*.c))
 # What a model is linked with, besides its own object and $(COMMON).
 COROUTINE_MODELS := coroutine offload multiloop
 parts    = $(if $(filter $(1),$(COROUTINE_MODELS)),$(CO_NET)) \
-           $(if $(filter $(1),uring),$(call object,servers/more/ring.c))
+           $(if $(filter $(1),uring),$(call object,servers/more/ring.c)) \
+           $(if $(filter $(1),workers),$(call object,servers/more/loop.c))
 
 # `make V=1` shows the commands.
 Q       := $(if $(V),,@)

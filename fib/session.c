@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "fib.h"
+#include "lines.h"
 
 _Static_assert(SESSION_INPUT_SIZE > SESSION_LINE_LEN_MAX + 2,
                "the input must hold the longest line and its \\r\\n");
@@ -46,6 +47,13 @@ void session_limit(struct session *s, size_t len)
     s->bytes_left = len;
 }
 
+void session_end(struct session *s)
+{
+    s->begin = s->end;
+    s->skipping = false;
+    s->client_finished = true;
+}
+
 // When make_space() has found no complete line, `begin` is 0.
 bool session_pending(const struct session *s)
 {
@@ -56,13 +64,6 @@ bool session_over(const struct session *s)
 {
     return s->client_finished || (s->limited && s->bytes_left == 0);
 }
-
-// A line of the input, without its ending.
-struct line {
-    const char *text;
-    size_t len;
-    bool too_long;  // most of what was sent was skipped
-};
 
 // Takes the next `len` bytes of the input as a line, and skips `ending_len`.
 static struct line cut_line(struct session *s, size_t len, size_t ending_len)
@@ -96,7 +97,7 @@ static void make_space(struct session *s)
 // LESSON bytes-are-not-lines: TCP delivers a stream of bytes. One recv() may
 // return half a request, or three at once. So we search for the newline, and
 // keep what follows it for the next call.
-static bool next_line(struct session *s, struct line *line)
+bool lines_next(struct session *s, struct line *line)
 {
     size_t len = s->end - s->begin;
     const char *start = s->input + s->begin;
@@ -138,7 +139,7 @@ static bool is_blank(char c)
 // Parses a decimal number from 1 to `max` with blanks around it. Returns NULL,
 // or what is wrong with it. strtoul() would be shorter, but it accepts "-1" and
 // "+7", skips newlines, and stops at a NUL byte that a client may have sent.
-static const char *parse_n(struct line line, unsigned max, unsigned *n)
+const char *lines_parse_n(struct line line, unsigned max, unsigned *n)
 {
     const char *at = line.text;
     const char *end = line.text + line.len;
@@ -160,7 +161,7 @@ static const char *parse_n(struct line line, unsigned max, unsigned *n)
     return *n >= 1 && *n <= max ? NULL : "out of range";
 }
 
-static void append_text(struct session *s, const char *text)
+void lines_append(struct session *s, const char *text)
 {
     size_t len = strlen(text);
     assert(s->reply_len + len <= sizeof s->reply);
@@ -170,7 +171,7 @@ static void append_text(struct session *s, const char *text)
 
 // Not by snprintf(), which uses 3 KB of stack, more than all else that a
 // coroutine does, and takes longer than fib(10).
-static void append_number(struct session *s, uint64_t value)
+void lines_append_number(struct session *s, uint64_t value)
 {
     char digits[sizeof "18446744073709551615"];
     char *at = digits + sizeof digits - 1;
@@ -179,24 +180,24 @@ static void append_number(struct session *s, uint64_t value)
     do
         *--at = (char)('0' + value % 10);
     while ((value /= 10) > 0);
-    append_text(s, at);
+    lines_append(s, at);
 }
 
 static void reply_error(struct session *s, const char *reason)
 {
     s->errors++;
-    append_text(s, "error: ");
-    append_text(s, reason);
-    append_text(s, " (want 1 to ");
-    append_number(s, (uint64_t)s->rules->n_max);
-    append_text(s, ")\n");
+    lines_append(s, "error: ");
+    lines_append(s, reason);
+    lines_append(s, " (want 1 to ");
+    lines_append_number(s, (uint64_t)s->rules->n_max);
+    lines_append(s, ")\n");
 }
 
 static void reply_value(struct session *s, uint64_t value)
 {
-    append_text(s, "fib: ");
-    append_number(s, value);
-    append_text(s, "\n");
+    lines_append(s, "fib: ");
+    lines_append_number(s, value);
+    lines_append(s, "\n");
 }
 
 static void tell(const struct session *s, unsigned n, bool done)
@@ -205,25 +206,32 @@ static void tell(const struct session *s, unsigned n, bool done)
         s->rules->on_answer(s, n, done);
 }
 
-bool session_answer(struct session *s)
+void lines_append_reply(struct session *s, unsigned n, const char *wrong)
 {
-    struct line line;
-    bool by_line = s->rules->framing == SESSION_FRAMING_LINE;
-    if (!(by_line ? next_line(s, &line) : next_recv(s, &line)))
-        return false;
-
-    unsigned n = 0;
-    const char *wrong = line.too_long
-                            ? "line too long"
-                            : parse_n(line, (unsigned)s->rules->n_max, &n);
     s->requests++;
-    s->reply_len = 0;
     n = wrong == NULL ? n : 0;
     tell(s, n, false);
     if (wrong != NULL)
         reply_error(s, wrong);
     else
-        reply_value(s, fib(n));
+        reply_value(s, s->rules->fib != NULL ? s->rules->fib(n) : fib(n));
     tell(s, n, true);
+}
+
+bool session_answer(struct session *s)
+{
+    struct line line;
+    if (s->rules->framing == SESSION_FRAMING_HTTP)
+        return http_answer(s);
+    bool by_line = s->rules->framing == SESSION_FRAMING_LINE;
+    if (!(by_line ? lines_next(s, &line) : next_recv(s, &line)))
+        return false;
+
+    unsigned n = 0;
+    const char *wrong =
+        line.too_long ? "line too long"
+                      : lines_parse_n(line, (unsigned)s->rules->n_max, &n);
+    s->reply_len = 0;
+    lines_append_reply(s, n, wrong);
     return true;
 }

@@ -18,15 +18,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "http.h"
+
 enum {
     SESSION_LINE_LEN_MAX = 100,  // bytes in a line, without its ending
     SESSION_INPUT_SIZE = 256,    // bytes received and not yet answered
-    SESSION_REPLY_SIZE = 64,     // the longest reply, an error, has 36 bytes
+    SESSION_REPLY_SIZE = 160,    // the longest reply, by HTTP, has 140 bytes
 };
 
 enum session_framing {
     SESSION_FRAMING_LINE,  // a request ends at '\n': right, however TCP cuts it
     SESSION_FRAMING_RECV,  // a request is what one recv() returned: a gamble
+    SESSION_FRAMING_HTTP,  // a request is one of HTTP/1.1: see http.h
 };
 
 struct session;
@@ -35,6 +38,7 @@ struct session;
 struct session_rules {
     int n_max;  // largest n answered, 1..FIB_N_MAX
     enum session_framing framing;
+    uint64_t (*fib)(unsigned n);  // computes in place of fib(); NULL: fib()
     // Called when a session begins to answer a request for fib(n), and when it
     // has done so, if not NULL. n is 0 for a line that was no valid request.
     void (*on_answer)(const struct session *s, unsigned n, bool done);
@@ -48,10 +52,11 @@ struct session {
     bool limited;          // session_limit() was called
     bool skipping;         // inside a line that has grown too long
     bool client_finished;  // the client will send no more
-    uint64_t requests;     // lines answered, errors included
-    uint64_t errors;       // of these, lines that were no valid request
-    uint32_t connection;   // a number for on_answer(); not used here
-    size_t reply_len;      // bytes in `reply`
+    struct http_request http;
+    uint64_t requests;    // lines answered, errors included
+    uint64_t errors;      // of these, lines that were no valid request
+    uint32_t connection;  // a number for on_answer(); not used here
+    size_t reply_len;     // bytes in `reply`
     char reply[SESSION_REPLY_SIZE];
     char input[SESSION_INPUT_SIZE];
 };
@@ -79,6 +84,9 @@ void session_limit(struct session *s, size_t len);
 // the CPU time goes), fills reply and reply_len, and returns true. Returns
 // false when there is none: then session_over(), or more bytes are needed.
 bool session_answer(struct session *s);
+
+// Ends the conversation after the present reply: drops all further input.
+void session_end(struct session *s);
 
 // Returns true if, after an answer, more input has arrived already: the next
 // request may be complete.

@@ -6,12 +6,16 @@ QUICKLY := $(if $(QUICK),--quick)
 
 # ---- The bench
 
-setup:  ## measure: Install what is missing: compiler, python3, matplotlib
-	@scripts/setup
+setup:  ## measure: Install what is missing; ELSEWHERE=1: Go, Node ... as well
+	@scripts/setup $(if $(ELSEWHERE),elsewhere)
 
 doctor:  ## measure: Say what this machine lacks for the bench, and what fixes it
 	@scripts/doctor
 
+elsewhere: all  ## measure: Build the servers in Python, Go, Node and libuv
+	@scripts/bench/elsewhere "$(BIN)"
+
+bench: $(if $(filter elsewhere,$(MODELS)),elsewhere)
 bench: all | $(filter setup,$(MAKECMDGOALS))
 bench:  ## measure: Compare the servers; QUICK=1, FULL=1, ONLY=idle, MODELS=all
 	@scripts/bench/bench --bin "$(BIN)" $(QUICKLY) $(if $(FULL),--full) \

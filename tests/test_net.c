@@ -186,7 +186,7 @@ struct pair {
 
 static struct pair connect_pair(void)
 {
-    struct pair p = {.listener = net_listen("127.0.0.1", 0, 10, false)};
+    struct pair p = {.listener = net_listen("127.0.0.1", 0, 10, 0)};
     net_address(p.listener, p.address);
     p.client = connect_to(p.address);
     p.served = net_accept(p.listener);
@@ -205,9 +205,9 @@ static void test_sockets(void)
     struct pair p = connect_pair();
     int port = atoi(strrchr(p.address, ':') + 1);
     ok(port > 0, "the kernel chooses a port (%s)", p.address);
-    ok(net_listen("127.0.0.1", port, 10, false) == -1 && errno == EADDRINUSE,
+    ok(net_listen("127.0.0.1", port, 10, 0) == -1 && errno == EADDRINUSE,
        "a taken port is refused");
-    ok(net_listen("no.such.host.invalid", 0, 10, false) == -1 &&
+    ok(net_listen("no.such.host.invalid", 0, 10, 0) == -1 &&
            errno == EINVAL,
        "a host that is none is refused");
     ok(p.served >= 0, "a client is accepted");

@@ -1,6 +1,6 @@
 # tests.mk - how the tests are built, and what runs them.
 
-FUZZ    := session reply server_options client_options coroutines
+FUZZ    := session http reply server_options client_options coroutines
 UNIT    := fib session net co co_states co_loop co_io co_switch histogram reply \
            schedule conn procstat figures output fibload
 TESTS   := $(UNIT:%=$(BUILD)/tests/test_%) $(BUILD)/tests/conversation/run \
@@ -59,9 +59,9 @@ $(BUILD)/tests/test_%: tests/%_test
 
 # The servers and the client once more, over a layer that makes calls fail.
 FAULTS  := $(BUILD)/tests/faults
-# Not prefork, which may end with more processes than it began with, and not
-# uring, all of whose calls are one: no fault is about a single client.
-FAULTED := $(SERVERS) $(filter-out prefork uring,$(MORE))
+# Not prefork and workers, which may end with more processes than they began
+# with, nor uring, all of whose calls are one: no fault is about one client.
+FAULTED := $(SERVERS) $(filter-out prefork workers uring,$(MORE))
 FAULTY  := $(FAULTED:%=$(FAULTS)/%) $(FAULTS)/fibload
 WRAPPED := $(shell sed -nE 's/^(CALL.[^,]*, |TRANSFER.)([a-z0-9_]+),.*/\2/p' \
              tests/faults/calls.h)
@@ -98,6 +98,7 @@ $(FUZZERS):
 $(foreach name,$(FUZZ),$(eval $(BUILD)/tests/fuzz_$(name) \
     $(BUILD)/fuzz/$(name): $(call object,tests/fuzz/$(name).c)))
 $(BUILD)/tests/fuzz_session $(BUILD)/fuzz/session: $(FIB)
+$(BUILD)/tests/fuzz_http $(BUILD)/fuzz/http: $(FIB)
 $(BUILD)/tests/fuzz_reply $(BUILD)/fuzz/reply: $(call object,client/reply.c)
 $(BUILD)/tests/fuzz_server_options $(BUILD)/fuzz/server_options: $(COMMON)
 $(BUILD)/tests/fuzz_coroutines $(BUILD)/fuzz/coroutines: $(CORO) \
@@ -105,7 +106,7 @@ $(BUILD)/tests/fuzz_coroutines $(BUILD)/fuzz/coroutines: $(CORO) \
 $(filter %coroutines,$(REPLAYS) $(FUZZERS)): LDLIBS := -Wl,--wrap=epoll_ctl \
     $(addprefix -Wl$(comma)--wrap=,epoll_wait epoll_pwait mmap recv recvmsg \
     send clock_gettime)
-$(filter %session,$(REPLAYS) $(FUZZERS)): LDLIBS := -Wl,--wrap=fib
+$(filter %session %http,$(REPLAYS) $(FUZZERS)): LDLIBS := -Wl,--wrap=fib
 $(filter %options,$(REPLAYS) $(FUZZERS)): LDLIBS := -Wl,--wrap=exit
 
 fuzzers: $(FUZZERS)

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Callable
 
-from lib.models import MODELS
+from lib.models import ELSEWHERE, MODELS
 from lib.samples import Runs
 from lib.text import counted
 
@@ -79,6 +79,8 @@ class Experiment:
     more_models: tuple = ()  # with options of their own: "coroutine --trap"
     beside_more: tuple = ()  # the same, if models of servers/more/ take part
     without: tuple = ()  # models that have no figure here
+    elsewhere: bool = False  # servers of other runtimes take part
+    asked_by: tuple = ()  # only worth its time if one of these takes part
     # Whether claims compare the loads of a model. Its runs in a round then
     # follow each other: a machine's speed drifts within seconds.
     compares_loads: bool = False
@@ -91,6 +93,10 @@ class Experiment:
 
     def models(self, chosen):
         """Those of the chosen models that take part, and their variants."""
+        if self.asked_by and not set(self.asked_by) & set(chosen):
+            return []
+        if not self.elsewhere:
+            chosen = [m for m in chosen if m not in ELSEWHERE]
         more = self.beside_more if set(chosen) - set(MODELS) else ()
         variants = [variant for variant in (*self.more_models, *more)
                     if variant.split()[0] in chosen]

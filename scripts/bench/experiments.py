@@ -7,17 +7,10 @@ experiment is adding an entry here, its finding in findings.py, and in pictures
 the picture that shows it.
 """
 
-
-
-
-
-
-
-
-
 from bench import findings, request_log
 from bench.claims import AT_LEAST, AT_MOST, Claim, each
 from bench.design import APART, FREE, TOGETHER, Cell, Experiment, grid
+from lib.models import ELSEWHERE
 
 EXPERIMENTS = (
     Experiment(
@@ -62,6 +55,7 @@ EXPERIMENTS = (
     ),
     Experiment(
         name="throughput",
+        elsewhere=True,
         question="Many tiny requests: what does a request cost?",
         axis="connections",
         cells=(Cell(100),
@@ -158,7 +152,52 @@ EXPERIMENTS = (
         traced_rounds=1,
     ),
     Experiment(
+        name="beside",
+        question="Ten clients ask for little beside one that asks for fib(40), "
+                 "and there are cores for both: what do the ten keep?",
+        axis="connections",
+        cells=grid(Cell(10, hogs=1), "connections", quick=(10,), default=(1,)),
+        load=10,
+        seconds=1.5,
+        placement=FREE,
+        elsewhere=True,
+        asked_by=("gil", *ELSEWHERE),
+        without=("blocking",),
+        finding=findings.hog,
+        cost="kept_beside_hogs",
+        breaks=findings.starved_by_long,
+        columns=("rate_during", "rate_before", "kept_beside_hogs",
+                 "p99_before", "p99_during", "served"),
+        claims=(
+            Claim("gil", "keeps {bound} of the small requests of ten clients",
+                  "kept_beside_hogs", AT_MOST, 0.1,
+                  otherwise="the long thread was slow to wake, so that short "
+                            "requests had the lock in between"),
+            Claim("gil", "keeps {bound} of the small requests of one client",
+                  "kept_beside_hogs", AT_MOST, 0.05, load=1,
+                  otherwise="the long thread was slow to wake, so that short "
+                            "requests had the lock in between"),
+            Claim("thread", "keeps {bound} of the small requests of ten "
+                  "clients", "kept_beside_hogs", AT_LEAST, 0.33,
+                  otherwise="there is only one core, or other programs used "
+                            "the second"),
+        ),
+        explanation=(
+            "A server with a thread per client needs no more than a second "
+            "core to serve the others beside a long request. With a lock "
+            "around all computing, as in Python, it does not help: every "
+            "short request waits until the long one drops the lock, which "
+            "takes 5 ms. Servers with one thread do not serve at all until "
+            "the long request is over, whatever language they are written "
+            "in. Go moves goroutines between threads, and interrupts those "
+            "that compute for long.\n\n"
+            "fib(40) takes a hundred times as long in Python as in C: what is "
+            "compared is what others keep meanwhile."
+        ),
+    ),
+    Experiment(
         name="idle",
+        elsewhere=True,
         question="Ten clients ask, many more say nothing: "
                  "what does a silent connection cost?",
         axis="idle",

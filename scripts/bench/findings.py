@@ -254,7 +254,8 @@ def hog(at):
                      "small requests")
     parts += starved({m: kept[m] for m in kept if m not in well}, not well)
     parts = parts or ["no model has a rate to compare with"]
-    return (f"While {counted(hogs, 'client')} ask for fib(40), "
+    ask = "asks" if hogs == 1 else "ask"
+    return (f"While {counted(hogs, 'client')} {ask} for fib(40), "
             f"{', '.join(parts)}")
 
 

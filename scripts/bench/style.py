@@ -291,7 +291,7 @@ def lines(axes, experiment, runs, column, hollow=lambda of: False):
 def mark(axes, x, y, model, of, hollow):
     """A cross where not all were served."""
     style = marker(model) if of.all_served() else "x"
-    axes.plot(x, y, style, color=colour(model), markersize=9,
+    axes.plot(x, y, marker=style, color=colour(model), markersize=9,
               markerfacecolor="white" if hollow else colour(model),
               markeredgewidth=2)
 

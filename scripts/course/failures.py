@@ -48,6 +48,9 @@ EXPLANATIONS = (
     (r"clients at once$", "A thousand clients connect before the first is "
      "answered. All must be, each on its connection: is the backlog of "
      "listen() large enough, and is none lost when accept() is slow?"),
+    (r"^--framing http|^until the client wants it|^a bad request line",
+     "With --framing http a request is a GET of /N, and the reply has a head; "
+     "the connection is kept as HTTP/1.1 says."),
     (r"^--framing recv|^and takes two requests", "With --framing recv what one "
      "recv() returns is one request, without a newline."),
     (r"^--max-n", "--max-n N is the largest n that is answered; above it comes "
@@ -105,6 +108,8 @@ EXPLANATIONS = (
      "not freed."),
 
     # waiting
+    (r"beside a long request", "A long fib() for one client kept another from "
+     "its reply, although the model computes for several at once."),
     (r"wait for their backends together", "With --delay each request waits for "
      "a backend. 60 clients must do that together, and wait one after the "
      "other: a sleep holds up everybody. See deadline-instead-of-sleep and "

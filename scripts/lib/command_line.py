@@ -31,11 +31,11 @@ def add_bin(options):
         help="the folder of our servers and of fibload (default: bin)")
 
 
-def add_models(options, default):
+def add_models(options, default, groups="all"):
     options.add_argument(
         "--models", type=names, metavar="NAMES",
-        help=f"models, with spaces or commas between them, or all (default: "
-             f"{default})")
+        help=f"models, with spaces or commas between them, or {groups} "
+             f"(default: {default})")
 
 
 def programs(text):

@@ -245,6 +245,16 @@ def compiler(root):
     return f"{output(name, '--version')}: {said}"
 
 
+def runtimes(root, models):
+    """The versions of what servers of other runtimes run on, by their name."""
+    if not models:
+        return {}
+    said = subprocess.run([root / "scripts/bench/elsewhere", "--versions"],
+                          capture_output=True, text=True, check=False).stdout
+    versions = dict(line.split(": ", 1) for line in said.splitlines())
+    return {model: versions[model] for model in sorted(models & set(versions))}
+
+
 def busy_s():
     """CPU time since the start of the machine: in use by programs, and stolen
     from it. Without interrupts, which on loopback are our own."""

@@ -1,5 +1,5 @@
 """Where the project is, and the models it has: the one reading of the lists
-`servers/MODELS` and `servers/more/MODELS`."""
+`servers/MODELS`, `servers/more/MODELS` and `servers/elsewhere/MODELS`."""
 
 import pathlib
 
@@ -16,6 +16,8 @@ def names_in(path):
 MODELS = names_in(ROOT / "servers" / "MODELS")
 MORE_MODELS = names_in(ROOT / "servers" / "more" / "MODELS")
 ALL_MODELS = MODELS + MORE_MODELS
+# Servers of other runtimes: programs in <bin>/elsewhere/, if they are installed.
+ELSEWHERE = names_in(ROOT / "servers" / "elsewhere" / "MODELS")
 
 
 def names(text):
@@ -24,10 +26,10 @@ def names(text):
 
 
 def chosen(models):
-    """Each once, and for `all` all there are."""
+    """Each once, for `all` all of ours, and for `elsewhere` the others."""
+    several = {"all": ALL_MODELS, "elsewhere": ELSEWHERE}
     return list(dict.fromkeys(
-        name for model in models
-        for name in (ALL_MODELS if model == "all" else [model])))
+        name for model in models for name in several.get(model, [model])))
 
 
 def in_order(models):

@@ -27,6 +27,14 @@ void children_add(pid_t pid)
     children[children_count++] = pid;
 }
 
+bool children_has(pid_t pid)
+{
+    for (int i = 0; i < children_count; i++)
+        if (children[i] == pid)
+            return true;
+    return false;
+}
+
 // LESSON zombies: a child that has exited keeps its entry in the process table
 // until its parent asks how it ended. Try it: put `return;` first, connect and
 // leave, and look for <defunct> in `ps`.

@@ -19,6 +19,9 @@ int children_open(int count_max);
 // Remembers a child that fork() has made.
 void children_add(pid_t pid);
 
+// Returns true if `pid` is that of a child, as far as children_reap() has seen.
+bool children_has(pid_t pid);
+
 // To be called when fork() has failed: backs off (net.h) and reaps; once the
 // server is stopping, ends all children instead, which frees processes. Returns
 // whether to try again.

@@ -88,9 +88,11 @@ short connection_interest(const struct connection *c, int64_t now_ns)
 {
     if (now_ns < c->due_ns)
         return 0;
-    // If a next request is there already, it only needs space for its reply.
+    // If a next request is there already, it only needs space for its reply. If
+    // the conversation is over, the next step closes it, which needs nothing.
     bool replied = c->progress.sent == c->session.reply_len;
-    return replied && !session_pending(&c->session) ? POLLIN : POLLOUT;
+    bool finished = session_pending(&c->session) || session_over(&c->session);
+    return replied && !finished ? POLLIN : POLLOUT;
 }
 
 int64_t connections_end_idle(struct connections *t, int64_t now_ns)

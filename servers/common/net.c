@@ -62,21 +62,24 @@ bool net_would_block(void)
 
 // Opens a listening socket with the options that its clients inherit.
 static int listen_on(const struct addrinfo *address, int backlog,
-                     bool nonblocking)
+                     unsigned flags)
 {
-    int flags = SOCK_CLOEXEC | (nonblocking ? SOCK_NONBLOCK : 0);
-    int fd = socket(address->ai_family, SOCK_STREAM | flags, 0);
+    int type = SOCK_STREAM | SOCK_CLOEXEC;
+    if (flags & NET_NONBLOCKING)
+        type |= SOCK_NONBLOCK;
+    int fd = socket(address->ai_family, type, 0);
     if (fd < 0)
         return -1;
 
     // Without SO_REUSEADDR, a restarted server could not bind to its port while
     // old connections are in TIME_WAIT. TCP_NODELAY: replies are small, and
     // Nagle's algorithm would hold one back until the last is acknowledged.
-    const int on = 1;
+    const int on = 1, shared = (flags & NET_REUSEPORT) != 0;
     const struct timeval check = {.tv_usec = NET_CHECK_MS * 1000L};
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0 &&
         setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &check, sizeof check) == 0 &&
+        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &shared, sizeof shared) == 0 &&
         bind(fd, address->ai_addr, address->ai_addrlen) == 0 &&
         listen(fd, backlog) == 0)
         return fd;
@@ -87,7 +90,7 @@ static int listen_on(const struct addrinfo *address, int backlog,
     return -1;
 }
 
-int net_listen(const char *host, int port, int backlog, bool nonblocking)
+int net_listen(const char *host, int port, int backlog, unsigned flags)
 {
     const struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV,
                                    .ai_socktype = SOCK_STREAM};
@@ -98,7 +101,7 @@ int net_listen(const char *host, int port, int backlog, bool nonblocking)
         errno = EINVAL;
         return -1;
     }
-    int fd = listen_on(addresses, backlog, nonblocking);
+    int fd = listen_on(addresses, backlog, flags);
     int saved = errno;
     freeaddrinfo(addresses);
     errno = saved;

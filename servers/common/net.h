@@ -43,12 +43,17 @@ bool net_would_block(void);
 
 // ---- Listening and accepting
 
+enum {
+    NET_NONBLOCKING = 1,  // accepting from the listener never blocks
+    NET_REUSEPORT = 2,  // other listeners with this flag may share its address
+};
+
 // Opens a TCP socket that listens on `host`:`port`; for port 0 the kernel
 // chooses one. What it accepts inherits two of its options: TCP_NODELAY, and
 // that a blocking send() returns after NET_CHECK_MS, so that its caller can
-// check the client's progress. Returns a descriptor the caller closes; EINVAL
-// if `host` is no address. If `nonblocking`, accepting from it never blocks.
-int net_listen(const char *host, int port, int backlog, bool nonblocking);
+// check the client's progress. `flags` are the sum of those above. Returns a
+// descriptor the caller closes; EINVAL if `host` is no address.
+int net_listen(const char *host, int port, int backlog, unsigned flags);
 
 // Writes the address on which `listener` listens, as "127.0.0.1:9999".
 int net_address(int listener, char text[NET_ADDRESS_SIZE]);

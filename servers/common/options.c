@@ -139,7 +139,7 @@ static void parse_rules(struct options *o, const char **framing, int argc,
          .number = &o->idle_timeout_s, .max = IDLE_TIMEOUT_S_MAX},
         {"delay", "MS", "simulate a backend that takes MS ms per request",
          .number = &o->delay_ms, .max = DELAY_MS_MAX},
-        {"framing", "MODE", "what ends a request: line, or one recv() each",
+        {"framing", "MODE", "a request is: line, recv (one call), http",
          .text = framing},
         {"quiet", NULL, "no log lines", .flag = &o->quiet},
         {"trace", "FILE", "write what happened as Chrome trace events",
@@ -182,7 +182,9 @@ void options_parse(struct options *o, int argc, char **argv)
 
     if (strcmp(framing, "recv") == 0)
         o->rules.framing = SESSION_FRAMING_RECV;
+    else if (strcmp(framing, "http") == 0)
+        o->rules.framing = SESSION_FRAMING_HTTP;
     else if (strcmp(framing, "line") != 0)
-        options_refuse(o, "framing", "line or recv", framing);
+        options_refuse(o, "framing", "line, recv or http", framing);
     o->clients_capped = allowed < usual && o->clients_max == allowed;
 }

@@ -27,6 +27,7 @@ struct options {
     // Set by the server.
     const char *model;                 // its name
     bool nonblocking;                  // accept() never blocks
+    bool reuseport;                    // listeners share the address
     bool forks;                        // it has children
     void (*wake_blocked_calls)(void);  // see server.h; or NULL
     const struct option_rule *own[2];  // more options, each up to {0}; or NULL

@@ -26,6 +26,7 @@ struct counters {
     _Atomic uint64_t requests;
     _Atomic uint64_t errors;
     _Atomic uint64_t undelivered_bytes;
+    _Atomic int64_t exhausted_ns;  // when report_exhausted() last wrote a line
 };
 
 static struct counters *counters;
@@ -38,7 +39,10 @@ int report_open(const char *model, bool quiet)
     is_quiet = quiet;
     counters = mmap(NULL, sizeof *counters, PROT_READ | PROT_WRITE,
                     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    return counters == MAP_FAILED ? -1 : 0;
+    if (counters == MAP_FAILED)
+        return -1;
+    counters->exhausted_ns = INT64_MIN / 2;
+    return 0;
 }
 
 // Writes one line with one write(), so that lines of several processes do not
@@ -88,12 +92,12 @@ int report_line(const char *format, ...)
 
 void report_exhausted(const char *what)
 {
-    static _Atomic int64_t last_ns = INT64_MIN / 2;
     int reason = errno;
-    int64_t now_ns = clock_now_ns(), old_ns = last_ns;
+    int64_t now_ns = clock_now_ns(), old_ns = counters->exhausted_ns;
 
     if (now_ns - old_ns >= NS_PER_S &&
-        atomic_compare_exchange_strong(&last_ns, &old_ns, now_ns))
+        atomic_compare_exchange_strong(&counters->exhausted_ns, &old_ns,
+                                       now_ns))
         report_log("%s: %s; new clients wait until there is a free slot", what,
                    strerror(reason));
     errno = reason;

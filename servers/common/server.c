@@ -66,7 +66,9 @@ int server_open(struct options *o, int argc, char **argv)
         server_require(children_open(o->clients_max) == 0, "children");
 
     net_set_idle_timeout(o->idle_timeout_s);
-    listener = net_listen(o->host, o->port, o->backlog, o->nonblocking);
+    unsigned flags = (o->nonblocking ? NET_NONBLOCKING : 0U) |
+                     (o->reuseport ? NET_REUSEPORT : 0U);
+    listener = net_listen(o->host, o->port, o->backlog, flags);
     if (listener >= 0)
         return listener;
     if (errno == EINVAL || errno == EADDRNOTAVAIL)

@@ -39,6 +39,8 @@ static bool serve_client(struct connection *c)
     switch (c->line) {
     case 0:
         while (!session_answer(s)) {
+            if (session_over(s))
+                return false;
             YIELD(c, POLLIN);
             if (!net_try_receive(c->fd, s, &c->progress))
                 return false;

@@ -1,5 +1,6 @@
 // protocol.c - right answers, however the bytes come.
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -154,6 +155,45 @@ static void check_framing_recv(void)
     server_stop(&s, "--framing recv");
 }
 
+// Asks in HTTP, and hears a reply with these first and last lines.
+static bool asks_http(struct peer *p, const char *text, const char *status,
+                      const char *body)
+{
+    bool right = peer_say(p, text) && peer_hears(p, status);
+    while (right &&
+           strcmp(peer_line(p) != NULL ? p->line : "\r\n", "\r\n") != 0)
+        ;
+    return right && peer_hears(p, body);
+}
+
+static void check_framing_http(void)
+{
+    struct server s;
+    struct peer p;
+    const char *arguments[] = {"--framing", "http", "--quiet", NULL};
+    if (!subject_start(&s, arguments))
+        return;
+    bool right = peer_connect(&p, s.port) &&
+                 asks_http(&p, "GET /30 HTTP/1.1\r\nHost: x\r\n\r\n",
+                           "HTTP/1.1 200 OK\r\n", "fib: 832040\n");
+    ok(right && asks_http(&p, "GET /x HTTP/1.1\r\n\r\n",
+                          "HTTP/1.1 404 Not Found\r\n",
+                          "error: not a number (want 1 to 45)\n"),
+       "--framing http keeps the connection, after a wrong path as well");
+    ok(asks_http(&p, "GET /7 HTTP/1.1\r\nConnection: close\r\n\r\n",
+                 "HTTP/1.1 200 OK\r\n", "fib: 13\n") &&
+           peer_hears(&p, ""),
+       "until the client wants it closed");
+    peer_close(&p);
+    ok(peer_connect(&p, s.port) &&
+           asks_http(&p, "30\n", "HTTP/1.1 400 Bad Request\r\n",
+                     "error: expected GET /N HTTP/1.1 (want 1 to 45)\n") &&
+           peer_hears(&p, ""),
+       "a bad request line is told so, and closed");
+    peer_close(&p);
+    server_stop(&s, "--framing http");
+}
+
 static void check_max_n(void)
 {
     struct server s;
@@ -168,20 +208,31 @@ static void check_max_n(void)
     server_stop(&s, "--max-n");
 }
 
+// What the servers of servers/elsewhere/ promise, too.
+static void check_replies(const struct server *s)
+{
+    check_values(s);
+    check_bad_lines(s);
+    check_pieces(s);
+    check_pipelining(s);
+    check_end_of_input(s);
+    check_many(s);
+}
+
 void test_protocol(void)
 {
     struct server s;
     const char *arguments[] = {"--quiet", NULL};
     if (!subject_start(&s, arguments))
         return;
-    check_values(&s);
-    check_bad_lines(&s);
-    check_pieces(&s);
-    check_pipelining(&s);
+    check_replies(&s);
+    if (subject.is_elsewhere) {
+        server_end(&s, SIGTERM);
+        return;
+    }
     check_long_line(&s);
-    check_end_of_input(&s);
-    check_many(&s);
     server_stop(&s, "all of that was answered");
     check_framing_recv();
+    check_framing_http();
     check_max_n();
 }

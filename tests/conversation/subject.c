@@ -28,6 +28,16 @@ static bool is_one_of(const char *names, const char *model)
     return strstr(names, name) != NULL;
 }
 
+// Whether the program is directly in a folder of this name.
+static bool is_in_folder(const char *name, const char *path)
+{
+    char end[64];
+    const char *program = strrchr(path, '/');
+    size_t len = (size_t)snprintf(end, sizeof end, "%s/", name);
+    return program != NULL && (size_t)(program + 1 - path) >= len &&
+           memcmp(program + 1 - len, end, len) == 0;
+}
+
 void subject_choose(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -42,8 +52,12 @@ void subject_choose(const char *path)
         .always_busy = is_one_of(" nonblocking ", model),
         .has_wall = is_one_of(" select ", model),
         .has_stacks =
-            is_one_of(" thread coroutine pool offload multiloop ", model),
+            is_one_of(" thread coroutine pool gil offload multiloop ", model),
         .keeps_thread = is_one_of(" offload ", model),
+        .computes_beside =
+            is_one_of(" fork thread prefork pool gil offload ", model),
+        .is_elsewhere = is_in_folder("elsewhere", path),
+        .shares_port = strstr(model, "--reuseport") != NULL,
     };
     tap_subject(model);
 }

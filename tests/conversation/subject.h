@@ -9,14 +9,17 @@
 #include "server.h"
 
 struct subject {
-    const char *path;    // the program; options may follow
-    const char *model;   // its file name
-    bool one_at_a_time;  // blocking: it serves one client after the other
-    bool few_at_once;    // pool, prefork: it serves 64, idle ones included
-    bool always_busy;    // nonblocking: it takes a core even without clients
-    bool has_wall;       // select: no descriptor above 1,023
-    bool has_stacks;     // it knows --stack-kib
-    bool keeps_thread;   // offload: the one that has computed stays
+    const char *path;      // the program; options may follow
+    const char *model;     // its file name
+    bool one_at_a_time;    // blocking: it serves one client after the other
+    bool few_at_once;      // pool, prefork: it serves 64, idle ones included
+    bool always_busy;      // nonblocking: it takes a core even without clients
+    bool has_wall;         // select: no descriptor above 1,023
+    bool has_stacks;       // it knows --stack-kib
+    bool keeps_thread;     // offload: the one that has computed stays
+    bool computes_beside;  // during a long request it serves other clients
+    bool is_elsewhere;     // not one of ours: it promises the replies only
+    bool shares_port;      // another server may listen on the same port
 };
 
 extern struct subject subject;

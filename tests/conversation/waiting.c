@@ -13,6 +13,7 @@
 enum {
     CLIENTS = 60,
     TOGETHER_MIN = 6,  // of CLIENTS
+    SERVED_MIN = 5,    // beside a long request
     SHORT_DELAY_MS = 10,
     ALL_DELAYS_MS = CLIENTS * SHORT_DELAY_MS,
     IDLE_CLIENTS = 50,
@@ -113,6 +114,26 @@ static void check_trap(void)
         check_delays_in_turn("--trap");
 }
 
+// The long request is sent first. fib(42) takes longer than a few requests that
+// each wait for a lock or a core. Then it is cancelled.
+static void check_beside_long(void)
+{
+    const char *arguments[] = {"--quiet", NULL};
+    struct server s;
+    struct peer asking;
+    if (!subject.computes_beside || !subject_start(&s, arguments))
+        return;
+    bool asked = peer_connect(&asking, s.port) && peer_say(&asking, "42\n") &&
+                 await_received(&asking);
+    int served = 0;
+    while (asked && served < SERVED_MIN && is_served(&s))
+        served++;
+    ok(served == SERVED_MIN && !peer_has_heard(&asking),
+       "beside a long request, other clients are served");
+    peer_reset(&asking);
+    server_stop(&s, "beside a long request");
+}
+
 static void check_idle(void)
 {
     const char *arguments[] = {"--quiet", NULL};
@@ -184,8 +205,12 @@ static void check_idle_reader(void)
 
 void test_waiting(void)
 {
-    static void (*const checks[])(void) = {
-        check_idle_timeout,      check_idle_reader, check_delays_together,
-        check_delay_of_blocking, check_trap,        check_idle};
+    static void (*const checks[])(void) = {check_idle_timeout,
+                                           check_idle_reader,
+                                           check_delays_together,
+                                           check_delay_of_blocking,
+                                           check_trap,
+                                           check_beside_long,
+                                           check_idle};
     tap_side_by_side(checks, sizeof checks / sizeof checks[0]);
 }

@@ -52,7 +52,8 @@ void test_usage(void)
            near(column(o, "server_cpu_us_per_req") * 20, cpu_s * 1e6, 1100),
        "the CPU time of a request is that by all replies, wrong ones too");
 
-    o = RUN(right, "-c", "10", "-n", "10000");
+    // So many that starting and ending the process is little beside them.
+    o = RUN(right, "-c", "10", "-n", "40000");
     double client_s = column(o, "client_cpu_share") * column(o, "duration_s");
     double rounding_s = 0.0005 * column(o, "duration_s");
     ok(client_s <= o->cpu_s + rounding_s &&

@@ -40,19 +40,21 @@ PYTHON = sys.executable
 MODELS = (ROOT / "servers/MODELS").read_text().split()
 MORE = (ROOT / "servers/more/MODELS").read_text().split()
 # Options that make another server of a model.
-VARIANTS = ("callback --edge", "prefork --herd")
+VARIANTS = ("callback --edge", "prefork --herd", "workers --herd",
+            "workers --reuseport")
 VARIANT_PARTS = ("protocol", "hostile", "waiting", "stopping", "owed", "drain")
 # Those in which more than one thread runs.
-THREADED = ("thread", "pool", "offload", "multiloop")
+THREADED = ("thread", "pool", "gil", "offload", "multiloop")
 
 COROUTINE_TESTS = ("test_co", "test_co_states", "test_co_loop", "test_co_io",
                    "test_co_switch", "fuzz_coroutines")
 PARTED_TESTS = ("test_fibload",)  # they list their parts and run some of them
 BENCH_TESTS = ("bench_test", "report_test", "plot_test", "bench_client_test",
                "bench_coro_test")
-FUZZ_TARGETS = ("session", "reply", "server_options", "client_options",
+FUZZ_TARGETS = ("session", "http", "reply", "server_options", "client_options",
                 "coroutines")
 FUZZ_RUNS = 200_000
+SLOW_FUZZ_RUNS = {"coroutines": 20_000}  # Each is a whole program.
 
 # About how many seconds a part takes: only for the order when nothing has run.
 LONG_PARTS = {"limits": 12, "hostile": 8, "waiting": 8, "stopping": 6}
@@ -229,10 +231,11 @@ def attacks_and_mutants():
 
 def failing_calls():
     run, folder = BUILD / "plain/tests/faults/run", BUILD / "plain/tests/faults"
-    # Not prefork, which may end with more processes than it began with, and
-    # not uring, all of whose calls are one: no fault is about a single client.
+    # Not prefork and workers, which may end with more processes than they
+    # began with, nor uring, all of whose calls are one: no fault is about a
+    # single client.
     servers = [*MODELS, *(model for model in MORE
-                          if model not in ("prefork", "uring"))]
+                          if model not in ("prefork", "workers", "uring"))]
     return [Job("faults", name, [run, folder, name], expected_s=8)
             for name in [*servers, "fibload"]] + [
         Job("faults", "calls", ["tests/faults_test", BUILD / "plain/bin"])]
@@ -253,7 +256,8 @@ def seeing():
 
 def random_input():
     return [Job("fuzz", target, ["tests/fuzz/run", BUILD / "fuzz/fuzz",
-                                 "--runs", str(FUZZ_RUNS), target])
+                                 "--runs", str(SLOW_FUZZ_RUNS.get(target, FUZZ_RUNS)),
+                                 target])
             for target in FUZZ_TARGETS]
 
 

@@ -1,0 +1,33 @@
+// lines.h - how a session finds its lines and builds its reply, for http.c.
+
+#ifndef LINES_H
+#define LINES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "session.h"
+
+// A line of the input, without its ending.
+struct line {
+    const char *text;
+    size_t len;
+    bool too_long;  // most of what was sent was skipped
+};
+
+// Takes the next complete line of the input. Returns false if there is none.
+bool lines_next(struct session *s, struct line *line);
+
+// Parses a decimal number from 1 to `max` with blanks around it. Returns NULL,
+// or what is wrong with it.
+const char *lines_parse_n(struct line line, unsigned max, unsigned *n);
+
+// Appends text to the reply.
+void lines_append(struct session *s, const char *text);
+void lines_append_number(struct session *s, uint64_t value);
+
+// Appends the reply to a request for fib(n), or if it is `wrong`, why.
+void lines_append_reply(struct session *s, unsigned n, const char *wrong);
+
+#endif

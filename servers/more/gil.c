@@ -1,0 +1,177 @@
+// gil.c - a thread per client, and one lock around all computing, as in Python.
+//
+// Model     thread.c, but a thread computes only while it holds the one lock
+// Blocks    where thread.c does, and in take_lock() while another computes
+// Strength  what only computing threads touch needs no lock of its own
+// Weakness  one core only, and a short request waits 5 ms for a long one
+//
+// What changed from thread.c: answer() is the only way to compute. Threads take
+// the lock in turns, by the rules of CPython since its version 3.2. Next:
+//     diff -u servers/thread.c servers/more/gil.c
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../../fib/fib.h"
+#include "../common/net.h"
+#include "../common/server.h"
+#include "../common/threads.h"
+
+enum {
+    SWITCH_INTERVAL_MS = 5,  // sys.getswitchinterval() says the same
+    CHECK_N = 15,            // fib() of less is computed without a check: 1 us
+};
+
+static struct options options = {.model = "gil", .stack_kib = 64};
+static int listener;
+static sem_t slots;  // How many more clients may be served.
+
+// The lock. The mutex guards all of it, and is never held for long.
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t dropped, taken;
+static bool held;
+static unsigned long turn;          // How often the lock was taken.
+static atomic_bool drop_requested;  // Read without the mutex, too.
+
+// Blocks until the lock is dropped, for SWITCH_INTERVAL_MS at most. Returns
+// false if the same thread has held it all that time.
+static bool wait_for_drop(void)
+{
+    int64_t until_ns = clock_now_ns() + SWITCH_INTERVAL_MS * (int64_t)NS_PER_MS;
+    const struct timespec until = {until_ns / NS_PER_S, until_ns % NS_PER_S};
+    unsigned long seen = turn;
+    return pthread_cond_timedwait(&dropped, &mutex, &until) != ETIMEDOUT ||
+           turn != seen;
+}
+
+// LESSON switch-interval: a thread that finds the lock held waits for 5 ms, and
+// only then asks the holder to drop it. So a request that takes a microsecond
+// to compute may take 5 ms, although a second core is idle.
+static void take_lock(void)
+{
+    pthread_mutex_lock(&mutex);
+    while (held)
+        if (!wait_for_drop())
+            drop_requested = true;
+    held = true;
+    turn++;
+    drop_requested = false;
+    pthread_cond_signal(&taken);
+    pthread_mutex_unlock(&mutex);
+}
+
+// LESSON forced-switch: if the lock was asked for, its holder blocks until
+// another thread has taken it. So the lock is really handed over, and yet the
+// short request loses: it drops the lock after a microsecond, and the long one
+// then has it for 5 ms.
+static void drop_lock(void)
+{
+    pthread_mutex_lock(&mutex);
+    unsigned long own_turn = turn;
+    held = false;
+    pthread_cond_signal(&dropped);
+    while (drop_requested && turn == own_turn)
+        pthread_cond_wait(&taken, &mutex);
+    pthread_mutex_unlock(&mutex);
+}
+
+// fib() with a look at the requests to drop the lock between its parts, as the
+// interpreter does between instructions.
+static uint64_t interruptible_fib(unsigned n)
+{
+    if (atomic_load_explicit(&drop_requested, memory_order_relaxed)) {
+        drop_lock();
+        take_lock();
+    }
+    if (n < CHECK_N)
+        return fib(n);
+    return interruptible_fib(n - 1) + interruptible_fib(n - 2);
+}
+
+static bool answer(struct session *s)
+{
+    take_lock();
+    bool answered = session_answer(s);
+    drop_lock();
+    return answered;
+}
+
+// Receives until a complete request has arrived and `s` holds its reply.
+// Returns false once the conversation is over.
+static bool next_reply(int client, struct session *s)
+{
+    while (!answer(s))
+        if (!net_receive(client, s))
+            return false;
+    return true;
+}
+
+static void serve_client(int client)
+{
+    struct session s;
+    session_start(&s, &options.rules);
+
+    while (next_reply(client, &s)) {
+        sleep_ms(options.delay_ms);  // A simulated backend.
+        if (net_send_all(client, s.reply, s.reply_len) != 0)
+            break;  // The connection broke, or the client does not read.
+    }
+    report_session(&s);
+    net_close(client);
+}
+
+static void *client_main(void *arg)
+{
+    serve_client((int)(intptr_t)arg);
+    sem_post(&slots);
+    return NULL;
+}
+
+static void start_client(int client)
+{
+    void *arg = (void *)(intptr_t)client;
+    pthread_t thread;
+    while ((errno = pthread_create(&thread, &threads_attributes, client_main,
+                                   arg)) != 0)
+        if (!net_backoff("pthread_create")) {
+            client_main(arg);  // The server is stopping: serve it here.
+            return;
+        }
+    pthread_detach(thread);
+}
+
+static void serve_clients(void)
+{
+    int client;
+    while ((client = net_accept(listener)) >= 0) {
+        start_client(client);
+        threads_sem_wait(&slots);
+    }
+}
+
+// The conditions go by the clock that no one can set.
+static void prepare_lock(void)
+{
+    pthread_condattr_t attributes;
+    server_require(
+        pthread_condattr_init(&attributes) == 0 &&
+            pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0 &&
+            pthread_cond_init(&dropped, &attributes) == 0 &&
+            pthread_cond_init(&taken, &attributes) == 0,
+        "pthread_cond_init");
+    options.rules.fib = interruptible_fib;
+}
+
+int main(int argc, char **argv)
+{
+    listener = server_open(&options, argc, argv);
+    int slot_count = options.clients_max - 1;
+    server_require(sem_init(&slots, 0, (unsigned)slot_count) == 0, "sem_init");
+    prepare_lock();
+    server_ready();
+    serve_clients();
+    threads_sem_wait_for(&slots, slot_count);
+    return report_summary();  // After SIGTERM: see common/server.c.
+}

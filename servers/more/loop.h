@@ -1,0 +1,40 @@
+// loop.h - an event loop for the clients of this process, by epoll.
+//
+// It does for a client what callback.c --edge does, in a form for a server with
+// several processes: each opens the loop of its own after fork().
+
+#ifndef LOOP_H
+#define LOOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../common/connection.h"
+
+enum { LOOP_DESCRIPTORS = 2 };  // how many loop_open() takes
+
+// The clients of the loop. To be opened, by descriptor, before loop_open().
+extern struct connections loop_clients;
+
+// Opens the loop. Returns 0, or -1 with errno set.
+int loop_open(void);
+
+// Watches a descriptor for `events`, as epoll_ctl(2) has them, or no longer
+// watches it. Returns 0, or -1 with errno set.
+int loop_watch(int fd, uint32_t events);
+int loop_unwatch(int fd);
+
+// Starts to serve an accepted client. If the kernel has no memory to watch it,
+// backs off (net.h) and tries again, which blocks.
+void loop_serve(const struct connection *c);
+
+// Blocks until clients or the listener are ready, or a time has come. Takes
+// each of these clients as far as it goes without blocking. Returns true if the
+// listener is ready.
+bool loop_wait(int listener);
+
+// Wakes loop_wait(), now and whenever it is called. Safe in a signal handler.
+// Does nothing while the loop is not open.
+void loop_wake(void);
+
+#endif

@@ -1,0 +1,180 @@
+// workers.c - several processes, each with an event loop, as in nginx.
+//
+// Model     --workers children share one listener; each serves many by epoll
+// Blocks    the parent in ppoll() (stop_wait()), each child in epoll_wait()
+// Strength  uses all cores; a worker that crashes takes only its clients along
+// Weakness  clients are dealt out unevenly, and stay with the worker they have
+//
+// What changed from prefork.c: a child serves many clients, by loop.c. Next:
+//     diff -u servers/more/prefork.c servers/more/workers.c
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "../common/children.h"
+#include "../common/server.h"
+#include "loop.h"
+
+struct worker {
+    pid_t pid;
+    int listener;            // with --reuseport its own, else one for all
+    unsigned long accepted;  // clients
+    unsigned long spurious;  // wakeups by the listener that found no client
+};
+
+static bool herd;
+static int worker_count = 2;
+static struct options options;
+static const struct option_rule own_options[] = {
+    {"workers", "N", "event loops", .number = &worker_count, 1, 64},
+    {"reuseport", NULL, "a listener per worker", .flag = &options.reuseport},
+    {"herd", NULL, "let a new client wake all workers", .flag = &herd},
+    {0},
+};
+static struct options options = {.model = "workers",
+                                 .nonblocking = true,
+                                 .forks = true,
+                                 .wake_blocked_calls = loop_wake,
+                                 .own = {own_options}};
+static int listener;
+static struct worker *workers;  // worker_count of them, in shared memory.
+static struct worker *self;     // In a worker: itself.
+
+// LESSON accept-one: accepts one client, then serves those that it has. If a
+// worker accepted all that are in the queue, others would find none.
+static void accept_client(void)
+{
+    const struct connection *c = connections_accept(&loop_clients, listener);
+    self->accepted += c != NULL;
+    self->spurious += c == NULL;
+    if (c != NULL)
+        loop_serve(c);
+}
+
+// LESSON exclusive-wakeup: all workers wait for one listener. By default a new
+// client wakes all of them, and all but one find none. With EPOLLEXCLUSIVE it
+// wakes one, the last that began to wait: that one may get all clients. Try it:
+// fibload -c 100, with and without --herd, and read the last lines.
+static void watch_listener(void)
+{
+    static bool watched;
+    bool wanted = connections_may_accept(&loop_clients);
+    uint32_t events = herd ? EPOLLIN : EPOLLIN | EPOLLEXCLUSIVE;
+    if (wanted && !watched)
+        watched = loop_watch(listener, events) == 0;
+    else if (!wanted && watched)
+        watched = loop_unwatch(listener) != 0;
+    if (wanted && !watched)
+        loop_clients.accept_ns = net_backoff_until_ns();  // Tries again then.
+}
+
+static void serve_clients(void)
+{
+    while (!stop_requested()) {
+        watch_listener();
+        if (loop_wait(listener))
+            accept_client();
+    }
+    close(listener);
+    connections_drain(&loop_clients);
+}
+
+static void close_listeners(int kept)
+{
+    for (int i = 0; i < (options.reuseport ? worker_count : 1); i++)
+        if (workers[i].listener != kept)
+            close(workers[i].listener);
+}
+
+_Noreturn static void run_worker(struct worker *w)
+{
+    self = w;
+    listener = w->listener;
+    options.clients_max += (int)(w - workers);  // Its share of the clients.
+    options.clients_max /= worker_count;
+    close_listeners(listener);
+    if (loop_open() != 0 && net_backoff("epoll_create1"))
+        _exit(EXIT_FAILURE);  // The parent tries again.
+    child_begin();
+    serve_clients();
+    _exit(EXIT_SUCCESS);
+}
+
+static void start_worker(struct worker *w)
+{
+    w->pid = fork();
+    if (w->pid == 0)
+        run_worker(w);
+    if (w->pid > 0)
+        children_add(w->pid);
+    else
+        net_backoff("fork");
+}
+
+static void replace_workers(void)
+{
+    while (!stop_requested()) {
+        for (int i = 0; i < worker_count; i++)
+            if (!children_has(workers[i].pid))
+                start_worker(&workers[i]);
+        stop_wait(-1, children_count == worker_count ? -1 : 0);
+        children_reap();
+    }
+}
+
+// LESSON listener-per-worker: with SO_REUSEPORT several sockets listen on one
+// port, and the kernel chooses by a hash of the client's address. No wakeup is
+// spurious, but a client that was dealt to a busy or full worker waits for it.
+static int listener_of(int i)
+{
+    char address[NET_ADDRESS_SIZE];
+    if (i == 0 || !options.reuseport)
+        return listener;
+    server_require(net_address(listener, address) == 0, "getsockname");
+    int port = (int)strtol(strrchr(address, ':') + 1, NULL, 10);
+    int fd = net_listen(options.host, port, options.backlog,
+                        NET_NONBLOCKING | NET_REUSEPORT);
+    server_require(fd >= 0, "SO_REUSEPORT");
+    return fd;
+}
+
+static void open_workers(void)
+{
+    if (worker_count > options.clients_max)
+        worker_count = options.clients_max;
+    workers = mmap(NULL, (size_t)worker_count * sizeof *workers,
+                   PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    server_require(workers != MAP_FAILED, "mmap");
+    for (int i = 0; i < worker_count; i++)
+        workers[i].listener = listener_of(i);
+    int highest = workers[worker_count - 1].listener + LOOP_DESCRIPTORS;
+    connections_open(&loop_clients, &options, true, highest);
+}
+
+static void report_workers(void)
+{
+    unsigned long least = workers[0].accepted, most = 0, spurious = 0;
+    for (int i = 0; i < worker_count; i++) {
+        least = workers[i].accepted < least ? workers[i].accepted : least;
+        most = workers[i].accepted > most ? workers[i].accepted : most;
+        spurious += workers[i].spurious;
+    }
+    report_log("%lu to %lu clients per worker; %lu wakeups found no client",
+               least, most, spurious);
+}
+
+int main(int argc, char **argv)
+{
+    listener = server_open(&options, argc, argv);
+    open_workers();
+    server_ready();
+    replace_workers();
+    close_listeners(-1);
+    children_end();
+    report_workers();
+    return report_summary();  // After SIGTERM: see common/server.c.
+}
