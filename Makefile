@@ -15,10 +15,15 @@ FRAMES  := $(foreach flag,-fstack-clash-protection \
              --param=stack-clash-protection-guard-size=12,$(shell \
              echo 'int i;' | $(CC) -Werror $(flag) -x c -c -o /dev/null - \
              2>/dev/null && echo $(flag)))
-CFLAGS  += -std=c11 -D_GNU_SOURCE -pthread $(FRAMES) $(OPT) $(WARN) $(SAN) -MMD -MP
+# musl-gcc does not know where the kernel's headers are.
+KERNEL  := $(if $(findstring musl,$(CC)),$(addprefix -idirafter /usr/include, \
+             / /$(shell $(CC) -dumpmachine)))
+# CFLAGS and LDFLAGS of the user come last: `make CFLAGS=-O3` adds to ours.
+override CFLAGS := -std=c11 -D_GNU_SOURCE -pthread $(FRAMES) $(KERNEL) $(OPT) \
+    $(WARN) $(SAN) -MMD -MP $(CFLAGS)
 # now: a first call through the lazy linker takes 3 KB of stack, which is most
 # of what a coroutine has.
-LDFLAGS += -pthread $(SAN) -Wl,-z,relro,-z,now
+override LDFLAGS := -pthread $(SAN) -Wl,-z,relro,-z,now $(LDFLAGS)
 
 # A model is one file in servers/, and one line in this list.
 SERVERS := $(shell cat servers/MODELS)

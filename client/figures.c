@@ -139,6 +139,7 @@ const struct figure figures[] = {
     FIELD(COUNT, server_lost, "1: the server process has ended"),
     {"server_cpu_s", RESULT(S, server.cpu_s), "server: CPU time"},
     FIELD(US, client_cpu_us_per_req, "fibload: CPU time per reply"),
+    FIELD(COUNT, errors, "all that was not right: requests and connections"),
 };
 // clang-format on
 const size_t figure_count = sizeof figures / sizeof figures[0];
@@ -230,14 +231,14 @@ static double own_share(const struct result *r)
 }
 
 // Returns how many connections got no right reply. Of those for which no
-// request was due, none was expected.
+// request was due, or whose reply came after the window, none was expected.
 static double unserved(const struct result *r)
 {
     double expected = (double)r->opt->connections;
     double due =
         (double)r->stats.timings[TIME_DELAY].count + counted(r, COUNT_UNSENT);
     if (r->opt->rate > 0 && due < expected)
-        expected = due;
+        expected = due - counted(r, COUNT_LATE);
     return r->measured ? fmax(0, expected - counted(r, COUNT_SERVED)) : 0;
 }
 
@@ -252,6 +253,16 @@ static double others_cores(const struct result *r)
     if (isnan(cores) || r->duration_s * 1000 < WINDOW_MIN_MS)
         return NAN;
     return fmax(0, cores);
+}
+
+// Returns how much went wrong. Requests that were lost have a connection that
+// failed.
+static double errors(const struct result *r)
+{
+    return r->gone + r->failed + r->unserved + counted(r, COUNT_WRONG) +
+           counted(r, COUNT_ERROR_REPLIES) + counted(r, COUNT_TIMEOUTS) +
+           counted(r, COUNT_UNANSWERED) + counted(r, COUNT_UNSENT) +
+           counted(r, COUNT_HOGS_UNANSWERED);
 }
 
 static void derive_server(struct result *r)
@@ -294,6 +305,7 @@ void figures_derive(struct result *r)
     for (int i = COUNT_FAILED; i < COUNTERS; i++)
         r->failed += counted(r, (enum counter)i);
     r->unserved = unserved(r);
+    r->errors = errors(r);
     r->idle_lost = (double)opt->idle - counted(r, COUNT_IDLE_CONNECTED);
     r->longest_gap_us = (double)r->stats.longest_gap_ns / NS_PER_US;
     r->oldest_us = (double)r->stats.oldest_ns / NS_PER_US;
@@ -310,12 +322,7 @@ void figures_derive(struct result *r)
 
 bool figures_are_good(const struct result *r)
 {
-    return r->measured && r->gone + r->failed + r->unserved == 0 &&
-           counted(r, COUNT_WRONG) + counted(r, COUNT_ERROR_REPLIES) +
-                   counted(r, COUNT_TIMEOUTS) + counted(r, COUNT_UNANSWERED) +
-                   counted(r, COUNT_UNSENT) +
-                   counted(r, COUNT_HOGS_UNANSWERED) ==
-               0;
+    return r->measured && r->errors == 0;
 }
 
 // ---- The verdict

@@ -8,6 +8,7 @@
 //     stats.h      what is counted        histogram.c  many latencies
 //     procstat.c   what the server costs, and what other programs do
 //     figures.c    what follows from all that, and the verdict
+//     limits.c     limits on figures, and the highest rate that keeps them
 //     output.c     the summary, and files
 //     calibrate.c  what fibload can do at most, with a server that does nothing
 
@@ -19,6 +20,7 @@
 
 #include "calibrate.h"
 #include "figures.h"
+#include "limits.h"
 #include "output.h"
 #include "run.h"
 
@@ -46,6 +48,14 @@ static void check_labels(const struct options *opt)
         if (taken)
             fail(name, "--label needs a name that no other column has");
     }
+}
+
+static void check_limits(const char *limits)
+{
+    if (limits != NULL && limits_refused(limits) != NULL)
+        fail(limits_refused(limits),
+             "--require and --find-rate take "
+             "NAME=LIMIT, and --columns lists the names");
 }
 
 // Names the server after its process, if the user has not. Characters that CSV
@@ -156,15 +166,23 @@ int main(int argc, char **argv)
 
     check_labels(opt);
     name_server(opt);
+    check_limits(opt->require);
+    check_limits(opt->find_rate);
     if (run_raise_limit(opt, &result) != 0 ||
         run_reach(opt, &target, &result) != 0)
         fail(result.failure, "");
     struct files files = open_files(opt);
-    if (run_load(opt, &target, files.timeline, &result) != 0)
+    if (opt->find_rate != NULL
+            ? limits_find_rate(opt, &target, &result)
+            : run_load(opt, &target, files.timeline, &result) != 0)
         fail(result.failure, "");
 
     figures_derive(&result);
-    bool good = opt->strict ? figures_judge(&result).verdict == VERDICT_OK
-                            : figures_are_good(&result);
-    return report(&result, &files) && good ? EXIT_SUCCESS : EXIT_NOT_GOOD;
+    bool whole = report(&result, &files), good = figures_are_good(&result);
+    if (opt->strict)
+        good = figures_judge(&result).verdict == VERDICT_OK;
+    if (opt->require != NULL)
+        good = (good || !opt->strict) &&
+               limits_kept(stderr, opt->require, &result);
+    return whole && good ? EXIT_SUCCESS : EXIT_NOT_GOOD;
 }

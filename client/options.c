@@ -82,6 +82,11 @@ static double parse_number(const struct kind *kind, const char *text)
     return -1;
 }
 
+double options_time_ns(const char *text)
+{
+    return parse_number(&seconds, text);
+}
+
 static int64_t parse_value(const char *name, const struct kind *kind,
                            double min, double max, const char *text)
 {
@@ -147,6 +152,10 @@ static const struct rule rules[] = {
      "open loop: N requests per second in all, due at\n"
      "times of their own; a request waits while no\n"
      "connection is free"},
+    {"find-rate", 0, "LIMITS", NULL, TEXT(find_rate),
+     "search, from -R (1000) on, for the highest rate that\n"
+     "keeps limits like p99=5ms, see --require; each run\n"
+     "takes -d (1s), and the last that kept them counts"},
     {"pipeline", 'P', "N", "1", NUMBER(whole, pipeline, 1, PIPELINE_MAX),
      "requests that may be in flight on a connection"},
     {"arrivals", 0, "HOW", "const", NUMBER(arrivals, poisson, 0, 1),
@@ -213,6 +222,10 @@ static const struct rule rules[] = {
      "server that does nothing; needs no target"},
     {"strict", 0, NULL, NULL, FLAG(strict),
      "exit with 1 unless the verdict is ok"},
+    {"require", 0, "LIMITS", NULL, TEXT(require),
+     "like p99=10ms,errors=0: exit with 1 if one of these\n"
+     "figures (see --columns) is larger or unknown, else\n"
+     "with 0"},
     {"help", 0, NULL, NULL, NULL, NULL, 0, 0, "print this text"},
 };
 // clang-format on
@@ -270,7 +283,8 @@ static const char explanations[] =
     "\n"
     "Exit status: 0 every reply was right, on every connection; 1 some were\n"
     "wrong or missing, something failed or could not be written, or\n"
-    "--strict and the verdict is not ok; 2 bad usage, or no server.\n";
+    "--strict and the verdict is not ok; 2 bad usage, or no server.\n"
+    "With --require, its limits decide between 0 and 1.\n";
 
 _Noreturn static void print_help(void)
 {
@@ -318,6 +332,9 @@ static void check_combinations(const struct options *opt)
     if (opt->hogs > 0 && opt->requests > 0 && !is_given("duration"))
         fail("--hogs", "need a duration (-d), whose middle third is theirs",
              "-n alone");
+    if (opt->find_rate != NULL && (opt->requests > 0 || opt->timeline != NULL))
+        fail("--find-rate", "makes many runs for a time (-d)",
+             "-n or --timeline");
     if (opt->churn && opt->pipeline > 1)
         fail("--churn", "sends one request per connection", "-P");
     if (opt->slow > 0 && opt->pipeline > 1)
@@ -334,8 +351,10 @@ static void adapt_defaults(struct options *opt)
         opt->threads = opt->connections;
     if (counted && !is_given("duration"))
         opt->duration_ns = FOREVER_NS;
-    if (opt->calibrate && !is_given("duration"))
-        opt->duration_ns = NS_PER_S;  // Each of the probes takes as long.
+    if ((opt->calibrate || opt->find_rate) && !is_given("duration"))
+        opt->duration_ns = NS_PER_S;  // Each of several runs takes as long.
+    if (opt->find_rate != NULL && opt->rate == 0)
+        opt->rate = 1000;
     if ((counted || opt->each) && !is_given("warmup"))
         opt->warmup_ns = 0;
     if ((opt->each || !isatty(STDERR_FILENO)) && !is_given("interval"))

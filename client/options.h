@@ -35,19 +35,21 @@ struct options {
     int64_t hogs;         // extra connections that send expensive requests
     int64_t hog_n;        // which fib these ask for
     int64_t warmup_ns;
-    int64_t timeout_ns;    // for one reply
-    int64_t grace_ns;      // for outstanding requests after the window
-    int64_t interval_ns;   // between lines of progress; 0: none
-    int64_t each;          // print the latency of every request
-    int64_t columns;       // explain the columns, and nothing else
-    int64_t server_pid;    // 0: unknown
-    int64_t calibrate;     // measure a server of our own, and nothing else
-    int64_t strict;        // a run whose verdict is not ok fails
-    const char *csv;       // file to append a row to; NULL: none
-    const char *json;      // file to write, "-": standard output; NULL: none
-    const char *hist;      // file for a table of percentiles; NULL: none
-    const char *timeline;  // file for a line per request; NULL: none
-    const char *model;     // name of the server; NULL: not given
+    int64_t timeout_ns;     // for one reply
+    int64_t grace_ns;       // for outstanding requests after the window
+    int64_t interval_ns;    // between lines of progress; 0: none
+    int64_t each;           // print the latency of every request
+    int64_t columns;        // explain the columns, and nothing else
+    int64_t server_pid;     // 0: unknown
+    int64_t calibrate;      // measure a server of our own, and nothing else
+    int64_t strict;         // a run whose verdict is not ok fails
+    const char *require;    // limits on figures; NULL: none
+    const char *find_rate;  // limits, whose highest rate is wanted; NULL: none
+    const char *csv;        // file to append a row to; NULL: none
+    const char *json;       // file to write, "-": standard output; NULL: none
+    const char *hist;       // file for a table of percentiles; NULL: none
+    const char *timeline;   // file for a line per request; NULL: none
+    const char *model;      // name of the server; NULL: not given
     struct label labels[LABEL_COUNT_MAX];
     int label_count;
 };
@@ -56,5 +58,8 @@ struct options {
 // with status 2 and one line on standard error that names the option for bad
 // usage, with 0 after --help.
 struct options *options_parse(int argc, char **argv);
+
+// Returns a time like "10ms" in ns, -1 if it is none.
+double options_time_ns(const char *text);
 
 #endif

@@ -380,12 +380,39 @@ static const char *error_name(int error)
     return error_names[error] != NULL ? error_names[error] : "other";
 }
 
+// Prints bytes in quotes, as C would have them.
+static void print_bytes(FILE *file, const char *bytes, size_t len)
+{
+    fputc('"', file);
+    for (; len-- > 0; bytes++)
+        if (*bytes == '\n')
+            fputs("\\n", file);
+        else if (*bytes < ' ' || *bytes > '~')
+            fprintf(file, "\\x%02x", (unsigned char)*bytes);
+        else
+            fprintf(file, "%s%c", strchr("\"\\", *bytes) ? "\\" : "", *bytes);
+    fputc('"', file);
+}
+
+static void print_wrong(FILE *file, const struct wrong_replies *wrong)
+{
+    for (int i = 0; i < wrong->count; i++) {
+        const struct wrong_reply *w = &wrong->replies[i];
+        fprintf(file, "              reply ");
+        print_bytes(file, w->text, w->len);
+        fprintf(file, "%s instead of ", w->len == REPLY_SIZE ? "..." : "");
+        print_bytes(file, w->expected, w->expected_len);
+        fputc('\n', file);
+    }
+}
+
 static void print_problems(FILE *file, const struct result *r)
 {
     char prefix[TEXT_SIZE];
     snprintf(prefix, sizeof prefix, "  %.32s     ",
              coloured(file, RED, "problem").s);
     print_lines(file, r, LINES(problems), prefix, prefix, "\n");
+    print_wrong(file, &r->wrong);
     for (int error = 1; error < STATS_ERRNO_MAX; error++) {
         double count = (double)r->stats.counters[COUNT_FAILED + error];
         if (count > 0)

@@ -61,23 +61,22 @@ static enum reply_verdict judge(const char *line, size_t len,
 // Judges one reply, which may have arrived in part.
 static size_t take_one(struct reply *reply,
                        const struct reply_expected *expected, const char *bytes,
-                       size_t len, enum reply_verdict *verdict)
+                       size_t len, struct reply_found *found)
 {
     const char *newline = memchr(bytes, '\n', len);
     size_t used = newline != NULL ? (size_t)(newline + 1 - bytes) : len;
+    size_t space = sizeof reply->text - reply->len;
+    size_t kept = used < space ? used : space;
 
-    if (reply->len + used > sizeof reply->text) {
-        reply->len = 0;
-        *verdict = REPLY_ENDLESS;
-        return used;
-    }
-    memcpy(reply->text + reply->len, bytes, used);
-    reply->len = (uint8_t)(reply->len + used);
-    *verdict = REPLY_INCOMPLETE;
-    if (newline != NULL) {
-        *verdict = judge(reply->text, reply->len, expected);
-        reply->len = 0;
-    }
+    memcpy(reply->text + reply->len, bytes, kept);
+    found->len = reply->len + kept;
+    found->verdict = REPLY_INCOMPLETE;
+    if (kept < used)
+        found->verdict = REPLY_ENDLESS;
+    else if (newline != NULL)
+        found->verdict = judge(reply->text, found->len, expected);
+    bool is_over = found->verdict != REPLY_INCOMPLETE;
+    reply->len = is_over ? 0 : (uint8_t)found->len;
     return used;
 }
 
@@ -89,9 +88,9 @@ size_t reply_take(struct reply *reply, const struct reply_expected *expected,
     if (reply->len == 0)
         count = count_right(expected, bytes, len, (size_t)count_max);
     if (count > 0) {
-        *found = (struct reply_found){REPLY_RIGHT, (int)count};
+        *found = (struct reply_found){REPLY_RIGHT, (int)count, 0};
         return count * expected->line_len;
     }
     found->count = 1;
-    return take_one(reply, expected, bytes, len, &found->verdict);
+    return take_one(reply, expected, bytes, len, found);
 }

@@ -35,10 +35,12 @@ enum reply_verdict {
     REPLY_ENDLESS,  // too long to be any reply: the connection is useless
 };
 
-// What one call of reply_take() found: a verdict, and on how many replies.
+// What one call of reply_take() found: a verdict, and on how many replies. One
+// that is not right is still in `reply`: its first `len` bytes.
 struct reply_found {
     enum reply_verdict verdict;
     int count;
+    size_t len;
 };
 
 // Prepares the check of replies to `n`, 1..93.

@@ -41,6 +41,7 @@ struct run {
     struct worker *workers;
     int created, started;  // workers that exist, and that have a thread
     int epoll;             // listens to the workers' bell
+    int64_t start_ns;      // when the first worker was started
     struct procstat server_begin;
     double readings_s;       // time between the readings, see read_machine()
     bool cut_short;          // the user, or the server, has ended the window
@@ -174,6 +175,7 @@ static int create_workers(struct run *run)
 static int start_workers(struct run *run)
 {
     int error = 0;
+    run->start_ns = clock_now_ns();
     while (run->started < run->created && error == 0) {
         struct worker *w = &run->workers[run->started];
         error = pthread_create(&w->thread, NULL, worker_run, w);
@@ -306,9 +308,8 @@ static bool wait_for_workers(struct run *run, int64_t until_ns)
 
 static bool connect_all(struct run *run)
 {
-    int64_t begin_ns = clock_now_ns();
-    bool finished = wait_for_workers(run, begin_ns + CONNECT_NS);
-    run->result->ramp_s = clock_seconds(clock_now_ns() - begin_ns);
+    bool finished = wait_for_workers(run, clock_now_ns() + CONNECT_NS);
+    run->result->ramp_s = clock_seconds(clock_now_ns() - run->start_ns);
     return finished;
 }
 
@@ -462,6 +463,12 @@ static void count_share(struct result *r, const struct conn *c, int64_t end_ns)
         r->stats.longest_gap_ns = end_ns - c->last_reply_ns;
 }
 
+static void add_wrong(struct wrong_replies *all, const struct wrong_replies *w)
+{
+    for (int i = 0; i < w->count && all->count < WRONG_REPLIES_MAX; i++)
+        all->replies[all->count++] = w->replies[i];
+}
+
 static void sum_up(struct run *run)
 {
     struct result *r = run->result;
@@ -469,6 +476,8 @@ static void sum_up(struct run *run)
         r->client_cores = r->busy_cores = r->delay_share = NAN;
     for (int i = 0; i < run->created; i++)
         worker_sum_up(&run->workers[i]);
+    for (int i = 0; i < run->created; i++)
+        add_wrong(&r->wrong, &run->workers[i].wrong);
     merge_stats(run);
     histogram_merge(&r->stats.timings[LATENCY],
                     &r->stats.timings[LATENCY_LATE]);

@@ -14,6 +14,7 @@
 #include "histogram.h"
 #include "options.h"
 #include "procstat.h"
+#include "reply.h"
 
 enum { STATS_ERRNO_MAX = 134 };
 
@@ -69,10 +70,26 @@ struct stats {
     int64_t oldest_ns;       // age of a request without reply, at the end
 };
 
+// A reply that is not right, as much of it as there is room for, and what
+// should have come.
+struct wrong_reply {
+    size_t len, expected_len;
+    char text[REPLY_SIZE], expected[REPLY_SIZE];
+};
+
+enum { WRONG_REPLIES_MAX = 3 };
+
+// The first replies that are not right.
+struct wrong_replies {
+    int count;
+    struct wrong_reply replies[WRONG_REPLIES_MAX];
+};
+
 // A whole run. What is unknown is NAN.
 struct result {
     const struct options *opt;
-    struct stats stats;      // of all workers
+    struct stats stats;  // of all workers
+    struct wrong_replies wrong;
     char failure[192];       // why there was no run, in a sentence
     bool measured;           // false: the run ended before its window
     struct procstat server;  // from before the window to after the grace period
@@ -90,7 +107,8 @@ struct result {
     double server_wall_s;  // from the window's begin to the last reply
 
     // What follows from all that; see the table in figures.c.
-    double failed, unserved, idle_lost, server_lost, longest_gap_us, oldest_us;
+    double errors, failed, unserved, idle_lost, server_lost, longest_gap_us,
+        oldest_us;
     double req_per_s, rate_before, rate_during, rate_after, connects_per_s;
     double jain, in_flight, own_share, mean_us, hog_p50_us, think_us, warmup_s;
     double server_user_s, server_sys_s, server_cpu_us_per_req, server_cores;

@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -336,6 +337,20 @@ static void count_right(struct worker *w, struct conn *c,
         output_each(w->opt, latency_ns);
 }
 
+// Keeps a reply that is not right, to be shown, if it is one of the first.
+static void keep_wrong(struct worker *w, const char *text, size_t len,
+                       const char *expected, size_t expected_len)
+{
+    struct wrong_reply *wrong = &w->wrong.replies[w->wrong.count];
+    if (w->wrong.count == WRONG_REPLIES_MAX)
+        return;
+    w->wrong.count++;
+    wrong->len = len < REPLY_SIZE ? len : REPLY_SIZE;
+    wrong->expected_len = expected_len;
+    memcpy(wrong->text, text, wrong->len);
+    memcpy(wrong->expected, expected, expected_len);
+}
+
 static void count_replies(struct worker *w, struct conn *c,
                           const struct reply_found *found)
 {
@@ -345,6 +360,9 @@ static void count_replies(struct worker *w, struct conn *c,
                                             [REPLY_ENDLESS] = COUNT_WRONG};
     const struct batch *batch = conn_oldest(c);
     bool right = found->verdict == REPLY_RIGHT;
+    if (!right)
+        keep_wrong(w, c->reply.text, found->len, c->request->expected.lines,
+                   c->request->expected.line_len);
     count_outcome(w, c, batch, found->count, outcomes[found->verdict]);
     if (w->now_ns >= w->window_ns) {
         count(w, COUNT_REPLIES, found->count);
@@ -375,6 +393,7 @@ static void take_replies(struct worker *w, struct conn *c, const char *bytes,
             end_conn(w, c, COUNT_LOST);
     }
     if (len > 0 && c->state == CONN_OPEN) {  // more than was asked for
+        keep_wrong(w, bytes, len, "", 0);
         count(w, COUNT_WRONG, 1);
         count(w, COUNT_REPLIES, w->now_ns >= w->window_ns);
         end_conn(w, c, COUNT_LOST);

@@ -89,6 +89,7 @@ struct worker {
     int64_t wall_offset_ns;  // see clock.h
 
     struct stats stats;
+    struct wrong_replies wrong;
 };
 
 // Makes worker `index` in memory that is zero, without a thread. Returns 0, or

@@ -382,10 +382,10 @@ class Skeletons(unittest.TestCase):
         return subprocess.run(command, cwd=directory, capture_output=True,
                               text=True, timeout=LONG_S, check=False, **more)
 
-    def converse(self, server):
+    def converse(self, *command):
         """Whether a server gets through a part of the conversation."""
         done = self.run_in(
-            server.parent, CONVERSATION, f"./{server.name}",
+            ROOT, CONVERSATION, *command,
             env={**os.environ, "ONLY": "protocol",
                  "PATIENCE": str(PATIENCE_S)})
         self.assertRegex(done.stdout, r"\n# \d+ passed, \d+ failed\n$")
@@ -427,6 +427,52 @@ class Skeletons(unittest.TestCase):
         for model in MODELS:
             self.assertIn(model, done.stderr)
         self.assertFalse((self.scratch / "none").exists())
+
+
+@tap.part("skeletons")
+class Makefile(unittest.TestCase):
+    def test_flags_of_the_user_are_added_to_ours(self):
+        done = subprocess.run(
+            ["make", "-n", "V=1", "CFLAGS=-O3", "LDFLAGS=-s",
+             "BUILD=build/none", "BIN=build/none", "build/none/thread"],
+            cwd=ROOT, capture_output=True, text=True, check=True)
+        self.assertRegex(done.stdout, r"-std=c11 .*-O2 .*-O3 -c -o ")
+        self.assertRegex(done.stdout, r"-pthread .*-z,now -s -o ")
+
+
+@tap.part("grading")
+class Conversations(unittest.TestCase):
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.scratch = pathlib.Path(scratch.name)
+
+    def converse(self, *arguments):
+        done = subprocess.run(
+            [CONVERSATION, *arguments], capture_output=True, text=True,
+            timeout=LONG_S, check=False,
+            env={**os.environ, "ONLY": "command_line", "MODEL": "thread"})
+        self.assertEqual(done.returncode, 0, done.stdout)
+        return done.stdout
+
+    def test_any_path_and_any_option(self):
+        """No word of a command is split or cut."""
+        directory = self.scratch.joinpath("My Lab", *["long name " * 20] * 3)
+        directory.mkdir(parents=True)
+        server = write_script(directory / "a server", f"""\
+#!/bin/sh
+printf '%s' "$1" > "$0 was told"
+shift
+exec "{BIN}/thread" "$@"
+""")
+        self.converse(server, "two  words", "--delay", "0")
+        told = directory / "a server was told"
+        self.assertEqual(told.read_text(), "two  words")
+
+    def test_several_servers(self):
+        said = self.converse(BIN / "thread", "--delay", "0", "--", BIN / "fork")
+        one = self.converse(BIN / "fork")
+        self.assertEqual(said.count("ok "), 2 * one.count("ok "))
 
 
 class Predictions(unittest.TestCase):

@@ -159,6 +159,8 @@ static void test_unserved(void)
     result.stats.counters[COUNT_UNSENT] = 1;
     ok(value("unserved") == 1,
        "a sixth that was due would have served another");
+    result.stats.counters[COUNT_LATE] = 1;
+    ok(value("unserved") == 0, "one that was served late is not left alone");
 }
 
 int main(void)

@@ -6,6 +6,7 @@
 // test waits for a time to pass.
 
 #include <errno.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -38,6 +39,26 @@ int __real_accept4(int fd, struct sockaddr *a, socklen_t *n, int flags);
 int __wrap_accept4(int fd, struct sockaddr *a, socklen_t *n, int flags);
 int __real_clock_gettime(clockid_t clock, struct timespec *now);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
+
+int __real_getaddrinfo(const char *host, const char *service,
+                       const struct addrinfo *hints, struct addrinfo **found);
+int __wrap_getaddrinfo(const char *host, const char *service,
+                       const struct addrinfo *hints, struct addrinfo **found);
+
+// The name "both" has two addresses, ::1 and then 127.0.0.1, as "localhost" has
+// on many machines.
+int __wrap_getaddrinfo(const char *host, const char *service,
+                       const struct addrinfo *hints, struct addrinfo **found)
+{
+    if (strcmp(host, "both") != 0)
+        return __real_getaddrinfo(host, service, hints, found);
+    struct addrinfo *second;
+    int error = __real_getaddrinfo("::1", service, hints, found);
+    if (error == 0 &&
+        __real_getaddrinfo("127.0.0.1", service, hints, &second) == 0)
+        (*found)->ai_next = second;
+    return error;
+}
 
 int __wrap_clock_gettime(clockid_t clock, struct timespec *now)
 {
@@ -198,6 +219,16 @@ static void close_pair(const struct pair *p)
     close(p->client);
     close(p->served);
     close(p->listener);
+}
+
+static void test_names(void)
+{
+    char address[NET_ADDRESS_SIZE] = "";
+    int listener = net_listen("both", 0, 10, false);
+    net_address(listener, address);
+    ok(strncmp(address, "127.0.0.1:", 10) == 0,
+       "of a name with two addresses, the IPv4 address is taken: %s", address);
+    close(listener);
 }
 
 static void test_sockets(void)
@@ -373,6 +404,7 @@ int main(void)
         return 1;
     test_errors();
     test_nonblocking();
+    test_names();
     test_sockets();
     test_idle();
     test_descriptors();

@@ -12,7 +12,7 @@ static struct reply_expected expected;
 static enum reply_verdict judge(const char *text, size_t piece, size_t *used)
 {
     struct reply reply = {0};
-    struct reply_found found = {REPLY_INCOMPLETE, 0};
+    struct reply_found found = {.verdict = REPLY_INCOMPLETE};
     size_t len = strlen(text);
 
     *used = 0;

@@ -29,7 +29,7 @@ $(BUILD)/tests/test_figures $(BUILD)/tests/test_output: \
     $(call object,$(addprefix client/, figures.c histogram.c procstat.c))
 $(BUILD)/tests/test_fibload:   $(call object,$(wildcard tests/fibload/*.c))
 $(BUILD)/tests/test_net:       LDLIBS := -Wl,--wrap=send,--wrap=recv \
-                                         -Wl,--wrap=accept4 \
+                                         -Wl,--wrap=accept4,--wrap=getaddrinfo \
                                          -Wl,--wrap=clock_gettime
 $(addprefix $(BUILD)/tests/test_, fibload histogram schedule procstat figures \
     output): LDLIBS := -lm
@@ -92,7 +92,7 @@ FUZZERS := $(FUZZ:%=$(BUILD)/fuzz/%)
 
 $(REPLAYS): $(BUILD)/tests/fuzz_%: $(call object,tests/fuzz/replay.c) $(TAP)
 	$(link)
-$(FUZZERS): LDFLAGS += -fsanitize=fuzzer
+$(FUZZERS): override LDFLAGS += -fsanitize=fuzzer
 $(FUZZERS):
 	$(link)
 $(foreach name,$(FUZZ),$(eval $(BUILD)/tests/fuzz_$(name) \
@@ -132,7 +132,7 @@ check:  ## test: Run the quick ones, for the inner loop: half a minute
 
 drain: tests  ## test: Stop each server under load: DRAINS=50 times
 	@ONLY=drain DRAINS=$(or $(DRAINS),50) $(BUILD)/tests/conversation/run \
-	    $(patsubst %,$(BIN)/%,$(or $(MODELS),$(SERVERS) $(MORE)))
+	    $(patsubst %,-- "$(BIN)/%",$(or $(MODELS),$(SERVERS) $(MORE)))
 
 mutants: tests  ## test: Plant classic bugs, and see which test catches each
 	@tests/mutants/run $(N)

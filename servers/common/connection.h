@@ -56,8 +56,8 @@ struct connection *connections_accept(struct connections *t, int listener);
 // Starts a connection that was accepted as `fd`, a non-blocking descriptor.
 struct connection *connections_add(struct connections *t, int fd);
 
-// Counts the conversation and closes the connection. Where connections are not
-// by descriptor, the last one takes its place.
+// Counts the conversation and closes the connection. If the entries are not
+// `by_descriptor`, the last one takes the place of this one.
 void connections_close(struct connections *t, struct connection *c);
 
 // Takes a connection one step further: to the end of one reply at most. Returns

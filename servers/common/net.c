@@ -90,6 +90,16 @@ static int listen_on(const struct addrinfo *address, int backlog,
     return -1;
 }
 
+// Returns the first IPv4 address of a name, or else its first address. Clients
+// of a name try every address that it has, but some programs know IPv4 only.
+static const struct addrinfo *preferred(const struct addrinfo *addresses)
+{
+    const struct addrinfo *a = addresses;
+    while (a != NULL && a->ai_family != AF_INET)
+        a = a->ai_next;
+    return a != NULL ? a : addresses;
+}
+
 int net_listen(const char *host, int port, int backlog, unsigned flags)
 {
     const struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV,
@@ -101,7 +111,7 @@ int net_listen(const char *host, int port, int backlog, unsigned flags)
         errno = EINVAL;
         return -1;
     }
-    int fd = listen_on(addresses, backlog, flags);
+    int fd = listen_on(preferred(addresses), backlog, flags);
     int saved = errno;
     freeaddrinfo(addresses);
     errno = saved;
@@ -181,7 +191,7 @@ int net_accept(int listener)
     if (fd < 0)
         return -1;
 
-    // Clients do not inherit this: on the listener it would end accept(), too.
+    // Set for each client: on the listener it would make accept() time out.
     const struct timeval timeout = {.tv_sec = idle_timeout_s};
     if (idle_timeout_s > 0)
         setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);

@@ -49,10 +49,12 @@ enum {
 };
 
 // Opens a TCP socket that listens on `host`:`port`; for port 0 the kernel
-// chooses one. What it accepts inherits two of its options: TCP_NODELAY, and
-// that a blocking send() returns after NET_CHECK_MS, so that its caller can
-// check the client's progress. `flags` are the sum of those above. Returns a
-// descriptor the caller closes; EINVAL if `host` is no address.
+// chooses one. Of a name with several addresses it takes one, the first IPv4
+// address if there is one; net_address() says which. What it accepts inherits
+// two of its options: TCP_NODELAY, and that a blocking send() returns after
+// NET_CHECK_MS, so that its caller can check the client's progress. `flags` are
+// the sum of those above. Returns a descriptor the caller closes; EINVAL if
+// `host` is no address.
 int net_listen(const char *host, int port, int backlog, unsigned flags);
 
 // Writes the address on which `listener` listens, as "127.0.0.1:9999".

@@ -84,7 +84,7 @@ bool net_try_receive(int fd, struct session *s, struct net_progress *progress)
 {
     if (session_over(s))
         return false;
-    // A request may arrive after recv(), and the signal after that.
+    // Asked before recv(): between that and the signal a request may arrive.
     bool stopping = stop_requested();
     progress->blocked = receive(fd, s) < 0;
     if (progress->blocked)

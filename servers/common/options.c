@@ -126,7 +126,8 @@ static void parse_rules(struct options *o, const char **framing, int argc,
 {
     // clang-format off
     const struct option_rule common[] = {
-        {"host", "ADDR", "address to listen on", .text = &o->host},
+        {"host", "ADDR", "address or name to listen on; IPv4 before IPv6",
+         .text = &o->host},
         {"port", "PORT", "0: the kernel chooses",
          .number = &o->port, .max = UINT16_MAX},
         {"backlog", "N", "connections that the kernel queues",

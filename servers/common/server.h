@@ -26,7 +26,8 @@ int server_open(struct options *o, int argc, char **argv);
 // wake_blocked_calls() of the options, if that is set.
 void server_ready(void);
 
-// Both, for a server that has nothing to prepare in between.
+// server_open() and server_ready(), for a server that has nothing to prepare in
+// between.
 int server_start(struct options *o, int argc, char **argv);
 
 // Allocates an array of zeros, which lives as long as the server. Exits if

@@ -87,8 +87,8 @@ int co_free(struct co *c)
     return 0;
 }
 
-// Returns NULL, for a call that must not jump. Apart from the callers, as these
-// are so short that even an unused branch costs.
+// Makes a call fail that must not jump: sets errno and returns NULL. It is not
+// inlined, as the callers are so short that even an unused branch costs.
 static __attribute__((noinline)) void *refuse(int error)
 {
     errno = error;

@@ -190,7 +190,7 @@ void co_spend(void);
 // Returns the time on the monotonic clock.
 int64_t co_now_ns(void);
 
-// Returns the time in `ms`; CO_NEVER for -1.
+// Returns the time `ms` milliseconds from now; CO_NEVER for -1.
 int64_t co_time_in(int ms);
 
 // How the loop sleeps and learns what has happened meanwhile.
@@ -218,7 +218,8 @@ int co_begin_wait(void);
 // Waits as co_suspend(CO_WAITING) does, and no longer than the deadlines allow.
 int co_wait_until(int64_t due_ns);
 
-// Returns when a call for a descriptor must end that begins to wait now.
+// Returns the time at which a call fails that begins to wait for a descriptor
+// now: see co_limit_waits().
 int64_t co_limit_ns(void);
 
 #endif

@@ -35,7 +35,7 @@ struct slot {
     bool read_on;         // an event was reported that ends a recv() early
 };
 
-// A waiting call: of this kind, on this descriptor.
+// A waiting call, and what it waits for.
 struct call {
     int fd;
     uint32_t event;
@@ -286,7 +286,7 @@ int co_connect(int fd, const struct sockaddr *address, socklen_t len)
     struct call call = {.fd = fd, .event = EPOLLOUT};
     if (co_begin_wait() != 0)
         return -1;
-    // Once the wait is over, connect() tells how the connection came out.
+    // After the wait, a second connect() returns the result of the first.
     while (connect(fd, address, len) != 0)
         if ((errno != EINPROGRESS && errno != EALREADY && errno != EINTR) ||
             wait_for(&call) != 0)

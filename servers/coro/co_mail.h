@@ -9,8 +9,8 @@
 
 struct co;
 
-// Says "the event that you wait for has come" to `waiter`. Without a waiter it
-// says "wake up" to the coroutine that it is a part of.
+// A message: to `waiter`, that the event it waits for has come; without a
+// waiter, to the coroutine that contains this message, to wake up.
 struct co_mail {
     struct co *waiter;
     atomic_bool pending;  // sent, and not taken yet
@@ -31,7 +31,7 @@ extern _Thread_local struct co_mailbox co_mailbox;  // of this thread
 // and any signal handler. Does not block and keeps errno.
 void co_mail_send(struct co_mailbox *box, struct co_mail *mail);
 
-// All others are for the owner.
+// The functions below are for the thread that owns the mailbox.
 
 // Opens the eventfd, to wait for mail. Returns 0, or -1 with errno of
 // eventfd(2). Does nothing if it is open.

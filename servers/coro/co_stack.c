@@ -98,8 +98,8 @@ static int advise(const struct iovec *ranges, size_t count, int advice)
 // ---- Guard pages
 
 // Returns whether the kernel knows guard markers, by a try on `page`, which is
-// to have one. Emulators accept any advice and ignore it. So a system call then
-// has to write to the page, no matter which one: it must fail.
+// to have one. That madvise() succeeds is not enough, as emulators accept any
+// advice and ignore it: a system call that writes to the page must fail, too.
 static bool has_markers(char *page)
 {
     static atomic_int known;  // 0: not tried yet; 1: it does; -1: it does not
@@ -190,7 +190,7 @@ static void open_signal_stack(void)
     if (sigaltstack(NULL, &stack) != 0 || !(stack.ss_flags & SS_DISABLE))
         return;  // The thread has one.
 
-    stack = (stack_t){.ss_size = (size_t)sysconf(_SC_SIGSTKSZ)};
+    stack = (stack_t){.ss_size = (size_t)SIGSTKSZ};
     stack.ss_sp = calloc(1, stack.ss_size);
     if (stack.ss_sp == NULL || sigaltstack(&stack, NULL) != 0)
         free(stack.ss_sp);

@@ -56,7 +56,8 @@ static unsigned prepared(const struct ring *r)
     return *r->sq_tail - __atomic_load_n(r->sq_head, __ATOMIC_ACQUIRE);
 }
 
-// The kernel reads it in ring_enter(), so it needs a place until then.
+// The kernel reads the timeout only in ring_enter(): until then it must have a
+// place of its own.
 static struct __kernel_timespec *timeout_at(struct ring *r, unsigned index,
                                             size_t ms)
 {

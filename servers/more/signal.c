@@ -56,8 +56,8 @@ static void await_signal(struct connection *c)
     timer_queue_add(&timers, c, net_backoff_until_ns());
 }
 
-// Takes a client as far as it goes: there is no signal for what is there
-// already. After some steps it lets the others continue first.
+// Steps a client until it would block, as no signal tells of what had arrived
+// before. After some steps the other clients continue first.
 static void step_client(struct connection *c)
 {
     c->progress.blocked = false;

@@ -41,7 +41,7 @@ static void check_misuse(void)
         struct server s;
         const char *arguments[4] = {misuses[i].arguments[0],
                                     misuses[i].arguments[1]};
-        int status = server_try(&s, subject.path, arguments);
+        int status = server_try(&s, subject.command, arguments);
         const char *newline = strchr(s.err_text, '\n');
         bool good = status == 2 && newline != NULL && newline[1] == '\0' &&
                     strstr(s.err_text, misuses[i].named) != NULL;
@@ -62,7 +62,7 @@ static void check_help(void)
         "--delay", "--framing", "--quiet",   "--idle-timeout"};
     const char *arguments[] = {"--help", NULL};
     struct server s;
-    bool right = server_try(&s, subject.path, arguments) == 0;
+    bool right = server_try(&s, subject.command, arguments) == 0;
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
         right = right && strstr(s.out_text, options[i]) != NULL;
     ok(right, "--help names every option");

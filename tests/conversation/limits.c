@@ -41,7 +41,7 @@ static void check_overload(const char *what, const char **arguments,
     struct server s;
     int connected = 0, answered = 0;
     int64_t begin_ms = now_ms();
-    if (!server_start(&s, subject.path, arguments, limits))
+    if (!server_start(&s, subject.command, arguments, limits))
         return;
     for (int i = 0; i < clients; i++)
         connected +=
@@ -104,7 +104,7 @@ static void check_processes(void)
 static bool needs_more_than(long kib, const char **arguments)
 {
     struct server s;
-    if (!server_start(&s, subject.path, arguments, NULL))
+    if (!server_start(&s, subject.command, arguments, NULL))
         return false;
     long needs_kib = server_address_space_kib(&s);
     server_end(&s, SIGTERM);

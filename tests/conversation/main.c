@@ -1,13 +1,16 @@
-// main.c - runs the conversation with every server named on the command line.
+// main.c - runs the conversation with the servers on the command line.
 //
-//     build/plain/tests/conversation/run bin/fork "bin/coroutine --loops 2" ...
+//     build/plain/tests/conversation/run bin/prefork --herd
+//     build/plain/tests/conversation/run bin/fork -- bin/prefork --herd -- ...
 //     build/plain/tests/conversation/run --parts
 //
-// The second form prints the names of the parts, one a line. No part depends on
+// A server may have options, and `--` separates servers. The last form prints
+// the names of the parts, one a line. No part depends on
 // another. In the environment, ONLY='hostile stopping' picks parts, DRAINS=50
 // makes it stop each server under load that many times, PATIENCE=3 limits each
 // wait to 3 s, and MODEL=thread says what a server is that has another name.
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,12 +65,27 @@ static void choose_parts(const char *only)
     }
 }
 
-static void converse(const char *path)
+static void converse(const char **command)
 {
-    subject_choose(path);
+    subject_choose(command);
     for (int i = 0; i < PART_COUNT; i++)
         if (wanted[i])
             parts[i].test();
+}
+
+// Has a conversation with each command, and replaces the `--` between them by
+// NULL.
+static void converse_all(int count, const char **words)
+{
+    const char **command = words;
+    for (int i = 0; i <= count; i++) {
+        if (i < count && strcmp(words[i], "--") != 0)
+            continue;
+        words[i] = NULL;
+        if (*command != NULL)
+            converse(command);
+        command = words + i + 1;
+    }
 }
 
 int main(int argc, char **argv)
@@ -78,7 +96,6 @@ int main(int argc, char **argv)
         return EXIT_SUCCESS;
     }
     choose_parts(getenv("ONLY"));
-    for (int i = 1; i < argc; i++)
-        converse(argv[i]);
+    converse_all(argc - 1, (const char **)(uintptr_t)(argv + 1));
     return done_testing();
 }

@@ -18,8 +18,7 @@
 
 enum {
     PATIENCE_S = 30,
-    WORDS_MAX = 8,  // of a command: a program, and options or another program
-    ARGUMENTS_MAX = 16,
+    ARGUMENTS_MAX = 64,
     ANOTHER_USER = 50000,
     USERS = 10000,
 };
@@ -63,10 +62,10 @@ static void apply(const struct limits *limits)
 }
 
 // In the child: becomes the server.
-static void become(struct server *s, const char *path, char **arguments,
+static void become(struct server *s, char **arguments,
                    const struct limits *limits)
 {
-    int program = open(path, O_RDONLY | O_CLOEXEC);
+    int program = open(arguments[0], O_RDONLY | O_CLOEXEC);
     dup2(s->out, STDOUT_FILENO);
     dup2(s->err, STDERR_FILENO);
     if (limits != NULL)
@@ -74,58 +73,33 @@ static void become(struct server *s, const char *path, char **arguments,
     // No server outlives its test. A change of user would undo that.
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     fexecve(program, arguments, environ);
-    execv(path, arguments);  // A script: its interpreter needs the path.
+    // A script: its interpreter needs the path.
+    execv(arguments[0], arguments);
     _exit(127);
 }
 
-// Returns the length of the first word of a command. Spaces end a word, but
-// for those in the path of a file that exists.
-static size_t first_word_len(char *command)
+// Appends arguments, which may be NULL, to the first `count`. Returns how many
+// there are now. Those beyond ARGUMENTS_MAX end the test.
+static int append(const char **all, int count, const char **arguments)
 {
-    size_t best = strcspn(command, " "), len = best;
-    for (;;) {
-        const char end = command[len];
-        command[len] = '\0';
-        if (access(command, F_OK) == 0)
-            best = len;
-        command[len] = end;
-        if (end == '\0')
-            return best;
-        len += 1 + strcspn(command + len + 1, " ");
-    }
-}
-
-// Cuts a command into at most WORDS_MAX words. Returns how many there are.
-static int split(char *command, char **words)
-{
-    int count = 0;
-    while (*command != '\0' && count < WORDS_MAX) {
-        size_t len = first_word_len(command);
-        bool last = command[len] == '\0';
-        words[count++] = command;
-        command[len] = '\0';
-        command += last ? len : len + 1;
+    for (; arguments != NULL && *arguments != NULL; arguments++) {
+        if (count == ARGUMENTS_MAX)
+            abort();
+        all[count++] = *arguments;
     }
     return count;
 }
 
-static void spawn(struct server *s, const char *path, const char **arguments,
-                  const struct limits *limits)
+static void spawn(struct server *s, const char **command,
+                  const char **arguments, const struct limits *limits)
 {
-    char *command = strdup(path);
-    char *all[WORDS_MAX + ARGUMENTS_MAX + 1] = {command};
-    if (command == NULL)
-        abort();
-    int count = split(command, all);
-    for (; arguments != NULL && *arguments != NULL; arguments++)
-        all[count++] = (char *)(uintptr_t)*arguments;
-
+    const char *all[ARGUMENTS_MAX + 1] = {NULL};
+    append(all, append(all, 0, command), arguments);
     *s = (struct server){.out = memfd_create("out", MFD_CLOEXEC),
                          .err = memfd_create("err", MFD_CLOEXEC)};
     s->pid = tap_fork();
     if (s->pid == 0)
-        become(s, all[0], all, limits);
-    free(command);
+        become(s, (char **)(uintptr_t)all, limits);
 }
 
 static void read_text(int file, char *text)
@@ -160,13 +134,12 @@ int server_wait(struct server *s)
     return ended(s, status);
 }
 
-bool server_launch(struct server *s, const char *path, const char **arguments,
-                   const struct limits *limits)
+bool server_launch(struct server *s, const char **command,
+                   const char **arguments, const struct limits *limits)
 {
-    const char *all[ARGUMENTS_MAX] = {"--port", "0"};
-    for (int i = 0; arguments != NULL && arguments[i] != NULL; i++)
-        all[i + 2] = arguments[i];
-    spawn(s, path, all, limits);
+    const char *all[ARGUMENTS_MAX + 1] = {"--port", "0"};
+    append(all, 2, arguments);
+    spawn(s, command, all, limits);
 
     int64_t until_ms = now_ms() + patience_ms();
     siginfo_t end = {0};
@@ -184,18 +157,18 @@ bool server_launch(struct server *s, const char *path, const char **arguments,
     return false;
 }
 
-bool server_start(struct server *s, const char *path, const char **arguments,
-                  const struct limits *limits)
+bool server_start(struct server *s, const char **command,
+                  const char **arguments, const struct limits *limits)
 {
-    bool started = server_launch(s, path, arguments, limits);
+    bool started = server_launch(s, command, arguments, limits);
     if (!started)
         ok(false, "it starts: %s", s->err_text);
     return started;
 }
 
-int server_try(struct server *s, const char *path, const char **arguments)
+int server_try(struct server *s, const char **command, const char **arguments)
 {
-    spawn(s, path, arguments, NULL);
+    spawn(s, command, arguments, NULL);
     return server_wait(s);
 }
 

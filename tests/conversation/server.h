@@ -24,21 +24,23 @@ struct limits {
     rlim_t memory_bytes;  // address space
 };
 
-// Starts the program at `path`, which options may follow, each after a space,
-// on a port of its own choice, with `arguments` (NULL at the end, or NULL for
-// none), and waits for its ready line. Returns false, after recording a failed
-// check, if it does not come.
-bool server_start(struct server *s, const char *path, const char **arguments,
-                  const struct limits *limits);
+// A command is the path of a program and its first arguments, NULL at the end.
+#define COMMAND(path) ((const char *[]){(path), NULL})
+
+// Starts a server on a port of its own choice, with `arguments` (NULL at the
+// end, or NULL for none) after those of the command, and waits for its ready
+// line. Returns false, after recording a failed check, if it does not come.
+bool server_start(struct server *s, const char **command,
+                  const char **arguments, const struct limits *limits);
 
 // The same without a check: for a server that may have a reason not to start.
 // Call server_wait() if it has not.
-bool server_launch(struct server *s, const char *path, const char **arguments,
-                   const struct limits *limits);
+bool server_launch(struct server *s, const char **command,
+                   const char **arguments, const struct limits *limits);
 
-// Starts the program with exactly these arguments and waits for it to end.
+// Starts the command with exactly these arguments and waits for it to end.
 // Returns its exit status, or -1 if a signal ended it or it did not end.
-int server_try(struct server *s, const char *path, const char **arguments);
+int server_try(struct server *s, const char **command, const char **arguments);
 
 // Sends `signo` and waits for the end. Returns the exit status, 256 + the
 // signal that ended it, or -1 if it had to be killed; reads out_text and

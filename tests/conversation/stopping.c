@@ -351,7 +351,7 @@ static void check_port(void)
     snprintf(port, sizeof port, "%d", s.port);
     const char *same_port[] = {"--port", port, NULL};
     if (!subject.shares_port)
-        ok(server_try(&second, subject.path, same_port) == 1 &&
+        ok(server_try(&second, subject.command, same_port) == 1 &&
                strchr(second.err_text, '\n') ==
                    strrchr(second.err_text, '\n') &&
                strstr(second.err_text, port) != NULL,

@@ -24,7 +24,7 @@ struct subject subject;
 static bool is_one_of(const char *names, const char *model)
 {
     char name[64];
-    snprintf(name, sizeof name, " %.*s ", (int)strcspn(model, " "), model);
+    snprintf(name, sizeof name, " %s ", model);
     return strstr(names, name) != NULL;
 }
 
@@ -38,14 +38,34 @@ static bool is_in_folder(const char *name, const char *path)
            memcmp(program + 1 - len, end, len) == 0;
 }
 
-void subject_choose(const char *path)
+static bool has_option(const char *name, const char **command)
 {
-    const char *slash = strrchr(path, '/');
+    for (; *command != NULL; command++)
+        if (strcmp(*command, name) == 0)
+            return true;
+    return false;
+}
+
+// Returns the model and the options of a command, as far as there is room. The
+// result is static.
+static const char *described(const char *model, const char **options)
+{
+    static char text[128];
+    snprintf(text, sizeof text, "%s", model);
+    for (; *options != NULL; options++)
+        snprintf(text + strlen(text), sizeof text - strlen(text), " %s",
+                 *options);
+    return text;
+}
+
+void subject_choose(const char **command)
+{
+    const char *slash = strrchr(command[0], '/');
     const char *model = getenv("MODEL");
     if (model == NULL)
-        model = slash != NULL ? slash + 1 : path;
+        model = slash != NULL ? slash + 1 : command[0];
     subject = (struct subject){
-        .path = path,
+        .command = command,
         .model = model,
         .one_at_a_time = is_one_of(" blocking ", model),
         .few_at_once = is_one_of(" pool prefork ", model),
@@ -56,15 +76,15 @@ void subject_choose(const char *path)
         .keeps_thread = is_one_of(" offload ", model),
         .computes_beside =
             is_one_of(" fork thread prefork pool gil offload ", model),
-        .is_elsewhere = is_in_folder("elsewhere", path),
-        .shares_port = strstr(model, "--reuseport") != NULL,
+        .is_elsewhere = is_in_folder("elsewhere", command[0]),
+        .shares_port = has_option("--reuseport", command),
     };
-    tap_subject(model);
+    tap_subject(described(model, command + 1));
 }
 
 bool subject_start(struct server *s, const char **arguments)
 {
-    return server_start(s, subject.path, arguments, NULL);
+    return server_start(s, subject.command, arguments, NULL);
 }
 
 bool is_served(const struct server *s)

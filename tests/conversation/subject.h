@@ -9,8 +9,8 @@
 #include "server.h"
 
 struct subject {
-    const char *path;      // the program; options may follow
-    const char *model;     // its file name
+    const char **command;  // the program and its options, NULL at the end
+    const char *model;     // the file name of the program
     bool one_at_a_time;    // blocking: it serves one client after the other
     bool few_at_once;      // pool, prefork: it serves 64, idle ones included
     bool always_busy;      // nonblocking: it takes a core even without clients
@@ -24,9 +24,9 @@ struct subject {
 
 extern struct subject subject;
 
-// Describes the model of the program at `path`, and puts its name in front of
-// all later checks.
-void subject_choose(const char *path);
+// Describes the model of a command, which must stay valid, and puts its name
+// and options in front of all later checks.
+void subject_choose(const char **command);
 
 // Starts a server of the model, see server_start().
 bool subject_start(struct server *s, const char **arguments);

@@ -37,7 +37,7 @@ static int run(struct server *client, const char *path, int errand)
     if (strstr(errands[errand], "--calibrate") == NULL)
         words[count++] = target;
     words[count] = NULL;
-    return server_try(client, path, words);
+    return server_try(client, COMMAND(path), words);
 }
 
 // Adds the faults of a call. The first errand that makes it gets all errnos.

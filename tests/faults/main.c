@@ -19,7 +19,7 @@
 #include "storm.h"
 
 enum {
-    PATH_SIZE = 256,
+    PATH_SIZE = 4096,
     PROGRAMS_MAX = 32,
     REACHED_MIN = 180,  // of the faults of a program
     REACHED_MIN_PERCENT = 90,
@@ -128,7 +128,7 @@ int main(int argc, char **argv)
     const char *quiet[] = {"--quiet", NULL};
     struct server other;  // for the client: it has no fault
     snprintf(paths[0], PATH_SIZE, "%s/coroutine", argv[1]);
-    if (!server_start(&other, paths[0], quiet, NULL))
+    if (!server_start(&other, COMMAND(paths[0]), quiet, NULL))
         return done_testing();
     client_port = other.port;
     for (int i = 2; i < argc; i++)

@@ -90,7 +90,7 @@ void storm_run(const struct fault_case *c, struct outcome *o)
     const char *arguments[] = {"--quiet", NULL};
     struct server s;
     const struct fault_counts *counts = trial_announce(NULL);
-    if (!server_launch(&s, c->path, arguments, NULL)) {
+    if (!server_launch(&s, COMMAND(c->path), arguments, NULL)) {
         server_wait(&s);
         fails(o, "it does not start");
         return;

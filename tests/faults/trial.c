@@ -262,7 +262,7 @@ void trial_run(const struct fault_case *c, struct outcome *o)
     const struct limits limits = {.memory_bytes = (rlim_t)c->memory_kib * 1024};
     struct fault_counts *counts = trial_announce(has_fault ? c->fault : NULL);
     counts->armed = c->variant == AT_START;
-    if (server_launch(&s, c->path, quiet, &limits)) {
+    if (server_launch(&s, COMMAND(c->path), quiet, &limits)) {
         bool served = serve(c, &s, counts, o);
         o->passed = stop(c, &s, counts, o) && served;
     } else {
@@ -282,7 +282,7 @@ static bool observe(const char *path, int moment, int *seen, struct outcome *o)
     struct server s;
     struct fault_counts *counts = trial_announce(NULL);
     counts->armed = moment == AT_START;
-    if (!server_launch(&s, path, quiet, NULL))
+    if (!server_launch(&s, COMMAND(path), quiet, NULL))
         return fails(o, "does not start: %.200s", s.err_text);
     if (moment == AT_START)
         counts->armed = false;

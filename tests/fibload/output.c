@@ -309,6 +309,46 @@ static double duration_us_after(const struct outcome *o, const char *text)
     return value * (strcmp(unit, "s") == 0 ? 1e6 : 1e3);
 }
 
+// The fifth reply takes STALL_MS, all others come at once.
+void test_require(void)
+{
+    const struct outcome *o =
+        RUN(stall_once, "-n", "50", "-c", "1", "--require", "max=100ms");
+    ok(o->status == 1 && strstr(o->err, "max=100ms") != NULL,
+       "a limit that was not kept: status 1, and which it is");
+    o = RUN(stall_once, "-n", "50", "-c", "1", "--require",
+            "max=1h,errors=0,requests=50");
+    ok(o->status == 0 && o->err[0] == '\0', "limits that were kept");
+    o = RUN(first_wrong, "-n", "50", "-c", "1", "--require", "p50=1h,wrong=0");
+    ok(o->status == 1 && strstr(o->err, "wrong=0") != NULL &&
+           strstr(o->err, "p50") == NULL,
+       "each counts");
+    o = RUN(first_wrong, "-n", "50", "-c", "1", "--require", "errors=1");
+    ok(o->status == 0 && column(o, "errors") == 1,
+       "one error, where one is allowed");
+    o = RUN(right, "-n", "5", "--require", "connect_p50=1h");
+    ok(o->status == 1 && strstr(o->err, "unknown") != NULL,
+       "what is unknown is not kept");
+}
+
+// What is limited here is the rate itself: then the result does not depend on
+// the machine.
+void test_find_rate(void)
+{
+    static const char *const first[] = {"200", "2000"};
+    for (int i = 0; i < 2; i++) {
+        const struct outcome *o =
+            RUN(right, "-c", "1", "-R", first[i], "-d", "300ms", "--warmup",
+                "0", "--grace", "20s", "--find-rate", "rate=700,max=1h");
+        ok(o->status == 0 && column(o, "rate") <= 700 &&
+               column(o, "rate") * 1.06 >= 700 && column(o, "requests") > 0,
+           "from %s on, the highest rate is found", first[i]);
+    }
+    const struct outcome *o = RUN(right, "-c", "1", "-d", "20ms", "--warmup",
+                                  "0", "--find-rate", "rate=0");
+    ok(o->status == 2 && strstr(o->err, "no rate") != NULL, "if there is one");
+}
+
 void test_verdict(void)
 {
     const struct outcome *o = RUN(first_wrong, "-n", "50", "-c", "1");

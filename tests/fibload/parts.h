@@ -6,6 +6,7 @@
 // replies.c
 void test_right_replies(void);
 void test_wrong_replies(void);
+void test_shown_replies(void);
 void test_closed_connections(void);
 void test_reset_connections(void);
 void test_missing_replies(void);
@@ -59,6 +60,8 @@ void test_progress(void);
 void test_files(void);
 void test_summary(void);
 void test_screen(void);
+void test_require(void);
+void test_find_rate(void);
 void test_verdict(void);
 
 // command_line.c

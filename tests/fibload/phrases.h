@@ -22,6 +22,10 @@
 #define SAYS_LONGEST_GAP "longest gap on a connection: "  // and how long
 #define SAYS_PROBLEM "problem"
 #define SAYS_LOST "10 requests were lost with their connections"
+#define SAYS_INSTEAD " instead of "
+#define SAYS_WRONG "reply \"fib: 56\\n\" instead of \"fib: 55\\n\"\n"
+#define SAYS_ESCAPED "reply \"\\x01\\xff\\\\\\n\" instead of"
+#define SAYS_LONG "55555\"... instead of \"fib: 55\\n\"\n"
 #define SAYS_RESET "Connection reset by peer (ECONNRESET)"
 #define SAYS_UNSENT "found no free connection"
 #define SAYS_GONE "the server has gone"

@@ -61,20 +61,16 @@ void test_little_memory(void)
 {
 }
 #else
-static void limit(__rlimit_resource_t which, rlim_t value)
-{
-    setrlimit(which, &(struct rlimit){value, value});
-}
-
 static void limit_memory_to_8_mib(void)
 {
-    limit(RLIMIT_AS, 8 << 20);
+    setrlimit(RLIMIT_AS, &(struct rlimit){8 << 20, 8 << 20});
 }
 
 static void limit_memory_to_64_mib(void)
 {
-    limit(RLIMIT_STACK, 8 << 20);  // as large is the stack of a thread
-    limit(RLIMIT_AS, 64 << 20);
+    // As large is the stack of a thread.
+    setrlimit(RLIMIT_STACK, &(struct rlimit){8 << 20, 8 << 20});
+    setrlimit(RLIMIT_AS, &(struct rlimit){64 << 20, 64 << 20});
 }
 
 void test_little_memory(void)

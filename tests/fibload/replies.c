@@ -81,6 +81,33 @@ static bool endless(struct peer *peer, int i)
     return send(peer->fd, bytes, sizeof bytes, MSG_NOSIGNAL) > 0;
 }
 
+static bool unprintable(struct peer *peer, int i)
+{
+    (void)i;
+    return say(peer, "\x01\xff\\\n");
+}
+
+static int times_said(const struct outcome *o, const char *phrase)
+{
+    int times = 0;
+    for (const char *at = o->out; (at = strstr(at, phrase)) != NULL; at++)
+        times++;
+    return times;
+}
+
+void test_shown_replies(void)
+{
+    const struct outcome *o = RUN(every_tenth_wrong, "-n", "100", "-c", "1");
+    ok(times_said(o, SAYS_WRONG) == 3, "the first three wrong replies are shown"
+                                       ", with what should have come");
+    o = RUN(unprintable, "-n", "1");
+    ok(says(o, SAYS_ESCAPED), "without a byte that a terminal would obey");
+    o = RUN(endless, "-n", "1");
+    ok(says(o, SAYS_LONG), "of an endless one the beginning");
+    o = RUN(right, "-n", "10");
+    ok(!says(o, SAYS_INSTEAD), "right replies are not");
+}
+
 void test_wrong_replies(void)
 {
     const struct outcome *o = RUN(every_tenth_wrong, "-n", "1000", "-c", "4");

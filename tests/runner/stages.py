@@ -8,6 +8,8 @@
     valgrind   the coroutines and the protocol, where no byte may be used
                before it was written
     aarch64    the coroutines on another architecture, emulated
+    musl       with another C library: all unit tests that need no glibc, and
+               the protocol
     gdb        what a debugger sees of coroutines
     hostile    attacks, and the bugs of tests/mutants that a test must catch
     faults     system calls that fail, one by one
@@ -48,6 +50,9 @@ THREADED = ("thread", "pool", "gil", "offload", "multiloop")
 
 COROUTINE_TESTS = ("test_co", "test_co_states", "test_co_loop", "test_co_io",
                    "test_co_switch", "fuzz_coroutines")
+# These assign stderr, or expect the words and the stack size of glibc.
+GLIBC_TESTS = ("fuzz_client_options", "fuzz_server_options", "test_fibload",
+               "test_co_cxx", "test_examples", "test_scale")
 PARTED_TESTS = ("test_fibload",)  # they list their parts and run some of them
 BENCH_TESTS = ("bench_test", "report_test", "plot_test", "bench_client_test",
                "bench_coro_test")
@@ -103,13 +108,16 @@ def listed(*command, kind=""):
 
 
 def program(folder, name):
-    """A server, with the option that makes it another one, as one word."""
-    return f"{BUILD / folder / 'bin' if folder != 'plain' else 'bin'}/{name}"
+    """The words of a command: a server, and the options that make it another
+    one."""
+    name, *options = name.split()
+    return [f"{BUILD / folder / 'bin' if folder != 'plain' else 'bin'}/{name}",
+            *options]
 
 
-def is_refused(server):
+def is_refused(command):
     """Whether the kernel does not allow a server what it needs (io_uring)."""
-    with subprocess.Popen([server, "--port", "0"], cwd=ROOT, text=True,
+    with subprocess.Popen([*command, "--port", "0"], cwd=ROOT, text=True,
                           stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE) as process:
         if process.stdout.readline():
@@ -122,7 +130,7 @@ def conversations(stage, folder, servers, only=()):
     """A job for each server and each part of the conversation."""
     run = BUILD / folder / "tests/conversation/run"
     parts = [part for part in listed(run) if not only or part in only]
-    return [Job(stage, f"{server} {part}", [run, program(folder, server)],
+    return [Job(stage, f"{server} {part}", [run, *program(folder, server)],
                 {"ONLY": part}, LONG_PARTS.get(part, 3))
             for server in servers for part in parts]
 
@@ -195,7 +203,7 @@ def in_valgrind():
     return (unit_tests("valgrind", "valgrind", COROUTINE_TESTS, under)
             + [Job("valgrind", f"{model} protocol",
                    ["tests/runner/in_valgrind", run,
-                    program("valgrind", model)]) for model in MODELS])
+                    *program("valgrind", model)]) for model in MODELS])
 
 
 def emulated():
@@ -204,6 +212,16 @@ def emulated():
         "tests/runner/in_gdb", BUILD / "aarch64/tests/gdb_backtrace",
         "qemu-aarch64"])
     return [*jobs, backtrace]
+
+
+def musl_tests():
+    return [name for name in all_unit_tests() if name not in GLIBC_TESTS]
+
+
+def with_musl():
+    servers = [model for model in MODELS + MORE if model != "uring"]
+    return (unit_tests("musl", "musl", musl_tests())
+            + conversations("musl", "musl", servers, ["protocol"]))
 
 
 def in_gdb():
@@ -319,6 +337,11 @@ STAGES = {stage.name: stage for stage in (
           ["CC=aarch64-linux-gnu-gcc", "SAN=-DSANITIZED", "LDFLAGS=-static"],
           "aarch64", tools=("aarch64-linux-gnu-gcc", "qemu-aarch64",
                             "gdb-multiarch")),
+    # The macros of its headers make warnings.
+    Stage("musl", with_musl, 660, ["CC=musl-gcc", "WERROR="], "musl",
+          ("all", *(f"{BUILD}/musl/tests/{name}"
+                    for name in [*musl_tests(), "conversation/run"])),
+          tools=("musl-gcc",)),
     Stage("gdb", in_gdb, 7, tools=("gdb",), missing=why_no_gdb),
     Stage("hostile", attacks_and_mutants, 35, tools=("patch",)),
     Stage("faults", failing_calls, 4000, targets=("faulty", "all", "tests")),
