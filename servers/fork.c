@@ -47,16 +47,18 @@ static void serve_client(int client)
 static void start_client(int client)
 {
     pid_t pid;
-    while ((pid = fork()) < 0 && children_backoff())
-        ;  // Out of processes or memory: the client waits.
+    while ((pid = fork()) < 0)
+        if (!children_backoff()) {
+            serve_client(client);  // The server is stopping: serve it here.
+            return;
+        }
     if (pid == 0) {
         close(listener);
         child_begin();
         serve_client(client);
         _exit(0);
     }
-    if (pid > 0)
-        children_add(pid);
+    children_add(pid);
 
     // LESSON two-closes: both processes hold the connection, and TCP ends it
     // when the LAST holder closes. Try it: delete this line, and

@@ -238,8 +238,7 @@ static void test_sockets(void)
     ok(port > 0, "the kernel chooses a port (%s)", p.address);
     ok(net_listen("127.0.0.1", port, 10, 0) == -1 && errno == EADDRINUSE,
        "a taken port is refused");
-    ok(net_listen("no.such.host.invalid", 0, 10, 0) == -1 &&
-           errno == EINVAL,
+    ok(net_listen("no.such.host.invalid", 0, 10, 0) == -1 && errno == EINVAL,
        "a host that is none is refused");
     ok(p.served >= 0, "a client is accepted");
     ok(option(p.served, IPPROTO_TCP, TCP_NODELAY) == 1, "with TCP_NODELAY");

@@ -82,6 +82,10 @@ EXPLANATIONS = (
      "server."),
 
     # limits
+    (r"its log is", "What it logs must neither stop the server nor reach a "
+     "client: standard error may be a pipe that no one reads, closed, or a "
+     "full disk. Do not block in write(), ignore its errors, and open "
+     "something as standard error if it is closed."),
     (r"while full, it does not spin", "When accept(), fork() or the like "
      "fails because a table is full, it tries again at once, for ever. Wait a "
      "little (100 ms) between two attempts: see out-of-descriptors."),
@@ -187,12 +191,15 @@ EXPLANATIONS = (
      "that reads slowly but steadily gets every reply, also while the server "
      "stops: what counts is whether the peer has acknowledged more bytes since "
      "the last look."),
-    (r"^one that left before", "A client that has closed its socket cannot "
+    (r"for one that has reset|^one that left before", "A client that has closed its socket cannot "
      "take a reply: its kernel answers with a reset. Do not wait for it when "
      "the server stops."),
     (r"what it could not deliver", "When the server gives up a client that reads "
      "nothing, its summary says so: \"...; N bytes of replies were not "
      "delivered\"."),
+    (r"one that has reset its connection", "A connection that the client has "
+     "reset is over (TCP_INFO says TCP_CLOSE): the server must not wait until "
+     "its replies are acknowledged."),
 
     # command_line
     (r"bad command lines", "A bad option exits with status 2 and one line on "

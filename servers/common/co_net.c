@@ -33,7 +33,10 @@ bool co_net_receive(int fd, struct session *s)
     if (session_over(s))
         return false;
     co_limit_waits(stop_requested() ? -1 : net_idle_timeout_ms());
-    ssize_t n = co_recv(fd, session_space(s), session_space_len(s));
+    ssize_t n;
+    do
+        n = co_recv(fd, session_space(s), session_space_len(s));
+    while (n < 0 && errno == ENOMEM && co_net_backoff("recv"));
     if (n < 0)
         return false;
     net_received(fd, s, (size_t)n);

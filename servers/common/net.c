@@ -149,10 +149,14 @@ int net_idle_timeout_ms(void)
 
 static atomic_int highest;  // The highest descriptor of a client so far.
 
+// The signal to stop may come between accept() and this: then its handler has
+// not seen the client.
 void net_accepted(int fd)
 {
     if (fd > highest)
         highest = fd;
+    if (fd >= 0 && stop_requested())
+        shutdown(fd, SHUT_RD);
     trace_accepted(fd);
 }
 
@@ -166,8 +170,6 @@ static int accept_client(int listener, int flags)
     return fd;
 }
 
-// A client that is accepted after this, or at the same time, needs no wake-up:
-// net_receive() does not block any more.
 void net_shutdown_clients(int listener)
 {
     for (int fd = listener + 1; fd <= highest; fd++)

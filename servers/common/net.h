@@ -100,7 +100,7 @@ int64_t net_backoff_until_ns(void);
 void net_check_wait(int result);
 
 // Remembers a client that was accepted by another call than those above, for
-// net_shutdown_clients().
+// net_shutdown_clients(). Does the same to it if the server is stopping.
 void net_accepted(int fd);
 
 // ---- Conversations on a blocking socket

@@ -5,16 +5,14 @@
 // Strength  uses all cores, and a loop shares nothing with the others
 // Weakness  a client stays in its loop: a long fib() delays all that are in it
 //
-// What changed from coroutine.c: there is a loop per thread, and a coroutine
-// never moves to another one. Next:
+// What changed from coroutine.c: the loop, and so each coroutine, exists once
+// per thread, and coroutines never move between threads. Next:
 //     servers/common/co_net.c
 
 #include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "../common/co_net.h"
 #include "../common/net.h"
@@ -22,14 +20,17 @@
 #include "../common/threads.h"
 #include "../coro/co.h"
 
-// The ends of a socket pair: the main thread sends descriptors of clients into
-// one, and a coroutine in the loop receives them from the other.
+enum { NO_MORE = -1 };
+
+// The main thread adds clients to the inbox of a loop, and a coroutine in the
+// loop takes them. The lock guards the inbox and the two counts.
 struct loop {
     pthread_t thread;
-    int send_end, receive_end;
+    struct co *receiver;  // that coroutine
+    pthread_mutex_t lock;
+    int *inbox;  // a ring with places for all clients of the server
+    unsigned added_count, taken_count;
 };
-
-static void wake_blocked_calls(void);
 
 static int loop_count = 2;
 static const struct option_rule own_options[] = {
@@ -37,13 +38,12 @@ static const struct option_rule own_options[] = {
     {0},
 };
 static struct options options = {.model = "multiloop",
-                                 .wake_blocked_calls = wake_blocked_calls,
                                  .own = {co_net_options, own_options}};
 static int listener;
-static sem_t slots;    // How many more clients may be served, by all loops.
-static sem_t running;  // Posted by each loop that has opened all it needs.
+static sem_t slots;       // How many more clients may be served, by all loops.
+static sem_t open_loops;  // Loops that can take clients.
 static struct loop *loops;
-static int highest_own;  // All descriptors above this one are clients.
+static unsigned inbox_size;
 
 // Receives until a complete request has arrived and `s` holds its reply.
 // Returns false once the conversation is over.
@@ -85,18 +85,39 @@ static void start_client(int client)
         }
 }
 
-// The first coroutine of a loop. Receives clients until the main thread closes
-// its end.
+// Holds the lock until the receiver is woken: once it can take NO_MORE, it may
+// be gone.
+static void add_client(struct loop *loop, int client)
+{
+    pthread_mutex_lock(&loop->lock);
+    loop->inbox[loop->added_count++ % inbox_size] = client;
+    co_wake_async(loop->receiver);
+    pthread_mutex_unlock(&loop->lock);
+}
+
+// Takes the client that has waited longest. Returns false if there is none.
+static bool take_client(struct loop *loop, int *client)
+{
+    pthread_mutex_lock(&loop->lock);
+    bool found = loop->taken_count != loop->added_count;
+    if (found)
+        *client = loop->inbox[loop->taken_count++ % inbox_size];
+    pthread_mutex_unlock(&loop->lock);
+    return found;
+}
+
+// The first coroutine of a loop.
 static void receive_clients(void *arg)
 {
-    int client, inbox = (int)(intptr_t)arg;
-    sem_post(&running);
-    ssize_t n;
-    while ((n = co_recv(inbox, &client, sizeof client)) > 0 ||
-           (n < 0 && co_net_backoff("recv")))
-        if (n > 0)
+    struct loop *loop = arg;
+    int client = 0;
+    loop->receiver = co_self();
+    sem_post(&open_loops);
+    while (client != NO_MORE)
+        if (!take_client(loop, &client))
+            co_park();
+        else if (client != NO_MORE)
             start_client(client);
-    co_close(inbox);
 }
 
 static void *loop_main(void *arg)
@@ -107,73 +128,48 @@ static void *loop_main(void *arg)
     return NULL;
 }
 
-static void open_loops(void)
+static void open_all_loops(void)
 {
+    inbox_size = (unsigned)options.clients_max + 1;  // One for NO_MORE.
     loops = server_allocate(loop_count, sizeof *loops);
     for (int i = 0; i < loop_count; i++) {
-        int ends[2], type = SOCK_SEQPACKET | SOCK_CLOEXEC;
-        server_require(socketpair(AF_UNIX, type, 0, ends) == 0, "socketpair");
-        server_require(net_set_nonblocking(ends[1]) == 0, "fcntl");
-        loops[i] = (struct loop){.send_end = ends[0], .receive_end = ends[1]};
-        highest_own = ends[1];
-    }
-}
-
-// Blocks until they run: clients might take the descriptors that a loop needs.
-static void start_loops(void)
-{
-    server_require(sem_init(&running, 0, 0) == 0, "sem_init");
-    for (int i = 0; i < loop_count; i++) {
-        void *arg = (void *)(intptr_t)loops[i].receive_end;
-        errno = pthread_create(&loops[i].thread, NULL, loop_main, arg);
+        struct loop *loop = &loops[i];
+        loop->inbox = server_allocate((int)inbox_size, sizeof *loop->inbox);
+        pthread_mutex_init(&loop->lock, NULL);
+        errno = pthread_create(&loop->thread, NULL, loop_main, loop);
         server_require(errno == 0, "pthread_create");
     }
-    threads_sem_wait_for(&running, loop_count);
-}
-
-// Returns false if the server stops before the loop can be given the client.
-static bool hand_over(const struct loop *loop, int client)
-{
-    while (net_set_nonblocking(client) != 0 ||
-           send(loop->send_end, &client, sizeof client, MSG_NOSIGNAL) < 0)
-        if (!net_backoff("send"))
-            return false;
-    return true;
+    threads_sem_wait_for(&open_loops, loop_count);
 }
 
 // LESSON shared-nothing: one thread accepts and deals the clients out to the
 // loops, one after the other. With a listener in each loop (SO_REUSEPORT, see
-// socket(7)) no thread would have to, but the kernel deals by a hash: a loop
-// may be full, and keep its clients waiting, while others have free slots.
+// socket(7)) no thread would have to, but the kernel deals by a hash: some
+// loops get more clients than others, and a full one keeps its clients waiting
+// while others have free slots.
 static void serve_clients(void)
 {
     int client, next = 0;
     while ((client = net_accept(listener)) >= 0) {
-        if (!hand_over(&loops[next], client))
-            close(client);
+        net_set_nonblocking(client);
+        add_client(&loops[next], client);
         next = (next + 1) % loop_count;
         threads_sem_wait(&slots);
     }
-    for (int i = 0; i < loop_count; i++) {
-        close(loops[i].send_end);
+    for (int i = 0; i < loop_count; i++)
+        add_client(&loops[i], NO_MORE);
+    for (int i = 0; i < loop_count; i++)
         pthread_join(loops[i].thread, NULL);
-    }
-}
-
-// As in server.c, but for the descriptors that the loops use themselves.
-static void wake_blocked_calls(void)
-{
-    shutdown(listener, SHUT_RDWR);
-    net_shutdown_clients(highest_own);
 }
 
 int main(int argc, char **argv)
 {
     listener = server_open(&options, argc, argv);
     unsigned slot_count = (unsigned)options.clients_max - 1;
-    server_require(sem_init(&slots, 0, slot_count) == 0, "sem_init");
-    open_loops();
-    start_loops();
+    server_require(sem_init(&slots, 0, slot_count) == 0 &&
+                       sem_init(&open_loops, 0, 0) == 0,
+                   "sem_init");
+    open_all_loops();
     server_ready();
     serve_clients();
     return report_summary();  // After SIGTERM: see common/server.c.

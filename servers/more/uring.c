@@ -101,8 +101,6 @@ static void handle_accept(int result)
     accepting = false;
     if (result >= 0) {
         net_accepted(result);
-        if (stop_requested())
-            shutdown(result, SHUT_RD);  // The handler came too early for it.
         proceed(connections_add(&clients, result));
     } else if (result != -ECONNABORTED && !stop_requested()) {
         errno = -result;
@@ -150,7 +148,8 @@ static int run_round(unsigned results)
 
 static void drain_clients(void)
 {
-    while (clients.count > 0) {
+    // A client may have been accepted just before the signal.
+    while (clients.count > 0 || accepting) {
         while (run_round(0) > 0)
             ;
         for (int fd = listener + 1; fd < clients.size; fd++) {

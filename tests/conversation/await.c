@@ -20,6 +20,8 @@
 // States of a socket, as the kernel numbers them.
 enum { ESTABLISHED = 1, SYN_RECEIVED = 3, CLOSE_WAIT = 8 };
 
+enum { STUCK_LOOKS = 20 };  // in a row that see no byte move
+
 // The server's end of a connection.
 struct far_end {
     bool accepted;        // by the server, which has not closed it since
@@ -28,6 +30,7 @@ struct far_end {
     size_t arrived;       // bytes in all
     size_t not_received;  // of these; the end of the input is one more
     size_t sent;          // bytes in all, some of which may be on their way
+    size_t not_sent;      // of these: the client's window is closed
 };
 
 // A question to the kernel, as sock_diag(7) wants it.
@@ -115,6 +118,7 @@ static struct far_end query(const struct peer *p)
         far_end.arrived = info.tcpi_bytes_received;
         far_end.not_received = end->idiag_rqueue;
         far_end.sent = info.tcpi_bytes_acked + end->idiag_wqueue;
+        far_end.not_sent = info.tcpi_notsent_bytes;
     } else {
         far_end.closed = end->idiag_state != SYN_RECEIVED;
     }
@@ -178,6 +182,34 @@ bool await_closed(const struct peer *p)
     return await(p, is_closed);
 }
 
+// Whether both queues of the server's end are in use, and stay as they are.
+static bool stays_stuck(const struct far_end *f, const struct far_end *last)
+{
+    return f->not_sent > 0 && f->not_received > 0 && f->sent == last->sent &&
+           f->arrived == last->arrived && f->not_received == last->not_received;
+}
+
+bool peer_is_stuck(const struct peer *p)
+{
+    struct far_end last = query(p);
+    for (int i = 0; i < STUCK_LOOKS; i++) {
+        sleep_ms(1);
+        struct far_end f = query(p);
+        if (!stays_stuck(&f, &last))
+            return false;
+    }
+    return true;
+}
+
+bool await_stuck(const struct peer *p)
+{
+    int64_t until_ms = now_ms() + patience_ms();
+    bool stuck = peer_is_stuck(p);
+    while (!stuck && now_ms() < until_ms)
+        stuck = peer_is_stuck(p);
+    return stuck;
+}
+
 bool peer_is_accepted(const struct peer *p)
 {
     return query(p).accepted;
@@ -186,12 +218,6 @@ bool peer_is_accepted(const struct peer *p)
 size_t peer_arrived(const struct peer *p)
 {
     return query(p).arrived;
-}
-
-size_t peer_progress(const struct peer *p)
-{
-    struct far_end f = query(p);
-    return f.arrived - f.not_received + f.sent;
 }
 
 size_t peer_unreceived(const struct peer *p)

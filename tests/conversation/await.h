@@ -27,16 +27,19 @@ bool await_received(const struct peer *p);
 // The server has closed its end. The test may have closed its own before.
 bool await_closed(const struct peer *p);
 
+// The client does not read, and so the server neither sends nor receives: its
+// replies and its input pile up, and nothing moves.
+bool await_stuck(const struct peer *p);
+
+// Returns whether that is so now: looks 20 times, a millisecond apart.
+bool peer_is_stuck(const struct peer *p);
+
 // Returns true if accept() has returned the connection. Does not block.
 bool peer_is_accepted(const struct peer *p);
 
 // Returns how many bytes that `p` has sent have arrived at the server's socket.
 // Does not block.
 size_t peer_arrived(const struct peer *p);
-
-// Returns how many bytes the server has received from `p` and sent to it,
-// together, so far: does it still change? 0 when the connection is closed.
-size_t peer_progress(const struct peer *p);
 
 // Returns how many bytes that `p` has sent the server has not received yet.
 size_t peer_unreceived(const struct peer *p);

@@ -9,6 +9,7 @@
 #define CONVERSATION_H
 
 void test_protocol(void);         // right replies
+void test_http(void);             // right replies to requests of HTTP
 void test_hostile_clients(void);  // misbehaving clients
 void test_limits(void);           // full tables
 void test_leaks(void);            // none

@@ -83,17 +83,9 @@ static void check_beside_silent(const struct server *s)
     peer_close(&silent);
 }
 
-// Whether the server can neither receive nor send anything on the connection,
-// although it has done all that it can do.
-static bool is_stuck(const struct peer *p, const struct server *s)
-{
-    size_t before = peer_progress(p);
-    return !subject_settle(s) || peer_progress(p) == before;
-}
-
 // Sends requests and reads no reply, until the server takes no more. Returns
 // how many bytes it took.
-static long flood(struct peer *p, const struct server *s)
+static long flood(struct peer *p)
 {
     static char requests[1 << 16];
     long taken = 0;
@@ -102,7 +94,7 @@ static long flood(struct peer *p, const struct server *s)
     for (size_t i = 0; i < sizeof requests; i++)
         requests[i] = i % 2 == 0 ? '1' : '\n';
     while (taken < FLOOD_MAX &&
-           (sent >= 0 || (errno == EAGAIN && !is_stuck(p, s)))) {
+           (sent >= 0 || (errno == EAGAIN && !peer_is_stuck(p)))) {
         size_t cut = (size_t)taken % 2;  // The last piece may end after '1'.
         sent = send(p->fd, requests + cut, sizeof requests - cut,
                     MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -116,7 +108,7 @@ static void check_no_reader(const struct server *s)
     struct peer p, other;
     struct resources before = server_resources(s);
     bool connected = peer_connect_with(&p, s->port, BUFFER_SIZE);
-    long taken = flood(&p, s);
+    long taken = flood(&p);
     ok(connected && taken < FLOOD_MAX,
        "from a client that never reads, the server stops reading");
     server_check_memory(s, before.resident_kib, 4096,
@@ -146,7 +138,7 @@ static void check_no_reader_leaves(const struct server *s)
 {
     struct peer p;
     bool connected = peer_connect_with(&p, s->port, BUFFER_SIZE);
-    flood(&p, s);
+    flood(&p);
     peer_reset(&p);
     ok(connected && is_served(s), "one that never reads, and vanishes");
 }

@@ -25,6 +25,7 @@ static const struct part {
     void (*test)(void);
 } parts[] = {
     {"protocol", test_protocol},
+    {"http", test_http},
     {"hostile", test_hostile_clients},
     {"limits", test_limits},
     {"leaks", test_leaks},

@@ -65,7 +65,7 @@ static void check_full_queues(void)
 // ---- A client that reads slowly, but steadily
 
 // Sends requests until the server takes no more, as their replies are not read.
-static bool fill(struct peer *p, const struct server *s)
+static bool fill(struct peer *p)
 {
     static char requests[1 << 16];
     int refused = 0;
@@ -80,7 +80,7 @@ static bool fill(struct peer *p, const struct server *s)
         p->sent += n > 0 ? (size_t)n : 0;
         // Once refused, wait until the server can do no more, and try again.
         refused = n < 0 ? refused + 1 : 0;
-        if (refused == 1 && !subject_settle(s))
+        if (refused == 1 && !await_stuck(p))
             return false;
     }
     return true;
@@ -109,7 +109,7 @@ static void check_slow_reader(void)
     struct peer p;
     if (!subject_start(&s, arguments))
         return;
-    bool asked = peer_connect(&p, s.port) && fill(&p, &s);
+    bool asked = peer_connect(&p, s.port) && fill(&p);
     size_t owed = peer_arrived(&p) / 2;
     kill(s.pid, SIGTERM);
     size_t received = read_slowly(&p);
@@ -130,7 +130,7 @@ static void check_no_reader(void)
     struct peer p;
     if (!subject_start(&s, arguments))
         return;
-    bool asked = peer_connect(&p, s.port) && fill(&p, &s);
+    bool asked = peer_connect(&p, s.port) && fill(&p);
     int status = server_end(&s, SIGTERM);
     ok(asked && status == 0 && strstr(s.out_text, "not delivered") != NULL,
        "what it could not deliver to one that never reads, it says");
@@ -151,6 +151,25 @@ static void check_gone(void)
     int status = server_end(&s, SIGTERM);
     ok(asked && status == 0 && strstr(s.out_text, "not delivered") == NULL,
        "one that left before its reply is not waited for");
+}
+
+// One that has reset its connection is owed nothing. The server must not wait
+// for it, nor count what it left unread.
+static void check_reset(void)
+{
+    const char *arguments[] = {"--quiet", NULL};
+    struct server s;
+    struct peer p;
+    if (!subject_start(&s, arguments))
+        return;
+    bool asked = peer_connect(&p, s.port) && fill(&p);
+    kill(s.pid, SIGSTOP);  // So that the reset comes first, but is seen later.
+    peer_reset(&p);
+    kill(s.pid, SIGTERM);
+    kill(s.pid, SIGCONT);
+    int status = server_wait(&s);
+    ok(asked && status == 0 && strstr(s.out_text, "not delivered") == NULL,
+       "it does not wait for one that has reset its connection");
 }
 
 // ---- Signals
@@ -195,7 +214,7 @@ static void check_signal_to_child(void)
 void test_owed(void)
 {
     static void (*const checks[])(void) = {
-        check_slow_reader, check_no_reader,   check_gone,
+        check_slow_reader, check_no_reader,   check_gone,           check_reset,
         check_full_queues, check_two_signals, check_signal_to_child};
     tap_side_by_side(checks, sizeof checks / sizeof checks[0]);
 }

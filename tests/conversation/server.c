@@ -2,6 +2,7 @@
 
 #include "server.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -61,13 +62,25 @@ static void apply(const struct limits *limits)
         _exit(126);
 }
 
+static void redirect(const struct server *s, const struct limits *limits)
+{
+    int log = limits != NULL && limits->log != 0 ? limits->log : s->err;
+    dup2(s->out, STDOUT_FILENO);
+    if (log == NO_LOG) {
+        close(STDIN_FILENO);
+        close(STDERR_FILENO);
+    } else {
+        dup2(log, STDERR_FILENO);
+    }
+}
+
 // In the child: becomes the server.
 static void become(struct server *s, char **arguments,
                    const struct limits *limits)
 {
+    assert(arguments[0] != NULL);
     int program = open(arguments[0], O_RDONLY | O_CLOEXEC);
-    dup2(s->out, STDOUT_FILENO);
-    dup2(s->err, STDERR_FILENO);
+    redirect(s, limits);
     if (limits != NULL)
         apply(limits);
     // No server outlives its test. A change of user would undo that.

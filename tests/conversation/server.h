@@ -17,11 +17,14 @@ struct server {
     char out_text[SERVER_TEXT_SIZE], err_text[SERVER_TEXT_SIZE];
 };
 
+enum { NO_LOG = -1 };  // standard input and error are closed
+
 // What a server may use. Zero: as much as we may.
 struct limits {
     rlim_t descriptors;
     rlim_t processes;     // threads count too; only root can test this
     rlim_t memory_bytes;  // address space
+    int log;              // its standard error, or NO_LOG; 0: s->err
 };
 
 // A command is the path of a program and its first arguments, NULL at the end.

@@ -126,9 +126,6 @@ CALL(int, sigtimedwait, -1, "EINTR",
      (set, info, t))
 CALL(int, socket, -1, "EACCES EAFNOSUPPORT EMFILE ENFILE ENOBUFS ENOMEM",
      (int domain, int type, int protocol), (domain, type, protocol))
-CALL(int, socketpair, -1, "EMFILE ENFILE ENOBUFS ENOMEM",
-     (int domain, int type, int protocol, int ends[2]),
-     (domain, type, protocol, ends))
 CALL(int, stat, -1, "EACCES ENOENT ENOMEM", (const char *path, struct stat *s),
      (path, s))
 CALL(long, syscall, -1, "EBADF ENOSYS EPERM",

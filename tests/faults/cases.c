@@ -11,6 +11,7 @@ enum {
     MEMORY_MIN_KIB = 2800,
     MEMORY_MAX_KIB = 32 * 1024,
     EACH_MAX = 6,  // how many first calls fail, one at a time
+    BURST = 50,    // failures in a row
     CUT_MAX = 14,  // bytes; the longest reply of the tests has 15
 };
 
@@ -42,6 +43,13 @@ static bool costs_a_client(const char *call, const char *error)
     return fault_is_listed("recv send ioctl getsockopt", call);
 }
 
+// Whether this is the call by which a server learns which clients are ready. If
+// it fails for ever, the server cannot serve any.
+static bool is_how_it_learns(const char *call)
+{
+    return fault_is_listed("poll select", call);
+}
+
 bool cases_can_last(const char *error)
 {
     return !fault_is_listed("EINTR ECONNABORTED", error);
@@ -56,8 +64,28 @@ static void add_error(const char *path, int moment,
         return;
     cases_add(path, moment, "%s:%s:1-4", call->name, error)->harmless =
         harmless;
-    if (cases_can_last(error))
-        cases_add(path, moment, "%s:%s:1-", call->name, error)->lasting = true;
+    if (!cases_can_last(error))
+        return;
+    struct fault_case *c =
+        cases_add(path, moment, "%s:%s:1-", call->name, error);
+    c->lasting = true;
+    c->spares = harmless && !is_how_it_learns(call->name);
+}
+
+// Adds the first errno that is not about a client, many times in a row. Then
+// all clients are served, those that were there before and new ones.
+static void add_burst(const char *path, const struct fault_call_info *call)
+{
+    char error[FAULT_SIZE];
+    for (const char *rest = call->errnos; *rest != '\0';) {
+        rest = cases_next_word(rest, error);
+        if (costs_a_client(call->name, error) || !cases_can_last(error))
+            continue;
+        struct fault_case *c =
+            cases_add(path, SERVING, "%s:%s:1-%d", call->name, error, BURST);
+        c->harmless = c->spares = true;
+        return;
+    }
 }
 
 const char *cases_next_word(const char *list, char *word)
@@ -72,12 +100,9 @@ const char *cases_next_word(const char *list, char *word)
 // They get theirs from clients who send a byte at a time.
 static bool can_be_cut(const char *path, const char *call)
 {
-    static const char *const models[] = {"/coroutine", "/offload",
-                                         "/multiloop"};
-    for (size_t i = 0; i < sizeof models / sizeof *models; i++)
-        if (strstr(path, models[i]) != NULL)
-            return strcmp(call, "recv") != 0;
-    return true;
+    const char *model = strrchr(path, '/') + 1;
+    return !fault_is_listed("coroutine offload multiloop", model) ||
+           strcmp(call, "recv") != 0;
 }
 
 static void add_cuts(const char *path, int moment, const char *call)
@@ -101,6 +126,12 @@ static void add_call(const char *path, int moment,
     for (int number = 2; number <= seen && number <= EACH_MAX; number++)
         cases_add(path, moment, "%s:%s:%d", call->name, first, number)
             ->harmless = !costs_a_client(call->name, first);
+    if (moment == SERVING)
+        add_burst(path, call);
+    for (int number = 1;
+         moment == SERVING && number <= seen && number <= EACH_MAX; number++)
+        cases_add(path, moment, "%s:SIGTERM:%d", call->name, number)->sudden =
+            true;
     if (call->is_transfer && moment != STOPPING)
         add_cuts(path, moment, call->name);
 }

@@ -19,8 +19,10 @@ struct fault_case {
     const char *path;  // of the program; an option may follow
     int variant;       // of a server, the enum moment; of the client, an errand
     bool harmless;     // nobody may be lost
-    bool lasting;      // nobody need be served, and it must not spin
+    bool lasting;      // no new client need be served, and it must not spin
+    bool spares;       // clients that it has are served all the same
     bool storm;        // no fault, but signals without end
+    bool sudden;       // no fault, but SIGTERM right after a call
     int memory_kib;    // no fault, but an address space of this size; 0: any
     char fault[FAULT_SIZE];
 };
@@ -43,7 +45,8 @@ const char *cases_next_word(const char *list, char *word);
 
 // Adds the faults of a server with these habits: each errno once; the first
 // errno in each of its first calls; each errno a few times in a row, and for
-// ever; transfers of every small size; interruptions here and there; signals
+// ever; one errno many times in a row; transfers of every small size;
+// interruptions here and there; SIGTERM after each of the first calls; signals
 // without end; and less and less memory.
 void cases_add_server(const char *path, const struct habits *habits);
 

@@ -5,7 +5,8 @@
 //     FAULT=CALL:HOW:WHEN
 //
 //     CALL   the name of a call in calls.h; all: each that may fail like this
-//     HOW    the name of an errno; a number: at most so many bytes are moved
+//     HOW    the name of an errno; a number: at most so many bytes are moved;
+//            SIGTERM: the call is made, and the signal comes right after it
 //     WHEN   3: the third call; 3-7: the third to the seventh; 3-: the third
 //            and all later ones; 7%: seven in a hundred
 //

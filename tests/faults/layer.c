@@ -33,12 +33,15 @@ enum { EXIT_USAGE = 2, NAME_SIZE = 32 };
 // A fault: of calls number `first` to `last`, or `percent` in a hundred.
 static struct {
     char call[NAME_SIZE], how[NAME_SIZE];
-    int error;  // 0: the transfer is cut
+    bool signals;  // SIGTERM after the call, which does not fail
+    int error;     // 0: the transfer is cut
     size_t bytes_max;
     int first, last, percent;
 } fault;
 
 static struct fault_counts *counts;  // NULL: no fault is wanted.
+static pid_t program;                // Not one of its children.
+static _Thread_local bool is_due;    // A signal, after the call.
 
 static bool parse_when(const char *text)
 {
@@ -61,7 +64,9 @@ static bool parse(const char *text)
         return false;
     fault.bytes_max = strtoul(fault.how, NULL, 10);
     fault.error = fault.bytes_max > 0 ? 0 : fault_errno(fault.how);
-    return (fault.bytes_max > 0 || fault.error != 0) && parse_when(when);
+    fault.signals = strcmp(fault.how, "SIGTERM") == 0;
+    return (fault.bytes_max > 0 || fault.error != 0 || fault.signals) &&
+           parse_when(when);
 }
 
 static void count_signal(int signo)
@@ -76,6 +81,7 @@ __attribute__((constructor)) static void read_fault(void)
     const char *text = getenv("FAULT"), *file = getenv("FAULT_COUNTS");
     struct sigaction action = {.sa_handler = count_signal};
     sigaction(SIGUSR1, &action, NULL);
+    program = getpid();
     if (text == NULL && file == NULL)
         return;
     if (text != NULL && !parse(text)) {
@@ -123,15 +129,37 @@ static bool strikes(enum fault_call call)
         concerns(call) &&
         (fault.percent > 0 ? is_drawn(number)
                            : number >= fault.first && number <= fault.last);
-    if (strikes)
-        atomic_fetch_add(&counts->failed[call], 1);
-    return strikes;
+    is_due = strikes && fault.signals;
+    if (!strikes || fault.signals)
+        return false;
+    atomic_fetch_add(&counts->failed[call], 1);
+    return true;
 }
 
 // Returns the error that a call is to fail with; 0: none.
 static int error_of(enum fault_call call)
 {
     return strikes(call) ? fault.error : 0;
+}
+
+// The same for a call that moves `*size` bytes, which may be cut instead.
+static int error_or_cut(enum fault_call call, size_t *size)
+{
+    if (!strikes(call))
+        return 0;
+    if (fault.error == 0 && *size > fault.bytes_max)
+        *size = fault.bytes_max;
+    return fault.error;
+}
+
+// Sends the signal that is due after a call, and keeps errno. If that call
+// blocks, the signal may never come.
+static void send_signal(enum fault_call call)
+{
+    int saved = errno;
+    atomic_fetch_add(&counts->failed[call], 1);
+    kill(program, SIGTERM);
+    errno = saved;
 }
 
 // ---- The calls
@@ -143,25 +171,6 @@ static int error_of(enum fault_call call)
 #include "calls.h"
 #undef CALL
 #undef TRANSFER
-
-// Whether a call may move a part of what it is given: a packet is not cut.
-static bool is_stream(int fd)
-{
-    int type;
-    socklen_t len = sizeof type;
-    return __real_getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) != 0 ||
-           type == SOCK_STREAM;
-}
-
-// As error_of(), for a call that moves `*size` bytes, which may be cut instead.
-static int error_or_cut(enum fault_call call, int fd, size_t *size)
-{
-    if (!strikes(call))
-        return 0;
-    if (fault.error == 0 && *size > fault.bytes_max && is_stream(fd))
-        *size = fault.bytes_max;
-    return fault.error;
-}
 
 // Some do what they are asked to even if they fail.
 
@@ -201,21 +210,31 @@ static int purged(FILE *file)
     result __wrap_##name parameters                                            \
     {                                                                          \
         int error = error_of(CALL_##name);                                     \
-        if (error == 0)                                                        \
-            return __real_##name arguments;                                    \
-        errno = error;                                                         \
-        return failure;                                                        \
+        if (error != 0) {                                                      \
+            errno = error;                                                     \
+            return failure;                                                    \
+        }                                                                      \
+        bool signals = is_due;                                                 \
+        result returned = __real_##name arguments;                             \
+        if (signals)                                                           \
+            send_signal(CALL_##name);                                          \
+        return returned;                                                       \
     }
 
 #define TRANSFER(name, errnos, parameters, arguments)                          \
     ssize_t __wrap_##name parameters;                                          \
     ssize_t __wrap_##name parameters                                           \
     {                                                                          \
-        int error = error_or_cut(CALL_##name, fd, SIZE_##name);                \
-        if (error == 0)                                                        \
-            return __real_##name arguments;                                    \
-        errno = error;                                                         \
-        return -1;                                                             \
+        int error = error_or_cut(CALL_##name, SIZE_##name);                    \
+        if (error != 0) {                                                      \
+            errno = error;                                                     \
+            return -1;                                                         \
+        }                                                                      \
+        bool signals = is_due;                                                 \
+        ssize_t returned = __real_##name arguments;                            \
+        if (signals)                                                           \
+            send_signal(CALL_##name);                                          \
+        return returned;                                                       \
     }
 
 #define SIZE_recv &size

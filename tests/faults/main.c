@@ -17,6 +17,7 @@
 #include "../tap.h"
 #include "client.h"
 #include "storm.h"
+#include "sudden.h"
 
 enum {
     PATH_SIZE = 4096,
@@ -42,6 +43,8 @@ static void try_case(int i, struct outcome *o)
 {
     if (cases[i].storm)
         storm_run(&cases[i], o);
+    else if (cases[i].sudden)
+        sudden_run(&cases[i], o);
     else if (is_client(&cases[i]))
         client_try(&cases[i], o);
     else

@@ -13,6 +13,7 @@
 #include "../conversation/peer.h"
 #include "../conversation/resources.h"
 #include "../conversation/server.h"
+#include "residents.h"
 
 enum {
     VICTIMS = 5,  // one more than the faults in a row
@@ -64,10 +65,7 @@ static const char *const replies[] = {"fib: 55\n", "fib: 6765\n",
                                       "error: not a number (want 1 to 45)\n",
                                       "fib: 13\n", ""};
 
-enum fate { SERVED, LOST, WRONG };
-
-// Begins a conversation. It may be lost at once.
-static void begin(struct peer *p, int port)
+void trial_begin(struct peer *p, int port)
 {
     if (peer_connect(p, port)) {
         peer_say(p, script);
@@ -77,15 +75,14 @@ static void begin(struct peer *p, int port)
     }
 }
 
-// Hears all replies, as far as they come.
-static enum fate finish(struct peer *p)
+enum fate trial_finish(struct peer *p)
 {
     enum fate fate = p->fd < 0 ? LOST : SERVED;
     for (size_t i = 0; i < sizeof replies / sizeof *replies && fate == SERVED;
          i++) {
         const char *line = peer_line(p);
         if (line == NULL || (*line == '\0' && *replies[i] != '\0'))
-            fate = LOST;
+            fate = i == 0 ? LOST : CUT;
         else if (strcmp(line, replies[i]) != 0)
             fate = WRONG;
     }
@@ -93,28 +90,45 @@ static enum fate finish(struct peer *p)
     return fate;
 }
 
-int trial_lose_some(int port)
+static void begin_all(struct peer peers[VICTIMS], int port)
 {
-    struct peer peers[VICTIMS];
-    int lost = 0, wrong = 0;
     for (int i = 0; i < VICTIMS; i++)
-        begin(&peers[i], port);
+        trial_begin(&peers[i], port);
+}
+
+// Returns how many were lost, or -1 if one got a wrong reply.
+static int finish_all(struct peer peers[VICTIMS])
+{
+    int lost = 0, wrong = 0;
     for (int i = 0; i < VICTIMS; i++) {
-        enum fate fate = finish(&peers[i]);
-        lost += fate == LOST;
+        enum fate fate = trial_finish(&peers[i]);
+        lost += fate == LOST || fate == CUT;
         wrong += fate == WRONG;
     }
     return wrong > 0 ? -1 : lost;
 }
 
+int trial_lose_some(int port)
+{
+    struct peer peers[VICTIMS];
+    begin_all(peers, port);
+    return finish_all(peers);
+}
+
 static enum fate one_more(int port)
 {
     struct peer p;
-    begin(&p, port);
-    return finish(&p);
+    trial_begin(&p, port);
+    return trial_finish(&p);
 }
 
 // ---- Parts of a trial
+
+// Those that are there before the fault, and those that come after it began.
+struct clients {
+    struct residents residents;
+    struct peer victims[VICTIMS];
+};
 
 static bool judge_lost(int lost, bool harmless,
                        const struct fault_counts *counts, struct outcome *o)
@@ -153,43 +167,57 @@ static void await_failure(const struct fault_counts *counts)
         sleep_ms(1);
 }
 
-// While the fault goes on, clients wait. The server must not be busy with that.
+// While the fault lasts, new clients wait. The server must not be busy with
+// that.
 static bool endure(const struct fault_case *c, const struct server *s,
                    const struct fault_counts *counts, struct outcome *o)
 {
-    struct peer peers[VICTIMS];
-    bool seldom = true;
-    for (int i = 0; i < VICTIMS; i++)
-        begin(&peers[i], s->port);
     if (strstr(s->out_text, "nonblocking") == NULL)
-        seldom = tries_seldom(s, counts, o);
-    else if (c->memory_kib == 0)
+        return tries_seldom(s, counts, o);
+    if (c->memory_kib == 0)
         await_failure(counts);
-    for (int i = 0; i < VICTIMS; i++)
-        peer_close(&peers[i]);
-    return seldom;
+    return true;
+}
+
+// Has the residents ask, of whom none may be lost.
+static bool spare(struct residents *r, struct outcome *o)
+{
+    int served = residents_ask(r);
+    return served == r->count || fails(o,
+                                       "of the clients it had, %d of %d are "
+                                       "served",
+                                       served, r->count);
+}
+
+static bool serve_next(const struct server *s, const struct resources *before,
+                       struct outcome *o)
+{
+    if (one_more(s->port) != SERVED)
+        return fails(o, "the next client is not served");
+    struct resources limit = *before;
+    limit.threads += OFFLOAD_THREADS;  // Those of --offload stay.
+    struct resources after = server_settle(s, &limit);
+    if (after.descriptors > before->descriptors ||
+        after.processes > before->processes || after.zombies > before->zombies)
+        return fails(o, "descriptors %d, then %d; processes %d, then %d",
+                     before->descriptors, after.descriptors, before->processes,
+                     after.processes + after.zombies);
+    return true;
 }
 
 static bool serve(const struct fault_case *c, const struct server *s,
-                  struct fault_counts *counts, struct outcome *o)
+                  struct clients *clients, struct fault_counts *counts,
+                  struct outcome *o)
 {
     struct resources before = server_resources(s);
     if (c->variant == SERVING)
         counts->armed = true;
+    begin_all(clients->victims, s->port);
     if (c->lasting)
-        return endure(c, s, counts, o);
-    if (!judge_lost(trial_lose_some(s->port), c->harmless, counts, o))
-        return false;
-    if (one_more(s->port) != SERVED)
-        return fails(o, "the next client is not served");
-    before.threads += OFFLOAD_THREADS;  // Those of --offload stay.
-    struct resources after = server_settle(s, &before);
-    if (after.descriptors > before.descriptors ||
-        after.processes > before.processes || after.zombies > before.zombies)
-        return fails(o, "descriptors %d, then %d; processes %d, then %d",
-                     before.descriptors, after.descriptors, before.processes,
-                     after.processes + after.zombies);
-    return true;
+        return endure(c, s, counts, o) && spare(&clients->residents, o);
+    return spare(&clients->residents, o) &&
+           judge_lost(finish_all(clients->victims), c->harmless, counts, o) &&
+           serve_next(s, &before, o);
 }
 
 // Two clients at the end: one is silent, the other waits for a reply.
@@ -224,15 +252,52 @@ static bool end_last(struct last_clients *last, const struct fault_case *c,
     return c->lasting || judge_lost(wrong ? -1 : lost, c->harmless, counts, o);
 }
 
+// How many victims of a lasting fault the server has accepted: it owes them
+// their replies, the others nothing. The others leave.
+static int keep_accepted(const struct fault_case *c, struct clients *clients)
+{
+    int accepted = 0;
+    for (int i = 0; i < VICTIMS && c->lasting; i++) {
+        struct peer *p = &clients->victims[i];
+        if (c->spares && p->fd >= 0 && peer_is_accepted(p))
+            clients->victims[accepted++] = *p;
+        else
+            peer_close(p);
+    }
+    return accepted;
+}
+
+// Stops the server, and sets its exit status. Returns false, having said why,
+// if a client that it had accepted was not served.
+static bool end(const struct fault_case *c, struct server *s,
+                struct clients *clients, int *status, struct outcome *o)
+{
+    struct residents *residents = &clients->residents;
+    int accepted = keep_accepted(c, clients), served = 0;
+    bool asked = residents_ask_last(residents);
+    *status = server_end(s, SIGTERM);
+    int left = residents_leave(residents);
+    for (int i = 0; i < accepted; i++)
+        served += trial_finish(&clients->victims[i]) == SERVED;
+    if (!asked || left < residents->count)
+        return fails(o, "at the end, %d of the %d clients it had are served",
+                     left, residents->count);
+    return served == accepted ||
+           fails(o, "at the end, %d of %d accepted clients are served", served,
+                 accepted);
+}
+
 static bool stop(const struct fault_case *c, struct server *s,
-                 struct fault_counts *counts, struct outcome *o)
+                 struct clients *clients, struct fault_counts *counts,
+                 struct outcome *o)
 {
     struct last_clients last;
     bool begun = begin_last(&last, c, s->port, counts);
-    int status = server_end(s, SIGTERM);
+    int status;
+    bool ended = end(c, s, clients, &status, o);
     if (!begun)
         return fails(o, "no client before the end");
-    if (!end_last(&last, c, counts, o))
+    if (!end_last(&last, c, counts, o) || !ended)
         return false;
     bool unwritable =
         counts->failed[CALL_write] > 0 && strstr(c->fault, "EINTR") == NULL;
@@ -255,6 +320,19 @@ static bool judge_refusal(struct server *s, struct outcome *o)
                  s->err_text);
 }
 
+// It has started: puts it through the fault.
+static bool try_server(const struct fault_case *c, struct server *s,
+                       struct fault_counts *counts, struct outcome *o)
+{
+    struct clients clients = {0};
+    if (c->spares && !residents_connect(&clients.residents, s)) {
+        server_end(s, SIGKILL);
+        return fails(o, "it does not serve the clients before the fault");
+    }
+    bool served = serve(c, s, &clients, counts, o);
+    return stop(c, s, &clients, counts, o) && served;
+}
+
 void trial_run(const struct fault_case *c, struct outcome *o)
 {
     struct server s;
@@ -263,8 +341,7 @@ void trial_run(const struct fault_case *c, struct outcome *o)
     struct fault_counts *counts = trial_announce(has_fault ? c->fault : NULL);
     counts->armed = c->variant == AT_START;
     if (server_launch(&s, COMMAND(c->path), quiet, &limits)) {
-        bool served = serve(c, &s, counts, o);
-        o->passed = stop(c, &s, counts, o) && served;
+        o->passed = try_server(c, &s, counts, o);
     } else {
         o->passed = judge_refusal(&s, o);
         o->felt = true;
@@ -286,10 +363,11 @@ static bool observe(const char *path, int moment, int *seen, struct outcome *o)
         return fails(o, "does not start: %.200s", s.err_text);
     if (moment == AT_START)
         counts->armed = false;
-    bool works = serve(&none, &s, counts, o);
+    struct clients clients = {0};
+    bool works = serve(&none, &s, &clients, counts, o);
     if (moment == SERVING)
         counts->armed = false;
-    works = stop(&none, &s, counts, o) && works;
+    works = stop(&none, &s, &clients, counts, o) && works;
     for (int i = 0; i < CALL_COUNT; i++)
         seen[i] = counts->seen[i];
     return works;

@@ -3,6 +3,7 @@
 #ifndef TRIAL_H
 #define TRIAL_H
 
+#include "../conversation/peer.h"
 #include "cases.h"
 #include "side_by_side.h"
 
@@ -12,6 +13,14 @@ struct fault_counts *trial_announce(const char *fault);
 
 // How many calls were made to fail.
 int trial_failed(const struct fault_counts *counts);
+
+// What becomes of a client that asks for several replies.
+enum fate { SERVED, LOST, WRONG, CUT };
+
+// Begins such a conversation, which may be lost at once, and receives its
+// replies. CUT means that some came, and then the end.
+void trial_begin(struct peer *p, int port);
+enum fate trial_finish(struct peer *p);
 
 // Has some clients ask, all at the same time. Returns how many were lost, or -1
 // if one got a wrong reply.
@@ -28,7 +37,9 @@ bool trial_habits(const char *path, struct habits *habits, struct outcome *o);
 //   - a client who comes afterwards is served;
 //   - no descriptor, process or thread is left over;
 //   - while a fault lasts, it does not try again and again without a pause;
-//   - told to stop, it stops: status 0, and a summary.
+//   - one that is not about a client leaves alone those that were there before;
+//   - told to stop, it stops: all that it has accepted are served then, the
+//     status is 0, and there is a summary.
 void trial_run(const struct fault_case *c, struct outcome *o);
 
 #endif

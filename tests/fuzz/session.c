@@ -166,13 +166,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     if (len < HOW_LEN || len > SENT_MAX)
         return 0;
     bool by_line = (data[0] & 1) == 0;
-    struct play play = {
-        .rules = {n_maxima[data[0] / 4 % 4],
-                  by_line ? SESSION_FRAMING_LINE : SESSION_FRAMING_RECV},
-        .sent = (const char *)data + HOW_LEN,
-        .len = len - HOW_LEN,
-        .stops = (data[0] & 2) != 0,
-        .finish_at = (len - HOW_LEN) * data[2] / 256};
+    struct play play = {.rules = {.n_max = n_maxima[data[0] / 4 % 4],
+                                  .framing = by_line ? SESSION_FRAMING_LINE
+                                                     : SESSION_FRAMING_RECV},
+                        .sent = (const char *)data + HOW_LEN,
+                        .len = len - HOW_LEN,
+                        .stops = (data[0] & 2) != 0,
+                        .finish_at = (len - HOW_LEN) * data[2] / 256};
     play.unread = (play.len - play.finish_at) * (data[0] / 16) / 16;
     size_t taken = play.stops ? play.finish_at + play.unread : play.len;
     struct cutter cutter = cutter_make(data[1]);

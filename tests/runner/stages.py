@@ -290,7 +290,7 @@ def inner_loop():
     quick = [name for name in all_unit_tests()
              if name not in ("test_fibload", "test_examples", "test_scale")]
     return (unit_tests("check", "plain", quick)
-            + conversations("check", "plain", MODELS, ["protocol"])
+            + conversations("check", "plain", MODELS, ["protocol", "http"])
             + python_tests("check", [*BENCH_TESTS, "course_test", "watch_test"],
                            "quick")
             + [Job("check", "text", ["scripts/check/text"])])

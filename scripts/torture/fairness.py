@@ -1,0 +1,203 @@
+"""How long normal clients wait beside greedy ones, in multiples of poll's.
+
+A greedy client takes all that it can get. A server that gives it all, because
+it sends more often than others, starves those. So 100 normal clients ask now
+and then, and the 99th percentile of their latency is compared with that of the
+server poll beside the same greedy clients, measured right before.
+
+To be used while signals are held back, see lib/processes.py.
+"""
+
+import contextlib
+import csv
+import dataclasses
+import json
+import pathlib
+import selectors
+import subprocess
+import time
+
+from lib.models import ALL_MODELS
+from lib.processes import (CLIENT_OK, CLIENT_TIMEOUT_S, RunFailed,
+                           interruptible, serving, started, wait)
+from lib.usage import count_in
+from torture.attacks import BLOCK, BUFFER_SIZE, Attack, churning
+from torture.matrix import ONE_AT_A_TIME
+
+NAME = "fairness"
+REFERENCE = "poll"
+NORMAL, RATE = 100, 2000  # normal clients, their requests per second in all
+GREEDY = 100
+SLOTS = NORMAL + GREEDY + 20  # more than the clients of any kind
+WARMUP, MEASURED = "300ms", "500ms"
+LOOK_S = 0.01
+RATIO_MAX = 20
+# On a busy machine any client may wait for long, once in a while. So a figure
+# is the least of a few measurements: two, or more until they are fair.
+TRIES_MIN, TRIES_MAX = 2, 6
+NAME_WIDTH, CELL_WIDTH = 12, 18
+
+
+# ---- Greedy clients
+
+
+def flood(attack, block, reads, buffer_size=0):
+    """Each sends the block over and over, as fast as the server takes it."""
+    selector = selectors.DefaultSelector()
+    events = selectors.EVENT_WRITE | (selectors.EVENT_READ if reads else 0)
+    for client in attack.connect(GREEDY, buffer_size):
+        client.setblocking(False)
+        selector.register(client, events)
+    while not attack.over.is_set():
+        for key, ready in selector.select(timeout=0.05):
+            with contextlib.suppress(BlockingIOError):
+                if ready & selectors.EVENT_READ:
+                    key.fileobj.recv(BLOCK)
+                if ready & selectors.EVENT_WRITE:
+                    key.fileobj.send(block)
+
+
+def pipelining(attack):
+    """They send requests without end, and read the replies."""
+    flood(attack, b"1\n" * (BLOCK // 2), True)
+
+
+def endless_line(attack):
+    """They send a line that has no end."""
+    flood(attack, b"1" * BLOCK, False)
+
+
+def zero_window(attack):
+    """They send requests without end, and read nothing."""
+    flood(attack, b"1\n" * (BLOCK // 2), False, BUFFER_SIZE)
+
+
+KINDS = {"pipelining": pipelining, "endless line": endless_line,
+         "zero window": zero_window, "churning": churning}
+
+
+# ---- One measurement
+
+
+@dataclasses.dataclass
+class Cell:
+    """What the normal clients of a server saw beside greedy ones of a kind."""
+
+    server: str
+    kind: str
+    p99_ms: float
+    reference_ms: float
+    tries: int
+
+    @property
+    def ratio(self):
+        return self.p99_ms / self.reference_ms
+
+    @property
+    def fair(self):
+        return self.ratio <= RATIO_MAX
+
+    @property
+    def text(self):
+        mark = "" if self.fair else "!"
+        return f"{mark}{self.p99_ms:.1f} ({self.ratio:.1f}x)"
+
+
+def await_connections(client):
+    """Waits until the normal clients have connected. The server accepts them
+    first, then: for fork it is a matter of its own to do that beside others."""
+    descriptors = pathlib.Path(f"/proc/{client.pid}/fd")
+    while client.poll() is None and count_in(descriptors) < NORMAL:
+        with interruptible():
+            time.sleep(LOOK_S)
+
+
+def p99_beside(server, greedy, tools, log):
+    """What normal clients wait when greedy ones have come during the warm-up.
+    One that gets no reply waits to the end."""
+    command = [tools / "fibload", "-c", str(NORMAL), "-R", str(RATE), "-d",
+               MEASURED, "--warmup", WARMUP, "--interval", "0", "--json", "-",
+               str(server.port)]
+    with started(command, None, stdout=subprocess.PIPE, stderr=log) as client:
+        await_connections(client)
+        attack = Attack(greedy, server.port, server.pid, tools)
+        try:
+            if wait(client, CLIENT_TIMEOUT_S) not in CLIENT_OK:
+                raise RunFailed("fibload failed; see log.txt")
+        finally:
+            attack.end()
+        return json.load(client.stdout)["p99_us"] / 1000
+
+
+def p99_ms(program, greedy, ours, tools, log):
+    """The same for a new server of this program."""
+    command = [program, "--port", "0", "--quiet"]
+    if ours:
+        command += ["--max-clients", str(SLOTS)]
+    with serving(command, program.name, log=log) as server:
+        return p99_beside(server, greedy, tools, log)
+
+
+def measured(name, program, kind, ours, tools, log):
+    """The least of a few pairs of measurements."""
+    own, reference, greedy = [], [], KINDS[kind]
+    while True:
+        reference.append(p99_ms(tools / REFERENCE, greedy, True, tools, log))
+        own.append(p99_ms(program, greedy, ours, tools, log))
+        cell = Cell(name, kind, min(own), min(reference), len(own))
+        if len(own) == TRIES_MAX or (len(own) >= TRIES_MIN and cell.fair):
+            return cell
+
+
+# ---- The table
+
+
+def print_table_head():
+    print(f"\nThe p99 of {NORMAL} normal clients beside {GREEDY} greedy ones, "
+          f"in ms, and how many\ntimes that of {REFERENCE} it is "
+          f"(! more than {RATIO_MAX} times):\n")
+    print(" " * NAME_WIDTH + "".join(f"{kind:>{CELL_WIDTH}}" for kind in KINDS))
+
+
+def print_row(name, program, ours, tools, log):
+    """Cell by cell, as they come. Returns them."""
+    row = []
+    print(f"{name[:NAME_WIDTH]:{NAME_WIDTH}}", end="", flush=True)
+    for kind in KINDS:
+        row.append(measured(name, program, kind, ours, tools, log))
+        print(f"{row[-1].text:>{CELL_WIDTH}}", end="", flush=True)
+    print()
+    return row
+
+
+def write_csv(path, cells):
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(["server", "greedy", "p99_ms", f"{REFERENCE}_p99_ms",
+                        "ratio", "tries", "fair"])
+        for cell in cells:
+            table.writerow([cell.server, cell.kind, f"{cell.p99_ms:.3f}",
+                            f"{cell.reference_ms:.3f}", f"{cell.ratio:.2f}",
+                            cell.tries, int(cell.fair)])
+
+
+def compare(options, directory):
+    """Prints a row for each program and writes fairness.csv. Returns how many
+    cells are not fair, and rows not complete."""
+    cells, failed = [], 0
+    print_table_head()
+    with open(directory / "log.txt", "ab") as log:
+        for name, program in options.programs.items():
+            if name in ONE_AT_A_TIME:
+                print(f"{name:{NAME_WIDTH}}  serves one client at a time")
+                continue
+            ours = name in ALL_MODELS
+            try:
+                cells += print_row(name, program, ours, options.bin, log)
+            except RunFailed as problem:
+                print(f"  ! {problem}")
+                failed += 1
+    write_csv(directory / "fairness.csv", cells)
+    unfair = sum(not cell.fair for cell in cells)
+    print(f"# fairness: {len(cells) - unfair} passed, {unfair + failed} failed")
+    return unfair + failed

@@ -1,0 +1,74 @@
+// sudden.c - the signal to stop, right after any call.
+
+#include "sudden.h"
+
+#include <signal.h>
+
+#include "residents.h"
+#include "trial.h"
+
+enum { SILENT = 2, ASKING = 3 };
+
+struct newcomers {
+    struct peer silent[SILENT], asking[ASKING];
+    int silent_count;  // 0 for a server that serves one client at a time
+};
+
+static void arrive(struct newcomers *n, int port)
+{
+    for (int i = 0; i < n->silent_count; i++)
+        peer_connect(&n->silent[i], port);
+    for (int i = 0; i < ASKING; i++)
+        trial_begin(&n->asking[i], port);
+}
+
+// Returns how many have got a part of their replies, or a wrong one.
+static int finish_asking(struct newcomers *n)
+{
+    int cut = 0;
+    for (int i = 0; i < ASKING; i++) {
+        enum fate fate = trial_finish(&n->asking[i]);
+        cut += fate == CUT || fate == WRONG;
+    }
+    return cut;
+}
+
+// While the server is stopped, so that all has arrived before the signal, the
+// clients that it has ask once more, and new ones connect.
+static bool surprise(struct server *s, struct residents *residents,
+                     struct newcomers *newcomers, struct fault_counts *counts)
+{
+    kill(s->pid, SIGSTOP);
+    bool asked = residents_ask_last(residents);
+    counts->armed = true;
+    newcomers->silent_count = residents->count > 0 ? SILENT : 0;
+    arrive(newcomers, s->port);
+    kill(s->pid, SIGCONT);
+    return asked;
+}
+
+void sudden_run(const struct fault_case *c, struct outcome *o)
+{
+    const char *arguments[] = {"--quiet", NULL};
+    struct server s;
+    struct residents residents;
+    struct newcomers newcomers;
+    struct fault_counts *counts = trial_announce(c->fault);
+    bool ready = server_launch(&s, COMMAND(c->path), arguments, NULL) &&
+                 residents_connect(&residents, &s) &&
+                 surprise(&s, &residents, &newcomers, counts);
+    if (!ready) {
+        server_end(&s, SIGKILL);
+        fails(o, "it does not serve the clients before the signal");
+        return;
+    }
+    int served = residents_leave(&residents);
+    int cut = finish_asking(&newcomers);
+    o->reached = trial_failed(counts) > 0;
+    int status = o->reached ? server_wait(&s) : server_end(&s, SIGTERM);
+    for (int i = 0; i < newcomers.silent_count; i++)
+        peer_close(&newcomers.silent[i]);
+    o->passed = (served == residents.count && cut == 0 && status == 0) ||
+                fails(o, "%d of %d clients served, %d cut off, status %d",
+                      served, residents.count, cut, status);
+}
