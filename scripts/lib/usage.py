@@ -13,6 +13,8 @@ KIB = 1024
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 LOOK_S = 0.02
 SETTLE_S = 20  # until what is closed is really gone, at most
+LOOKS_ASLEEP = 5  # one after the other, until we believe that it is at rest
+LOOKS_MAX = 50  # until we believe that it never will be
 
 
 @dataclasses.dataclass
@@ -108,18 +110,43 @@ def settled(server, before, allowed=0):
         time.sleep(LOOK_S)
 
 
+def threads_of(server):
+    """The folders of all its threads in /proc."""
+    return [path for pid, _ in session_of(server)
+            for path in pathlib.Path(f"/proc/{pid}/task").glob("*")]
+
+
+def wants_core(server):
+    """Whether one of its threads runs, or would if it got a core."""
+    return any(stat_of(path.relative_to("/proc"))[:1] == ["R"]
+               for path in threads_of(server))
+
+
+def comes_to_rest(server):
+    """Waits until all its threads are found asleep several times in a row.
+    However busy the machine is, a server that never waits is never found so."""
+    asleep = 0
+    for _ in range(LOOKS_MAX):
+        asleep = 0 if wants_core(server) else asleep + 1
+        if asleep == LOOKS_ASLEEP:
+            return True
+        time.sleep(LOOK_S)
+    return False
+
+
 def queued_s(server):
     """How long its threads were ready to run and other programs had the
     cores."""
-    waits_ns = (text_of(path).split()[1:2] for pid, _ in session_of(server)
-                for path in pathlib.Path(f"/proc/{pid}/task").glob(
-                    "*/schedstat"))
+    waits_ns = (text_of(path / "schedstat").split()[1:2]
+                for path in threads_of(server))
     return sum(int(ns) for found in waits_ns for ns in found) / 1e9
 
 
-def cores_used(server, seconds):
-    """How many cores it keeps busy during the time to come, or would if it got
-    them: on a busy machine a server that never sleeps gets less than one."""
+def cores_at_rest(server, seconds):
+    """How many cores a server keeps busy that has nothing to do, or would if
+    it got them; one if it does not come to rest."""
+    if not comes_to_rest(server):
+        return 1
     before_s, queued_before_s = usage_of(server).cpu_s, queued_s(server)
     time.sleep(seconds)
     waited_s = max(0, queued_s(server) - queued_before_s)

@@ -14,7 +14,7 @@ import time
 
 from lib.processes import StartFailed, interruptible, serving, wait
 from lib.usage import (
-    SETTLE_S, Usage, cores_used, grown, session_of, settled, usage_of)
+    SETTLE_S, Usage, cores_at_rest, grown, session_of, settled, usage_of)
 from torture.attacks import PATIENCE_S, Attack, connect, last_words
 from torture.matrix import AFTER, ALWAYS_BUSY, BESIDE, CUT, NEVER, expected_of
 
@@ -154,13 +154,10 @@ def wait_for_begin(attack):
         attack.begun.wait()
 
 
-def besiege(cell, server, tools):
-    """The attack, and the victim beside it, again and again until it is over
-    or the victim is not served."""
-    attack = Attack(cell.attack.client, server.port, server.pid, tools)
-    watch = Watch(server)
-    victim = Victim(server.port, watch.look)
-    wait_for_begin(attack)
+def serve_victims(cell, attack, watch):
+    """Lets the victim ask again and again until the attack is over or a
+    request is not answered."""
+    victim = Victim(attack.port, watch.look)
     may_wait = AFTER in expected_of(cell.model, cell.attack)
     end = time.monotonic() + ATTACK_S
     timer = threading.Timer(ATTACK_S if may_wait else ATTACK_MAX_S,
@@ -177,8 +174,19 @@ def besiege(cell, server, tools):
             attack.over.set()
         attack.leaving.wait(max(BREAK_S, BREAKS * wait_s))
     timer.cancel()
+
+
+def besiege(cell, server, tools):
+    """The attack, and the victim beside it."""
+    attack = Attack(cell.attack.client, server.port, server.pid, tools)
+    watch = Watch(server)
+    wait_for_begin(attack)
+    idle = cell.attack.restful and cell.model not in ALWAYS_BUSY
+    resting = cores_at_rest(server.pid, WATCH_S) if idle else None
+    serve_victims(cell, attack, watch)
     attack.end()
-    cell.during, cell.cores_during = watch.most, watch.cores
+    cell.during = watch.most
+    cell.cores_during = watch.cores if resting is None else resting
     cell.not_tried = attack.not_tried
     if cell.not_tried:
         cell.victim = ""
@@ -229,7 +237,8 @@ def live_through(cell, server, tools):
     if is_dead(cell, server):
         return
     cell.after = settled(server.pid, cell.before, cell.attack.held)
-    cell.cores_after = cores_used(server.pid, WATCH_S)
+    if cell.model not in ALWAYS_BUSY:
+        cell.cores_after = cores_at_rest(server.pid, WATCH_S)
     if is_dead(cell, server):
         return
     judge(cell)
