@@ -153,10 +153,13 @@ static int error_or_cut(enum fault_call call, size_t *size)
 }
 
 // Sends the signal that is due after a call, and keeps errno. If that call
-// blocks, the signal may never come.
+// blocks, the signal may never come. The test may have sent its own meanwhile,
+// and a second one would end the server at once.
 static void send_signal(enum fault_call call)
 {
     int saved = errno;
+    if (!atomic_exchange(&counts->armed, false))
+        return;
     atomic_fetch_add(&counts->failed[call], 1);
     kill(program, SIGTERM);
     errno = saved;

@@ -12,7 +12,7 @@
 
 #include "../tap.h"
 
-enum { WORKERS = 24 };
+enum { WORKERS = 8 };
 
 // In memory that the workers share.
 struct shared {

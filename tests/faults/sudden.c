@@ -64,7 +64,7 @@ void sudden_run(const struct fault_case *c, struct outcome *o)
     }
     int served = residents_leave(&residents);
     int cut = finish_asking(&newcomers);
-    o->reached = trial_failed(counts) > 0;
+    o->reached = !atomic_exchange(&counts->armed, false);
     int status = o->reached ? server_wait(&s) : server_end(&s, SIGTERM);
     for (int i = 0; i < newcomers.silent_count; i++)
         peer_close(&newcomers.silent[i]);

@@ -10,7 +10,6 @@ hangs.
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import pathlib
 import re
@@ -107,25 +106,27 @@ def finished(process):
 
 
 class Durations:
-    """How many seconds each job took the last time: kept in a file, so that the
-    next run can start the longest first and say how much time is left."""
+    """How many seconds each job took the last time, and how many of CPU time:
+    kept in a file, so that the next run can start the longest first and say how
+    much time is left, and a person can see what costs most."""
 
     def __init__(self, path):
         self.path = pathlib.Path(path)
-        try:
-            self.seconds = json.loads(self.path.read_text())
-        except (OSError, ValueError):
-            self.seconds = {}
+        text = self.path.read_text() if self.path.exists() else ""
+        self.known = {key: (float(wall_s), float(cpu_s)) for wall_s, cpu_s, key
+                      in re.findall(r"^ *([\d.]+) +([\d.]+) (.+)$", text, re.M)}
 
     def of(self, job):
-        return self.seconds.get(job.key, job.expected_s)
+        return self.known.get(job.key, (job.expected_s, 0))[0]
 
     def note(self, result):
-        self.seconds[result.job.key] = round(result.wall_s, 2)
+        self.known[result.job.key] = result.wall_s, result.cpu_s
 
     def save(self):
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.write_text(json.dumps(self.seconds, indent=0, sort_keys=True))
+        self.path.write_text("".join(
+            f"{wall_s:7.2f} {cpu_s:7.2f} {key}\n"
+            for key, (wall_s, cpu_s) in sorted(self.known.items())))
 
 
 class Queue:
