@@ -20,17 +20,12 @@
 // States of a socket, as the kernel numbers them.
 enum { ESTABLISHED = 1, SYN_RECEIVED = 3, CLOSE_WAIT = 8 };
 
-enum { STUCK_LOOKS = 20 };  // in a row that see no byte move
-
 // The server's end of a connection.
 struct far_end {
-    bool accepted;        // by the server, which has not closed it since
-    bool closed;          // by the server, or the connection never came about
-    bool finished;        // the end of the input has arrived
-    size_t arrived;       // bytes in all
-    size_t not_received;  // of these; the end of the input is one more
-    size_t sent;          // bytes in all, some of which may be on their way
-    size_t not_sent;      // of these: the client's window is closed
+    bool accepted;  // by the server, which has not closed it since
+    bool closed;    // by the server, or the connection never came about
+    bool finished;  // the end of the input has arrived
+    struct flow flow;
 };
 
 // A question to the kernel, as sock_diag(7) wants it.
@@ -115,10 +110,10 @@ static struct far_end query(const struct peer *p)
         // The kernel gives a socket its inode when accept() returns it.
         far_end.accepted = end->idiag_inode != 0;
         struct tcp_info info = info_of(&answer.header);
-        far_end.arrived = info.tcpi_bytes_received;
-        far_end.not_received = end->idiag_rqueue;
-        far_end.sent = info.tcpi_bytes_acked + end->idiag_wqueue;
-        far_end.not_sent = info.tcpi_notsent_bytes;
+        far_end.flow.arrived = info.tcpi_bytes_received;
+        far_end.flow.not_received = end->idiag_rqueue;
+        far_end.flow.sent = info.tcpi_bytes_acked + end->idiag_wqueue;
+        far_end.flow.not_sent = info.tcpi_notsent_bytes;
     } else {
         far_end.closed = end->idiag_state != SYN_RECEIVED;
     }
@@ -135,13 +130,13 @@ static bool is_accepted(const struct far_end *f, const struct peer *p)
 
 static bool has_arrived(const struct far_end *f, const struct peer *p)
 {
-    return f->accepted && f->arrived >= p->sent &&
+    return f->accepted && f->flow.arrived >= p->sent &&
            (f->finished || !p->finished);
 }
 
 static bool is_received(const struct far_end *f, const struct peer *p)
 {
-    return has_arrived(f, p) && f->not_received == 0;
+    return has_arrived(f, p) && f->flow.not_received == 0;
 }
 
 static bool is_closed(const struct far_end *f, const struct peer *p)
@@ -182,32 +177,9 @@ bool await_closed(const struct peer *p)
     return await(p, is_closed);
 }
 
-// Whether both queues of the server's end are in use, and stay as they are.
-static bool stays_stuck(const struct far_end *f, const struct far_end *last)
+struct flow peer_flow(const struct peer *p)
 {
-    return f->not_sent > 0 && f->not_received > 0 && f->sent == last->sent &&
-           f->arrived == last->arrived && f->not_received == last->not_received;
-}
-
-bool peer_is_stuck(const struct peer *p)
-{
-    struct far_end last = query(p);
-    for (int i = 0; i < STUCK_LOOKS; i++) {
-        sleep_ms(1);
-        struct far_end f = query(p);
-        if (!stays_stuck(&f, &last))
-            return false;
-    }
-    return true;
-}
-
-bool await_stuck(const struct peer *p)
-{
-    int64_t until_ms = now_ms() + patience_ms();
-    bool stuck = peer_is_stuck(p);
-    while (!stuck && now_ms() < until_ms)
-        stuck = peer_is_stuck(p);
-    return stuck;
+    return query(p).flow;
 }
 
 bool peer_is_accepted(const struct peer *p)
@@ -217,12 +189,12 @@ bool peer_is_accepted(const struct peer *p)
 
 size_t peer_arrived(const struct peer *p)
 {
-    return query(p).arrived;
+    return peer_flow(p).arrived;
 }
 
 size_t peer_unreceived(const struct peer *p)
 {
-    struct far_end f = query(p);
-    size_t received = f.arrived - f.not_received;
+    struct flow flow = peer_flow(p);
+    size_t received = flow.arrived - flow.not_received;
     return p->sent > received ? p->sent - received : 0;
 }

@@ -27,12 +27,16 @@ bool await_received(const struct peer *p);
 // The server has closed its end. The test may have closed its own before.
 bool await_closed(const struct peer *p);
 
-// The client does not read, and so the server neither sends nor receives: its
-// replies and its input pile up, and nothing moves.
-bool await_stuck(const struct peer *p);
+// How much has moved at the server's end of a connection.
+struct flow {
+    size_t arrived;       // bytes in all
+    size_t not_received;  // of these; the end of the input is one more
+    size_t sent;          // bytes in all, some of which may be on their way
+    size_t not_sent;      // of these: the client's window is closed
+};
 
-// Returns whether that is so now: looks 20 times, a millisecond apart.
-bool peer_is_stuck(const struct peer *p);
+// Does not block.
+struct flow peer_flow(const struct peer *p);
 
 // Returns true if accept() has returned the connection. Does not block.
 bool peer_is_accepted(const struct peer *p);

@@ -85,7 +85,7 @@ static void check_beside_silent(const struct server *s)
 
 // Sends requests and reads no reply, until the server takes no more. Returns
 // how many bytes it took.
-static long flood(struct peer *p)
+static long flood(const struct server *s, struct peer *p)
 {
     static char requests[1 << 16];
     long taken = 0;
@@ -94,7 +94,7 @@ static long flood(struct peer *p)
     for (size_t i = 0; i < sizeof requests; i++)
         requests[i] = i % 2 == 0 ? '1' : '\n';
     while (taken < FLOOD_MAX &&
-           (sent >= 0 || (errno == EAGAIN && !peer_is_stuck(p)))) {
+           (sent >= 0 || (errno == EAGAIN && !subject_is_stuck(s, p)))) {
         size_t cut = (size_t)taken % 2;  // The last piece may end after '1'.
         sent = send(p->fd, requests + cut, sizeof requests - cut,
                     MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -108,7 +108,7 @@ static void check_no_reader(const struct server *s)
     struct peer p, other;
     struct resources before = server_resources(s);
     bool connected = peer_connect_with(&p, s->port, BUFFER_SIZE);
-    long taken = flood(&p);
+    long taken = flood(s, &p);
     ok(connected && taken < FLOOD_MAX,
        "from a client that never reads, the server stops reading");
     server_check_memory(s, before.resident_kib, 4096,
@@ -138,7 +138,7 @@ static void check_no_reader_leaves(const struct server *s)
 {
     struct peer p;
     bool connected = peer_connect_with(&p, s->port, BUFFER_SIZE);
-    flood(&p);
+    flood(s, &p);
     peer_reset(&p);
     ok(connected && is_served(s), "one that never reads, and vanishes");
 }

@@ -65,7 +65,7 @@ static void check_full_queues(void)
 // ---- A client that reads slowly, but steadily
 
 // Sends requests until the server takes no more, as their replies are not read.
-static bool fill(struct peer *p)
+static bool fill(const struct server *s, struct peer *p)
 {
     static char requests[1 << 16];
     int refused = 0;
@@ -80,7 +80,7 @@ static bool fill(struct peer *p)
         p->sent += n > 0 ? (size_t)n : 0;
         // Once refused, wait until the server can do no more, and try again.
         refused = n < 0 ? refused + 1 : 0;
-        if (refused == 1 && !await_stuck(p))
+        if (refused == 1 && !subject_await_stuck(s, p))
             return false;
     }
     return true;
@@ -109,7 +109,7 @@ static void check_slow_reader(void)
     struct peer p;
     if (!subject_start(&s, arguments))
         return;
-    bool asked = peer_connect(&p, s.port) && fill(&p);
+    bool asked = peer_connect(&p, s.port) && fill(&s, &p);
     size_t owed = peer_arrived(&p) / 2;
     kill(s.pid, SIGTERM);
     size_t received = read_slowly(&p);
@@ -130,7 +130,7 @@ static void check_no_reader(void)
     struct peer p;
     if (!subject_start(&s, arguments))
         return;
-    bool asked = peer_connect(&p, s.port) && fill(&p);
+    bool asked = peer_connect(&p, s.port) && fill(&s, &p);
     int status = server_end(&s, SIGTERM);
     ok(asked && status == 0 && strstr(s.out_text, "not delivered") != NULL,
        "what it could not deliver to one that never reads, it says");
@@ -162,7 +162,7 @@ static void check_reset(void)
     struct peer p;
     if (!subject_start(&s, arguments))
         return;
-    bool asked = peer_connect(&p, s.port) && fill(&p);
+    bool asked = peer_connect(&p, s.port) && fill(&s, &p);
     kill(s.pid, SIGSTOP);  // So that the reset comes first, but is seen later.
     peer_reset(&p);
     kill(s.pid, SIGTERM);

@@ -194,10 +194,12 @@ _Noreturn static void keep_asking(const struct peer *p, bool reads, int going)
 
 // Waits until a conversation with a client that never stops asking is going
 // on, or is stuck as the client does not read.
-static bool await_talk(const struct peer *p, bool reads, int going)
+static bool await_talk(const struct server *s, const struct peer *p, bool reads,
+                       int going)
 {
     struct pollfd readable = {.fd = going, .events = POLLIN};
-    return reads ? poll(&readable, 1, patience_ms()) == 1 : await_stuck(p);
+    return reads ? poll(&readable, 1, patience_ms()) == 1
+                 : subject_await_stuck(s, p);
 }
 
 static void check_talkative(bool reads)
@@ -212,7 +214,7 @@ static void check_talkative(bool reads)
     pid_t talker = tap_fork();
     if (talker == 0)
         keep_asking(&p, reads, going[1]);
-    bool talked = await_talk(&p, reads, going[0]);
+    bool talked = await_talk(&s, &p, reads, going[0]);
     int status = server_end(&s, SIGTERM);
     kill(talker, SIGKILL);
     waitpid(talker, NULL, 0);

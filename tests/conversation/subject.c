@@ -113,6 +113,27 @@ bool subject_settle(const struct server *s)
     return subject.always_busy ? polls_everyone(s) : server_await_rest(s);
 }
 
+bool subject_is_stuck(const struct server *s, const struct peer *p)
+{
+    struct flow before = peer_flow(p);
+    if (before.not_sent == 0 || before.not_received == 0 || !subject_settle(s))
+        return false;
+    struct flow after = peer_flow(p);
+    return after.sent == before.sent && after.arrived == before.arrived &&
+           after.not_received == before.not_received;
+}
+
+bool subject_await_stuck(const struct server *s, const struct peer *p)
+{
+    int64_t until_ms = now_ms() + patience_ms();
+    bool stuck = subject_is_stuck(s, p);
+    while (!stuck && now_ms() < until_ms) {
+        sleep_ms(1);
+        stuck = subject_is_stuck(s, p);
+    }
+    return stuck;
+}
+
 bool subject_await_full(const struct server *s, const struct peer *peers,
                         int count)
 {

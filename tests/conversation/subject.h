@@ -40,6 +40,14 @@ bool is_served(const struct server *s);
 // false if that does not happen.
 bool subject_settle(const struct server *s);
 
+// Returns whether the client does not read, and so the server neither sends
+// nor receives, however much time it has: its replies and its input pile up.
+bool subject_is_stuck(const struct server *s, const struct peer *p);
+
+// Waits until that is so. Returns false if it does not happen within
+// patience_ms().
+bool subject_await_stuck(const struct server *s, const struct peer *p);
+
 // Waits until a server with --max-clients `count` has as many clients: `peers`
 // have connected, in this order, and are more than that.
 bool subject_await_full(const struct server *s, const struct peer *peers,

@@ -8,12 +8,14 @@
 #include "await.h"
 #include "conversation.h"
 #include "peer.h"
+#include "resources.h"
 #include "subject.h"
 
 enum {
     CLIENTS = 60,
-    TOGETHER_MIN = 6,  // of CLIENTS
-    SERVED_MIN = 5,    // beside a long request
+    TOGETHER_MIN = 6,   // of CLIENTS
+    SERVED_MIN = 5,     // beside a long request
+    COMPUTING_MS = 30,  // of CPU time, which the kernel counts in steps of 10
     SHORT_DELAY_MS = 10,
     ALL_DELAYS_MS = CLIENTS * SHORT_DELAY_MS,
     IDLE_CLIENTS = 50,
@@ -120,6 +122,19 @@ static void check_trap(void)
 #define LONG_REQUEST "42\n"
 #endif
 
+// Waits until the server computes, and so has begun with what it received:
+// nothing else takes so much CPU time.
+static bool await_computing(const struct server *s)
+{
+    int64_t until_ms = now_ms() + patience_ms();
+    long before_ms = server_resources(s).cpu_ms, taken_ms = 0;
+    while (taken_ms < COMPUTING_MS && now_ms() < until_ms) {
+        sleep_ms(1);
+        taken_ms = server_resources(s).cpu_ms - before_ms;
+    }
+    return taken_ms >= COMPUTING_MS;
+}
+
 // The long request is sent first. It takes longer than a few requests that
 // each wait for a lock or a core. Then it is cancelled.
 static void check_beside_long(void)
@@ -130,7 +145,7 @@ static void check_beside_long(void)
     if (!subject.computes_beside || !subject_start(&s, arguments))
         return;
     bool asked = peer_connect(&asking, s.port) &&
-                 peer_say(&asking, LONG_REQUEST) && await_received(&asking);
+                 peer_say(&asking, LONG_REQUEST) && await_computing(&s);
     int served = 0;
     while (asked && served < SERVED_MIN && is_served(&s))
         served++;
