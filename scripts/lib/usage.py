@@ -11,7 +11,7 @@ from lib.machine import text_of
 
 KIB = 1024
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-LOOK_S = 0.02
+LOOK_S, LOOK_MAX_S = 0.02, 0.5  # longer and longer: a look takes CPU time
 SETTLE_S = 20  # until what is closed is really gone, at most
 LOOKS_ASLEEP = 5  # one after the other, until we believe that it is at rest
 LOOKS_MAX = 50  # until we believe that it never will be
@@ -102,12 +102,14 @@ def settled(server, before, allowed=0):
     """Usage when no more than before is in use, but for `allowed` of each, or
     after SETTLE_S."""
     until = time.monotonic() + SETTLE_S
+    pause_s = LOOK_S
     while True:
         now = usage_of(server)
         over = [more for more in now.kept(before).values() if more > allowed]
         if not over or time.monotonic() > until:
             return now
-        time.sleep(LOOK_S)
+        time.sleep(pause_s)
+        pause_s = min(2 * pause_s, LOOK_MAX_S)
 
 
 def threads_of(server):

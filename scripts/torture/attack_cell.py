@@ -13,8 +13,8 @@ import threading
 import time
 
 from lib.processes import StartFailed, interruptible, serving, wait
-from lib.usage import (
-    SETTLE_S, Usage, cores_at_rest, grown, session_of, settled, usage_of)
+from lib.usage import (LOOK_MAX_S, SETTLE_S, Usage, cores_at_rest, grown,
+                       session_of, settled, usage_of)
 from torture.attacks import PATIENCE_S, Attack, connect, last_words
 from torture.matrix import AFTER, ALWAYS_BUSY, BESIDE, CUT, NEVER, expected_of
 
@@ -260,11 +260,13 @@ def is_free(program, port):
 def survivors(server):
     """How many processes of a dead server live on, if they do for long."""
     until = time.monotonic() + SETTLE_S
+    pause_s = BREAK_S
     while True:
         left = sum(fields[0] != "Z" for _, fields in session_of(server.pid))
         if not left or time.monotonic() > until:
             return left
-        time.sleep(BREAK_S)
+        time.sleep(pause_s)
+        pause_s = min(2 * pause_s, LOOK_MAX_S)
 
 
 def shoot(cell, server, tools):

@@ -18,7 +18,7 @@
 enum {
     SLOTS = 2,
     QUEUED = 30,  // more than any model accepts beyond its slots
-    REPLY_LEN = sizeof "fib: 1\n" - 1,
+    REPLY_LEN = sizeof "error: not a number (want 1 to 45)\n" - 1,
     SLOW_SIZE = 5000,
     SLOW_PIECES = 60,  // then it reads as fast as it can
     SLOW_PAUSE_MS = 100,
@@ -65,14 +65,15 @@ static void check_full_queues(void)
 // ---- A client that reads slowly, but steadily
 
 // Sends requests until the server takes no more, as their replies are not read.
+// The replies are longer than most, so that few fill the server's send buffer.
 static bool fill(const struct server *s, struct peer *p)
 {
     static char requests[1 << 16];
     int refused = 0;
     for (size_t i = 0; i < sizeof requests; i++)
-        requests[i] = i % 2 == 0 ? '1' : '\n';
+        requests[i] = i % 2 == 0 ? 'x' : '\n';
     while (refused < 2) {
-        size_t cut = p->sent % 2;  // The last piece may end after '1'.
+        size_t cut = p->sent % 2;  // The last piece may end after 'x'.
         ssize_t n = send(p->fd, requests + cut, sizeof requests - cut,
                          MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n < 0 && errno != EAGAIN)
