@@ -8,6 +8,16 @@
 #ifndef CONVERSATION_H
 #define CONVERSATION_H
 
+// A request that takes a while, long enough for a signal, and its reply. The
+// thread sanitizer makes each call several times as slow.
+#ifdef SANITIZED
+#define SLOW_N "32"
+#define SLOW_REPLY "fib: 2178309\n"
+#else
+#define SLOW_N "36"
+#define SLOW_REPLY "fib: 14930352\n"
+#endif
+
 void test_protocol(void);         // right replies
 void test_http(void);             // right replies to requests of HTTP
 void test_hostile_clients(void);  // misbehaving clients

@@ -26,7 +26,7 @@ enum {
     TALKERS = 20,
     ROUNDS_MAX =
         50,  // of 1 ms or more each, between a first reply and the signal
-    REQUEST_SIZE = 2,  // "7\n": all the same, so that bytes tell requests
+    REQUEST_SIZE = 8,  // all the same, so that bytes tell requests
     N_MAX = 9,
     PIECE_MAX = 600,
     BUFFER_SIZE = 8192,
@@ -49,11 +49,14 @@ struct tally {
     long arrived, missing, heard, counted, wrong;
 };
 
-// Sends a piece of the endless text "1\n2\n3\n ...", as far as it fits. Cut
-// anywhere and ended, it asks for the same as if the last line were whole.
+// Sends a piece of the endless text "1\n2\n3\n ...", with blanks before the ends
+// of its lines, as far as it fits. Cut anywhere and ended, it asks for the same
+// as if the last line were whole.
 static void ask(struct talker *t)
 {
-    static const char text[] = "1\n2\n3\n4\n5\n6\n7\n8\n9\n";
+    static const char text[] =
+        "1      \n2      \n3      \n4      \n5      \n6      \n"
+        "7      \n8      \n9      \n";
     char piece[PIECE_MAX];
     size_t len = 1 + (size_t)rand() % PIECE_MAX;
     for (size_t i = 0; i < len; i++) {
