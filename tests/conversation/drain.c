@@ -49,8 +49,8 @@ struct tally {
     long arrived, missing, heard, counted, wrong;
 };
 
-// Sends a piece of the endless text "1\n2\n3\n ...", with blanks before the ends
-// of its lines, as far as it fits. Cut anywhere and ended, it asks for the same
+// Sends a piece of an endless text, the lines 1, 2, 3 and so on with blanks at
+// their ends, as far as it fits. Cut anywhere and ended, it asks for the same
 // as if the last line were whole.
 static void ask(struct talker *t)
 {
