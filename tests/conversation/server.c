@@ -18,7 +18,7 @@
 #include "../tap.h"
 
 enum {
-    PATIENCE_S = 30,
+    PATIENCE_S = 120,
     ARGUMENTS_MAX = 64,
     ANOTHER_USER = 50000,
     USERS = 10000,

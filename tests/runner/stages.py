@@ -58,7 +58,7 @@ BENCH_TESTS = ("bench_test", "report_test", "plot_test", "bench_client_test",
                "bench_coro_test")
 FUZZ_TARGETS = ("session", "http", "reply", "server_options", "client_options",
                 "coroutines")
-FUZZ_RUNS = 200_000
+FUZZ_RUNS = 100_000
 SLOW_FUZZ_RUNS = {"coroutines": 20_000}  # Each is a whole program.
 
 # About how many seconds a part takes: only for the order when nothing has run.
@@ -165,6 +165,12 @@ def python_tests(stage, names, kind=""):
 
 
 # ---- The jobs of each stage
+
+
+def programs_of(folder, tests, servers):
+    """What to build where only these are used."""
+    return (*(f"{BUILD}/{folder}/tests/{name}" for name in tests),
+            *(f"{BUILD}/{folder}/bin/{name}" for name in servers))
 
 
 def everything(stage):
@@ -328,19 +334,22 @@ STAGES = {stage.name: stage for stage in (
           missing=why_no(ADDRESS)),
     Stage("tsan", what_has_threads, 900, sanitizer(THREAD), "tsan",
           missing=why_no(THREAD)),
-    Stage("ucontext", portable_switch, 125, ["SWITCH=ucontext"], "ucontext"),
+    Stage("ucontext", portable_switch, 125, ["SWITCH=ucontext"], "ucontext",
+          programs_of("ucontext", [*COROUTINE_TESTS, "test_examples",
+                                   "conversation/run"], ["coroutine"])),
     # SANITIZED: valgrind is slow, too, and takes much of the address space;
     # qemu ignores limits of the address space.
     Stage("valgrind", in_valgrind, 140, ["SAN=-DSANITIZED"], "valgrind",
-          tools=("valgrind",)),
+          programs_of("valgrind", [*COROUTINE_TESTS, "conversation/run"],
+                      MODELS), tools=("valgrind",)),
     Stage("aarch64", emulated, 60,
           ["CC=aarch64-linux-gnu-gcc", "SAN=-DSANITIZED", "LDFLAGS=-static"],
-          "aarch64", tools=("aarch64-linux-gnu-gcc", "qemu-aarch64",
-                            "gdb-multiarch")),
+          "aarch64", programs_of("aarch64",
+                                 [*COROUTINE_TESTS, "gdb_backtrace"], []),
+          tools=("aarch64-linux-gnu-gcc", "qemu-aarch64", "gdb-multiarch")),
     # The macros of its headers make warnings.
     Stage("musl", with_musl, 660, ["CC=musl-gcc", "WERROR="], "musl",
-          ("all", *(f"{BUILD}/musl/tests/{name}"
-                    for name in [*musl_tests(), "conversation/run"])),
+          ("all", *programs_of("musl", [*musl_tests(), "conversation/run"], [])),
           tools=("musl-gcc",)),
     Stage("gdb", in_gdb, 7, tools=("gdb",), missing=why_no_gdb),
     Stage("hostile", attacks_and_mutants, 35, tools=("patch",)),
