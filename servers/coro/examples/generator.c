@@ -8,10 +8,8 @@
 //
 // Notice that `i`, `sum` and `mean` are ordinary local variables. They live on
 // the stack of their coroutine, which stays while it is suspended, so the
-// caller may even read them there. Next: yield_from.c. The program prints:
-//
-//     1 2 3, and done
-//     means of 10 20 60: 10 15 30
+// caller may even read them there. What it prints is at the end of this file.
+// Next: yield_from.c.
 
 #include <stdio.h>
 
@@ -70,3 +68,8 @@ int main(void)
     show_values_in();
     return 0;
 }
+
+// The program prints:
+//
+//     1 2 3, and done
+//     means of 10 20 60: 10 15 30
