@@ -83,7 +83,7 @@ int server_open(struct options *o, int argc, char **argv)
 // recv(), the call blocks all the same. A socket that was shut down stays shut
 // down. So accept() fails, which ends the loop of the server, and recv()
 // returns what has arrived, and only then 0: now, if it is blocked, and
-// whenever it is called.
+// whenever it is called. (For accept() only Linux promises that.)
 static void wake_blocked_calls(void)
 {
     shutdown(listener, SHUT_RDWR);
