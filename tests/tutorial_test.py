@@ -14,6 +14,7 @@ anything. Comments above a block change this:
     <!-- not run: why -->       for what needs a person, or takes long
     <!-- as: command -->        runs this instead, as it is shorter
     <!-- server -->             the block starts a server in another way
+    <!-- server: ends by the signal -->     ... that Ctrl-C kills
     <!-- status: 1 -->          it must end with another status
 
 The first chapter is built from nothing, as a reader does it. The others begin
@@ -125,6 +126,7 @@ class Terminal:
 
     def __init__(self, copy):
         self.copy, self.server = copy, None
+        self.killed_by_signal = False  # how the server ends
         self.unused = socket.socket()  # bound, not listening: no server's
         self.unused.bind(("127.0.0.1", 0))
         self.port = self.unused.getsockname()[1]
@@ -151,12 +153,14 @@ class Terminal:
             killed(process)
         return said, process.returncode
 
-    def serve(self, script):
+    def serve(self, script, killed_by_signal=False):
         """Starts a server in place of the one before. Returns the line with
         which it says that it is ready, and what is wrong."""
         problem = self.stop()
+        self.killed_by_signal = killed_by_signal
         script = re.sub(r" --port \d+", "", script)
         script = SERVER.sub(r"\g<0> --port 0", script)
+        script = re.sub(r" 9999$", " 0", script)
         self.server = self.start(f"exec {script}", stdout=subprocess.PIPE)
         line = self.server.stdout.readline()
         match = re.search(r":(\d+)$", line.rstrip())
@@ -177,7 +181,8 @@ class Terminal:
             return "the server before it does not stop"
         finally:
             killed(server)
-        return ("" if server.returncode == 0 else
+        wanted = -signal.SIGINT if self.killed_by_signal else 0
+        return ("" if server.returncode == wanted else
                 f"the server before it ended with {server.returncode}")
 
     def close(self):
@@ -207,7 +212,7 @@ def script_of(block):
 def run_script(terminal, block):
     """Returns what is wrong, or nothing."""
     *commands, last = script_of(block).rstrip().split("\n")
-    serves = block.marker == "server" or is_server(
+    serves = block.marker.startswith("server") or is_server(
         re.sub(r"\s+#.*", "", last))
     if any(map(is_server, commands)):
         return "what follows a server is never reached"
@@ -216,7 +221,10 @@ def run_script(terminal, block):
     wanted = int(marked(block, "status") or 0)
     if status != wanted:
         return f"status {status} instead of {wanted}: {said}"
-    return terminal.serve(re.sub(r"\s+#.*", "", last))[1] if serves else ""
+    if not serves:
+        return ""
+    return terminal.serve(re.sub(r"\s+#.*", "", last), killed_by_signal=bool(
+        marked(block, "server")))[1]
 
 
 def conversation(block):
@@ -287,9 +295,11 @@ class Text:
         if reason := marked(block, "not run"):
             print(f"# {where} is not run: {reason}")
             return
-        if re.search(r"\bnc ", script_of(block)) and not shutil.which("nc"):
-            tally.skip(f"no nc: {where}")
-            return
+        for tool in ("nc", "ss"):
+            if re.search(rf"^{tool} |\| {tool} ", script_of(block), re.M) and (
+                    not shutil.which(tool)):
+                tally.skip(f"no {tool}: {where}")
+                return
         begin = time.monotonic()
         problem = run_block(terminal, block)
         spent_s = time.monotonic() - begin
