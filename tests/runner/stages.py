@@ -278,6 +278,10 @@ def seeing():
     return jobs
 
 
+def teaching():
+    return python_tests("tutorial", ["tutorial_test", "statements_test"])
+
+
 def random_input():
     return [Job("fuzz", target, ["tests/fuzz/run", BUILD / "fuzz/fuzz",
                                  "--runs", str(SLOW_FUZZ_RUNS.get(target, FUZZ_RUNS)),
@@ -360,7 +364,7 @@ STAGES = {stage.name: stage for stage in (
           targets=("fuzzers",), tools=("clang",), missing=why_no_fuzzer),
     Stage("bench", lambda: python_tests("bench", BENCH_TESTS), 190,
           targets=("bench-programs", "tests")),
-    Stage("tutorial", lambda: python_tests("tutorial", ["tutorial_test"]), 83,
+    Stage("tutorial", teaching, 100,
           tools=("git",) if (ROOT / ".git").exists() else ()),
     Stage("course", lambda: python_tests("course", ["course_test"]), 52),
     Stage("watch", seeing, 150),

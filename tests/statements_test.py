@@ -1,0 +1,370 @@
+#!/usr/bin/env python3
+"""Tries what the texts of the course say: of Linux, of our servers, and of what
+happens when a reader breaks one of them ("Break it" in TUTORIAL.md). Each test
+names the statement and the chapter that makes it. Parts: see tap.py."""
+
+import contextlib
+import os
+import pathlib
+import re
+import select
+import signal
+import socket
+import subprocess
+import tempfile
+import unittest
+
+import tap
+from programs import PATIENCE_S, wait_until
+from tutorial_test import copy_project
+from under_test import BIN, ROOT
+
+# States of a connection in /proc/net/tcp.
+ESTABLISHED, SYN_SENT, SYN_RECV, TIME_WAIT, LISTEN = (
+    "01", "02", "03", "06", "0A")
+BUILD_S = 600  # for one program, on the slowest machine
+FUTEX = {"x86_64": "202", "aarch64": "98"}.get(os.uname().machine)
+
+
+def connections():
+    """(local port, remote port, state, length of the receive queue) of all TCP
+    connections over IPv4; that length is, of a listener, its accept queue's."""
+    rows = pathlib.Path("/proc/self/net/tcp").read_text().splitlines()[1:]
+    for row in rows:
+        local, remote, state, queues = row.split()[1:5]
+        yield (int(local.split(":")[1], 16), int(remote.split(":")[1], 16),
+               state, int(queues.split(":")[1], 16))
+
+
+def count(local=None, remote=None, state=None):
+    return sum(1 for found in connections()
+               if all(wanted in (None, is_)
+                      for wanted, is_ in zip((local, remote, state), found)))
+
+
+def status_kib(pid, name):
+    """A line of /proc/PID/status, in KiB or as a number."""
+    text = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(rf"^{name}:\s+(\d+)", text, re.M)[1])
+
+
+def pss_kib(pid):
+    text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return int(re.search(r"^Pss:\s+(\d+)", text, re.M)[1])
+
+
+def state_of(pid):
+    """S: all of this process, which has one thread, is asleep."""
+    return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2][1]
+
+
+class Statement(unittest.TestCase):
+    def server(self, *command, folder=ROOT):
+        """Starts a server. Returns its process, which has its port."""
+        process = subprocess.Popen(command, cwd=folder, text=True,
+                                   stdout=subprocess.PIPE,
+                                   stderr=subprocess.DEVNULL)
+        self.addCleanup(self.end, process)
+        line = process.stdout.readline()
+        self.assertIn("listening on", line)
+        process.port = int(line.rpartition(":")[2])
+        return process
+
+    @staticmethod
+    def end(process):
+        with contextlib.suppress(OSError):
+            process.kill()
+        process.wait()
+        process.stdout.close()
+
+    def client(self, port, says=b"", blocking=True):
+        """A client that has connected, or, if not `blocking`, tries to."""
+        one = socket.socket()
+        self.addCleanup(one.close)
+        one.settimeout(PATIENCE_S if blocking else 0)
+        with contextlib.suppress(BlockingIOError):
+            one.connect(("127.0.0.1", port))
+        if says:
+            one.sendall(says)
+        return one
+
+    def listener(self):
+        one = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(one.close)
+        return one
+
+    @staticmethod
+    def replies(client, number):
+        """The next replies of a server, as one text."""
+        text = b""
+        while text.count(b"\n") < number:
+            received = client.recv(4096)
+            if not received:
+                break
+            text += received
+        return text.decode()
+
+    @staticmethod
+    def has_arrived(client):
+        """What has arrived by now, without waiting."""
+        ready, _, _ = select.select([client], [], [], 0)
+        return client.recv(4096) if ready else b""
+
+
+@tap.part("kernel")
+class Kernel(Statement):
+    def test_the_accept_queue_holds_one_more_than_the_backlog(self):
+        """Chapter 1: six of twelve connections are complete on the server's
+        side, and others wait in the SYN queue or in SYN-SENT."""
+        port = self.server(BIN / "blocking", "--backlog", "4", "--port",
+                           "0").port
+        for _ in range(12):
+            self.client(port, blocking=False)
+        wait_until(lambda: count(local=port, state=ESTABLISHED) == 6 and
+                   count(local=port, state=SYN_RECV) +
+                   count(remote=port, state=SYN_SENT) > 0,
+                   "six are accepted or queued, and others are not")
+        queue = [length for local, _, state, length in connections()
+                 if (local, state) == (port, LISTEN)]
+        self.assertEqual(queue, [5])
+
+    def test_the_side_that_closes_first_keeps_its_port(self):
+        """Chapter 12: it is in TIME_WAIT, and the other side is gone."""
+        for client_is_first in (True, False):
+            listener = self.listener()
+            port = listener.getsockname()[1]
+            client = self.client(port)
+            server, _ = listener.accept()
+            client_port = client.getsockname()[1]
+            order = (client, server) if client_is_first else (server, client)
+            for one in order:
+                one.close()
+            ports = ((client_port, port) if client_is_first
+                     else (port, client_port))
+            wait_until(lambda: count(*ports, TIME_WAIT) == 1,
+                       "the first one is in TIME_WAIT")
+            self.assertEqual(count(*reversed(ports), TIME_WAIT), 0)
+
+    def test_ports_count_for_each_destination(self):
+        """Chapter 12: one local port, connected to two servers."""
+        clients, address = [], ("127.0.0.1", 0)
+        for _ in range(2):
+            clients.append(client := socket.socket())
+            self.addCleanup(client.close)
+            client.settimeout(PATIENCE_S)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            client.bind(address)
+            address = client.getsockname()
+        for client in clients:
+            client.connect(self.listener().getsockname())
+        self.assertEqual(*(client.getsockname() for client in clients))
+
+    def test_an_async_function_of_python_does_not_run_without_await(self):
+        """Chapter 9."""
+        ran = []
+
+        async def body():
+            ran.append(True)
+
+        body().close()
+        self.assertEqual(ran, [])
+
+
+@tap.part("servers")
+class Servers(Statement):
+    def test_forty_descriptors_serve_36_clients(self):
+        """Chapter 12: standard streams and the listener are the others."""
+        server = self.server("bash", "-c", "ulimit -n 40; exec bin/thread "
+                             "--max-clients 1000 --port 0")
+        clients = [self.client(server.port, b"1\n") for _ in range(50)]
+        served = set()
+
+        def serve():
+            served.update(c for c in clients if self.has_arrived(c))
+            return len(served)
+
+        wait_until(lambda: serve() >= 36, "36 have a reply")
+        names = os.listdir(f"/proc/{server.pid}/fd")
+        self.assertEqual((len(served), len(names)), (36, 40))
+        clients.remove(gone := served.pop())
+        gone.close()
+        wait_until(lambda: serve() >= 36, "the place of one is taken")
+        self.assertEqual(len(served), 36)
+
+    def test_a_pool_of_64_threads_has_64_clients(self):
+        """Chapter 10: as many as threads, and the next when one leaves."""
+        server = self.server(BIN / "pool", "--port", "0")
+        clients = [self.client(server.port, b"1\n") for _ in range(80)]
+        served = set()
+
+        def serve():
+            served.update(c for c in clients if self.has_arrived(c))
+            return len(served)
+
+        wait_until(lambda: serve() >= 64, "64 have a reply")
+        clients.remove(gone := next(iter(served)))
+        gone.close()
+        wait_until(lambda: serve() >= 65, "the place of one is taken")
+        self.assertEqual(len(served), 65)
+
+    def test_pss_leaves_out_the_page_tables_of_a_child(self):
+        """Chapters 2 and 3: about as much as the PSS."""
+        server = self.server(BIN / "fork", "--port", "0")
+        for client in [self.client(server.port, b"1\n") for _ in range(20)]:
+            self.replies(client, 1)
+        children = pathlib.Path(
+            f"/proc/{server.pid}/task/{server.pid}/children"
+        ).read_text().split()
+        self.assertEqual(len(children), 20)
+        tables, pss = status_kib(children[0], "VmPTE"), pss_kib(children[0])
+        self.assertGreater(2 * tables, pss)
+        self.assertLess(tables, 4 * pss)
+
+    def test_a_stack_of_8_mb_is_a_range_of_addresses(self):
+        """Chapter 3: 8 MiB of addresses for each client, and no more memory
+        than with 64 KiB."""
+        def with_stacks_of(kib):
+            server = self.server(BIN / "thread", "--port", "0", "--stack-kib",
+                                 str(kib))
+            for one in [self.client(server.port, b"1\n") for _ in range(50)]:
+                self.replies(one, 1)
+            return status_kib(server.pid, "VmSize"), pss_kib(server.pid)
+
+        (size, pss), (large_size, large_pss) = map(with_stacks_of, (64, 8192))
+        self.assertGreater(large_size - size, 50 * 8000)
+        self.assertLess(large_pss, 2 * pss)
+
+    def test_the_first_server_makes_the_mistakes(self):
+        """Chapter 1: it builds without a warning, serves, and takes what one
+        recv() returned for one request."""
+        with tempfile.TemporaryDirectory() as folder:
+            program = pathlib.Path(folder) / "first"
+            subprocess.run(
+                [os.environ.get("CC", "cc"), "-std=c11", "-D_GNU_SOURCE",
+                 "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror",
+                 "-o", program, "course/first.c", "fib/fib.c"], cwd=ROOT,
+                check=True, timeout=BUILD_S)
+            port = self.server(program, "0").port
+            client = self.client(port, b"10\n20\n")
+            client.shutdown(socket.SHUT_WR)
+            self.assertEqual(self.replies(client, 2), "fib: 55\n")
+
+
+@tap.part("break-it")
+class BreakIt(Statement):
+    def broken(self, program, path, *edits):
+        """Builds a program of which a reader has edited a file. Returns the
+        folder of that project."""
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        folder = pathlib.Path(scratch.name)
+        copy_project(folder, built=True)
+        text = (folder / path).read_text("utf-8")
+        for old, new in edits:
+            self.assertEqual(text.count(old), 1, f"{path}: {old}")
+            text = text.replace(old, new)
+        (folder / path).unlink()
+        (folder / path).write_text(text, "utf-8")
+        built = subprocess.run(["make", "-s", program], cwd=folder,
+                               timeout=BUILD_S, capture_output=True, text=True)
+        self.assertEqual(built.returncode, 0, built.stderr)
+        return folder
+
+    ONE_CALL = ("CALLS_IN_A_ROW = 8", "CALLS_IN_A_ROW = 1")
+    NO_TIMER = ("    timer_queue_add(&timers, c, clock_now_ns());"
+                "  // After all other clients.\n", "")
+
+    def test_an_edge_and_one_call_for_it(self):
+        """Chapter 7: the timer makes up for what is left."""
+        folder = self.broken("bin/callback", "servers/more/callback.c",
+                             self.ONE_CALL)
+        port = self.server("bin/callback", "--edge", "--port", "0",
+                           folder=folder).port
+        self.assertEqual(self.replies(self.client(port, b"1\n" * 20), 20),
+                         "fib: 1\n" * 20)
+
+    def test_an_edge_and_one_call_without_the_timer(self):
+        """Chapter 7: the last reply comes only with the next edge."""
+        folder = self.broken("bin/callback", "servers/more/callback.c",
+                             self.ONE_CALL, self.NO_TIMER)
+        server = self.server("bin/callback", "--edge", "--port", "0",
+                             folder=folder)
+        client = self.client(server.port, b"1\n2\n3\n")
+        early = self.replies(client, 1)
+        wait_until(lambda: state_of(server.pid) == "S", "it sleeps")
+        early += self.has_arrived(client).decode()
+        self.assertLess(early.count("\n"), 3)
+        client.sendall(b"4\n")
+        self.assertIn("\n", self.replies(client, 1))
+
+    def test_a_handler_that_wakes_no_call(self):
+        """Chapter 13: the server stops when the next client connects."""
+        folder = self.broken(
+            "bin/blocking", "servers/common/server.c",
+            ("    shutdown(listener, SHUT_RDWR);\n"
+             "    net_shutdown_clients(listener);\n", ""))
+        server = self.server("bin/blocking", "--port", "0", folder=folder)
+        wait_until(lambda: state_of(server.pid) == "S", "it is in accept()")
+        switches = status_kib(server.pid, "voluntary_ctxt_switches")
+        server.send_signal(signal.SIGTERM)
+        wait_until(lambda: status_kib(server.pid, "voluntary_ctxt_switches")
+                   > switches and state_of(server.pid) == "S",
+                   "the handler has run, and accept() blocks again")
+        self.assertIsNone(server.poll())
+        self.client(server.port)
+        self.assertEqual(server.wait(PATIENCE_S), 0)
+
+    def test_a_loop_that_sleeps_a_millisecond(self):
+        """Chapter 6: each request waits for a round, and a round sleeps."""
+        folder = self.broken(
+            "bin/nonblocking", "servers/nonblocking.c",
+            ("        accept_clients();\n        step_clients();\n",
+             "        accept_clients();\n        step_clients();\n"
+             "        usleep(1000);\n"))
+        server = self.server("bin/nonblocking", "--port", "0", folder=folder)
+        client = self.client(server.port)
+        switches = status_kib(server.pid, "voluntary_ctxt_switches")
+        for _ in range(50):
+            client.sendall(b"1\n")
+            self.replies(client, 1)
+        self.assertGreaterEqual(status_kib(
+            server.pid, "voluntary_ctxt_switches") - switches, 45)
+
+    def test_a_coroutine_that_does_not_give_its_turn_away(self):
+        """Chapter 9."""
+        folder = self.broken("examples", "servers/coro/examples/round_robin.c",
+                             ("        co_reschedule();\n", ""))
+        said = subprocess.run(["bin/examples/round_robin"], cwd=folder,
+                              capture_output=True, text=True, check=True,
+                              timeout=PATIENCE_S).stdout
+        self.assertIn("co_run():     a3 a2 a1 b2 b1 c3 c2 c1", said)
+
+    @unittest.skipIf(FUTEX is None, "the number of futex() is not known here")
+    def test_a_thread_that_takes_its_lock_twice(self):
+        """Chapter 3: it waits in futex(), again and again, and its client gets
+        no reply."""
+        folder = self.broken(
+            "bin/gil", "servers/more/gil.c",
+            ("    take_lock();\n    bool answered",
+             "    take_lock();\n    take_lock();\n    bool answered"))
+        server = self.server("bin/gil", "--port", "0", folder=folder)
+        client = self.client(server.port, b"1\n")
+        tasks = pathlib.Path(f"/proc/{server.pid}/task")
+
+        def thread():
+            return next((task for task in tasks.iterdir()
+                         if task.name != str(server.pid)), None)
+
+        def waits():
+            text = (thread() / "status").read_text()
+            return int(re.search(r"\nvoluntary\D+(\d+)", text)[1])
+
+        wait_until(thread, "the client has a thread")
+        wait_until(lambda: waits() >= 10, "it has waited ten times")
+        wait_until(lambda: (thread() / "syscall").read_text().split()[0]
+                   == FUTEX, "it is blocked in futex()")
+        self.assertEqual(self.has_arrived(client), b"")
+
+
+if __name__ == "__main__":
+    tap.main()
