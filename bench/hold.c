@@ -85,8 +85,8 @@ static int dial(int i)
 {
     struct sockaddr_in here = loopback(1 + i / PER_ADDRESS, 0);
     struct sockaddr_in server = loopback(0, port);
-    // bind() would look for a port that nobody uses; connect() takes one that
-    // is free for this server.
+    // bind() would look for a port without any connection; connect() takes one
+    // that is free for this server.
     int later = 1;
     // close() is to reset the connection: in order, each would keep its port
     // for a minute (TIME_WAIT), and the next run would not find enough.

@@ -51,7 +51,7 @@ static void park(void *arg)
     co_park();
 }
 
-// Started last, this runs when all others have parked. Nobody will wake them.
+// Started last, this runs when all others have parked. No one will wake them.
 static void compare(void *arg)
 {
     (void)arg;

@@ -42,7 +42,7 @@ void output_summary(const struct result *r);
 // Prints the name and the meaning of every figure.
 void output_columns(void);
 
-// Opens a file that a row is to be appended to. Fails with EINVAL if it is a
+// Opens a file for a row to be appended. Fails with EINVAL if it is a
 // regular file that has other columns than ours, with the labels of `opt`.
 FILE *output_open_csv(const char *path, const struct options *opt);
 

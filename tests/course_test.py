@@ -301,7 +301,7 @@ class Texts(unittest.TestCase):
             'results/reference/claims.csv idle "fork takes at least 2 times '
             'thread\'s memory for a silent client" median')), 2)
 
-    def test_figures_that_nobody_has(self):
+    def test_figures_that_no_model_has(self):
         for words in (f"{self.RUNS} nothing", "no/file lines",
                       f"{self.RUNS} throughput nobody connections=1 p50_us"):
             text = f"<!-- figure {words} -->3"

@@ -486,7 +486,8 @@ static void offload_square(void *arg)
         sum += work.n;
 }
 
-// Proves that the loop goes on while the threads are blocked: they wait for it.
+// Proves that the loop continues while the threads are blocked: they wait for
+// it.
 static void let_work(void *arg)
 {
     for (int i = 0; i < 3; i++)
@@ -555,7 +556,8 @@ static void test_offload(void)
     for (int i = 1; i <= 4; i++)
         co_go(offload_square, number(i));
     co_go(let_work, number(4));
-    ok(co_run() == 0 && sum == 30, "other threads work, and the loop goes on");
+    ok(co_run() == 0 && sum == 30,
+       "other threads work, and the loop continues");
 
     co_go(offload_as_victim, NULL);
     co_go(cancel_in_offload, NULL);

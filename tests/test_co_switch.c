@@ -131,7 +131,7 @@ static void test_resumer(void)
 
 // ---- The first function on a stack
 
-// Whether something that is to be aligned to 16 bytes is. Compilers take a
+// Whether a variable that must be aligned to 16 bytes is. Compilers take a
 // stack that was aligned at the call for granted: one that was not shows here.
 static bool aligned(void)
 {
@@ -196,7 +196,7 @@ static void test_alignment(void)
     ok(right, "a coroutine begins on an aligned stack");
     right = false;
     co_resume(c, NULL);
-    ok(right, "and goes on on one");
+    ok(right, "and continues on one");
     co_free(c);
 }
 

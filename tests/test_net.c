@@ -359,7 +359,7 @@ static void test_close(void)
     while (checks < 100 && net_must_linger(ends[0], &progress))
         checks++;
     ok(checks >= NET_STALL_MS / MS_PER_S - 2 && checks < 100,
-       "but not for ever (%d)", checks);
+       "but not without end (%d)", checks);
     ok(!net_must_linger(ends[0], &progress), "then it is given up");
     fake_now_ns = 0;
     close(ends[0]);

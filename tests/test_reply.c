@@ -82,7 +82,7 @@ int main(void)
     char endless[200];
     memset(endless, '8', sizeof endless - 1);
     endless[sizeof endless - 1] = '\0';
-    ok(gets(endless, REPLY_ENDLESS), "no newline for ever: given up");
+    ok(gets(endless, REPLY_ENDLESS), "never a newline: given up");
 
     memcpy(endless, "error: ", strlen("error: "));
     endless[REPLY_SIZE] = '\n';

@@ -158,7 +158,7 @@ static void test_counts(void)
     session_start(&s, &rules);
     feed(&s, "1\nx\n3\n", 6, out);
     ok(s.requests == 3 && s.errors == 1, "requests and errors are counted");
-    ok(!session_over(&s), "the conversation goes on");
+    ok(!session_over(&s), "the conversation continues");
     end_input(&s, out);
     ok(session_over(&s), "until the client has finished");
 }

@@ -1,5 +1,5 @@
 """What it means when a check of the conversation or of the hostile table fails,
-for somebody who has written a server and has not read the check.
+for a student who has written a server and has not read the check.
 
 A pattern is searched in the name of the check; the first that is found counts.
 """
@@ -58,15 +58,15 @@ EXPLANATIONS = (
 
     # hostile
     (r"reset the connection|resets it during|leave before the replies", "A "
-     "client that resets its connection ends its own conversation and nobody "
-     "else's: recv() and send() fail with ECONNRESET or EPIPE, and SIGPIPE "
+     "client that resets its connection ends its own conversation, and no "
+     "other: recv() and send() fail with ECONNRESET or EPIPE, and SIGPIPE "
      "must not kill the server (MSG_NOSIGNAL)."),
-    (r"^beside a silent client", "One silent client stops the service: nobody "
-     "looks after the others. See one-waits-all-wait."),
+    (r"^beside a silent client", "One idle client stops the service: no other "
+     "client is served. See one-waits-all-wait."),
     (r"^behind a silent client|^until the first leaves", "A blocking server "
      "serves one client after the other: the second waits until the first "
      "leaves, and is then served."),
-    (r"never reads, the server stops reading", "It goes on reading from a "
+    (r"never reads, the server stops reading", "It still reads from a "
      "client that takes no replies, so the replies pile up. Send before you "
      "read on."),
     (r"^and others are served meanwhile", "While one client takes no replies, "
@@ -87,8 +87,8 @@ EXPLANATIONS = (
      "full disk. Do not block in write(), ignore its errors, and open "
      "something as standard error if it is closed."),
     (r"while full, it does not spin", "When accept(), fork() or the like "
-     "fails because a table is full, it tries again at once, for ever. Wait a "
-     "little (100 ms) between two attempts: see out-of-descriptors."),
+     "fails because a table is full, it tries again at once, without end. Wait "
+     "a little (100 ms) between two attempts: see out-of-descriptors."),
     (r"clients are served in the end", "When a table is full, clients wait in "
      "the kernel's queue; none may be disconnected, and each is served when "
      "there is room."),
@@ -96,9 +96,9 @@ EXPLANATIONS = (
      "is no reason to die."),
     (r"at most one log line a second", "It logs the same trouble for every "
      "client: say it at most once a second."),
-    (r"^--max-clients 5|^until one leaves|^nobody is disconnected",
+    (r"^--max-clients 5|^until one leaves|^no client is disconnected",
      "With --max-clients 5 five are served, a sixth waits in the kernel's "
-     "queue until one leaves, and nobody is disconnected."),
+     "queue until one leaves, and no client is disconnected."),
     (r"connections, one after the other", "It did not serve many short "
      "connections one after the other. Is something used up by each?"),
     (r"^leave no descriptor|descriptor is left", "After its clients have left "
@@ -116,15 +116,15 @@ EXPLANATIONS = (
      "its reply, although the model computes for several at once."),
     (r"wait for their backends together", "With --delay each request waits for "
      "a backend. 60 clients must do that together, and wait one after the "
-     "other: a sleep holds up everybody. See deadline-instead-of-sleep and "
+     "other: a sleep delays all clients. See deadline-instead-of-sleep and "
      "blocking-trap."),
     (r"backends one after the other", "This model waits for one backend at a "
      "time; it waited for several, or a reply was missing."),
-    (r"it takes no CPU", "While nobody talks it uses the processor: somewhere "
-     "it asks again and again instead of waiting."),
-    (r"takes what it gets of a core", "A server of this model asks all clients "
-     "in turn and never waits, so it is busy even when nobody talks. This one "
-     "waits somewhere, or gave no answer."),
+    (r"it takes no CPU", "While no client sends, it uses the processor: "
+     "somewhere it polls again and again instead of waiting."),
+    (r"takes what it gets of a core", "A server of this model polls all clients "
+     "in turn and never waits, so it is busy even when no client sends. This "
+     "one waits somewhere, or gave no answer."),
     (r"^--idle-timeout|said half a request$|^one that waits for its reply|"
      r"^until it is silent as well", "With --idle-timeout S the server closes a "
      "connection on which nothing has come for S seconds, also after half a "
@@ -152,11 +152,11 @@ EXPLANATIONS = (
     (r"replies arrive|replies it counted arrive|and all are right",
      "Replies that it counted did not arrive. close() with unread input resets "
      "the connection and drops what was sent: see close-can-lose."),
-    (r"nobody new is let in", "Once told to stop, it lets nobody in: close or "
-     "shut down the listener first."),
+    (r"it accepts no new client", "After the signal it accepts no client: close "
+     "or shut down the listener first."),
     (r"^silent clients do not delay", "When it stops, it must not wait for "
-     "clients who say nothing: end their recv() with shutdown(). A flag alone "
-     "is not seen by who sleeps: see stop-without-a-race."),
+     "idle clients: end their recv() with shutdown(). A blocked thread does "
+     "not see a flag: see stop-without-a-race."),
     (r"that is full can be stopped", "With --max-clients reached it waits for "
      "room and not in accept(): that wait must end, too, when the signal "
      "comes."),
@@ -164,9 +164,9 @@ EXPLANATIONS = (
      "server does not stop: ppoll() returns for a client and leaves a blocked "
      "signal pending. Let the signal through whether or not there is a "
      "client."),
-    (r"does not delay it for ever", "A client that goes on asking, or never "
-     "reads, must not keep a stopping server alive: take what had arrived, "
-     "give up on who takes nothing for a second."),
+    (r"does not keep it running", "A client that keeps sending, or never "
+     "reads, must not keep a stopping server alive: answer what had arrived, "
+     "and give up on a client that takes nothing for a second."),
     (r"^a second signal ends it|^and all its processes", "A second SIGTERM "
      "ends the server at once, with all its processes: restore the default "
      "action after the first."),
@@ -175,7 +175,7 @@ EXPLANATIONS = (
      "and then its whole group. Only a later one, after 200 ms, ends the server "
      "at once."),
     (r"^a signal to a child", "A child ends with its own conversation. The "
-     "server goes on, and so do its other children."),
+     "server continues, and so do its other children."),
     (r"^SIGKILL ends it|no child lives on", "However the server dies, its "
      "children die with it: see orphans (PR_SET_PDEATHSIG)."),
     (r"^a taken port", "If the port is taken it prints one line that names the "
@@ -214,7 +214,7 @@ EXPLANATIONS = (
      "(ECONNRESET, EPIPE, SIGPIPE) ends that conversation and nothing else, "
      "and a full table is a reason to wait."),
     (r"^exhausting, spins:", "It has no descriptor left for a client that "
-     "waits, and calls accept() again at once, for ever. Wait a little (100 "
+     "waits, and calls accept() again at once, without end. Wait a little (100 "
      "ms) between two attempts: see out-of-descriptors."),
     (r"^\w+, spins:", "It has nothing to do and uses the processor: somewhere "
      "it asks again and again instead of waiting. Does it notice that a client "

@@ -76,7 +76,7 @@ class Victim:
         return bool(ready) and client.recv(100) == REPLY
 
     def hear(self, client, attack):
-        """What becomes of the request that was sent."""
+        """The outcome of the request that was sent."""
         begin = left = time.monotonic()
         while True:
             if self.answered(client):
@@ -88,7 +88,7 @@ class Victim:
                 return NEVER
 
     def ask(self, attack):
-        """What becomes of one request, and after how many seconds."""
+        """The outcome of one request, and after how many seconds."""
         begin = time.monotonic()
         verdict = NEVER
         with contextlib.suppress(OSError), connect(self.port) as client:
@@ -167,7 +167,7 @@ def serve_victims(cell, attack, watch):
     while cell.victim == BESIDE and not attack.leaving.is_set():
         verdict, wait_s = victim.ask(attack)
         watch.look()
-        # A request that outlived the attack says nothing, but the first.
+        # Of the requests that outlived the attack only the first counts.
         if verdict != AFTER or cell.wait_s == 0:
             cell.victim, cell.wait_s = verdict, max(cell.wait_s, wait_s)
         if time.monotonic() > end:

@@ -129,7 +129,7 @@ class Attack:
 
 
 def silent(attack):
-    """Twenty connect and say nothing."""
+    """Twenty connect and send nothing."""
     attack.connect(20)
     attack.rest()
 

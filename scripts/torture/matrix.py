@@ -5,7 +5,7 @@ import dataclasses
 
 from torture import attacks
 
-# What becomes of a well-behaved client beside the attack.
+# The outcome for a well-behaved client beside the attack.
 BESIDE = "beside"  # it is served meanwhile
 AFTER = "after"  # it is served when the attack is over
 NEVER = "never"
@@ -13,7 +13,7 @@ CUT = "cut"  # its connection ends, as the server was killed
 
 SERVED = (BESIDE, AFTER)
 
-# By design these serve nobody while one client says nothing.
+# By design these serve no client while one is idle.
 ONE_AT_A_TIME = ("blocking",)
 
 # A server whose model is not known. How it waits is its own affair.
@@ -48,13 +48,13 @@ class Column:
 
 ATTACKS = (
     Column("mute", attacks.silent,
-           "Twenty clients say nothing. Who waits for them?",
+           "Twenty clients send nothing. Which others wait for them?",
            one_at_a_time=(AFTER,), memory_kib=24 * MIB),
     Column("drib-/bling", attacks.dribbling,
-           "Ten send a digit every 10 ms, and never a whole line. Who waits?",
+           "Ten send a digit every 10 ms, and never a whole line. Which others wait?",
            one_at_a_time=(AFTER,), memory_kib=12 * MIB, restful=False),
     Column("never/reads", attacks.never_reading,
-           "Two ask for ever and read nothing. Whose memory is it?",
+           "Two never stop sending, and never read. Whose memory fills?",
            one_at_a_time=(AFTER,), restful=False),
     Column("reset", attacks.resetting,
            "Connections are reset during the work. Does that end the server?",
@@ -63,10 +63,10 @@ ATTACKS = (
            "A client ends its side after asking. Does it get all replies?",
            restful=False),
     Column("no/FIN", attacks.vanishing,
-           "Ten are gone without a word. Who can know that?",
+           "Ten vanish without a FIN. When does the server know?",
            one_at_a_time=(NEVER,), held=10, memory_kib=12 * MIB),
     Column("burst", attacks.bursting,
-           "300 connect at once, 16 may wait in line. Is each served or told?",
+           "300 connect at once, 16 may wait in the queue. Is each served or told?",
            restful=False, backlog=16, memory_kib=96 * MIB),
     Column("no/fds", attacks.exhausting,
            "The server is out of descriptors. Does it spin, or die?",
@@ -86,7 +86,7 @@ ATTACKS = (
            "Stopped under load: is what has arrived answered?",
            ending="SIGTERM", one_at_a_time=(BESIDE,)),
     Column("SIG-/KILL", attacks.asking,
-           "Killed under load: is nobody left, and the port free?",
+           "Killed under load: is no process left, and the port free?",
            (CUT,), ending="SIGKILL", one_at_a_time=(CUT,)),
 )
 

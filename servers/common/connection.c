@@ -1,8 +1,7 @@
 // connection.c - the connections of a server with one thread and no blocking
 // calls.
 //
-// For what is to be noticed in connection_step(), read step() in
-// servers/nonblocking.c.
+// To understand connection_step(), read step() in servers/nonblocking.c.
 
 #include "connection.h"
 
@@ -89,7 +88,7 @@ short connection_interest(const struct connection *c, int64_t now_ns)
     if (now_ns < c->due_ns)
         return 0;
     // If a next request is there already, it only needs space for its reply. If
-    // the conversation is over, the next step closes it, which needs nothing.
+    // the conversation is over, the next step only closes it.
     bool replied = c->progress.sent == c->session.reply_len;
     bool finished = session_pending(&c->session) || session_over(&c->session);
     return replied && !finished ? POLLIN : POLLOUT;

@@ -38,7 +38,7 @@ static bool is_half_closed(int fd)
 }
 
 // Returns how many bytes were sent on `fd` that the client's kernel has not
-// acknowledged yet: see tcp(7). After a reset there is nobody who could.
+// acknowledged yet: see tcp(7). After a reset it never will.
 static size_t unacknowledged(int fd)
 {
     int len = 0;
@@ -189,7 +189,7 @@ static bool is_abandoned(int fd)
     return linger.l_onoff;
 }
 
-// Returns for how long a client may make no progress; -1: for ever.
+// Returns for how long a client may make no progress; -1: no limit.
 static int64_t patience_ms(void)
 {
     return stop_requested() ? NET_STALL_MS : net_idle_timeout_ms();

@@ -105,7 +105,7 @@ enum co_state co_state_of(const struct co *c);
 //
 // Why a wake-up is remembered: a coroutine that has decided to park may call
 // co_send(), or another function that lets others run, before its co_park(). If
-// it is woken meanwhile, and the wake-up were lost, it would sleep for ever.
+// it is woken meanwhile, and the wake-up were lost, it would never wake up.
 // The price is that a permit may be left from an earlier event. So check a
 // condition around it: while (!done) co_park();
 

@@ -1,4 +1,4 @@
-// co_timers.c - when which coroutine is to be woken.
+// co_timers.c - when to wake which coroutine.
 
 #include "co_timers.h"
 

@@ -1,4 +1,4 @@
-// co_timers.h - when which coroutine is to be woken.
+// co_timers.h - when to wake which coroutine.
 //
 // A binary heap (Williams, CACM 7(6), 1964): to set a timer, to remove one and
 // to find the one due next costs little more with 100,000 of them than with

@@ -68,7 +68,7 @@ static void check_help(void)
     ok(right, "--help names every option");
 }
 
-// Whether somebody listens at 127.0.0.2, which is this machine too, but is not
+// Whether a server listens at 127.0.0.2, which is this machine too, but is not
 // where a server listens that was told nothing.
 static bool listens_elsewhere(int port)
 {
@@ -84,7 +84,7 @@ static bool listens_elsewhere(int port)
 
 // Asks for one reply before the server is stopped. In its first moments a
 // signal may find the thread sanitizer between two calls: it keeps it for the
-// next one, and nobody calls.
+// next one, and none comes.
 static void ask_and_stop(struct server *s, const char *what)
 {
     struct peer p;

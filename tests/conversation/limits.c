@@ -178,7 +178,7 @@ static void check_max_clients(void)
        "--max-clients 5: five are served, the sixth waits");
     peer_close(&peers[2]);
     ok(peer_hears(sixth, "fib: 55\n"), "until one leaves");
-    ok(peer_asks(&peers[0], "7\n", "fib: 13\n"), "nobody is disconnected");
+    ok(peer_asks(&peers[0], "7\n", "fib: 13\n"), "no client is disconnected");
     for (int i = 0; i <= CLIENTS_MAX; i++)
         peer_close(&peers[i]);
     server_stop(&s, "--max-clients");

@@ -17,7 +17,7 @@ bool peer_connect(struct peer *p, int port)
     return peer_connect_with(p, port, 0);
 }
 
-// Small messages are sent at once, and no call waits for ever.
+// Small messages are sent at once, and every call has a time limit.
 static void set_options(int fd, int size)
 {
     const struct timeval patience = {.tv_sec = patience_ms() / 1000};

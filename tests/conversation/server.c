@@ -53,9 +53,9 @@ static void apply(const struct limits *limits)
         setrlimit(RLIMIT_NOFILE, &descriptors);
     if (limits->memory_bytes > 0)
         setrlimit(RLIMIT_AS, &memory);
-    // Root may always have more processes: be somebody else, who perhaps may
-    // not see the path of the program, but can run an open file. And somebody
-    // of our own: other tests may run at the same time.
+    // Root may always have more processes: become another user, who perhaps may
+    // not see the path of the program, but can run an open file. And a user of
+    // our own: other tests may run at the same time.
     const uid_t user = ANOTHER_USER + (uid_t)getpid() % USERS;
     if (limits->processes > 0 &&
         (setrlimit(RLIMIT_NPROC, &processes) != 0 || setuid(user) != 0))

@@ -152,7 +152,7 @@ static void check_full(void)
         peer_close(&peers[i]);
 }
 
-// ---- A client that goes on asking
+// ---- A client that keeps sending
 
 // Sends some requests, as far as they fit. Returns false when the server takes
 // no more.
@@ -219,7 +219,7 @@ static void check_talkative(bool reads)
     int status = server_end(&s, SIGTERM);
     kill(talker, SIGKILL);
     waitpid(talker, NULL, 0);
-    ok(talked && status == 0, "%s does not delay it for ever",
+    ok(talked && status == 0, "%s does not keep it running",
        reads ? "a client that never stops asking"
              : "one that moreover never reads");
     close(going[0]);
@@ -285,13 +285,13 @@ static void check_stream_of_clients(void)
         waitpid(streams[i], NULL, 0);
     }
     ok(started && status == 0,
-       "a stream of new clients does not delay it for ever");
+       "a stream of new clients does not keep it running");
 }
 
 // ---- The end, and what is left
 
 // Waits until no new client can connect. One that could connect while the
-// server stops would wait for ever, and another server could not have the port.
+// server stops would wait without end, and no other server could have the port.
 static bool await_refusal(const struct server *s)
 {
     struct peer late;
@@ -313,7 +313,7 @@ static void check_second_signal(void)
         return;
     bool asked = peer_say(&p, "10\n") && await_received(&p);
     kill(s.pid, SIGTERM);
-    ok(await_refusal(&s), "while it finishes, nobody new is let in");
+    ok(await_refusal(&s), "while it finishes, it accepts no new client");
     int64_t second_ms = now_ms() + SECOND_SIGNAL_MS;
     while (now_ms() < second_ms)
         sleep_ms(1);

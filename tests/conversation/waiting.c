@@ -169,8 +169,8 @@ static void check_idle(void)
     bool idles = subject_idles(&s, &percent);
     ok(answered && idles,
        subject.always_busy
-           ? "while nobody talks, it takes what it gets of a core (%d %%)"
-           : "while nobody talks, it takes no CPU (%d %%)",
+           ? "while no client sends, it takes what it gets of a core (%d %%)"
+           : "while no client sends, it takes no CPU (%d %%)",
        percent);
     for (int i = 0; i < IDLE_CLIENTS; i++)
         peer_close(&peers[i]);

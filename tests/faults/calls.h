@@ -5,7 +5,7 @@
 //
 // The errnos are those of the man page that can happen to a program without
 // bugs; what a wrong argument gives (EBADF, EFAULT, EINVAL) is not among them,
-// and EAGAIN is only where nobody then waits for an event that never comes.
+// and EAGAIN is only where no call then waits for an event that never comes.
 // The file is included wherever such a list is needed. Makefile has the linker
 // wrap every name in it, and tests/faults_test compares it with the calls that
 // the objects really make.

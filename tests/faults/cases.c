@@ -44,7 +44,7 @@ static bool costs_a_client(const char *call, const char *error)
 }
 
 // Whether this is the call by which a server learns which clients are ready. If
-// it fails for ever, the server cannot serve any.
+// it always fails, the server cannot serve any.
 static bool is_how_it_learns(const char *call)
 {
     return fault_is_listed("poll select", call);

@@ -18,7 +18,7 @@ struct habits {
 struct fault_case {
     const char *path;  // of the program; an option may follow
     int variant;       // of a server, the enum moment; of the client, an errand
-    bool harmless;     // nobody may be lost
+    bool harmless;     // no client may be lost
     bool lasting;      // no new client need be served, and it must not spin
     bool spares;       // clients that it has are served all the same
     bool storm;        // no fault, but signals without end

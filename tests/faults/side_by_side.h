@@ -11,7 +11,7 @@ enum { SAID_SIZE = 512 };
 struct outcome {
     bool passed;
     bool reached;          // a call was made to fail: else this proves nothing
-    bool felt;             // and somebody has noticed: no start, a lost client
+    bool felt;             // and it was noticed: no start, a lost client
     char said[SAID_SIZE];  // why it failed, printed only then
 };
 

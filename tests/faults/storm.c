@@ -54,7 +54,7 @@ static void interrupt_children(pid_t process)
         fclose(children);
 }
 
-// Goes on until the server is gone or this process is killed.
+// Continues until the server is gone or this process is killed.
 _Noreturn static void rage(pid_t server)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -14,7 +14,7 @@ struct fault_counts *trial_announce(const char *fault);
 // How many calls were made to fail.
 int trial_failed(const struct fault_counts *counts);
 
-// What becomes of a client that asks for several replies.
+// The outcome for a client that asks for several replies.
 enum fate { SERVED, LOST, WRONG, CUT };
 
 // Begins such a conversation, which may be lost at once, and receives its

@@ -15,7 +15,7 @@
 //     arrives, in order.
 //
 // The clock is virtual: it moves only while the loop sleeps, so each input
-// gives the same run. When the loop would sleep for ever, the outside world
+// gives the same run. When the loop would never wake up, the outside world
 // acts: it wakes an actor or lets a thread of co_offload() finish. At the end
 // of the input all actors are cancelled, and must end.
 
@@ -864,7 +864,7 @@ static bool join_group(struct actor *me)
 {
     int group = (int)next_byte() % GROUPS;
     // Members join only groups with higher numbers than their own, or they
-    // might wait for each other for ever. Only joining one's own group is
+    // might wait for each other without end. Only joining one's own group is
     // detected.
     if (group_of(me) > group)
         return true;
