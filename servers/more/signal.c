@@ -2,7 +2,7 @@
 //
 // Model     one thread, non-blocking calls; a real-time signal per change
 // Blocks    in sigtimedwait() only, for all clients at once
-// Strength  no list of clients to hand over: each descriptor knows its process
+// Strength  the server passes no list: each signal names its descriptor
 // Weakness  a system call per event, and a queue that can overflow
 //
 // What changed from callback.c --edge: who reports that a client is ready. This
