@@ -726,8 +726,12 @@ class Grades(unittest.TestCase):
         results = [grade.Result("a", 30, 3, []),
                    grade.Result("b", 10, 1, [("x", "y")])]
         total = grade.score(options_for(BIN / "fork", "fork"), results)
-        self.assertEqual((total["score"], total["failed"]), (88, ["x"]))
+        self.assertEqual((total["score"], total["failed"]), (87, ["x"]))
         self.assertEqual(total["parts"]["b"]["points"], 5.0)
+        nearly = [grade.Result("a", 95, 3, []),
+                  grade.Result("b", 5, 25, [("x", ""), ("y", "")])]
+        total = grade.score(options_for(BIN / "fork", "fork"), nearly)
+        self.assertEqual(total["score"], 99)
 
     def test_the_points(self):
         parts = (*grade.PARTS, grade.TORTURE, grade.CLAIMS)

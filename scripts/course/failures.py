@@ -8,7 +8,8 @@ import re
 
 EXPLANATIONS = (
     # What any part may say
-    (r"^it starts", "It did not say that it is ready: within 30 s it must "
+    (r"^it starts", "If it says that a function is not written yet, write that "
+     "first. Otherwise it did not say that it is ready: within 30 s it must "
      "print a line on standard output that ends in its port, \"name: listening "
      "on 127.0.0.1:43211\", and flush it. `--port 0` lets the kernel choose."),
     (r"it answers$", "The reply to \"7\\n\" is \"fib: 13\\n\", wherever it "
