@@ -18,7 +18,7 @@ import unittest
 import tap
 from programs import PATIENCE_S, wait_until
 from tutorial_test import copy_project
-from under_test import BIN, ROOT
+from under_test import BIN, REFERENCE, ROOT, read_runs
 
 # States of a connection in /proc/net/tcp.
 ESTABLISHED, SYN_SENT, SYN_RECV, TIME_WAIT, LISTEN = (
@@ -110,6 +110,22 @@ class Statement(unittest.TestCase):
         """What has arrived by now, without waiting."""
         ready, _, _ = select.select([client], [], [], 0)
         return client.recv(4096) if ready else b""
+
+
+class Drawings(unittest.TestCase):
+    def test_the_memory_of_an_idle_client(self):
+        """Chapter 3: the sums are those of the table, whose first row is from
+        the reference run. In KiB: PSS, kernel stack, page tables, socket."""
+        runs = read_runs(REFERENCE / "runs.csv")
+        drawing = (ROOT / "course/drawings/memory.svg").read_text("utf-8")
+        sums = [int(sum_) for sum_ in re.findall(r"about (\d+) KiB<", drawing)]
+        self.assertEqual(len(sums), 3)
+        for drawn, (model, idle, *kernel) in zip(sums, (
+                ("fork", 1000, 16, 40, 5), ("thread", 10000, 16, 0.2, 5),
+                ("coroutine", 10000, 0, 0, 5))):
+            pss = runs.where(experiment="idle", model=model,
+                             idle=idle).median("kib_per_silent")
+            self.assertAlmostEqual(drawn, pss + sum(kernel), delta=1)
 
 
 @tap.part("kernel")
