@@ -1,8 +1,9 @@
 # tests.mk - how the tests are built, and what runs them.
 
 FUZZ    := session http reply server_options client_options coroutines
-UNIT    := fib session net co co_states co_loop co_io co_switch histogram reply \
-           schedule conn procstat figures output fibload
+UNIT    := fib session net co co_states co_loop co_io co_switch co_inspect \
+           co_watchdog histogram reply schedule conn procstat figures output \
+           fibload
 TESTS   := $(UNIT:%=$(BUILD)/tests/test_%) $(BUILD)/tests/conversation/run \
            $(BUILD)/tests/gdb_backtrace $(BUILD)/tests/test_examples \
            $(BUILD)/tests/test_scale $(FUZZ:%=$(BUILD)/tests/fuzz_%) \
@@ -14,13 +15,14 @@ $(BUILD)/tests/test_session:   $(FIB)
 $(BUILD)/tests/test_net:       $(COMMON)
 $(BUILD)/tests/test_co:        LDLIBS := -Wl,--wrap=madvise
 # The tests of coroutines have a clock that moves only while the loop sleeps.
-CO_TESTS := $(addprefix $(BUILD)/tests/test_co_,states loop io)
+CO_TESTS := $(addprefix $(BUILD)/tests/test_co_,states loop io inspect)
 VIRTUAL_CLOCK := clock_gettime epoll_wait epoll_pwait
 $(CO_TESTS): $(call object,tests/virtual_clock.c)
 $(CO_TESTS): LDLIBS := $(VIRTUAL_CLOCK:%=-Wl,--wrap=%)
 $(BUILD)/tests/test_co_io: LDLIBS += -Wl,--wrap=epoll_ctl,--wrap=recv \
                                      -Wl,--wrap=recvmsg
-$(CO_TESTS) $(addprefix $(BUILD)/tests/,test_co test_co_switch): $(CORO)
+$(BUILD)/tests/test_co_watchdog: LDLIBS := -Wl,--wrap=clock_gettime
+$(CO_TESTS) $(addprefix $(BUILD)/tests/test_,co co_switch co_watchdog): $(CORO)
 $(BUILD)/tests/test_histogram: $(call object,client/histogram.c)
 $(BUILD)/tests/test_reply:     $(call object,client/reply.c)
 $(BUILD)/tests/test_procstat:  $(call object,client/procstat.c)

@@ -5,11 +5,49 @@
 #include "co_net.h"
 
 #include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 
 #include "../coro/co.h"
 #include "net.h"
 #include "server.h"
+
+// ---- Names of coroutines, for --inspect and --watchdog
+
+enum { NAME_SIZE = NET_ADDRESS_SIZE + 8, NAMES_MAX = 1000000 };
+
+static _Thread_local char (*names)[NAME_SIZE];  // by descriptor; NULL: none
+static _Thread_local int name_count;
+
+// Gives the running coroutine, which serves `fd`, the name of its client. Does
+// so once: to learn an address takes a system call.
+static void name_after(int fd)
+{
+    char address[NET_ADDRESS_SIZE];
+    if (fd >= name_count || names[fd][0] != '\0' ||
+        net_client_address(fd, address) != 0)
+        return;
+    snprintf(names[fd], NAME_SIZE, "client %s", address);
+    co_set_name(names[fd]);
+}
+
+static void open_names(void)
+{
+    int count = net_raise_descriptor_limit();
+    name_count = count < NAMES_MAX ? count : NAMES_MAX;
+    names = server_allocate(name_count, NAME_SIZE);
+}
+
+static void close_names(void)
+{
+    free(names);
+    names = NULL;
+    name_count = 0;
+}
+
+// ---- Twins of the calls in net.c
 
 int co_net_accept(int listener)
 {
@@ -32,6 +70,8 @@ bool co_net_receive(int fd, struct session *s)
 {
     if (session_over(s))
         return false;
+    if (names != NULL)
+        name_after(fd);
     co_limit_waits(stop_requested() ? -1 : net_idle_timeout_ms());
     ssize_t n;
     do
@@ -65,18 +105,28 @@ void co_net_close(int fd)
     while (net_must_linger(fd, &progress))
         co_sleep(NET_CLOSE_MS);
     co_close(fd);
+    if (fd < name_count)
+        names[fd][0] = '\0';
 }
 
-enum { STACK_KIB_MIN = 16, STACK_KIB_MAX = 65536 };
+// ---- Options
+
+enum { STACK_KIB_MIN = 16, STACK_KIB_MAX = 65536, WATCHDOG_MS_MAX = 3600000 };
 
 static int stack_kib = CO_STACK_KIB;
 static bool trap;
+static int watchdog_ms;
+static const char *inspect;
 
 // clang-format off
 const struct option_rule co_net_options[] = {
     {"stack-kib", "N", "stack per client, in KiB",
      .number = &stack_kib, .min = STACK_KIB_MIN, .max = STACK_KIB_MAX},
     {"trap", NULL, "block the thread in the simulated backend", .flag = &trap},
+    {"watchdog", "MS", "name a coroutine that lets none run for MS ms",
+     .number = &watchdog_ms, .max = WATCHDOG_MS_MAX},
+    {"inspect", "PATH", "list the coroutines on a UNIX socket",
+     .text = &inspect},
     {0},
 };
 // clang-format on
@@ -91,29 +141,65 @@ void co_sleep_ms(int ms)
         co_sleep(ms);
 }
 
-struct start {
+// ---- Running a loop
+
+struct first {
+    void (*fn)(void *arg);
+    void *arg;
+};
+
+// Starts the inspector of this loop. The second loop of a server listens at
+// PATH.2, and so on.
+static void start_inspector(void)
+{
+    static atomic_int loop_count;
+    char path[256];
+    int number = atomic_fetch_add(&loop_count, 1) + 1;
+    snprintf(path, sizeof path, number > 1 ? "%s.%d" : "%s", inspect, number);
+    server_require(co_inspect(path) == 0, "--inspect");
+}
+
+// The first coroutine of a loop. The inspector is one more, and co_run()
+// returns only when that has ended, too.
+static void first_main(void *arg)
+{
+    const struct first *first = arg;
+    co_set_name("main");
+    if (inspect != NULL)
+        start_inspector();
+    first->fn(first->arg);
+    co_inspect_end();
+}
+
+void co_net_run(void (*fn)(void *arg), void *arg)
+{
+    struct first first = {fn, arg};
+    co_set_stack_size((size_t)stack_kib * 1024);
+    if (watchdog_ms > 0)
+        server_require(co_set_watchdog(watchdog_ms) == 0, "--watchdog");
+    if (watchdog_ms > 0 || inspect != NULL)
+        open_names();
+    server_require(co_go(first_main, &first) == 0, "co_go");
+    server_require(co_run() == 0, "co_run");
+    close_names();
+}
+
+struct server {
     void (*serve_clients)(void);
 };
 
 // In a coroutine, as co_run() must have opened what it needs before the server
 // says that it is ready.
-static void start(void *arg)
+static void serve(void *arg)
 {
-    struct start *start = arg;
+    const struct server *server = arg;
     server_ready();
-    start->serve_clients();
+    server->serve_clients();
 }
 
-void co_net_prepare(void)
+void co_net_serve(int listener, void (*serve_clients)(void))
 {
-    co_set_stack_size((size_t)stack_kib * 1024);
-}
-
-void co_net_run(int listener, void (*serve_clients)(void))
-{
-    struct start first = {serve_clients};
-    co_net_prepare();
+    struct server server = {serve_clients};
     server_require(net_set_nonblocking(listener) == 0, "fcntl");
-    server_require(co_go(start, &first) == 0, "co_go");
-    server_require(co_run() == 0, "co_run");
+    co_net_run(serve, &server);
 }

@@ -25,13 +25,12 @@ void co_sleep_ms(int ms);
 // The options of a server with coroutines, for `own` of struct options.
 extern const struct option_rule co_net_options[];
 
-// Applies --stack-kib to the coroutines of this thread. Call it before the
-// first is created.
-void co_net_prepare(void);
+// Applies these options to this thread, and runs fn(arg) in a first coroutine.
+// Returns when all coroutines have ended. Exits if it cannot start.
+void co_net_run(void (*fn)(void *arg), void *arg);
 
-// Does that, says that the server is ready (server.h) and runs serve_clients()
-// in a first coroutine. Returns when all coroutines have ended. Exits if it
-// cannot start.
-void co_net_run(int listener, void (*serve_clients)(void));
+// Does that with serve_clients(), for a server with one loop, and says that the
+// server is ready (server.h).
+void co_net_serve(int listener, void (*serve_clients)(void));
 
 #endif

@@ -118,21 +118,36 @@ int net_listen(const char *host, int port, int backlog, unsigned flags)
     return fd;
 }
 
+static int write_address(const struct sockaddr_storage *address, socklen_t len,
+                         char text[NET_ADDRESS_SIZE])
+{
+    char host[NET_ADDRESS_SIZE - 8], port[6];
+    if (getnameinfo((const struct sockaddr *)address, len, host, sizeof host,
+                    port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
+        errno = EINVAL;
+        return -1;
+    }
+    bool v6 = address->ss_family == AF_INET6;
+    snprintf(text, NET_ADDRESS_SIZE, v6 ? "[%s]:%s" : "%s:%s", host, port);
+    return 0;
+}
+
 int net_address(int listener, char text[NET_ADDRESS_SIZE])
 {
     struct sockaddr_storage address = {0};
     socklen_t len = sizeof address;
-    char host[NET_ADDRESS_SIZE - 8], port[6];
     if (getsockname(listener, (struct sockaddr *)&address, &len) != 0)
         return -1;
-    if (getnameinfo((struct sockaddr *)&address, len, host, sizeof host, port,
-                    sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
-        errno = EINVAL;
+    return write_address(&address, len, text);
+}
+
+int net_client_address(int fd, char text[NET_ADDRESS_SIZE])
+{
+    struct sockaddr_storage address = {0};
+    socklen_t len = sizeof address;
+    if (getpeername(fd, (struct sockaddr *)&address, &len) != 0)
         return -1;
-    }
-    bool v6 = address.ss_family == AF_INET6;
-    snprintf(text, NET_ADDRESS_SIZE, v6 ? "[%s]:%s" : "%s:%s", host, port);
-    return 0;
+    return write_address(&address, len, text);
 }
 
 static int idle_timeout_s;  // Written before the first client.

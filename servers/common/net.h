@@ -60,6 +60,9 @@ int net_listen(const char *host, int port, int backlog, unsigned flags);
 // Writes the address on which `listener` listens, as "127.0.0.1:9999".
 int net_address(int listener, char text[NET_ADDRESS_SIZE]);
 
+// Writes the address of a client in the same way. Returns 0, or -1.
+int net_client_address(int fd, char text[NET_ADDRESS_SIZE]);
+
 // Closes clients that make no progress in either direction for `timeout_s`
 // seconds. 0: never, as at first. Call it before the first client.
 void net_set_idle_timeout(int timeout_s);

@@ -64,6 +64,7 @@ struct co *co_new(void *(*fn)(void *arg), void *arg)
     size_t size = co_stack_usable();
     struct co *c = co_cache_place(low, size);
     size_t below = (size_t)((char *)c - low);  // what its functions may use
+    co_cache_clear(c);
     c->state = CO_NEW;
     c->fn = fn;
     c->arg = arg;
@@ -82,9 +83,18 @@ int co_free(struct co *c)
         return co_fail(EBUSY);
     if (atomic_load(&c->mail.pending))
         co_mail_withdraw(&c->mail);
+    c->state = CO_DONE;  // For co_at(), whatever it was.
     co_tools_freeing(&c->stack);
     co_stack_put(c->stack.low);
     return 0;
+}
+
+struct co *co_at(size_t at)
+{
+    char *low = co_stack_at(at);
+    struct co *c = co_cache_place(low, co_stack_usable());
+    // Without a function: the system has taken back the memory of the stack.
+    return c->fn != NULL && co_state(c) != CO_DONE ? c : NULL;
 }
 
 // Makes a call fail that must not jump: sets errno and returns NULL. It is not
@@ -149,6 +159,7 @@ size_t co_stack_used(const struct co *c)
     co_tools_mute(true);
     size_t used = co_stack_touched(c->stack.low);
     co_tools_mute(false);
+    co_tools_defined(&used, sizeof used);
     return used;
 }
 

@@ -10,6 +10,8 @@
 //     co_io.c       calls that wait for a descriptor
 //     co_group.c    coroutines that succeed or fail together
 //     co_offload.c  blocking functions, run by other threads
+//     co_inspect.c  what each coroutine waits for, on a UNIX socket
+//     co_watchdog.c which coroutine does not let the others run, and where
 //
 // They stand on co_stack.c (stacks and their guard pages), co_timers.c (a heap
 // of due times), co_mail.c (messages from other threads and signal handlers),
@@ -142,8 +144,8 @@ int co_free(struct co *c);
 // Returns the running coroutine, or NULL on the thread's own stack.
 struct co *co_self(void);
 
-// Gives the running coroutine a name, for the message about a stack overflow
-// and for debuggers. The string must stay valid.
+// Gives the running coroutine a name, for messages about it, for co_inspect()
+// and for debuggers. The string must stay valid while the coroutine exists.
 void co_set_name(const char *name);
 
 // Sets the size of this thread's stacks, guard page included, rounded up to
@@ -314,6 +316,49 @@ int co_poll(int fd, uint32_t event);
 // As close(2), for a descriptor that was used with these calls: plain close()
 // would leave behind what is known about it. Does not wait.
 int co_close(int fd);
+
+// ---- Seeing what coroutines do (co_inspect.c, co_watchdog.c)
+
+// Starts a coroutine that listens on a UNIX socket. Each client that connects
+// gets a line for every coroutine of this thread, as JSON; then the connection
+// is closed. Try it with nc -U. A line:
+//
+//     {"name": "client", "state": "waiting", "waits_for": "read", "fd": 7,
+//      "due_ms": 950, "stack_used": 1312, "stack_size": 12288}
+//
+//   state       one of enum co_state, in lower case
+//   waits_for   "read" or "write", for the descriptor fd, which else is -1;
+//               "time", "semaphore", "wake-up", "group or cancellation",
+//               "thread or group", "resumed coroutine" (it has resumed one
+//               that waits), or "nothing"
+//   due_ms      when the wait ends at the latest, from now; -1: never
+//   stack_used  see co_stack_used()
+//
+// A socket that a program has left at `path` when it ended is replaced. Returns
+// 0, or -1 with EBUSY if the thread has an inspector, ENAMETOOLONG if `path`
+// has more than 107 bytes, EADDRINUSE if a program listens there or it is
+// another kind of file, or else errno of bind(2) or co_go(). Does not wait.
+int co_inspect(const char *path);
+
+// Cancels that coroutine, which removes the socket; co_run() waits for it. No
+// effect if there is none. Does not wait.
+void co_inspect_end(void);
+
+// Starts a thread, the watchdog of the calling thread. It watches the
+// coroutines that co_run() runs. When one has let no other run for `ms`
+// milliseconds, because it computes, blocks, or gets no processor, the watchdog
+// prints its name on standard error, and where it is: a command line of
+// addr2line(1) that prints the functions it is in and their lines, the
+// innermost first (with musl the name alone). It does so once for each turn,
+// and may miss turns of less than 5/4 of `ms`. -1 ends the watchdog, and so
+// does the end of the thread. Blocks until the previous watchdog has ended: for
+// up to 50 ms.
+//
+// The watchdog interrupts the coroutine by SIGURG: a system call that blocks in
+// it may fail with EINTR. It checks four times in `ms`, and each check takes
+// some microseconds of CPU time. Returns 0, or -1 with EINVAL if `ms` is 0,
+// ENOMEM, or EAGAIN if no thread can be started.
+int co_set_watchdog(int ms);
 
 #ifdef __cplusplus
 }

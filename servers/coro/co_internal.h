@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 
@@ -27,9 +28,10 @@ struct co {
     int64_t deadline_ns;     // of all its waiting calls; 0: none
     unsigned limit_plus_1;   // of its waits for descriptors, in ms; 0: none
     unsigned timer;          // its place in the heap, from 1; 0: no timer
-    int wait_errno;          // why the last wait ended; 0: its event came
+    short wait_errno;        // why the last wait ended; 0: its event came
     bool permit;             // for its next co_park()
     bool cancelled;
+    int fd;  // for which it has waited last
 
     struct co *innermost;        // while a coroutine that it has resumed waits
     struct co_mail mail;         // for co_wake_async(),
@@ -162,6 +164,11 @@ void *co_jump(struct co *to, void *value);
 // Returns the running coroutine; the thread's own stack counts as one.
 struct co *co_current(void);
 
+// Returns the coroutine on the stack `at` of this thread, counted from 0 up to
+// co_stack_count(); NULL if none is there. The place of a coroutine does not
+// change while it exists.
+struct co *co_at(size_t at);
+
 // ---- co_loop.c
 
 // Creates a coroutine that the scheduler runs, and frees when it is done. At
@@ -186,6 +193,19 @@ void co_end_wait(struct co *c, int error);
 // Counts one waiting call that did not have to wait, and reschedules the
 // coroutine if it has used up its turn.
 void co_spend(void);
+
+// Returns when the wait of `c` ends at the latest; CO_NEVER: it may last.
+int64_t co_due_ns(const struct co *c);
+
+// Returns the number of turns that coroutines of this thread have begun, plus
+// the number of those that have ended. Any thread may read it.
+const atomic_uint *co_loop_turn(void);
+
+// Returns whether a coroutine runs, given that number: it is odd then.
+static inline bool co_turn_runs(unsigned turn)
+{
+    return turn % 2 != 0;
+}
 
 // Returns the time on the monotonic clock.
 int64_t co_now_ns(void);
@@ -221,5 +241,17 @@ int co_wait_until(int64_t due_ns);
 // Returns the time at which a call fails that begins to wait for a descriptor
 // now: see co_limit_waits().
 int64_t co_limit_ns(void);
+
+// ---- co_io.c
+
+// Returns the descriptor that `c` waits for, and sets `event` to EPOLLIN or
+// EPOLLOUT; -1 if it waits for none.
+int co_awaited_fd(const struct co *c, uint32_t *event);
+
+// ---- co_offload.c
+
+// Starts a thread that takes no signals: they are meant for the threads whose
+// waits they are to end. Returns 0 or an error number.
+int co_start_thread(pthread_t *thread, void *(*fn)(void *arg), void *arg);
 
 #endif

@@ -227,6 +227,7 @@ static int wait_for(struct call *call)
 
     uint32_t generation = s->generation;
     direction_of(s, call->event)->waiter = co_current();
+    co_current()->fd = call->fd;
     int result = watched ? co_wait_until(call->due_ns) : co_sleep(RETRY_MS);
     s = slot_of(call->fd);
     if (s->generation != generation)
@@ -235,6 +236,15 @@ static int wait_for(struct call *call)
     if (!watched && result == 0 && call->due_ns <= co_now_ns())
         return co_fail(ETIMEDOUT);
     return result;
+}
+
+int co_awaited_fd(const struct co *c, uint32_t *event)
+{
+    if ((size_t)c->fd >= io.slot_count)
+        return -1;
+    const struct slot *s = &io.slots[c->fd];
+    *event = s->in.waiter == c ? EPOLLIN : EPOLLOUT;
+    return s->in.waiter == c || s->out.waiter == c ? c->fd : -1;
 }
 
 // Begins every call: waits if a try is known to give EAGAIN. Returns 0, or -1.

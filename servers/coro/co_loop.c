@@ -20,6 +20,7 @@ enum {
 };
 
 struct loop {
+    atomic_uint turn;             // see co_loop_turn()
     struct co *self;              // the caller of co_run(); NULL: not running
     size_t alive_count;           // coroutines started and not yet done
     struct co *ended;             // a coroutine that is done and to be freed
@@ -75,9 +76,14 @@ void co_end_wait(struct co *c, int error)
     if (c->queue != NULL)
         co_queue_remove(c->queue, c);
     c->queue = NULL;
-    c->wait_errno = error;
+    c->wait_errno = (short)error;
     co_become(c, CO_READY);
     co_queue_append(&loop.ready, c);
+}
+
+int64_t co_due_ns(const struct co *c)
+{
+    return c->timer != 0 ? loop.timers.heap[c->timer].due_ns : CO_NEVER;
 }
 
 void co_wake(struct co *c)
@@ -159,11 +165,25 @@ int co_go(void (*fn)(void *arg), void *arg)
 
 // ---- The loop
 
+// Only this thread writes the count, so it needs no atomic addition.
+static void count_turn(void)
+{
+    unsigned turn = atomic_load_explicit(&loop.turn, memory_order_relaxed);
+    atomic_store_explicit(&loop.turn, turn + 1, memory_order_relaxed);
+}
+
+const atomic_uint *co_loop_turn(void)
+{
+    return &loop.turn;
+}
+
 static void run(struct co *c)
 {
     loop.budget = CO_BUDGET;
     co_become(c, CO_RUNNING);
+    count_turn();
     co_jump(c, NULL);
+    count_turn();
     if (loop.ended != NULL)
         co_free(loop.ended);
     loop.ended = NULL;

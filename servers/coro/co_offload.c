@@ -64,16 +64,20 @@ static void *do_jobs(void *arg)
     return NULL;
 }
 
-// Starts a detached thread that takes no signals: they are meant for the thread
-// whose waits they are to end. Returns 0 or an error number.
-static int start_thread(void)
+int co_start_thread(pthread_t *thread, void *(*fn)(void *arg), void *arg)
 {
     sigset_t all, previous;
-    pthread_t thread;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &previous);
-    int error = pthread_create(&thread, NULL, do_jobs, NULL);
+    int error = pthread_create(thread, NULL, fn, arg);
     pthread_sigmask(SIG_SETMASK, &previous, NULL);
+    return error;
+}
+
+static int start_worker(void)
+{
+    pthread_t thread;
+    int error = co_start_thread(&thread, do_jobs, NULL);
     return error != 0 ? error : pthread_detach(thread);
 }
 
@@ -103,7 +107,7 @@ static int hand_over(struct job *job)
     if (thread_max == 0)
         thread_max = (int)sysconf(_SC_NPROCESSORS_ONLN);
     if (job_count >= idle_count && thread_count < thread_max) {
-        error = start_thread();
+        error = start_worker();
         thread_count += error == 0;
         idle_count += error == 0;
     }

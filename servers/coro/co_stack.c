@@ -341,6 +341,17 @@ void co_stack_put(void *low)
         cool_down();
 }
 
+size_t co_stack_count(void)
+{
+    return pool.idle_size - pool.unused_count;
+}
+
+void *co_stack_at(size_t at)
+{
+    return pool.slabs[at / SLAB_STACKS] + at % SLAB_STACKS * pool.stride +
+           pool.page_size;
+}
+
 // Reads only pages that are in memory: the others were never touched.
 // AddressSanitizer would object to reading what no function has declared.
 __attribute__((no_sanitize("address"))) size_t co_stack_touched(void *low)

@@ -27,6 +27,13 @@ void co_stack_put(void *low);
 // from the system: from the top down to the lowest byte that is not zero.
 size_t co_stack_touched(void *low);
 
+// Returns how many stacks were taken so far, each of them counted once.
+size_t co_stack_count(void);
+
+// Returns one of these, given its number from 0 on: its lowest usable address.
+// Some may have been given back. The number of a stack does not change.
+void *co_stack_at(size_t at);
+
 // Unmaps all stacks. Returns 0, or -1 with EBUSY if some are in use.
 int co_stack_release_all(void);
 

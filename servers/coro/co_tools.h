@@ -129,6 +129,15 @@ static inline void co_tools_mute(bool mute)
 #endif
 }
 
+// What was computed from that is as good as any other value.
+static inline void co_tools_defined(void *value, size_t size)
+{
+    (void)value, (void)size;
+#ifdef CO_HAS_VALGRIND
+    VALGRIND_MAKE_MEM_DEFINED(value, size);
+#endif
+}
+
 // ThreadSanitizer delivers a signal only when the fiber in which it arrived
 // makes a system call. If fibers change before that, the signal is lost. So
 // SIGINT and SIGTERM are blocked while coroutines run. Stores the present mask

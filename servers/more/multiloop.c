@@ -122,9 +122,7 @@ static void receive_clients(void *arg)
 
 static void *loop_main(void *arg)
 {
-    co_net_prepare();
-    server_require(co_go(receive_clients, arg) == 0, "co_go");
-    server_require(co_run() == 0, "co_run");
+    co_net_run(receive_clients, arg);
     return NULL;
 }
 

@@ -49,7 +49,8 @@ VARIANT_PARTS = ("protocol", "hostile", "waiting", "stopping", "owed", "drain")
 THREADED = ("thread", "pool", "gil", "offload", "multiloop")
 
 COROUTINE_TESTS = ("test_co", "test_co_states", "test_co_loop", "test_co_io",
-                   "test_co_switch", "fuzz_coroutines")
+                   "test_co_switch", "test_co_inspect", "test_co_watchdog",
+                   "fuzz_coroutines")
 # These assign stderr, or expect the words and the stack size of glibc.
 GLIBC_TESTS = ("fuzz_client_options", "fuzz_server_options", "test_fibload",
                "test_co_cxx", "test_examples", "test_scale")
