@@ -197,15 +197,9 @@ void co_spend(void);
 // Returns when the wait of `c` ends at the latest; CO_NEVER: it may last.
 int64_t co_due_ns(const struct co *c);
 
-// Returns the number of turns that coroutines of this thread have begun, plus
-// the number of those that have ended. Any thread may read it.
-const atomic_uint *co_loop_turn(void);
-
-// Returns whether a coroutine runs, given that number: it is odd then.
-static inline bool co_turn_runs(unsigned turn)
-{
-    return turn % 2 != 0;
-}
+// Returns where this thread counts the turns that coroutines have begun. Other
+// threads may read it.
+const atomic_uint *co_turn_count(void);
 
 // Returns the time on the monotonic clock.
 int64_t co_now_ns(void);

@@ -20,12 +20,12 @@ enum {
 };
 
 struct loop {
-    atomic_uint turn;             // see co_loop_turn()
     struct co *self;              // the caller of co_run(); NULL: not running
     size_t alive_count;           // coroutines started and not yet done
     struct co *ended;             // a coroutine that is done and to be freed
     struct co_queue ready;        // coroutines that run in the next round,
     struct co_queue rescheduled;  // and those that run after them
+    atomic_uint turn_count;       // turns begun; the watchdog reads it
     int budget;                   // calls left in this turn
     int64_t busy_since_ns;        // when the third call of this turn was made
     struct co_timers timers;
@@ -168,13 +168,14 @@ int co_go(void (*fn)(void *arg), void *arg)
 // Only this thread writes the count, so it needs no atomic addition.
 static void count_turn(void)
 {
-    unsigned turn = atomic_load_explicit(&loop.turn, memory_order_relaxed);
-    atomic_store_explicit(&loop.turn, turn + 1, memory_order_relaxed);
+    unsigned count =
+        atomic_load_explicit(&loop.turn_count, memory_order_relaxed);
+    atomic_store_explicit(&loop.turn_count, count + 1, memory_order_relaxed);
 }
 
-const atomic_uint *co_loop_turn(void)
+const atomic_uint *co_turn_count(void)
 {
-    return &loop.turn;
+    return &loop.turn_count;
 }
 
 static void run(struct co *c)
@@ -183,7 +184,6 @@ static void run(struct co *c)
     co_become(c, CO_RUNNING);
     count_turn();
     co_jump(c, NULL);
-    count_turn();
     if (loop.ended != NULL)
         co_free(loop.ended);
     loop.ended = NULL;

@@ -41,7 +41,7 @@ enum step { NONE, ASKED, ANSWERED };
 struct watchdog {
     pthread_t thread, watched;
     int limit_ms;
-    const atomic_uint *turn;  // of the watched loop, see co_loop_turn()
+    const atomic_uint *turn;  // of the watched thread: see co_turn_count()
     atomic_bool stopping;
     _Atomic enum step step;
     // Written by the thread that takes the step, read by the other one.
@@ -90,8 +90,8 @@ static void on_question(int signo)
     (void)signo;
     if (w == NULL || atomic_load(&w->step) != ASKED)
         return;
-    if (atomic_load(w->turn) != atomic_load(&w->asked_turn)) {
-        atomic_store(&w->step, NONE);  // The coroutine has yielded meanwhile.
+    if (!co_in_loop() || atomic_load(w->turn) != atomic_load(&w->asked_turn)) {
+        atomic_store(&w->step, NONE);  // That turn has ended.
         return;
     }
     const struct co *c = co_current();
@@ -194,7 +194,7 @@ static void *watch(void *arg)
         int64_t now_ns = co_now_ns();
         if (seen != turn)
             since_ns = now_ns;
-        else if (co_turn_runs(turn) && turn != atomic_load(&w->asked_turn) &&
+        else if (turn != atomic_load(&w->asked_turn) &&
                  now_ns - since_ns >= (int64_t)w->limit_ms * NS_PER_MS)
             ask(w, turn);
         turn = seen;
@@ -234,7 +234,7 @@ static int start(int limit_ms)
         return -1;
     w->watched = pthread_self();
     w->limit_ms = limit_ms;
-    w->turn = co_loop_turn();
+    w->turn = co_turn_count();
     int error = co_start_thread(&w->thread, watch, w);
     if (error != 0) {
         free(w);
