@@ -26,7 +26,7 @@ MODULES = {
               "tables", "terminal", "validity"),
     "torture": ("attack_cell", "attacks", "matrix"),
     "course": ("c_source", "failures", "markdown", "side_by_side"),
-    "watch": ("calls", "clients", "clock", "proc", "scenes",
+    "watch": ("calls", "clients", "clock", "coroutines", "proc", "scenes",
               "screen", "snapshot", "sockets", "symbols", "trace_events"),
 }
 

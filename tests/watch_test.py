@@ -27,8 +27,8 @@ import tap
 from programs import LOOK_S, PATIENCE_S, wait_until
 import under_test
 from under_test import (
-    ALL_MODELS, BIN, MODELS, REFERENCE, calls, program, screen, sockets,
-    symbols, trace_events)
+    ALL_MODELS, BIN, MODELS, REFERENCE, calls, coroutines, program, screen,
+    sockets, symbols, trace_events)
 
 BLOCKED, RUNNING = under_test.snapshot.BLOCKED, under_test.snapshot.RUNNING
 Connection, Row = under_test.snapshot.Connection, under_test.snapshot.Row
@@ -250,6 +250,13 @@ def snapshot_of(threads, connections=0, **changes):
     return Snapshot(**fields)
 
 
+def waiting_coroutine(number, **changes):
+    fields = {"name": f"number {number}", "state": "waiting", "kind": "read",
+              "waits_for": f"read from client 127.0.0.1:{number}",
+              "due_s": None, "stack_used": 1312, "stack_size": 12288, **changes}
+    return coroutines.Coroutine(**fields)
+
+
 class Windows(unittest.TestCase):
     def texts(self, *arguments, **more):
         return [line.text for line in screen.window(*arguments, **more)]
@@ -286,6 +293,30 @@ class Windows(unittest.TestCase):
             self.assertEqual(len(tids) + folded, 100)
             seen |= set(tids)
         self.assertEqual(seen, set(range(100)))
+
+    def test_coroutines_are_folded_and_scrolled_too(self):
+        many = [waiting_coroutine(i) for i in range(100)]
+        snapshot, seen = snapshot_of(3, 100, coroutines=many), set()
+        for offset in range(100):
+            texts = self.texts(snapshot, 80, 24, offset)
+            text = "\n".join(texts)
+            self.assertEqual(len(texts), 24)
+            self.assertEqual(text.count("recv from client"), 3)
+            shown = {int(name) for name in re.findall(r"^number (\d+) ", text,
+                                                      re.M)}
+            folded = sum(map(int, re.findall(
+                r"(\d+) more, all waiting for read", text)))
+            self.assertEqual(len(shown) + folded, 100)
+            seen |= shown
+        self.assertEqual(seen, set(range(100)))
+
+    def test_a_coroutine_in_one_line(self):
+        line = screen.coroutine_line(waiting_coroutine(
+            1, name="client [2001:db8::1234:5678]:41234", due_s=0.95))
+        self.assertEqual(line.text, "client [2001:db8::1234:567 waiting    "
+                         "950 ms  1,312 B  read from client 127.0.0.1:1")
+        self.assertEqual(screen.what_coroutine_does(waiting_coroutine(
+            1, state="ready", waits_for="")), "ready")
 
     def test_what_does_not_wait_in_the_server_comes_first(self):
         snapshot = snapshot_of(1, 50)
@@ -450,7 +481,7 @@ class Once(unittest.TestCase):
                     "fork": "poll on the listener",
                     "thread": "accept on the listener",
                     "nonblocking": "processor",
-                    "coroutine": "epoll_wait on 2 descriptors"}
+                    "coroutine": "epoll_wait on 3 descriptors"}
         self.assertEqual(set(expected), set(MODELS))
         for model, what in expected.items():
             with self.subTest(model):
@@ -608,6 +639,107 @@ class Terminal:
         return self.status
 
 
+@tap.part("once")
+class Coroutines(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="a folder ")
+        self.addCleanup(folder.cleanup)
+        self.path = pathlib.Path(folder.name) / "a socket"
+
+    def test_watch_asks_the_server_that_it_has_started(self):
+        found = once("coroutine")
+        self.assertEqual(found["coroutines_hidden"], "")
+        self.assertEqual(
+            {one["name"]: one["waits_for"] for one in found["coroutines"]},
+            {"main": "read from the listener", "inspector": ""})
+
+    def test_each_client_has_a_coroutine_with_its_name(self):
+        with started(BIN / "coroutine", "--port", "0", "--inspect", self.path,
+                     "--idle-timeout", "3600") as (server, port):
+            with contextlib.ExitStack() as clients:
+                names = set()
+                for _ in range(20):
+                    one = clients.enter_context(
+                        socket.create_connection(("127.0.0.1", port)))
+                    names.add("client %s:%d" % one.getsockname())
+
+                def waiting():
+                    return {one["name"] for one
+                            in look_at(server)["coroutines"]
+                            if one["waits_for"] == f"read from {one['name']}"}
+
+                wait_until(lambda: waiting() == names,
+                           "20 coroutines wait for their clients")
+                for one in look_at(server)["coroutines"]:
+                    self.assertLess(0, one["stack_used"])
+                    self.assertLessEqual(one["stack_used"], one["stack_size"])
+                    if one["name"] in names:
+                        self.assertLess(3000, one["due_s"])
+                        self.assertLessEqual(one["due_s"], 3600)
+
+    def test_every_loop_has_a_socket(self):
+        with started(BIN / "multiloop", "--port", "0", "--loops", "3",
+                     "--inspect", self.path) as (server, _port):
+            names = [one["name"] for one in look_at(server)["coroutines"]]
+            self.assertEqual(sorted(names), ["inspector"] * 3 + ["main"] * 3)
+            status, _, _ = stop(server)
+            self.assertEqual(status, 0)
+        self.assertEqual(list(self.path.parent.iterdir()), [])
+
+    def test_a_path_relative_to_where_the_server_runs(self):
+        with started(BIN / "coroutine", "--port", "0", "--inspect", "x",
+                     cwd=self.path.parent) as (server, _port):
+            self.assertEqual(len(look_at(server)["coroutines"]), 2)
+
+    def test_a_socket_of_a_dead_server_is_replaced(self):
+        for _ in range(2):
+            with started(BIN / "coroutine", "--port", "0", "--inspect",
+                         self.path) as (server, _port):
+                self.assertEqual(len(look_at(server)["coroutines"]), 2)
+            self.assertTrue(self.path.exists())  # It was killed.
+
+    def test_a_socket_that_cannot_be_had_is_an_error(self):
+        with started(BIN / "coroutine", "--port", "0", "--inspect", self.path):
+            for path, reason in ((self.path, "Address already in use"),
+                                 (self.path.parent / ("x" * 108),
+                                  "File name too long"),
+                                 (self.path / "x", "Not a directory")):
+                result = subprocess.run(
+                    [BIN / "coroutine", "--port", "0", "--inspect", path],
+                    capture_output=True, text=True, check=False,
+                    timeout=PATIENCE_S)
+                self.assertEqual((result.returncode, result.stderr),
+                                 (1, f"coroutine: --inspect: {reason}\n"))
+
+    def test_why_there_are_none(self):
+        with started(BIN / "coroutine", "--port", "0") as (server, _port):
+            found = look_at(server)
+            self.assertIn("--inspect", found["coroutines_hidden"])
+            self.assertEqual(found["coroutines"], [])
+        with started(BIN / "thread", "--port", "0") as (server, _port):
+            self.assertEqual(look_at(server)["coroutines_hidden"], "")
+
+    def test_the_trap_hides_them_and_the_watchdog_names_it(self):
+        with started(BIN / "coroutine", "--port", "0", "--delay", "3600000",
+                     "--trap", "--watchdog", "20", "--inspect", self.path,
+                     stderr=subprocess.PIPE) as (server, port):
+            with socket.create_connection(("127.0.0.1", port)) as client:
+                client.sendall(b"1\n")
+                self.assertEqual(
+                    server.stderr.readline(),
+                    "coroutine client %s:%d: let no other run for 20 ms. "
+                    "Where it is:\n" % client.getsockname())
+                where_it_is = server.stderr.readline()
+                self.assertIn("lets no other run",
+                              look_at(server)["coroutines_hidden"])
+        if shutil.which("addr2line"):
+            said = subprocess.run(
+                ["sh", "-c", where_it_is], capture_output=True, text=True,
+                check=True, timeout=LONG_S).stdout
+            self.assertRegex(said, r"^sleep_ms at .*/common/clock.c:\d+")
+            self.assertIn("\nserve_client at ", said)
+
+
 @tap.part("terminal")
 class InATerminal(unittest.TestCase):
     def test_a_lecture_at_80_by_24(self):
@@ -636,6 +768,17 @@ class InATerminal(unittest.TestCase):
                 terminal.wait_for(f"{model}  pid")
                 terminal.wait_for(r"our clients: 10 \(0 idle\), [1-9]")
             self.assertEqual(len(terminal.screen()), 50)
+            self.assertEqual(terminal.quit(), 0)
+
+    def test_coroutines_are_rows(self):
+        with Terminal(80, 24, "coroutine") as terminal:
+            terminal.wait_for(r"main +waiting .* B  read from the listener")
+            terminal.press("c")
+            terminal.wait_for(r"12 coroutines +state")
+            terminal.wait_for(r"\d+ more: .*\d+ waiting for read|"
+                              r"\d+ more, all waiting for read")
+            terminal.press("5")
+            terminal.wait_for(r"\n2 coroutines")
             self.assertEqual(terminal.quit(), 0)
 
     def test_arrows_scroll(self):

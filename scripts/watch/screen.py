@@ -9,10 +9,12 @@ from watch.snapshot import BLOCKED, RUNNABLE, RUNNING
 PLAIN, TITLE, BUSY, WAITS, FAINT = "plain", "title", "busy", "waits", "faint"
 STYLE_OF = {RUNNING: BUSY, RUNNABLE: WAITS}
 THREADS = "    TID state        for   CPU switch/s  where"
+COROUTINES = " state     at most    stack  waits for"
 CONNECTIONS = "                client  connection             unread B  unacked B"
 KEYS = ("1-5 model  c ten clients  b fib(40)  i idle  x close  arrows scroll  "
         "q quit")
 CONNECTIONS_SHARE = 1 / 3  # of the window's lines, at most
+THREADS_SHARE = 1 / 3  # of what is left, where there are coroutines
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,17 @@ def row_line(row):
     where = row.what or "?"
     return Line(f"{row.tid:>7} {row.state:<8} {since(row):>7} {share:>5} "
                 f"{switches:>8}  {where}", STYLE_OF.get(row.state, PLAIN))
+
+
+def coroutine_line(one):
+    due = "" if one.due_s is None else duration(one.due_s)
+    return Line(f"{one.name:<26.26} {one.state:<9.9} {due:>7} "
+                f"{one.stack_used:>6,} B  {one.waits_for}".rstrip(),
+                BUSY if one.state == "running" and not one.waits_for else PLAIN)
+
+
+def what_coroutine_does(one):
+    return f"{one.state} for {one.kind}" if one.waits_for else one.state
 
 
 def what_it_does(row):
@@ -122,6 +135,9 @@ def head(snapshot):
     if snapshot.hidden:
         lines.append(Line(f"system calls are hidden: {snapshot.hidden}",
                           FAINT))
+    if snapshot.coroutines_hidden:
+        lines.append(Line(
+            f"coroutines are hidden: {snapshot.coroutines_hidden}", FAINT))
     return lines
 
 
@@ -140,18 +156,31 @@ def connections_table(snapshot, height):
                  connection_kind)
 
 
+def tables(snapshot, height, offset):
+    """The lines of all tables, in at most `height` lines. `offset` scrolls the
+    threads and the coroutines."""
+    coroutines, rows = snapshot.coroutines, snapshot.rows
+    above = len(rows) + 1 + (len(coroutines) + 1 if coroutines else 0)
+    lower = connections_table(snapshot, max(
+        int(height * CONNECTIONS_SHARE), height - above))
+    height -= len(lower)
+    upper = table(THREADS, rows, max(
+        int(height * THREADS_SHARE), height - (above - len(rows) - 1)),
+                  offset, row_line, what_it_does)
+    count = plural(len(coroutines), "coroutine")
+    middle = table(f"{count:<26}{COROUTINES}", coroutines, height - len(upper), offset,
+                   coroutine_line, what_coroutine_does)
+    return [*upper, *middle, *lower]
+
+
 def window(snapshot, width, height, offset=0, message="", keys=KEYS):
-    """The lines of a window of this size. `offset` scrolls the threads."""
+    """The lines of a window of this size. `offset` scrolls the tables."""
     foot = [Line(text) for text in (message,) if text]
     if keys:
         foot.append(Line(keys, FAINT))
     top = head(snapshot)
-    left = max(2, height - len(top) - len(foot))
-    lower = connections_table(snapshot, max(
-        int(left * CONNECTIONS_SHARE), left - len(snapshot.rows) - 1))
-    upper = table(THREADS, snapshot.rows, left - len(lower), offset, row_line,
-                  what_it_does)
-    body = [*top, *upper, *lower]
+    body = [*top, *tables(snapshot, max(2, height - len(top) - len(foot)),
+                          offset)]
     body += [Line("")] * (height - len(body) - len(foot))
     return [Line(line.text[:width], line.style)
             for line in (*body[:height - len(foot)], *foot)]
@@ -165,5 +194,5 @@ def text(snapshot, width, height):
 
 def needed(snapshot):
     """How many lines show everything."""
-    tables = (snapshot.rows, snapshot.connections)
-    return len(head(snapshot)) + sum(len(rows) + 1 for rows in tables if rows)
+    shown = (snapshot.rows, snapshot.coroutines, snapshot.connections)
+    return len(head(snapshot)) + sum(len(rows) + 1 for rows in shown if rows)

@@ -2,9 +2,9 @@
 holds for its clients. Rates are those since the look before."""
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
-from watch import sockets
+from watch import coroutines, sockets
 from watch.calls import Words, name_of
 from watch.clock import ProcessorClocks
 from watch.symbols import Symbols
@@ -53,6 +53,8 @@ class Snapshot:
     processes: int
     cpu_share: float  # of one processor, by all threads; None at first
     hidden: str = ""  # why system calls are not shown
+    coroutines: list = field(default_factory=list)
+    coroutines_hidden: str = ""  # why they are not shown
 
     def as_dict(self):
         return asdict(self)
@@ -82,6 +84,8 @@ class Observer:
         refused = any(thread.refused for thread in threads)
         self.remember(threads)
         shares = [row.cpu_share for row in rows if row.cpu_share is not None]
+        running = coroutines.of_server(first, Words(
+            self.proc, found, first, self.symbols))
         return Snapshot(
             first.name, self.pid,
             found.listener.local if found.listener else "", rows,
@@ -90,7 +94,7 @@ class Observer:
              for one in found.connections],
             found.accept_queue, len(processes),
             sum(shares) if shares else None,
-            self.proc.hidden_because() if refused else "")
+            self.proc.hidden_because() if refused else "", *running)
 
     def descendants(self):
         for pid in self.proc.tree(self.pid)[1:]:

@@ -1,0 +1,94 @@
+"""What a server says of its coroutines: one that was started with --inspect PATH
+answers on a UNIX socket with a line of JSON for each (servers/coro/co.h)."""
+
+import json
+import os
+import pathlib
+import socket
+import tempfile
+from dataclasses import dataclass
+
+from watch.calls import option
+
+MODELS = ("coroutine", "offload", "multiloop")  # those that have the option
+PATH_BYTES_MAX = 107  # of a UNIX socket
+ANSWER_S = 0.2  # an answer is a matter of milliseconds
+LOOPS_MAX = 64
+
+
+@dataclass
+class Coroutine:
+    """One coroutine, as it is shown."""
+
+    name: str
+    state: str
+    waits_for: str  # in words; "" if it does not wait
+    kind: str  # of that, for many in one line
+    due_s: float  # until its wait ends at the latest; None: without limit
+    stack_used: int  # bytes
+    stack_size: int
+
+
+def new_socket(stack):
+    """Returns the path of a socket that does not exist yet, in a folder that is
+    removed when `stack` (contextlib.ExitStack) is closed."""
+    folder = stack.enter_context(tempfile.TemporaryDirectory())
+    path = pathlib.Path(folder) / "coroutines"
+    if len(os.fsencode(path)) > PATH_BYTES_MAX:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(dir="/tmp"))
+        path = pathlib.Path(folder) / "coroutines"
+    return path
+
+
+def sockets_of(process):
+    """Yields the paths of a server's sockets: one for each of its loops."""
+    path = option(process.command, "--inspect")
+    if not path:
+        return
+    # Relative to where the server runs, and that may be long.
+    path = os.path.join(f"/proc/{process.pid}/cwd", path)
+    yield path
+    for number in range(2, LOOPS_MAX + 1):
+        if not os.path.exists(f"{path}.{number}"):
+            return
+        yield f"{path}.{number}"
+
+
+def answer(path):
+    """Returns what the server says: a dictionary for each coroutine."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(ANSWER_S)
+        client.connect(path)
+        with client.makefile(encoding="utf-8") as lines:
+            return [json.loads(line) for line in lines]
+
+
+def coroutine(told, words):
+    """The coroutine of which the server has told this."""
+    kind = told["waits_for"]
+    preposition = {"read": "from", "write": "to"}.get(kind)
+    where = f"{kind} {preposition} {words.target(told['fd'])}" \
+        if preposition else kind
+    due_ms = told["due_ms"]
+    return Coroutine(told["name"] or "without a name", told["state"],
+                     "" if kind == "nothing" else where, kind,
+                     due_ms / 1000 if due_ms >= 0 else None,
+                     told["stack_used"], told["stack_size"])
+
+
+def of_server(process, words):
+    """Returns the coroutines of a server, and why they are not shown."""
+    if process.name not in MODELS:
+        return [], ""
+    found = []
+    paths = list(sockets_of(process))
+    if not paths:
+        return [], "the server was not started with --inspect PATH"
+    for path in paths:
+        try:
+            found += answer(path)
+        except socket.timeout:
+            return [], "no answer, as one of them lets no other run"
+        except (OSError, ValueError) as problem:
+            return [], f"{path}: {problem}"
+    return [coroutine(told, words) for told in found], ""
