@@ -14,6 +14,7 @@ MODELS = ("coroutine", "offload", "multiloop")  # those that have the option
 PATH_BYTES_MAX = 107  # of a UNIX socket
 ANSWER_S = 0.2  # an answer is a matter of milliseconds
 LOOPS_MAX = 64
+PREPOSITIONS = {"read": "from", "write": "to"}  # of waiting for a descriptor
 
 
 @dataclass
@@ -66,12 +67,13 @@ def answer(path):
 def coroutine(told, words):
     """The coroutine of which the server has told this."""
     kind = told["waits_for"]
-    preposition = {"read": "from", "write": "to"}.get(kind)
-    where = f"{kind} {preposition} {words.target(told['fd'])}" \
-        if preposition else kind
-    due_ms = told["due_ms"]
-    return Coroutine(told["name"] or "without a name", told["state"],
-                     "" if kind == "nothing" else where, kind,
+    name, due_ms = told["name"] or "without a name", told["due_ms"]
+    where = "" if kind == "nothing" else kind
+    if kind in PREPOSITIONS:
+        target = words.target(told["fd"])
+        where += (f" {PREPOSITIONS[kind]} "
+                  f"{'its client' if target == name else target}")
+    return Coroutine(name, told["state"], where, kind,
                      due_ms / 1000 if due_ms >= 0 else None,
                      told["stack_used"], told["stack_size"])
 

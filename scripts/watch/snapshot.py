@@ -70,8 +70,9 @@ class Observer:
         self.last = {}  # tid: (its thread, when we looked)
         self.first_seen_ns = {}  # tid: (switches, when it was seen with them)
 
-    def look(self):
-        """Returns a Snapshot. Raises OSError if the server has ended."""
+    def look(self, ask=True):
+        """Returns a Snapshot. Raises OSError if the server has ended. Unless it
+        may `ask`, the coroutines are left out: to answer, a server must run."""
         first = self.proc.process(self.pid)
         found = sockets.of_server(self.proc, self.pid)
         processes = [first, *self.descendants()]
@@ -84,8 +85,8 @@ class Observer:
         refused = any(thread.refused for thread in threads)
         self.remember(threads)
         shares = [row.cpu_share for row in rows if row.cpu_share is not None]
-        running = coroutines.of_server(first, Words(
-            self.proc, found, first, self.symbols))
+        of_server = coroutines.of_server(first, Words(
+            self.proc, found, first, self.symbols)) if ask else ([], "")
         return Snapshot(
             first.name, self.pid,
             found.listener.local if found.listener else "", rows,
@@ -94,7 +95,7 @@ class Observer:
              for one in found.connections],
             found.accept_queue, len(processes),
             sum(shares) if shares else None,
-            self.proc.hidden_because() if refused else "", *running)
+            self.proc.hidden_because() if refused else "", *of_server)
 
     def descendants(self):
         for pid in self.proc.tree(self.pid)[1:]:
