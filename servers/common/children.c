@@ -67,8 +67,8 @@ void children_end(void)
 }
 
 // LESSON orphans: a child outlives its parent, unless it asks the kernel for a
-// signal at the parent's death. The check is for a parent that died before
-// that.
+// signal at the parent's death. The parent may have died before that: then the
+// child has another parent by now.
 void child_begin(void)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -1,6 +1,7 @@
 // co_net.c - the calls of net.h that block, for coroutines.
 //
-// For what they guard against, read their twins in net.c.
+// For what they guard against, read their twins in net.c. None of them blocks
+// the thread, but with --trap, and that is the lesson of it.
 
 #include "co_net.h"
 
@@ -188,8 +189,8 @@ struct server {
     void (*serve_clients)(void);
 };
 
-// In a coroutine, as co_run() must have opened what it needs before the server
-// says that it is ready.
+// Runs in a coroutine: before the server says that it is ready, co_run() must
+// have opened what it needs.
 static void serve(void *arg)
 {
     const struct server *server = arg;

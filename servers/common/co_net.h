@@ -29,8 +29,8 @@ extern const struct option_rule co_net_options[];
 // Returns when all coroutines have ended. Exits if it cannot start.
 void co_net_run(void (*fn)(void *arg), void *arg);
 
-// Does that with serve_clients(), for a server with one loop, and says that the
-// server is ready (server.h).
+// Runs serve_clients() in that way, for a server with one loop. Makes the
+// listener non-blocking, and says that the server is ready (server.h).
 void co_net_serve(int listener, void (*serve_clients)(void));
 
 #endif

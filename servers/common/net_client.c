@@ -38,7 +38,7 @@ static bool is_half_closed(int fd)
 }
 
 // Returns how many bytes were sent on `fd` that the client's kernel has not
-// acknowledged yet: see tcp(7). After a reset it never will.
+// acknowledged yet: see tcp(7). After a reset none will be, and this is 0.
 static size_t unacknowledged(int fd)
 {
     int len = 0;

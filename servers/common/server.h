@@ -34,8 +34,8 @@ int server_start(struct options *o, int argc, char **argv);
 // there is no memory.
 void *server_allocate(int count, size_t size);
 
-// For what a server prepares before it is ready. Unless `succeeded`, prints
-// "<model>: <what>: <reason in errno>" on standard error and exits.
+// Exits unless `succeeded`, with "<model>: <what>: <reason in errno>" on
+// standard error. For calls without which a server cannot start.
 void server_require(bool succeeded, const char *what);
 
 #endif

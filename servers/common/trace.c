@@ -197,7 +197,8 @@ static void write_head(const char *phase, const struct event *e, int64_t ns)
     write_us("ts", ns);
 }
 
-// An event of a connection: these have a line for each connection in a viewer.
+// Writes an event of a connection. A viewer shows each connection in a line of
+// its own.
 static void write_of_connection(const char *phase, const struct event *e,
                                 int64_t ns, const char *name)
 {

@@ -1,7 +1,8 @@
 // co.c - coroutines: functions that can be suspended, and pass values then.
 //
 // A coroutine and the one that has resumed it take turns. Each has a stack.
-// co_jump() is the moment when the turn passes from one to the other.
+// co_jump() is the moment when the turn passes from one to the other. That is
+// no system call: nothing here blocks.
 
 #include "co.h"
 
@@ -97,8 +98,9 @@ struct co *co_at(size_t at)
     return c->fn != NULL && co_state(c) != CO_DONE ? c : NULL;
 }
 
-// Makes a call fail that must not jump: sets errno and returns NULL. It is not
-// inlined, as the callers are so short that even an unused branch costs.
+// Sets errno and returns NULL, for a call that the state of its coroutine does
+// not allow. Not inlined: the callers are so short that even a branch they
+// never take costs time.
 static __attribute__((noinline)) void *refuse(int error)
 {
     errno = error;

@@ -283,8 +283,8 @@ int co_offload(void (*fn)(void *arg), void *arg);
 // The descriptor must be non-blocking. At most one coroutine may wait to read
 // from it and one to write to it; the call of a second one fails with EBUSY.
 // When the descriptor is closed by co_close(), waiting calls for it fail with
-// EBADF. Besides, a call fails with what the system call of the same name sets,
-// but for EAGAIN and EINTR: then it waits or tries again.
+// EBADF. A call also fails with the errno of the system call of the same name,
+// except for EAGAIN and EINTR: then it waits or tries again.
 
 // Waiting call, as accept4(2). Returns a non-blocking, close-on-exec descriptor
 // to be closed by co_close(). Ignores connections that were aborted before they

@@ -207,7 +207,7 @@ int64_t co_now_ns(void);
 // Returns the time `ms` milliseconds from now; CO_NEVER for -1.
 int64_t co_time_in(int ms);
 
-// How the loop sleeps and learns what has happened meanwhile.
+// The calls by which a loop sleeps and learns of events.
 struct co_poller {
     // Called when the loop starts. Returns 0, or -1.
     int (*open)(void);

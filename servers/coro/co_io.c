@@ -5,6 +5,9 @@
 // stays known until it is closed: one epoll_ctl() in its life, or two if a call
 // also has to wait for writing. The price: epoll then reports each event only
 // once (EPOLLET, see epoll(7)), so its reports have to be remembered here.
+//
+// No call blocks the thread. It blocks in wait_for_events(), for all coroutines
+// at once.
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -161,7 +164,8 @@ static int wait_for_events(int timeout_ms, const sigset_t *mask)
 
 static int open_epoll(void)
 {
-    // The loop never reads the eventfd: each write is an event of its own.
+    // With EPOLLET, epoll reports each write to the eventfd: no need to read
+    // it.
     struct epoll_event mail = {.events = EPOLLIN | EPOLLET, .data.u64 = MAIL};
 
     if (io.epoll >= 0)
@@ -321,7 +325,8 @@ static ssize_t receive_unix(int fd, void *buf, size_t size, bool *cut)
 // although another may follow it, and so are the bytes that a UNIX socket
 // returns together with descriptors.
 //
-// Not inlined, as what is on the stack of co_recv() stays there while it waits.
+// Not inlined: its variables would take space on the stack of co_recv(), which
+// waits, and so on the stack of every idle client.
 __attribute__((noinline)) static ssize_t receive(int fd, void *buf, size_t size)
 {
     struct slot *s = slot_of(fd);

@@ -2,7 +2,9 @@
 //
 // A coroutine that co_go() has started is ready, and then in one of two queues;
 // or it runs; or it is suspended, and then something must end its wait: a
-// descriptor (co_io.c), a timer, another coroutine or another thread.
+// descriptor (co_io.c), a timer, another coroutine or another thread. The
+// thread blocks in one place, the poller's wait, and only while no coroutine is
+// ready.
 
 #include "co.h"
 
@@ -191,7 +193,7 @@ static void run(struct co *c)
 
 // LESSON round-robin: every coroutine that is ready now gets one turn, in the
 // order in which they became ready. Those that become ready during the round
-// run in the next one, so no coroutine is overtaken twice by the same other.
+// run in the next one. So none runs twice while another one waits for its turn.
 static void run_round(void)
 {
     const struct co *last = loop.ready.last;

@@ -1,5 +1,10 @@
 // co_mail.c - messages to the loop of a thread, from other threads and from
 // signal handlers.
+//
+// A lock would not do: a signal handler could interrupt the thread that holds
+// it, and wait for ever. So a message is passed on by atomic instructions.
+// Nothing here blocks but co_mail_close(), until present calls of
+// co_mail_send() have returned.
 
 #include "co_mail.h"
 

@@ -1,5 +1,5 @@
 // co_mail.h - messages to the loop of a thread, from other threads and from
-// signal handlers.
+// signal handlers. Each message that is sent is taken once.
 
 #ifndef CO_MAIL_H
 #define CO_MAIL_H
@@ -17,7 +17,7 @@ struct co_mail {
     struct co_mail *next;
 };
 
-// The owner is the thread that has created it.
+// Where the messages to one thread, its owner, are.
 struct co_mailbox {
     struct co_mail *_Atomic pushed;  // by senders; the newest first
     struct co_mail *collected;       // by the owner; the oldest first
@@ -37,7 +37,8 @@ void co_mail_send(struct co_mailbox *box, struct co_mail *mail);
 // eventfd(2). Does nothing if it is open.
 int co_mail_open(void);
 
-// Closes it. Mail that comes later is kept for the next time.
+// Closes it. Mail that comes later is kept until it is open again. Blocks until
+// threads that are sending at the moment have done so.
 void co_mail_close(void);
 
 // Collects all mail that has been sent.

@@ -3,7 +3,7 @@
 // A coroutine that computes, or makes a call that blocks, stops all the others.
 // Here a few threads do that for them: the coroutine waits, a thread takes its
 // job, and sends it mail when the job is done. The threads are started when
-// there is work for them, and stay.
+// there is work for them, and stay. They are what blocks.
 
 #include <pthread.h>
 #include <signal.h>
@@ -58,7 +58,7 @@ static void *do_jobs(void *arg)
         job->fn(job->arg);
         // Idle before the coroutine runs: its next job starts no other thread.
         become_idle();
-        // The job is gone as soon as its coroutine runs.
+        // The job is on the stack of its coroutine: gone as soon as that runs.
         co_mail_send(mailbox, &job->mail);
     }
     return NULL;
@@ -99,7 +99,8 @@ void co_set_offload_threads(int count)
     pthread_mutex_unlock(&lock);
 }
 
-// Returns 0, or EAGAIN when there is no thread to do the job.
+// Gives the job to the threads; starts one more if all are busy. Returns 0, or
+// EAGAIN if there is none and none can be started.
 static int hand_over(struct job *job)
 {
     int error = 0;

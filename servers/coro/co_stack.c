@@ -65,9 +65,9 @@ static _Thread_local struct pool pool;
 
 // ---- Advice to the kernel, about many pages at once
 
-// Gives the advice in a single system call: the kernel then locks the memory
-// map, and makes the processor forget what it knows of it, once instead of each
-// time. Returns false where the kernel cannot do that.
+// Gives the advice in a single system call: the kernel then takes the lock of
+// the memory map, and flushes the TLB, once instead of once for each range.
+// Returns false where the kernel cannot do that.
 static bool advise_at_once(const struct iovec *ranges, size_t count, int advice)
 {
     static atomic_bool unsupported;

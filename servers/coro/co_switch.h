@@ -1,5 +1,7 @@
 // co_switch.h - exchanging one stack for another: all that depends on the
-// machine. co_switch_x86_64.S in assembly, co_switch_ucontext.c anywhere.
+// machine. Assembly in co_switch_x86_64.S and co_switch_aarch64.S; library
+// calls for all other machines in co_switch_ucontext.c. Nothing here blocks or
+// fails.
 
 #ifndef CO_SWITCH_H
 #define CO_SWITCH_H
@@ -11,8 +13,9 @@
 void *co_switch_prepare(void *low, size_t size, void (*entry)(void *value));
 
 // Saves the registers on the present stack, and their address in *save. Then
-// loads those at `load`: the co_switch() that saved them returns `value`. This
-// call returns when another one loads *save, and with the value of that one.
+// loads those at `load`: the co_switch() that has saved them returns `value`.
+// This call returns when a later co_switch() loads *save, and returns the value
+// given to that one.
 void *co_switch(void **save, void *load, void *value);
 
 #endif

@@ -113,9 +113,9 @@ co_first:
         .cfi_endproc
         .size   co_first, . - co_first
 
-// What the linker may promise in our name. Branch target identification (1):
-// yes, see above. Signed return addresses (2): no, ours lie on the stack as
-// they are.
+// What the linker may promise for this file. Branch target identification (1):
+// yes, see above. Signed return addresses (2): no, those that we store on a
+// stack are not signed.
         .section .note.gnu.property, "a"
         .p2align 3
         .long   4, 16, 5                // sizes of name and content, type

@@ -7,7 +7,7 @@
 // once makecontext() has begun a stack. But C allows a jump only to a function
 // that is still being called, and C libraries check: built with
 // _FORTIFY_SOURCE, as distributions do, the first jump to another stack would
-// end the program. So what is slow is at least what its manual says.
+// end the program. So these are the slow calls, which all C libraries allow.
 
 #include <assert.h>
 #include <stdbool.h>

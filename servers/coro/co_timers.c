@@ -1,4 +1,4 @@
-// co_timers.c - when to wake which coroutine.
+// co_timers.c - when to wake which coroutine: the heap of co_timers.h.
 
 #include "co_timers.h"
 

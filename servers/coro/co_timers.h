@@ -3,7 +3,8 @@
 // A binary heap (Williams, CACM 7(6), 1964): to set a timer, to remove one and
 // to find the one due next costs little more with 100,000 of them than with
 // ten. A coroutine has at most one timer and knows its place in the heap, so
-// that a timer that is no longer needed can be removed.
+// that a timer that is no longer needed can be removed. Nothing here blocks,
+// and only co_timers_reserve() can fail.
 
 #ifndef CO_TIMERS_H
 #define CO_TIMERS_H

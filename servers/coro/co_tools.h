@@ -39,7 +39,7 @@
 #endif
 #endif
 
-// The stack of a coroutine, and what the tools call it.
+// The stack of a coroutine, and the handles by which the tools know it.
 struct co_stack {
     void *low;  // the lowest address
     size_t size;

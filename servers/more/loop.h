@@ -28,9 +28,9 @@ int loop_unwatch(int fd);
 // backs off (net.h) and tries again, which blocks.
 void loop_serve(const struct connection *c);
 
-// Blocks until clients or the listener are ready, or a time has come. Takes
-// each of these clients as far as it goes without blocking. Returns true if the
-// listener is ready.
+// Blocks until clients or the listener are ready, or a timer is due: of a
+// simulated backend, or of an idle connection. Steps each of these clients
+// until it would block. Returns true if the listener is ready.
 bool loop_wait(int listener);
 
 // Wakes loop_wait(), now and whenever it is called. Safe in a signal handler.

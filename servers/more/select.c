@@ -97,7 +97,7 @@ static void serve_clients(void)
 
 // LESSON self-pipe: a byte that the signal handler writes into a pipe stays
 // there. So it ends the next select(), even if that begins after the signal,
-// and even if the listener is not asked about.
+// and even while the listener is not in its set.
 static void wake_select(void)
 {
     (void)!write(wake_pipe[1], "", 1);

@@ -56,8 +56,8 @@ static void await_signal(struct connection *c)
     timer_queue_add(&timers, c, net_backoff_until_ns());
 }
 
-// Steps a client until it would block, as no signal tells of what had arrived
-// before. After some steps the other clients continue first.
+// Steps a client until it would block: no further signal announces what has
+// arrived already. After some steps the other clients continue first.
 static void step_client(struct connection *c)
 {
     c->progress.blocked = false;
