@@ -277,6 +277,9 @@ static void count_after_crowd(void *arg)
 {
     (void)arg;
     ok(inspect() == 2, "none of those that have ended");
+    int sleeps = clock_sleeps();
+    co_sleep(LONG_MS);
+    ok(clock_sleeps() == sleeps + 1, "then the inspector lets the loop sleep");
     co_inspect_end();
 }
 

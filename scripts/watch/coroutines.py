@@ -80,12 +80,11 @@ def coroutine(told, words):
 
 def of_server(process, words):
     """Returns the coroutines of a server, and why they are not shown."""
-    if process.name not in MODELS:
-        return [], ""
     found = []
     paths = list(sockets_of(process))
     if not paths:
-        return [], "the server was not started with --inspect PATH"
+        return [], ("the server was not started with --inspect PATH"
+                    if process.name in MODELS else "")
     for path in paths:
         try:
             found += answer(path)

@@ -124,7 +124,7 @@ const struct option_rule co_net_options[] = {
     {"stack-kib", "N", "stack per client, in KiB",
      .number = &stack_kib, .min = STACK_KIB_MIN, .max = STACK_KIB_MAX},
     {"trap", NULL, "block the thread in the simulated backend", .flag = &trap},
-    {"watchdog", "MS", "name a coroutine that lets none run for MS ms",
+    {"watchdog", "MS", "report coroutines that run or block for MS; 0: off",
      .number = &watchdog_ms, .max = WATCHDOG_MS_MAX},
     {"inspect", "PATH", "list the coroutines on a UNIX socket",
      .text = &inspect},
@@ -160,14 +160,12 @@ static void start_inspector(void)
     server_require(co_inspect(path) == 0, "--inspect");
 }
 
-// The first coroutine of a loop. The inspector is one more, and co_run()
-// returns only when that has ended, too.
+// The first coroutine of a loop. When it ends, the server is stopping, and the
+// inspector must end as well: co_run() waits for it.
 static void first_main(void *arg)
 {
     const struct first *first = arg;
     co_set_name("main");
-    if (inspect != NULL)
-        start_inspector();
     first->fn(first->arg);
     co_inspect_end();
 }
@@ -181,6 +179,8 @@ void co_net_run(void (*fn)(void *arg), void *arg)
     if (watchdog_ms > 0 || inspect != NULL)
         open_names();
     server_require(co_go(first_main, &first) == 0, "co_go");
+    if (inspect != NULL)
+        start_inspector();
     server_require(co_run() == 0, "co_run");
     close_names();
 }

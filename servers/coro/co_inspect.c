@@ -4,10 +4,10 @@
 //
 //     nc -U PATH
 //
-// and goes through the stacks of its thread: there is no list of coroutines,
-// which each of them would have to be entered into. So coroutines that no
-// client asks for cost nothing more, and there may be any number of them.
-// While it sends, the others run: it is one of them.
+// and then goes through the stacks of its thread. The runtime keeps no list of
+// all coroutines, as each of them would pay for it when it starts and ends.
+// Nothing here blocks the thread: while the inspector sends, other coroutines
+// run.
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -91,6 +91,7 @@ static int64_t due_ms(const struct co *c)
     return due_ns > now_ns ? (due_ns - now_ns) / NS_PER_MS : 0;
 }
 
+// Appends what co.h says of co_inspect().
 static void append_line(struct answer *a, const struct co *c)
 {
     static const char *const states[] = {"running",         "new",    "yielded",
@@ -122,7 +123,6 @@ static int send_text(struct answer *a)
 // as it keeps its stack; one that starts or ends meanwhile may be missed.
 static void describe_all(struct answer *a)
 {
-    co_limit_waits(PATIENCE_MS);
     for (size_t at = 0; at < co_stack_count(); at++) {
         const struct co *c = co_at(at);
         if (c != NULL)
@@ -141,7 +141,9 @@ static void serve(int client)
     if (a != NULL) {
         a->client = client;
         a->len = 0;
+        co_limit_waits(PATIENCE_MS);
         describe_all(a);
+        co_limit_waits(-1);
         free(a);
     }
     co_close(client);
@@ -193,7 +195,7 @@ static int listen_on(const char *path)
     return co_fail(error);
 }
 
-// Ends only when it is cancelled: then both calls fail.
+// The inspector. It ends only when it is cancelled: then both calls fail.
 static void *inspect(void *arg)
 {
     int client, listener = (int)(intptr_t)arg;

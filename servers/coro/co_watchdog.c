@@ -2,8 +2,8 @@
 //
 // Nothing interrupts a coroutine, so only another thread can notice that one
 // keeps the processor, or blocks. The watchdog is that thread: one for each
-// thread that has called co_set_watchdog(). It sleeps most of the time. What it
-// costs the loop is to count its turns.
+// thread that has called co_set_watchdog(). It sleeps most of the time. The
+// loop only counts turns for it. Nothing here blocks the loop.
 
 #include <elf.h>
 #include <link.h>
@@ -83,7 +83,8 @@ static void add_frames(struct watchdog *w)
 #endif
 }
 
-// Answers the watchdog. Runs on top of whatever the thread does.
+// The handler of SIGURG: answers the watchdog. It interrupts the coroutine, and
+// runs on the stack for signals.
 static void on_question(int signo)
 {
     struct watchdog *w = own;
