@@ -22,15 +22,22 @@ enum { NAME_SIZE = NET_ADDRESS_SIZE + 8, NAMES_MAX = 1000000 };
 static _Thread_local char (*names)[NAME_SIZE];  // by descriptor; NULL: none
 static _Thread_local int name_count;
 
-// Gives the running coroutine, which serves `fd`, the name of its client. Does
-// so once: to learn an address takes a system call.
-static void name_after(int fd)
+// Writes the name of the coroutine that is to serve `fd`. Best called by the one
+// that accepts: it takes a page of stack, which an idle client then never needs.
+__attribute__((noinline)) static void write_name(int fd)
 {
     char address[NET_ADDRESS_SIZE];
-    if (fd >= name_count || names[fd][0] != '\0' ||
-        net_client_address(fd, address) != 0)
+    if (fd < name_count && net_client_address(fd, address) == 0)
+        snprintf(names[fd], NAME_SIZE, "client %s", address);
+}
+
+// Gives the running coroutine, which serves `fd`, its name.
+static void name_after(int fd)
+{
+    if (fd >= name_count)
         return;
-    snprintf(names[fd], NAME_SIZE, "client %s", address);
+    if (names[fd][0] == '\0')
+        write_name(fd);
     co_set_name(names[fd]);
 }
 
@@ -57,6 +64,8 @@ int co_net_accept(int listener)
         if (stop_requested() || !co_net_backoff("accept"))
             break;
     net_accepted(fd);
+    if (names != NULL && fd >= 0)
+        write_name(fd);
     return fd;
 }
 
