@@ -12,7 +12,6 @@ from watch.calls import option
 
 MODELS = ("coroutine", "offload", "multiloop")  # those that have the option
 PATH_BYTES_MAX = 107  # of a UNIX socket
-ANSWER_S = 0.2  # an answer is a matter of milliseconds
 LOOPS_MAX = 64
 PREPOSITIONS = {"read": "from", "write": "to"}  # of waiting for a descriptor
 
@@ -55,10 +54,10 @@ def sockets_of(process):
         yield f"{path}.{number}"
 
 
-def answer(path):
+def answer(path, patience_s):
     """Returns what the server says: a dictionary for each coroutine."""
     with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(ANSWER_S)
+        client.settimeout(patience_s)
         client.connect(path)
         with client.makefile(encoding="utf-8") as lines:
             return [json.loads(line) for line in lines]
@@ -78,8 +77,9 @@ def coroutine(told, words):
                      told["stack_used"], told["stack_size"])
 
 
-def of_server(process, words):
-    """Returns the coroutines of a server, and why they are not shown."""
+def of_server(process, words, patience_s):
+    """Returns the coroutines of a server, and why they are not shown. Blocks
+    until it has answered, or has not for `patience_s`."""
     found = []
     paths = list(sockets_of(process))
     if not paths:
@@ -87,9 +87,10 @@ def of_server(process, words):
                     if process.name in MODELS else "")
     for path in paths:
         try:
-            found += answer(path)
+            found += answer(path, patience_s)
         except socket.timeout:
-            return [], "no answer, as one of them lets no other run"
+            return [], (f"no answer within {patience_s:g} s; does one let no "
+                        "other run?")
         except (OSError, ValueError) as problem:
             return [], f"{path}: {problem}"
     return [coroutine(told, words) for told in found], ""

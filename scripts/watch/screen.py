@@ -168,8 +168,9 @@ def tables(snapshot, height, offset):
         int(height * THREADS_SHARE), height - (above - len(rows) - 1)),
                   offset, row_line, what_it_does)
     count = plural(len(coroutines), "coroutine")
-    middle = table(f"{count:<26}{COROUTINES}", coroutines, height - len(upper), offset,
-                   coroutine_line, what_coroutine_does)
+    middle = table(f"{count:<26}{COROUTINES}", coroutines,
+                   height - len(upper), offset, coroutine_line,
+                   what_coroutine_does)
     return [*upper, *middle, *lower]
 
 

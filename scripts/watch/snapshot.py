@@ -70,9 +70,10 @@ class Observer:
         self.last = {}  # tid: (its thread, when we looked)
         self.first_seen_ns = {}  # tid: (switches, when it was seen with them)
 
-    def look(self, ask=True):
-        """Returns a Snapshot. Raises OSError if the server has ended. Unless it
-        may `ask`, the coroutines are left out: to answer, a server must run."""
+    def look(self, patience_s=0):
+        """Returns a Snapshot. Raises OSError if the server has ended. The
+        server has `patience_s` to list its coroutines; it must run for that, so
+        with 0 it is not asked."""
         first = self.proc.process(self.pid)
         found = sockets.of_server(self.proc, self.pid)
         processes = [first, *self.descendants()]
@@ -85,8 +86,10 @@ class Observer:
         refused = any(thread.refused for thread in threads)
         self.remember(threads)
         shares = [row.cpu_share for row in rows if row.cpu_share is not None]
-        of_server = coroutines.of_server(first, Words(
-            self.proc, found, first, self.symbols)) if ask else ([], "")
+        listed = [], ""
+        if patience_s:
+            words = Words(self.proc, found, first, self.symbols)
+            listed = coroutines.of_server(first, words, patience_s)
         return Snapshot(
             first.name, self.pid,
             found.listener.local if found.listener else "", rows,
@@ -95,7 +98,7 @@ class Observer:
              for one in found.connections],
             found.accept_queue, len(processes),
             sum(shares) if shares else None,
-            self.proc.hidden_because() if refused else "", *of_server)
+            self.proc.hidden_because() if refused else "", *listed)
 
     def descendants(self):
         for pid in self.proc.tree(self.pid)[1:]:
