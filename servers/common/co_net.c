@@ -22,8 +22,9 @@ enum { NAME_SIZE = NET_ADDRESS_SIZE + 8, NAMES_MAX = 1000000 };
 static _Thread_local char (*names)[NAME_SIZE];  // by descriptor; NULL: none
 static _Thread_local int name_count;
 
-// Writes the name of the coroutine that is to serve `fd`. Best called by the one
-// that accepts: it takes a page of stack, which an idle client then never needs.
+// Writes the name of the coroutine that is to serve `fd`. Best called by the
+// coroutine that accepts: this takes a page of stack, and then no idle client
+// needs that page.
 __attribute__((noinline)) static void write_name(int fd)
 {
     char address[NET_ADDRESS_SIZE];
