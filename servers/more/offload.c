@@ -103,6 +103,6 @@ int main(int argc, char **argv)
     listener = server_open(&options, argc, argv);
     slots.count = options.clients_max - 1;
     co_set_offload_threads(thread_count);
-    co_net_serve(listener, serve_clients);
-    return report_summary();  // After SIGTERM: see common/server.c.
+    co_net_serve(listener, serve_clients);  // Until SIGTERM.
+    return report_summary();
 }
