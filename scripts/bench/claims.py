@@ -23,10 +23,9 @@ from statistics import median
 
 from lib.samples import Sample
 from lib.text import counted, with_range
+from lib.verdicts import (
+    CONTRADICTING, FAILS, HOLDS, INCONCLUSIVE, NOT_MEASURED, SUGGESTS, SUGGESTS_NOT)
 
-HOLDS, FAILS, INCONCLUSIVE = "holds", "fails", "inconclusive"
-SUGGESTS, SUGGESTS_NOT = "suggests", "suggests not"  # too few rounds to tell
-NOT_MEASURED = "not measured"  # A small bench leaves out some loads.
 AT_LEAST, AT_MOST = "at least", "at most"
 
 # From which on the range over the rounds covers the median with 97 %.
@@ -133,8 +132,8 @@ class Judgement:
             return f"{counted(len(self.values), 'round')} cannot tell"
         if self.verdict in (HOLDS, SUGGESTS):
             return f"{counted(len(self.values), 'round')} only"
-        against = self.verdict in (FAILS, SUGGESTS_NOT)
-        what = "every round contradicts it" if against else "rounds disagree"
+        what = ("every round contradicts it" if self.verdict in CONTRADICTING
+                else "rounds disagree")
         return f"{what}, perhaps because {self.claim.otherwise}"
 
 
@@ -183,11 +182,12 @@ def write_claims(path, judged):
         rows = csv.writer(file)
         rows.writerow(["experiment", "claim", "verdict", "median", "lowest",
                        "highest", "relation", "bound", "rounds", "coverage",
-                       "autocorrelation"])
+                       "autocorrelation", "model", "column", "possible_cause"])
         for one in judged:
             rows.writerow([
                 one.experiment, one.claim.sentence(), one.verdict,
                 *(f"{value:.4g}" for value in one.spread() or [math.nan] * 3),
                 one.claim.relation, one.claim.bound, len(one.values),
                 f"{one.coverage():.3f}",
-                f"{one.sample.autocorrelation():.2f}"])
+                f"{one.sample.autocorrelation():.2f}",
+                one.claim.model, one.claim.column, one.claim.otherwise])
