@@ -17,11 +17,12 @@ elsewhere: all  ## measure: Build the servers in Python, Go, Node and libuv
 
 bench: $(if $(filter elsewhere,$(MODELS)),elsewhere)
 bench: all | $(filter setup,$(MAKECMDGOALS))
+BENCH    = scripts/bench/bench --bin "$(BIN)" $(QUICKLY) $(if $(FULL),--full) \
+           $(call flag,ONLY,only) $(call flag,MODELS,models) \
+           $(call flag,SERVER,server) $(call flag,ROUNDS,rounds) \
+           $(call flag,SEED,seed)
 bench:  ## measure: Compare the servers; QUICK=1, FULL=1, ONLY=idle, MODELS=all
-	@scripts/bench/bench --bin "$(BIN)" $(QUICKLY) $(if $(FULL),--full) \
-	    $(call flag,ONLY,only) $(call flag,MODELS,models) \
-	    $(call flag,SERVER,server) $(call flag,ROUNDS,rounds) \
-	    $(call flag,SEED,seed)
+	@$(BENCH)
 
 plot:  ## measure: Draw the pictures of a run again: RUN=results/latest
 	@scripts/bench/bench --draw "$(or $(RUN),results/latest)"
@@ -70,11 +71,22 @@ scale: all $(BIN)/hold  ## measure: Hold many connections at once: N=100000
 
 # ---- The course
 
-html:  ## course: Make the tutorial and the annotated source: build/html/
-	@scripts/course/site build/html
+html:  ## course: Make the pages, build/html/; RUN=results/latest: your figures
+	@scripts/course/site build/html $(call flag,RUN,run)
 
 predict:  ## course: Say what the bench will measure, before it: ANSWERS=file
 	@scripts/bench/predict $(call flag,ANSWERS,answers)
+
+# The rounds may be too few, and runs may fail (status 1): that is handed in, too.
+lab: all  ## course: Predict, measure and make pages to hand in; ANSWERS=, QUICK=1
+	@set -e; folder=results/lab-$$(date +%Y-%m-%d-%H%M%S); \
+	if [ -n "$(ANSWERS)" ] || [ ! -e results/predictions.json ]; then \
+	    scripts/bench/predict $(call flag,ANSWERS,answers); \
+	else echo "The predictions that were made before are kept."; fi; \
+	$(BENCH) --out "$$folder" || [ $$? -eq 1 ]; \
+	scripts/course/site --run "$$folder" "$$folder/pages"; \
+	sed -n 's/^\*\*\(Q[0-9]*\)\.\*\* */## \1. /p' course/lab.md >"$$folder/answers.md"; \
+	echo "Write your answers into $$folder/answers.md, and hand in $$folder"
 
 SKELETON ?= build/skeleton/$(MODEL)
 skeleton: all  ## course: Begin a server of your own: MODEL=thread

@@ -23,10 +23,11 @@ from programs import (
     PATIENCE_S, need_matplotlib, patient_bin, write_script)
 from sentences import facts
 from under_test import (
-    BIN, CONVERSATION, MODELS, PROGRAMS, REFERENCE, ROOT, as_module,
-    attack_cell, attacks, c_source, classroom, command_line, failures, grade,
-    markdown, matrix, predict, predictions, processes, program, quotes,
-    read_runs, side_by_side, site, skeleton)
+    BIN, CONVERSATION, EXPERIMENTS, MODELS, PROGRAMS, REFERENCE, ROOT, Runs,
+    as_module, attack_cell, attacks, c_source, classroom, command_line,
+    failures, grade, judgements, markdown, matrix, measured, predict,
+    predictions, processes, program, quotes, read_runs, side_by_side, site,
+    skeleton, write_claims)
 
 # For a build, or the grading of a part, on the slowest machine.
 LONG_S = 600
@@ -286,7 +287,7 @@ class Texts(unittest.TestCase):
         self.assertEqual(quotes.with_figures(text.format("17")), right)
 
     def test_forms_of_figures(self):
-        written = quotes.written
+        written = measured.written
         self.assertEqual(written("servers/blocking.c lines"), str(len(
             c_source.lines_of("servers/blocking.c")) - 1))
         self.assertRegex(written(f"{self.RUNS} throughput thread "
@@ -298,8 +299,8 @@ class Texts(unittest.TestCase):
                                  "connections=1000 connections count"),
                          "1,000")
         self.assertGreater(float(written(
-            'results/reference/claims.csv idle "fork takes at least 2 times '
-            'thread\'s memory for a silent client" median')), 2)
+            "results/reference/claims.csv idle fork kib_per_silent median")),
+            2)
 
     def test_figures_that_no_model_has(self):
         for words in (f"{self.RUNS} nothing", "no/file lines",
@@ -346,6 +347,154 @@ class Texts(unittest.TestCase):
         for path in paths:
             text = (ROOT / path).read_text("utf-8")
             self.assertEqual([*quotes.problems(text, path)], [], path)
+
+
+class OwnRun(unittest.TestCase):
+    """The pages of a run that a reader made, which are made up here: the
+    texts are those of a course."""
+
+    TEXT = textwrap.dedent("""\
+        # A text
+
+        Always. <!-- claim latency fork,thread cores -->Both use *two* cores,
+        see [fork.c](servers/fork.c). <!-- claim latency thread cores -->
+        <!-- claim latency nonblocking cores -->All as expected! Never.
+
+        - <!-- claim latency nonblocking cores -->One core
+        - <!-- claim hog fork kept_beside_hogs -->Shared by `fork`. More.
+
+        | a | b |
+        |---|---|
+        | <!-- claim hog fork kept_beside_hogs -->Well | x |
+
+        <!-- claim latency fork cores -->两个核。完。
+        """)
+
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory(prefix="My Lab ")
+        self.addCleanup(scratch.cleanup)
+        self.run_folder = pathlib.Path(scratch.name)
+        measured.claims_of.cache_clear()
+        measured.runs_of.cache_clear()
+
+    def claim(self, **runs):
+        """Writes the claims that follow from runs, by experiment."""
+        write_claims(self.run_folder / "claims.csv", judgements(
+            (experiment, runs[experiment.name]) for experiment in EXPERIMENTS
+            if experiment.name in runs))
+        measured.claims_of.cache_clear()
+
+    def doubted(self, text=TEXT):
+        """The sentences that are marked, and their reasons."""
+        text = measured.with_doubts(text, self.run_folder)
+        blocks = markdown.parse(text, "x.md")
+        html = "\n".join(block.html(ROOT) for block in blocks)
+        html, count = measured.marked(html)
+        found = re.findall(r'<mark [^>]+>(.*?)</mark> <span class="doubt">'
+                           "(.*?)</span>", html, re.S)
+        self.assertEqual(len(found), count)
+        return [re.sub("<.*?>", "", sentence) for sentence, _ in found], [
+            said for _, said in found]
+
+    GOOD = made_up.on_cores(fork=(1.9,) * 6, thread=(1.9,) * 6,
+                            nonblocking=(1.0,) * 6)
+
+    def test_a_run_that_agrees_marks_nothing(self):
+        self.claim(latency=self.GOOD, hog=made_up.beside_hogs(fork=(0.6,) * 6))
+        self.assertEqual(self.doubted(), ([], []))
+
+    def test_a_run_that_contradicts_marks_the_sentences_of_its_claims(self):
+        both = "Both use two cores, see fork.c."
+        third = "All as expected!"
+        self.claim(latency=made_up.on_cores(
+            fork=(1.9,) * 6, thread=(1.0,) * 6, nonblocking=(1.0,) * 6),
+            hog=made_up.beside_hogs(fork=(0.6,) * 6))
+        self.assertEqual(self.doubted()[0], [both, third])
+        self.claim(latency=made_up.on_cores(
+            fork=(1.9,) * 6, thread=(1.9,) * 6, nonblocking=(1.9,) * 6),
+            hog=made_up.beside_hogs(fork=(0.2,) * 6))
+        self.assertEqual(self.doubted()[0], [
+            third, "One core", "Shared by fork.", "Well"])
+        self.claim(latency=made_up.on_cores(
+            fork=(1.0,) * 6, thread=(1.9,) * 6, nonblocking=(1.0,) * 6))
+        self.assertEqual(self.doubted()[0], [both, "两个核。"])
+
+    def test_rounds_that_disagree_mark_nothing(self):
+        self.claim(latency=made_up.on_cores(
+            fork=(1.9, 1.0) * 3, thread=(1.9, 1.0) * 3,
+            nonblocking=(1.9, 1.0) * 3))
+        self.assertEqual(self.doubted()[0], [])
+
+    def test_the_reason_is_that_of_the_claim_with_its_figures(self):
+        for rounds, word in ((6, "does not hold"), (2, f"seems")):
+            self.claim(latency=made_up.on_cores(
+                fork=(1.0, 1.1) * (rounds // 2), thread=(1.9,) * rounds))
+            reasons = self.doubted()[1]
+            self.assertEqual(len(reasons), 2)
+            for said in reasons:
+                self.assertIn(word, said)
+                self.assertIn("there is only one core", said)
+                self.assertIn("(1.0 to 1.1)", said)
+
+    def test_models_that_took_no_part_are_not_judged(self):
+        self.claim(latency=made_up.on_cores(thread=(1.0,) * 6))
+        self.assertEqual(self.doubted()[0], [
+            "Both use two cores, see fork.c.", "All as expected!"])
+
+    def test_claims_of_an_older_version_are_refused(self):
+        (self.run_folder / "claims.csv").write_text(
+            "experiment,claim,verdict\nlatency,x,fails\n", encoding="utf-8")
+        with self.assertRaisesRegex(ValueError, "make plot"):
+            self.doubted()
+
+    def test_figures_and_pictures_are_those_of_the_run(self):
+        with open(REFERENCE / "runs.csv", newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.DictReader(file)
+                    if row["experiment"] == "throughput"]
+        with open(self.run_folder / "runs.csv", "w", newline="",
+                  encoding="utf-8") as file:
+            out = csv.DictWriter(file, rows[0])
+            out.writeheader()
+            out.writerows({**row, "server_cpu_us_per_req": 77} for row in rows)
+        self.claim(latency=self.GOOD)
+        (self.run_folder / "hog.png").write_bytes(b"mine")
+        mark = "<!-- figure results/reference/runs.csv"
+        text = (f"{mark} throughput fork connections=100 server_cpu_us_per_req"
+                f" -->5 µs, {mark} idle thread idle=10000 kib_per_silent "
+                "-->8.3 KiB\n\n![a](results/reference/hog.png)\n\n"
+                "![b](results/reference/idle.png)\n")
+        shown = measured.of_run(text, self.run_folder)
+        self.assertIn("-->77 µs", shown)
+        self.assertRegex(shown, r"-->8\.3 \(on the reference machine\) KiB")
+        self.assertEqual(shown.count("your run has no such picture"), 1)
+        self.assertEqual(measured.of_run(text, REFERENCE), text)
+        self.assertEqual(
+            [measured.picture(REFERENCE / name, self.run_folder)
+             for name in ("hog.png", "idle.png")],
+            [self.run_folder / "hog.png", REFERENCE / "idle.png"])
+
+    def test_marks_are_checked(self):
+        for mark in ("latency fork", "latency nobody cores",
+                     "latency fork,nobody cores", "nothing fork cores",
+                     "latency fork p50_us"):
+            self.assertEqual(len([*quotes.stale_claims(
+                f"<!-- claim {mark} -->A sentence.")]), 1, mark)
+        self.assertEqual([*quotes.stale_claims(self.TEXT)], [])
+        self.assertEqual(len([*quotes.stale_claims(
+            "<!-- claim latency fork cores -->\n\nOther.")]), 1)
+        self.assertEqual(len([*quotes.untranslated(
+            "<!-- claim latency fork cores -->两。", "Two.")]), 1)
+
+    def test_every_page_says_whose_figures_it_shows(self):
+        shutil.copy(REFERENCE / "environment.txt", self.run_folder)
+        (self.run_folder / "report.html").write_text("mine", encoding="utf-8")
+        self.claim(latency=self.GOOD)
+        text = "# A\n\n![a](results/reference/hog.png)\n"
+        own = site.Site(self.run_folder)
+        self.assertIn(self.run_folder.name, own.text("x.md", text))
+        self.assertNotIn("reference machine", own.text("x.md", "# A\n"))
+        self.assertIn("reference machine", site.Site().text("x.md", text))
+        self.assertEqual(own.all()["report.html"], "mine")
 
 
 class SkeletonTexts(unittest.TestCase):

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 from course.c_source import highlight
-from lib.document import Heading, Items, Picture, Table, Text, inline
+from lib.document import Heading, Items, Picture, Table, Text, folded, inline
 
 HEADING = re.compile(r"(#{1,4}) (.+)$")
 ITEM = re.compile(r"(-|\d+\.) +(.+)$")
@@ -37,8 +37,7 @@ class Folded:
 
     def html(self, directory):
         blocks = "\n".join(block.html(directory) for block in self.blocks)
-        return (f"<details><summary>{inline(self.summary)}</summary>\n{blocks}"
-                "\n</details>")
+        return folded(inline(self.summary), blocks)
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ def doubt(text):
 
 class Reader:
     """The lines of a text, from first to last. `change_link` is given each
-    target of a link and returns what the page shall have instead."""
+    target of a link or picture and returns what the page shall have instead."""
 
     def __init__(self, text, where, change_link):
         self.lines, self.where = self.without_comments(text), where
@@ -165,7 +164,7 @@ class Reader:
         if match := self.take(SUMMARY):
             return [self.folded(match[1])]
         if match := self.take(PICTURE):
-            return [Picture(match[2], match[1])]
+            return [Picture(self.change_link(match[2]), match[1])]
         if match := self.take(r"\| ?(.*?) ?\|$"):
             return [self.table(match)]
         if match := self.take(ITEM):

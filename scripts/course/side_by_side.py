@@ -1,16 +1,22 @@
 """Two files side by side. What is the same in both is folded away, if it is
-long: between two servers, the rest is the lesson."""
+long, and so are the comments at their heads: the rest is the lesson."""
 
 import difflib
 import html
+import itertools
 import re
 
-from course.c_source import c_line, functions
+from course.c_source import c_line, functions, is_comment
+from lib.document import folded
 from lib.text import counted, listed
 
 CONTEXT = 3  # lines around a difference that are shown
 FOLDED_MIN = 6  # fewer lines are not worth folding
 ALIKE_MIN = 0.5  # from here on two lines are the same one, changed
+
+
+def texts(numbered):
+    return [text for _, text in numbered]
 
 
 def words(line):
@@ -37,7 +43,8 @@ def alike(left, right):
 def cell(number, code, kind):
     if number is None:
         return '<td class="n"></td><td class="none"></td>'
-    return f'<td class="n">{number}</td><td class="{kind}">{code}</td>'
+    return (f'<td class="n {kind}">{number}</td>'
+            f'<td class="{kind}">{code}</td>')
 
 
 def row(left, right):
@@ -55,17 +62,10 @@ def row(left, right):
     ) + "</tr>"
 
 
-def numbered(lines, begin, end, height):
-    """Lines with their numbers, and nothing below them, up to this height."""
-    found = [(number + 1, lines[number]) for number in range(begin, end)]
-    return found + [(None, None)] * (height - len(found))
-
-
 def rows(a, b, block):
     _, a_begin, a_end, b_begin, b_end = block
-    height = max(a_end - a_begin, b_end - b_begin)
-    return [row(*pair) for pair in zip(numbered(a, a_begin, a_end, height),
-                                       numbered(b, b_begin, b_end, height))]
+    return [row(*pair) for pair in itertools.zip_longest(
+        a[a_begin:a_end], b[b_begin:b_end], fillvalue=(None, None))]
 
 
 def table(lines, stop=False):
@@ -78,7 +78,7 @@ def table(lines, stop=False):
 
 def begun(a, begin, end):
     """The functions that begin between these lines."""
-    return [f"{name}()" for name, first, _, _ in functions(a)
+    return [f"{name}()" for name, first, _, _ in functions(texts(a))
             if begin <= first < end]
 
 
@@ -94,16 +94,15 @@ def unchanged(a, b, block, first, last):
     names = begun(a, begin, end)
     said = counted(len(middle), "line") + " the same" + (
         f": {listed(names)}" if names else "")
-    folded = (f"<details><summary>{said}</summary>\n{table(middle)}\n"
-              "</details>")
-    return [part for part in (table(lines[:top]) if top else "", folded,
-                              table(lines[len(lines) - bottom:])
-                              if bottom else "") if part]
+    return [part for part in (
+        table(lines[:top]) if top else "", folded(said, table(middle)),
+        table(lines[len(lines) - bottom:]) if bottom else "") if part]
 
 
-def side_by_side(a, b):
-    """The differences of two lists of lines, as HTML."""
-    blocks = difflib.SequenceMatcher(None, a, b, False).get_opcodes()
+def differences(a, b):
+    """The tables of two lists of numbered lines."""
+    blocks = difflib.SequenceMatcher(None, texts(a), texts(b),
+                                     False).get_opcodes()
     tables = []
     for number, block in enumerate(blocks):
         if block[0] == "equal":
@@ -112,6 +111,21 @@ def side_by_side(a, b):
         else:
             tables.append(table(rows(a, b, block), stop=True))
     return "\n".join(tables)
+
+
+def head(lines):
+    """How many lines the comment has with which a file begins."""
+    return next((number for number, line in enumerate(lines)
+                 if not is_comment(line)), 0)
+
+
+def side_by_side(a, b):
+    """The differences of two lists of lines, as HTML."""
+    heads = head(a), head(b)
+    a, b = list(enumerate(a, 1)), list(enumerate(b, 1))
+    above = differences(a[:heads[0]], b[:heads[1]])
+    return ((folded("What the files say of themselves", above) + "\n"
+             if above else "") + differences(a[heads[0]:], b[heads[1]:]))
 
 
 def counts(a, b):

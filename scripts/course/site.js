@@ -2,9 +2,6 @@
 
 "use strict";
 
-const root = document.documentElement;
-root.classList.toggle("dark", matchMedia("(prefers-color-scheme: dark)").matches);
-
 // Goes to the place after (1) or before (-1) the one we are at.
 function step(direction) {
     const places = [...document.querySelectorAll(
@@ -44,16 +41,10 @@ const keys = {
     i: () => follow("#index-page"),
     t: () => follow("#tutorial-page"),
     o: unfold,
-    d: () => root.classList.toggle("dark"),
+    d: () => document.documentElement.classList.toggle("dark"),
 };
 
 addEventListener("keydown", (event) => {
     if (!event.ctrlKey && !event.altKey && !event.metaKey)
         keys[event.key]?.();
-});
-
-// What is folded away belongs on paper.
-addEventListener("beforeprint", () => {
-    for (const one of document.querySelectorAll("details"))
-        one.open = true;
 });

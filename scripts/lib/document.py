@@ -6,39 +6,24 @@ Texts may hold **bold**, *italic*, `code` and [links](target), nothing else.
 
 import base64
 import html
+import pathlib
 import re
 from dataclasses import dataclass
 
-# What may stand in a cell of a table and is shown in a colour of its own.
-COLOURED = ("holds", "fails", "inconclusive")
+from lib.verdicts import FAILS, HOLDS, INCONCLUSIVE
 
-STYLE = """
-:root { color-scheme: light; }
-body { font: 17px/1.5 system-ui, sans-serif; color: #222; background: #fff;
-       max-width: 66rem; margin: 2rem auto; padding: 0 1.5rem; }
-h1 { font-size: 2rem; margin: 0 0 .5rem; }
-h2 { font-size: 1.5rem; margin: 3rem 0 .5rem; padding-top: 1rem;
-     border-top: 2px solid #ddd; }
-h3 { font-size: 1.1rem; margin: 1.5rem 0 .25rem; }
-img { width: 100%; height: auto; border: 1px solid #ddd; }
-.wide { overflow-x: auto; margin: 1rem 0; }
-table { border-collapse: collapse; font-size: .85rem; width: 100%;
-        font-variant-numeric: tabular-nums; }
-th, td { padding: .3rem .6rem; text-align: right; vertical-align: top;
-         border-bottom: 1px solid #ddd; }
-td.right { white-space: nowrap; }
-small { color: #666; }
-th { border-bottom: 2px solid #888; vertical-align: bottom; }
-.left { text-align: left; }
-.holds { color: #117733; font-weight: bold; }
-.fails { color: #b00000; font-weight: bold; }
-.inconclusive { color: #996600; font-weight: bold; }
-code, pre { font: .9em ui-monospace, monospace; background: #f3f3f3; }
-code { padding: .1em .3em; }
-pre { padding: 1rem; overflow-x: auto; }
-a { color: #0072b2; }
-@media print { h2 { break-before: page; } body { margin: 0; } }
+# What may stand in a cell of a table and is shown in a colour of its own.
+COLOURED = (HOLDS, FAILS, INCONCLUSIVE)
+
+HERE = pathlib.Path(__file__).resolve().parent
+PAGE_STYLE = (HERE / "page.css").read_text("utf-8")
+
+# Pages are dark where the reader's system is.
+DARK = """document.documentElement.classList.toggle("dark",
+    matchMedia("(prefers-color-scheme: dark)").matches);
 """
+
+TYPES = {".png": "image/png", ".svg": "image/svg+xml"}
 
 
 def inline(text):
@@ -55,6 +40,11 @@ def inline(text):
     text = re.sub(r"\[(.+?)\]\((.+?)\)", r'<a href="\2">\1</a>', text)
     return re.sub("\0(\\d+)\0",
                   lambda match: f"<code>{code[int(match[1])]}</code>", text)
+
+
+def folded(summary, body):
+    """HTML that is shown when the reader asks for it."""
+    return f"<details><summary>{summary}</summary>\n{body}\n</details>"
 
 
 def figure(cell):
@@ -130,17 +120,17 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    name: str  # of a PNG or an SVG in the folder of the document
+    name: str  # of a PNG or SVG in the folder of the document
     text: str  # what it shows, for those who cannot see it
 
     def markdown(self):
         return f"![{self.text}]({self.name})"
 
     def html(self, directory):
-        kind = "svg+xml" if self.name.endswith(".svg") else "png"
-        data = base64.b64encode((directory / self.name).read_bytes()).decode()
+        path = directory / self.name
+        data = base64.b64encode(path.read_bytes()).decode()
         return (f'<img alt="{html.escape(self.text, quote=True)}" '
-                f'src="data:image/{kind};base64,{data}">')
+                f'src="data:{TYPES[path.suffix]};base64,{data}">')
 
 
 @dataclass(frozen=True)
@@ -158,11 +148,20 @@ def markdown(blocks):
     return "\n\n".join(block.markdown() for block in blocks) + "\n"
 
 
+def page_of(title, kind, body, style="", script="", language="en"):
+    """The text of a page: nothing else is needed to show it. `kind` is its
+    class in the style sheet."""
+    return (
+        f'<!DOCTYPE html>\n<html lang="{language}">\n<head>\n'
+        '<meta charset="utf-8">\n'
+        f"<title>{html.escape(title)}</title>\n"
+        '<meta name="viewport" content="width=device-width">\n'
+        f"<style>\n{PAGE_STYLE}{style}</style>\n"
+        f"<script>\n{DARK}{script}</script>\n</head>\n"
+        f'<body class="{kind}">\n{body}\n</body>\n</html>\n')
+
+
 def page(title, blocks, directory):
     """The document as a page; `directory` has its pictures."""
-    body = "\n".join(block.html(directory) for block in blocks)
-    return (f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">'
-            f"\n<title>{html.escape(title)}</title>\n"
-            '<meta name="viewport" content="width=device-width">\n'
-            f"<style>{STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n"
-            "</html>\n")
+    return page_of(title, "report", "\n".join(
+        block.html(directory) for block in blocks))

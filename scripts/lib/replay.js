@@ -20,7 +20,10 @@
     const SPEEDS = [0.25, 0.5, 1, 2, 4];
     const FONT = "system-ui, sans-serif";
 
+    const OPENING = 0.5;  // of the first scene: what is shown before it plays
+
     let scene, moment, playing = false, speed = 1, last, stops, panels;
+    let untouched = true;
 
     // ---- The page
 
@@ -131,8 +134,9 @@
         play.textContent = on ? "Pause" : "Play";
         if (!on)
             return;
-        if (moment >= scene.end)
+        if (moment >= scene.end || untouched)
             show(0);
+        untouched = false;
         last = undefined;
         requestAnimationFrame(frame);
     }
@@ -431,6 +435,7 @@
     new MutationObserver(() => show(moment)).observe(
         document.documentElement, {attributeFilter: ["class"]});
     choose(data.scenes[0]);
+    show(OPENING * scene.end);
     // A link may lead into a scene: #replay=large@0.4
     const link = location.hash.match(/^#replay=(\w+)(?:@([\d.]+))?$/);
     const linked = link && data.scenes.find((one) => one.name === link[1]);

@@ -1,0 +1,222 @@
+"""What a run of the bench has measured, where a text of the course says so.
+
+Comments, which no reader sees, name figures and claims of the reference run:
+
+    <!-- figure results/reference/runs.csv throughput thread connections=100
+    server_cpu_us_per_req -->5.9 µs
+        before a figure: the median over the rounds. `fork/thread` is a ratio;
+        the last words may be `digits=3`, or how it is written: `duration`,
+        `percent`, `count`
+    <!-- figure results/reference/claims.csv idle fork kib_per_silent
+    median -->3.8
+    <!-- figure servers/blocking.c lines -->82
+    <!-- claim hog nonblocking,coroutine kept_beside_hogs -->
+        before a sentence that is true where these claims hold: experiment,
+        models, and the column of runs.csv that is judged
+
+The pages of another run show its figures and pictures in their place, and mark
+each sentence that one of its claims contradicts.
+"""
+
+import csv
+import functools
+import os
+import re
+import shlex
+
+from course.c_source import lines_of
+from lib.models import ROOT
+from lib.samples import read_runs
+from lib.text import duration, rounded
+from lib.verdicts import CONTRADICTING, FAILS
+
+REFERENCE = ROOT / "results" / "reference"
+
+FIGURE = re.compile(r"(<!-- figure ((?:(?!-->).)*?)\s+-->\s*)"
+                    r"(\d[\d,.]*\d|\d)(?: (µs|ms|s\b|%))?", re.S)
+CLAIM = re.compile(r"<!-- claim ((?:(?!-->).)*?)\s+-->"
+                   r"[ \t]*(?:\n(?!\s*\n)[ \t]*)?", re.S)
+# Where a sentence ends that has no full stop: before a blank line, the next
+# item of a list, the next cell of a table, and at the end.
+BREAK = r"\s*(?:\n\s*\n|\n\s*(?:-|\d+\.) |\||\Z)"
+# One or more claims, and the sentence behind them.
+SENTENCE = re.compile(
+    rf"((?:{CLAIM.pattern})+)((?:(?!{BREAK}).)+?"
+    rf"(?:[.!?:][)*\"]*(?=\s|\Z)|[。！？]|(?={BREAK})))", re.S)
+PICTURE = re.compile(r"^!\[[^]]+\]\((?:\.\./)*results/reference/"
+                     r"([\w-]+\.png)\)$", re.M)
+
+# Stand around a sentence that does not hold, and between it and the reason,
+# until there is HTML (marked()): our Markdown has nothing for that.
+BEGIN, REASON, END = "\ue000", "\ue001", "\ue002"
+
+
+# ---- Figures
+
+
+@functools.lru_cache(maxsize=None)
+def runs_of(path):
+    return read_runs(path).sound()
+
+
+@functools.lru_cache(maxsize=None)
+def claims_of(path):
+    with open(path, newline="", encoding="utf-8") as file:
+        rows = tuple(csv.DictReader(file))
+    if rows and "possible_cause" not in rows[0]:
+        raise ValueError(f"{path} is of an older version: `make plot "
+                         f"RUN={os.path.dirname(path)}` writes it again")
+    return rows
+
+
+def run_value(path, experiment, models, *words):
+    """The median of a cell, or of the ratios within each round of two models.
+    The words are `column=number`, which choose the cell, and the column."""
+    chosen = dict(word.split("=") for word in words[:-1])
+    where = {column: float(value) for column, value in chosen.items()}
+    sample, *base = [
+        runs_of(path).where(experiment=experiment, model=model.replace(
+            "+", " "), **where).sample(words[-1])
+        for model in models.split("/")]
+    return (sample / base[0] if base else sample).median
+
+
+def claim_value(path, *words):
+    """A column of claims.csv, the last of the words; the others name the claim
+    (see claims_named())."""
+    row, = claims_named(path, words[:-1])
+    return float(row[words[-1]])
+
+
+FORMS = {
+    "duration": lambda value: duration(value, 2),
+    "percent": lambda value: f"{100 * value:.0f} %",
+    "count": "{:,.0f}".format,
+}
+
+
+def written(specification, run=REFERENCE):
+    """The figure as it should be written, without a unit unless the form has
+    one."""
+    path, *words = shlex.split(specification)
+    form = functools.partial(rounded, digits=2)
+    if words[-1] in FORMS:
+        form = FORMS[words.pop()]
+    elif words[-1].startswith("digits="):
+        form = functools.partial(rounded, digits=int(words.pop()[7:]))
+    if words == ["lines"]:
+        return str(len(lines_of(path)) - 1)
+    value = claim_value if path.endswith("claims.csv") else run_value
+    path = ROOT / path
+    return form(value(run / path.name if path.parent == REFERENCE else path,
+                      *words))
+
+
+def figures(text, run=REFERENCE):
+    """The figures of a text: what is written, what should be, and where. One
+    that the run does not have should be "?" and why."""
+    for match in FIGURE.finditer(text):
+        try:
+            should = written(match[2], run)
+        except (AttributeError, IndexError, KeyError, OSError, TypeError,
+                ValueError) as problem:
+            should = f"? ({problem!r})"
+        if should.startswith("-"):
+            should = "? (no run has it)"
+        begin, end = match.span(3)
+        if " " in should and match[4]:  # The form has a unit.
+            end = match.end()
+        yield text[begin:end], should, begin, end
+
+
+def with_figures(text, run=REFERENCE, missing=""):
+    """The text with its figures as they should be; behind those that the run
+    does not have, `missing`."""
+    for is_written, should, begin, end in reversed(list(figures(text, run))):
+        if should.startswith("?"):
+            should = is_written + missing
+        text = text[:begin] + should + text[end:]
+    return text
+
+
+# ---- Claims
+
+
+def models_of(words):
+    return words[1].replace("+", " ").split(",")
+
+
+def claims_named(path, words):
+    """The rows of a claims.csv that a mark names: by experiment, models and
+    column."""
+    return [row for row in claims_of(path)
+            if (row["experiment"], row["column"]) == (words[0], words[2])
+            and row["model"] in models_of(words)]
+
+
+def measured(row):
+    """The median of a claim and its range: 1.1 (1.0 to 1.2)."""
+    middle, low, high = (rounded(float(row[name]), 2)
+                         for name in ("median", "lowest", "highest"))
+    return middle if low == high else f"{middle} ({low} to {high})"
+
+
+def reason(row):
+    """What a reader is told who has read the sentence."""
+    how = "does not hold" if row["verdict"] == FAILS else (
+        f"seems not to hold: {row['rounds']} rounds contradict it")
+    return (f"On your machine this {how}, perhaps because "
+            f"{row['possible_cause']}. Claimed was that {row['claim']}; "
+            f"measured: {measured(row)}.")
+
+
+def with_doubts(text, run):
+    """The text with the sentences marked that the run contradicts."""
+    def marked_if_contradicted(match):
+        against = [row for mark in CLAIM.findall(match[1])
+                   for row in claims_named(run / "claims.csv", mark.split())
+                   if row["verdict"] in CONTRADICTING]
+        sentence = match.groups()[-1]
+        if not against:
+            return match[0]
+        return f"{BEGIN}{sentence}{REASON}{reason(against[0])}{END}"
+
+    return SENTENCE.sub(marked_if_contradicted, text)
+
+
+def marked(html):
+    """The HTML of a text with doubts, and how many there are."""
+    begin, *parts = html.split(BEGIN)
+    for number, part in enumerate(parts, 1):
+        begin += f'<mark class="doubted" id="doubt-{number}">{part}'
+    return begin.replace(REASON, '</mark> <span class="doubt">').replace(
+        END, "</span>"), len(parts)
+
+
+# ---- All of it
+
+
+def of_run(text, run):
+    """A text as it is for a run: its figures, its pictures, and doubts."""
+    if run == REFERENCE:
+        return text
+    text = with_figures(text, run, " (on the reference machine)")
+    text = PICTURE.sub(
+        lambda match: match[0] if (run / match[1]).exists() else
+        f"{match[0]}\n\n*Measured on the reference machine: your run has no "
+        "such picture.*", text)
+    return with_doubts(text, run)
+
+
+def picture(path, run):
+    """The path of a picture: of the reference run, that of this one, if it has
+    any."""
+    name = path.name
+    return (run / name if path == REFERENCE / name and (run / name).exists()
+            else path)
+
+
+def facts(run):
+    """What environment.txt says of the machine."""
+    text = (run / "environment.txt").read_text("utf-8")
+    return dict(re.findall(r"^(\S+(?: \S+)*)  +(.+)$", text, re.M))
