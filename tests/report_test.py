@@ -9,6 +9,7 @@ import io
 import math
 import os
 import pathlib
+import random
 import tempfile
 import types
 import unittest
@@ -21,8 +22,8 @@ from made_up import (
     beside_hogs, costing, of_models, on_cores, rounds, row)
 from programs import wait_until
 from under_test import (
-    ALL_MODELS, AT_LEAST, COLUMNS, EXPERIMENTS, FAILS, HOLDS, INCONCLUSIVE,
-    MODELS, NOT_MEASURED, SUGGESTS, SUGGESTS_NOT, Cell, Claim, Judgement, Runs,
+    ALL_MODELS, AT_LEAST, COLUMNS, CONTRADICTING, EXPERIMENTS, FAILS, HOLDS,
+    INCONCLUSIVE, MODELS, NOT_MEASURED, SUGGESTS, SUGGESTS_NOT, Cell, Claim, Judgement, Runs,
     Sample, calibration, chosen, classroom, compare, compare_with_none_silent,
     counted, coverage, deciding, doctor, document, duration, factor, faults,
     finding, findings, finished, fitting, furthest, in_order, judge,
@@ -426,6 +427,72 @@ class Timeline(unittest.TestCase):
                      for number, end in enumerate(ends, 1)]
             shown, = request_log.shown(spans, "fork")
             self.assertEqual(shown.round, number)
+
+
+class Headlines(unittest.TestCase):
+    """A finding and the verdicts on its claims never contradict each other:
+    tried with random rounds, which often lie on both sides of a bound."""
+
+    SEEDS = range(300)
+
+    def verdicts(self, experiment, runs):
+        return {(one.claim.model, one.claim.column): one.verdict
+                for one in judgements([(experiment, runs)])}
+
+    def around(self, dice, bound):
+        """Values near a bound, some of them far off, of 2, 6 or 9 rounds."""
+        middle = bound * dice.choice((0.7, 0.95, 1.05, 1.5))
+        return [middle * dice.choice((1, 1, 1, 0.9, 1.1, 0.3, 3))
+                for _ in range(self.rounds)]
+
+    def each(self):
+        for seed in self.SEEDS:
+            dice = random.Random(seed)
+            self.rounds = dice.choice((2, 6, 9))
+            with self.subTest(seed=seed):
+                yield dice
+
+    def check(self, verdict, says, allows):
+        """`says`: the finding says what the claim says; `allows`: it does not
+        say the opposite."""
+        if verdict in (HOLDS, SUGGESTS):
+            self.assertTrue(allows)
+        elif verdict in CONTRADICTING:
+            self.assertFalse(says)
+
+    def test_cores(self):
+        for dice in self.each():
+            runs = on_cores(fork=self.around(dice, 1.5),
+                            coroutine=self.around(dice, 1.2))
+            verdicts = self.verdicts(LATENCY, runs)
+            for model, said in zip(("fork", "coroutine"),
+                                   findings.cores_used(runs)):
+                self.check(verdicts[model, "cores"], model in said,
+                           model in said)
+
+    def test_small_requests(self):
+        for dice in self.each():
+            runs = beside_hogs(fork=self.around(dice, 0.33))
+            kept = "of their small requests" in findings.hog(runs) and (
+                "are left" not in findings.hog(runs))
+            self.check(self.verdicts(HOG, runs)["fork", "kept_beside_hogs"],
+                       kept, kept)
+
+    def test_costs(self):
+        for dice in self.each():
+            thread = self.around(dice, 5)
+            runs = costing(thread=thread, coroutine=self.around(dice, 3.5),
+                           fork=[cost * dice.choice((0.9, 1, 1.01, 1.2, 2))
+                                 for cost in thread])
+            place = {model: number for number, group in enumerate(
+                findings.ranked(findings.samples(
+                    runs, "server_cpu_us_per_req"))) for model in group}
+            verdicts = self.verdicts(THROUGHPUT, runs)
+            for model, other, says in (
+                    ("coroutine", "thread", False),  # Less is not little.
+                    ("thread", "fork", place["thread"] < place["fork"])):
+                self.check(verdicts[model, "server_cpu_us_per_req"], says,
+                           place[model] <= place[other])
 
 
 class Claims(unittest.TestCase):

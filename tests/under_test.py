@@ -44,7 +44,7 @@ PROGRAMS = {
 # ... and names that tests use as their own.
 NAMES = {
     "bench.claims": (
-        "AT_LEAST", "AT_MOST", "FAILS", "HOLDS", "INCONCLUSIVE",
+        "AT_LEAST", "AT_MOST", "CONTRADICTING", "FAILS", "HOLDS", "INCONCLUSIVE",
         "NOT_MEASURED", "SUGGESTS", "SUGGESTS_NOT", "Claim", "Judgement", "coverage", "judge",
         "judgements", "write_claims"),
     "bench.design": ("Cell", "deciding", "finding", "fitting", "furthest",

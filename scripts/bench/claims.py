@@ -19,12 +19,12 @@ other one among the six (6 in 512). Fewer than six rounds only suggest.
 import csv
 import math
 from dataclasses import dataclass
-from statistics import median
 
-from lib.samples import Sample
+from lib.samples import Sample, coverage, spared
 from lib.text import counted, with_range
 from lib.verdicts import (
-    CONTRADICTING, FAILS, HOLDS, INCONCLUSIVE, NOT_MEASURED, SUGGESTS, SUGGESTS_NOT)
+    CONTRADICTING, FAILS, HOLDS, INCONCLUSIVE, NOT_MEASURED, SUGGESTS,
+    SUGGESTS_NOT)
 
 AT_LEAST, AT_MOST = "at least", "at most"
 
@@ -33,9 +33,6 @@ ENOUGH_ROUNDS = 6
 
 # One round cannot say how much a figure varies.
 ROUNDS_MIN = 2
-
-# The probability that an interval keeps when extreme values are left out.
-COVERAGE_MIN = 0.95
 
 # How many more rounds are made where six disagree: of nine they can be.
 MORE_ROUNDS = 3
@@ -88,16 +85,10 @@ class Judgement:
         return tuple(self.sample)
 
     @property
-    def interval(self):
-        """The values without the extreme ones, as far as they can be spared."""
-        spare = spared(len(self.values))
-        return sorted(self.values)[spare:len(self.values) - spare]
-
-    @property
     def verdict(self):
         if not self.values:
             return NOT_MEASURED
-        agreeing = [self.claim.agrees(value) for value in self.interval]
+        agreeing = [self.claim.agrees(value) for value in self.sample.interval]
         enough = len(self.values) >= ENOUGH_ROUNDS
         if len(self.values) < ROUNDS_MIN or any(agreeing) != all(agreeing):
             return INCONCLUSIVE
@@ -108,7 +99,7 @@ class Judgement:
     def spread(self):
         if not self.values:
             return None
-        return median(self.values), min(self.interval), max(self.interval)
+        return self.sample.median, self.sample.low, self.sample.high
 
     def coverage(self):
         return coverage(len(self.values), spared(len(self.values)))
@@ -135,22 +126,6 @@ class Judgement:
         what = ("every round contradicts it" if self.verdict in CONTRADICTING
                 else "rounds disagree")
         return f"{what}, perhaps because {self.claim.otherwise}"
-
-
-def coverage(rounds, without=0):
-    """The probability that the range over so many rounds, without so many of
-    the lowest and as many of the highest, covers the true median: it does
-    unless no more than these fell on one side of it."""
-    beside = sum(math.comb(rounds, fell) for fell in range(without + 1))
-    return max(0.0, 1 - 2 * beside / 2**rounds)
-
-
-def spared(rounds):
-    """How many of the lowest and of the highest values can be left out."""
-    without = 0
-    while coverage(rounds, without + 1) >= COVERAGE_MIN:
-        without += 1
-    return without
 
 
 def judge(experiment, claim, runs):

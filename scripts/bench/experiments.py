@@ -120,7 +120,7 @@ EXPERIMENTS = (
             *each(
                 "fork thread prefork pool",
                 "keeps {bound} of its small requests beside four long ones",
-                "kept_beside_hogs", AT_LEAST, 0.33,
+                "kept_beside_hogs", AT_LEAST, findings.SHARED_MIN,
                 otherwise="the server's core was taken by other programs, or "
                           "the kernel's scheduler prefers whoever computes"),
             # Fewer threads than long requests would all be taken by these.
@@ -178,7 +178,7 @@ EXPERIMENTS = (
                   otherwise="the long thread was slow to wake, so that short "
                             "requests had the lock in between"),
             Claim("thread", "keeps {bound} of the small requests of ten "
-                  "clients", "kept_beside_hogs", AT_LEAST, 0.33,
+                  "clients", "kept_beside_hogs", AT_LEAST, findings.SHARED_MIN,
                   otherwise="there is only one core, or other programs used "
                             "the second"),
         ),
@@ -331,7 +331,8 @@ EXPERIMENTS = (
                   "rate_to_last", AT_MOST, 10,
                   otherwise="the server was started without --delay"),
             Claim("coroutine", "answers {bound} of the requests that "
-                  "1,000 clients can make", "share_of_possible", AT_LEAST, 0.8,
+                  "1,000 clients can make", "share_of_possible", AT_LEAST,
+                  findings.POSSIBLE_MIN,
                   otherwise="the processor needs more than a tenth of the "
                             "time for the requests themselves, or others "
                             "were using its core"),

@@ -1,9 +1,9 @@
 """What came out of an experiment, in a sentence: computed, never assumed.
 
 Each function takes the runs of its experiment at the load that decides, and
-returns the sentence that stands over its picture and its table. It says
-something of a model only where no round contradicts it, and else that the
-rounds disagree.
+returns the sentence that stands over its picture and its table. It judges by
+the same values and bounds as the claims do (Sample.interval), so that it never
+says the opposite of a verdict: where these disagree it gives their range.
 """
 
 from statistics import median
@@ -100,9 +100,9 @@ def latency(at):
     elif one:
         parts.append(f"{named(one, at.models())} {verb(one, 'stay')} on one "
                      "core")
-    if unclear:
-        parts.append(f"it is unclear whether {listed(unclear)} "
-                     f"{verb(unclear, 'use')} a second core")
+    cores = samples(at, "cores")
+    parts += [f"{model} uses {lowest_to_highest(cores[model].interval)} cores"
+              for model in unclear]
     clients = counted(at[0]["connections"], "client")
     return f"With {clients} {'; '.join(parts)}" + unserved(at)
 
@@ -237,7 +237,7 @@ def slowed_by_silence(of):
 
 # The share of its small requests that a model keeps beside long ones: from here
 # on its clients are served, up to there they are not.
-SHARED_MIN = 1 / 3
+SHARED_MIN = 0.33
 STARVED_MAX = 0.05
 
 
@@ -367,8 +367,11 @@ def silent(at):
         slowest = max(run["max_us"] for run in at if run["model"] in always)
         text.append(f"{named(always, models, never)} {verb(always, 'answer')} "
                     f"within {duration(slowest, 2)}")
-    text += [f"{model} answers in some rounds only" for model in models
-             if model not in never + always]
+    for model in models:
+        if model not in never + always:
+            served = at.where(model=model).sample("served")
+            text.append(f"{model} answers in {sum(served):.0f} of "
+                        f"{len(served)} rounds")
     return "Behind a silent client " + "; ".join(text)
 
 

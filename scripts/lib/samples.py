@@ -34,6 +34,25 @@ DISTURBED_CORES = 0.15
 # The client's own CPU time, of one core, from which on it sets the limit.
 CLIENT_LIMIT_SHARE = 0.9
 
+# The probability that an interval keeps when extreme values are left out.
+COVERAGE_MIN = 0.95
+
+
+def coverage(rounds, without=0):
+    """The probability that the range over so many rounds, without so many of
+    the lowest and as many of the highest, covers the true median: it does
+    unless no more than these fell on one side of it."""
+    beside = sum(math.comb(rounds, fell) for fell in range(without + 1))
+    return max(0.0, 1 - 2 * beside / 2**rounds)
+
+
+def spared(rounds):
+    """How many of the lowest and of the highest values can be left out."""
+    without = 0
+    while coverage(rounds, without + 1) >= COVERAGE_MIN:
+        without += 1
+    return without
+
 
 def faults(run):
     """What went wrong in a run, in words; empty for a sound one."""
@@ -72,23 +91,29 @@ class Sample:
         return median(self.values.values()) if self else math.nan
 
     @property
+    def interval(self):
+        """The values from the lowest to the highest, without the extreme ones
+        as far as they can be spared: claims and findings are judged by them."""
+        spare = spared(len(self))
+        return sorted(self)[spare:len(self) - spare]
+
+    @property
     def low(self):
-        return min(self.values.values(), default=math.nan)
+        return min(self.interval, default=math.nan)
 
     @property
     def high(self):
-        return max(self.values.values(), default=math.nan)
+        return max(self.interval, default=math.nan)
 
     def spread(self):
-        """(median, lowest, highest), or None if there is no value."""
-        return (self.median, self.low, self.high) if self else None
+        """(median, lowest, highest) of all rounds, or None if there are
+        none."""
+        return (self.median, min(self), max(self)) if self else None
 
     def below(self, other):
-        """Whether it is lower in every round that both have, one at least."""
-        pairs = [(value, other.values[number])
-                 for number, value in self.values.items()
-                 if number in other.values]
-        return bool(pairs) and all(a < b for a, b in pairs)
+        """Whether it is lower in every round that both have, one at least,
+        but for those that can be spared."""
+        return (self / other).high < 1
 
     def autocorrelation(self):
         """How much a round resembles the one before it (lag 1, from -1 to 1):
