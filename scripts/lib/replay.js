@@ -18,7 +18,7 @@
     const FLIGHT_S = 0.35;  // a dot's way from place to place, on the screen
     const STILL_STEP_S = 0.7;  // between two steps, if motion is unwanted
     const SPEEDS = [0.25, 0.5, 1, 2, 4];
-    const FONT = "system-ui, sans-serif";
+    const FONT = "system-ui, sans-serif", LABEL = 15, SMALL = 13;  // pixels
 
     const OPENING = 0.5;  // of the first scene: what is shown before it plays
 
@@ -184,10 +184,11 @@
 
     // ---- A server
 
+    // Neighbours differ in lightness, too: some eyes see no red and green.
     function colour(client, count) {
         const dark = root.ownerDocument.documentElement.classList.contains("dark");
         const hue = 360 * (client * (count > 12 ? 7 : 1) % count) / count;
-        return `hsl(${hue} ${dark ? "75% 65%" : "75% 42%"})`;
+        return `hsl(${hue} 75% ${(dark ? [60, 80, 70] : [32, 56, 42])[client % 3]}%)`;
     }
 
     // Whether `at` is a time that has come.
@@ -250,7 +251,7 @@
             ink = getComputedStyle(root).color;
         }
 
-        function text(what, x, y, px = 13, align = "left") {
+        function text(what, x, y, px = LABEL, align = "left") {
             context.font = `${px}px ${FONT}`;
             context.textAlign = align;
             context.fillStyle = ink;
@@ -291,19 +292,20 @@
 
         function drawKernel(waiting) {
             const {x, w} = lane();
-            const middle = height * 0.55;
+            const middle = height * 0.54, below = middle + 24;
             text("kernel", x, 16);
-            box(x, 24, w, middle - 30);
-            box(x, middle + 14, w, height - middle - 18);
-            text("accept queue", x, middle + 8, 11);
+            box(x, 24, w, middle - 32);
+            box(x, below, w, height - below - 4);
+            text("accept", x, middle + 5, SMALL);
+            text("queue", x, middle + 18, SMALL);
             const unaccepted = record.clients.map((one, i) => [one, i]).filter(
                 ([one]) => passed(one[CONNECTED]) && !passed(one[ACCEPTED])
                     && !passed(one[CLOSED]));
-            const queueCell = cells(x + 2, middle + 16, w - 4,
-                height - middle - 22, unaccepted.length, 18);
+            const queueCell = cells(x + 2, below + 2, w - 4,
+                height - below - 8, unaccepted.length, 18);
             for (const [place, [, i]] of unaccepted.entries())
                 dot(queueCell(place), colour(i, count));
-            const inbox = cells(x + 2, 28, w - 4, middle - 36, waiting.length, 22);
+            const inbox = cells(x + 2, 28, w - 4, middle - 38, waiting.length, 22);
             return new Map(waiting.map((one, i) => [one, inbox(i)]));
         }
 
@@ -317,7 +319,7 @@
             for (const core of cores) {
                 const {x, y, w, h} = coreBox(core);
                 box(x, y, w, h);
-                text(`core ${core}`, x + w - 4, y + h - 4, 11, "right");
+                text(`core ${core}`, x + w - 4, y + h - 5, SMALL, "right");
             }
         }
 
@@ -326,7 +328,7 @@
         function drawThreads(states) {
             const x = width * 0.62;
             text(record.threads.length > 1 ? "threads" : "thread", x,
-                height * 0.72 - 5, 11);
+                height * 0.72 - 5, SMALL);
             for (const [i, [first, end, client]] of record.threads.entries()) {
                 if (!passed(first) || passed(end) && client >= 0)
                     continue;
@@ -420,7 +422,7 @@
                 place === "queue").map(([one]) => one));
             drawCores();
             if (record.server.includes("--delay"))
-                text("backend", width * 0.62, height * 0.52 - 5, 11);
+                text("backend", width * 0.62, height * 0.52 - 5, SMALL);
             drawThreads(states);
             drawRequests(at, places(at, inbox));
             said.textContent = summary(at);
