@@ -77,15 +77,17 @@ html:  ## course: Make the pages, build/html/; RUN=results/latest: your figures
 predict:  ## course: Say what the bench will measure, before it: ANSWERS=file
 	@scripts/bench/predict $(call flag,ANSWERS,answers)
 
-# The rounds may be too few, and runs may fail (status 1): that is handed in, too.
-lab: all  ## course: Predict, measure and make pages to hand in; ANSWERS=, QUICK=1
-	@set -e; folder=results/lab-$$(date +%Y-%m-%d-%H%M%S); \
-	if [ -n "$(ANSWERS)" ] || [ ! -e results/predictions.json ]; then \
-	    scripts/bench/predict $(call flag,ANSWERS,answers); \
-	else echo "The predictions that were made before are kept."; fi; \
+# A run that fails (status 1) is handed in, too.
+LAB ?= results/lab-$(shell date +%Y-%m-%d-%H%M%S)
+lab: all  ## course: Predict, measure, make your pages to hand in; ANSWERS=, QUICK=1
+	@set -e; folder="$(LAB)"; made="$$(dirname "$$folder")/predictions.json"; \
+	if [ -n "$(ANSWERS)" ] || [ ! -e "$$made" ]; then \
+	    scripts/bench/predict $(call flag,ANSWERS,answers) --out "$$made"; \
+	else echo "The predictions that you made before are kept."; fi; \
 	$(BENCH) --out "$$folder" || [ $$? -eq 1 ]; \
 	scripts/course/site --run "$$folder" "$$folder/pages"; \
-	sed -n 's/^\*\*\(Q[0-9]*\)\.\*\* */## \1. /p' course/lab.md >"$$folder/answers.md"; \
+	sed -n 's/^\*\*\(Q[0-9]*\)\.\*\*.*/## \1\n/p' course/lab.md \
+	    >"$$folder/answers.md"; \
 	echo "Write your answers into $$folder/answers.md, and hand in $$folder"
 
 SKELETON ?= build/skeleton/$(MODEL)

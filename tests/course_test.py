@@ -516,6 +516,28 @@ class SkeletonTexts(unittest.TestCase):
             self.assertLessEqual(set(tasks), taken, model)
 
 
+@tap.part("lab")
+class Lab(unittest.TestCase):
+    def test_one_folder_has_all_that_is_handed_in(self):
+        with tempfile.TemporaryDirectory(prefix="My Lab ") as scratch:
+            answers = pathlib.Path(scratch, "my answers")
+            answers.write_text("4\n1\n")
+            folder = pathlib.Path(scratch, "hand in")
+            subprocess.run(
+                ["make", "lab", f"LAB={folder}", f"ANSWERS={answers}",
+                 f"BIN={BIN}", "QUICK=1", "ONLY=silent", "ROUNDS=1"], cwd=ROOT,
+                stdout=subprocess.DEVNULL, timeout=LONG_S, check=True)
+            questions = (folder / "answers.md").read_text("utf-8").split()
+            self.assertEqual(questions[1::2],
+                             [f"Q{number}" for number in range(1, 13)])
+            self.assertEqual(len(read_runs(folder / "runs.csv")), len(MODELS))
+            kept = json.loads((folder / "predictions.json").read_text())
+            self.assertEqual(len(kept["answers"]), 2)
+            tutorial = (folder / "pages" / "TUTORIAL.html").read_text("utf-8")
+            self.assertIn("your own run</strong>, hand in:", tutorial)
+            self.assertTrue((folder / "pages" / "report.html").exists())
+
+
 @tap.part("skeletons")
 class Skeletons(unittest.TestCase):
     """Each is made, built, tried, and tried again with what was taken out."""

@@ -42,7 +42,7 @@ BREAK = r"\s*(?:\n\s*\n|\n\s*(?:-|\d+\.) |\||\Z)"
 # One or more claims, and the sentence behind them.
 SENTENCE = re.compile(
     rf"((?:{CLAIM.pattern})+)((?:(?!{BREAK}).)+?"
-    rf"(?:[.!?:][)*\"]*(?=\s|\Z)|[。！？]|(?={BREAK})))", re.S)
+    rf"(?:[.!?][)*\"]*(?=\s|\Z)|[。！？]|(?={BREAK})))", re.S)
 PICTURE = re.compile(r"^!\[[^]]+\]\((?:\.\./)*results/reference/"
                      r"([\w-]+\.png)\)$", re.M)
 

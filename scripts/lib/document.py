@@ -23,8 +23,6 @@ DARK = """document.documentElement.classList.toggle("dark",
     matchMedia("(prefers-color-scheme: dark)").matches);
 """
 
-TYPES = {".png": "image/png", ".svg": "image/svg+xml"}
-
 
 def inline(text):
     """A text as HTML."""
@@ -120,17 +118,17 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    name: str  # of a PNG or SVG in the folder of the document
+    name: str  # of a PNG or an SVG in the folder of the document
     text: str  # what it shows, for those who cannot see it
 
     def markdown(self):
         return f"![{self.text}]({self.name})"
 
     def html(self, directory):
-        path = directory / self.name
-        data = base64.b64encode(path.read_bytes()).decode()
+        kind = "svg+xml" if self.name.endswith(".svg") else "png"
+        data = base64.b64encode((directory / self.name).read_bytes()).decode()
         return (f'<img alt="{html.escape(self.text, quote=True)}" '
-                f'src="data:{TYPES[path.suffix]};base64,{data}">')
+                f'src="data:image/{kind};base64,{data}">')
 
 
 @dataclass(frozen=True)
