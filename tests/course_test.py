@@ -188,6 +188,25 @@ class Pages(unittest.TestCase):
                      ("thread", "coroutine"), ("blocking", "nonblocking")):
             self.assertIn(f"diff/{a}-{b}.html", self.found)
 
+    def test_the_first_page_has_the_player_three_ways_and_the_five(self):
+        before, after = self.found["index.html"].split('<h2 id="models">')
+        player, ways = before.split('<div class="ways">')
+        self.assertIn('class="replay"', player)
+        self.assertEqual(ways.count("<section>"), 3)
+        cards, rest = after.split("<details>", 1)
+        self.assertEqual(re.findall(r'<h3 [^>]*><a href="servers/(\w+)', cards),
+                         [*MODELS])
+        self.assertGreater(rest.count("<details>"), 3)
+
+    def test_what_is_compared_is_a_link(self):
+        for page, href in (
+                ("diff/blocking-fork.html", "../diff/fork-thread.html"),
+                ("servers/blocking.c.html", "../diff/blocking-fork.html"),
+                ("servers/coro/examples/fetch.h.html",
+                 "../../../diff/fetch_blocking-fetch_coroutines.html"),
+                ("TUTORIAL.html", "diff/blocking-fork.html")):
+            self.assertIn(f'href="{href}"', self.found[page], page)
+
     def test_links_lead_to_lessons(self):
         self.assertIn('href="servers/fork.c.html#two-closes"',
                       self.found["TUTORIAL.html"])
@@ -252,6 +271,15 @@ class Pages(unittest.TestCase):
         self.assertEqual(facts(folded), "| 17")
         self.assertEqual(side_by_side.counts(a, b), (2, 1))
         self.assertEqual(html.count("<tr>"), 23)
+
+    def test_side_by_side_the_code_comes_first(self):
+        html = side_by_side.side_by_side(
+            ["// a", "//", "int x;"], ["// b", "int y;"])
+        head, code = html.split("</details>")
+        self.assertIn("// <mark>a</mark>", head)
+        for number, kind, word in ((3, "old", "x"), (2, "new", "y")):
+            self.assertIn(f'<td class="n {kind}">{number}</td>'
+                          f'<td class="{kind}">int <mark>{word}</mark>;', code)
 
 
 class Texts(unittest.TestCase):
@@ -492,6 +520,11 @@ class OwnRun(unittest.TestCase):
         text = "# A\n\n![a](results/reference/hog.png)\n"
         own = site.Site(self.run_folder)
         self.assertIn(self.run_folder.name, own.text("x.md", text))
+        self.claim(latency=made_up.on_cores(fork=(1.9,) * 6, thread=(1,) * 6))
+        counted = own.text("x.md", text + self.TEXT)
+        self.assertEqual(re.findall('href="#(doubt-.)"', counted),
+                         re.findall('id="(doubt-.)"', counted))
+        self.assertRegex(counted, r"Of 6 sentences .* <a href=\"#doubt-1")
         self.assertNotIn("reference machine", own.text("x.md", "# A\n"))
         self.assertIn("reference machine", site.Site().text("x.md", text))
         self.assertEqual(own.all()["report.html"], "mine")
