@@ -27,8 +27,8 @@ from programs import (
     PATIENCE_S, need_matplotlib, patient_bin, processes_of, wait_for_end_of,
     wait_until, write_script)
 from under_test import (
-    BIN, EXPERIMENTS, MODELS, REFERENCE, SCRIPTS, Interrupted, calibration,
-    doctor, finding, finished, held_back, processes, program,
+    BIN, EXPERIMENTS, MODELS, REFERENCE, SCRIPTS, Interrupted, as_module,
+    calibration, doctor, finding, finished, held_back, processes, program,
     raise_when_stopped, read_runs, request_log, run, wait)
 
 BY_NAME = {experiment.name: experiment for experiment in EXPERIMENTS}
@@ -399,6 +399,15 @@ exec sleep 1000
         self.press_ctrl_c(bench)
         self.end(bench, status=0)
         self.assertIn(sentence, self.report())
+
+
+class Conclusion(unittest.TestCase):
+    def test_an_interrupt_after_the_runs_does_not_lose_the_report(self):
+        program = as_module("bench")
+        options = types.SimpleNamespace(bin=BIN)
+        with unittest.mock.patch.object(calibration, "calibrate",
+                                        side_effect=Interrupted):
+            self.assertTrue(program.concluded(options, None, {}, []))
 
 
 @tap.part("everything")

@@ -493,7 +493,7 @@ class OwnRun(unittest.TestCase):
                 "![b](results/reference/idle.png)\n")
         shown = measured.of_run(text, self.run_folder)
         self.assertIn("-->77 µs", shown)
-        self.assertRegex(shown, r"-->8\.3 \(on the reference machine\) KiB")
+        self.assertRegex(shown, r"-->8\.3 KiB \(on the reference machine\)")
         self.assertEqual(shown.count("your run has no such picture"), 1)
         self.assertEqual(measured.of_run(text, REFERENCE), text)
         self.assertEqual(

@@ -33,7 +33,7 @@ from lib.verdicts import CONTRADICTING, FAILS
 REFERENCE = ROOT / "results" / "reference"
 
 FIGURE = re.compile(r"(<!-- figure ((?:(?!-->).)*?)\s+-->\s*)"
-                    r"(\d[\d,.]*\d|\d)(?: (µs|ms|s\b|%))?", re.S)
+                    r"(\d[\d,.]*\d|\d)(?: (µs|ms|s\b|%|KiB))?", re.S)
 CLAIM = re.compile(r"<!-- claim ((?:(?!-->).)*?)\s+-->"
                    r"[ \t]*(?:\n(?!\s*\n)[ \t]*)?", re.S)
 # Where a sentence ends that has no full stop: before a blank line, the next
@@ -124,7 +124,7 @@ def figures(text, run=REFERENCE):
         if should.startswith("-"):
             should = "? (no run has it)"
         begin, end = match.span(3)
-        if " " in should and match[4]:  # The form has a unit.
+        if " " in should and match[4]:  # The form has a unit, or is "?".
             end = match.end()
         yield text[begin:end], should, begin, end
 
