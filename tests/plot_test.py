@@ -99,14 +99,9 @@ class Measured:
 
 
 def all_served(runs):
+    """Less than one of a hundred may have to wait for the next window."""
     return (median(run["served"] for run in runs)
-            == median(run["connections"] for run in runs))
-
-
-def nearly_all_served(runs):
-    """One of a hundred may have to wait for the next window."""
-    return (median(run["served"] for run in runs)
-            >= 0.99 * median(run["connections"] for run in runs))
+            > 0.99 * median(run["connections"] for run in runs))
 
 
 def column(name):
@@ -312,7 +307,7 @@ class Drawn(unittest.TestCase):
             for load, (_, low, high) in zip(loads, spreads):
                 self.same(area[shade][load], (low, high), model)
                 mark, _ = marked.pop((shade, load))
-                cross = not nearly_all_served(runs_of(model, load))
+                cross = not all_served(runs_of(model, load))
                 self.assertEqual(mark == "x", cross, f"{model} at {load}")
             self.check_end(axes, model, runs_of(model, loads[-1]),
                            (last, max(lowest, spreads[-1][0])))
@@ -326,7 +321,7 @@ class Drawn(unittest.TestCase):
         self.same(label.xy, end, model)
         self.assertEqual(hex_of(label.get_color()),
                          style.colour(model).upper())
-        self.assertEqual(":" in label.get_text(), not nearly_all_served(runs))
+        self.assertEqual(":" in label.get_text(), not all_served(runs))
 
 
 class Frames(Drawn):

@@ -28,10 +28,6 @@ MODELS_PER_SLIDE = 8  # that fit below each other
 
 TITLE, FINDING, LABEL, SMALL = 20, 16, 15, 13  # points
 
-# Of the clients, from which on a point needs no warning: a window ends while
-# some of 10,000 have not had their turn.
-NEARLY_ALL_MIN = 0.99
-
 plt.rcParams.update({
     "figure.dpi": 120,
     "font.size": LABEL,
@@ -244,12 +240,8 @@ def explained(experiment, runs):
     if any(of.client_limited() for of in cells):
         yield ("Hollow: the client is at its limit, the server could do at "
                "least this much.")
-    if not all(map(nearly_all_served, cells)):
+    if not all(of.all_served() for of in cells):
         yield "Cross: some clients were not served, and the label says how many."
-
-
-def nearly_all_served(of):
-    return of.median("served") >= NEARLY_ALL_MIN * of.median("connections")
 
 
 def load_axis(axes, experiment, runs, what):
@@ -304,7 +296,7 @@ def lines(axes, experiment, runs, column, scale=1, hollow=lambda of: False):
 
 def mark(axes, x, y, model, of, hollow):
     """A cross where not all were served."""
-    style = marker(model) if nearly_all_served(of) else "x"
+    style = marker(model) if of.all_served() else "x"
     axes.plot(x, y, marker=style, color=colour(model), markersize=9,
               markerfacecolor="white" if hollow else colour(model),
               markeredgewidth=2)
@@ -312,7 +304,7 @@ def mark(axes, x, y, model, of, hollow):
 
 def end_label(model, of):
     """A line's name, with a warning if it needs one."""
-    if nearly_all_served(of):
+    if of.all_served():
         return model
     share = of.median("served") / of.median("connections")
     return f"{model}:\n{rounded(100 * share, 2)} % served"

@@ -1,14 +1,6 @@
 """The summary on the terminal: for each experiment its finding, bars for those
 who have no pictures, and its claims."""
 
-
-
-
-
-
-
-
-
 from bench.claims import HOLDS, NOT_MEASURED, SUGGESTS, judgements
 from bench.design import deciding, finding, load_named
 from bench.experiments import finished
