@@ -241,7 +241,7 @@ def explained(experiment, runs):
         yield ("Hollow: the client is at its limit, the server could do at "
                "least this much.")
     if not all(of.all_served() for of in cells):
-        yield "Cross: some clients were not served, and the label says how many."
+        yield "Cross: not all clients were served; the label says how many."
 
 
 def load_axis(axes, experiment, runs, what):
