@@ -130,6 +130,18 @@ void conn_close(struct conn *c, bool reset)
     errno = saved;
 }
 
+int conn_port(const struct conn *c)
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+    } own = {.v4 = {0}};
+    socklen_t len = sizeof own;
+    if (c->state != CONN_OPEN || getsockname(c->fd, &own.any, &len) != 0)
+        return 0;
+    return ntohs(own.v4.sin_port);  // At the same place in an IPv6 address.
+}
+
 // ---- Requests
 
 int conn_send(struct conn *c, struct request *request, int count,

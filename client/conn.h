@@ -99,6 +99,9 @@ int conn_connected(int fd);
 // Ends OPENING: the state is OPEN, unless connect() failed.
 int conn_opened(struct conn *c);
 
+// Returns our own port; 0 if it is unknown.
+int conn_port(const struct conn *c);
+
 // Returns whether one more request may be sent.
 static inline bool conn_has_room(const struct conn *c)
 {

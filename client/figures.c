@@ -140,9 +140,25 @@ const struct figure figures[] = {
     {"server_cpu_s", RESULT(S, server.cpu_s), "server: CPU time"},
     FIELD(US, client_cpu_us_per_req, "fibload: CPU time per reply"),
     FIELD(COUNT, errors, "all that was not right: requests and connections"),
+    OPTION(ramp_from, "rate with which a ramp began; 0: no ramp"),
+    OPTION(ramp_to, "rate with which a ramp ended; 0: no ramp"),
+    FIELD(COUNT, sum_of_squares, "squares of the replies of each connection"),
 };
 // clang-format on
 const size_t figure_count = sizeof figures / sizeof figures[0];
+
+const char *const verdict_names[] = {[VERDICT_OK] = "ok",
+                                     [VERDICT_CLIENT_LIMITED] =
+                                         "client-limited",
+                                     [VERDICT_NOISY] = "noisy",
+                                     [VERDICT_INCOMPLETE] = "incomplete"};
+
+const char *const timing_names[TIMINGS] = {
+    [LATENCY_BEFORE] = "before", [LATENCY_DURING] = "during",
+    [LATENCY_AFTER] = "after",   [LATENCY_LATE] = "late",
+    [LATENCY_HOG] = "hog",       [TIME_ARRIVAL] = "arrival",
+    [TIME_SERVICE] = "service",  [TIME_DELAY] = "send_late",
+    [TIME_CONNECT] = "connect"};
 
 const struct figure *figures_find(const char *name)
 {
@@ -183,10 +199,26 @@ double figures_value(const struct figure *f, const struct result *r)
     return *(const double *)((const char *)r + f->which);
 }
 
+void figures_set(const struct figure *f, struct options *opt, struct result *r,
+                 double value)
+{
+    if (f->source == FROM_COUNTER)
+        r->stats.counters[f->which] = (uint64_t)value;
+    else if (f->source == FROM_OPTIONS)
+        *(int64_t *)((char *)opt + f->which) = (int64_t)value;
+    else if (f->source == FROM_RESULT)
+        *(double *)((char *)r + f->which) = value;
+}
+
 bool figures_too_few(const struct histogram *h, double percent)
 {
     enum { BEYOND_MIN = 10 };
     return (double)h->count * (100 - percent) / 100 < BEYOND_MIN;
+}
+
+double figures_sure_us(const struct histogram *h, double percent)
+{
+    return figures_too_few(h, percent) ? NAN : percentile_us(h, percent);
 }
 
 // ---- What follows from the counts
@@ -298,28 +330,6 @@ static void derive_rates(struct result *r)
     r->in_flight = r->req_per_s * mean_us(timing(r, TIME_SERVICE)) / 1e6;
 }
 
-void figures_derive(struct result *r)
-{
-    const struct options *opt = r->opt;
-    r->failed = 0;
-    for (int i = COUNT_FAILED; i < COUNTERS; i++)
-        r->failed += counted(r, (enum counter)i);
-    r->unserved = unserved(r);
-    r->errors = errors(r);
-    r->idle_lost = (double)opt->idle - counted(r, COUNT_IDLE_CONNECTED);
-    r->longest_gap_us = (double)r->stats.longest_gap_ns / NS_PER_US;
-    r->oldest_us = (double)r->stats.oldest_ns / NS_PER_US;
-    r->mean_us = mean_us(&r->stats.timings[LATENCY]);
-    r->hog_p50_us = percentile_us(&r->stats.timings[LATENCY_HOG], 50);
-    r->think_us = (double)opt->think_ns / NS_PER_US;
-    r->warmup_s = clock_seconds(opt->warmup_ns);
-    r->own_share = own_share(r);
-    r->jain = jain(r);
-    derive_rates(r);
-    derive_server(r);
-    r->marked = figures_judge(r).verdict;
-}
-
 bool figures_are_good(const struct result *r)
 {
     return r->measured && r->errors == 0;
@@ -367,7 +377,7 @@ static const char *why_late(const struct result *r)
 
 static bool is_unsteady(const struct result *r)
 {
-    return r->opt->hogs == 0 &&
+    return r->opt->hogs == 0 && r->opt->ramp_to == 0 &&
            r->stats.timings[LATENCY_BEFORE].count >= STEADY_COUNT &&
            r->stats.timings[LATENCY_AFTER].count >= STEADY_COUNT &&
            fabs(r->rate_before - r->rate_after) >
@@ -396,17 +406,42 @@ static const char *why_incomplete(const struct result *r)
     return NULL;
 }
 
-struct judgement figures_judge(const struct result *r)
+static struct judgement judge(const struct result *r)
 {
     const struct judgement worst_first[] = {
-        {VERDICT_INCOMPLETE, "incomplete", why_incomplete(r)},
-        {VERDICT_CLIENT_LIMITED, "client-limited", why_client_limited(r)},
-        {VERDICT_NOISY, "noisy", why_noisy(r)},
-        {VERDICT_CLIENT_LIMITED, "client-limited", why_late(r)},
-        {VERDICT_OK, "ok", "no reason to doubt the figures"},
+        {VERDICT_INCOMPLETE, why_incomplete(r)},
+        {VERDICT_CLIENT_LIMITED, why_client_limited(r)},
+        {VERDICT_NOISY, why_noisy(r)},
+        {VERDICT_CLIENT_LIMITED, why_late(r)},
+        {VERDICT_OK, "no reason to doubt the figures"},
     };
     size_t i = 0;
     while (worst_first[i].because == NULL)
         i++;
     return worst_first[i];
+}
+
+// ---- All of it
+
+void figures_derive(struct result *r)
+{
+    const struct options *opt = r->opt;
+    r->failed = 0;
+    for (int i = COUNT_FAILED; i < COUNTERS; i++)
+        r->failed += counted(r, (enum counter)i);
+    r->unserved = unserved(r);
+    r->errors = errors(r);
+    r->idle_lost = (double)opt->idle - counted(r, COUNT_IDLE_CONNECTED);
+    r->longest_gap_us = (double)r->stats.longest_gap_ns / NS_PER_US;
+    r->oldest_us = (double)r->stats.oldest_ns / NS_PER_US;
+    r->mean_us = mean_us(&r->stats.timings[LATENCY]);
+    r->hog_p50_us = percentile_us(&r->stats.timings[LATENCY_HOG], 50);
+    r->think_us = (double)opt->think_ns / NS_PER_US;
+    r->warmup_s = clock_seconds(opt->warmup_ns);
+    r->own_share = own_share(r);
+    r->jain = jain(r);
+    derive_rates(r);
+    derive_server(r);
+    r->judgement = judge(r);
+    r->marked = r->judgement.verdict;
 }

@@ -38,23 +38,13 @@ struct figure {
     const char *meaning;  // for people who have not read the source
 };
 
-// The numbers are those of the column `marked`.
-enum verdict {
-    VERDICT_OK,
-    VERDICT_CLIENT_LIMITED,  // fibload was the limit, or sent late
-    VERDICT_NOISY,           // other programs disturbed the run
-    VERDICT_INCOMPLETE,      // not every request had a right reply
-};
-
-// A verdict and, in a sentence, the reason.
-struct judgement {
-    enum verdict verdict;
-    const char *name, *because;
-};
-
 // The table, in the order of the columns.
 extern const struct figure figures[];
 extern const size_t figure_count;
+
+// The names of verdicts; and of histograms in the JSON, NULL for one that is
+// the sum of others.
+extern const char *const verdict_names[], *const timing_names[TIMINGS];
 
 // Returns the figure of this name, or NULL.
 const struct figure *figures_find(const char *name);
@@ -62,15 +52,21 @@ const struct figure *figures_find(const char *name);
 // Returns a value; NAN: unknown.
 double figures_value(const struct figure *f, const struct result *r);
 
-// Fills in those fields of a result that follow from others.
+// Sets a figure that is not of a histogram, to a value that may be NAN if it is
+// one of the result.
+void figures_set(const struct figure *f, struct options *opt, struct result *r,
+                 double value);
+
+// Fills in those fields of a result that follow from others, and judges it: the
+// worst verdict for which there is a reason counts.
 void figures_derive(struct result *r);
 
 // Returns whether a figure is a percentile with too few samples beyond it: it
 // would be one of these, and chance which.
 bool figures_too_few(const struct histogram *h, double percent);
 
-// Judges a run. The worst verdict for which there is a reason counts.
-struct judgement figures_judge(const struct result *r);
+// Returns a percentile in us; NAN if figures_too_few().
+double figures_sure_us(const struct histogram *h, double percent);
 
 // Returns whether every request had a right reply, on every connection.
 bool figures_are_good(const struct result *r);

@@ -14,13 +14,22 @@ static unsigned bucket_of(uint64_t value)
     return shift * HISTOGRAM_SUB_COUNT + (unsigned)(value >> shift);
 }
 
+// Returns by how many bits the values of a bucket are shifted: it has 2 to the
+// power of that.
+static unsigned shift_of(unsigned bucket)
+{
+    return bucket < HISTOGRAM_SUB_COUNT ? 0 : bucket / HISTOGRAM_SUB_COUNT - 1;
+}
+
+uint64_t histogram_lowest(unsigned bucket)
+{
+    unsigned shift = shift_of(bucket);
+    return (uint64_t)(bucket - shift * HISTOGRAM_SUB_COUNT) << shift;
+}
+
 static uint64_t middle_of(unsigned bucket)
 {
-    if (bucket < 2 * HISTOGRAM_SUB_COUNT)
-        return bucket;  // One value, exactly.
-    unsigned shift = bucket / HISTOGRAM_SUB_COUNT - 1;
-    uint64_t lowest = (uint64_t)(bucket - shift * HISTOGRAM_SUB_COUNT) << shift;
-    return lowest + ((uint64_t)1 << shift) / 2;
+    return histogram_lowest(bucket) + ((uint64_t)1 << shift_of(bucket)) / 2;
 }
 
 void histogram_add(struct histogram *h, uint64_t value, uint64_t count)
@@ -34,6 +43,16 @@ void histogram_add(struct histogram *h, uint64_t value, uint64_t count)
     __atomic_store(&h->sum, &sum, __ATOMIC_RELAXED);
     COUNT_WRITE(*bucket, *bucket + count);
     COUNT_WRITE(h->count, h->count + count);
+}
+
+void histogram_make_exact(struct histogram *h, uint64_t min, uint64_t max,
+                          double sum)
+{
+    if (h->count == 0)
+        return;
+    h->min = min;
+    h->max = max;
+    h->sum = sum;
 }
 
 // The buckets are counted, as others may be added to them meanwhile.

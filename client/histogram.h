@@ -34,6 +34,14 @@ struct histogram {
 // Counts `count` samples of the same value. Takes about 2 ns.
 void histogram_add(struct histogram *h, uint64_t value, uint64_t count);
 
+// Returns the smallest value of a bucket: added again, it is counted there.
+uint64_t histogram_lowest(unsigned bucket);
+
+// Sets what the buckets of `h` tell less exactly, unless it is empty: the
+// extremes and the sum of its samples.
+void histogram_make_exact(struct histogram *h, uint64_t min, uint64_t max,
+                          double sum);
+
 // Counts all samples of `from` as well.
 void histogram_merge(struct histogram *h, const struct histogram *from);
 

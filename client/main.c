@@ -10,6 +10,8 @@
 //     figures.c    what follows from all that, and the verdict
 //     limits.c     limits on figures, and the highest rate that keeps them
 //     output.c     the summary, and files
+//     timeline.c   what happened to every request
+//     merge.c      the results of several clients, added
 //     calibrate.c  what fibload can do at most, with a server that does nothing
 
 #include <ctype.h>
@@ -21,6 +23,7 @@
 #include "calibrate.h"
 #include "figures.h"
 #include "limits.h"
+#include "merge.h"
 #include "output.h"
 #include "run.h"
 
@@ -28,7 +31,8 @@ enum { EXIT_NOT_GOOD = 1, EXIT_CANNOT_RUN = 2 };
 
 // Files that are written beside the summary; NULL: not asked for.
 struct files {
-    FILE *csv, *json, *hist, *timeline;
+    FILE *csv, *json, *hist;
+    struct timeline timeline;
 };
 
 _Noreturn static void fail(const char *what, const char *why)
@@ -87,10 +91,9 @@ static FILE *open_file(const char *path)
 // without a server does not empty the files of an earlier run.
 static struct files open_files(const struct options *opt)
 {
-    struct files files = {.hist = open_file(opt->hist),
-                          .timeline = open_file(opt->timeline)};
-    if (files.timeline != NULL)
-        output_timeline_header(files.timeline);
+    struct files files = {.hist = open_file(opt->hist)};
+    if (timeline_open(&files.timeline, opt->timeline) != 0)
+        fail(opt->timeline, strerror(errno));
     bool to_stdout = opt->json != NULL && strcmp(opt->json, "-") == 0;
     files.json = to_stdout ? stdout : open_file(opt->json);
     if (opt->csv != NULL)
@@ -111,7 +114,7 @@ static bool written(const char *path, int result)
 }
 
 // Prints the summary and writes the files. Returns whether all of it worked.
-static bool report(const struct result *r, const struct files *files)
+static bool report(const struct result *r, struct files *files)
 {
     const struct options *opt = r->opt;
     bool good = true;
@@ -120,8 +123,7 @@ static bool report(const struct result *r, const struct files *files)
         good = written(opt->csv, output_csv(files->csv, r));
     if (files->hist != NULL)
         good &= written(opt->hist, output_percentiles(files->hist, r));
-    if (files->timeline != NULL)
-        good &= written(opt->timeline, output_close(files->timeline));
+    good &= written(opt->timeline, timeline_close(&files->timeline));
     if (files->json != NULL)
         good &= written(opt->json, output_json(files->json, r));
     if (files->json != stdout)
@@ -153,10 +155,46 @@ static void catch_interrupts(void)
         sigaction(signals[i], &action, NULL);
 }
 
+// Loads the server. Exits if there was nothing to load it with.
+static struct files load(struct options *opt, struct result *result)
+{
+    struct target target;
+    if (run_raise_limit(opt, result) != 0 ||
+        run_reach(opt, &target, result) != 0)
+        fail(result->failure, "");
+    struct files files = open_files(opt);
+    bool is_timed = files.timeline.file != NULL;
+    int status =
+        opt->find_rate != NULL
+            ? limits_find_rate(opt, &target, result)
+            : run_load(opt, &target, is_timed ? &files.timeline : NULL, result);
+    if (status != 0)
+        fail(result->failure, "");
+    figures_derive(result);
+    return files;
+}
+
+// Adds the results of other clients instead.
+static struct files merge(struct options *opt, struct result *result)
+{
+    if (merge_files(opt, result) != 0)
+        fail(result->failure, "");
+    return open_files(opt);
+}
+
+// Returns whether the run was as good as the user wants it.
+static bool is_good(const struct result *r)
+{
+    const struct options *opt = r->opt;
+    bool strictly = !opt->strict || r->judgement.verdict == VERDICT_OK;
+    if (opt->require != NULL)
+        return strictly && limits_kept(stderr, opt->require, r);
+    return opt->strict ? strictly : figures_are_good(r);
+}
+
 int main(int argc, char **argv)
 {
     static struct result result;
-    struct target target;
     struct options *opt = options_parse(argc, argv);
     catch_interrupts();
     if (opt->columns)
@@ -165,24 +203,11 @@ int main(int argc, char **argv)
         return calibrate(opt) == 0 ? EXIT_SUCCESS : EXIT_CANNOT_RUN;
 
     check_labels(opt);
-    name_server(opt);
     check_limits(opt->require);
     check_limits(opt->find_rate);
-    if (run_raise_limit(opt, &result) != 0 ||
-        run_reach(opt, &target, &result) != 0)
-        fail(result.failure, "");
-    struct files files = open_files(opt);
-    if (opt->find_rate != NULL
-            ? limits_find_rate(opt, &target, &result)
-            : run_load(opt, &target, files.timeline, &result) != 0)
-        fail(result.failure, "");
-
-    figures_derive(&result);
-    bool whole = report(&result, &files), good = figures_are_good(&result);
-    if (opt->strict)
-        good = figures_judge(&result).verdict == VERDICT_OK;
-    if (opt->require != NULL)
-        good = (good || !opt->strict) &&
-               limits_kept(stderr, opt->require, &result);
+    if (!opt->merge)
+        name_server(opt);
+    struct files files = opt->merge ? merge(opt, &result) : load(opt, &result);
+    bool whole = report(&result, &files), good = is_good(&result);
     return whole && good ? EXIT_SUCCESS : EXIT_NOT_GOOD;
 }

@@ -14,9 +14,16 @@
 #include "clock.h"
 #include "conn.h"
 
-enum { EXIT_USAGE = 2, MILLION = 1000000, DAY_S = 24 * 3600, N_MAX = 93 };
+enum {
+    EXIT_USAGE = 2,
+    MILLION = 1000000,
+    DAY_S = 24 * 3600,
+    N_MAX = 93,
+    RAMP_ROWS = 20,  // unless --interval says otherwise
+};
 
 #define REQUESTS_MAX 1e12
+#define RATE_MAX 1e7
 #define FOREVER_NS (INT64_MAX / 4)
 
 static struct options options;
@@ -128,6 +135,26 @@ static void add_label(const char *text)
     }
 }
 
+// Parses "A..B/T": two rates and the time from one to the other.
+static void set_ramp(const char *text)
+{
+    char from[16], to[16], time[16], rest;
+    double values[3] = {0};
+    if (sscanf(text, "%15[0-9kM]..%15[0-9kM]/%15s%c", from, to, time, &rest) ==
+        3) {
+        values[0] = parse_number(&amount, from);
+        values[1] = parse_number(&amount, to);
+        values[2] = parse_number(&seconds, time);
+    }
+    bool rates = values[0] >= 1 && values[0] <= RATE_MAX && values[1] >= 1 &&
+                 values[1] <= RATE_MAX;
+    if (!rates || values[2] < NS_PER_MS || values[2] > 1e9 * DAY_S)
+        fail("--ramp", "takes two rates and a time, like 100..10k/30s,", text);
+    options.ramp_from = (int64_t)values[0];
+    options.ramp_to = (int64_t)values[1];
+    options.duration_ns = (int64_t)values[2];
+}
+
 // ---- The options
 
 #define NUMBER(kind, name, min, max) &(kind), &options.name, min, max
@@ -148,14 +175,20 @@ static const struct rule rules[] = {
      "stop after N requests in all; without -d there is\n"
      "then no time limit"},
     {"fib", 'f', "N", "1", NUMBER(whole, n, 1, N_MAX), "ask for fib(N)"},
-    {"rate", 'R', "N", NULL, NUMBER(amount, rate, 1, 10 * MILLION),
+    {"rate", 'R', "N", NULL, NUMBER(amount, rate, 1, RATE_MAX),
      "open loop: N requests per second in all, due at\n"
      "times of their own; a request waits while no\n"
      "connection is free"},
     {"find-rate", 0, "LIMITS", NULL, TEXT(find_rate),
      "search, from -R (1000) on, for the highest rate that\n"
      "keeps limits like p99=5ms, see --require; each run\n"
-     "takes -d (1s), and the last that kept them counts"},
+     "takes -d (1s), and the last that kept them counts;\n"
+     "p99 needs 1000 requests: below -R 1000 a longer -d"},
+    {"ramp", 0, "A..B/T", NULL, NULL, NULL, 0, 0,
+     "open loop whose rate rises from A to B per second\n"
+     "in the time T, like 100..10k/30s: a row per\n"
+     "--interval (T/20) with the rate that was offered,\n"
+     "right replies per second and their latency"},
     {"pipeline", 'P', "N", "1", NUMBER(whole, pipeline, 1, PIPELINE_MAX),
      "requests that may be in flight on a connection"},
     {"arrivals", 0, "HOW", "const", NUMBER(arrivals, poisson, 0, 1),
@@ -210,7 +243,8 @@ static const struct rule rules[] = {
     {"timeline", 0, "FILE", NULL, TEXT(timeline),
      "write a CSV line per request: connection, kind, when\n"
      "it was due, sent and answered (ns since the window\n"
-     "began), outcome"},
+     "began), outcome; to FILE.json as Chrome trace events,\n"
+     "see below"},
     {"label", 0, "NAME=VALUE", NULL, NULL, NULL, 0, 0,
      "add a column in front of the CSV's; the label\n"
      "'model' names the server instead"},
@@ -220,6 +254,10 @@ static const struct rule rules[] = {
     {"calibrate", 0, NULL, NULL, FLAG(calibrate),
      "show what fibload and this machine can do, with a\n"
      "server that does nothing; needs no target"},
+    {"merge", 0, NULL, NULL, FLAG(merge),
+     "add the results of several clients, which loaded a\n"
+     "server at the same time, instead of loading one:\n"
+     "fibload --merge a.json b.json ..., each of --json"},
     {"strict", 0, NULL, NULL, FLAG(strict),
      "exit with 1 unless the verdict is ok"},
     {"require", 0, "LIMITS", NULL, TEXT(require),
@@ -275,6 +313,14 @@ static const char explanations[] =
     "connection got the same number, 1/N if one of N got all. PSS is the\n"
     "memory of all the server's processes, each shared page divided among\n"
     "its sharers; RSS counts it once for every process.\n"
+    "\n"
+    "Both sides in one picture: start a server with --trace server.json, give\n"
+    "fibload --timeline client.json, stop the server, and open in\n"
+    "ui.perfetto.dev, from due to received, what\n"
+    "  scripts/watch/merge server.json client.json > both.json\n"
+    "has written. --timeline FILE.json has all requests, in the order in "
+    "which\n"
+    "they ended, with times of the monotonic clock.\n"
     "\n"
     "The verdict is incomplete if not every request had a right reply, on\n"
     "every connection; client-limited if fibload was the limit or sent late;\n"
@@ -335,6 +381,14 @@ static void check_combinations(const struct options *opt)
     if (opt->find_rate != NULL && (opt->requests > 0 || opt->timeline != NULL))
         fail("--find-rate", "makes many runs for a time (-d)",
              "-n or --timeline");
+    if (opt->ramp_to > 0 && (opt->rate > 0 || opt->find_rate != NULL ||
+                             opt->requests > 0 || is_given("duration")))
+        fail("--ramp", "has its own rate and time",
+             "-R, --find-rate, -n or -d");
+    if (opt->ramp_to > 0 && is_given("interval") &&
+        opt->interval_ns < opt->duration_ns / RAMP_ROWS_MAX)
+        fail("--interval", "must be at least a 500th of the time of --ramp",
+             "less");
     if (opt->churn && opt->pipeline > 1)
         fail("--churn", "sends one request per connection", "-P");
     if (opt->slow > 0 && opt->pipeline > 1)
@@ -359,6 +413,10 @@ static void adapt_defaults(struct options *opt)
         opt->warmup_ns = 0;
     if ((opt->each || !isatty(STDERR_FILENO)) && !is_given("interval"))
         opt->interval_ns = 0;
+    if (opt->ramp_to > 0)
+        opt->rate = (opt->ramp_from + opt->ramp_to + 1) / 2;
+    if (opt->ramp_to > 0 && !is_given("interval"))
+        opt->interval_ns = opt->duration_ns / RAMP_ROWS;
 }
 
 // Sets the option of a rule. A flag is a number, too: 1.
@@ -370,6 +428,8 @@ static void set(const struct rule *rule, const char *text)
         print_help();
     else if (strcmp(rule->name, "label") == 0)
         add_label(text);
+    else if (strcmp(rule->name, "ramp") == 0)
+        set_ramp(text);
     else if (rule->kind == NULL)
         *(const char **)rule->target = text;
     else
@@ -412,21 +472,30 @@ static void parse_all(int argc, char **argv)
     }
 }
 
+// Parses what stands behind the options: a target, or the files to merge.
+static void parse_arguments(int count, char **arguments)
+{
+    const char *needed =
+        options.merge ? "no files to merge" : "no target: give [HOST:]PORT";
+    if (count == 0 && !options.calibrate && !options.columns) {
+        fprintf(stderr, "fibload: %s; see --help\n", needed);
+        exit(EXIT_USAGE);
+    }
+    if (count > 1 && !options.merge) {
+        fprintf(stderr, "fibload: unexpected argument '%s'\n", arguments[1]);
+        exit(EXIT_USAGE);
+    }
+    options.files = arguments;
+    options.file_count = count;
+    if (count > 0 && !options.merge)
+        parse_target(arguments[0]);
+}
+
 struct options *options_parse(int argc, char **argv)
 {
     set_defaults();
     parse_all(argc, argv);
-    if (optind == argc && !options.calibrate && !options.columns) {
-        fprintf(stderr, "fibload: no target: give [HOST:]PORT; see --help\n");
-        exit(EXIT_USAGE);
-    }
-    if (optind + 1 < argc) {
-        fprintf(stderr, "fibload: unexpected argument '%s'\n",
-                argv[optind + 1]);
-        exit(EXIT_USAGE);
-    }
-    if (optind < argc)
-        parse_target(argv[optind]);
+    parse_arguments(argc - optind, argv + optind);
     check_combinations(&options);
     adapt_defaults(&options);
     return &options;

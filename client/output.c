@@ -57,11 +57,15 @@ static struct text duration(double ns)
     return text;
 }
 
+// The same of a percentile, which is unknown if there are too few samples.
+static struct text microseconds(double us)
+{
+    return isnan(us) ? (struct text){"too few"} : duration(us * NS_PER_US);
+}
+
 static struct text percentile(const struct histogram *h, double percent)
 {
-    if (figures_too_few(h, percent))
-        return (struct text){"too few"};
-    return duration((double)histogram_percentile(h, percent));
+    return microseconds(figures_sure_us(h, percent));
 }
 
 // Returns the value of a figure with its unit.
@@ -155,34 +159,22 @@ void output_progress(const struct result *r, double elapsed_s,
     fputc('\n', stderr);
 }
 
+void output_ramp_row(const struct result *r, const struct ramp_row *row)
+{
+    FILE *file = summary_file(r->opt);
+    if (row == r->rows)
+        fprintf(file, "\n%10s%14s%14s%12s%12s\n", "until", "due/s", "right/s",
+                "p50", "p99");
+    fprintf(file, "%8.2f s%14s%14s%12s%12s\n", row->to_s,
+            number(row->due_per_s).s, number(row->right_per_s).s,
+            microseconds(row->p50_us).s, microseconds(row->p99_us).s);
+    fflush(file);
+}
+
 void output_each(const struct options *opt, int64_t latency_ns)
 {
     fprintf(summary_file(opt), "fib(%d) %.6f s\n", (int)opt->n,
             clock_seconds(latency_ns));
-}
-
-void output_timeline_header(FILE *file)
-{
-    fputs("connection,kind,due_ns,sent_ns,done_ns,outcome\n", file);
-}
-
-static struct text integer(int64_t value, bool known)
-{
-    struct text text = {""};
-    if (known)
-        snprintf(text.s, sizeof text.s, "%" PRId64, value);
-    return text;
-}
-
-void output_timeline(FILE *file, int64_t begin_ns, int conn, const char *kind,
-                     int64_t due_ns, int64_t sent_ns, int64_t done_ns,
-                     const char *outcome)
-{
-    // A single printf(): no other thread can write into the line.
-    fprintf(file, "%s,%s,%s,%s,%s,%s\n", integer(conn, conn >= 0).s, kind,
-            integer(due_ns - begin_ns, true).s,
-            integer(sent_ns - begin_ns, sent_ns != OUTPUT_NEVER).s,
-            integer(done_ns - begin_ns, done_ns != OUTPUT_NEVER).s, outcome);
 }
 
 // ---- The summary
@@ -203,6 +195,7 @@ enum { ALWAYS = -1, RED = 31, GREEN = 32, YELLOW = 33 };
 // clang-format off
 static const struct line shapes[] = {
     {"rate", 0, 0, "{rate request/requests} per second in all"},
+    {"ramp_to", 0, 0, "from {ramp_from} to {ramp_to}"},
     {"poisson", 0, 0, "at random times"},
     {"churn", 0, 0, "one per connection"},
     {"slow", 0, 0, "{slow byte/bytes} per second"},
@@ -335,9 +328,12 @@ static void print_title(FILE *file, const struct result *r)
 {
     const struct options *opt = r->opt;
     bool named = strcmp(opt->model, "-") != 0;
-    fprintf(file, "\n%s%s%s:%s, %s loop: ", named ? opt->model : "",
-            named ? " at " : "", opt->host, opt->port,
-            opt->rate > 0 ? "open" : "closed");
+    fprintf(file, "\n%s%s", named ? opt->model : "", named ? " at " : "");
+    if (opt->merge)
+        fprintf(file, "the servers of %d files", opt->file_count);
+    else
+        fprintf(file, "%s:%s", opt->host, opt->port);
+    fprintf(file, ", %s loop: ", opt->rate > 0 ? "open" : "closed");
     output_say(file, r,
                "{connections connection asks/connections ask} for fib({n})");
     print_lines(file, r, LINES(shapes), "\n", ", ", "");
@@ -378,6 +374,14 @@ static const char *const error_names[STATS_ERRNO_MAX] = {
 static const char *error_name(int error)
 {
     return error_names[error] != NULL ? error_names[error] : "other";
+}
+
+int output_error(const char *name)
+{
+    for (int error = 1; error < STATS_ERRNO_MAX; error++)
+        if (error_names[error] != NULL && strcmp(error_names[error], name) == 0)
+            return error;
+    return EPROTO;
 }
 
 // Prints bytes in quotes, as C would have them.
@@ -429,17 +433,27 @@ void output_summary(const struct result *r)
                                   [VERDICT_NOISY] = YELLOW,
                                   [VERDICT_INCOMPLETE] = RED};
     FILE *file = summary_file(r->opt);
-    struct judgement j = figures_judge(r);
+    struct judgement j = r->judgement;
     print_title(file, r);
     print_window(file, r);
     print_problems(file, r);
     if (r->measured)
         print_lines(file, r, LINES(results), "", "", "");
     fprintf(file, "  verdict     %s: %s\n\n",
-            coloured(file, colours[j.verdict], j.name).s, j.because);
+            coloured(file, colours[j.verdict], verdict_names[j.verdict]).s,
+            j.because);
 }
 
 // ---- CSV
+
+static void print_number(FILE *file, double value, int decimals,
+                         const char *unknown)
+{
+    if (isfinite(value))
+        fprintf(file, "%.*f", decimals, value);
+    else
+        fputs(unknown, file);
+}
 
 static void print_value(FILE *file, const struct figure *f,
                         const struct result *r, const char *unknown)
@@ -447,11 +461,7 @@ static void print_value(FILE *file, const struct figure *f,
     static const int decimals[] = {
         [UNIT_COUNT] = 0, [UNIT_PER_S] = 1, [UNIT_S] = 6,    [UNIT_US] = 3,
         [UNIT_KIB] = 0,   [UNIT_SHARE] = 4, [UNIT_RATIO] = 4};
-    double value = figures_value(f, r);
-    if (isfinite(value))
-        fprintf(file, "%.*f", decimals[f->unit], value);
-    else
-        fputs(unknown, file);
+    print_number(file, figures_value(f, r), decimals[f->unit], unknown);
 }
 
 void output_columns(void)
@@ -531,21 +541,78 @@ static void print_string(FILE *file, const char *name, const char *text)
 static void print_failures(FILE *file, const struct result *r)
 {
     const char *separator = "";
+    uint64_t others = 0;
     fprintf(file, "  \"failed_by_errno\": {");
     for (int error = 1; error < STATS_ERRNO_MAX; error++) {
         uint64_t count = r->stats.counters[COUNT_FAILED + error];
-        if (count == 0)
+        if (error_names[error] == NULL)
+            others += count;
+        if (error_names[error] == NULL || count == 0)
             continue;
-        fprintf(file, "%s\"%s\": %" PRIu64, separator, error_name(error),
+        fprintf(file, "%s\"%s\": %" PRIu64, separator, error_names[error],
                 count);
         separator = ", ";
     }
+    if (others > 0)
+        fprintf(file, "%s\"other\": %" PRIu64, separator, others);
     fprintf(file, "},\n  ");
+}
+
+// Prints the exact extremes and sum of a histogram, and for each bucket that is
+// not empty the smallest value in ns that it has, and its count.
+static void print_histogram(FILE *file, const struct histogram *h)
+{
+    const char *separator = "";
+    fprintf(file,
+            "{\"min_ns\": %" PRIu64 ", \"max_ns\": %" PRIu64
+            ", \"sum_ns\": %.0f, \"buckets\": [",
+            h->min, h->max, h->sum);
+    for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
+        if (h->buckets[i] == 0)
+            continue;
+        fprintf(file, "%s[%" PRIu64 ", %" PRIu64 "]", separator,
+                histogram_lowest(i), h->buckets[i]);
+        separator = ", ";
+    }
+    fprintf(file, "]}");
+}
+
+static void print_histograms(FILE *file, const struct result *r)
+{
+    const char *separator = "\n";
+    fprintf(file, "\"histograms\": {");
+    for (int i = 0; i < TIMINGS; i++) {
+        const struct histogram *h = &r->stats.timings[i];
+        if (timing_names[i] == NULL || h->count == 0)
+            continue;
+        fprintf(file, "%s    \"%s\": ", separator, timing_names[i]);
+        print_histogram(file, h);
+        separator = ",\n";
+    }
+    fprintf(file, "\n  },\n  ");
+}
+
+static void print_rows(FILE *file, const struct result *r)
+{
+    fprintf(file, "\"ramp\": [");
+    for (int i = 0; i < r->row_count; i++) {
+        const struct ramp_row *row = &r->rows[i];
+        fprintf(file, "%s\n    ", i > 0 ? "," : "");
+        fprintf(file, "{\"from_s\": %.6f, \"to_s\": %.6f, \"due_per_s\": %.1f",
+                row->from_s, row->to_s, row->due_per_s);
+        fprintf(file,
+                ", \"right_per_s\": %.1f, \"p50_us\": ", row->right_per_s);
+        print_number(file, row->p50_us, 3, "null");
+        fprintf(file, ", \"p99_us\": ");
+        print_number(file, row->p99_us, 3, "null");
+        fputc('}', file);
+    }
+    fprintf(file, "],\n  ");
 }
 
 int output_json(FILE *file, const struct result *r)
 {
-    struct judgement j = figures_judge(r);
+    struct judgement j = r->judgement;
     fprintf(file, "{\n  \"schema\": 2,\n  \"labels\": {");
     for (int i = 0; i < r->opt->label_count; i++) {
         fputs(i > 0 ? ", " : "", file);
@@ -560,7 +627,10 @@ int output_json(FILE *file, const struct result *r)
         fprintf(file, ",\n");
     }
     print_failures(file, r);
-    print_string(file, "verdict", j.name);
+    print_histograms(file, r);
+    if (r->row_count > 0)
+        print_rows(file, r);
+    print_string(file, "verdict", verdict_names[j.verdict]);
     fprintf(file, ",\n  ");
     print_string(file, "because", j.because);
     fprintf(file, "\n}\n");

@@ -1,5 +1,5 @@
 // output.h - what is printed and written: progress, the summary, CSV, JSON, the
-// table of percentiles, the timeline.
+// table of percentiles.
 //
 // Functions that write a file may wait for the disk, and return -1 or NULL with
 // errno on failure.
@@ -11,26 +11,18 @@
 
 #include "stats.h"
 
-enum { OUTPUT_NEVER = -1 };  // instead of a time
-
 // Prints a line of progress on standard error. The result has the counts so
 // far, and the latencies of the last `interval_s`.
 void output_progress(const struct result *r, double elapsed_s,
                      double interval_s, double left_s);
 
+// Prints a row of a ramp, the first one with a header, to where the summary
+// goes.
+void output_ramp_row(const struct result *r, const struct ramp_row *row);
+
 // Prints the latency of one request. This and the summary go to standard
 // output, or to standard error if the JSON goes there.
 void output_each(const struct options *opt, int64_t latency_ns);
-
-// Starts a timeline. What fails shows when the file is closed.
-void output_timeline_header(FILE *file);
-
-// Writes a line about one request, which takes about a microsecond. Several
-// threads may call it. Times are written relative to `begin_ns`; those that are
-// OUTPUT_NEVER, and a `conn` of -1, are left empty.
-void output_timeline(FILE *file, int64_t begin_ns, int conn, const char *kind,
-                     int64_t due_ns, int64_t sent_ns, int64_t done_ns,
-                     const char *outcome);
 
 // Prints a text in which {name} stands for a figure with its unit, {name:8} for
 // the same in 8 columns, and {name one/many} for a number and what is counted.
@@ -56,6 +48,10 @@ int output_json(FILE *file, const struct result *r);
 // the file. The format is that of HdrHistogram (Gil Tene), whose plotter takes
 // it: hdrhistogram.github.io/HdrHistogram/plotFiles.html.
 int output_percentiles(FILE *file, const struct result *r);
+
+// Returns the errno that the JSON calls `name`, as connections failed with it;
+// EPROTO: it has no name there.
+int output_error(const char *name);
 
 // Closes a file that was written. Returns -1 if not all of it could be.
 int output_close(FILE *file);

@@ -22,6 +22,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "figures.h"
 #include "output.h"
 #include "worker.h"
 
@@ -246,17 +247,41 @@ static double left_s(const struct run *run, double elapsed_s)
     return fmin(left_s, elapsed_s * ((double)run->opt->requests / right - 1));
 }
 
+// Adds a row of a ramp, which ends `to_s` after the window began.
+static void add_ramp_row(const struct run *run, double from_s, double to_s)
+{
+    const struct options *opt = run->opt;
+    struct result *r = run->result;
+    const struct histogram *latency = &r->stats.timings[LATENCY];
+    double slope = (double)(opt->ramp_to - opt->ramp_from) /
+                   clock_seconds(opt->duration_ns);
+    double middle_s = (from_s + to_s) / 2;
+    if (r->row_count == RAMP_ROWS_MAX || to_s <= from_s)
+        return;
+    struct ramp_row *row = &r->rows[r->row_count++];
+    row->from_s = from_s;
+    row->to_s = to_s;
+    row->due_per_s = (double)opt->ramp_from + slope * middle_s;
+    row->right_per_s = (double)latency->count / (to_s - from_s);
+    row->p50_us = figures_sure_us(latency, 50);
+    row->p99_us = figures_sure_us(latency, 99);
+    output_ramp_row(r, row);
+}
+
 // Prints what has happened since the last line.
 static void print_progress(struct run *run, int64_t now_ns)
 {
     struct histogram *latency = &run->result->stats.timings[LATENCY];
     double elapsed_s = clock_seconds(now_ns - run->control.begin_ns);
+    double interval_s = clock_seconds(now_ns - run->shown_ns);
     merge_stats(run);
     struct histogram so_far = *latency;
     histogram_subtract(latency, &run->shown);
-    output_progress(run->result, elapsed_s,
-                    clock_seconds(now_ns - run->shown_ns),
-                    left_s(run, elapsed_s));
+    if (run->opt->ramp_to > 0)
+        add_ramp_row(run, elapsed_s - interval_s, elapsed_s);
+    else
+        output_progress(run->result, elapsed_s, interval_s,
+                        left_s(run, elapsed_s));
     run->shown = so_far;
     run->shown_ns = now_ns;
     run->line_ns += run->opt->interval_ns;
@@ -411,6 +436,8 @@ static bool measure(struct run *run)
     begin_window(run);
     bool whole = wait_for_workers(run, run->control.end_ns);
     run->control.end_ns = end_of_window(run, whole);
+    if (run->opt->ramp_to > 0)
+        print_progress(run, run->control.end_ns);  // the rest of the last row
     run->line_ns = INT64_MAX;
     end_window(run);
     return whole;
@@ -488,7 +515,7 @@ static void sum_up(struct run *run)
 }
 
 int run_load(const struct options *opt, const struct target *target,
-             FILE *timeline, struct result *result)
+             const struct timeline *timeline, struct result *result)
 {
     struct run run = {
         .opt = opt, .result = result, .epoll = -1, .line_ns = INT64_MAX};

@@ -9,10 +9,9 @@
 #ifndef RUN_H
 #define RUN_H
 
-#include <stdio.h>
-
 #include "conn.h"
 #include "stats.h"
+#include "timeline.h"
 
 // A server that accepts connections.
 struct target {
@@ -31,11 +30,11 @@ int run_reach(const struct options *opt, struct target *target,
 int run_raise_limit(const struct options *opt, struct result *result);
 
 // Runs the load: connects, warms up, measures, waits for the rest. Ends early,
-// with what there is, after run_interrupt() or when the server has gone. Every
-// measured request gets a line in `timeline`, unless that is NULL. Returns 0;
-// or -1, and why in result->failure, if there was nothing to run it with.
+// with what there is, after run_interrupt() or when the server has gone. What
+// happened to each request goes into `timeline`, unless that is NULL. Returns
+// 0; or -1, and why in result->failure, if there was nothing to run it with.
 int run_load(const struct options *opt, const struct target *target,
-             FILE *timeline, struct result *result);
+             const struct timeline *timeline, struct result *result);
 
 // Asks run_load() to finish. Safe in a signal handler.
 void run_interrupt(void);

@@ -16,12 +16,14 @@
 
 // Fields are private to this file, except `due_ns`.
 struct schedule {
-    double gap_ns;  // mean time between two requests
-    bool poisson;   // exponential gaps; else all gaps are equal
-    uint64_t random;
+    double rate;      // requests per second of all schedules, when they begin
+    double slope;     // by which that rises per second; below 0: falls
+    int count;        // schedules, which take turns
+    bool poisson;     // exponential gaps; else requests are evenly spaced
+    uint64_t random;  // state of the random numbers
+    double position;  // of the next request among those of all schedules
     int64_t begin_ns;
-    double offset_ns;  // of the next request, from `begin_ns`
-    int64_t due_ns;    // when the next request is due
+    int64_t due_ns;  // when the next request is due
 };
 
 // Returns a random number in (0, 1], by Marsaglia's xorshift64*.
@@ -33,27 +35,39 @@ static inline double schedule_random(uint64_t *state)
     return (double)((*state * 0x2545F4914F6CDD1DU >> 11) + 1) / 0x1p53;
 }
 
+// Moves the next request `steps` positions on. After t seconds, rate * t +
+// slope * t^2 / 2 requests have been due: solved for t, written so that it also
+// holds for a slope of 0.
+static inline void schedule_move(struct schedule *s, double steps)
+{
+    s->position += steps;
+    double squared = s->rate * s->rate + 2 * s->slope * s->position;
+    double divisor = s->rate + sqrt(fmax(0, squared));
+    s->due_ns = s->begin_ns + (int64_t)(2.0 * NS_PER_S * s->position / divisor);
+}
+
 static inline void schedule_advance(struct schedule *s)
 {
-    s->offset_ns +=
-        s->poisson ? -log(schedule_random(&s->random)) * s->gap_ns : s->gap_ns;
-    s->due_ns = s->begin_ns + (int64_t)s->offset_ns;
+    double gaps = s->poisson ? -log(schedule_random(&s->random)) : 1;
+    schedule_move(s, gaps * s->count);
 }
 
 // Starts schedule `index` of `count`, which have `rate` requests a second in
-// all: evenly spaced, or at random times that are the same in every run. The
-// first request of all is due at `begin_ns`, or an exponential gap later.
-static inline void schedule_start(struct schedule *s, double rate, bool poisson,
-                                  int64_t begin_ns, int index, int count)
+// all, rising by `slope` every second: evenly spaced, or at random times that
+// are the same in every run. The first request of all is due at `begin_ns`, or
+// an exponential gap later.
+static inline void schedule_start(struct schedule *s, double rate, double slope,
+                                  bool poisson, int64_t begin_ns, int index,
+                                  int count)
 {
     enum { SKIPPED = 32 };  // random numbers; the first ones are small
-    double gap_ns = NS_PER_S / rate;
-    *s = (struct schedule){.gap_ns = gap_ns * count,
+    *s = (struct schedule){.rate = rate,
+                           .slope = slope,
+                           .count = count,
                            .poisson = poisson,
                            .random = (uint64_t)index + 1,
-                           .begin_ns = begin_ns,
-                           .offset_ns = poisson ? 0 : gap_ns * index};
-    s->due_ns = begin_ns + (int64_t)s->offset_ns;
+                           .begin_ns = begin_ns};
+    schedule_move(s, poisson ? 0 : index);
     for (int i = 0; poisson && i < SKIPPED; i++)
         schedule_random(&s->random);
     if (poisson)

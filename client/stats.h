@@ -85,13 +85,38 @@ struct wrong_replies {
     struct wrong_reply replies[WRONG_REPLIES_MAX];
 };
 
+// An interval of a run with --ramp. Latencies are those of the replies in it.
+struct ramp_row {
+    double from_s, to_s;  // since the window began
+    double due_per_s, right_per_s;
+    double p50_us, p99_us;  // NAN: too few replies
+};
+
+// The numbers are those of the column `marked`: the larger, the worse.
+enum verdict {
+    VERDICT_OK,
+    VERDICT_CLIENT_LIMITED,  // fibload was the limit, or sent late
+    VERDICT_NOISY,           // other programs disturbed the run
+    VERDICT_INCOMPLETE,      // not every request had a right reply
+};
+
+// A verdict and, in a sentence, the reason.
+struct judgement {
+    enum verdict verdict;
+    const char *because;
+};
+
+enum { FAILURE_SIZE = 256 };
+
 // A whole run. What is unknown is NAN.
 struct result {
     const struct options *opt;
     struct stats stats;  // of all workers
     struct wrong_replies wrong;
-    char failure[192];       // why there was no run, in a sentence
-    bool measured;           // false: the run ended before its window
+    struct ramp_row rows[RAMP_ROWS_MAX];
+    int row_count;
+    char failure[FAILURE_SIZE];  // why there was no run, in a sentence
+    bool measured;               // false: the run ended before its window
     struct procstat server;  // from before the window to after the grace period
 
     double interrupted;  // 1: the user ended the run before its time
@@ -113,6 +138,7 @@ struct result {
     double jain, in_flight, own_share, mean_us, hog_p50_us, think_us, warmup_s;
     double server_user_s, server_sys_s, server_cpu_us_per_req, server_cores;
     double client_cpu_us_per_req, others_cores, marked;
+    struct judgement judgement;
 };
 
 #endif

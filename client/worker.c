@@ -56,31 +56,46 @@ static void add_time(struct worker *w, enum timing timing, int64_t ns, int n)
     histogram_add(&w->stats.timings[timing], (uint64_t)ns, (uint64_t)n);
 }
 
-// Counts the outcome of `n` requests of a batch. Those that were due in the
-// window get a line each in the timeline, which may block on the disk. `c` is
-// their connection, or NULL if none was free. Right replies are counted by
-// count_right(), and hogs without a reply by worker_sum_up().
-static void count_outcome(struct worker *w, const struct conn *c,
-                          const struct batch *batch, int n,
-                          enum counter outcome)
+// Writes what happened to `n` requests of a batch into the timeline.
+static void write_timeline(struct worker *w, const struct conn *c,
+                           const struct batch *batch, int n,
+                           enum counter outcome)
 {
     static const char *const names[] = {
         [COUNT_RIGHT] = "right",         [COUNT_WRONG] = "wrong",
         [COUNT_ERROR_REPLIES] = "error", [COUNT_TIMEOUTS] = "timeout",
         [COUNT_LOST] = "lost",           [COUNT_UNANSWERED] = "unanswered",
         [COUNT_UNSENT] = "unsent"};
-    FILE *file = w->control->timeline;
-    bool has_reply = outcome <= COUNT_ERROR_REPLIES;
+    const struct timeline *t = w->control->timeline;
+    const struct request *kind =
+        c != NULL && c->request != NULL ? c->request : &w->request;
+    const struct timeline_request request = {
+        .connection = c != NULL ? w->first + (int)(c - w->conns) : -1,
+        .port = c != NULL && t->is_trace ? conn_port(c) : 0,
+        .is_hog = c != NULL && c->role == ROLE_HOG,
+        .n = kind->lines,
+        .n_len = kind->line_len - 1,
+        .due_ns = batch->due_ns,
+        .sent_ns = batch->sent_ns,
+        .end_ns = w->now_ns,
+        .has_reply = outcome <= COUNT_ERROR_REPLIES,
+        .outcome = names[outcome]};
+    for (int i = 0; i < n; i++)
+        timeline_write(t, w->window_ns, &request);
+}
+
+// Counts the outcome of `n` requests of a batch. `c` is their connection, or
+// NULL if none was free. Right replies are counted by count_right(), and hogs
+// without a reply by worker_sum_up().
+static void count_outcome(struct worker *w, const struct conn *c,
+                          const struct batch *batch, int n,
+                          enum counter outcome)
+{
     bool is_hog = c != NULL && c->role == ROLE_HOG;
-    int number = c != NULL ? w->first + (int)(c - w->conns) : -1;
     if (outcome != COUNT_RIGHT && !(outcome == COUNT_UNANSWERED && is_hog))
         count(w, outcome, n);
-    if (file == NULL || batch->due_ns < w->window_ns)
-        return;
-    for (int i = 0; i < n; i++)
-        output_timeline(file, w->window_ns, number, is_hog ? "hog" : "stream",
-                        batch->due_ns, batch->sent_ns,
-                        has_reply ? w->now_ns : OUTPUT_NEVER, names[outcome]);
+    if (w->control->timeline != NULL)
+        write_timeline(w, c, batch, n, outcome);
 }
 
 // Returns whether a request counts in the measurement: a request of the stream
@@ -526,6 +541,20 @@ static void begin_window(struct worker *w)
         w->requests_left = part_of(opt->requests, w->index, opt->threads);
 }
 
+// Starts the schedule of an open loop. A ramp rises in the window; the warm-up
+// has the rate with which it begins.
+static void start_schedule(struct worker *w)
+{
+    const struct options *opt = w->opt;
+    double from = (double)(opt->ramp_to > 0 ? opt->ramp_from : opt->rate);
+    double rise = (double)(opt->ramp_to - opt->ramp_from);
+    if (w->phase == PHASE_WARM_UP)
+        rise = 0;
+    schedule_start(&w->schedule, from, rise / clock_seconds(opt->duration_ns),
+                   opt->poisson != 0, w->control->begin_ns, w->index,
+                   (int)opt->threads);
+}
+
 static void follow_phase(struct worker *w)
 {
     enum phase phase = w->control->phase;
@@ -542,8 +571,7 @@ static void follow_phase(struct worker *w)
     if (phase == PHASE_MEASURE)
         begin_window(w);
     if (w->open_loop)
-        schedule_start(&w->schedule, (double)w->opt->rate, w->opt->poisson != 0,
-                       w->control->begin_ns, w->index, (int)w->opt->threads);
+        start_schedule(w);
 }
 
 // Starts the hogs with the second interval, and ends this interval when the
@@ -763,7 +791,7 @@ static void count_unanswered(struct worker *w, struct conn *c)
 {
     if (c->state == CONN_OPENING && c->for_request) {
         int64_t due_ns = c->due_ns != 0 ? c->due_ns : c->since_ns;
-        const struct batch batch = {due_ns, OUTPUT_NEVER, 1};
+        const struct batch batch = {due_ns, TIMELINE_NEVER, 1};
         count_missing(w, c, &batch, COUNT_UNANSWERED);
     }
     for (; c->in_flight > 0; conn_answered(c, conn_oldest(c)->count))
@@ -776,7 +804,7 @@ void worker_sum_up(struct worker *w)
     w->now_ns = clock_now_ns();
     for (; w->open_loop && measured && has_more_to_send(w);
          w->requests_left--) {
-        const struct batch batch = {schedule_take(&w->schedule), OUTPUT_NEVER,
+        const struct batch batch = {schedule_take(&w->schedule), TIMELINE_NEVER,
                                     1};
         count_missing(w, NULL, &batch, COUNT_UNSENT);
     }

@@ -11,12 +11,12 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <sys/epoll.h>
 
 #include "conn.h"
 #include "schedule.h"
 #include "stats.h"
+#include "timeline.h"
 
 // What workers do in each phase, and until when.
 enum phase {
@@ -33,8 +33,8 @@ enum phase {
 struct control {
     const struct options *opt;
     const struct address *server;
-    int first_fd;    // a connected socket for the first worker to take, or -1
-    FILE *timeline;  // gets a line per measured request; NULL: none
+    int first_fd;  // a connected socket for the first worker to take, or -1
+    const struct timeline *timeline;  // NULL: none
 
     // Written by the coordinator, which then rings the bell.
     _Atomic enum phase phase;

@@ -14,14 +14,14 @@ static void test_constant(void)
     struct schedule s;
     int uneven = 0;
     int64_t last_ns = 0;
-    schedule_start(&s, 3, false, BEGIN_NS, 0, 1);
+    schedule_start(&s, 3, 0, false, BEGIN_NS, 0, 1);
     ok(s.due_ns == BEGIN_NS, "the first is due at once");
     for (int i = 0; i < 4; i++)
         last_ns = schedule_take(&s);
     ok(llabs(last_ns - BEGIN_NS - NS_PER_S) <= 1,
        "the fourth of three a second, after a second");
 
-    schedule_start(&s, RATE_PER_S, false, 0, 0, 1);
+    schedule_start(&s, RATE_PER_S, 0, false, 0, 0, 1);
     for (int i = 0; i < COUNT; i++)
         uneven += schedule_take(&s) != (int64_t)i * NS_PER_MS;
     ok(uneven == 0, "evenly spaced, and nothing adds up");
@@ -33,7 +33,7 @@ static void test_shared(void)
     struct schedule shared[3];
     int uneven = 0;
     for (int i = 0; i < 3; i++)
-        schedule_start(&shared[i], RATE_PER_S, false, BEGIN_NS, i, 3);
+        schedule_start(&shared[i], RATE_PER_S, 0, false, BEGIN_NS, i, 3);
     for (int i = 0; i < COUNT; i++)
         uneven +=
             schedule_take(&shared[i % 3]) != BEGIN_NS + (int64_t)i * NS_PER_MS;
@@ -48,8 +48,8 @@ static void test_poisson(void)
     double sum = 0, squares = 0;
     int shorter = 0, different = 0;
     int64_t last_ns = 0;
-    schedule_start(&s, RATE_PER_S, true, 0, 0, 1);
-    schedule_start(&again, RATE_PER_S, true, 0, 0, 1);
+    schedule_start(&s, RATE_PER_S, 0, true, 0, 0, 1);
+    schedule_start(&again, RATE_PER_S, 0, true, 0, 0, 1);
     for (int i = 0; i < COUNT; i++) {
         int64_t due_ns = schedule_take(&s);
         double gap_ms = (double)(due_ns - last_ns) / NS_PER_MS;
@@ -68,8 +68,39 @@ static void test_poisson(void)
     ok(different == 0, "and the same from run to run");
 }
 
+// How many requests are due between two times, if `rate` rises by `slope`.
+static int due_between(double rate, double slope, double from_s, double to_s)
+{
+    struct schedule s;
+    int count = 0;
+    schedule_start(&s, rate, slope, false, 0, 0, 1);
+    while (s.due_ns < (int64_t)(to_s * NS_PER_S))
+        count += schedule_take(&s) >= (int64_t)(from_s * NS_PER_S);
+    return count;
+}
+
+static void test_ramp(void)
+{
+    struct schedule one, shared[3];
+    int different = 0;
+    ok(due_between(100, 20, 0, 10) == 2000, "100 to 300 a second in 10 s");
+    ok(due_between(100, 20, 0, 1) == 110 && due_between(100, 20, 9, 10) == 290,
+       "110 in the first second, 290 in the last");
+    ok(abs(due_between(300, -20, 0, 1) - 290) <= 1 &&
+           abs(due_between(300, -20, 9, 10) - 110) <= 1,
+       "the other way round");
+    ok(due_between(10, -9, 0, 100) > 5, "time goes on beyond a rate of 0");
+    schedule_start(&one, 100, 20, false, BEGIN_NS, 0, 1);
+    for (int i = 0; i < 3; i++)
+        schedule_start(&shared[i], 100, 20, false, BEGIN_NS, i, 3);
+    for (int i = 0; i < 2000; i++)
+        different += schedule_take(&one) != schedule_take(&shared[i % 3]);
+    ok(different == 0, "three schedules side by side rise as one");
+}
+
 int main(void)
 {
+    test_ramp();
     test_constant();
     test_shared();
     test_poisson();

@@ -926,6 +926,43 @@ class Recording(unittest.TestCase):
         self.assertEqual(len(threads_of("thread")), 3)
         self.assertEqual(len(threads_of("coroutine")), 1)
 
+    def test_requests_from_due_to_received(self):
+        """What fibload writes and what the server writes, in one file."""
+        for model in MODELS:
+            with self.subTest(model):
+                clients = 1 if model == "blocking" else 4
+                events = self.both_sides(model, clients)
+                bars = {(e["pid"], e["tid"], e["ts"]): e for e in events
+                        if e["ph"] == "X"}
+                ends = [(e["id"], bars[e["pid"], e["tid"], e["ts"]])
+                        for e in events if e.get("cat") == "flow"]
+                pairs = list(zip(ends[::2], ends[1::2]))
+                # Each connection sends a probe request first.
+                self.assertEqual(len(pairs), 40 + clients)
+                for (one, asked), (other, computed) in pairs:
+                    self.assertEqual((one, asked["name"]),
+                                     (other, computed["name"]))
+                    self.check_times(asked, computed)
+
+    def both_sides(self, model, clients):
+        path = self.path.with_name("client.json")
+        with started(BIN / model, "--port", "0", "--trace",
+                     self.path) as (server, port):
+            subprocess.run(
+                [BIN / "fibload", "-c", str(clients), "-n", "40", "-R", "1000",
+                 "-f", "15", "--timeline", path, str(port)], check=True,
+                stdout=subprocess.DEVNULL, timeout=PATIENCE_S)
+            stop(server)
+        merged = subprocess.run(
+            [sys.executable, program("merge"), self.path, path], check=True,
+            capture_output=True, timeout=PATIENCE_S).stdout
+        return json.loads(merged)["traceEvents"]
+
+    def check_times(self, asked, computed):
+        times = [asked["args"]["due_us"], asked["ts"], computed["ts"],
+                 computed["ts"] + computed["dur"], asked["ts"] + asked["dur"]]
+        self.assertEqual(times, sorted(times))
+
     def test_the_backend_takes_as_long_as_delay_says(self):
         for model in MODELS:
             with self.subTest(model):

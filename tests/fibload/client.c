@@ -138,24 +138,36 @@ static void read_row(const char *csv)
     fclose(file);
 }
 
+const struct outcome *client_run_for_row(const char **arguments)
+{
+    char csv[] = TEMPORARY_FILE;
+    const char *all[ARGUMENTS_MAX - 1] = {"--csv", csv};
+    int count = 2;
+
+    make_file(csv);
+    for (int i = 0; arguments[i] != NULL; i++)
+        all[count++] = arguments[i];
+    client_run(all);
+    read_row(csv);
+    unlink(csv);
+    return &last;
+}
+
 const struct outcome *client_run_against(const struct script *script,
                                          const char **arguments)
 {
-    char csv[] = TEMPORARY_FILE, target[16], pid[16];
-    const char *all[ARGUMENTS_MAX - 1] = {"--csv", csv, "--server-pid", pid};
-    int count = 4;
+    char target[16], pid[16];
+    const char *all[ARGUMENTS_MAX - 3] = {"--server-pid", pid};
+    int count = 2;
 
-    make_file(csv);
     struct server server = server_start(script);
     snprintf(target, sizeof target, "%d", server.port);
     snprintf(pid, sizeof pid, "%d", (int)server.pid);
     for (int i = 0; arguments[i] != NULL; i++)
         all[count++] = arguments[i];
     all[count] = target;
-    client_run(all);
+    client_run_for_row(all);
     server_stop(&server);
-    read_row(csv);
-    unlink(csv);
     return &last;
 }
 

@@ -47,6 +47,9 @@ const struct outcome *client_run_against(const struct script *script,
 #define RUN(behaviour, ...)                                                    \
     RUN_SCRIPT((&(struct script){.answer = (behaviour)}), __VA_ARGS__)
 
+// The same for a run without a server of its own, such as --merge.
+const struct outcome *client_run_for_row(const char **arguments);
+
 // The same against the server at `target`, "[HOST:]PORT", without a CSV file.
 const struct outcome *client_run_at(const char *target, const char **arguments);
 

@@ -137,6 +137,10 @@ static void test_bad_values(const char *target)
         {"--label", "x", "--label"},
         {"--label", "a=\xc3\xa4", "--label"},
         {"--label", "a=b,c", "--label"},
+        {"--ramp", "100..200", "--ramp"},
+        {"--ramp", "0..200/1s", "--ramp"},
+        {"--ramp", "100..200/1y", "--ramp"},
+        {"--ramp", "100-200/1s", "--ramp"},
         {"--require", "p98=1ms", "--require"},
         {"--require", "p99=1x", "--require"},
         {"--require", "errors", "--require"},
@@ -157,6 +161,10 @@ static void test_bad_command_lines(const char *target)
     ok(refused(o, "--hogs"), "so are hogs without a middle");
     o = RUN_AT(target, "-c", "2", "-t", "3");
     ok(refused(o, "--threads"), "so are threads without connections");
+    o = RUN_AT(target, "--ramp", "100..200/1s", "-R", "100");
+    ok(refused(o, "--ramp"), "and a ramp with another rate");
+    o = RUN_AT(target, "--ramp", "100..200/10s", "--interval", "10ms");
+    ok(refused(o, "--interval"), "or with too many rows");
     o = RUN_AT(target, "--label", "requests=1");
     ok(refused(o, "requests"), "and a label that is a column's name");
     o = RUN_AT(target, "--label", "round=1", "--label", "round=2");

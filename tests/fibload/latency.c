@@ -1,6 +1,7 @@
 // latency.c - the latencies that the client measures are those that its server
 // has caused: see record.h for how that can be known on any machine.
 
+#include <fcntl.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -212,6 +213,77 @@ void test_overload(void)
 // ---- The client's own part
 
 // Blocks until a process is stopped by a signal.
+// ---- A ramp
+
+enum { ROWS_MAX = 10 };
+
+struct row {
+    double from_s, to_s, due_per_s, right_per_s;
+};
+
+// Reads the rows in a file of --json. Returns how many there are.
+static int read_rows(const char *path, struct row rows[ROWS_MAX])
+{
+    static char text[1 << 18];
+    int fd = open(path, O_RDONLY | O_CLOEXEC), count = 0;
+    read_text(fd, text, sizeof text);
+    close(fd);
+    for (const char *at = text;
+         (at = strstr(at, "{\"from_s\"")) != NULL && count < ROWS_MAX; at++) {
+        struct row *row = &rows[count++];
+        sscanf(at,
+               "{\"from_s\": %lf, \"to_s\": %lf, \"due_per_s\": %lf, "
+               "\"right_per_s\": %lf",
+               &row->from_s, &row->to_s, &row->due_per_s, &row->right_per_s);
+    }
+    return count;
+}
+
+// Whether each row begins where the one before it ends, and has the rate that
+// is due in its middle, from 100 at first to 500 after a second.
+static bool is_ramp(const struct row *rows, int count)
+{
+    double end_s = 0;
+    bool right = count > 0;
+    for (int i = 0; i < count; i++) {
+        double middle_s = (rows[i].from_s + rows[i].to_s) / 2;
+        right = right && near(rows[i].from_s, end_s, 1e-5) &&
+                near(rows[i].due_per_s, 100 + 400 * middle_s, 0.2);
+        end_s = rows[i].to_s;
+    }
+    return right && near(end_s, 1, 1e-5);
+}
+
+// A busy machine may print a row late, and the next one not at all.
+void test_ramp(void)
+{
+    char json[] = TEMPORARY_FILE, csv[] = TEMPORARY_FILE;
+    struct row rows[ROWS_MAX];
+    make_file(json);
+    make_file(csv);
+    const struct outcome *o =
+        RUN(right, "--ramp", "100..500/1s", "--interval", "100ms", "--warmup",
+            "0", "--grace", "20s", "--json", json, "--timeline", csv);
+    int count = read_rows(json, rows), before = 0;
+    double replies = 0;
+    for (int i = 0; i < count; i++)
+        replies += rows[i].right_per_s * (rows[i].to_s - rows[i].from_s);
+    ok(o->status == 0 && column(o, "ramp_from") == 100 &&
+           column(o, "ramp_to") == 500 && column(o, "rate") == 300 &&
+           column(o, "requests") + column(o, "late") == 300,
+       "a ramp has as many requests as its mean rate");
+    const struct timeline *t = timeline_read(csv);
+    for (int i = 0; i < t->count; i++)
+        before += t->lines[i].due_s < 0.5;
+    ok(before == 100, "a third of them in its first half");
+    ok(is_ramp(rows, count) && says(o, SAYS_ROWS),
+       "its rows cover it, with the rate that was due in each");
+    ok(near(replies, column(o, "requests"), 1),
+       "and the replies of all rows are those of the run");
+    unlink(json);
+    unlink(csv);
+}
+
 static void wait_until_stopped(pid_t pid)
 {
     char path[32], line[256] = "";

@@ -12,12 +12,17 @@ void test_reset_connections(void);
 void test_missing_replies(void);
 void test_timeouts(void);
 
+// merge.c
+void test_merge(void);
+void test_bad_files(void);
+
 // latency.c
 void test_accuracy(void);
 void test_open_loop(void);
 void test_stall(void);
 void test_long_stall(void);
 void test_overload(void);
+void test_ramp(void);
 void test_own_share(void);
 
 // phases.c

@@ -44,6 +44,11 @@
 
 #define SAYS_SERVED " of 3 served"  // after how many
 
+// ---- --ramp and --merge
+
+#define SAYS_ROWS "     until  "  // heads the rows
+#define SAYS_MERGED "the servers of 3 files"
+
 // ---- Why a run is refused
 
 #define BECAUSE_MEMORY "cannot prepare 900 connections"
@@ -51,6 +56,9 @@
 #define BECAUSE_TIMEOUT "timed out"
 #define BECAUSE_DESCRIPTORS "descriptors"
 #define BECAUSE_OTHER_COLUMNS "other columns"
+#define BECAUSE_NOT_OURS "is not a file that fibload writes with --json"
+#define BECAUSE_CHANGED "do not hold its number of samples"
+#define BECAUSE_OTHER_LOAD "different loads"
 #define BECAUSE_NO_PROCESS "no process"
 
 #endif
