@@ -199,8 +199,8 @@ void test_command_line(void)
 
 void test_calibration(void)
 {
-    const char *arguments[] = {"--calibrate", "-d",    "100ms",
-                               "--warmup",    "100ms", NULL};
+    const char *arguments[] = {"--calibrate", "-d",   "30ms",
+                               "--warmup",    "10ms", NULL};
     const struct outcome *o = client_run(arguments);
     ok(o->status == 0 && says(o, SAYS_MANY_CONNECTIONS) && says(o, SAYS_RATE) &&
            o->err[0] == '\0',

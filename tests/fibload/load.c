@@ -2,6 +2,7 @@
 // and hogs that delay the others.
 
 #include <math.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "../tap.h"
@@ -195,16 +196,24 @@ void test_slow(void)
 
 // ---- Hogs
 
-// The stream's replies in a timeline: before the first hog's request, until the
-// last hog's reply, and from then to the end of the window.
+// What a timeline says of the stream and the hogs. The intervals are those of
+// the client: a third of the window, then until `during_s` is over.
 struct hog_times {
-    double first_s, last_s;
-    int before, during, after;
-    double slowest_s;  // of those during
+    double first_s, last_s;  // the first hog's request, the last one's reply
+    int replies[3];          // of the stream, by interval
+    int beside;              // of these, between the two times
+    double p99_s;            // latency in the second interval
 };
 
-static struct hog_times hog_times_of(const struct timeline *t, double window_s)
+static int interval_of(double done_s, double third_s, double during_s)
 {
+    return (done_s >= third_s) + (done_s >= third_s + during_s);
+}
+
+static struct hog_times hog_times_of(const struct timeline *t, double window_s,
+                                     double during_s)
+{
+    static double during[TIMELINE_MAX];
     struct hog_times times = {.first_s = INFINITY};
     for (int i = 0; i < t->count; i++) {
         const struct timeline_line *line = &t->lines[i];
@@ -215,74 +224,88 @@ static struct hog_times hog_times_of(const struct timeline *t, double window_s)
     }
     for (int i = 0; i < t->count; i++) {
         double done_s = t->lines[i].done_s;
-        double latency_s = done_s - t->lines[i].due_s;
         if (t->lines[i].is_hog || done_s > window_s)
             continue;
-        bool is_during = done_s > times.first_s && done_s <= times.last_s;
-        times.before += done_s <= times.first_s;
-        times.during += is_during;
-        times.after += done_s > times.last_s;
-        if (is_during && latency_s > times.slowest_s)
-            times.slowest_s = latency_s;
+        int interval = interval_of(done_s, window_s / 3, during_s);
+        if (interval == 1)
+            during[times.replies[1]] = done_s - t->lines[i].due_s;
+        times.replies[interval]++;
+        times.beside += done_s > times.first_s && done_s <= times.last_s;
     }
+    record_sort(during, times.replies[1]);
+    if (times.replies[1] > 0)
+        times.p99_s = during[(int)ceil(0.99 * times.replies[1]) - 1];
     return times;
 }
 
-// Whether the rates of the three intervals are those of the timeline. The first
-// interval ends with the first hog's request, or a bit earlier. The second one
-// ends with the last hog's reply and those that were read together with it.
-static bool has_rates_of(const struct outcome *o, const struct hog_times *times,
-                         double third_s)
+// Whether the rates of the three intervals are the replies in the timeline, but
+// for one that came at the very end of an interval.
+static bool has_rates_of(const struct outcome *o, const struct hog_times *times)
 {
-    double rate = column(o, "rate_before"), during_s = column(o, "during_s");
-    double before_s = times->before / rate;
-    double after_s = column(o, "duration_s") - before_s - during_s;
-    return rate >= (times->before - 2) / times->first_s - 0.1 &&
-           rate <= (times->before + 2) / third_s + 0.1 &&
-           near(column(o, "rate_during") * during_s, times->during, 3) &&
-           near(column(o, "rate_after") * after_s, times->after, 3);
+    static const char *const rates[] = {"rate_before", "rate_during",
+                                        "rate_after"};
+    static const char *const lengths[] = {"before_s", "during_s", "after_s"};
+    bool right = true;
+    for (int i = 0; i < 3; i++) {
+        double length_s = column(o, lengths[i]);
+        double replies = length_s > 0 ? column(o, rates[i]) * length_s : 0;
+        right =
+            right && near(replies, times->replies[i], 1.1 + 0.05 * length_s);
+    }
+    return right;
 }
 
 // Two hogs take 50 ms each time, and while the server is busy with them it
-// serves no other client. So the stream has a few replies for each of theirs.
+// serves no other client. So the stream has a few replies for each of theirs:
+// 80 a second at most, which a very slow machine has without hogs.
 void test_hogs(void)
 {
-    const double third_s = 1;
+    const double third_s = 0.5, most_beside = 80;
     char path[] = TEMPORARY_FILE;
     make_file(path);
     const struct outcome *o =
-        RUN(soon, "-c", "2", "-d", "3s", "--warmup", "0", "--grace", "20s",
+        RUN(soon, "-c", "2", "-d", "1500ms", "--warmup", "0", "--grace", "20s",
             "--hogs", "2", "--hog-fib", "20", "--timeline", path);
-    struct hog_times times =
-        hog_times_of(timeline_read(path), column(o, "duration_s"));
+    struct hog_times times = hog_times_of(
+        timeline_read(path), column(o, "duration_s"), column(o, "during_s"));
     unlink(path);
     ok(o->status == 0 && column(o, "hog_requests") >= 2 &&
            column(o, "hog_requests") == record->hogs &&
            column(o, "hog_unanswered") == 0 &&
            column(o, "hog_p50_us") >= HOG_MS * 1000 * 0.99,
        "hogs have figures of their own");
-    ok(times.during <= 4 * record->hogs + 4 &&
-           column(o, "rate_during") < column(o, "rate_before"),
+    ok(times.beside <= 4 * record->hogs + 4 &&
+           (column(o, "rate_during") < column(o, "rate_before") ||
+            column(o, "rate_before") < most_beside),
        "the stream suffers during them");
-    ok(has_rates_of(o, &times, third_s),
+    ok(near(column(o, "before_s"), third_s, 1e-5) && has_rates_of(o, &times),
        "its rates before, during and after them are those of the timeline");
-    ok(times.during < 100 &&
-           column(o, "p99_during_us") >= 0.99 * times.slowest_s * 1e6 &&
+    ok(near(column(o, "p99_during_us") / times.p99_s / 1e6, 1, 0.01) &&
            column(o, "during_s") >= 2 * third_s - times.first_s &&
            column(o, "during_s") >= times.last_s - times.first_s,
        "its latency says so, until the last hog has its reply");
     ok(says(o, SAYS_DURING) && says(o, SAYS_HOGS), "and the report");
 }
 
-// Without hogs, the middle third begins and ends by the time alone. The client
-// can miss either by no more than the time that it leaves its only connection.
+// Without hogs, the middle third begins and ends by the time alone. A busy
+// machine may have no reply in a short one: then the window becomes longer.
 void test_thirds(void)
 {
-    const struct outcome *o =
-        RUN(soon, "-c", "1", "-d", "600ms", "--warmup", "0");
-    double away_s = 2 * (double)record->longest_gap_ns / 1e9;
-    ok(near(column(o, "during_s"), 0.2, away_s) &&
-           column(o, "rate_during") > 0 && column(o, "hogs") == 0,
+    enum { LONGEST_MS = 30000 };
+    char path[] = TEMPORARY_FILE, window[16];
+    const struct outcome *o = NULL;
+    struct hog_times times = {0};
+    make_file(path);
+    for (int ms = 60; times.replies[1] == 0 && ms < LONGEST_MS; ms *= 2) {
+        snprintf(window, sizeof window, "%dms", ms);
+        o = RUN(soon, "-c", "1", "-d", window, "--warmup", "0", "--timeline",
+                path);
+        times = hog_times_of(timeline_read(path), ms / 1e3, ms / 3e3);
+    }
+    unlink(path);
+    ok(times.replies[1] > 0 && has_rates_of(o, &times) &&
+           near(column(o, "during_s") * 3, column(o, "duration_s"), 1e-5) &&
+           column(o, "hogs") == 0,
        "without hogs it is the middle third");
 }
 

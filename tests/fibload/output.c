@@ -338,8 +338,8 @@ void test_find_rate(void)
     static const char *const first[] = {"200", "2000"};
     for (int i = 0; i < 2; i++) {
         const struct outcome *o =
-            RUN(right, "-c", "1", "-R", first[i], "-d", "300ms", "--warmup",
-                "0", "--grace", "20s", "--find-rate", "rate=700,max=1h");
+            RUN(right, "-c", "1", "-R", first[i], "-d", "50ms", "--warmup", "0",
+                "--grace", "20s", "--find-rate", "rate=700,max=1h");
         ok(o->status == 0 && column(o, "rate") <= 700 &&
                column(o, "rate") * 1.06 >= 700 && column(o, "requests") > 0,
            "from %s on, the highest rate is found", first[i]);

@@ -56,11 +56,11 @@ static bool later(struct peer *peer, int i)
 void test_window(void)
 {
     const struct outcome *o =
-        RUN(soon, "-c", "2", "-d", "500ms", "--warmup", "100ms");
-    ok(o->status == 0 && column(o, "duration_s") >= 0.5 &&
+        RUN(soon, "-c", "2", "-d", "300ms", "--warmup", "100ms");
+    ok(o->status == 0 && column(o, "duration_s") >= 0.3 &&
            column(o, "duration_s") <=
                (double)(record->closed_ns - record->hello_ns) / 1e9,
-       "a window of 500 ms lasts that long");
+       "a window of 300 ms lasts that long");
     ok(column(o, "requests") > 0 && column(o, "requests") < record->replies &&
            column(o, "replies") >= column(o, "requests"),
        "requests in the warm-up do not count");
@@ -71,7 +71,7 @@ void test_window(void)
     ok(o->status == 1 && column(o, "served") == 0 &&
            column(o, "requests") == 0 && column(o, "late") == 1,
        "a reply in the grace is late, its connection not served");
-    o = RUN(first_wrong, "-c", "1", "--warmup", "500ms", "-n", "50");
+    o = RUN(first_wrong, "-c", "1", "--warmup", "50ms", "-n", "50");
     ok(o->status == 1 && column(o, "wrong") == 1 && column(o, "requests") == 50,
        "a wrong reply in the warm-up is reported");
 }

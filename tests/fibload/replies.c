@@ -1,6 +1,7 @@
 // replies.c - every reply is checked, and every request ends in one outcome:
 // a right reply, a wrong one, an error, a lost connection, a timeout, or none.
 
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -167,12 +168,31 @@ void test_reset_connections(void)
 
 // ---- No replies
 
+static int last_request;
+
+// Answers no request. Some time after the last one has come, the user of the
+// client ends its run.
+static bool interrupt_after_last(struct peer *peer, int i)
+{
+    (void)peer;
+    if (i == last_request - 1) {
+        sleep_ms(50);
+        kill(record->client, SIGINT);
+    }
+    return true;
+}
+
+// However long the client takes to send them all.
+#define RUN_TO_LAST(...)                                                       \
+    RUN(interrupt_after_last, "-d", "1h", "--warmup", "0", "--grace", "0",     \
+        "--timeout", "1h", __VA_ARGS__)
+
 // Requests are sent when the window begins, which is after the hello; so their
 // age at its end is the window less what they took to reach the server.
 void test_missing_replies(void)
 {
-    const struct outcome *o = RUN(no_reply, "-d", "200ms", "--warmup", "0",
-                                  "--grace", "0", "-c", "3");
+    last_request = 3;
+    const struct outcome *o = RUN_TO_LAST("-c", "3");
     ok(o->status == 1 && column(o, "served") == 0 &&
            column(o, "unanswered") == 3 && column(o, "requests") == 0,
        "no reply at all: three requests unanswered");
@@ -182,11 +202,12 @@ void test_missing_replies(void)
     ok(column(o, "p50_us") >= 0.99 * (window_us - delay_us),
        "which count with their age");
 
-    o = RUN(no_reply, "-d", "200ms", "--grace", "0", "-c", "3", "-P", "5");
+    last_request = 15;
+    o = RUN_TO_LAST("-c", "3", "-P", "5");
     ok(column(o, "unanswered") == 15 && column(o, "samples") == 15,
        "all 15 of them, with five in flight on each connection");
-    o = RUN(no_reply, "-d", "200ms", "--warmup", "0", "--grace", "0", "-c", "5",
-            "-t", "2", "--idle", "3");
+    last_request = 5;
+    o = RUN_TO_LAST("-c", "5", "-t", "2", "--idle", "3");
     ok(column(o, "unanswered") == 5 && column(o, "samples") == 5 &&
            column(o, "idle_connected") == 3,
        "those of two threads, too");
