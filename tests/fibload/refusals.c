@@ -55,6 +55,12 @@ void test_sandbox(void)
        o->cpu_s * 1e3, usual_s * 1e3);
 }
 
+#ifdef __GLIBC__
+enum { STACKS_ARE_LARGE = true };
+#else
+enum { STACKS_ARE_LARGE = false };  // Those of musl have 128 KiB.
+#endif
+
 #ifdef SANITIZED
 // A sanitizer needs more memory than that for itself.
 void test_little_memory(void)
@@ -79,8 +85,9 @@ void test_little_memory(void)
     const struct outcome *o = RUN(right, "-c", "900", "-P", "256");
     ok(refused(o, BECAUSE_MEMORY), "too little memory for the connections");
     client_prepare = limit_memory_to_64_mib;
-    o = RUN(right, "-c", "40", "-t", "40");
-    ok(refused(o, BECAUSE_THREAD), "a thread that cannot be started");
+    o = STACKS_ARE_LARGE ? RUN(right, "-c", "40", "-t", "40") : NULL;
+    if (o != NULL)
+        ok(refused(o, BECAUSE_THREAD), "a thread that cannot be started");
     client_prepare = NULL;
 }
 #endif

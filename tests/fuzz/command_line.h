@@ -6,10 +6,13 @@
 #ifndef COMMAND_LINE_H
 #define COMMAND_LINE_H
 
+#include <fcntl.h>
 #include <getopt.h>
 #include <setjmp.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "fuzz.h"
 
@@ -65,28 +68,45 @@ static bool comes_back(void (*parse)(int argc, char **argv), int argc,
     return came_back;
 }
 
+// Makes a descriptor lead to where `to` leads. Returns a copy of it for
+// restore().
+static int redirect(int fd, int to)
+{
+    int copy = dup(fd);
+    if (copy < 0 || dup2(to, fd) < 0)
+        abort();
+    return copy;
+}
+
+static void restore(int fd, int copy)
+{
+    dup2(copy, fd);
+    close(copy);
+}
+
 // Calls parse(argc, argv) with the words. Returns whether it came back, after
 // judging what it said.
 static bool parses(const uint8_t *data, size_t len,
                    void (*parse)(int argc, char **argv))
 {
     static char line[LINE_MAX_LEN + 1], said[SAID_SIZE], *words[WORDS_MAX];
-    FILE *real_out = stdout, *real_err = stderr;
-    static FILE *nowhere;  // what --help prints
+    static int errors = -1, nowhere = -1;  // where it prints to
     int count = split(data, len, line, words);
     memset(said, 0, sizeof said);
-    if (nowhere == NULL)
-        nowhere = fopen("/dev/null", "we");
-    FILE *err = fmemopen(said, sizeof said, "w");
-    if (err == NULL)
-        abort();
-    stderr = err;
-    stdout = nowhere;
-    optind = 0;  // Makes getopt_long() begin anew, see getopt(3).
+    if (errors < 0) {
+        errors = memfd_create("errors", MFD_CLOEXEC);
+        nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    }
+    int out = redirect(STDOUT_FILENO, nowhere);
+    int err = redirect(STDERR_FILENO, errors);
+    optind = 0;  // Makes getopt_long() begin again, see getopt(3).
     bool came_back = comes_back(parse, count, words);
-    stderr = real_err;
-    stdout = real_out;
-    fclose(err);
+    fflush(stdout);
+    restore(STDOUT_FILENO, out);
+    restore(STDERR_FILENO, err);
+    if (pread(errors, said, sizeof said - 1, 0) < 0 ||
+        ftruncate(errors, 0) != 0 || lseek(errors, 0, SEEK_SET) != 0)
+        abort();
 
     const char *newline = strchr(said, '\n');
     bool one_line = newline != NULL && newline[1] == '\0';
