@@ -19,7 +19,8 @@ def row(model, connections, number=1, **columns):
         "first_process_share": 1.0, "first_cpu_us_per_req": 5.0,
         "rate_before": 1000.0, "rate_during": 500.0, "kept_beside_hogs": 0.5,
         "p99_before_us": 60.0, "p99_during_us": 70.0, "hog_p50_us": 1e5,
-        "set_ms": 60.0, "turns": 1.0,
+        "set_ms": 60.0, "turns": 1.0, "rate": 0.0, "kept_up": 1.0,
+        "p99_us": 60.0,
     }
     run.update(columns)
     return run

@@ -709,6 +709,14 @@ class Experiments(unittest.TestCase):
         self.assertEqual(loads("default"), [10, 100])
         self.assertEqual(loads("full"), [1, 10, 100, 1000, 10000])
 
+    def test_runs_with_other_rates_are_no_repetitions(self):
+        runs = Runs(row("fork", 20, rate=rate) for rate in (1000.0, 2000.0))
+        self.assertEqual(len(least_disturbed(runs)), 2)
+
+    def test_rates_take_no_connections(self):
+        knee = BY_NAME["knee"]
+        self.assertEqual(fitting(knee, 100, "so"), (knee, []))
+
     def test_the_load_that_decides_may_be_missing(self):
         runs = Runs(row("fork", c) for c in (1, 96, 1000))
         self.assertEqual(deciding(THROUGHPUT, runs)[0]["connections"], 96)

@@ -52,6 +52,14 @@ def judged(**costs):
     return claims.judge(THROUGHPUT, CHEAPER, costing(**costs))
 
 
+def at_a_rate(**kept_up):
+    """Returns rounds in which models answer this share of the requests due."""
+    runs = of_models(20, "kept_up", **kept_up)
+    for run in runs:
+        run["rate"] = 10000.0
+    return runs
+
+
 def beside_silent(*idle, **kept):
     """Returns rounds in which models keep this share of their rate beside 100
     silent clients, who take as many KiB each as `idle` says."""
@@ -227,6 +235,14 @@ SITUATIONS = {
     "churn: one model": (
         lambda: findings.churn(connecting().where(model="fork")),
         "fork | 100"),
+
+    "knee: one falls behind, of one it is unclear": (
+        lambda: findings.knee(at_a_rate(
+            thread=(1.0, 0.99), fork=(0.4, 0.7), coroutine=(0.97, 0.9))),
+        "thread fork coroutine | 40 70 10000"),
+    "knee: all keep up": (
+        lambda: findings.knee(at_a_rate(thread=(1.0,), fork=(0.96,))),
+        "| 10000"),
 
     "timeline: side by side, one by one, not at all": (
         lambda: findings.timeline(same_requests()),

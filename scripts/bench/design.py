@@ -11,10 +11,11 @@ from typing import Callable
 
 from lib.models import ELSEWHERE, MODELS
 from lib.samples import Runs
-from lib.text import counted
+from lib.text import counted, plural
 
 # What a column counts in which the cells of an experiment differ.
-AXES = {"connections": "client", "idle": "silent client", "hogs": "hog"}
+AXES = {"connections": "client", "idle": "silent client", "hogs": "hog",
+        "rate": "request per second"}
 
 # Which cores server and client have, if there are two. A core each: both
 # always have one, and cannot take it from each other. One for both: neither has
@@ -44,6 +45,7 @@ class Cell:
     idle: int = 0  # more connections, which say nothing
     hogs: int = 0  # more connections, which ask for fib(40) for a while
     churn: bool = False  # a new connection for every request
+    rate: int = 0  # requests due per second; 0: each after the last reply
     requests: int = 0  # stop after so many; 0: when the time is over
     delay_ms: int = 0  # the server waits so long before it replies
     size: str = "quick"  # the shortest bench that has it
@@ -84,6 +86,7 @@ class Experiment:
     # Whether claims compare the loads of a model. Its runs in a round then
     # follow each other: a machine's speed drifts within seconds.
     compares_loads: bool = False
+    by_request: bool = False  # only if it is named, or in a full bench
     cost: str = ""  # the column that is shown on the first page
     breaks: Callable = None  # says of a model's runs whether it breaks there
     # What is kept of the times of all requests, and of how many rounds, see
@@ -134,13 +137,15 @@ def fitting(experiment, room, reason):
     more are shrunk, cells that then are equal are one. Returns it with a
     sentence for every cell that changed."""
     axis, cells, notes = experiment.axis, {}, []
+    if axis == "rate":  # It takes no connections.
+        return experiment, notes
     for cell in experiment.cells:
         load = getattr(cell, axis)
         others = cell.connections + cell.idle + cell.hogs - load
         most = max(1, room - others)
         if load > most:
             notes.append(f"{experiment.name} has {most:,} instead of {load:,} "
-                         f"{AXES[axis]}s: {reason}")
+                         f"{plural(AXES[axis])}: {reason}")
         cells.setdefault(min(load, most), cell)
     shrunk = tuple(replace(cell, **{axis: load})
                    for load, cell in cells.items())

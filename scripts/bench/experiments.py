@@ -311,6 +311,47 @@ EXPERIMENTS = (
         ),
     ),
     Experiment(
+        name="knee",
+        question="Requests come at a rate of their own, each with a new "
+                 "connection: from which rate on do they queue?",
+        axis="rate",
+        cells=grid(Cell(20, churn=True), "rate", quick=(2000, 10000, 40000),
+                   default=(5000, 20000), full=(1000, 30000)),
+        load=10000,
+        seconds=0.3,
+        placement=APART,
+        by_request=True,
+        finding=findings.knee,
+        columns=("kept_up", "p50", "p99", "rate", "served", "client"),
+        claims=(
+            *each(
+                "thread coroutine",
+                "answers {bound} of 10,000 requests per second", "kept_up",
+                AT_LEAST, findings.KEPT_UP_MIN,
+                otherwise="another program took part of its core, or a "
+                          "connection costs more than 0.1 ms here"),
+            Claim("fork", "has {bound} times coroutine's 99th percentile at "
+                  "10,000 requests per second", "p99_us", AT_LEAST, 3,
+                  than_model="coroutine",
+                  otherwise="this machine starts and ends a process in less "
+                            "than 0.1 ms"),
+        ),
+        explanation=(
+            "Users do not wait for each other: their requests come when they "
+            "come (an open loop), and one that has to queue counts from when "
+            "it was due. Up to some rate the latency hardly changes; beyond "
+            "it, the queue grows for as long as the load lasts, and the 99th "
+            "percentile says how long that was, not how fast the server is. "
+            "The rate at the bend is the capacity, and a service is run well "
+            "below it.\n\n"
+            "Each request has a connection of its own, so that blocking takes "
+            "part: it serves one client after the other. What bends the curve "
+            "is the cost of a connection (see churn): a process for each "
+            "costs most. `fibload --ramp` draws such a curve of one server in "
+            "a single run, and `fibload --find-rate p99=5ms` finds the rate."
+        ),
+    ),
+    Experiment(
         name="wait",
         question="Each request waits 100 ms for a backend: "
                  "how many can wait at once?",

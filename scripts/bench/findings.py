@@ -295,6 +295,28 @@ def churn(at):
             f"{listed(ends[1:])}" + unserved(at))
 
 
+# ---- knee
+
+# The share of the requests due that are answered in the window: above it a
+# server keeps up, as some are always in flight at the end.
+KEPT_UP_MIN = 0.95
+
+
+def knee(at):
+    kept_up = samples(at, "kept_up")
+    up = [m for m in kept_up if kept_up[m].low >= KEPT_UP_MIN]
+    behind = [m for m in kept_up if kept_up[m].high < KEPT_UP_MIN]
+    unclear = [m for m in kept_up if m not in up + behind]
+    parts = [f"{named(up, at.models())} {verb(up, 'keep')} up"] if up else []
+    parts += [f"{model} answers {percents(kept_up[model])} of them"
+              for model in behind]
+    if unclear:
+        parts.append(f"it is unclear whether {listed(unclear)} "
+                     f"{verb(unclear, 'keep')} up")
+    due = counted(at[0]["rate"], "request per second")
+    return f"With {due} due, {'; '.join(parts)}"
+
+
 # ---- timeline
 
 

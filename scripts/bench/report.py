@@ -19,7 +19,7 @@ from lib.document import (
 from lib.models import in_order
 from lib.replay import Replay, has_records
 from lib.samples import faults
-from lib.text import counted, listed
+from lib.text import counted, listed, plural
 
 TITLE = "How servers wait"
 KEPT = "about.json"
@@ -63,7 +63,7 @@ def missing(runs, plan):
             f"{model} ({listed(f'{load:,}' for load in sorted(models[model]))})"
             for model in in_order(models))
         yield (f"No run of {experiment.name} with this many "
-               f"{AXES[experiment.axis]}s: {cells}.")
+               f"{plural(AXES[experiment.axis])}: {cells}.")
 
 
 # ---- Claims
@@ -120,7 +120,7 @@ def table(experiment, runs):
             of = at.where(model=model)
             rows.append((f"{load:,.0f}", model,
                          *(column.text(of) for column in columns)))
-    header = (f"{AXES[experiment.axis]}s", "model",
+    header = (plural(AXES[experiment.axis]), "model",
               *(column.heading for column in columns))
     return Table(header, tuple(rows), left=("model",))
 

@@ -87,6 +87,8 @@ def client_command(run, options, server, files, placement):
         command += ["-n", str(cell.requests)]
     if cell.churn:
         command += ["--churn"]
+    if cell.rate:
+        command += ["-R", str(cell.rate)]
     if is_traced(run):
         command += ["--timeline", str(files.trace)]
     return [*command, str(server.port)]

@@ -67,6 +67,8 @@ COLUMNS = {
     "rate": Column("replies per second", rate, "req_per_s"),
     "rate_to_last": Column("replies per second",
                            figure_with_range("rate_to_last"), "rate_to_last"),
+    "kept_up": Column("of the requests that were due",
+                      figure_with_range("kept_up", share)),
     "served": Column("clients served", served),
     "cores": Column("cores used",
                     figure_with_range("cores", "{:.2f}".format)),

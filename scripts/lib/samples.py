@@ -207,7 +207,7 @@ def read_runs(path):
 def place(run):
     """What is the same in a run and its repetition."""
     return (*(run[c] for c in ("experiment", "model", "round", "connections",
-                               "idle")), run.get("hogs", 0))
+                               "idle")), run.get("hogs", 0), run.get("rate", 0))
 
 
 def least_disturbed(runs):
@@ -233,6 +233,7 @@ def complete(row):
     run.setdefault("hogs", 0.0)
     run["kept_beside_hogs"] = ratio(run.get("rate_during", 0),
                                     run.get("rate_before", 0))
+    run["kept_up"] = ratio(run["req_per_s"], run.get("rate", 0))
     run["first_cpu_us_per_req"] = (run["server_cpu_us_per_req"]
                                    * run["first_process_share"])
     run["server_cpu_ms_per_req"] = run["server_cpu_us_per_req"] / 1000

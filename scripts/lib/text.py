@@ -47,9 +47,15 @@ def wrapped(text, width, indent=0):
     return lines.replace("\u00a0", " ")
 
 
+def plural(noun):
+    """Several of them: clients, requests per second."""
+    thing, per, unit = noun.partition(" per ")
+    return f"{thing}s{per}{unit}"
+
+
 def counted(number, noun):
     """A number of things: 1 client, 1,000 clients."""
-    return f"{number:,.0f} {noun}{'' if number == 1 else 's'}"
+    return f"{number:,.0f} {noun if number == 1 else plural(noun)}"
 
 
 def listed(names):
