@@ -13,51 +13,62 @@
 
 enum { NAME_SIZE = 128, PATH_SIZE = 256, SCHEMA = 2, DEPTH_MAX = 8 };
 
+// What a histogram says of its samples beside the buckets.
+struct exact {
+    double min_ns, max_ns, sum_ns;
+};
+
 // A file that is being read, and the run of which it tells.
 struct part {
     const char *at;        // what comes next in the file
     const char *problem;   // what is wrong there; NULL: nothing so far
+    int depth;             // of lists around it
     char path[PATH_SIZE];  // of the value there, like "histograms.late.min_ns"
-    char text[NAME_SIZE];  // of the last string
+    char text[NAME_SIZE];  // the last string
 
     struct options opt;
     struct result result;
     char model[NAME_SIZE], reason[NAME_SIZE];
     char because[2 * NAME_SIZE];  // the reason, and of which file
     double schema, samples;
-    size_t figures;         // that were found
-    int depth;              // of lists around the value there
-    struct histogram read;  // extremes and sum of the one that is being read
-    double value_ns;        // of the bucket that is being read; NAN: comes next
+    size_t figures;  // that it has
+    struct exact exact[TIMINGS];
+    double value_ns;  // of a bucket whose count comes next; NAN: none
 };
 
 // ---- What a value means
 
-// Takes a number out of a histogram, whose name and member `path` has. Buckets
-// are pairs of the smallest value and a count.
+// Returns the histogram that a path like "late.min_ns" begins with, or TIMINGS.
+static int timing_of(const char *path)
+{
+    size_t len = strcspn(path, ".");
+    int i = 0;
+    while (i < TIMINGS &&
+           (timing_names[i] == NULL || strlen(timing_names[i]) != len ||
+            memcmp(timing_names[i], path, len) != 0))
+        i++;
+    return i;
+}
+
+// Takes a number out of a histogram. Buckets are pairs of their smallest value
+// and a count.
 static bool take_of_histogram(struct part *part, const char *path, double value)
 {
-    struct histogram *h = part->result.stats.timings;
-    const char *member = strchr(path, '.');
-    int i = 0;
-    while (member != NULL && i < TIMINGS &&
-           (timing_names[i] == NULL ||
-            strncmp(timing_names[i], path, (size_t)(member - path)) != 0))
-        i++;
-    if (member == NULL || i == TIMINGS || !(value >= 0 && value < 0x1p63))
+    int i = timing_of(path);
+    const char *member = path + strcspn(path, ".");
+    if (i == TIMINGS || !(value >= 0 && value < 0x1p63))
         return false;
-    h += i;
-    if (strcmp(member, ".min_ns") == 0)
-        part->read.min = (uint64_t)value;
-    else if (strcmp(member, ".max_ns") == 0)
-        part->read.max = (uint64_t)value;
-    else if (strcmp(member, ".sum_ns") == 0)
-        part->read.sum = value;
-    else if (isnan(part->value_ns))
+    if (strcmp(member, ".min_ns") == 0) {
+        part->exact[i].min_ns = value;
+    } else if (strcmp(member, ".max_ns") == 0) {
+        part->exact[i].max_ns = value;
+    } else if (strcmp(member, ".sum_ns") == 0) {
+        part->exact[i].sum_ns = value;
+    } else if (isnan(part->value_ns)) {
         part->value_ns = value;
-    else {
-        histogram_add(h, (uint64_t)part->value_ns, (uint64_t)value);
-        histogram_make_exact(h, part->read.min, part->read.max, part->read.sum);
+    } else {
+        histogram_add(&part->result.stats.timings[i], (uint64_t)part->value_ns,
+                      (uint64_t)value);
         part->value_ns = NAN;
     }
     return true;
@@ -208,6 +219,8 @@ static const char *why_not_whole(const struct part *part)
         return "lacks figures: another version of fibload has written it";
     if (part->samples != (double)part->result.stats.timings[LATENCY].count)
         return "has histograms that do not hold its number of samples";
+    if (!isnan(part->value_ns))
+        return "has a bucket without a count";
     return NULL;
 }
 
@@ -241,6 +254,10 @@ static int parse(const char *path, const char *text, struct part *part,
     expect(part, '\0', "the end of the file is expected");
     if (part->problem != NULL)
         return fail_at(failure, path, text, part);
+    for (int i = 0; i < TIMINGS; i++)
+        histogram_make_exact(&timings[i], (uint64_t)part->exact[i].min_ns,
+                             (uint64_t)part->exact[i].max_ns,
+                             part->exact[i].sum_ns);
     for (int i = LATENCY_BEFORE; i <= LATENCY_LATE; i++)
         histogram_merge(&timings[LATENCY], &timings[i]);
     bool is_doubtful = part->result.marked > 0;
