@@ -74,30 +74,43 @@ static bool take_of_histogram(struct part *part, const char *path, double value)
     return true;
 }
 
-// Takes a number or, NAN, null. Returns whether it can be what `path` says.
+static bool is_count(double value)
+{
+    return value >= 0 && value < 0x1p53;
+}
+
+static bool take_of_figure(struct part *part, const struct figure *figure,
+                           double value)
+{
+    bool may_be_unknown =
+        figure->source == FROM_RESULT || figure->source == FROM_PERCENTILE;
+    if (!may_be_unknown && !is_count(value))
+        return false;
+    part->figures++;
+    if (figure->source == FROM_SAMPLES && figure->which == LATENCY)
+        part->samples = value;
+    figures_set(figure, &part->opt, &part->result, value);
+    return true;
+}
+
+// Takes a number or, as NAN, null. Returns whether it can be what `path` says.
 static bool take_number(struct part *part, double value)
 {
     static const char histograms[] = "histograms.",
                       failed[] = "failed_by_errno.";
     const char *path = part->path;
     const struct figure *figure = figures_find(path);
-    bool is_count = value >= 0 && value < 0x1p63;
+    if (figure != NULL)
+        return take_of_figure(part, figure, value);
     if (strncmp(path, histograms, strlen(histograms)) == 0)
         return take_of_histogram(part, path + strlen(histograms), value);
-    if (strncmp(path, failed, strlen(failed)) == 0 && is_count)
-        part->result.stats
-            .counters[COUNT_FAILED + output_error(path + strlen(failed))] +=
-            (uint64_t)value;
+    if (strncmp(path, failed, strlen(failed)) == 0 && is_count(value)) {
+        int error = output_error(path + strlen(failed));
+        part->result.stats.counters[COUNT_FAILED + error] += (uint64_t)value;
+    }
     if (strcmp(path, "schema") == 0)
         part->schema = value;
-    if (figure == NULL)
-        return true;
-    part->figures++;
-    if (figure->source == FROM_SAMPLES && figure->which == LATENCY)
-        part->samples = value;
-    figures_set(figure, &part->opt, &part->result, value);
-    return is_count || figure->source == FROM_RESULT ||
-           figure->source == FROM_PERCENTILE;
+    return true;
 }
 
 static void take_string(struct part *part)
@@ -114,7 +127,7 @@ static void take_string(struct part *part)
 // check for one.
 
 // Moves beyond `c`, if that comes next. Returns whether it does.
-static bool accept(struct part *part, char c)
+static bool match(struct part *part, char c)
 {
     part->at += strspn(part->at, " \t\r\n");
     bool is_next = part->problem == NULL && *part->at == c;
@@ -124,7 +137,7 @@ static bool accept(struct part *part, char c)
 
 static void expect(struct part *part, char c, const char *problem)
 {
-    if (!accept(part, c) && part->problem == NULL)
+    if (!match(part, c) && part->problem == NULL)
         part->problem = problem;
 }
 
@@ -184,10 +197,10 @@ static void read_list(struct part *part, bool is_object)
     char end = is_object ? '}' : ']';
     if (++part->depth > DEPTH_MAX)
         part->problem = "fewer lists in each other are expected";
-    if (!accept(part, end)) {
+    if (!match(part, end)) {
         do
             read_member(part, is_object);
-        while (accept(part, ','));
+        while (match(part, ','));
         expect(part, end, "a comma or the end of the list is expected");
     }
     part->depth--;
@@ -195,10 +208,10 @@ static void read_list(struct part *part, bool is_object)
 
 static void read_value(struct part *part)
 {
-    bool is_object = accept(part, '{');
+    bool is_object = match(part, '{');
     if (part->problem != NULL)
         return;
-    if (is_object || accept(part, '[')) {
+    if (is_object || match(part, '[')) {
         read_list(part, is_object);
     } else if (*part->at == '"') {
         read_string(part);
@@ -297,35 +310,25 @@ enum rule {
     DERIVED,      // follows from counts, histograms and other figures
 };
 
-static bool is_among(const char *names, const char *name)
-{
-    size_t len = strlen(name);
-    const char *at = names;
-    while ((at = strstr(at, name)) != NULL) {
-        bool begins = at == names || at[-1] == ' ';
-        if (begins && (at[len] == ' ' || at[len] == '\0'))
-            return true;
-        at += len;
-    }
-    return false;
-}
-
 static enum rule rule_of(const struct figure *figure)
 {
-    const char *name = figure->name;
-    if (is_among("connections idle hogs client_threads failed errors unserved "
-                 "idle_lost sum_of_squares",
-                 name))
-        return SUM;
-    if (is_among("rate ramp_from ramp_to", name))
-        return SUM_OR_NONE;
-    if (is_among("min_replies", name))
-        return SMALLEST;
-    if (is_among("req_per_s mean_us jain server_cpu_us_per_req server_cores "
-                 "rate_before rate_during rate_after connects_per_s hog_p50_us "
-                 "own_share in_flight client_cpu_us_per_req",
-                 name))
-        return DERIVED;
+    static const struct {
+        enum rule rule;
+        const char *names;  // each between spaces
+    } rules[] = {
+        {SUM, " connections idle hogs client_threads failed errors unserved "
+              "idle_lost sum_of_squares "},
+        {SUM_OR_NONE, " rate ramp_from ramp_to "},
+        {SMALLEST, " min_replies "},
+        {DERIVED, " req_per_s mean_us jain server_cpu_us_per_req server_cores "
+                  "rate_before rate_during rate_after connects_per_s "
+                  "hog_p50_us own_share in_flight client_cpu_us_per_req "},
+    };
+    char name[NAME_SIZE];
+    snprintf(name, sizeof name, " %s ", figure->name);
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++)
+        if (strstr(rules[i].names, name) != NULL)
+            return rules[i].rule;
     if (figure->source == FROM_OPTIONS)
         return SAME;
     return figure->source == FROM_RESULT ? LARGEST : DERIVED;
