@@ -147,11 +147,8 @@ const struct figure figures[] = {
 // clang-format on
 const size_t figure_count = sizeof figures / sizeof figures[0];
 
-const char *const verdict_names[] = {[VERDICT_OK] = "ok",
-                                     [VERDICT_CLIENT_LIMITED] =
-                                         "client-limited",
-                                     [VERDICT_NOISY] = "noisy",
-                                     [VERDICT_INCOMPLETE] = "incomplete"};
+const char *const verdict_names[] = {"ok", "client-limited", "noisy",
+                                     "incomplete"};
 
 const char *const timing_names[TIMINGS] = {
     [LATENCY_BEFORE] = "before", [LATENCY_DURING] = "during",

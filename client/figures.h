@@ -42,8 +42,8 @@ struct figure {
 extern const struct figure figures[];
 extern const size_t figure_count;
 
-// The names of verdicts; and of histograms in the JSON, NULL for one that is
-// the sum of others.
+// The names of verdicts, by their numbers; and of histograms in the JSON, NULL
+// for one that is the sum of others.
 extern const char *const verdict_names[], *const timing_names[TIMINGS];
 
 // Returns the figure of this name, or NULL.

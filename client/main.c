@@ -163,11 +163,9 @@ static struct files load(struct options *opt, struct result *result)
         run_reach(opt, &target, result) != 0)
         fail(result->failure, "");
     struct files files = open_files(opt);
-    bool is_timed = files.timeline.file != NULL;
-    int status =
-        opt->find_rate != NULL
-            ? limits_find_rate(opt, &target, result)
-            : run_load(opt, &target, is_timed ? &files.timeline : NULL, result);
+    int status = opt->find_rate != NULL
+                     ? limits_find_rate(opt, &target, result)
+                     : run_load(opt, &target, &files.timeline, result);
     if (status != 0)
         fail(result->failure, "");
     figures_derive(result);

@@ -328,9 +328,10 @@ static void print_title(FILE *file, const struct result *r)
 {
     const struct options *opt = r->opt;
     bool named = strcmp(opt->model, "-") != 0;
-    fprintf(file, "\n%s%s", named ? opt->model : "", named ? " at " : "");
+    const char *at = opt->merge ? ", " : " at ";
+    fprintf(file, "\n%s%s", named ? opt->model : "", named ? at : "");
     if (opt->merge)
-        fprintf(file, "the servers of %d files", opt->file_count);
+        fprintf(file, "results of %d files", opt->file_count);
     else
         fprintf(file, "%s:%s", opt->host, opt->port);
     fprintf(file, ", %s loop: ", opt->rate > 0 ? "open" : "closed");

@@ -517,12 +517,13 @@ static void sum_up(struct run *run)
 int run_load(const struct options *opt, const struct target *target,
              const struct timeline *timeline, struct result *result)
 {
+    bool is_timed = timeline != NULL && timeline->file != NULL;
     struct run run = {
         .opt = opt, .result = result, .epoll = -1, .line_ns = INT64_MAX};
     run.control = (struct control){.opt = opt,
                                    .server = &target->address,
                                    .first_fd = target->fd,
-                                   .timeline = timeline,
+                                   .timeline = is_timed ? timeline : NULL,
                                    .alive_ns = clock_now_ns(),
                                    .bell = -1,
                                    .done_bell = -1};

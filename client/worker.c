@@ -77,7 +77,7 @@ static void write_timeline(struct worker *w, const struct conn *c,
         .n_len = kind->line_len - 1,
         .due_ns = batch->due_ns,
         .sent_ns = batch->sent_ns,
-        .end_ns = w->now_ns,
+        .end_ns = w->now_ns > batch->sent_ns ? w->now_ns : batch->sent_ns,
         .has_reply = outcome <= COUNT_ERROR_REPLIES,
         .outcome = names[outcome]};
     for (int i = 0; i < n; i++)

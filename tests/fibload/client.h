@@ -47,6 +47,12 @@ const struct outcome *client_run_against(const struct script *script,
 #define RUN(behaviour, ...)                                                    \
     RUN_SCRIPT((&(struct script){.answer = (behaviour)}), __VA_ARGS__)
 
+// The same for a run that lasts until request `last_request` has been sent,
+// however long the client takes for that, and ends with none answered.
+#define RUN_TO_LAST(...)                                                       \
+    RUN(interrupt_after_last, "-d", "1h", "--warmup", "0", "--grace", "0",     \
+        "--timeout", "1h", __VA_ARGS__)
+
 // The same for a run without a server of its own, such as --merge.
 const struct outcome *client_run_for_row(const char **arguments);
 

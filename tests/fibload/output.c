@@ -69,7 +69,8 @@ void test_shape_columns(void)
            column(o, "pss_kib") <= column(o, "rss_kib") &&
            column(o, "ctx_switches") > 0,
        "the server has memory, and has slept");
-    o = RUN(no_reply, "-c", "1", "-d", "50ms", "--warmup", "0", "--grace", "0");
+    last_request = 1;
+    o = RUN_TO_LAST("-c", "1");
     ok(column(o, "unanswered") == 1 && column(o, "oldest_us") > 0 &&
            near(column(o, "oldest_us"), column(o, "max_us"), 0.002),
        "the age of a request without a reply is in the latency");
@@ -188,8 +189,8 @@ static void test_timeline(void)
     ok(timeline_count(t, "right") == 90 && timeline_count(t, "wrong") == 10 &&
            is_in_order(t),
        "with its outcome, due before sent before done");
-    o = RUN(no_reply, "-d", "200ms", "--warmup", "0", "--grace", "0", "-c", "3",
-            "--timeline", path);
+    last_request = 3;
+    o = RUN_TO_LAST("-c", "3", "--timeline", path);
     t = timeline_read(path);
     ok(o->status == 1 && t->count == record->requests && t->count > 0 &&
            timeline_count(t, "unanswered") == t->count,
@@ -338,8 +339,8 @@ void test_find_rate(void)
     static const char *const first[] = {"200", "2000"};
     for (int i = 0; i < 2; i++) {
         const struct outcome *o =
-            RUN(right, "-c", "1", "-R", first[i], "-d", "50ms", "--warmup", "0",
-                "--grace", "20s", "--find-rate", "rate=700,max=1h");
+            RUN(right, "-c", "1", "-R", first[i], "-d", "100ms", "--warmup",
+                "0", "--grace", "20s", "--find-rate", "rate=700,max=1h");
         ok(o->status == 0 && column(o, "rate") <= 700 &&
                column(o, "rate") * 1.06 >= 700 && column(o, "requests") > 0,
            "from %s on, the highest rate is found", first[i]);

@@ -47,7 +47,7 @@
 // ---- --ramp and --merge
 
 #define SAYS_ROWS "     until  "  // heads the rows
-#define SAYS_MERGED "the servers of 3 files"
+#define SAYS_MERGED "results of 3 files"
 
 // ---- Why a run is refused
 

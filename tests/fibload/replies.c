@@ -1,7 +1,6 @@
 // replies.c - every reply is checked, and every request ends in one outcome:
 // a right reply, a wrong one, an error, a lost connection, a timeout, or none.
 
-#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -167,25 +166,6 @@ void test_reset_connections(void)
 }
 
 // ---- No replies
-
-static int last_request;
-
-// Answers no request. Some time after the last one has come, the user of the
-// client ends its run.
-static bool interrupt_after_last(struct peer *peer, int i)
-{
-    (void)peer;
-    if (i == last_request - 1) {
-        sleep_ms(50);
-        kill(record->client, SIGINT);
-    }
-    return true;
-}
-
-// However long the client takes to send them all.
-#define RUN_TO_LAST(...)                                                       \
-    RUN(interrupt_after_last, "-d", "1h", "--warmup", "0", "--grace", "0",     \
-        "--timeout", "1h", __VA_ARGS__)
 
 // Requests are sent when the window begins, which is after the hello; so their
 // age at its end is the window less what they took to reach the server.

@@ -121,6 +121,18 @@ bool no_reply(struct peer *peer, int i)
     return true;
 }
 
+int last_request;
+
+bool interrupt_after_last(struct peer *peer, int i)
+{
+    (void)peer;
+    if (i == last_request - 1) {
+        sleep_ms(50);
+        kill(record->client, SIGINT);
+    }
+    return true;
+}
+
 bool soon(struct peer *peer, int i)
 {
     (void)i;

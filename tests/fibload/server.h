@@ -81,6 +81,11 @@ void empty_queue_after_refusal(int filler);
 behaviour right, soon, slow, no_reply;
 enum { SLOW_MS = 20 };
 
+// Replies to none. Some time after request `last_request`, counted from 1, the
+// user of the client ends its run.
+behaviour interrupt_after_last;
+extern int last_request;
+
 // Reply at once, but to request STALL_AT only after STALL_MS.
 behaviour stall_once;
 enum { STALL_AT = 5, STALL_MS = 300 };
