@@ -234,6 +234,9 @@ static const char *why_not_whole(const struct part *part)
         return "has histograms that do not hold its number of samples";
     if (!isnan(part->value_ns))
         return "has a bucket without a count";
+    double marked = part->result.marked;
+    if (!(marked >= VERDICT_OK && marked <= VERDICT_INCOMPLETE))
+        return "has a verdict that fibload does not know";
     return NULL;
 }
 
@@ -273,7 +276,7 @@ static int parse(const char *path, const char *text, struct part *part,
                              part->exact[i].sum_ns);
     for (int i = LATENCY_BEFORE; i <= LATENCY_LATE; i++)
         histogram_merge(&timings[LATENCY], &timings[i]);
-    bool is_doubtful = part->result.marked > 0;
+    bool is_doubtful = part->result.marked > VERDICT_OK;
     snprintf(part->because, sizeof part->because, "%.120s%s%s",
              is_doubtful ? path : "", is_doubtful ? ": " : "", part->reason);
     const char *why = why_not_whole(part);

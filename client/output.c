@@ -331,7 +331,8 @@ static void print_title(FILE *file, const struct result *r)
     const char *at = opt->merge ? ", " : " at ";
     fprintf(file, "\n%s%s", named ? opt->model : "", named ? at : "");
     if (opt->merge)
-        fprintf(file, "results of %d files", opt->file_count);
+        fprintf(file, "results of %d file%s", opt->file_count,
+                opt->file_count == 1 ? "" : "s");
     else
         fprintf(file, "%s:%s", opt->host, opt->port);
     fprintf(file, ", %s loop: ", opt->rate > 0 ? "open" : "closed");

@@ -58,6 +58,7 @@
 #define BECAUSE_OTHER_COLUMNS "other columns"
 #define BECAUSE_NOT_OURS "is not a file that fibload writes with --json"
 #define BECAUSE_CHANGED "do not hold its number of samples"
+#define BECAUSE_VERDICT "a verdict that fibload does not know"
 #define BECAUSE_OTHER_LOAD "different loads"
 #define BECAUSE_NO_PROCESS "no process"
 
