@@ -163,7 +163,7 @@ static bool is_refused_with(const char *old, const char *new,
 static void test_truncated(void)
 {
     static char whole[FILE_SIZE];
-    enum { PLACES = 16 };
+    enum { PLACES = 8 };
     int refused_count = 0;
     snprintf(whole, sizeof whole, "%s", text_of(sums.path[0]));
     size_t len = strlen(whole);

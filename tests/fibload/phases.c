@@ -71,7 +71,8 @@ void test_window(void)
     ok(o->status == 1 && column(o, "served") == 0 &&
            column(o, "requests") == 0 && column(o, "late") == 1,
        "a reply in the grace is late, its connection not served");
-    o = RUN(first_wrong, "-c", "1", "--warmup", "50ms", "-n", "50");
+    o = RUN(first_wrong, "-c", "1", "--warmup", "500ms", "--think", "5", "-n",
+            "50");
     ok(o->status == 1 && column(o, "wrong") == 1 && column(o, "requests") == 50,
        "a wrong reply in the warm-up is reported");
 }
