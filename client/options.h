@@ -44,7 +44,7 @@ struct options {
     int64_t server_pid;   // 0: unknown
     int64_t calibrate;    // measure a server of our own, and nothing else
     int64_t merge;        // add the results in `files`, and nothing else
-    char **files;
+    char **files;         // of --json
     int file_count;
     int64_t strict;         // a run whose verdict is not ok fails
     const char *require;    // limits on figures; NULL: none

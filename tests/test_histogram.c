@@ -158,6 +158,18 @@ int main(void)
        "and their deviation");
 
     histogram = (struct histogram){0};
+    bool found = true;
+    for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
+        histogram_add(&histogram, histogram_lowest(i), 1);
+        found = found && histogram.buckets[i] == 1;
+    }
+    ok(found, "the smallest value of each bucket leads to it");
+    histogram_make_exact(&histogram, 3, 4, 7168);
+    ok(histogram_percentile(&histogram, 100) == 4 &&
+           histogram_mean(&histogram) * HISTOGRAM_BUCKETS == 7168,
+       "what is known exactly can be set");
+
+    histogram = (struct histogram){0};
     histogram_add(&histogram, 0, 1);
     histogram_add(&histogram, UINT64_MAX, 1);
     ok(histogram_percentile(&histogram, 50) == 0 &&
