@@ -479,15 +479,20 @@ static void read_server(const struct run *run)
         r->server = (struct procstat){NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN};
 }
 
-// Adds one connection to the figures of fairness.
-static void count_share(struct result *r, const struct conn *c, int64_t end_ns)
+// Adds one connection to the figures of fairness. A worker that got no core
+// during the window has not begun it.
+static void count_share(struct result *r, const struct conn *c,
+                        const struct control *control)
 {
     double replies = (double)c->replies;
+    int64_t since_ns = c->last_reply_ns > control->begin_ns ? c->last_reply_ns
+                                                            : control->begin_ns;
+    int64_t gap_ns = control->end_ns - since_ns;
     r->min_replies = fmin(r->min_replies, replies);
     r->max_replies = fmax(r->max_replies, replies);
     r->sum_of_squares += replies * replies;
-    if (r->measured && end_ns - c->last_reply_ns > r->stats.longest_gap_ns)
-        r->stats.longest_gap_ns = end_ns - c->last_reply_ns;
+    if (r->measured && gap_ns > r->stats.longest_gap_ns)
+        r->stats.longest_gap_ns = gap_ns;
 }
 
 static void add_wrong(struct wrong_replies *all, const struct wrong_replies *w)
@@ -511,7 +516,7 @@ static void sum_up(struct run *run)
     r->min_replies = INFINITY;
     for (int i = 0; i < run->created; i++)
         for (int j = 0; j < run->workers[i].stream_count; j++)
-            count_share(r, &run->workers[i].stream[j], run->control.end_ns);
+            count_share(r, &run->workers[i].stream[j], &run->control);
 }
 
 int run_load(const struct options *opt, const struct target *target,

@@ -558,7 +558,8 @@ class Lab(unittest.TestCase):
             folder = pathlib.Path(scratch, "hand in")
             subprocess.run(
                 ["make", "lab", f"LAB={folder}", f"ANSWERS={answers}",
-                 f"BIN={BIN}", "QUICK=1", "ONLY=silent", "ROUNDS=1"], cwd=ROOT,
+                 f"BIN={os.path.relpath(BIN, ROOT)}", "QUICK=1", "ONLY=silent",
+                 "ROUNDS=1"], cwd=ROOT,
                 stdout=subprocess.DEVNULL, timeout=LONG_S, check=True)
             questions = (folder / "answers.md").read_text("utf-8").split()
             self.assertEqual(questions[1::2],

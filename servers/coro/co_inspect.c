@@ -137,7 +137,7 @@ static void describe_all(struct answer *a)
 
 static void serve(int client)
 {
-    struct answer *a = malloc(sizeof *a);
+    struct answer *a = calloc(1, sizeof *a);
     if (a != NULL) {
         a->client = client;
         a->len = 0;

@@ -26,7 +26,7 @@ enum {
     TALKERS = 20,
     ROUNDS_MAX =
         50,  // of 1 ms or more each, between a first reply and the signal
-    REQUEST_SIZE = 8,  // all the same, so that bytes tell requests
+    REQUEST_SIZE = 4,  // all the same, so that bytes tell requests
     N_MAX = 9,
     PIECE_MAX = 600,
     BUFFER_SIZE = 8192,
@@ -55,9 +55,7 @@ struct tally {
 // as if the last line were whole.
 static void ask(struct talker *t)
 {
-    static const char text[] =
-        "1      \n2      \n3      \n4      \n5      \n6      \n"
-        "7      \n8      \n9      \n";
+    static const char text[] = "1  \n2  \n3  \n4  \n5  \n6  \n7  \n8  \n9  \n";
     char piece[PIECE_MAX];
     size_t len = 1 + (size_t)rand() % PIECE_MAX;
     for (size_t i = 0; i < len; i++) {
@@ -83,10 +81,11 @@ static void hear_byte(struct talker *t, char byte)
     }
 }
 
-// Receives a little. Returns false at the end.
+// Receives a little, less than is replied to what ask() sends: so replies are
+// on their way at any time. Returns false at the end.
 static bool hear(struct talker *t)
 {
-    char bytes[1000];
+    char bytes[200];
     ssize_t got = recv(t->peer.fd, bytes, sizeof bytes, MSG_DONTWAIT);
     for (ssize_t i = 0; i < got; i++)
         hear_byte(t, bytes[i]);

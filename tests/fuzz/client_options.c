@@ -22,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     MUST(options.timeout_ns > 0 && options.grace_ns >= 0);
     MUST(options.idle >= 0 && options.hogs >= 0 && options.requests >= 0);
     MUST(options.label_count <= LABEL_COUNT_MAX);
-    MUST(options.calibrate || options.columns ||
+    MUST(options.calibrate || options.columns || options.merge ||
          (options.port != NULL && options.host != NULL));
     return 0;
 }
