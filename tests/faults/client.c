@@ -26,7 +26,7 @@ int client_port;
 // or did not end.
 static int run(struct server *client, const char *path, int errand)
 {
-    static const char *const limits = "--timeout 300ms --grace 100ms";
+    static const char *const limits = "--timeout 100ms --grace 50ms";
     char text[TEXT_SIZE], target[16];
     const char *words[WORDS_MAX + 8];
     int count = 0;
