@@ -51,6 +51,8 @@ struct connection *connections_accept(struct connections *t, int listener)
 
 void connections_close(struct connections *t, struct connection *c)
 {
+    if (net_must_linger(c->fd, &c->progress))
+        return;
     report_session(&c->session);
     close(c->fd);
     t->count--;
@@ -138,7 +140,7 @@ static void drain(struct connections *t, struct connection *c)
     c->progress.blocked = false;
     while (open && !c->progress.blocked && clock_now_ns() >= c->due_ns)
         open = connection_step(c, t->options);
-    if (!open && !net_must_linger(c->fd, &c->progress))
+    if (!open)
         connections_close(t, c);
 }
 

@@ -57,7 +57,9 @@ struct connection *connections_accept(struct connections *t, int listener);
 struct connection *connections_add(struct connections *t, int fd);
 
 // Counts the conversation and closes the connection. If the entries are not
-// `by_descriptor`, the last one takes the place of this one.
+// `by_descriptor`, the last one takes the place of this one. A stopping server
+// leaves it open until the client has acknowledged all replies: then
+// connections_drain() closes it.
 void connections_close(struct connections *t, struct connection *c);
 
 // Takes a connection one step further: to the end of one reply at most. Returns

@@ -76,8 +76,7 @@ static bool proceed(struct connection *c)
 static void end_client(struct connection *c)
 {
     c->interest = OVER;
-    if (!net_must_linger(c->fd, &c->progress))
-        connections_close(&clients, c);
+    connections_close(&clients, c);
 }
 
 static void handle_client(struct connection *c, int result)

@@ -66,7 +66,7 @@ FUZZ_RUNS = 100_000
 SLOW_FUZZ_RUNS = {"coroutines": 20_000}  # Each is a whole program.
 
 # About how many seconds a part takes: only for the order when nothing has run.
-LONG_PARTS = {"limits": 12, "hostile": 8, "waiting": 8, "stopping": 6}
+LONG_PARTS = {"owed": 12, "stopping": 12, "waiting": 4}
 
 
 @dataclasses.dataclass
