@@ -89,20 +89,19 @@ static FILE *open_file(const char *path)
 
 // Opens all files. Called once the server has been reached, so that a run
 // without a server does not empty the files of an earlier run.
-static struct files open_files(const struct options *opt)
+static void open_files(const struct options *opt, struct files *files)
 {
-    struct files files = {.hist = open_file(opt->hist)};
-    if (timeline_open(&files.timeline, opt->timeline) != 0)
+    files->hist = open_file(opt->hist);
+    if (timeline_open(&files->timeline, opt->timeline) != 0)
         fail(opt->timeline, strerror(errno));
     bool to_stdout = opt->json != NULL && strcmp(opt->json, "-") == 0;
-    files.json = to_stdout ? stdout : open_file(opt->json);
+    files->json = to_stdout ? stdout : open_file(opt->json);
     if (opt->csv != NULL)
-        files.csv = output_open_csv(opt->csv, opt);
-    if (opt->csv != NULL && files.csv == NULL)
+        files->csv = output_open_csv(opt->csv, opt);
+    if (opt->csv != NULL && files->csv == NULL)
         fail(opt->csv, errno == EINVAL
                            ? "has other columns than this run would add"
                            : strerror(errno));
-    return files;
 }
 
 // Prints an error about the file unless `result` is 0. Returns whether it is.
@@ -155,29 +154,30 @@ static void catch_interrupts(void)
         sigaction(signals[i], &action, NULL);
 }
 
-// Loads the server. Exits if there was nothing to load it with.
-static struct files load(struct options *opt, struct result *result)
+// Loads the server, and opens the files. Exits if there was nothing to load.
+static void load(struct options *opt, struct result *result,
+                 struct files *files)
 {
     struct target target;
     if (run_raise_limit(opt, result) != 0 ||
         run_reach(opt, &target, result) != 0)
         fail(result->failure, "");
-    struct files files = open_files(opt);
+    open_files(opt, files);
     int status = opt->find_rate != NULL
                      ? limits_find_rate(opt, &target, result)
-                     : run_load(opt, &target, &files.timeline, result);
+                     : run_load(opt, &target, &files->timeline, result);
     if (status != 0)
         fail(result->failure, "");
     figures_derive(result);
-    return files;
 }
 
 // Adds the results of other clients instead.
-static struct files merge(struct options *opt, struct result *result)
+static void merge(struct options *opt, struct result *result,
+                  struct files *files)
 {
     if (merge_files(opt, result) != 0)
         fail(result->failure, "");
-    return open_files(opt);
+    open_files(opt, files);
 }
 
 // Returns whether the run was as good as the user wants it.
@@ -193,6 +193,7 @@ static bool is_good(const struct result *r)
 int main(int argc, char **argv)
 {
     static struct result result;
+    static struct files files;
     struct options *opt = options_parse(argc, argv);
     catch_interrupts();
     if (opt->columns)
@@ -205,7 +206,7 @@ int main(int argc, char **argv)
     check_limits(opt->find_rate);
     if (!opt->merge)
         name_server(opt);
-    struct files files = opt->merge ? merge(opt, &result) : load(opt, &result);
+    opt->merge ? merge(opt, &result, &files) : load(opt, &result, &files);
     bool whole = report(&result, &files), good = is_good(&result);
     return whole && good ? EXIT_SUCCESS : EXIT_NOT_GOOD;
 }

@@ -233,7 +233,7 @@ static int wait_for(struct call *call)
     direction_of(s, call->event)->waiter = co_current();
     co_current()->fd = call->fd;
     int result = watched ? co_wait_until(call->due_ns) : co_sleep(RETRY_MS);
-    s = slot_of(call->fd);
+    s = &io.slots[call->fd];  // The table may have grown, and moved.
     if (s->generation != generation)
         return co_fail(EBADF);  // The descriptor has been closed.
     *direction_of(s, call->event) = (struct direction){0};
