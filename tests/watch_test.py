@@ -531,7 +531,7 @@ class Once(unittest.TestCase):
     def test_what_runs_uses_a_processor(self):
         with started(BIN / "thread", "--port", "0") as (server, port):
             with socket.create_connection(("127.0.0.1", port)) as client:
-                client.sendall(b"45\n")  # seconds
+                client.sendall(100 * b"45\n")  # minutes: it is killed
                 wait_until(lambda: any(
                     row["state"] in ("running", "runnable")
                     and row["cpu_share"] for row in look_at(server)["rows"]),

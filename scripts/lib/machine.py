@@ -61,7 +61,7 @@ def is_virtual():
 
 def processor():
     model = re.search(r"^model name\s*: (.*)$", text_of("/proc/cpuinfo"), re.M)
-    return ((model[1] if model else platform.machine())
+    return ((model[1] if model else os.uname().machine)
             + (" (virtual machine)" if is_virtual() else ""))
 
 
@@ -323,8 +323,7 @@ def describe(root, options, busy):
         "processor": processor(),
         "cores": f"{cores():g} of {os.cpu_count()}",
         "memory": memory(),
-        "kernel": " ".join((platform.system(), platform.release(),
-                            platform.machine())),
+        "kernel": "{0.sysname} {0.release} {0.machine}".format(os.uname()),
         "clock source": first_line("/sys/devices/system/clocksource/"
                                    "clocksource0/current_clocksource"),
         "frequency governor": first_line("/sys/devices/system/cpu/cpu0/"

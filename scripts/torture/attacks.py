@@ -16,7 +16,7 @@ import time
 from lib.processes import StartFailed, call
 
 HOST = "127.0.0.1"
-PATIENCE_S = 10  # for what any server must do
+PATIENCE_S = 30  # for what any server must do
 BUFFER_SIZE = 8192  # small, so that it is full soon
 TCP_REPAIR = 19  # see tcp(7); not in the socket module
 LONG_LINE = 8 << 20

@@ -1,6 +1,6 @@
 """The system calls in which servers wait, in words."""
 
-import platform
+import os
 import struct
 
 # Numbers differ between architectures; these are the two we are tested on.
@@ -17,7 +17,7 @@ AARCH64 = {63: "read", 64: "write", 101: "nanosleep", 202: "accept",
            98: "futex", 115: "clock_nanosleep", 95: "waitid", 72: "pselect6",
            73: "ppoll", 22: "epoll_pwait", 242: "accept4",
            426: "io_uring_enter", 441: "epoll_pwait2"}
-NAMES = {"x86_64": X86_64, "aarch64": AARCH64}.get(platform.machine(), {})
+NAMES = {"x86_64": X86_64, "aarch64": AARCH64}.get(os.uname().machine, {})
 
 # What we call them: with accept4(), a program calls accept(2).
 SHORT = {"accept4": "accept", "recvfrom": "recv", "sendto": "send",
