@@ -16,7 +16,8 @@ from lib.processes import StartFailed, interruptible, serving, wait
 from lib.usage import (LOOK_MAX_S, SETTLE_S, Usage, cores_at_rest, grown,
                        session_of, settled, usage_of)
 from torture.attacks import PATIENCE_S, Attack, connect, last_words
-from torture.matrix import AFTER, ALWAYS_BUSY, BESIDE, CUT, NEVER, expected_of
+from torture.matrix import (AFTER, ALWAYS_BUSY, BESIDE, CUT, NEVER,
+                            STARTED_LATER, expected_of)
 
 ATTACK_S = 0.5
 ATTACK_MAX_S = 5  # if the victim has not been served beside it, and should be
@@ -233,6 +234,7 @@ def is_dead(cell, server):
 
 def live_through(cell, server, tools):
     cell.before = grown(server.pid)
+    cell.before.threads += STARTED_LATER.get(cell.model, 0)
     besiege(cell, server, tools)
     if is_dead(cell, server):
         return

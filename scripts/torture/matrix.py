@@ -22,6 +22,9 @@ ANY = "any"
 # By design these take all the CPU time they can get, or may.
 ALWAYS_BUSY = ("nonblocking", ANY)
 
+# Threads that a model starts after its first request, and keeps.
+STARTED_LATER = {"offload": 1}
+
 MIB = 1024  # in KiB
 
 
