@@ -29,7 +29,7 @@ REFERENCE = "poll"
 NORMAL, RATE = 100, 2000  # normal clients, their requests per second in all
 GREEDY = 100
 SLOTS = NORMAL + GREEDY + 20  # more than the clients of any kind
-WARMUP, MEASURED = "100ms", "300ms"
+WARMUP, MEASURED = "300ms", "500ms"
 LOOK_S = 0.01
 RATIO_MAX = 20
 # On a busy machine any client may wait for long, once in a while. So a figure
