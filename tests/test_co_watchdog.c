@@ -272,7 +272,7 @@ static void test_full_output(void)
     go(keep_turn_twice, "");
     co_run();
     ok(atomic_load(&looks) - before >= 12,
-       "it goes on when no one reads what it says");
+       "it continues when its messages are not read");
     while (!is_silent())
         await_report();
 }

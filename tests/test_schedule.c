@@ -89,7 +89,7 @@ static void test_ramp(void)
     ok(abs(due_between(300, -20, 0, 1) - 290) <= 1 &&
            abs(due_between(300, -20, 9, 10) - 110) <= 1,
        "the other way round");
-    ok(due_between(10, -9, 0, 100) > 5, "time goes on beyond a rate of 0");
+    ok(due_between(10, -9, 0, 100) > 5, "time continues beyond a rate of 0");
     schedule_start(&one, 100, 20, false, BEGIN_NS, 0, 1);
     for (int i = 0; i < 3; i++)
         schedule_start(&shared[i], 100, 20, false, BEGIN_NS, i, 3);

@@ -11,7 +11,7 @@ from statistics import median
 from lib.text import counted, duration, factor, listed, rounded
 
 # Cores in use, in every round: from here on a second one certainly is, up to
-# there it certainly is not. Between them, or if rounds disagree, nobody knows.
+# there it certainly is not. Between them, or if rounds disagree, it is unclear.
 SECOND_CORE_MIN = 1.5
 ONE_CORE_MAX = 1.2
 

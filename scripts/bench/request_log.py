@@ -97,7 +97,7 @@ def set_ms(requests):
 
 
 def turns(requests):
-    """Which share of the replies was followed by one to somebody else."""
+    """Which share of the replies was followed by one to another client."""
     done = answered(requests)
     pairs = list(zip(done, done[1:]))
     changes = sum(a.connection != b.connection for a, b in pairs)

@@ -68,7 +68,7 @@ STYLES = {
     "generator": ("#E7298A", "8"),
 }
 
-# For programs that nobody knew of, as they come.
+# For programs that have no colour of their own, as they come.
 OTHER_STYLES = itertools.cycle((("#777777", "P"), ("#5B8C00", "$+$"),
                                 ("#7F5AC8", "$o$"), ("#B07040", "$x$")))
 

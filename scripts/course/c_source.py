@@ -177,7 +177,7 @@ class Part:
 
 
 def continues(line, code):
-    """Whether a comment goes on that began behind the last line of code."""
+    """Whether a comment continues that began behind the last line of code."""
     return bool(code) and code[-1].rfind("//") == indent_of(line) > 0
 
 

@@ -102,7 +102,7 @@ class Reader:
                       f"]({self.change_link(match[1])})", text)
 
     def wrapped(self, first):
-        """A text that goes on until a blank line, or whatever else begins."""
+        """A text that continues until a blank line, or whatever else begins."""
         words, begin = [first], self.number - 1
         while self.line() and not ITEM.match(self.line()) and not re.match(
                 r"```|#+ |\||</?details|!\[", self.line()):

@@ -71,7 +71,7 @@ def run(main):
             stream.reconfigure(errors="replace")
     try:
         sys.exit(main())
-    except BrokenPipeError:  # Whoever read what we print has left.
+    except BrokenPipeError:  # The reader of our output has left.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(FAILED)
     except (OSError, ValueError) as problem:

@@ -2,7 +2,7 @@
 // signal handlers.
 //
 // A lock would not do: a signal handler could interrupt the thread that holds
-// it, and wait for ever. So a message is passed on by atomic instructions.
+// it, and wait without end. So a message is passed on by atomic instructions.
 // Nothing here blocks but co_mail_close(), until present calls of
 // co_mail_send() have returned.
 
