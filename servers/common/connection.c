@@ -123,12 +123,16 @@ int64_t connections_wake_ns(struct connections *t, int64_t due_ns)
     int64_t wake_ns = earlier(due_ns, connections_end_idle(t, now_ns));
     if (t->accept_ns > now_ns)
         wake_ns = earlier(wake_ns, t->accept_ns);
-    if (t->by_descriptor || t->options->delay_ms == 0)
-        return wake_ns;
-    for (int i = 0; i < t->count; i++)
-        if (t->all[i].due_ns > now_ns)
-            wake_ns = earlier(wake_ns, t->all[i].due_ns);
     return wake_ns;
+}
+
+int64_t connections_due_ns(const struct connections *t)
+{
+    int64_t due_ns = INT64_MAX;
+    for (int i = 0; i < t->count; i++)
+        if (t->all[i].interest == 0)
+            due_ns = earlier(due_ns, t->all[i].due_ns);
+    return due_ns;
 }
 
 // Takes a connection as far as it goes without waiting, and closes it once it

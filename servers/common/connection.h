@@ -80,9 +80,14 @@ short connection_interest(const struct connection *c, int64_t now_ns);
 int64_t connections_end_idle(struct connections *t, int64_t now_ns);
 
 // Returns when the server has to wake up even if no event comes: for idle
-// connections, to accept again, for the first backend that replies where
-// connections are not by descriptor, or at `due_ns`, if that is earlier.
+// connections, to accept again, or at `due_ns`, if that is earlier.
 int64_t connections_wake_ns(struct connections *t, int64_t due_ns);
+
+// Returns when the first backend replies to a connection whose `interest` is 0,
+// where connections are not by descriptor; INT64_MAX: there is none. That may
+// be in the past by now: then the server must not wait at all. It does not look
+// at the clock, as a second look would miss what became due after the first.
+int64_t connections_due_ns(const struct connections *t);
 
 // For a server that is stopping: answers what has arrived, closes all
 // connections gracefully, and blocks until that is done.

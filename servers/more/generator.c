@@ -66,7 +66,6 @@ static bool serve_client(struct connection *c)
 // clients were asked about.
 static int wait_for_clients(void)
 {
-    int64_t wake_ns = connections_wake_ns(&clients, INT64_MAX);
     for (int i = 0; i < clients.count; i++) {
         struct connection *c = &clients.all[i];
         polled[i] =
@@ -75,8 +74,9 @@ static int wait_for_clients(void)
     short accepting = connections_may_accept(&clients) ? POLLIN : 0;
     polled[clients.count] = (struct pollfd){listener, accepting, 0};
 
-    net_check_wait(
-        poll(polled, (nfds_t)clients.count + 1, clock_ms_until(wake_ns)));
+    int64_t due_ns = connections_due_ns(&clients);
+    int ms = clock_ms_until(connections_wake_ns(&clients, due_ns));
+    net_check_wait(poll(polled, (nfds_t)clients.count + 1, ms));
     return clients.count;
 }
 

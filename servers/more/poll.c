@@ -26,7 +26,6 @@ static struct pollfd *polled;  // One for each client, and the listener.
 static int wait_for_clients(void)
 {
     int64_t now_ns = clock_now_ns();
-    int64_t wake_ns = connections_wake_ns(&clients, INT64_MAX);
     for (int i = 0; i < clients.count; i++) {
         struct connection *c = &clients.all[i];
         c->interest = connection_interest(c, now_ns);
@@ -42,8 +41,9 @@ static int wait_for_clients(void)
     // LESSON the-whole-list: the server and the kernel both go through all
     // clients, idle ones too. Try it: fibload -c 10, with --idle 10000 and
     // without.
-    net_check_wait(
-        poll(polled, (nfds_t)clients.count + 1, clock_ms_until(wake_ns)));
+    int64_t due_ns = connections_due_ns(&clients);
+    int ms = clock_ms_until(connections_wake_ns(&clients, due_ns));
+    net_check_wait(poll(polled, (nfds_t)clients.count + 1, ms));
     return clients.count;
 }
 

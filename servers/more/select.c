@@ -50,9 +50,10 @@ static int fill_sets(void)
 // Blocks until a client is ready. Returns how many clients were asked about.
 static int wait_for_clients(void)
 {
-    int ms = clock_ms_until(connections_wake_ns(&clients, INT64_MAX));
-    struct timeval timeout = {ms / MS_PER_S, ms % MS_PER_S * 1000L};
     int highest = fill_sets();
+    int64_t due_ns = connections_due_ns(&clients);
+    int ms = clock_ms_until(connections_wake_ns(&clients, due_ns));
+    struct timeval timeout = {ms / MS_PER_S, ms % MS_PER_S * 1000L};
     int ready = select(highest + 1, &readable, &writable, NULL,
                        ms < 0 ? NULL : &timeout);
     net_check_wait(ready);
