@@ -65,6 +65,7 @@ FAULTS  := $(BUILD)/tests/faults
 # with, nor uring, all of whose calls are one: no fault is about one client.
 FAULTED := $(SERVERS) $(filter-out prefork workers uring,$(MORE))
 FAULTY  := $(FAULTED:%=$(FAULTS)/%) $(FAULTS)/fibload
+LAYER   := $(addprefix tests/faults/, layer.c leaping_clock.c names.c)
 WRAPPED := $(shell sed -nE 's/^(CALL.[^,]*, |TRANSFER.)([a-z0-9_]+),.*/\2/p' \
              tests/faults/calls.h)
 
@@ -73,10 +74,10 @@ $(MORE:%=$(FAULTS)/%): $(FAULTS)/%: $(BUILD)/servers/more/%.o $(COMMON)
 $(foreach model,$(FAULTED),$(eval $(FAULTS)/$(model): \
     $(call parts,$(model))))
 $(FAULTS)/fibload: $(CLIENT)
-$(FAULTY): LDLIBS := $(WRAPPED:%=-Wl,--wrap=%) -lm
-$(FAULTY): $(call object,tests/faults/layer.c tests/faults/names.c)
+$(FAULTY): LDLIBS := $(WRAPPED:%=-Wl,--wrap=%) -Wl,--wrap=clock_gettime -lm
+$(FAULTY): $(call object,$(LAYER))
 	$(link)
-$(FAULTS)/run: $(call object,$(filter-out %/layer.c, \
+$(FAULTS)/run: $(call object,$(filter-out %/layer.c %/leaping_clock.c, \
     $(wildcard tests/faults/*.c)) tests/conversation/server.c \
     tests/conversation/peer.c tests/conversation/resources.c \
     tests/conversation/await.c) $(TAP)

@@ -111,8 +111,10 @@ bool peer_hears(struct peer *p, const char *want)
     const char *got = peer_line(p);
     if (got != NULL && strcmp(got, want) == 0)
         return true;
-    printf("# heard \"%s\" instead of \"%s\"\n", got != NULL ? got : "(error)",
-           want);
+    if (got == NULL)
+        got = "(error)";
+    printf("# heard \"%.*s\" instead of \"%.*s\"\n", (int)strcspn(got, "\n"),
+           got, (int)strcspn(want, "\n"), want);
     return false;
 }
 

@@ -161,5 +161,6 @@ void cases_add_server(const char *path, const struct habits *habits)
     cases_add(path, AT_START, "all:EINTR:7%%")->harmless = true;
     cases_add(path, AT_START, "all:EINTR:50%%")->harmless = true;
     cases_add(path, SERVING, "signals without end")->storm = true;
+    cases_add(path, SERVING, "a clock that leaps")->leaps = true;
     add_memory(path);
 }

@@ -23,6 +23,7 @@ struct fault_case {
     bool spares;       // clients that it has are served all the same
     bool storm;        // no fault, but signals without end
     bool sudden;       // no fault, but SIGTERM right after a call
+    bool leaps;        // no fault, but a clock that leaps
     int memory_kib;    // no fault, but an address space of this size; 0: any
     char fault[FAULT_SIZE];
 };
@@ -47,7 +48,7 @@ const char *cases_next_word(const char *list, char *word);
 // errno in each of its first calls; each errno a few times in a row, and for
 // ever; one errno many times in a row; transfers of every small size;
 // interruptions here and there; SIGTERM after each of the first calls; signals
-// without end; and less and less memory.
+// without end; a clock that leaps; and less and less memory.
 void cases_add_server(const char *path, const struct habits *habits);
 
 #endif

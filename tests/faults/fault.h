@@ -14,7 +14,8 @@
 //
 //     FAULT=recv:ECONNRESET:3 build/plain/tests/faults/thread --port 9999
 //
-// SIGUSR1 does nothing in it but to interrupt the call that waits.
+// LEAP_US=1000 has its clock leap before each look at it, by up to a
+// millisecond. SIGUSR1 does nothing in it but to interrupt the call that waits.
 
 #ifndef FAULT_H
 #define FAULT_H
@@ -35,6 +36,7 @@ enum fault_call {
 // descriptor is the number in FAULT_COUNTS. Without one, faults begin at once.
 struct fault_counts {
     atomic_int interrupted;         // SIGUSR1 that came
+    atomic_int leaps;               // of the clock: see leaping_clock.c
     atomic_bool armed;              // only then calls are counted, and fail
     atomic_int seen[CALL_COUNT];    // calls
     atomic_int failed[CALL_COUNT];  // of these, calls that were made to fail
@@ -47,6 +49,9 @@ struct fault_call_info {
 };
 
 extern const struct fault_call_info fault_calls[CALL_COUNT];
+
+// Counts a leap of the clock.
+void fault_leapt(void);
 
 // Whether `word` is one of those that `list` has between blanks.
 bool fault_is_listed(const char *list, const char *word);

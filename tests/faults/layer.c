@@ -101,6 +101,12 @@ __attribute__((constructor)) static void read_fault(void)
     counts = found;
 }
 
+void fault_leapt(void)
+{
+    if (counts != NULL)
+        atomic_fetch_add(&counts->leaps, 1);
+}
+
 // ---- Whether it is now
 
 static bool concerns(enum fault_call call)

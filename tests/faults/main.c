@@ -16,6 +16,7 @@
 #include "../conversation/server.h"
 #include "../tap.h"
 #include "client.h"
+#include "leaps.h"
 #include "storm.h"
 #include "sudden.h"
 
@@ -43,6 +44,8 @@ static void try_case(int i, struct outcome *o)
 {
     if (cases[i].storm)
         storm_run(&cases[i], o);
+    else if (cases[i].leaps)
+        leaps_run(&cases[i], o);
     else if (cases[i].sudden)
         sudden_run(&cases[i], o);
     else if (is_client(&cases[i]))

@@ -19,7 +19,8 @@ import threading
 import time
 
 TALLY = re.compile(r"^# (\d+) passed, (\d+) failed$", re.M)
-FAILURE = re.compile(r"^not ok.*(?:\n#(?! \d+ passed).*)*", re.M)
+FAILURE = re.compile(r"((?:^# .*\n){0,3})"  # what was heard, most often
+                     r"^(not ok.*)((?:\n#(?! \d+ passed).*)*)", re.M)
 SKIP = re.compile(r"^# skipped: (.*)|^ok .* # SKIP (.*)", re.M)
 
 TIME_LIMIT_S = 900
@@ -62,10 +63,10 @@ class Result:
         self.failures.append(text)
 
 
-def shortened(failure):
-    """The first line of a failure, and the last of those that explain it."""
-    first, *rest = failure.splitlines()
-    return "\n".join([first, *rest[-SHOWN_LINES:]])
+def shortened(before, check, after):
+    """The line of a failure, and those around it that explain it."""
+    return "\n".join([check, *before.splitlines(),
+                      *after.strip().splitlines()[-SHOWN_LINES:]])
 
 
 def judged(job, text, status):
@@ -75,7 +76,7 @@ def judged(job, text, status):
     for passed, failed in tallies:
         result.passed += int(passed)
         result.failed += int(failed)
-    result.failures = [shortened(one) for one in FAILURE.findall(text)]
+    result.failures = [shortened(*one) for one in FAILURE.findall(text)]
     result.skipped = [one or two for one, two in SKIP.findall(text)]
     last = "\n".join(f"# {line}" for line in text.splitlines()[-LAST_LINES:])
     if not tallies:

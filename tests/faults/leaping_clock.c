@@ -1,0 +1,47 @@
+// leaping_clock.c - between two looks at it, the clock has moved on.
+//
+// Before each reading it leaps by up to LEAP_US microseconds (environment), as
+// if the kernel had given the core to somebody else meanwhile. So whatever can
+// become due between two readings does. No LEAP_US: the real clock.
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "fault.h"
+
+enum { NS_PER_S = 1000000000, NS_PER_US = 1000 };
+
+static unsigned leap_ns;
+static atomic_llong ahead_ns;  // of the real clock
+static atomic_uint looks;
+
+int __real_clock_gettime(clockid_t clock, struct timespec *now);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
+
+__attribute__((constructor)) static void read_leap(void)
+{
+    const char *us = getenv("LEAP_US");
+    if (us != NULL)
+        leap_ns = (unsigned)strtoul(us, NULL, 10) * NS_PER_US;
+}
+
+// Scattered, and the same every time: Knuth's multiplicative hash.
+static unsigned next_leap_ns(void)
+{
+    const unsigned factor = 2654435769U;
+    return atomic_fetch_add(&looks, 1) * factor % leap_ns;
+}
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *now)
+{
+    int result = __real_clock_gettime(clock, now);
+    if (leap_ns == 0 || clock != CLOCK_MONOTONIC)
+        return result;
+    unsigned leap = next_leap_ns();
+    int64_t ns = now->tv_nsec + atomic_fetch_add(&ahead_ns, leap) + leap;
+    now->tv_sec += (time_t)(ns / NS_PER_S);
+    now->tv_nsec = (long)(ns % NS_PER_S);
+    fault_leapt();
+    return result;
+}
