@@ -17,14 +17,17 @@ bool peer_connect(struct peer *p, int port)
     return peer_connect_with(p, port, 0);
 }
 
-// Small messages are sent at once, and every call has a time limit.
+// Small messages are sent at once, and every call has a time limit. Segments
+// are as small as in an Ethernet: for those of loopback, of 64 KiB, the kernel
+// lets a server send megabytes ahead to a client that does not read.
 static void set_options(int fd, int size)
 {
     const struct timeval patience = {.tv_sec = patience_ms() / 1000};
-    const int on = 1;
+    const int on = 1, segment_len = 1400;
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &segment_len, sizeof segment_len);
     if (size > 0) {
         setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
