@@ -20,15 +20,15 @@ sys.dont_write_bytecode = True
 # Modules that are tested as they are, by their packages ...
 MODULES = {
     "lib": ("client", "command_line", "document", "machine", "models",
-            "processes", "replay", "samples", "text", "usage",
-            "verdicts"),
+            "processes", "replay", "samples", "text", "trace_events",
+            "usage", "verdicts"),
     "bench": ("calibration", "claims", "design", "experiments", "findings",
               "order", "predictions", "report", "request_log", "run", "style",
               "tables", "terminal", "validity"),
     "torture": ("attack_cell", "attacks", "matrix"),
     "course": ("c_source", "failures", "markdown", "measured", "side_by_side"),
     "watch": ("calls", "clients", "clock", "coroutines", "proc", "scenes",
-              "screen", "snapshot", "sockets", "symbols", "trace_events"),
+              "screen", "snapshot", "sockets", "symbols"),
 }
 
 # ... programs, which have no ending ...

@@ -20,7 +20,7 @@ import struct
 import time
 from dataclasses import dataclass
 
-from watch import trace_events
+from lib import trace_events
 
 RESET = struct.pack("ii", 1, 0)  # close() resets the connection
 

@@ -8,6 +8,7 @@ client's trace has an event of the category "request" for each request, with its
 local port: from when it was due or sent to when the reply came.
 """
 
+from collections import deque
 from dataclasses import dataclass, field
 
 OPEN_END_US = float("inf")
@@ -36,6 +37,7 @@ class Connection:
     closing_tid: int = 0  # 0: it was not closed
     received_us: float = 0  # when something last arrived
     requests: list = field(default_factory=list)
+    unsent: deque = field(default_factory=deque)  # requests without a reply
 
 
 def fib_of(name):
@@ -66,27 +68,26 @@ def note(connection, event):
     elif kind == ("i", "received"):
         connection.received_us = event["ts"]
     elif event["ph"] == "X":
-        connection.requests.append(Request(
+        request = Request(
             fib_of(event["name"]), connection.received_us, event["ts"],
-            event["ts"] + event["dur"], event["tid"], event["args"]["cpu"]))
-    elif kind == ("i", "sent"):
-        unsent = (one for one in connection.requests
-                  if one.sent_us == OPEN_END_US)
-        request = next(unsent, None)
-        if request:
-            request.sent_us = event["ts"]
+            event["ts"] + event["dur"], event["tid"], event["args"]["cpu"])
+        connection.requests.append(request)
+        connection.unsent.append(request)
+    elif kind == ("i", "sent") and connection.unsent:
+        connection.unsent.popleft().sent_us = event["ts"]
 
 
-# ---- One picture of both sides
+# ---- Both sides
 
 
 def is_request(event):
     return event.get("cat") == "request" and event["ph"] == "X"
 
 
-def flows(server, client, first_id):
-    """Yields the arrows from the requests of a client to a server: the first
-    request of a connection leads to the first that was received, and so on."""
+def joined(server, client):
+    """Yields each request in a client's trace, an event, with the Request in
+    the server's, or None if the server never received it: the first request of
+    a connection is the first that was received, and so on."""
     by_port = {}
     for connection in connections(server).values():
         by_port.setdefault(connection.client_port, []).append(connection)
@@ -96,12 +97,17 @@ def flows(server, client, first_id):
             sent.setdefault(event["args"]["port"], []).append(event)
     for port, events in sent.items():
         events.sort(key=lambda event: event["ts"])
-        requests = [(connection, request)
-                    for connection in by_port.get(port, [])
-                    for request in connection.requests]
-        for event, (_, request) in zip(events, requests):
-            yield from flow(first_id, event, request, server)
-            first_id += 1
+        requests = (request for connection in by_port.get(port, [])
+                    for request in connection.requests)
+        for event in events:
+            yield event, next(requests, None)
+
+
+def flows(server, client, first_id):
+    """Yields the arrows from the requests of a client to a server."""
+    received = (pair for pair in joined(server, client) if pair[1])
+    for number, (event, request) in enumerate(received, first_id):
+        yield from flow(number, event, request, server)
 
 
 def flow(number, event, request, server):
