@@ -24,6 +24,25 @@ enum {
     SLOW_PAUSE_MS = 100,
 };
 
+// Starts a server, and connects a client. If that cannot connect, all that it
+// sends later fails. Returns false, after recording a failed check, if the
+// server does not start.
+static bool start_with_client(struct server *s, struct peer *p)
+{
+    const char *arguments[] = {"--quiet", NULL};
+    if (!subject_start(s, arguments))
+        return false;
+    (void)peer_connect(p, s->port);
+    return true;
+}
+
+// Sends an expensive request, and waits until the server has received it.
+// Returns false if it does not.
+static bool send_expensive(struct peer *p)
+{
+    return peer_say(p, SLOW_N "\n") && await_received(p);
+}
+
 // ---- Every slot is taken, and clients wait that were accepted
 
 // Receives the reply to "20\n" and the end. A client that was never accepted
@@ -105,12 +124,11 @@ static size_t read_slowly(struct peer *p)
 
 static void check_slow_reader(void)
 {
-    const char *arguments[] = {"--quiet", NULL};
     struct server s;
     struct peer p;
-    if (!subject_start(&s, arguments))
+    if (!start_with_client(&s, &p))
         return;
-    bool asked = peer_connect(&p, s.port) && fill(&s, &p);
+    bool asked = fill(&s, &p);
     size_t owed = peer_arrived(&p) / 2;
     kill(s.pid, SIGTERM);
     size_t received = read_slowly(&p);
@@ -126,12 +144,11 @@ static void check_slow_reader(void)
 // One that never reads is given up, and the server says what it lost.
 static void check_no_reader(void)
 {
-    const char *arguments[] = {"--quiet", NULL};
     struct server s;
     struct peer p;
-    if (!subject_start(&s, arguments))
+    if (!start_with_client(&s, &p))
         return;
-    bool asked = peer_connect(&p, s.port) && fill(&s, &p);
+    bool asked = fill(&s, &p);
     int status = server_end(&s, SIGTERM);
     ok(asked && status == 0 && strstr(s.out_text, "not delivered") != NULL,
        "what it could not deliver to one that never reads, it says");
@@ -141,13 +158,11 @@ static void check_no_reader(void)
 // One that has left cannot be waited for: its kernel answers with a reset.
 static void check_gone(void)
 {
-    const char *arguments[] = {"--quiet", NULL};
     struct server s;
     struct peer p;
-    if (!subject_start(&s, arguments))
+    if (!start_with_client(&s, &p))
         return;
-    bool asked = peer_connect(&p, s.port) && peer_say(&p, SLOW_N "\n") &&
-                 await_received(&p);
+    bool asked = send_expensive(&p);
     peer_close(&p);
     int status = server_end(&s, SIGTERM);
     ok(asked && status == 0 && strstr(s.out_text, "not delivered") == NULL,
@@ -158,12 +173,11 @@ static void check_gone(void)
 // for it, nor count what it left unread.
 static void check_reset(void)
 {
-    const char *arguments[] = {"--quiet", NULL};
     struct server s;
     struct peer p;
-    if (!subject_start(&s, arguments))
+    if (!start_with_client(&s, &p))
         return;
-    bool asked = peer_connect(&p, s.port) && fill(&s, &p);
+    bool asked = fill(&s, &p);
     kill(s.pid, SIGSTOP);  // So that the reset comes first, but is seen later.
     peer_reset(&p);
     kill(s.pid, SIGTERM);
@@ -179,13 +193,11 @@ static void check_reset(void)
 // wish twice. So do two signals that reach two threads at the same time.
 static void check_two_signals(void)
 {
-    const char *arguments[] = {"--quiet", NULL};
     struct server s;
     struct peer p;
-    if (!subject_start(&s, arguments))
+    if (!start_with_client(&s, &p))
         return;
-    bool asked = peer_connect(&p, s.port) && peer_say(&p, SLOW_N "\n") &&
-                 await_received(&p);
+    bool asked = send_expensive(&p);
     kill(s.pid, SIGTERM);
     kill(s.pid, SIGINT);
     int status = server_end(&s, SIGTERM);
@@ -196,12 +208,11 @@ static void check_two_signals(void)
 
 static void check_signal_to_child(void)
 {
-    const char *arguments[] = {"--quiet", NULL};
     struct server s;
     struct peer p;
-    if (!subject_start(&s, arguments))
+    if (!start_with_client(&s, &p))
         return;
-    bool asked = peer_connect(&p, s.port) && peer_asks(&p, "1\n", "fib: 1\n");
+    bool asked = peer_asks(&p, "1\n", "fib: 1\n");
     pid_t child = server_child(&s);
     if (child > 0) {
         kill(child, SIGTERM);
