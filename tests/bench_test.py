@@ -5,6 +5,7 @@ their runs is the subject of report_test.py, and their pictures are that of
 plot_test.py. Parts: see tap.py."""
 
 import concurrent.futures
+import contextlib
 import csv
 import io
 import json
@@ -407,7 +408,8 @@ class Conclusion(unittest.TestCase):
         options = types.SimpleNamespace(bin=BIN)
         with unittest.mock.patch.object(calibration, "calibrate",
                                         side_effect=Interrupted):
-            self.assertTrue(program.concluded(options, None, {}, []))
+            self.assertTrue(program.was_interrupted(
+                program.conclude, options, None, {}, []))
 
 
 @tap.part("everything")
@@ -424,6 +426,95 @@ class Everything(Bench):
         for sentence in self.findings():
             self.assertIn(sentence, self.report())
         self.assertEqual(list(self.out.glob("*.png")), [])
+
+
+@tap.part("recording")
+class Recording(Bench):
+    """What pictures show of single requests, recorded after the runs."""
+
+    def record(self, *arguments):
+        """Records for the reference run, in a folder of its own."""
+        self.out.mkdir()
+        shutil.copy(REFERENCE / "runs.csv", self.out)
+        recorded = subprocess.run(
+            [sys.executable, program("bench"), "--record", self.out, "--bin",
+             self.bin, *arguments], stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, timeout=BENCH_S_MAX,
+            check=False, env={**os.environ, "BENCH_TEST": str(self.scratch)})
+        wait_for_end_of(str(self.scratch))
+        return recorded
+
+    def spans(self, name):
+        path = request_log.recorded_path(self.out, BY_NAME[name])
+        return request_log.read(path, request_log.Recorded)
+
+    def check_order(self, span):
+        """The client may see a reply before its sender has noted that."""
+        times = (span.begin_us, span.received_us, span.computing_us,
+                 span.computed_us, span.replied_us)
+        self.assertEqual(list(times), sorted(times))
+        self.assertLessEqual(span.computed_us, span.end_us)
+        self.assertIn(span.core, os.sched_getaffinity(0))
+
+    def test_the_server_records_each_request(self):
+        other = self.scratch / "my server"
+        other.symlink_to(BIN / "thread")
+        recorded = self.record("--only", "timeline hog", "--models",
+                               "blocking coroutine", "--server", other)
+        self.assertEqual(recorded.returncode, 0, recorded.stdout)
+        timeline, hog = self.spans("timeline"), self.spans("hog")
+        requests = BY_NAME["timeline"].cells[0].requests
+        for model in ("blocking", "coroutine"):
+            mine = [span for span in timeline if span.model == model]
+            self.assertEqual(len(mine), requests)
+            for span in mine:
+                self.check_order(span)
+        self.assertEqual(len({span.model for span in timeline}), 2)
+        large = [span for span in hog if span.kind == "hog"]
+        self.assertEqual({span.model for span in hog}, {"coroutine"})
+        self.assertEqual(len({span.connection for span in large}), 4)
+        for span in filter(lambda span: span.replies, large):
+            self.check_order(span)
+
+    def test_a_model_that_fails_does_not_lose_the_others(self):
+        (self.bin / "fork").unlink()
+        write_script(self.bin / "fork", "#!/bin/sh\nexit 1\n")
+        recorded = self.record("--only", "timeline", "--models", "fork thread")
+        self.assertEqual(recorded.returncode, 1, recorded.stdout)
+        self.assertIn("fork", sentences.facts(recorded.stdout))
+        self.assertEqual({span.model for span in self.spans("timeline")},
+                         {"thread"})
+
+    def test_a_trace_that_was_full_is_no_record(self):
+        """Of the requests at its end the server knows nothing."""
+        (self.bin / "thread").unlink()
+        write_script(self.bin / "thread", f"""#!/bin/sh
+{BIN}/thread "$@" &
+trap 'kill $!' TERM
+wait; wait
+while [ "$1" != --trace ]; do shift; done
+sed -i 's/"dropped_events":0/"dropped_events":1/' "$2"
+""")
+        recorded = self.record("--only", "timeline", "--models", "thread")
+        self.assertEqual(recorded.returncode, 1, recorded.stdout)
+        self.assertEqual(self.spans("timeline"), [])
+
+    def test_a_quick_bench_records_nothing(self):
+        self.finish("--only", "timeline", "--models", "thread", "--rounds", "1")
+        self.assertEqual(self.spans("timeline"), [])
+
+    def test_other_benches_do(self):
+        bench = as_module("bench")
+        with unittest.mock.patch.object(bench.record, "record",
+                                        return_value=["a"]) as recorded:
+            for size in ("quick", "default", "full"):
+                problems = []
+                with contextlib.redirect_stdout(io.StringIO()):
+                    bench.record_runs(EXPERIMENTS,
+                                      types.SimpleNamespace(size=size),
+                                      self.out, problems)
+                self.assertEqual(problems, [] if size == "quick" else ["a"])
+        self.assertEqual(recorded.call_count, 2)
 
 
 @tap.part("drawing")

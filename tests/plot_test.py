@@ -29,6 +29,8 @@ BY_NAME = {experiment.name: experiment for experiment in EXPERIMENTS}
 # Those that the reference run has: a default bench of the five models.
 SHOWN = {name for name, experiment in BY_NAME.items()
          if experiment.models(MODELS) and not experiment.by_request}
+GREYS = ("#DDDDDD", "#AAAAAA")  # of a request that waits, and is received
+LOGS = ("hog", "timeline")  # those with a log of single requests
 CAUSES = ("wrong", "error_replies", "failed", "timeouts")
 CELL = ("experiment", "model", "connections", "idle", "hogs")
 
@@ -217,6 +219,22 @@ def draw_all(directory):
     return figures
 
 
+def draw_some(directory, *names):
+    """Returns the figures of these experiments, and what was said."""
+    figures = {}
+
+    def keep(figure, _directory, name):
+        figures[name] = figure
+
+    said = io.StringIO()
+    with unittest.mock.patch.object(pictures, "save", keep), \
+            contextlib.redirect_stderr(said):
+        for experiment, runs in finished(read_runs(directory / "runs.csv")):
+            if experiment.name in names:
+                pictures.draw_one(directory, experiment, runs)
+    return figures, said.getvalue()
+
+
 def write_runs(directory):
     with open(REFERENCE / "runs.csv", newline="", encoding="utf-8") as file:
         rows = list(with_troubles(csv.DictReader(file)))
@@ -234,8 +252,11 @@ def setUpModule():
     unittest.addModuleCleanup(pictures.plt.close, "all")
     Drawn.directory = pathlib.Path(scratch.name)
     write_runs(Drawn.directory)
-    for name in ("hog.csv", "timeline.csv"):
-        shutil.copy(REFERENCE / name, Drawn.directory)
+    for name in LOGS:
+        shutil.copy(REFERENCE / f"{name}.csv", Drawn.directory)
+    Drawn.seen, _ = draw_some(Drawn.directory, *LOGS)
+    for name in LOGS:
+        shutil.copy(REFERENCE / f"{name}-recorded.csv", Drawn.directory)
     Drawn.measured = Measured(Drawn.directory / "runs.csv")
     Drawn.figures = draw_all(Drawn.directory)
 
@@ -510,7 +531,9 @@ class Lines(Drawn):
             share_of_maximum)
 
 
-class Traces(Drawn):
+class Seen(Drawn):
+    """Pictures of single requests which only the client saw."""
+
     def spans(self, name, model):
         """The spans of a model at its highest load, by run."""
         with open(self.directory / f"{name}.csv", encoding="utf-8") as file:
@@ -524,7 +547,7 @@ class Traces(Drawn):
         return by_run
 
     def hog_panels(self):
-        *panels, kept = self.figures["hog"].axes
+        *panels, kept = self.seen["hog"].axes
         return {axes.get_ylabel(): axes for axes in panels}, kept
 
     def test_hog_shows_the_replies_of_each_tenth_of_a_second(self):
@@ -576,7 +599,7 @@ class Traces(Drawn):
 
     def test_timeline_has_a_bar_for_each_request(self):
         panels = {axes.get_title(loc="left"): axes for axes
-                  in self.figures["timeline"].axes
+                  in self.seen["timeline"].axes
                   if axes.get_title(loc="left")}
         self.assertEqual(set(panels), set(MODELS))
         for model, axes in panels.items():
@@ -617,6 +640,135 @@ class Traces(Drawn):
         self.assertEqual(unserved, 3 if model == "blocking" else 0)
         self.assertEqual(len(axes.texts), unserved)
         self.assertEqual(len(bars), 2 * len(rows) + unserved)
+
+
+def note_of(figure):
+    """The text at the foot of a picture."""
+    return min(figure.texts, key=lambda text: text.get_position()[1]).get_text()
+
+
+class Recorded(Drawn):
+    """Pictures of single requests which the server recorded, too."""
+
+    # The parts of a bar, and the columns with their begin and end.
+    PARTS = (("begin_us", "end_us"), ("received_us", "replied_us"),
+             ("computing_us", "computed_us"))
+
+    def rows(self, name, model, kind):
+        path = self.directory / f"{name}-recorded.csv"
+        with open(path, encoding="utf-8") as file:
+            return [row for row in csv.DictReader(file)
+                    if (row["model"], row["kind"]) == (model, kind)]
+
+    def check_requests(self, axes, model, rows, unit_us, places):
+        """A bar in a bar in a bar for each request, at the place of its client.
+        Returns how the innermost is hatched, by its core."""
+        shades = (*GREYS, style.colour(model).upper())
+        bars = defaultdict(list)
+        for patch in axes.patches:
+            bars[hex_of(patch.get_facecolor())].append((
+                round(patch.get_y() + patch.get_height() / 2), patch.get_x(),
+                patch.get_x() + patch.get_width(), patch.get_hatch() or ""))
+        self.assertLessEqual(set(bars), set(shades))
+        for shade, (begin, end) in zip(shades, self.PARTS):
+            expected = [(places[row["connection"]], int(row[begin]) / unit_us,
+                         int(row[end]) / unit_us) for row in rows]
+            for drawn, request in zip(sorted(bars[shade]), sorted(expected)):
+                self.same(drawn[:3], request, (model, begin))
+            self.assertEqual(len(bars[shade]), len(expected))
+        computed = {bar[:2]: bar[3] for bar in bars[shades[-1]]}
+        return {(row["core"], computed[place, x]) for row in rows
+                for place, x in computed if place == places[row["connection"]]
+                and math.isclose(x, int(row["computing_us"]) / unit_us)}
+
+    def check_hatches(self, figure, found):
+        """Each core has a hatch of its own, which the legend names."""
+        self.assertEqual(len({hatch for _, hatch in found}), len(found))
+        legend, = figure.legends
+        named = {(facts(text.get_text()), patch.get_hatch() or "") for
+                 text, patch in zip(legend.get_texts(), legend.get_patches())}
+        for core, hatch in found:
+            self.assertIn((f"| {core}", hatch), named)
+
+    def test_timeline_shows_which_core_computed_which_request(self):
+        panels = {axes.get_title(loc="left"): axes for axes
+                  in self.figures["timeline"].axes
+                  if axes.get_title(loc="left")}
+        self.assertEqual(set(panels), set(MODELS))
+        hatches = set()
+        for model, axes in panels.items():
+            rows = self.rows("timeline", model, "stream")
+            self.assertEqual(len(rows), 48)
+            unserved = self.remove_unserved(axes)
+            self.assertEqual(unserved, 3 if model == "blocking" else 0)
+            first = min(int(row["connection"]) for row in rows)
+            places = {row["connection"]: first - int(row["connection"])
+                      for row in rows}
+            hatches |= self.check_requests(axes, model, rows, 1000, places)
+        self.check_hatches(self.figures["timeline"], hatches)
+
+    def remove_unserved(self, axes):
+        """Removes the bars on which words stand. Returns how many."""
+        rows = {text.xy[1] for text in axes.texts}
+        for patch in list(axes.patches):
+            if round(patch.get_y() + patch.get_height() / 2) in rows:
+                patch.remove()
+        return len(rows)
+
+    def test_hog_shows_large_requests_above_small_replies(self):
+        *panels, _ = self.figures["hog"].axes
+        models = [axes.get_ylabel() for axes in panels[::2]]
+        self.assertEqual(models, [m for m in MODELS if m != "blocking"])
+        hatches = set()
+        for model, small, large in zip(models, panels[::2], panels[1::2]):
+            rows = self.rows("hog", model, "hog")
+            clients = sorted({int(row["connection"]) for row in rows})
+            self.assertEqual(len(clients), 4)
+            places = {str(client): -i for i, client in enumerate(clients)}
+            hatches |= self.check_requests(large, model, rows, 1e6, places)
+            self.check_stream(small, model)
+        self.check_hatches(self.figures["hog"], hatches)
+
+    def check_stream(self, axes, model):
+        rows = self.rows("hog", model, "stream")
+        steps, = axes.patches
+        values, edges, _ = steps.get_data()
+        self.same(values, [int(row["replies"]) for row in rows], model)
+        self.same(edges, [0, *(int(row["end_us"]) / 1e6 for row in rows)],
+                  model)
+
+    def changed(self, change):
+        """Returns the pictures and what was said, after a change of the lines
+        in both files."""
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = pathlib.Path(scratch)
+            for name in LOGS:
+                shutil.copy(self.directory / f"{name}.csv", folder)
+                path = folder / f"{name}-recorded.csv"
+                lines = (self.directory / path.name).read_text().splitlines(
+                    keepends=True)
+                path.write_text("".join(change(lines)))
+            shutil.copy(self.directory / "runs.csv", folder)
+            return draw_some(folder, *LOGS)
+
+    def test_a_model_that_did_not_record_is_drawn_as_the_client_saw_it(self):
+        figures, _ = self.changed(lambda lines: [
+            line for line in lines if not line.startswith("coroutine,")])
+        for name, figure in figures.items():
+            self.assertIn("coroutine:", note_of(figure), name)
+            self.assertNotIn("coroutine:", note_of(self.figures[name]), name)
+        drawn, seen = ([len(axes.patches) for axes in of["timeline"].axes
+                        if axes.get_title(loc="left") == "coroutine"]
+                       for of in (figures, self.seen))
+        self.assertEqual(drawn, seen)
+
+    def test_a_file_that_is_cut_off_is_named_and_not_shown(self):
+        figures, said = self.changed(lambda lines: [*lines[:-1], lines[-1][:9]])
+        for name in LOGS:
+            self.assertIn(f"{name}-recorded.csv", said)
+            self.assertEqual(note_of(figures[name]), note_of(self.seen[name]))
+            self.assertNotEqual(note_of(figures[name]),
+                                note_of(self.figures[name]))
 
 
 class Silent(Drawn):

@@ -388,6 +388,9 @@ class Timeline(unittest.TestCase):
             ("hog", 2, 5000, 125000, 1), ("hog", 2, 125000, 130000, 0),
             ("stream", -1, 0, 100000, 2)])
         self.assertEqual(request_log.over_time([]), [])
+        longer = [*self.requests(), request_log.Request("hog", 2, 0, 999000)]
+        self.assertEqual(request_log.over_time(longer)[-1],
+                         ("stream", -1, 0, 100000, 2))
         silence = request_log.over_time(self.requests()[-1:], 250000)
         self.assertEqual(silence, [("hog", 2, 125000, 250000, 0),
                                    ("stream", -1, 0, 100000, 0),
@@ -411,9 +414,17 @@ class Timeline(unittest.TestCase):
             self.assertEqual(request_log.read(path), [])
             for number, load, more in ((1, 0, {}), (2, 4, {}), (3, 4, {}),
                                        (2, 4, {"again": True})):
-                request_log.keep(path, {"model": "fork", "round": number, **more},
-                            load, request_log.each_request(self.requests()))
+                made = {"model": "fork", "round": number, **more,
+                        "experiment": HOG, "cell": Cell(8, hogs=load)}
+                request_log.keep(path, [
+                    request_log.as_span(kept, made) for kept
+                    in request_log.each_request(self.requests())])
             spans = request_log.read(path)
+            whole = path.read_text()
+            for cut in (whole[:-1], whole[:-4], whole[:-12], "model", ""):
+                path.write_text(cut)
+                with self.assertRaises(ValueError):
+                    request_log.read(path)
         self.assertEqual(len(spans), 16)
         shown = request_log.shown(spans, "fork")
         self.assertEqual({(span.load, span.round, span.attempt)

@@ -159,6 +159,15 @@ def deciding(experiment, runs):
     return runs.where(**{experiment.axis: max(below, default=loads[0])})
 
 
+def deciding_cell(experiment):
+    """The cell whose runs deciding() returns, if all were made."""
+    def load(cell):
+        return getattr(cell, experiment.axis)
+
+    below = [cell for cell in experiment.cells if load(cell) <= experiment.load]
+    return max(below, key=load, default=experiment.cells[0])
+
+
 def furthest(experiment, runs):
     """As deciding(), but for each model by itself: not all have all loads."""
     return Runs(run for model in runs.models()

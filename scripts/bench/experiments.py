@@ -94,8 +94,8 @@ EXPERIMENTS = (
             "network, and the figure shows how long a sleeping core takes to "
             "wake. Where the client is busy for 90 % of the time or more, it "
             "is the limit: the server could do at least that much (≥).\n\n"
-            "Whoever looks at the process that was started, and not at its "
-            "children, finds fork cheapest of all: the parent only accepts."
+            "Measured in the parent process only, without its children, fork "
+            "would seem the cheapest of all: the parent only accepts."
         ),
     ),
     Experiment(
@@ -122,14 +122,16 @@ EXPERIMENTS = (
                 "keeps {bound} of its small requests beside four long ones",
                 "kept_beside_hogs", AT_LEAST, findings.SHARED_MIN,
                 otherwise="the server's core was taken by other programs, or "
-                          "the kernel's scheduler prefers whoever computes"),
+                          "the kernel's scheduler prefers threads that "
+                          "compute for long"),
             # Fewer threads than long requests would all be taken by these.
             Claim(
                 "offload --threads=8",
                 "keeps {bound} of its small requests beside four long ones",
                 "kept_beside_hogs", AT_LEAST, 0.15,
                 otherwise="the server's core was taken by other programs, or "
-                          "the kernel's scheduler prefers whoever computes"),
+                          "the kernel's scheduler prefers threads that "
+                          "compute for long"),
             *each(
                 "nonblocking coroutine callback generator",
                 "keeps {bound} of its small requests beside four long ones",
@@ -146,7 +148,13 @@ EXPERIMENTS = (
             "Each hog asks again as soon as it has its reply, in the middle "
             "third of the time; what it asked last is still waited for. "
             "blocking is not here: while its first client stays, no hog "
-            "gets in."
+            "gets in.\n\n"
+            "Above the small replies, the picture has a row for each hog. Its "
+            "request is grey while it waits and coloured while the server "
+            "computes, as the server recorded (--trace) in a run after the "
+            "measured ones. Computations that overlap share the core. A quick "
+            "bench records nothing: its picture is only shaded while such "
+            "requests are in flight, and says so."
         ),
         trace=request_log.over_time,
         traced_rounds=1,
@@ -301,7 +309,7 @@ EXPERIMENTS = (
         ),
         explanation=(
             "To accept and to close a connection costs all of them the same. "
-            "On top of it fork copies a process and buries it, thread makes a "
+            "On top of it fork copies a process and reaps it, thread makes a "
             "stack and a thread, coroutine takes a stack from a pool and tells "
             "epoll about the connection. blocking does nothing of the kind: a "
             "client that asks once and leaves is what it is good at.\n\n"
@@ -419,9 +427,9 @@ EXPERIMENTS = (
                           "thread, or had no core to run on"),
         ),
         explanation=(
-            "The blocking server sits in recv() for the client that came "
-            "first, and nobody is in accept(). All others have somebody, or "
-            "something, to wait for each client."
+            "The blocking server is blocked in recv(), for its first client. "
+            "Meanwhile it cannot call accept(). Every other server can wait "
+            "for all its clients at once."
         ),
     ),
     Experiment(
@@ -458,10 +466,14 @@ EXPERIMENTS = (
             "there are cores. nonblocking and coroutine compute one at a time, "
             "but change the client with every request, so that all wait "
             "equally long.\n\n"
-            "The client knows when it sent a request and when the reply came, "
-            "not when it was computed. The coloured part of a bar is as long "
-            "as the CPU time that a request took on average in this run, and "
-            "stands at the end of the bar, where it was at the latest."
+            "A bar is a request, from its sending to its reply. It is coloured "
+            "while the server computes, and hatched by the core on which that "
+            "ended, as the server recorded (--trace) in a run after the "
+            "measured ones. A client does not know when its request was "
+            "computed. So where the server did not record, as in a quick "
+            "bench, the coloured part is as long as the CPU time of a request "
+            "on average and stands at the end of the bar, and the picture "
+            "says so."
         ),
         trace=request_log.each_request,
     ),

@@ -6,14 +6,14 @@ runs of a block alike, and ratios within a round stay comparable.
 """
 
 import math
-import os
 import random
 import sys
 import time
 
 from bench.claims import MORE_ROUNDS
-from bench.run import GRACE_S, HELLO_S, make_run, measured_s, warmup_s
-from lib.processes import RunFailed, StartFailed
+from bench.run import (
+    GRACE_S, HELLO_S, make_run, measured_s, two_cores, warmup_s)
+from lib.processes import RunFailed, StartFailed, held_back
 from lib.samples import DISTURBED_CORES
 from lib.text import say
 
@@ -149,12 +149,12 @@ def with_repeats(runs, repeats):
         yield len(runs) - 1, other
 
 
+@held_back()
 def make_runs(runs, options, directory, problems):
     """Makes all runs, and adds to `problems` what went wrong, each once. A
     model that does not start is not tried again in its experiment: others may
     ask less of it."""
-    available = sorted(os.sched_getaffinity(0))
-    cores = (available[0], available[-1]) if len(available) > 1 else None
+    cores = two_cores()
     progress = Progress(runs, options)
     repeats = Repeats(0 if options.size == "quick" else len(runs))
     broken = set()

@@ -3,13 +3,15 @@
 That is too much to keep: a run has hundreds of thousands. Spans are kept, as
 few as a picture needs: each request by itself, or how many replies came in each
 tenth of a second. They go to a file beside runs.csv, from which the pictures
-can be drawn again.
+can be drawn again. Another file has the spans of the runs that the server
+recorded, too (see record.py).
 """
 
 import csv
 import math
 from collections import Counter
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, astuple, dataclass, fields
+from typing import Optional
 
 BIN_US = 100_000
 STREAM, HOG = "stream", "hog"
@@ -43,9 +45,22 @@ class Span:
     replies: int
 
 
+@dataclass(frozen=True)
+class Recorded(Span):
+    """A span with the server's part, if that recorded it: when it had received
+    the request, began and ended to compute, and had sent the reply; and the
+    core on which the computing ended."""
+
+    received_us: Optional[int] = None
+    computing_us: Optional[int] = None
+    computed_us: Optional[int] = None
+    replied_us: Optional[int] = None
+    core: Optional[int] = None
+
+
 def read_requests(path):
-    """What the client wrote, in the order of the replies. Who got none may not
-    even have asked: the client says hello first."""
+    """What the client wrote, in the order of the replies. A connection without
+    any may not even have sent a request: it first sends a probe request."""
     with open(path, newline="", encoding="utf-8") as file:
         rows = csv.reader(file)
         next(rows, None)
@@ -72,14 +87,16 @@ def each_request(requests, _window_us=0):
 def over_time(requests, window_us=0):
     """The replies in each tenth of a second, and each of the hogs' requests,
     which lasts to the end if it got no reply. A last tenth that is cut off
-    would look like a fall, and is dropped."""
+    would look like a fall, and is dropped; so is the time in which only hogs
+    still wait for replies, and all others have stopped sending requests."""
     end_us = max([window_us, *(one.done_us for one in answered(requests))])
     hogs = [(HOG, one.connection, one.sent_us, min(one.done_us, end_us),
              int(one.done_us <= end_us))
             for one in requests if one.kind == HOG]
-    stream = Counter(int(one.done_us // BIN_US) for one in answered(requests)
-                     if one.kind == STREAM)
-    last = int(end_us // BIN_US)
+    small_us = [one.done_us for one in answered(requests)
+                if one.kind == STREAM]
+    stream = Counter(int(done_us // BIN_US) for done_us in small_us)
+    last = int(max([window_us, *small_us]) // BIN_US)
     return hogs + [
         (STREAM, -1, i * BIN_US, (i + 1) * BIN_US, stream[i])
         for i in range(last)]
@@ -110,30 +127,50 @@ def figures(requests):
             "turns": f"{turns(requests):.3f}"}
 
 
-# ---- The file
+# ---- The files
 
 
-def keep(path, run, load, kept):
-    """Appends what is kept of a run's trace."""
+def measured_path(directory, experiment):
+    return directory / f"{experiment.name}.csv"
+
+
+def recorded_path(directory, experiment):
+    return directory / f"{experiment.name}-recorded.csv"
+
+
+def as_span(kept, run, kind=Span, **more):
+    """A span of a run, of what is kept of it: whole µs are enough."""
+    name, connection, begin_us, end_us, replies = kept
+    load = getattr(run["cell"], run["experiment"].axis)
+    return kind(run["model"], run["round"], 2 if "again" in run else 1, load,
+                name, connection, round(begin_us), round(end_us), replies,
+                **more)
+
+
+def keep(path, spans):
+    """Appends spans, all of one class, to a file."""
     with open(path, "a", newline="", encoding="utf-8") as file:
-        names = [field.name for field in fields(Span)]
-        rows = csv.DictWriter(file, names, lineterminator="\n")
-        if file.tell() == 0:
-            rows.writeheader()
-        for kind, connection, begin_us, end_us, replies in kept:
-            rows.writerow(asdict(Span(
-                run["model"], run["round"], 2 if "again" in run else 1, load,
-                kind, connection, round(begin_us), round(end_us), replies)))
+        rows = csv.writer(file, lineterminator="\n")
+        if spans and file.tell() == 0:
+            rows.writerow(asdict(spans[0]))
+        rows.writerows(map(astuple, spans))
 
 
-def read(path):
-    """All spans of a file; none if there is none."""
+def read(path, kind=Span):
+    """All spans of a file; none if there is none. Raises ValueError if the file
+    is not whole."""
+    def value(name, text):
+        return text if name in NAMES else int(text) if text else None
+
     if not path.exists():
         return []
-    with open(path, newline="", encoding="utf-8") as file:
-        return [Span(**{name: value if name in NAMES else int(value)
-                        for name, value in row.items()})
-                for row in csv.DictReader(file)]
+    text = path.read_text("utf-8")
+    names, *rows = csv.reader(text.splitlines()) if text else [[]]
+    if (names != [field.name for field in fields(kind)]
+            or any(len(row) != len(names) for row in rows)
+            or not text.endswith("\n")):
+        raise ValueError(f"{path.name} is cut off, or of another version")
+    return [kind(*map(value, names, row)) for row in rows]
 
 
 def shown(spans, model):

@@ -18,7 +18,7 @@ MEETING_S = 100e-6  # half of what a fork takes, if there are thousands
 MEETING_S_MAX = 0.5  # only threads and coroutines meet more than 5,000 clients
 GRACE_S = 0.1
 HOG_GRACE_S = 2  # it ends with the last reply, and a fib(40) takes a while
-HELLO_S = 0.3  # how long the client waits for a first reply of everybody
+HELLO_S = 0.3  # how long the client waits for all first replies
 TURN_S = 100e-6  # in which the slowest server answers a few of many clients
 QUICK_SHARE = 0.3  # of the time that a run measures
 DELAYS_MIN = 3  # that a run measures at least
@@ -32,7 +32,7 @@ def measured_s(run, options):
 
 
 def warmup_s(run):
-    """The client waits about twice as long for a first reply of everybody: by
+    """The client waits about twice as long for the first reply to each: by
     then a server must have met all its clients, the silent ones, too. Where
     replies are delayed, nothing else needs to be warm."""
     cell = run["cell"]
@@ -151,9 +151,10 @@ def keep_trace(run, options, files, directory):
         requests = request_log.read_requests(files.trace)
     except (OSError, ValueError):
         raise RunFailed("the client left no trace") from None
-    request_log.keep(directory / f"{experiment.name}.csv", run,
-                getattr(run["cell"], experiment.axis),
-                experiment.trace(requests, 1e6 * measured_s(run, options)))
+    request_log.keep(
+        request_log.measured_path(directory, experiment),
+        [request_log.as_span(kept, run) for kept in
+         experiment.trace(requests, 1e6 * measured_s(run, options))])
     return request_log.figures(requests)
 
 
@@ -165,6 +166,12 @@ def keep_row(row, columns, csv_path):
         if file.tell() == 0:
             rows.writeheader()
         rows.writerow(run)
+
+
+def two_cores():
+    """The cores that server and client may have for themselves, or None."""
+    available = sorted(os.sched_getaffinity(0))
+    return (available[0], available[-1]) if len(available) > 1 else None
 
 
 def placed(experiment, cores):

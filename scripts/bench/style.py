@@ -130,7 +130,7 @@ def placement(runs):
 def spread(runs):
     rounds = runs.rounds()
     if rounds < 2:
-        return "A single round: nobody knows how much this varies."
+        return "A single round: how much this varies is unknown."
     return f"Medians of {rounds} rounds, with the lowest and the highest."
 
 

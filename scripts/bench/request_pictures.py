@@ -1,0 +1,254 @@
+"""The pictures of what happened when: hog and timeline. Needs matplotlib.
+
+Where the server recorded its part (see record.py), they show when and on which
+core each request was computed. Where it did not, they show what the client saw,
+and say so.
+"""
+
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from bench import request_log
+from bench.design import deciding
+from bench.request_log import Recorded
+from bench.style import (
+    SMALL, WARNING_COLOUR, colour, model_bars, note, short, spread)
+from lib.text import listed
+
+# A request waits from its sending to its reply. The server has it from when it
+# was received to when the reply was sent.
+WAITING_COLOUR, RECEIVED_COLOUR, LEGEND_COLOUR = "#DDDDDD", "#AAAAAA", "#444444"
+
+HATCHES = ("", "---", "...", "xxx")  # of the cores, in turn
+ROW = 0.75  # the part of a client's row that its bars fill
+
+
+def spans_by_model(runs, spans, recorded):
+    """What is shown of each model: the run that its server recorded, too, or
+    else one that only the client saw."""
+    found = {model: [span for span in recorded if span.model == model]
+             or request_log.shown(spans, model) for model in runs.models()}
+    return {model: mine for model, mine in found.items() if mine}
+
+
+def is_recorded(spans):
+    return isinstance(spans[0], Recorded)
+
+
+def sentences(shown, of_recorded, of_seen):
+    """What a note says of the models whose servers recorded, and of the
+    others; it names them if there are both."""
+    for kind, sentence in ((True, of_recorded), (False, of_seen)):
+        models = [m for m in shown if is_recorded(shown[m]) == kind]
+        if models:
+            yield (sentence if len(models) == len(shown) else
+                   f"{listed(models)}: {sentence}")
+
+
+# ---- A request of which the server recorded its part
+
+
+class Cores:
+    """The cores that computed what a picture shows, and how they are drawn."""
+
+    def __init__(self, recorded):
+        self.numbers = sorted({span.core for span in recorded
+                               if span.core is not None})
+
+    def hatch(self, core):
+        if core is None:
+            return ""
+        return HATCHES[self.numbers.index(core) % len(HATCHES)]
+
+    def legend(self, figure, y):
+        """Names the shades and the hatches, at the right of a slide, `y` inches
+        above its foot."""
+        shades = [Patch(facecolor=WAITING_COLOUR, label="not yet received"),
+                  Patch(facecolor=RECEIVED_COLOUR, label="received")]
+        for i, hatch in enumerate(HATCHES):
+            numbers = self.numbers[i::len(HATCHES)]
+            if numbers:
+                cores = "core" if len(numbers) == 1 else "cores"
+                shades.append(Patch(
+                    facecolor=LEGEND_COLOUR, edgecolor="white", hatch=hatch,
+                    label=f"computed on {cores} {listed(numbers)}"))
+        figure.legend(handles=shades, ncols=len(shades), frameon=False,
+                      fontsize=SMALL, loc="center right", borderaxespad=0,
+                      columnspacing=1.2, handletextpad=0.5,
+                      bbox_to_anchor=(0.98, y / figure.get_figheight()))
+
+
+def draw_recorded(axes, y, span, cores, unit_us):
+    """Bars in each other: from its sending to its reply, while the server has
+    it, and while it computes. `unit_us` is the unit of the axis."""
+    for begin_us, end_us, look in (
+            (span.begin_us, span.end_us, {"color": WAITING_COLOUR}),
+            (span.received_us, span.replied_us, {"color": RECEIVED_COLOUR}),
+            (span.computing_us, span.computed_us, {
+                "facecolor": colour(span.model), "edgecolor": "white",
+                "linewidth": 0.8, "hatch": cores.hatch(span.core)})):
+        if None not in (begin_us, end_us):
+            axes.barh(y, (end_us - begin_us) / unit_us, ROW,
+                      left=begin_us / unit_us, **look)
+
+
+# ---- hog: replies over time, and a bar for what was kept
+
+
+def draw_hog(figure, experiment, runs, spans, recorded):
+    at = deciding(experiment, runs)
+    shown, cores = spans_by_model(at, spans, recorded), Cores(recorded)
+    figure.subplots_adjust(left=0.17, right=0.98)
+    left, right = figure.add_gridspec(1, 2, width_ratios=(3, 2), wspace=0.4)
+    panels = disturbance_panels(figure, left, shown)
+    for (large, small), mine in zip(panels, shown.values()):
+        draw_stream(small, mine)
+        if large:
+            draw_large(large, mine, cores)
+        else:
+            shade_large(small, mine)
+    kept = figure.add_subplot(right)
+    kept.set_title("% of the rate before", loc="left")
+    model_bars(kept, at, "kept_beside_hogs", scale=0.01)
+    if recorded:
+        cores.legend(figure, 1.02)
+    note(figure, runs, spread(runs).replace("Medians", "Right: medians"),
+         "Left: one run of each.", *sentences(
+             shown,
+             "Recorded after the measured runs; a row is a client that asks "
+             "for fib(40). Computations that overlap share the core.",
+             "Seen by the client only; shaded while large requests are in "
+             "flight."))
+
+
+def disturbance_panels(figure, place, shown):
+    """Returns two axes for each model, below each other: for the large
+    requests, None if they were not recorded, and for the small ones."""
+    panels, first = [], None
+    for (model, mine), cell in zip(
+            shown.items(),
+            place.subgridspec(max(1, len(shown)), 1, hspace=0.3)):
+        large, upper = None, None
+        if is_recorded(mine):
+            upper, cell = cell.subgridspec(2, 1, hspace=0.1,
+                                           height_ratios=(4, 5))
+        small = figure.add_subplot(cell, sharex=first, sharey=first)
+        first = first or small
+        if upper:
+            large = figure.add_subplot(upper, sharex=first)
+            large.set_axis_off()
+        small.tick_params(labelbottom=len(panels) + 1 == len(shown))
+        small.set_ylabel(model, color=colour(model), fontweight="bold",
+                         rotation=0, ha="right", va="center")
+        panels.append((large, small))
+    large, small = panels[0]
+    title = "small replies in each tenth of a second"
+    (large or small).set_title(f"large requests; {title}" if large else title,
+                               loc="left")
+    panels[-1][1].set_xlabel("time, s")
+    return panels
+
+
+def of_kind(spans, kind):
+    return [span for span in spans if span.kind == kind]
+
+
+def draw_stream(axes, spans):
+    """The small replies as an area."""
+    stream = of_kind(spans, request_log.STREAM)
+    axes.stairs([span.replies for span in stream],
+                [0, *(span.end_us / 1e6 for span in stream)],
+                fill=True, color=colour(spans[0].model))
+    axes.yaxis.set_major_formatter(FuncFormatter(short))
+    axes.yaxis.set_major_locator(MaxNLocator(2))
+    axes.tick_params(labelsize=SMALL)
+    axes.margins(x=0)
+
+
+def draw_large(axes, spans, cores):
+    """A row for each client that sends large requests, from the top down."""
+    hogs = of_kind(spans, request_log.HOG)
+    clients = sorted({span.connection for span in hogs})
+    for span in hogs:
+        draw_recorded(axes, -clients.index(span.connection), span, cores, 1e6)
+    axes.margins(x=0)
+
+
+def shade_large(axes, spans):
+    """The time of the large requests, behind the small ones."""
+    hogs = of_kind(spans, request_log.HOG)
+    if hogs:
+        axes.axvspan(min(span.begin_us for span in hogs) / 1e6,
+                     max(span.end_us for span in hogs) / 1e6,
+                     color=WAITING_COLOUR, linewidth=0)
+
+
+# ---- timeline: a bar for every request
+
+
+def draw_timeline(figure, _experiment, runs, spans, recorded):
+    shown, cores = spans_by_model(runs, spans, recorded), Cores(recorded)
+    panels = timeline_panels(figure, len(shown))
+    end_ms = max(span.end_us for mine in shown.values() for span in mine) / 1000
+    for axes, (model, mine) in zip(panels, shown.items()):
+        draw_clients(axes, mine, runs.where(model=model), cores)
+        axes.set_xlim(0, end_ms)
+    if recorded:
+        cores.legend(figure, 1.02)
+    note(figure, runs, "One run of each, of median length. A row is a client, "
+         "a bar a request, from its sending to its reply.", *sentences(
+             shown,
+             "Recorded after the measured runs; a computation is long if it "
+             "had to share its core, and is shown on the core where it ended.",
+             "Seen by the client only: coloured for as long as a request takes "
+             "a core on average, at the end of the bar, where it was computed "
+             "at the latest."))
+
+
+def timeline_panels(figure, number):
+    """Returns so many axes, beside and below each other."""
+    columns = min(3, number)
+    rows = -(-number // columns)
+    figure.set_figheight(max(figure.get_figheight(), 1.9 * rows + 2.6))
+    panels = figure.subplots(rows, columns, sharex=True, sharey=True,
+                             squeeze=False).flatten()
+    figure.subplots_adjust(left=0.04, right=0.98, wspace=0.06,
+                           hspace=0.35 if rows < 3 else 0.6)
+    for axes in panels[number:]:
+        axes.set_axis_off()
+    panels[0].xaxis.set_major_locator(MaxNLocator(5))
+    panels[0].xaxis.set_major_formatter(FuncFormatter(
+        lambda ms, _: f"{ms:g}" if ms else "0 ms"))
+    return panels[:number]
+
+
+def draw_clients(axes, spans, of, cores):
+    """A row per connection, from the top down."""
+    model, clients = spans[0].model, int(of[0]["connections"])
+    first = min(span.connection for span in spans)
+    last_ms = max(span.end_us for span in spans) / 1000
+    for row in range(clients):
+        mine = [span for span in spans if span.connection == first + row]
+        for span in mine:
+            if is_recorded(mine):
+                draw_recorded(axes, -row, span, cores, 1000)
+            else:
+                draw_seen(axes, -row, span, of.median("server_cpu_ms_per_req"))
+        if not mine:
+            axes.barh(-row, last_ms, ROW, color=WAITING_COLOUR)
+            axes.annotate("no reply", (last_ms / 2, -row), ha="center",
+                          va="center", color=WARNING_COLOUR, fontsize=SMALL)
+    axes.set_title(model, color=colour(model), fontweight="bold", loc="left")
+    axes.set_yticks([])
+    axes.grid(visible=False)
+    axes.xaxis.set_tick_params(labelbottom=True, labelsize=SMALL)
+
+
+def draw_seen(axes, y, span, cpu_ms):
+    """A request that only the client saw, with a gap at its end, so that
+    requests can be told apart."""
+    begin_ms, end_ms = span.begin_us / 1000, span.end_us / 1000
+    computed_ms = min(cpu_ms, end_ms - begin_ms)
+    axes.barh(y, end_ms - begin_ms, ROW, left=begin_ms, color=WAITING_COLOUR)
+    axes.barh(y, computed_ms, ROW, left=end_ms - computed_ms,
+              color=colour(span.model), edgecolor="white", linewidth=0.8)
