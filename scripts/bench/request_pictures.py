@@ -31,18 +31,24 @@ def spans_by_model(runs, spans, recorded):
     return {model: mine for model, mine in found.items() if mine}
 
 
+def last_us(shown):
+    """When the client got its last reply."""
+    return max(span.end_us for spans in shown.values() for span in spans)
+
+
 def is_recorded(spans):
     return isinstance(spans[0], Recorded)
 
 
 def sentences(shown, of_recorded, of_seen):
     """What a note says of the models whose servers recorded, and of the
-    others; it names them if there are both."""
-    for kind, sentence in ((True, of_recorded), (False, of_seen)):
-        models = [m for m in shown if is_recorded(shown[m]) == kind]
-        if models:
-            yield (sentence if len(models) == len(shown) else
-                   f"{listed(models)}: {sentence}")
+    others, which it names if there are both."""
+    seen = [model for model in shown if not is_recorded(shown[model])]
+    if len(seen) < len(shown):
+        yield of_recorded
+    if seen:
+        about = f"{listed(seen)}: " if len(seen) < len(shown) else ""
+        yield about + of_seen
 
 
 # ---- A request of which the server recorded its part
@@ -101,6 +107,7 @@ def draw_hog(figure, experiment, runs, spans, recorded):
     figure.subplots_adjust(left=0.17, right=0.98)
     left, right = figure.add_gridspec(1, 2, width_ratios=(3, 2), wspace=0.4)
     panels = disturbance_panels(figure, left, shown)
+    panels[0][1].set_xlim(0, last_us(shown) / 1e6)
     for (large, small), mine in zip(panels, shown.values()):
         draw_stream(small, mine)
         if large:
@@ -138,8 +145,8 @@ def disturbance_panels(figure, place, shown):
             large = figure.add_subplot(upper, sharex=first)
             large.set_axis_off()
         small.tick_params(labelbottom=len(panels) + 1 == len(shown))
-        small.set_ylabel(model, color=colour(model), fontweight="bold",
-                         rotation=0, ha="right", va="center")
+        small.set_ylabel(model.replace(" --", "\n--"), color=colour(model),
+                         fontweight="bold", rotation=0, ha="right", va="center")
         panels.append((large, small))
     large, small = panels[0]
     title = "small replies in each tenth of a second"
@@ -162,7 +169,6 @@ def draw_stream(axes, spans):
     axes.yaxis.set_major_formatter(FuncFormatter(short))
     axes.yaxis.set_major_locator(MaxNLocator(2))
     axes.tick_params(labelsize=SMALL)
-    axes.margins(x=0)
 
 
 def draw_large(axes, spans, cores):
@@ -171,7 +177,6 @@ def draw_large(axes, spans, cores):
     clients = sorted({span.connection for span in hogs})
     for span in hogs:
         draw_recorded(axes, -clients.index(span.connection), span, cores, 1e6)
-    axes.margins(x=0)
 
 
 def shade_large(axes, spans):
@@ -189,10 +194,9 @@ def shade_large(axes, spans):
 def draw_timeline(figure, _experiment, runs, spans, recorded):
     shown, cores = spans_by_model(runs, spans, recorded), Cores(recorded)
     panels = timeline_panels(figure, len(shown))
-    end_ms = max(span.end_us for mine in shown.values() for span in mine) / 1000
+    panels[0].set_xlim(0, last_us(shown) / 1000)
     for axes, (model, mine) in zip(panels, shown.items()):
         draw_clients(axes, mine, runs.where(model=model), cores)
-        axes.set_xlim(0, end_ms)
     if recorded:
         cores.legend(figure, 1.02)
     note(figure, runs, "One run of each, of median length. A row is a client, "

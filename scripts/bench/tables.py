@@ -37,7 +37,7 @@ def served(of):
 
 
 def latency(column):
-    """A client that is never served has none, so those of the others mislead."""
+    """A client that is never served has none: those of the others mislead."""
     return lambda of: duration(of.median(column)) if of.all_served() else "-"
 
 
