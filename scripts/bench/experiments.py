@@ -12,6 +12,16 @@ from bench.claims import AT_LEAST, AT_MOST, Claim, each
 from bench.design import APART, FREE, TOGETHER, Cell, Experiment, grid
 from lib.models import ELSEWHERE
 
+# What several claims say, and what may be the cause where they fail.
+KEEPS_BESIDE_FOUR = "keeps {bound} of its small requests beside four long ones"
+NO_SECOND_CORE = "there is only one core, or others were using the second"
+CORE_TAKEN = ("the server's core was taken by other programs, or the kernel's "
+              "scheduler prefers threads that compute for long")
+SLOW_TO_WAKE = ("the long thread was slow to wake, so that short requests had "
+                "the lock in between")
+CACHES_FULL = ("the kernel's memory for 10,000 connections left too little "
+               "room in the caches")
+
 EXPERIMENTS = (
     Experiment(
         name="latency",
@@ -32,8 +42,7 @@ EXPERIMENTS = (
                 "fork thread",
                 "keeps {bound} cores busy", "cores", AT_LEAST,
                 findings.SECOND_CORE_MIN,
-                otherwise="there is only one core, or others were using the "
-                          "second"),
+                otherwise=NO_SECOND_CORE),
             *each(
                 "nonblocking coroutine",
                 "keeps {bound} cores busy", "cores", AT_MOST,
@@ -119,22 +128,18 @@ EXPERIMENTS = (
         claims=(
             *each(
                 "fork thread prefork pool",
-                "keeps {bound} of its small requests beside four long ones",
+                KEEPS_BESIDE_FOUR,
                 "kept_beside_hogs", AT_LEAST, findings.SHARED_MIN,
-                otherwise="the server's core was taken by other programs, or "
-                          "the kernel's scheduler prefers threads that "
-                          "compute for long"),
+                otherwise=CORE_TAKEN),
             # Fewer threads than long requests would all be taken by these.
             Claim(
                 "offload --threads=8",
-                "keeps {bound} of its small requests beside four long ones",
+                KEEPS_BESIDE_FOUR,
                 "kept_beside_hogs", AT_LEAST, 0.15,
-                otherwise="the server's core was taken by other programs, or "
-                          "the kernel's scheduler prefers threads that "
-                          "compute for long"),
+                otherwise=CORE_TAKEN),
             *each(
                 "nonblocking coroutine callback generator",
-                "keeps {bound} of its small requests beside four long ones",
+                KEEPS_BESIDE_FOUR,
                 "kept_beside_hogs", AT_MOST, findings.STARVED_MAX,
                 otherwise="the server computes in another thread, or fib(40) "
                           "is over within a few milliseconds"),
@@ -179,16 +184,13 @@ EXPERIMENTS = (
         claims=(
             Claim("gil", "keeps {bound} of the small requests of ten clients",
                   "kept_beside_hogs", AT_MOST, 0.1,
-                  otherwise="the long thread was slow to wake, so that short "
-                            "requests had the lock in between"),
+                  otherwise=SLOW_TO_WAKE),
             Claim("gil", "keeps {bound} of the small requests of one client",
                   "kept_beside_hogs", AT_MOST, 0.05, load=1,
-                  otherwise="the long thread was slow to wake, so that short "
-                            "requests had the lock in between"),
+                  otherwise=SLOW_TO_WAKE),
             Claim("thread", "keeps {bound} of the small requests of ten "
                   "clients", "kept_beside_hogs", AT_LEAST, findings.SHARED_MIN,
-                  otherwise="there is only one core, or other programs used "
-                            "the second"),
+                  otherwise=NO_SECOND_CORE),
         ),
         explanation=(
             "A server with a thread per client needs no more than a second "
@@ -237,18 +239,15 @@ EXPERIMENTS = (
             *each("callback uring", "answers {bound} of the requests per "
                   "second of CPU time that it answers without silent clients",
                   "work_kept", AT_LEAST, 0.7,
-                  otherwise="the kernel's memory for 10,000 connections left "
-                            "too little room in the caches"),
+                  otherwise=CACHES_FULL),
             Claim("coroutine", "keeps {bound} of the rate it has without "
                   "silent clients", "rate_kept", AT_LEAST, 0.9,
                   otherwise="another program took part of its core in some "
-                            "rounds, or the kernel's memory for 10,000 "
-                            "connections left too little room in the caches"),
+                            f"rounds, or {CACHES_FULL}"),
             Claim("coroutine", "answers {bound} of the requests per second of "
                   "CPU time that it answers without silent clients",
                   "work_kept", AT_LEAST, 0.9,
-                  otherwise="the kernel's memory for 10,000 connections left "
-                            "too little room in the caches"),
+                  otherwise=CACHES_FULL),
             Claim("coroutine", "takes {bound} of thread's memory for a silent "
                   "client", "kib_per_silent", AT_MOST, 0.8,
                   than_model="thread",
@@ -451,8 +450,7 @@ EXPERIMENTS = (
                 "fork thread",
                 "needs {bound} of nonblocking's time for the same requests",
                 "set_ms", AT_MOST, 0.7, than_model="nonblocking",
-                otherwise="there is only one core, or others were using the "
-                          "second"),
+                otherwise=NO_SECOND_CORE),
             *each(
                 "nonblocking coroutine",
                 "turns to another client after {bound} of its replies",
