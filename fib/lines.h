@@ -27,7 +27,8 @@ const char *lines_parse_n(struct line line, unsigned max, unsigned *n);
 void lines_append(struct session *s, const char *text);
 void lines_append_number(struct session *s, uint64_t value);
 
-// Appends the reply to a request for fib(n), or if it is `wrong`, why.
+// Computes fib(n) and appends the reply. `wrong` is NULL, or says what is wrong
+// with the request: then appends an error message with that reason.
 void lines_append_reply(struct session *s, unsigned n, const char *wrong);
 
 #endif

@@ -169,8 +169,8 @@ void lines_append(struct session *s, const char *text)
     s->reply_len += len;
 }
 
-// Not by snprintf(), which uses 3 KB of stack, more than all else that a
-// coroutine does, and takes longer than fib(10).
+// Does not call snprintf(), which takes longer than fib(10) and uses 3 KB of
+// stack: more than everything else in a coroutine of ours.
 void lines_append_number(struct session *s, uint64_t value)
 {
     char digits[sizeof "18446744073709551615"];

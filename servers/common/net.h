@@ -102,8 +102,8 @@ int64_t net_backoff_until_ns(void);
 // for NET_BACKOFF_MS, so that the server does not spin.
 void net_check_wait(int result);
 
-// Remembers a client that was accepted by another call than those above, for
-// net_shutdown_clients(). Does the same to it if the server is stopping.
+// Tells net_shutdown_clients() of a client that was not accepted by one of the
+// calls above. If the server is already stopping, shuts its connection down.
 void net_accepted(int fd);
 
 // ---- Conversations on a blocking socket

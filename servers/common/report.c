@@ -46,9 +46,9 @@ int report_open(const char *model, bool quiet)
 }
 
 // Writes one line with one write(), so that lines of several processes do not
-// mix, and only if the stream takes it at once: when no one empties a pipe, the
-// server must not stop at it. Not by stdio, whose buffer of 8 KiB is more stack
-// than a coroutine has. Returns 0, or -1 with errno set.
+// mix. Does so only if the stream takes it at once: a full pipe that no process
+// reads must not block the server. Does not use stdio, whose buffer of 8 KiB
+// needs more stack than a coroutine has. Returns 0, or -1 with errno set.
 __attribute__((format(printf, 2, 0))) static int
 write_line(int fd, const char *format, va_list arguments)
 {

@@ -101,7 +101,7 @@ void server_ready(void)
     if (options->clients_capped && options->clients_max < FEW_CLIENTS)
         report_log("serving at most %d clients at once (open files: %d)",
                    options->clients_max, net_raise_descriptor_limit());
-    // No client could find a server that could not say where it listens.
+    // Without this line no client would know the port.
     server_require(report_line("listening on %s", address) == 0,
                    "standard output");
 }

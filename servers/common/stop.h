@@ -28,7 +28,7 @@ int stop_on_signal(void (*wake_blocked_calls)(void));
 // Returns true once the server was asked to stop. Never blocks.
 bool stop_requested(void);
 
-// Returns when that was, 0 if it was not.
+// Returns when the server was asked to stop, 0 if it was not. Never blocks.
 int64_t stop_requested_ns(void);
 
 // Blocks until `fd` (-1: none) is readable, a signal comes or `timeout_ms` (-1:

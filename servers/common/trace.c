@@ -242,8 +242,8 @@ static void write_computed(const struct event *e)
 }
 
 // Writes how long a reply waited for the simulated backend: from the end of
-// computing to the end of sending. Only then is it known that it waits no more,
-// whichever way the model waits.
+// computing until it was sent. Models wait in different ways, but each sends
+// the reply as soon as the wait is over.
 static void write_backend(const struct event *e, int64_t since_ns)
 {
     write_of_connection("b", e, since_ns, "backend");

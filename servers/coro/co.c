@@ -11,7 +11,7 @@
 #include "co_stack.h"
 #include "co_switch.h"
 
-// Stands for the thread's own stack, which runs at first.
+// Represents the thread's own stack, on which the thread begins.
 static _Thread_local struct co own_stack = {.state = CO_RUNNING};
 static _Thread_local struct co *running;  // NULL: no coroutine was created
 static _Thread_local struct co *left;     // the one before the last jump
@@ -94,7 +94,7 @@ struct co *co_at(size_t at)
 {
     char *low = co_stack_at(at);
     struct co *c = co_cache_place(low, co_stack_usable());
-    // Without a function: the system has taken back the memory of the stack.
+    // fn is NULL if the kernel has taken back the memory of an idle stack.
     return c->fn != NULL && co_state(c) != CO_DONE ? c : NULL;
 }
 

@@ -33,7 +33,8 @@ enum {
     AT_ONCE = 64,  // stacks in a row before other coroutines run
 };
 
-// What is not sent yet. On the heap, as it is more than a stack has.
+// The part of an answer that is not sent yet. It is on the heap: the stack of a
+// coroutine is too small for it.
 struct answer {
     int client;
     size_t len;

@@ -70,8 +70,9 @@ static inline struct co *co_resumer(const struct co *c)
     return (struct co *)(c->state & ~(uintptr_t)CO_STATE_MASK);
 }
 
-// CO_RUNNING is 0: the word of a coroutine that runs is the address of its
-// resumer. So these two, for each resume and yield, compute nothing.
+// As co_state() and co_resumer() for a coroutine that is CO_RUNNING. That state
+// is 0, so the word holds the plain address of its resumer: every resume and
+// every yield saves the masking.
 static inline uintptr_t co_running_for(const struct co *resumer)
 {
     return (uintptr_t)resumer;
@@ -244,8 +245,9 @@ int co_awaited_fd(const struct co *c, uint32_t *event);
 
 // ---- co_offload.c
 
-// Starts a thread that takes no signals: they are meant for the threads whose
-// waits they are to end. Returns 0 or an error number.
+// Starts a thread in which all signals are blocked, so that the kernel delivers
+// them to a thread whose blocking call they must interrupt. Returns 0 or an
+// error number.
 int co_start_thread(pthread_t *thread, void *(*fn)(void *arg), void *arg);
 
 #endif

@@ -251,7 +251,8 @@ int co_awaited_fd(const struct co *c, uint32_t *event)
     return s->in.waiter == c || s->out.waiter == c ? c->fd : -1;
 }
 
-// Begins every call: waits if a try is known to give EAGAIN. Returns 0, or -1.
+// Starts every call. Waits first if the system call is known to fail with
+// EAGAIN. Returns 0, or -1 with errno set.
 static inline int begin_call(struct call *call)
 {
     if (co_begin_wait() != 0)

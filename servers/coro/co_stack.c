@@ -268,8 +268,9 @@ static void set_up_thread(void)
     open_signal_stack();
 }
 
-// Allocates memory to remember one more slab, and that all stacks are idle, so
-// that giving one back cannot fail.
+// Enlarges the two lists of the pool for one more slab: that of slabs, and that
+// of idle stacks. The latter has a place for every stack, so that giving one
+// back cannot fail. Returns false if there is no memory.
 static bool grow(void)
 {
     size_t size = pool.idle_size + SLAB_STACKS;

@@ -90,9 +90,9 @@ co_switch_prepare:
         .type   co_first, @function
         .p2align 4
 
-// The first instructions of a coroutine. No function has called them, and so
-// debuggers end the backtrace here.
-// They look up the byte before a return address, hence the nop.
+// The first instructions of a coroutine. No function has called them, so a
+// backtrace ends here. A debugger looks up the byte before a return address:
+// the nop makes that byte a part of co_first.
 co_first:
         .cfi_startproc
         .cfi_undefined %rip

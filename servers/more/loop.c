@@ -82,7 +82,8 @@ bool loop_wait(int listener)
 }
 
 // LESSON wake-by-event: a signal that comes just before epoll_wait() does not
-// end it. An eventfd(2) stays ready once it was written to, and ends it.
+// interrupt that call. An eventfd(2) stays readable once it was written to, so
+// epoll_wait() returns whenever it is called.
 void loop_wake(void)
 {
     (void)!write(wake, &(uint64_t){1}, sizeof(uint64_t));

@@ -43,8 +43,8 @@ static bool ask_for_signals(int fd)
            fcntl(fd, F_SETFL, O_NONBLOCK | O_ASYNC) == 0;
 }
 
-// Makes sure that the client will be stepped again: by a signal, or, when the
-// kernel refused it one, after a while, when it is asked again.
+// Asks the kernel for signals of a client, once. A timer steps the client, too:
+// if the kernel has refused, it is then asked again.
 static void await_signal(struct connection *c)
 {
     if (c->interest == WATCHED)

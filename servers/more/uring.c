@@ -27,14 +27,15 @@ static struct ring ring;
 static struct connections clients;
 static bool accepting;  // A request for a client is in the ring.
 
-// Submits what was prepared. Blocks until there are `results` (0 or 1).
+// Submits the requests that were prepared. Blocks until `results` (0 or 1) of
+// all submitted ones have completed.
 static void submit(unsigned results)
 {
     if (ring_enter(&ring, results) != 0 && errno != EINTR && errno != EBUSY)
         net_backoff("io_uring_enter");
 }
 
-// Asks the kernel for something. Its result will come with `data`.
+// Prepares a request to the kernel. Its completion will carry `data`.
 static void ask(uint8_t operation, int fd, const void *address, size_t len,
                 uint64_t data)
 {
