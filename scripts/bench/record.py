@@ -6,6 +6,8 @@ writes down every request (--timeline), and the server what it did with it
 computed.
 """
 
+import contextlib
+import gc
 import json
 import math
 import pathlib
@@ -127,11 +129,23 @@ def median_attempt(run, options, log):
     return made[(len(made) - 1) // 2]
 
 
+@contextlib.contextmanager
+def collector_off():
+    """Turns off the search for cycles, of which a trace has none: it would look
+    at hundreds of thousands of events again and again."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 def record(experiments, options, directory):
     """Records all runs, and keeps them in a file for each experiment. Returns a
     sentence for each that failed: its picture will show less."""
     problems = []
-    with held_back(), open(directory / "log.txt", "ab") as log:
+    with held_back(), collector_off(), open(
+            directory / "log.txt", "ab") as log:
         for experiment in filter(lambda one: one.trace, experiments):
             spans = []
             for run in runs_to_record(experiment, options):
