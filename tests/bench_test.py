@@ -7,6 +7,7 @@ plot_test.py. Parts: see tap.py."""
 import concurrent.futures
 import contextlib
 import csv
+import errno
 import io
 import json
 import math
@@ -290,7 +291,7 @@ class Small(Bench):
 
     def test_another_server_joins(self):
         other = self.scratch / "my server"
-        other.symlink_to(BIN / "thread")
+        shutil.copy(BIN / "thread", other)
         self.finish("--only", "silent", "--models", "fork", "--server", other)
         self.assertEqual(self.runs().models(), ["fork", "my server"])
         self.assertTrue(self.runs().all_served())
@@ -410,6 +411,18 @@ class Conclusion(unittest.TestCase):
                                         side_effect=Interrupted):
             self.assertTrue(program.was_interrupted(
                 program.conclude, options, None, {}, []))
+
+
+class Latest(unittest.TestCase):
+    def test_a_link_that_is_refused_is_named_with_the_reason(self):
+        refused = PermissionError(errno.EPERM, "not allowed", "run", None, "x")
+        with tempfile.TemporaryDirectory() as folder, \
+                unittest.mock.patch("pathlib.Path.symlink_to",
+                                    side_effect=refused), \
+                contextlib.redirect_stdout(io.StringIO()) as said:
+            as_module("bench").point_latest_at(pathlib.Path(folder, "run"))
+        self.assertRegex(" ".join(said.getvalue().split()),
+                         "^.*/latest .*: not allowed$")
 
 
 @tap.part("everything")

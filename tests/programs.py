@@ -5,6 +5,7 @@ import contextlib
 import os
 import pathlib
 import shlex
+import shutil
 import signal
 import time
 import unittest
@@ -49,7 +50,7 @@ def patient_bin(directory):
     programs = directory / "bin"
     programs.mkdir()
     for model in ALL_MODELS:
-        (programs / model).symlink_to(BIN / model)
+        shutil.copy(BIN / model, programs)
     write_script(programs / "fibload", CLIENT)
     return programs
 

@@ -72,9 +72,12 @@ class MadeUpProc(under_test.proc.Proc):
                    "nonvoluntary_ctxt_switches:\t2\n")
         self.write(f"task/{pid}/wchan", "inet_csk_accept")
         self.write("net/tcp", NET_TCP)
-        (self.root / str(pid) / "fd").mkdir()
-        os.symlink("socket:[77]", self.root / str(pid) / "fd" / "3")
-        os.symlink("socket:[78]", self.root / str(pid) / "fd" / "4")
+        self.write("fd/3", "socket:[77]")
+        self.write("fd/4", "socket:[78]")
+
+    def descriptor(self, pid, fd):
+        """Here a file stands for the link, which a file system may lack."""
+        return self.text(pid, "fd", fd)
 
     def write(self, path, text):
         where = self.root / str(self.pid) / path
