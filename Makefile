@@ -119,10 +119,10 @@ clean:  ## build: Remove what was built
 # A line for each target with a description, by its group.
 help:  ## build: List the targets
 	@for group in build measure course test; do echo "$$group:"; \
-	    sed -nE "s/^([a-z-]+):.*## $$group: (.*)/  make \1|\2/p" \
+	    sed -nE "s/^([[:lower:]-]+):.*## $$group: (.*)/  make \1|\2/p" \
 	    $(MAKEFILE_LIST) | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'; done
 
 # Targets with a description name no files.
-.PHONY: print-compiler $(shell sed -nE 's/^([a-z-]+):.*\#\# .*/\1/p' \
+.PHONY: print-compiler $(shell sed -nE 's/^([[:lower:]-]+):.*\#\# .*/\1/p' \
             $(MAKEFILE_LIST))
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

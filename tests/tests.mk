@@ -66,7 +66,7 @@ FAULTS  := $(BUILD)/tests/faults
 FAULTED := $(SERVERS) $(filter-out prefork workers uring,$(MORE))
 FAULTY  := $(FAULTED:%=$(FAULTS)/%) $(FAULTS)/fibload
 LAYER   := $(addprefix tests/faults/, layer.c leaping_clock.c names.c)
-WRAPPED := $(shell sed -nE 's/^(CALL.[^,]*, |TRANSFER.)([a-z0-9_]+),.*/\2/p' \
+WRAPPED := $(shell sed -nE 's/^(CALL.[^,]*, |TRANSFER.)([[:alnum:]_]+),.*/\2/p' \
              tests/faults/calls.h)
 
 $(SERVERS:%=$(FAULTS)/%): $(FAULTS)/%: $(BUILD)/servers/%.o $(COMMON)
