@@ -1025,6 +1025,17 @@ class Report(unittest.TestCase):
         self.assertEqual(machine.disturbance(0.1), [])
         self.assertEqual(len(machine.disturbance(1.5)), 1)
 
+    def test_too_few_cores_are_warned_of(self):
+        for cores, quota, facts in (
+                (2, math.inf, []), (2, 2.0, []), (1, math.inf, ["|"]),
+                (2, 0.5, ["| 50"]), (1, 1.5, ["| 150"])):
+            with unittest.mock.patch.object(
+                    machine, "cpu_quota", lambda quota=quota: quota), \
+                    unittest.mock.patch("os.sched_getaffinity",
+                                        lambda _, cores=cores: range(cores)):
+                found = machine.few_cores()
+            self.assertEqual([sentences.facts(one) for one in found], facts)
+
 
 class Comparison(unittest.TestCase):
     def test_ranges_that_do_not_meet_are_told_apart(self):

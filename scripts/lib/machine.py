@@ -299,6 +299,18 @@ def disturbance(busy):
             "disturb the figures."]
 
 
+def few_cores():
+    """A sentence if client and server have not a core each, else nothing."""
+    if cpu_quota() < 2:
+        return [f"A quota allows {100 * cpu_quota():.0f} % of a core: once "
+                "client and server have used it up, both stand still. No rate "
+                "and no latency is that of a whole core."]
+    if cores() < 2:
+        return ["There is one core: client and server take it from each other, "
+                "and nothing runs in parallel."]
+    return []
+
+
 def keep_cores_awake():
     """Keeps idle cores from sleeping deeply until we end, if we may: waking
     them would be in every figure. Returns what came of it, in words."""
