@@ -23,13 +23,14 @@ from made_up import (
 from programs import wait_until
 from under_test import (
     ALL_MODELS, AT_LEAST, COLUMNS, CONTRADICTING, EXPERIMENTS, FAILS, HOLDS,
-    INCONCLUSIVE, MODELS, NOT_MEASURED, SUGGESTS, SUGGESTS_NOT, Cell, Claim, Judgement, Runs,
-    Sample, calibration, chosen, classroom, compare, compare_with_none_silent,
-    counted, coverage, deciding, doctor, document, duration, factor, faults,
-    finding, findings, finished, fitting, furthest, in_order, judge,
-    judgements, least_disturbed, listed, machine, measured, names, of_size,
-    order, predictions, read_runs, report, request_log, rounded, run, tables,
-    terminal, validity, with_range, wrapped, write_claims)
+    INCONCLUSIVE, MODELS, NOT_MEASURED, SUGGESTS, SUGGESTS_NOT, Cell, Claim,
+    Judgement, Runs, Sample, calibration, chosen, classroom, command_line,
+    compare, compare_with_none_silent, counted, coverage, deciding, doctor,
+    document, duration, factor, faults, finding, findings, finished, fitting,
+    furthest, in_order, judge, judgements, least_disturbed, listed, machine,
+    measured, names, of_size, order, predictions, read_runs, report,
+    request_log, rounded, run, tables, terminal, validity, with_range, wrapped,
+    write_claims)
 
 BY_NAME = {experiment.name: experiment for experiment in EXPERIMENTS}
 (LATENCY, THROUGHPUT, HOG, IDLE, CHURN, WAIT, SILENT, TIMELINE) = map(
@@ -74,6 +75,19 @@ class Numbers(unittest.TestCase):
         for value, text in ((5.07, "5.1"), (11.4, "11"), (0.96, "0.96"),
                             (99.7, "100"), (1260, "1,300")):
             self.assertEqual(rounded(value, 2), text)
+
+    def test_units_are_readable_in_every_encoding(self):
+        for encoding, text in (("ascii", "4.1 us >=##?"),
+                               ("gb2312", "4.1 us ≥##?"),
+                               ("utf-8", "4.1 µs ≥██¿")):
+            streams = {name: io.TextIOWrapper(io.BytesIO(), encoding)
+                       for name in ("stdout", "stderr")}
+            with unittest.mock.patch.multiple("sys", **streams), \
+                    self.assertRaises(SystemExit):
+                command_line.run(lambda: print("4.1 µs ≥██¿", end="",
+                                               flush=True))
+            self.assertEqual(streams["stdout"].buffer.getvalue(),
+                             text.encode(encoding))
 
     def test_durations_have_a_fitting_unit(self):
         for us, text in ((57.2, "57.2 µs"), (999.9, "1.00 ms"),

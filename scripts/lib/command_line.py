@@ -7,6 +7,7 @@ import sys
 
 from lib.models import ALL_MODELS, ROOT, names
 from lib.processes import Interrupted
+from lib.text import SUBSTITUTE
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
@@ -68,7 +69,7 @@ def run(main):
     name = pathlib.Path(sys.argv[0]).name
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
-            stream.reconfigure(errors="replace")
+            stream.reconfigure(errors=SUBSTITUTE)
     try:
         sys.exit(main())
     except BrokenPipeError:  # The reader of our output has left.

@@ -1,10 +1,25 @@
 """Numbers, lists and paragraphs as people read them."""
 
+import codecs
 import math
 import re
 import textwrap
 
 TERMINAL_WIDTH = 80
+
+# How a stream whose encoding lacks a character shows it.
+SUBSTITUTES = {"µ": "u", "≥": ">=", "█": "#"}
+SUBSTITUTE = "substitute"  # the name of this way to handle errors
+
+
+def substituted(error):
+    """What stands for characters that cannot be encoded, and where to go on:
+    see codecs.register_error()."""
+    lacking = error.object[error.start:error.end]
+    return "".join(SUBSTITUTES.get(c, "?") for c in lacking), error.end
+
+
+codecs.register_error(SUBSTITUTE, substituted)
 
 
 def rounded(value, digits=3):
