@@ -446,10 +446,22 @@ static void set_defaults(void)
     }
 }
 
+// Ends the client with a line about the option that getopt_long() has refused.
+// It is told to be silent, as its words depend on the C library.
+_Noreturn static void refuse_option(int refused, char **argv)
+{
+    const char letter[] = {'-', (char)optopt, '\0'};
+    bool is_letter = optopt > 0 && optopt <= CHAR_MAX;
+    fprintf(stderr, "fibload: option '%s' %s\n",
+            is_letter ? letter : argv[optind - 1],
+            refused == ':' ? "needs a value" : "is unknown; see --help");
+    exit(EXIT_USAGE);
+}
+
 static void parse_all(int argc, char **argv)
 {
     struct option long_options[RULE_COUNT + 1] = {0}, *next = long_options;
-    char letters[3 * RULE_COUNT] = "";
+    char letters[3 * RULE_COUNT] = ":";
     int found;
     for (int i = 0; i < RULE_COUNT; i++)
         if (rules[i].name != NULL)
@@ -460,8 +472,8 @@ static void parse_all(int argc, char **argv)
             strncat(letters, (char[]){(char)rules[i].letter, ':'}, 2);
     while ((found = getopt_long(argc, argv, letters, long_options, NULL)) !=
            -1) {
-        if (found == '?')
-            exit(EXIT_USAGE);  // getopt_long() has said why.
+        if (found == ':' || found == '?')
+            refuse_option(found, argv);
         int rule = found - CHAR_MAX - 1;
         for (int i = 0; i < RULE_COUNT; i++)
             if (rules[i].letter == found)

@@ -85,6 +85,19 @@ static void parse_value(const struct options *o, const struct option_rule *r,
         *r->flag = true;
 }
 
+// Ends the server with a line about the option that getopt_long() has refused.
+// It is told to be silent, as its words depend on the C library. It leaves a
+// letter in optopt, or the index of a long option, which is below any letter.
+_Noreturn static void refuse_option(const struct options *o, int refused,
+                                    char **argv)
+{
+    const char letter[] = {'-', (char)optopt, '\0'};
+    fprintf(stderr, "%s: option '%s' %s\n", o->model,
+            optopt > ' ' ? letter : argv[optind - 1],
+            refused == ':' ? "needs a value" : "is unknown; see --help");
+    exit(EXIT_USAGE);
+}
+
 // Applies getopt_long() to `count` rules.
 static void parse_all(const struct options *o, const struct option_rule *rules,
                       int count, int argc, char **argv)
@@ -96,9 +109,9 @@ static void parse_all(const struct options *o, const struct option_rule *rules,
     known[count] = (struct option){"help", no_argument, NULL, count};
 
     int i;
-    while ((i = getopt_long(argc, argv, "", known, NULL)) != -1) {
-        if (i == '?')
-            exit(EXIT_USAGE);  // getopt_long() has printed the reason.
+    while ((i = getopt_long(argc, argv, ":", known, NULL)) != -1) {
+        if (i == ':' || i == '?')
+            refuse_option(o, i, argv);
         if (i == count)
             print_help(o, rules, count);
         parse_value(o, &rules[i], optarg);

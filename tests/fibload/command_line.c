@@ -170,7 +170,9 @@ static void test_bad_command_lines(const char *target)
     o = RUN_AT(target, "--label", "round=1", "--label", "round=2");
     ok(refused(o, "round"), "or another label's");
     o = RUN_AT(target, "--nonsense");
-    ok(refused(o, "nonsense"), "so is --nonsense");
+    ok(refused(o, "'--nonsense'"), "so is --nonsense");
+    o = RUN_AT("--connections", "-n", "1");
+    ok(refused(o, "'--connections'"), "and an option that lacks its value");
     o = RUN_AT(target, "-n", "1", "9999");
     ok(refused(o, target), "and an argument too many");
     o = RUN_AT("99k", "-n", "1");
