@@ -130,6 +130,55 @@ class Processes(unittest.TestCase):
             server.output.thread.join(PATIENCE_S)
             self.assertGreater(os.path.getsize(log.name), 1000000)
 
+    def reading_late(self, is_time):
+        """Lets each reader of a pipe wait before it reads."""
+        def read(fd, size):
+            wait_until(is_time, "it is time to read")
+            return os.read(fd, size)
+
+        return unittest.mock.patch.object(processes, "os", types.SimpleNamespace(
+            **{**vars(os), "read": read}))
+
+    def test_a_pipe_that_is_closed_is_not_taken_for_the_next(self):
+        """Which has its number, and the first line of another server."""
+        def pipe_with(line):
+            reading, writing = os.pipe()
+            os.write(writing, line)
+            os.close(writing)
+            return os.fdopen(reading, "rb", 0)
+
+        later = []
+        with self.reading_late(lambda: later), held_back():
+            first = pipe_with(b"first\n")
+            output = processes.Output(first)
+            first.close()
+            with pipe_with(b"second\n") as second:
+                later.append("now")
+                self.assertEqual(output.first_line(PATIENCE_S), "first")
+                self.assertEqual(second.readline(), b"second\n")
+
+    def test_the_last_words_of_a_server_are_kept(self):
+        script = ("trap 'echo last words; exit' TERM; "
+                  "echo fork: listening on 127.0.0.1:1; sleep 1000 & wait")
+        read, servers = [], []
+
+        def is_time():
+            if read:
+                return servers and servers[0].process.stdout.closed
+            read.append("the first line")
+            return True
+
+        with tempfile.TemporaryDirectory() as scratch, held_back(), \
+                self.reading_late(is_time):
+            server = write_script(pathlib.Path(scratch, "server"),
+                                  f"#!/bin/sh\n{script}\n")
+            with open(pathlib.Path(scratch, "log"), "wb") as log:
+                with processes.serving([server], "fork", log=log) as running:
+                    servers.append(running)
+                    running.stop()
+            said = pathlib.Path(log.name).read_text()
+        self.assertEqual(said.split("\n")[1:], ["last words", ""])
+
     def test_a_child_has_no_blocked_signals_and_dies_with_us(self):
         """Also one that a thread starts while signals are held back."""
         show = "grep SigBlk /proc/self/status"

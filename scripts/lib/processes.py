@@ -24,6 +24,7 @@ STOP_TIMEOUT_S = 20  # a server gives a slow client 10 s for what it owes
 SECOND_SIGNAL_S = 0.25
 CLIENT_TIMEOUT_S = 60  # far more than any run is meant to take
 CLIENT_OK = (0, 1)  # 1: not every client was served, which we want to see
+LAST_WORDS_S = 10  # in which a pipe ends, unless a process has left the session
 FIRST_LINE_MAX = 4096  # bytes; what has no newline in them is not ready
 BLOCK_SIZE = 65536
 PR_SET_PDEATHSIG = 1
@@ -160,17 +161,19 @@ def call(command, timeout_s, core=None):
 
 class Output:
     """All that a process prints, read in a thread of its own: the first line,
-    the end, and a copy of all in the file `log`."""
+    the end, and a copy of all in the file `log`. The thread has a descriptor of
+    its own: the pipe may be closed while it reads, and the number of a closed
+    one soon is that of the next server's pipe."""
 
     def __init__(self, pipe, log=None):
-        self.pipe, self.log = pipe, log
+        self.fd, self.log = os.dup(pipe.fileno()), log
         self.head = self.tail = b""
         self.has_line = threading.Event()  # or the end has come
         self.thread = threading.Thread(target=self.read, daemon=True)
         self.thread.start()
 
     def read(self):
-        while block := self.next_block():
+        while block := os.read(self.fd, BLOCK_SIZE):
             if len(self.head) < FIRST_LINE_MAX:
                 self.head += block[:FIRST_LINE_MAX]
             self.tail = (self.tail + block)[-FIRST_LINE_MAX:]
@@ -180,13 +183,8 @@ class Output:
                 with contextlib.suppress(OSError, ValueError):
                     self.log.write(block)
                     self.log.flush()
+        os.close(self.fd)
         self.has_line.set()
-
-    def next_block(self):
-        try:
-            return os.read(self.pipe.fileno(), BLOCK_SIZE)
-        except (OSError, ValueError):  # It was closed.
-            return b""
 
     def first_line(self, timeout_s):
         """Waits for the first line, or what there is of it at the end. Raises
@@ -242,7 +240,9 @@ def serving(command, name, core=None, log=None):
     stderr = subprocess.DEVNULL if log is None else log
     with started(command, core, stdout=subprocess.PIPE,
                  stderr=stderr) as process:
-        yield Server(process, name, log)
+        server = Server(process, name, log)
+        yield server
+    server.output.thread.join(LAST_WORDS_S)
 
 
 def ask(command, core, log):
