@@ -6,6 +6,7 @@ import contextlib
 import csv
 import io
 import json
+import math
 import os
 import pathlib
 import re
@@ -1008,6 +1009,19 @@ class GradedClaims(unittest.TestCase):
     def test_cores_that_others_use_are_not_judged(self):
         self.assertEqual(self.judge(self.rounds(cores=1.0, foreign_cores=1.0)),
                          ([], 5))
+
+    def test_runs_without_a_reply(self):
+        """They fail, unless other programs had the cores; one of three costs
+        nothing."""
+        nothing = {"server_cpu_us_per_req": math.nan}
+        self.assertEqual(self.judge(self.rounds(**nothing)), (
+            ["spendslatency", "answersidle"], 4))
+        self.assertEqual(self.judge(self.rounds(
+            **nothing, foreign_cores=1.0)), ([], 3))
+        for number in range(grade.ROUNDS):
+            rounds = self.rounds()
+            rounds[number] = self.rounds(**nothing)[0]
+            self.assertEqual(self.judge(rounds), ([], 6))
 
     def test_what_takes_more_cores_is_not_judged(self):
         for cores, share, judged in ((1, 1.0, 5), (0.5, 0.1, 3)):
