@@ -1096,6 +1096,14 @@ class Comparison(unittest.TestCase):
 
 
 class Doctor(unittest.TestCase):
+    def test_the_usual_limit_leaves_room_for_a_thousand_clients(self):
+        with unittest.mock.patch.multiple(
+                machine, descriptors_allowed=lambda: 1024,
+                tasks_allowed=lambda: math.inf):
+            room = machine.connections_allowed()
+        _, changes = fitting(of_size(WAIT, "default"), *room)
+        self.assertEqual(changes, [])
+
     def test_what_is_lacking_has_a_cost_and_a_remedy(self):
         with unittest.mock.patch.multiple(
                 machine, connections_allowed=lambda: (992, "few"),

@@ -128,8 +128,9 @@ def cores():
 # ---- How many connections it can hold
 
 KIB = 1024
-# What server and client need besides one descriptor per connection.
-OWN_DESCRIPTORS = 32
+# What server and client need besides one descriptor per connection. Of 1,024,
+# the usual limit, it leaves the thousand that `wait` asks for.
+OWN_DESCRIPTORS = 24
 # What else there is, and what a server needs besides one process or thread
 # per connection.
 OWN_TASKS = 100
