@@ -107,17 +107,23 @@ static bool fill(const struct server *s, struct peer *p)
 }
 
 // Reads, at first a little at a time, so that its kernel opens the window only
-// every few seconds. Returns how many replies come until the end: that may be a
-// reset, if what the client still sends comes after the server has closed.
+// every few seconds. After a pause that took too long it reads all pieces that
+// are due: a server gives up a client that makes no progress. Returns how many
+// replies come until the end: that may be a reset, if what the client still
+// sends comes after the server has closed.
 static size_t read_slowly(struct peer *p)
 {
     static char replies[SLOW_SIZE];
     size_t received = 0;
     ssize_t n = 1;
+    int64_t due_ms = now_ms();
     for (int i = 0; n > 0; i++) {
         n = recv(p->fd, replies, sizeof replies, MSG_WAITALL);
         received += n > 0 ? (size_t)n : 0;
-        sleep_ms(i < SLOW_PIECES ? SLOW_PAUSE_MS : 0);
+        due_ms += SLOW_PAUSE_MS;
+        int64_t early_ms = due_ms - now_ms();
+        if (i < SLOW_PIECES && early_ms > 0)
+            sleep_ms((int)early_ms);
     }
     return received / REPLY_LEN;
 }
