@@ -8,8 +8,8 @@
     valgrind   the coroutines and the protocol, where no byte may be used
                before it was written
     aarch64    the coroutines on another architecture, emulated
-    musl       with another C library: all unit tests that need no glibc, and
-               the protocol
+    musl       with another C library: all unit tests that need no glibc, the
+               protocol, and what servers say of their options
     gdb        what a debugger sees of coroutines
     hostile    attacks, and the bugs of tests/mutants that a test must catch
     faults     system calls that fail, one by one
@@ -51,9 +51,9 @@ THREADED = ("thread", "pool", "gil", "offload", "multiloop")
 COROUTINE_TESTS = ("test_co", "test_co_states", "test_co_loop", "test_co_io",
                    "test_co_switch", "test_co_inspect", "test_co_watchdog",
                    "fuzz_coroutines")
-# These assign stderr, or expect the words and the stack size of glibc.
-GLIBC_TESTS = ("fuzz_client_options", "fuzz_server_options", "test_fibload",
-               "test_co_cxx", "test_examples", "test_scale")
+# These assign stderr, or expect the stack size of glibc.
+GLIBC_TESTS = ("fuzz_client_options", "fuzz_server_options", "test_co_cxx",
+               "test_examples", "test_scale")
 # Random inputs of fuzz_coroutines where each is slow, or the same ones are tried
 # in another stage: 20,000 in plain, 1,000 under a sanitizer.
 FUZZ_COROUTINES_RUNS = {"ucontext": 1000, "tsan": 200, "valgrind": 300}
@@ -236,7 +236,8 @@ def musl_tests():
 def with_musl():
     servers = [model for model in MODELS + MORE if model != "uring"]
     return (unit_tests("musl", "musl", musl_tests())
-            + conversations("musl", "musl", servers, ["protocol"]))
+            + conversations("musl", "musl", servers,
+                            ["protocol", "command_line"]))
 
 
 def in_gdb():
