@@ -277,8 +277,9 @@ static double unserved(const struct result *r)
 static double others_cores(const struct result *r)
 {
     enum { WINDOW_MIN_MS = 500 };
-    double cores =
-        r->busy_cores - r->server.cpu_s / r->duration_s - r->client_cores;
+    bool is_here = r->opt->usage_fd == 0;
+    double server = is_here ? r->server.cpu_s / r->duration_s : 0;
+    double cores = r->busy_cores - server - r->client_cores;
     if (isnan(cores) || r->duration_s * 1000 < WINDOW_MIN_MS)
         return NAN;
     return fmax(0, cores);
@@ -304,7 +305,8 @@ static void derive_server(struct result *r)
     r->server_cpu_us_per_req = per(s->cpu_s * 1e6, counted(r, COUNT_REPLIES));
     r->server_cores = per(s->cpu_s, r->server_wall_s);
     r->others_cores = others_cores(r);
-    r->server_lost = r->opt->server_pid != 0 && r->measured && isnan(s->cpu_s);
+    bool is_watched = r->opt->server_pid != 0 || r->opt->usage_fd != 0;
+    r->server_lost = is_watched && r->measured && isnan(s->cpu_s);
 }
 
 static double mean_us(const struct histogram *h)

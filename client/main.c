@@ -137,6 +137,16 @@ static int explain_columns(void)
                                                             : EXIT_NOT_GOOD;
 }
 
+// For a fibload on another host, see procstat_ask(). Zeros say that there is no
+// such process: there must be an answer.
+static int print_usage(const struct options *opt)
+{
+    struct procstat tree;
+    int result = procstat_read((pid_t)opt->server_pid, true, &tree);
+    procstat_print(&tree);
+    return result == 0 ? EXIT_SUCCESS : EXIT_CANNOT_RUN;
+}
+
 static void on_interrupt(int signo)
 {
     (void)signo;
@@ -198,6 +208,8 @@ int main(int argc, char **argv)
     catch_interrupts();
     if (opt->columns)
         return explain_columns();
+    if (opt->usage)
+        return print_usage(opt);
     if (opt->calibrate)
         return calibrate(opt) == 0 ? EXIT_SUCCESS : EXIT_CANNOT_RUN;
 

@@ -251,6 +251,13 @@ static const struct rule rules[] = {
     {"server-pid", 0, "PID", NULL, NUMBER(whole, server_pid, 1, INT_MAX),
      "report the CPU time and memory of this process, its\n"
      "threads and its children"},
+    {"usage", 0, NULL, NULL, FLAG(usage),
+     "print what --server-pid has used so far, as a line\n"
+     "of numbers; needs no target"},
+    {"usage-fd", 0, "FD", NULL, NUMBER(whole, usage_fd, 3, INT_MAX),
+     "instead of --server-pid, for a server on another\n"
+     "host: send the line 'usage' to this socket, which the\n"
+     "caller has opened, and receive what --usage prints"},
     {"calibrate", 0, NULL, NULL, FLAG(calibrate),
      "show what fibload and this machine can do, with a\n"
      "server that does nothing; needs no target"},
@@ -392,6 +399,10 @@ static void check_combinations(const struct options *opt)
         fail("--churn", "sends one request per connection", "-P");
     if (opt->slow > 0 && opt->pipeline > 1)
         fail("--slow", "sends one request at a time", "-P");
+    if (opt->usage_fd > 0 && opt->server_pid > 0)
+        fail("--usage-fd", "is for a server on another host", "--server-pid");
+    if (opt->usage && opt->server_pid == 0)
+        fail("--server-pid", "must be given with --usage", "left out");
 }
 
 // Changes defaults that depend on other options.
@@ -488,7 +499,8 @@ static void parse_arguments(int count, char **arguments)
 {
     const char *needed =
         options.merge ? "no files to merge" : "no target: give [HOST:]PORT";
-    if (count == 0 && !options.calibrate && !options.columns) {
+    bool alone = options.calibrate || options.columns || options.usage;
+    if (count == 0 && !alone) {
         fprintf(stderr, "fibload: %s; see --help\n", needed);
         exit(EXIT_USAGE);
     }

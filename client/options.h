@@ -42,6 +42,8 @@ struct options {
     int64_t each;         // print the latency of every request
     int64_t columns;      // explain the columns, and nothing else
     int64_t server_pid;   // 0: unknown
+    int64_t usage;        // print what server_pid has used, and nothing else
+    int64_t usage_fd;     // where its usage is read, on another host; 0: none
     int64_t calibrate;    // measure a server of our own, and nothing else
     int64_t merge;        // add the results in `files`, and nothing else
     char **files;         // of --json

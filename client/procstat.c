@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -197,6 +198,44 @@ void procstat_subtract(struct procstat *tree, const struct procstat *earlier)
     tree->user_ticks = fmax(0, tree->user_ticks - earlier->user_ticks);
     tree->sys_ticks = fmax(0, tree->sys_ticks - earlier->sys_ticks);
     tree->switches = fmax(0, tree->switches - earlier->switches);
+}
+
+// ---- On another host
+
+void procstat_print(const struct procstat *tree)
+{
+    printf("%.9f %.0f %.0f %.0f %.0f %.0f %.0f %.0f\n", tree->cpu_s,
+           tree->user_ticks, tree->sys_ticks, tree->switches, tree->processes,
+           tree->threads, tree->rss_kib, tree->pss_kib);
+}
+
+// Reads a line, byte by byte: what follows it is not ours. Returns false at the
+// end of the input.
+static bool read_line(int fd, char *line, size_t size)
+{
+    size_t len = 0;
+    char byte = '\0';
+    while (byte != '\n' && read(fd, &byte, 1) == 1)
+        if (len + 1 < size)
+            line[len++] = byte;
+    line[len] = '\0';
+    return byte == '\n';
+}
+
+int procstat_ask(int fd, struct procstat *tree)
+{
+    static const char request[] = "usage\n";
+    const ssize_t len = sizeof request - 1;
+    char line[256];
+    *tree = (struct procstat){0};
+    if (send(fd, request, (size_t)len, MSG_NOSIGNAL) != len ||
+        !read_line(fd, line, sizeof line))
+        return -1;
+    int found = sscanf(line, "%lf %lf %lf %lf %lf %lf %lf %lf", &tree->cpu_s,
+                       &tree->user_ticks, &tree->sys_ticks, &tree->switches,
+                       &tree->processes, &tree->threads, &tree->rss_kib,
+                       &tree->pss_kib);
+    return found == 8 && tree->processes > 0 ? 0 : -1;
 }
 
 int procstat_name(pid_t pid, char name[PROCSTAT_NAME_SIZE])

@@ -3,7 +3,8 @@
 //
 // Counting the parent process alone would make fork look cheapest of all. All
 // is read from /proc, see proc(5), which may take milliseconds and never waits
-// for a process. What /proc does not tell is NAN.
+// for a process. What /proc does not tell is NAN. Of a server on another host
+// the same is read there, by a fibload that prints it.
 
 #ifndef PROCSTAT_H
 #define PROCSTAT_H
@@ -29,6 +30,14 @@ int procstat_read(pid_t root, bool with_memory, struct procstat *tree);
 
 // Subtracts an earlier reading from the times, ticks and switches of a tree.
 void procstat_subtract(struct procstat *tree, const struct procstat *earlier);
+
+// Writes the readings of a tree as one line, which procstat_ask() reads.
+void procstat_print(const struct procstat *tree);
+
+// Reads a tree on another host: sends the line "usage" to a socket and blocks
+// until the line comes that procstat_print() has written there. Returns 0, or
+// -1 if the connection or the process is gone.
+int procstat_ask(int fd, struct procstat *tree);
 
 // Copies the name of a process, which the kernel has cut to 15 characters.
 // Returns 0, or -1 if there is no such process.

@@ -375,14 +375,25 @@ static void read_machine(struct run *run, int sign)
         r->delay_share += sign * machine_delay_s(run->workers[i].tid);
 }
 
+// Reads what the server has used so far, here or on its host. Returns 0, or -1
+// if it is unknown.
+static int read_usage(const struct options *opt, bool with_memory,
+                      struct procstat *tree)
+{
+    if (opt->usage_fd > 0)
+        return procstat_ask((int)opt->usage_fd, tree);
+    if (opt->server_pid > 0)
+        return procstat_read((pid_t)opt->server_pid, with_memory, tree);
+    return -1;
+}
+
 static void begin_window(struct run *run)
 {
     struct control *control = &run->control;
     const struct options *opt = run->opt;
     struct result *r = run->result;
 
-    if (opt->server_pid != 0)
-        procstat_read((pid_t)opt->server_pid, false, &run->server_begin);
+    read_usage(opt, false, &run->server_begin);
     r->measured = true;
     read_machine(run, -1);
     int64_t begin_ns = clock_now_ns() + START_NS;
@@ -465,7 +476,6 @@ static void run_phases(struct run *run)
 static void read_server(const struct run *run)
 {
     struct result *r = run->result;
-    pid_t pid = (pid_t)run->opt->server_pid;
     int64_t last_ns = 0;
     for (int i = 0; i < run->created; i++)
         if (run->workers[i].last_reply_ns > last_ns)
@@ -473,7 +483,7 @@ static void read_server(const struct run *run)
     if (last_ns == 0)
         last_ns = clock_now_ns();
     r->server_wall_s = clock_seconds(last_ns - run->control.begin_ns);
-    if (r->measured && pid != 0 && procstat_read(pid, true, &r->server) == 0)
+    if (r->measured && read_usage(run->opt, true, &r->server) == 0)
         procstat_subtract(&r->server, &run->server_begin);
     else
         r->server = (struct procstat){NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN};

@@ -1,9 +1,11 @@
 // test_procstat.c - the accounting of a process tree, against what we did.
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -61,6 +63,35 @@ static void end_tree(pid_t child)
     waitpid(child, NULL, 0);
 }
 
+// A process that answers as the other end of --usage-fd does.
+static void check_another_host(void)
+{
+    int ends[2];
+    struct procstat here, there;
+    char request[16] = "";
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+        abort();
+    procstat_read(getpid(), true, &here);
+    pid_t child = fork();
+    if (child == 0) {
+        ssize_t len = read(ends[1], request, sizeof request - 1);
+        dup2(ends[1], STDOUT_FILENO);
+        procstat_print(&here);
+        fflush(stdout);
+        _exit(len != 6 || strcmp(request, "usage\n") != 0);
+    }
+    close(ends[1]);
+    int answer = procstat_ask(ends[0], &there), status;
+    waitpid(child, &status, 0);
+    ok(answer == 0 && status == 0 && there.processes == 1 &&
+           there.threads == 1 && there.pss_kib == here.pss_kib &&
+           there.rss_kib == here.rss_kib && there.cpu_s > here.cpu_s - 1e-6 &&
+           there.cpu_s < here.cpu_s + 1e-6,
+       "the usage that another host tells is the one it has read");
+    ok(procstat_ask(ends[0], &there) == -1, "or unknown when it is gone");
+    close(ends[0]);
+}
+
 int main(void)
 {
     int ready[2];
@@ -105,5 +136,6 @@ int main(void)
     procstat_subtract(&before, &used);
     ok(before.cpu_s == 0 && before.switches == 0,
        "nothing becomes negative when a process has ended");
+    check_another_host();
     return done_testing();
 }
