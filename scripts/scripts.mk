@@ -20,8 +20,9 @@ bench: all | $(filter setup,$(MAKECMDGOALS))
 BENCH    = scripts/bench/bench --bin "$(BIN)" $(QUICKLY) $(if $(FULL),--full) \
            $(call flag,ONLY,only) $(call flag,MODELS,models) \
            $(call flag,SERVER,server) $(call flag,ROUNDS,rounds) \
-           $(call flag,SEED,seed)
-bench:  ## measure: Compare the servers; QUICK=1, FULL=1, ONLY=idle, MODELS=all
+           $(call flag,SEED,seed) \
+           $(if $(ON),$(call flag,ON,on) $(call flag,HOST,host))
+bench:  ## measure: Compare servers; QUICK=1, FULL=1, ONLY=idle, MODELS=all, ON="ssh lab2"
 	@$(BENCH)
 
 plot:  ## measure: Draw the pictures of a run again: RUN=results/latest

@@ -70,7 +70,8 @@ class Processes(unittest.TestCase):
             made = {"experiment": silent, "cell": silent.cells[0],
                     "model": "fork", "round": 1}
             options = types.SimpleNamespace(bin=directory, size="quick",
-                                            models=["fork"], programs={})
+                                            models=["fork"], programs={},
+                                            on=None)
             try:
                 with unittest.mock.patch.multiple(
                         processes, READY_TIMEOUT_S=ready_s,
@@ -391,6 +392,124 @@ class Lacking(Bench):
             self.assertIn(named, self.finish(*arguments, status=2))
         self.finish("--out", "/proc/no/folder", status=1)
         self.assertFalse(self.out.exists())
+
+
+@tap.part("hosts")
+class TwoHosts(Bench):
+    """The servers run where a command prefix starts them. That may be another
+    network, another set of processes, or a shell that splits words again."""
+
+    NETWORK = f"fib{os.getpid()}"
+    HERE = f"10.77.{os.getpid() // 60 % 250}.{os.getpid() % 60 * 4 + 1}"
+    THERE = f"10.77.{os.getpid() // 60 % 250}.{os.getpid() % 60 * 4 + 2}"
+    PIDS = "unshare --pid --fork --mount-proc"
+
+    def setUp(self):
+        super().setUp()
+        folder = self.scratch / "a folder"
+        folder.mkdir()
+        self.bin.rename(folder / "bin")
+        self.bin = folder / "bin"
+
+    def need(self, command):
+        """Skips the test that calls if this command may not be run here."""
+        try:
+            done = subprocess.run(command.split(), capture_output=True,
+                                  text=True, check=False)
+        except OSError as problem:
+            raise unittest.SkipTest(str(problem)) from None
+        if done.returncode != 0:
+            raise unittest.SkipTest(f"the kernel refuses {command}: "
+                                    f"{done.stderr.strip()}")
+
+    def make_network(self):
+        """Makes a network namespace with an address that we reach."""
+        link, name = f"v{self.NETWORK}", self.NETWORK
+        self.need(f"ip netns add {name}")
+        self.addCleanup(subprocess.run, ["ip", "netns", "del", name],
+                        check=True)  # The link goes with it.
+        self.need(f"ip link add {link} type veth peer name {link}p netns {name}")
+        self.need(f"ip addr add {self.HERE}/30 dev {link}")
+        self.need(f"ip link set {link} up")
+        inside = f"ip netns exec {name} ip"
+        self.need(f"{inside} addr add {self.THERE}/30 dev {link}p")
+        self.need(f"{inside} link set {link}p up")
+
+    def joining_words(self):
+        """Returns a prefix that, as ssh does, runs what a shell makes of its
+        words, and not in our session."""
+        script = write_script(self.scratch / "joined",
+                              '#!/bin/sh\nexec setsid --wait sh -c "$*"\n')
+        return str(script)
+
+    def check_usage(self, *prefix):
+        """Runs a bench there. What servers used must be known."""
+        said = self.finish("--only", "throughput", "--models",
+                           "fork thread coroutine", "--rounds", "1", *prefix)
+        self.assertNotIn("nan", said)
+        runs = self.runs(connections=10)
+        self.assertEqual(len(runs), 3)
+        self.assertEqual(self.runs().values("placement"), ["hosts"])
+        for run_ in runs:
+            self.assertEqual(run_["served"], 10)
+            self.assertGreater(run_["server_cpu_s"], 0)
+            self.assertGreater(run_["pss_kib"], 0)
+            self.assertTrue(math.isnan(run_["foreign_cores"]))
+            self.assertTrue(math.isnan(run_["first_process_share"]))
+        self.assertEqual({run_["model"]: (run_["processes"], run_["threads"])
+                          for run_ in runs},
+                         {"fork": (11, 11), "thread": (1, 11),
+                          "coroutine": (1, 1)})
+        self.assertIn(prefix[1], self.report())
+        self.assertIn("two hosts", self.report())
+        return said
+
+    def test_another_network(self):
+        self.make_network()
+        self.check_usage("--on", f"ip netns exec {self.NETWORK}", "--host",
+                         self.THERE)
+        log = (self.out / "log.txt").read_text()
+        self.assertIn(f"listening on {self.THERE}:", log)
+        self.assertNotIn("127.0.0.1:", log)
+
+    def test_other_process_numbers(self):
+        self.need(f"{self.PIDS} true")
+        self.check_usage("--on", self.PIDS, "--host", "localhost")
+
+    def test_words_that_are_split_again(self):
+        self.check_usage("--on", f"{self.joining_words()}", "--host",
+                         "127.0.0.1")
+
+    def test_a_server_that_is_broken_there_is_named(self):
+        (self.bin / "fork").unlink()
+        write_script(self.bin / "fork", "#!/bin/sh\nexit 1\n")
+        self.finish("--only", "silent", "--models", "fork thread", "--on",
+                    self.joining_words(), "--host", "127.0.0.1", status=1)
+        self.assertEqual(self.runs().models(), ["thread"])
+        self.assertEqual(sum("fork" in one for one in self.warnings()), 2)
+
+    def test_no_server_outlives_a_bench_that_is_killed(self):
+        write_script(self.bin / "fibload", "#!/bin/sh\ncase $1 in --calibrate) "
+                     'exit ;; esac\ntouch "$0.asks"; exec sleep 1000\n')
+        bench = self.start("--only", "silent", "--models", "fork", "--on",
+                           self.joining_words(), "--host", "127.0.0.1",
+                           env=self.without_matplotlib())
+        wait_until((self.bin / "fibload.asks").exists, "a run begins",
+                   BENCH_S_MAX)
+        bench.kill()
+        bench.wait()
+        wait_for_end_of(str(self.scratch))
+
+    def test_bad_arguments(self):
+        for arguments, named in (
+                (["--on", "no-such-program"], "no-such-program"),
+                (["--on", "false", "--host", "127.0.0.1"], "false"),
+                (["--on", "env", "--host", "no.such.host.invalid"],
+                 "no.such.host.invalid"),
+                (["--on", " "], "--on"),
+                (["--host", "127.0.0.1"], "--host")):
+            self.assertIn(named, self.finish("--models", "fork", *arguments,
+                                             status=2))
 
 
 @tap.part("interrupted")

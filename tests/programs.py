@@ -21,6 +21,7 @@ LOOK_S = 0.01
 CLIENT = f"""#!/bin/sh
 limits="-d {PATIENCE_S}s --grace {PATIENCE_S}s --warmup 20ms"
 case "$*" in
+"--usage "*) ;;
 *--calibrate*) echo "50 connections 250,000"; exit ;;
 *experiment=hog*) limits="-d 90ms --hog-fib 20 --grace {PATIENCE_S}s" ;;
 *experiment=timeline*) limits="-d {PATIENCE_S}s --grace 50ms" ;;

@@ -319,7 +319,8 @@ class Commands(unittest.TestCase):
     """What server and client are told."""
 
     def test_the_server_is_told_to_wait_and_a_variant_its_options(self):
-        options = types.SimpleNamespace(bin=pathlib.Path("bin"), programs={})
+        options = types.SimpleNamespace(bin=pathlib.Path("bin"), programs={},
+                                        on=None)
         made = {"model": "coroutine --trap", "cell": WAIT.cells[0]}
         self.assertEqual(run.server_command(made, options), [
             pathlib.Path("bin/coroutine"), "--port", "0", "--quiet", "--trap",
@@ -339,7 +340,8 @@ class Commands(unittest.TestCase):
             made = {"experiment": experiment, "cell": experiment.cells[0],
                     "model": "fork", "round": number}
             told = set(run.client_command(
-                made, options, types.SimpleNamespace(pid=1, port=9999),
+                made, options, types.SimpleNamespace(usage_options=(),
+                                                     target="9999"),
                 run.Files(pathlib.Path("out")), "free"))
             self.assertLessEqual(wanted, told)
             self.assertFalse(unwanted & told)
@@ -938,7 +940,7 @@ class Calibration(unittest.TestCase):
         runs = Runs(rounds("fork", 1, **{
             column: 6 * [value] for column, value in columns.items()}))
         return {threat.__name__ for threat in validity.THREATS
-                if threat(runs, calibrations)} - {"loopback", "virtual"}
+                if threat(runs, calibrations)} - {"network", "virtual"}
 
     def test_threats_come_from_what_was_measured(self):
         sound, always = {"foreign_cores": 0.0}, {"waking", "client_ceiling"}
@@ -952,6 +954,8 @@ class Calibration(unittest.TestCase):
                          always | {"drift"})
         unknown = {**self.BEFORE, "null server": math.nan}
         self.assertEqual(self.threats(unknown, **sound), {"waking"})
+        self.assertNotIn("waking", self.threats(self.BEFORE, **sound,
+                                                placement="hosts"))
         self.assertTrue(validity.rounds(Runs([row("fork", 1)]), ()))
 
 

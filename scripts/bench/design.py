@@ -20,11 +20,13 @@ AXES = {"connections": "client", "idle": "silent client", "hogs": "hog",
 # Which cores server and client have, if there are two. A core each: both
 # always have one, and cannot take it from each other. One for both: neither has
 # to wake a core for the other. All: the question is who uses them.
-APART, TOGETHER, FREE = "apart", "together", "free"
+# A host each, if the bench was told so: no program is kept to a core.
+APART, TOGETHER, FREE, HOSTS = "apart", "together", "free", "hosts"
 PLACES = {
     APART: "Server on one core, client on another.",
     TOGETHER: "Server and client on one core.",
     FREE: "Server and client may use all cores.",
+    HOSTS: "Server on one host, client on another.",
 }
 
 # Models that leave clients waiting in the kernel's queue, and how many fit in

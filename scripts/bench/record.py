@@ -48,7 +48,7 @@ class Files:
 
 def make(run, options, log):
     """Makes a run. Returns the traces of client and server."""
-    placement, (server_core, client_core) = placed(run["experiment"],
+    placement, (server_core, client_core) = placed(run["experiment"], options,
                                                    two_cores())
     with tempfile.TemporaryDirectory() as folder:
         files = Files(pathlib.Path(folder))

@@ -199,13 +199,18 @@ def environment(facts):
     return "".join(f"{name:{width}}{fact}\n" for name, fact in facts.items())
 
 
+def servers_place(facts):
+    """A sentence if the servers ran on another host."""
+    return f" The servers ran on {facts['server']}." if "server" in facts else ""
+
+
 def contents(directory, runs, about):
     facts, warnings = about["facts"], about["warnings"]
     return [
         Heading(1, TITLE),
         Text(f"On {facts['processor']}, {facts['cores']} cores, "
              f"{facts['kernel']}, {facts['date']}; more at the "
-             "[end](#the-machine)."),
+             f"[end](#the-machine).{servers_place(facts)}"),
         *([Heading(3, "Warnings"), Items(tuple(warnings))] if warnings else []),
         *what_came_out(directory, runs),
         *([Heading(2, "Replay"), Replay()] if has_records(directory) else []),

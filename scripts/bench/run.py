@@ -7,7 +7,7 @@ import csv
 import os
 
 from bench import request_log
-from bench.design import APART, FREE
+from bench.design import APART, FREE, HOSTS
 from lib import machine
 from lib.client import row_of
 from lib.processes import RunFailed, ask, serving
@@ -51,6 +51,8 @@ def server_command(run, options):
         name, *more = run["model"].split()
         program = options.bin / name
     command = [program, "--port", "0", "--quiet", *more]
+    if options.on:
+        command += ["--host", options.on.address]
     if run["cell"].delay_ms:
         command += ["--delay", str(run["cell"].delay_ms)]
     return command
@@ -72,7 +74,7 @@ def client_command(run, options, server, files, placement):
         "--warmup", milliseconds(1000 * warmup_s(run)),
         "--grace", milliseconds(1000 * (HOG_GRACE_S if cell.hogs else GRACE_S)),
         "--interval", "0",
-        "--server-pid", str(server.pid), "--csv", str(files.row),
+        *server.usage_options, "--csv", str(files.row),
         "--hogs", str(cell.hogs),
     ]
     labels = {
@@ -91,7 +93,7 @@ def client_command(run, options, server, files, placement):
         command += ["-R", str(cell.rate)]
     if is_traced(run):
         command += ["--timeline", str(files.trace)]
-    return [*command, str(server.port)]
+    return [*command, server.target]
 
 
 # ---- What only we can see
@@ -102,6 +104,10 @@ def cpu_s_of(pid):
     fields = machine.text_of(f"/proc/{pid}/stat").rpartition(")")[2].split()
     ticks = sum(map(int, fields[11:13]))
     return ticks / os.sysconf("SC_CLK_TCK")
+
+
+# On another host we see neither.
+NOT_SEEN = {"foreign_cores": "nan", "first_process_share": "nan"}
 
 
 class Watch:
@@ -174,8 +180,10 @@ def two_cores():
     return (available[0], available[-1]) if len(available) > 1 else None
 
 
-def placed(experiment, cores):
+def placed(experiment, options, cores):
     """Where an experiment has its programs: the word, and their cores."""
+    if options.on:
+        return HOSTS, (None, None)
     if cores is None or experiment.placement == FREE:
         return FREE, (None, None)
     server, client = cores
@@ -183,20 +191,28 @@ def placed(experiment, cores):
         (server, client) if experiment.placement == APART else (client, client))
 
 
+def serving_for(run, options, core, log):
+    """The server of a run, here or on another host."""
+    command = server_command(run, options)
+    if options.on:
+        return options.on.serving(command, run["model"], log)
+    return serving(command, run["model"], core, log)
+
+
 def make_run(run, options, directory, cores):
     """`cores` are those of server and client, if there are two. Returns how
-    many cores other programs used meanwhile."""
-    placement, (server_core, client_core) = placed(run["experiment"], cores)
-    model, watch = run["model"], Watch()
+    many cores other programs used meanwhile, not a number if that is unknown."""
+    placement, (server_core, client_core) = placed(run["experiment"], options,
+                                                   cores)
+    watch = Watch()
     with Files(directory) as files:
-        with open(directory / "log.txt", "ab") as log, serving(
-                server_command(run, options), model, server_core,
-                log) as server:
+        with open(directory / "log.txt", "ab") as log, serving_for(
+                run, options, server_core, log) as server:
             ask(client_command(run, options, server, files, placement),
-                client_core, log)
+                client_core, log, server.pass_fds)
             watch.look_at(server)
             server.stop(run["cell"].delay_ms / 1000)
-        columns = watch.columns()
+        columns = dict(NOT_SEEN) if options.on else watch.columns()
         columns.update(keep_trace(run, options, files, directory))
         keep_row(files.row, columns, directory / "runs.csv")
     return float(columns["foreign_cores"])

@@ -5,18 +5,32 @@ import math
 
 from bench.calibration import drifted
 from bench.claims import ENOUGH_ROUNDS
+from bench.design import HOSTS
 from lib.machine import is_virtual
 from lib.samples import DISTURBED_CORES
 from lib.text import counted, duration, rounded
 
 
-def loopback(_runs, _calibrations):
+def on_two_hosts(runs):
+    return any(run.get("placement") == HOSTS for run in runs)
+
+
+def network(runs, _calibrations):
+    if on_two_hosts(runs):
+        return ("Server and client ran on two hosts: latencies and rates "
+                "include the network between them. No program was kept to a "
+                "core, so what is said of one core or two may not hold. Only "
+                "the client's host was calibrated. What other programs did on "
+                "the server's host is unknown, and so is how the CPU time is "
+                "divided among the server's processes.")
     return ("Client and server share one machine, and no packet is lost or far "
             "away: the figures say what a request costs, not how fast it would "
             "be over a network.")
 
 
-def waking(_runs, calibrations):
+def waking(runs, calibrations):
+    if on_two_hosts(runs):
+        return ""
     found = [one["wake-up"] for one in calibrations]
     if found[0] != found[0]:
         return ("There is one core: nothing ran in parallel, and client and "
@@ -80,7 +94,7 @@ def drift(_runs, calibrations):
             "within rounds only, as the claims do.")
 
 
-THREATS = (loopback, waking, client_ceiling, virtual, client, others, rounds,
+THREATS = (network, waking, client_ceiling, virtual, client, others, rounds,
            drift)
 
 

@@ -200,13 +200,27 @@ class Output:
         return self.tail.decode(errors="replace").rstrip().rpartition("\n")[2]
 
 
+def port_in(line, name):
+    """Returns the port in the line with which the server `name` says that it is
+    ready. Raises StartFailed."""
+    match = re.search(r":(\d+)\s*$", line)
+    if not match:
+        raise StartFailed(f"{name} did not start; see log.txt")
+    return int(match[1])
+
+
 class Server:
-    """A server that runs, and the port where it is ready."""
+    """A server that runs, and the port where it is ready. fibload reads what
+    it uses with `usage_options` and the descriptors `pass_fds`."""
+
+    pass_fds = ()
 
     def __init__(self, process, name, log=None):
         self.process, self.name, self.pid = process, name, process.pid
+        self.usage_options = ("--server-pid", str(self.pid))
         self.output = Output(process.stdout, log)
         self.port = self.wait_until_ready()
+        self.target = str(self.port)
 
     def wait_until_ready(self):
         """Returns the port in the line with which it says that it is ready."""
@@ -215,10 +229,7 @@ class Server:
         except TimeoutError:
             raise StartFailed(f"{self.name} was not ready within "
                               f"{READY_TIMEOUT_S} s") from None
-        match = re.search(r":(\d+)\s*$", line)
-        if not match:
-            raise StartFailed(f"{self.name} did not start; see log.txt")
-        return int(match[1])
+        return port_in(line, self.name)
 
     def stop(self, delay_s=0):
         """Ends it by SIGTERM: as part of a run, a server must be able to end by
@@ -245,9 +256,11 @@ def serving(command, name, core=None, log=None):
     server.output.thread.join(LAST_WORDS_S)
 
 
-def ask(command, core, log):
-    """Runs the client to its end. Raises RunFailed."""
-    with started(command, core, stdout=log, stderr=log) as client:
+def ask(command, core, log, pass_fds=()):
+    """Runs the client to its end; it inherits the descriptors `pass_fds`.
+    Raises RunFailed."""
+    with started(command, core, stdout=log, stderr=log,
+                 pass_fds=pass_fds) as client:
         status = wait(client, CLIENT_TIMEOUT_S)
     if status is None:
         raise RunFailed(f"the client did not end within {CLIENT_TIMEOUT_S} s")
