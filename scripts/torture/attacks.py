@@ -73,8 +73,10 @@ class Attack:
     """A hostile client at work, in a thread of its own. Its connections are
     closed when it has finished."""
 
-    def __init__(self, client, port, pid, tools, seed=1):
+    def __init__(self, client, port, pid, tools, seed=1,
+                 is_paced=False):
         self.port, self.pid, self.tools = port, pid, tools
+        self.is_paced = is_paced  # a slow server gets no more than it can do
         self.random = random.Random(seed)
         self.clients = []
         self.complaints = []  # what it had a right to, and did not get
@@ -168,6 +170,10 @@ def resetting(attack):
             client.sendall(b"22\n" * 20)
             leave(client)
             attack.pause(0.001)
+        if attack.is_paced:
+            with attack.visit() as client:
+                client.sendall(b"1\n")
+                read_lines(client, 1)
 
 
 def half_closing(attack):

@@ -24,6 +24,14 @@ enum {
 };
 
 static const char refusal[] = "error: not a number (want 1 to 45)\n";
+static const char too_long[] = "error: line too long (want 1 to 45)\n";
+
+// Receives the error for a request that is no number. Another server than ours
+// may have other words for it.
+static bool is_refused(struct peer *p, const char *words)
+{
+    return subject.has_runtime ? peer_hears_error(p) : peer_hears(p, words);
+}
 
 static void check_resets(const struct server *s)
 {
@@ -107,6 +115,21 @@ static long flood(const struct server *s, struct peer *p)
     return taken;
 }
 
+// Floods the server, and vanishes. Returns false if it cannot connect.
+static bool flood_and_vanish(const struct server *s)
+{
+    struct peer p;
+    bool connected = peer_connect_with(&p, s->port, BUFFER_SIZE);
+    flood(s, &p);
+    peer_reset(&p);
+    return connected;
+}
+
+static void flood_again(const struct server *s)
+{
+    flood_and_vanish(s);
+}
+
 static void check_no_reader(const struct server *s)
 {
     struct peer p, other;
@@ -115,8 +138,8 @@ static void check_no_reader(const struct server *s)
     long taken = flood(s, &p);
     ok(connected && taken < FLOOD_MAX,
        "from a client that never reads, the server stops reading");
-    server_check_memory(s, before.resident_kib, 4096,
-                        "and its memory stays as it was");
+    subject_check_memory(s, before.resident_kib, 4096, flood_again,
+                         "and its memory stays as it was");
     bool waiting = subject.one_at_a_time && peer_connect(&other, s->port) &&
                    peer_say(&other, "10\n");
     if (!subject.one_at_a_time)
@@ -125,11 +148,9 @@ static void check_no_reader(const struct server *s)
     // At last it reads: whatever whole requests were taken are answered.
     long answered = 0;
     peer_finish(&p);
-    while (peer_line(&p) != NULL && strcmp(p.line, refusal) == 0) {
-        p.line[0] = '\0';
+    while (answered < taken / 2 && is_refused(&p, refusal))
         answered++;
-    }
-    ok(answered >= taken / 2, "when it reads at last, no reply is missing");
+    ok(answered == taken / 2, "when it reads at last, no reply is missing");
     peer_close(&p);
     if (subject.one_at_a_time) {
         ok(waiting && peer_hears(&other, "fib: 55\n"),
@@ -140,26 +161,37 @@ static void check_no_reader(const struct server *s)
 
 static void check_no_reader_leaves(const struct server *s)
 {
-    struct peer p;
-    bool connected = peer_connect_with(&p, s->port, BUFFER_SIZE);
-    flood(s, &p);
-    peer_reset(&p);
+    bool connected = flood_and_vanish(s);
     ok(connected && is_served(s), "one that never reads, and vanishes");
+}
+
+// Connects and sends a line without its end. Returns false if it is not taken.
+static bool send_endless_line(const struct server *s, struct peer *p)
+{
+    static char bytes[1 << 20];
+    memset(bytes, '7', sizeof bytes);
+    bool sent = peer_connect(p, s->port);
+    for (int megabytes = 0; megabytes < LINE_MEGABYTES && sent; megabytes++)
+        sent = peer_send(p, bytes, sizeof bytes);
+    return sent;
+}
+
+static void send_another_line(const struct server *s)
+{
+    struct peer p;
+    send_endless_line(s, &p);
+    peer_close(&p);
 }
 
 static void check_endless_line(const struct server *s)
 {
-    static char bytes[1 << 20];
     struct resources before = server_resources(s);
     struct peer p;
-    memset(bytes, '7', sizeof bytes);
-    bool sent = peer_connect(&p, s->port);
-    for (int megabytes = 0; megabytes < LINE_MEGABYTES && sent; megabytes++)
-        sent = peer_send(&p, bytes, sizeof bytes);
-    ok(sent, "it takes a line of %d MB", LINE_MEGABYTES);
-    server_check_memory(s, before.resident_kib, 1024, "in constant memory");
-    ok(peer_asks(&p, "\n10\n",
-                 "error: line too long (want 1 to 45)\nfib: 55\n"),
+    ok(send_endless_line(s, &p), "it takes a line of %d MB", LINE_MEGABYTES);
+    subject_check_memory(s, before.resident_kib, 1024, send_another_line,
+                         "in constant memory");
+    ok(peer_say(&p, "\n10\n") && is_refused(&p, too_long) &&
+           peer_hears(&p, "fib: 55\n"),
        "and the connection stays usable");
     peer_close(&p);
 }

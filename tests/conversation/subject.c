@@ -16,6 +16,7 @@ enum {
     ROUNDS = 10,
     IDLE_MAX = 20,  // percent of CPU time that an idle server may take
     BUSY_MIN = 50,  // and that one which is always busy takes at least
+    GROWTH_TRIES = 4,
 };
 
 struct subject subject;
@@ -78,6 +79,7 @@ void subject_choose(const char **command)
             is_one_of(" fork thread prefork pool gil offload ", model),
         .is_elsewhere = is_in_folder("elsewhere", command[0]),
         .shares_port = has_option("--reuseport", command),
+        .has_runtime = is_one_of(" any ", model),
     };
     tap_subject(described(model, command + 1));
 }
@@ -154,4 +156,18 @@ bool subject_idles(const struct server *s, int *percent)
     server_await_rest(s);  // Or what it did before would count.
     *percent = server_await_cpu_share(s, 0, IDLE_MAX);
     return *percent <= IDLE_MAX;
+}
+
+void subject_check_memory(const struct server *s, long before_kib,
+                          long limit_kib, void (*again)(const struct server *),
+                          const char *what)
+{
+    for (int i = 0; subject.has_runtime && i < GROWTH_TRIES; i++) {
+        long now_kib = server_resources(s).resident_kib;
+        if (now_kib <= before_kib + limit_kib)
+            break;
+        before_kib = now_kib;
+        again(s);
+    }
+    server_check_memory(s, before_kib, limit_kib, what);
 }

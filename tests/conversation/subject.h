@@ -20,6 +20,7 @@ struct subject {
     bool computes_beside;  // during a long request it serves other clients
     bool is_elsewhere;     // not one of ours: it promises the replies only
     bool shares_port;      // another server may listen on the same port
+    bool has_runtime;      // any: it may have threads and memory of its own
 };
 
 extern struct subject subject;
@@ -57,5 +58,13 @@ bool subject_await_full(const struct server *s, const struct peer *peers,
 // busy, what it can get. Sets `percent` to its share, see
 // server_await_cpu_share().
 bool subject_idles(const struct server *s, int *percent);
+
+// Checks that a load has left resident memory at most `limit_kib` above
+// `before_kib`. A runtime that collects its garbage takes memory for a first
+// load and keeps it, so it is loaded `again` while memory grows: a leak grows
+// every time.
+void subject_check_memory(const struct server *s, long before_kib,
+                          long limit_kib, void (*again)(const struct server *),
+                          const char *what);
 
 #endif

@@ -20,6 +20,7 @@
     watch      seeing servers wait: the live view, traces
     text       what the source promises about itself
     check      for the inner loop, from a built tree: half a minute
+    graded     what the grader makes of correct servers in other languages
 """
 
 from __future__ import annotations
@@ -380,6 +381,7 @@ STAGES = {stage.name: stage for stage in (
     Stage("watch", seeing, 150),
     Stage("text", lambda: [Job("text", "text", ["scripts/check/text"])], 54),
     Stage("check", inner_loop, 400, targets=("all", "tests")),
+    Stage("graded", lambda: python_tests("graded", ["graded_test"]), 1),
 )}
 
-DEFAULT = [name for name in STAGES if name != "check"]
+DEFAULT = [name for name in STAGES if name not in ("check", "graded")]
