@@ -209,13 +209,22 @@ void procstat_print(const struct procstat *tree)
            tree->threads, tree->rss_kib, tree->pss_kib);
 }
 
-// Reads a line, byte by byte: what follows it is not ours. Returns false at the
-// end of the input.
-static bool read_line(int fd, char *line, size_t size)
+static bool receive_byte(int fd, char *byte)
+{
+    ssize_t n;
+    do
+        n = recv(fd, byte, 1, 0);
+    while (n < 0 && errno == EINTR);
+    return n == 1;
+}
+
+// Receives a line, byte by byte: what follows it is not ours. Returns false at
+// the end of the input.
+static bool receive_line(int fd, char *line, size_t size)
 {
     size_t len = 0;
     char byte = '\0';
-    while (byte != '\n' && read(fd, &byte, 1) == 1)
+    while (byte != '\n' && receive_byte(fd, &byte))
         if (len + 1 < size)
             line[len++] = byte;
     line[len] = '\0';
@@ -229,7 +238,7 @@ int procstat_ask(int fd, struct procstat *tree)
     char line[256];
     *tree = (struct procstat){0};
     if (send(fd, request, (size_t)len, MSG_NOSIGNAL) != len ||
-        !read_line(fd, line, sizeof line))
+        !receive_line(fd, line, sizeof line))
         return -1;
     int found = sscanf(line, "%lf %lf %lf %lf %lf %lf %lf %lf", &tree->cpu_s,
                        &tree->user_ticks, &tree->sys_ticks, &tree->switches,
