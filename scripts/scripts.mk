@@ -21,7 +21,8 @@ BENCH    = scripts/bench/bench --bin "$(BIN)" $(QUICKLY) $(if $(FULL),--full) \
            $(call flag,ONLY,only) $(call flag,MODELS,models) \
            $(call flag,SERVER,server) $(call flag,ROUNDS,rounds) \
            $(call flag,SEED,seed) \
-           $(if $(ON),$(call flag,ON,on) $(call flag,HOST,host))
+           $(call flag,ON,on) \
+           $(if $(findstring command,$(origin HOST)),$(call flag,HOST,host))
 bench:  ## measure: Compare servers; QUICK=1, FULL=1, ONLY=idle, MODELS=all, ON="ssh lab2"
 	@$(BENCH)
 
