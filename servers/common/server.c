@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,8 +123,13 @@ void *server_allocate(int count, size_t size)
 
 void server_require(bool succeeded, const char *what)
 {
+    static atomic_flag has_failed = ATOMIC_FLAG_INIT;
     if (succeeded)
         return;
+    // Several threads may need the same. The first one ends the server: one
+    // line says why.
+    while (atomic_flag_test_and_set(&has_failed))
+        sleep_ms(NET_BACKOFF_MS);
     fprintf(stderr, "%s: %s: %s\n", options->model, what, strerror(errno));
     exit(EXIT_FAILURE);
 }
