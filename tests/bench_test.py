@@ -688,13 +688,16 @@ sed -i 's/"dropped_events":0/"dropped_events":1/' "$2"
         bench = as_module("bench")
         with unittest.mock.patch.object(bench.record, "record",
                                         return_value=["a"]) as recorded:
-            for size in ("quick", "default", "full"):
+            for size, on, problem in (("quick", None, []),
+                                      ("default", "a host", []),
+                                      ("default", None, ["a"]),
+                                      ("full", None, ["a"])):
                 problems = []
                 with contextlib.redirect_stdout(io.StringIO()):
                     bench.record_runs(EXPERIMENTS,
-                                      types.SimpleNamespace(size=size),
+                                      types.SimpleNamespace(size=size, on=on),
                                       self.out, problems)
-                self.assertEqual(problems, [] if size == "quick" else ["a"])
+                self.assertEqual(problems, problem)
         self.assertEqual(recorded.call_count, 2)
 
 

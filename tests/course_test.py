@@ -837,7 +837,8 @@ class Explanations(unittest.TestCase):
     FALLBACK = failures.explained("no such check")
 
     # Functions that record a check, and which argument is its name.
-    CHECKS = {"ok": 1, "server_check_memory": 3, "check_overload": 0}
+    CHECKS = {"ok": 1, "server_check_memory": 3, "check_overload": 0,
+              "subject_check_memory": 4}
 
     def arguments(self, text, begin):
         """The arguments of a call of C, from behind its parenthesis."""
