@@ -36,9 +36,9 @@ static int cut_version(struct line *line)
     return at[len - 1] - '0';
 }
 
-// LESSON request-line: the method, the path and the version. Only the version
-// says whether the connection stays open: HTTP/1.0 closes it, unless a header
-// asks for more.
+// LESSON request-line: it has the method, the path and the version. Only the
+// version says whether the connection stays open: HTTP/1.0 closes it, unless a
+// header asks to keep it open.
 static void start_request(struct session *s, struct line line)
 {
     struct http_request *r = &s->http;
@@ -55,7 +55,7 @@ static void start_request(struct session *s, struct line line)
 }
 
 // LESSON skipped-headers: a header may be of any length, and there may be any
-// number. Of all of them this server needs one; it keeps none.
+// number. This server needs only one of them, and stores none.
 static void take_header(struct http_request *r, struct line line)
 {
     if (line.too_long || !skip(&line, "Connection:"))
@@ -75,7 +75,7 @@ static const char *reason(int status)
                                  : " Bad Request";
 }
 
-// Puts the head in front of the reply, which tells the client where it ends.
+// Puts the head, which has the length of the reply, in front of the reply.
 static void reply(struct session *s)
 {
     struct http_request *r = &s->http;

@@ -4,9 +4,9 @@
 //     GET /x HTTP/1.1       404, and what is wrong with the path
 //     anything else         400, and the end of the conversation
 //
-// Connections are kept as the version and the header Connection say, requests
-// may be pipelined, and other headers are skipped in constant memory. There is
-// no body in a request: a server that is not for learning has to expect one.
+// The version and the header Connection say whether a connection stays open.
+// Requests may be pipelined. Other headers are skipped in constant memory. A
+// request has no body here; a server in production must expect one.
 
 #ifndef HTTP_H
 #define HTTP_H
@@ -15,13 +15,13 @@
 
 struct session;
 
-// The place in a request, in struct session. Begins as {0}.
+// How far a request was received, in struct session. Starts as {0}.
 struct http_request {
     bool started;       // the request line was received
     bool keep;          // the connection stays open after the reply
     int status;         // 200, 404 or 400
-    unsigned n;         // of a request with status 200
-    const char *wrong;  // why the status is another one
+    unsigned n;         // the n of fib(n), if the status is 200
+    const char *wrong;  // why the status is not 200
 };
 
 // session_answer() for SESSION_FRAMING_HTTP.

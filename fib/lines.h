@@ -27,8 +27,8 @@ const char *lines_parse_n(struct line line, unsigned max, unsigned *n);
 void lines_append(struct session *s, const char *text);
 void lines_append_number(struct session *s, uint64_t value);
 
-// Computes fib(n) and appends the reply. `wrong` is NULL, or says what is wrong
-// with the request: then appends an error message with that reason.
+// Computes fib(n) and appends the reply. If `wrong` is not NULL, appends an
+// error message with that reason instead.
 void lines_append_reply(struct session *s, unsigned n, const char *wrong);
 
 #endif

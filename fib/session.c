@@ -13,7 +13,7 @@ _Static_assert(SESSION_INPUT_SIZE > SESSION_LINE_LEN_MAX + 2,
 
 void session_start(struct session *s, const struct session_rules *rules)
 {
-    // The two arrays need no zeros: 320 bytes for every client.
+    // The two arrays need no zeros: this saves 416 bytes for every client.
     memset(s, 0, offsetof(struct session, reply));
     s->rules = rules;
 }
@@ -54,7 +54,7 @@ void session_end(struct session *s)
     s->client_finished = true;
 }
 
-// When make_space() has found no complete line, `begin` is 0.
+// `begin` is 0 after make_space(), which means: no complete line.
 bool session_pending(const struct session *s)
 {
     return s->begin > 0 && s->begin < s->end;
@@ -115,7 +115,7 @@ bool lines_next(struct session *s, struct line *line)
     return false;
 }
 
-// LESSON framing-by-recv: takes what one recv() returned for one request, as
+// LESSON framing-by-recv: treats what one recv() returned as one request, as
 // many first network programs do. This works while requests are small and sent
 // one at a time. Try it: send "30\n31\n" in one piece.
 static bool next_recv(struct session *s, struct line *line)

@@ -34,13 +34,13 @@ enum session_framing {
 
 struct session;
 
-// What counts as a request. One for all sessions of a server.
+// What counts as a request. All sessions of a server share these rules.
 struct session_rules {
     int n_max;  // largest n answered, 1..FIB_N_MAX
     enum session_framing framing;
     uint64_t (*fib)(unsigned n);  // computes in place of fib(); NULL: fib()
-    // Called when a session begins to answer a request for fib(n), and when it
-    // has done so, if not NULL. n is 0 for a line that was no valid request.
+    // If not NULL, called before (`done` is false) and after (`done` is true) a
+    // session answers a request for fib(n). n is 0 for an invalid line.
     void (*on_answer)(const struct session *s, unsigned n, bool done);
 };
 
@@ -65,24 +65,23 @@ struct session {
 void session_start(struct session *s, const struct session_rules *rules);
 
 // Returns where the next received bytes go, and how many fit there: at least
-// one, after session_answer() has returned false and while session_over() is
-// false.
+// one, if session_answer() has returned false and session_over() is false.
 char *session_space(struct session *s);
 size_t session_space_len(const struct session *s);
 
-// Tells the session that `len` bytes were written to session_space(). 0 means
-// what it means to recv(): the client will send no more, and what it has sent
-// of a last line is a request without its '\n'.
+// Tells the session that `len` bytes were written to session_space(). As with
+// recv(), 0 means that the client will send no more. An incomplete last line is
+// then a request without its '\n'.
 void session_received(struct session *s, size_t len);
 
 // Limits what the session takes from now on to `len` bytes, because the server
-// is stopping. A line that is not complete by then was never a request. Only
-// the first call counts.
+// is stopping. A line that is incomplete after these is not a request. Only the
+// first call counts.
 void session_limit(struct session *s, size_t len);
 
 // Answers one request, if a complete one has arrived: computes (this is where
 // the CPU time goes), fills reply and reply_len, and returns true. Returns
-// false when there is none: then session_over(), or more bytes are needed.
+// false if there is none: session_over() is true, or more bytes are needed.
 bool session_answer(struct session *s);
 
 // Ends the conversation after the present reply: drops all further input.

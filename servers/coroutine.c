@@ -5,8 +5,8 @@
 // Strength  reads like blocking code, costs a small stack and no thread
 // Weakness  one thread: a long fib() delays every client, on any machine
 //
-// What changed from thread.c: coro/ takes the place of the kernel's scheduler,
-// and calls that block there let other coroutines run here. Next: coro/co.h
+// What changed from thread.c: coro/ replaces the kernel's scheduler, and a
+// call that would block the thread lets other coroutines run. Next: coro/co.h
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -60,8 +60,8 @@ static void start_client(int client)
     }
     children_add(pid);
 
-    // LESSON two-closes: both processes hold the connection, and TCP ends it
-    // when the LAST holder closes. Try it: delete this line, and
+    // LESSON two-closes: both processes hold the connection open. TCP ends it
+    // when the LAST one calls close(). Try it: delete this line, and
     // `printf '30\n' | nc -N localhost 9999` gets its reply but never ends.
     close(client);
 }

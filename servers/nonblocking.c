@@ -83,7 +83,7 @@ static void serve_clients(void)
         step_clients();
     }
     while (client_count > 0)
-        step_clients();  // Until all that had arrived is answered.
+        step_clients();  // Until every request that arrived is answered.
 }
 
 int main(int argc, char **argv)

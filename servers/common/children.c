@@ -36,8 +36,8 @@ bool children_has(pid_t pid)
 }
 
 // LESSON zombies: a child that has exited keeps its entry in the process table
-// until its parent asks how it ended. Try it: put `return;` first, connect and
-// leave, and look for <defunct> in `ps`.
+// until its parent calls waitpid(). Try it: begin this function with `return;`,
+// connect and disconnect, and look for <defunct> in `ps`.
 void children_reap(void)
 {
     pid_t exited;
@@ -67,8 +67,8 @@ void children_end(void)
 }
 
 // LESSON orphans: a child outlives its parent, unless it asks the kernel for a
-// signal at the parent's death. The parent may have died before that: then the
-// child has another parent by now.
+// signal at the parent's death. If the parent died before prctl(), no signal
+// comes, but getppid() shows that the child has a new parent.
 void child_begin(void)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -1,7 +1,8 @@
 // children.h - the children of a server that forks: counted, reaped, ended.
 //
-// For the parent alone, and for one thread. Signals are blocked except in
-// stop_wait() (stop.h), so that the end of a child cannot be missed.
+// Only the parent calls these functions, except child_begin(), in one thread.
+// Signals are blocked except in stop_wait() (stop.h), so that the parent cannot
+// miss the exit of a child.
 
 #ifndef CHILDREN_H
 #define CHILDREN_H
@@ -9,22 +10,22 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-// How many children there are, as far as children_reap() has seen.
+// The number of children that children_reap() has not reaped yet.
 extern int children_count;
 
 // Prepares for up to `count_max` children, and blocks signals. Returns 0, or -1
 // with errno set.
 int children_open(int count_max);
 
-// Remembers a child that fork() has made.
+// Adds a child that fork() has created.
 void children_add(pid_t pid);
 
-// Returns true if `pid` is that of a child, as far as children_reap() has seen.
+// Returns true if `pid` is a child that children_reap() has not reaped yet.
 bool children_has(pid_t pid);
 
-// To be called when fork() has failed: backs off (net.h) and reaps; once the
-// server is stopping, ends all children instead, which frees processes. Returns
-// whether to try again.
+// Call it when fork() has failed. Backs off (net.h) and reaps children. Once
+// the server is stopping, ends all children instead, which frees processes.
+// Returns true if the caller should try fork() again.
 bool children_backoff(void);
 
 // Reaps all children that have exited by now. Never blocks.
@@ -33,8 +34,8 @@ void children_reap(void);
 // Sends SIGTERM to all children. Blocks until they have exited.
 void children_end(void);
 
-// The first call of a child: from now on it receives signals, and SIGKILL when
-// its parent dies.
+// Prepares a child, as its first call: lets it receive signals, and makes the
+// kernel send it SIGKILL when its parent dies.
 void child_begin(void);
 
 #endif

@@ -1,6 +1,6 @@
 // clock.h - the monotonic clock, and waiting for a time to come.
 //
-// All times are nanoseconds of CLOCK_MONOTONIC, which no one can set.
+// All times are nanoseconds of CLOCK_MONOTONIC, a clock that cannot be set.
 
 #ifndef CLOCK_H
 #define CLOCK_H
@@ -21,10 +21,11 @@ int64_t clock_now_ns(void);
 struct timespec clock_timespec(int ms);
 
 // Returns the time left until `until_ns` in whole milliseconds, rounded up, as
-// poll(2) takes it: 0 if it has passed, -1 (no timeout) if it is INT64_MAX.
+// a timeout for poll(2): 0 if `until_ns` has passed, -1 (no timeout) if it is
+// INT64_MAX.
 int clock_ms_until(int64_t until_ns);
 
-// Blocks for `ms` milliseconds, whatever signals come. Returns at once for 0.
+// Blocks for `ms` milliseconds, even if signals come. Returns at once for 0.
 void sleep_ms(int ms);
 
 #endif

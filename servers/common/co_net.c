@@ -1,7 +1,7 @@
 // co_net.c - the calls of net.h that block, for coroutines.
 //
-// For what they guard against, read their twins in net.c. None of them blocks
-// the thread, but with --trap, and that is the lesson of it.
+// The comments in net.c explain which errors these calls handle. No call here
+// blocks the thread, except with --trap, which shows what happens then.
 
 #include "co_net.h"
 
@@ -19,12 +19,12 @@
 
 enum { NAME_SIZE = NET_ADDRESS_SIZE + 8, NAMES_MAX = 1000000 };
 
-static _Thread_local char (*names)[NAME_SIZE];  // by descriptor; NULL: none
+static _Thread_local char (*names)[NAME_SIZE];  // [fd]; NULL: not used
 static _Thread_local int name_count;
 
-// Writes the name of the coroutine that is to serve `fd`. Best called by the
-// coroutine that accepts: this takes a page of stack, and then no idle client
-// needs that page.
+// Writes the name of the coroutine that will serve `fd`. This needs a page of
+// stack. So the coroutine that accepts should call it: then the stack of an
+// idle client does not need that page.
 __attribute__((noinline)) static void write_name(int fd)
 {
     char address[NET_ADDRESS_SIZE];
@@ -94,7 +94,7 @@ bool co_net_receive(int fd, struct session *s)
     return true;
 }
 
-// Sends, for NET_CHECK_MS at most. Returns how many bytes the kernel took.
+// Sends for NET_CHECK_MS at most. Returns how many bytes were sent, or -1.
 static ssize_t send_for_a_while(int fd, const char *data, size_t len)
 {
     ssize_t n = co_send(fd, data, len);
@@ -170,8 +170,9 @@ static void start_inspector(void)
     server_require(co_inspect(path) == 0, "--inspect");
 }
 
-// The first coroutine of a loop. When it ends, the server is stopping, and the
-// inspector must end as well: co_run() waits for it.
+// Runs in the first coroutine of a loop. When this coroutine ends, the server
+// is stopping. Then the inspector must end as well, because co_run() waits for
+// it.
 static void first_main(void *arg)
 {
     const struct first *first = arg;
@@ -199,8 +200,8 @@ struct server {
     void (*serve_clients)(void);
 };
 
-// Runs in a coroutine: before the server says that it is ready, co_run() must
-// have opened what it needs.
+// Runs in a coroutine, so that co_run() has opened all that it needs before the
+// server says that it is ready.
 static void serve(void *arg)
 {
     const struct server *server = arg;

@@ -1,5 +1,5 @@
 // co_net.h - the calls of net.h that block, for coroutines: here the coroutine
-// waits, and others run meanwhile.
+// waits, and other coroutines run meanwhile.
 //
 // Each function is the twin of the one in net.h without "co_": it does the same
 // and returns the same.
@@ -12,7 +12,7 @@
 
 #include "options.h"
 
-// The listener must be non-blocking, and so is the descriptor that is returned.
+// The listener must be non-blocking. The returned descriptor is non-blocking.
 int co_net_accept(int listener);
 bool co_net_backoff(const char *what);
 bool co_net_receive(int fd, struct session *s);
@@ -29,7 +29,7 @@ extern const struct option_rule co_net_options[];
 // Returns when all coroutines have ended. Exits if it cannot start.
 void co_net_run(void (*fn)(void *arg), void *arg);
 
-// Runs serve_clients() in that way, for a server with one loop. Makes the
+// Runs serve_clients() by co_net_run(), for a server with one loop. Makes the
 // listener non-blocking, and says that the server is ready (server.h).
 void co_net_serve(int listener, void (*serve_clients)(void));
 

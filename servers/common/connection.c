@@ -89,8 +89,9 @@ short connection_interest(const struct connection *c, int64_t now_ns)
 {
     if (now_ns < c->due_ns)
         return 0;
-    // If a next request is there already, it only needs space for its reply. If
-    // the conversation is over, the next step only closes it.
+    // If the next request has already arrived, the next step needs only space
+    // for the reply. If the conversation is over, the next step only closes the
+    // connection.
     bool replied = c->progress.sent == c->session.reply_len;
     bool finished = session_pending(&c->session) || session_over(&c->session);
     return replied && !finished ? POLLIN : POLLOUT;
@@ -135,9 +136,9 @@ int64_t connections_due_ns(const struct connections *t)
     return due_ns;
 }
 
-// Takes a connection as far as it goes without waiting, and closes it once it
-// is over. It asks send() each time, and not poll() before: poll() reports no
-// space while less than a third of the buffer is free.
+// Advances a connection until it would have to wait, and closes it once its
+// conversation is over. Calls send() without calling poll() first: poll()
+// reports no space while less than a third of the buffer is free.
 static void drain(struct connections *t, struct connection *c)
 {
     bool open = true;

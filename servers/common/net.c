@@ -72,8 +72,8 @@ static int listen_on(const struct addrinfo *address, int backlog,
         return -1;
 
     // Without SO_REUSEADDR, a restarted server could not bind to its port while
-    // old connections are in TIME_WAIT. TCP_NODELAY: replies are small, and
-    // Nagle's algorithm would hold one back until the last is acknowledged.
+    // old connections are in TIME_WAIT. Without TCP_NODELAY, Nagle's algorithm
+    // would delay a small reply until the last one is acknowledged.
     const int on = 1, shared = (flags & NET_REUSEPORT) != 0;
     const struct timeval check = {.tv_usec = NET_CHECK_MS * 1000L};
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
@@ -90,8 +90,9 @@ static int listen_on(const struct addrinfo *address, int backlog,
     return -1;
 }
 
-// Returns the first IPv4 address of a name, or else its first address. Clients
-// of a name try every address that it has, but some programs know IPv4 only.
+// Returns the first IPv4 address of a name, or else its first address. A client
+// that is given a name tries all its addresses, but some programs know IPv4
+// only.
 static const struct addrinfo *preferred(const struct addrinfo *addresses)
 {
     const struct addrinfo *a = addresses;
@@ -164,8 +165,8 @@ int net_idle_timeout_ms(void)
 
 static atomic_int highest;  // The highest descriptor of a client so far.
 
-// The signal to stop may come between accept() and this: then its handler has
-// not seen the client.
+// The signal to stop may come after accept() and before this call. Then the
+// signal handler did not know of the client.
 void net_accepted(int fd)
 {
     if (fd > highest)
@@ -215,10 +216,10 @@ int net_accept(int listener)
     return fd;
 }
 
-// LESSON out-of-descriptors: a full table is no reason to exit. The client
-// stays in the accept queue, so accept() would fail again at once, and again: a
-// loop that takes a whole core. Back off instead; a connection may be closed
-// soon.
+// LESSON out-of-descriptors: a full descriptor table is no reason to exit. The
+// client stays in the accept queue, so accept() would fail again at once, and
+// the loop would take a whole core. Back off instead: a connection may be
+// closed soon.
 bool net_backoff(const char *what)
 {
     report_exhausted(what);

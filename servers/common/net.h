@@ -3,9 +3,9 @@
 // Nothing here exits. Functions that return an int or ssize_t give -1 and set
 // errno on failure; the caller decides what a failure means.
 //
-// Not promised: when a server stops, it closes its listener, and the kernel
-// resets connections that were still in the accept queue, as it does with most
-// servers. Every client that had been accepted gets its replies.
+// Every client that the server has accepted gets its replies. Clients still in
+// the accept queue may not: a server that stops closes its listener, and then
+// the kernel resets their connections, as it does with most servers.
 
 #ifndef NET_H
 #define NET_H
@@ -18,10 +18,10 @@
 #include "../../fib/session.h"
 
 enum {
-    NET_BACKOFF_MS = 100,   // pause before an exhausted system is asked again
+    NET_BACKOFF_MS = 100,   // pause after a resource was found exhausted
     NET_CHECK_MS = 500,     // how often the progress of a client is checked
-    NET_STALL_MS = 10000,   // without progress, a stopping server closes
-    NET_CLOSE_MS = 10,      // how often a closing server looks for the end
+    NET_STALL_MS = 10000,   // a stopping server closes stalled clients then
+    NET_CLOSE_MS = 10,      // how often a stopping server checks connections
     NET_ADDRESS_SIZE = 64,  // the longest is "[IPv6 address]:port"
 };
 
@@ -31,8 +31,9 @@ enum {
 // process may open now.
 int net_raise_descriptor_limit(void);
 
-// Lowers the limits on open files, if they are higher, for good: from now on,
-// the kernel hands out no descriptor from `end` up. Returns `end`.
+// Lowers the limits on open files to `end`, if they are higher. They cannot be
+// raised again: from now on, every new descriptor is below `end`. Returns
+// `end`.
 int net_limit_descriptors(int end);
 
 // Makes every call on `fd` return at once instead of blocking.
@@ -49,12 +50,12 @@ enum {
 };
 
 // Opens a TCP socket that listens on `host`:`port`; for port 0 the kernel
-// chooses one. Of a name with several addresses it takes one, the first IPv4
-// address if there is one; net_address() says which. What it accepts inherits
-// two of its options: TCP_NODELAY, and that a blocking send() returns after
-// NET_CHECK_MS, so that its caller can check the client's progress. `flags` are
-// the sum of those above. Returns a descriptor the caller closes; EINVAL if
-// `host` is no address.
+// chooses one. If a name has several addresses, listens on one of them, the
+// first IPv4 address if there is one; net_address() says which. Accepted
+// sockets inherit two options: TCP_NODELAY, and SO_SNDTIMEO, so that a blocking
+// send() returns after NET_CHECK_MS and its caller can check the client's
+// progress. `flags` is a sum of the flags above. Returns a descriptor that the
+// caller closes, or -1: with EINVAL if `host` is no address.
 int net_listen(const char *host, int port, int backlog, unsigned flags);
 
 // Writes the address on which `listener` listens, as "127.0.0.1:9999".
@@ -64,10 +65,10 @@ int net_address(int listener, char text[NET_ADDRESS_SIZE]);
 int net_client_address(int fd, char text[NET_ADDRESS_SIZE]);
 
 // Closes clients that make no progress in either direction for `timeout_s`
-// seconds. 0: never, as at first. Call it before the first client.
+// seconds. 0, the default: never. Call it before the first client.
 void net_set_idle_timeout(int timeout_s);
 
-// Returns the same in milliseconds, -1 for never.
+// Returns the idle timeout in milliseconds, -1 for never.
 int net_idle_timeout_ms(void);
 
 // Accepts one client. Blocks until one connects, if the listener is a blocking
@@ -87,53 +88,53 @@ int net_accept_nonblocking(int listener);
 // Safe in a signal handler.
 void net_shutdown_clients(int listener);
 
-// To be called after a call that found a resource exhausted (descriptors,
-// memory, processes): reports that `what` failed with the reason in errno, and
-// blocks for NET_BACKOFF_MS or until a signal comes. Returns false when the
-// server is stopping.
+// Call it when a call has found a resource exhausted (descriptors, memory,
+// processes). Reports that `what` failed, with the reason in errno. Blocks for
+// NET_BACKOFF_MS or until a signal comes. Returns false when the server is
+// stopping.
 bool net_backoff(const char *what);
 
-// For a server that must not block instead: returns when to ask the exhausted
-// system again.
+// Returns when to try again after a resource was exhausted, for a server that
+// must not block in net_backoff().
 int64_t net_backoff_until_ns(void);
 
-// To be called with the result of a call that waits for events, as poll(2).
-// When the kernel has no memory to wait with, these fail at once: then blocks
+// Call it with the result of a call that waits for events, such as poll(2).
+// Such a call fails at once when the kernel has no memory for it. Then blocks
 // for NET_BACKOFF_MS, so that the server does not spin.
 void net_check_wait(int result);
 
-// Tells net_shutdown_clients() of a client that was not accepted by one of the
-// calls above. If the server is already stopping, shuts its connection down.
+// Tells net_shutdown_clients() of a client that none of the calls above has
+// accepted. If the server is already stopping, shuts down the receiving side.
 void net_accepted(int fd);
 
 // ---- Conversations on a blocking socket
 
-// Receives for the session what has arrived. Blocks until the client sends
-// something; once the server is stopping it takes what has arrived by then, and
-// does not block. Returns false once the conversation is over: the client will
-// send no more, the connection broke, or was idle for too long.
+// Receives bytes for the session. Blocks until the client sends something. Once
+// the server is stopping, receives only what has arrived, and does not block.
+// Returns false once the conversation is over: the client will send no more,
+// the connection broke, or it was idle for too long.
 bool net_receive(int fd, struct session *s);
 
-// Sends all `len` bytes, however slowly the client takes them. Gives up, with
-// ETIMEDOUT, when net_idle() says so. Returns 0, or -1; part of the data may
-// have been sent then.
+// Sends all `len` bytes, however slowly the client takes them. Fails with
+// ETIMEDOUT once net_idle() returns true. Returns 0, or -1: then part of the
+// data may have been sent.
 int net_send_all(int fd, const void *buf, size_t len);
 
-// Closes a client's connection gracefully. Once the server is stopping it
-// blocks while net_must_linger().
+// Closes a client's connection gracefully. Once the server is stopping, blocks
+// while net_must_linger() returns true.
 void net_close(int fd);
 
 // ---- Conversations on a non-blocking socket
 
-// How far a conversation has come. Begins as {0}. The fields below `sent` tell
-// a slow client from an idle one, and are for net.c.
+// How far a conversation has come. Starts as {0}. The fields below `blocked`
+// are for net_idle(), which tells a slow client from an idle one.
 struct net_progress {
     size_t sent;       // bytes of the session's reply that the kernel has taken
     bool blocked;      // the last call found nothing to do: EAGAIN
     bool active;       // something was sent or received since the last check
     int64_t last_ns;   // the last check that found progress
     int64_t check_ns;  // when net_idle() checks again
-    size_t unacked;    // bytes that the client had not acknowledged then
+    size_t unacked;    // bytes not yet acknowledged at the last check
 };
 
 // Receives for the session what has arrived, if anything. Never blocks. Returns
@@ -145,9 +146,9 @@ bool net_try_receive(int fd, struct session *s, struct net_progress *progress);
 bool net_try_send(int fd, const struct session *s,
                   struct net_progress *progress);
 
-// Returns true once the client has made no progress in either direction for the
-// idle timeout, or, while the server is stopping, for NET_STALL_MS; the
-// connection is shut down then. Never blocks. Call it at least once a second.
+// Returns true, and shuts down the connection, once the client has made no
+// progress in either direction for the idle timeout, or for NET_STALL_MS while
+// the server is stopping. Never blocks. Call it at least once a second.
 bool net_idle(int fd, struct net_progress *progress);
 
 // Returns true while `fd` has to stay open: the server is stopping, and the
@@ -158,14 +159,15 @@ bool net_must_linger(int fd, struct net_progress *progress);
 
 // ---- For calls that are not made here
 
-// net_send_all() by another call than send(2): `send_some` sends for
-// NET_CHECK_MS at most, and returns how many bytes were sent, or -1.
+// Does the same as net_send_all(), but calls `send_some` instead of send(2).
+// `send_some` sends for NET_CHECK_MS at most, and returns how many bytes were
+// sent, or -1.
 int net_send_all_with(ssize_t (*send_some)(int fd, const char *data,
                                            size_t len),
                       int fd, const void *buf, size_t len);
 
 // Tells the session that `len` bytes were received. Once the server is
-// stopping, also limits what it will take to what has arrived by now.
+// stopping, also limits the session to the bytes that have arrived by now.
 void net_received(int fd, struct session *s, size_t len);
 
 // Notes, for --trace, that the last byte of a reply was sent.

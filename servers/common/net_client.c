@@ -30,15 +30,15 @@ static int tcp_state(int fd)
     return info.tcpi_state;
 }
 
-// Returns true if the client has shut down its sending side: what it may still
-// send has an end.
+// Returns true if the client has shut down its sending side: its input has an
+// end.
 static bool is_half_closed(int fd)
 {
     return tcp_state(fd) == TCP_CLOSE_WAIT;
 }
 
 // Returns how many bytes were sent on `fd` that the client's kernel has not
-// acknowledged yet: see tcp(7). After a reset none will be, and this is 0.
+// acknowledged yet: see tcp(7). Returns 0 after a reset: no more will be.
 static size_t unacknowledged(int fd)
 {
     int len = 0;
@@ -50,8 +50,8 @@ static size_t unacknowledged(int fd)
 // ---- Receiving
 
 // LESSON last-requests: a client that never stops sending must not keep a
-// stopping server alive. So the server takes what had arrived when it first
-// received after the signal, and no more.
+// stopping server alive. So when the server first receives after the signal, it
+// counts what has arrived by then, and takes no more than that.
 void net_received(int fd, struct session *s, size_t len)
 {
     if (stop_requested() && !is_half_closed(fd))
@@ -60,9 +60,9 @@ void net_received(int fd, struct session *s, size_t len)
     trace_received(fd, s, len);
 }
 
-// recv() for the session that starts again after a signal. When the signal to
-// stop has come before, it must not block; when that comes during the call, the
-// server wakes it (server.h).
+// Calls recv() for the session, and again if a signal interrupts it. Once the
+// server is stopping, recv() must not block. If the signal to stop comes while
+// recv() blocks, the signal handler wakes it (server.h).
 static ssize_t receive(int fd, struct session *s)
 {
     int flags = stop_requested() ? MSG_DONTWAIT : 0;
@@ -84,7 +84,7 @@ bool net_try_receive(int fd, struct session *s, struct net_progress *progress)
 {
     if (session_over(s))
         return false;
-    // Asked before recv(): between that and the signal a request may arrive.
+    // Checked first: a request may arrive after recv() and before the signal.
     bool stopping = stop_requested();
     progress->blocked = receive(fd, s) < 0;
     if (progress->blocked)
@@ -100,8 +100,8 @@ void net_sent(int fd)
     trace_sent(fd);
 }
 
-// send() that starts again after a signal, and reports a vanished peer as EPIPE
-// instead of raising SIGPIPE.
+// Calls send(), and again if a signal interrupts it. If the peer is gone, fails
+// with EPIPE instead of raising SIGPIPE.
 static ssize_t try_send(int fd, const char *data, size_t len, int flags)
 {
     ssize_t n;
@@ -132,8 +132,7 @@ static ssize_t send_for_a_while(int fd, const char *data, size_t len)
 {
     ssize_t n = try_send(fd, data, len, 0);
     // A blocking send() waits until a third of the buffer is free. A slow
-    // client may not have read that much, but something: there may be some
-    // space.
+    // client may have read less than that, so there may be some space.
     if (n < 0 && net_would_block())
         n = try_send(fd, data, len, MSG_DONTWAIT);
     return n < 0 && net_would_block() ? 0 : n;
@@ -170,8 +169,8 @@ int net_send_all(int fd, const void *buf, size_t len)
 
 // ---- Idle and closing connections
 
-// Gives up a connection: it is over, and close() will drop what the client has
-// not acknowledged.
+// Gives up a connection: shuts it down, and makes close() drop what the client
+// has not acknowledged.
 static void abandon(int fd, size_t undelivered)
 {
     const struct linger none = {.l_onoff = 1, .l_linger = 0};
@@ -210,7 +209,7 @@ bool net_idle(int fd, struct net_progress *progress)
     progress->active = false;
     progress->unacked = left;
 
-    // A client that was idle before the signal has all the time after it.
+    // For a client idle before the signal, the time starts at the signal.
     if (progress->last_ns > since_ns)
         since_ns = progress->last_ns;
     if (now_ns - since_ns < patience_ms() * NS_PER_MS)
@@ -234,7 +233,8 @@ static void drop_input(int fd)
 
 // LESSON close-can-lose: close() while input is unread resets the connection,
 // and a reset discards the replies that the client has not read yet. So a
-// stopping server drops what comes in, until all it sent is acknowledged.
+// stopping server drops all input until the client has acknowledged all
+// replies.
 bool net_must_linger(int fd, struct net_progress *progress)
 {
     if (!stop_requested() || is_abandoned(fd))

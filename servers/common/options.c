@@ -85,9 +85,10 @@ static void parse_value(const struct options *o, const struct option_rule *r,
         *r->flag = true;
 }
 
-// Ends the server with a line about the option that getopt_long() has refused.
-// It is told to be silent, as its words depend on the C library. It leaves a
-// letter in optopt, or the index of a long option, which is below any letter.
+// Prints which option getopt_long() has refused, and exits. getopt_long()
+// prints no message itself, as its words would depend on the C library. It sets
+// optopt to a letter, or to the index of a long option, which is below any
+// letter.
 _Noreturn static void refuse_option(const struct options *o, int refused,
                                     char **argv)
 {
@@ -123,8 +124,8 @@ static void parse_all(const struct options *o, const struct option_rule *rules,
     }
 }
 
-// Appends rules up to {0} to the `count` that are there. Returns how many there
-// are then.
+// Appends the rules of `more` up to {0} to the first `count` rules of `all`.
+// Returns the new count.
 static int append_rules(struct option_rule *all, int count,
                         const struct option_rule *more)
 {

@@ -28,13 +28,13 @@ struct options {
     const char *model;                 // its name
     bool nonblocking;                  // accept() never blocks
     bool reuseport;                    // listeners share the address
-    bool forks;                        // it has children
+    bool forks;                        // it has child processes
     void (*wake_blocked_calls)(void);  // see server.h; or NULL
     const struct option_rule *own[2];  // more options, each up to {0}; or NULL
 
     // Set by the server, if it has a default of its own.
-    int stack_kib;    // of its threads; 0: it has no such option
-    int clients_max;  // clients served at once; at first what descriptors allow
+    int stack_kib;    // stack of each thread; 0: no option --stack-kib
+    int clients_max;  // clients served at once; 0: the common default
 
     // Set by options_parse().
     bool clients_capped;  // clients_max is what the limit on open files allows
@@ -42,7 +42,7 @@ struct options {
     int port;             // 0: the kernel chooses a free one
     int backlog;          // connections that the kernel queues
     int idle_timeout_s;   // 0: none
-    int delay_ms;         // what the simulated backend takes
+    int delay_ms;         // time that the simulated backend takes
     bool quiet;           // no log lines
     const char *trace;    // file for what happened (trace.h); NULL: none
     struct session_rules rules;

@@ -18,9 +18,9 @@
 
 enum { LINE_SIZE = 256 };
 
-// LESSON shared-counters: fork() copies variables, so what a child adds to one
-// is lost when the child ends. This memory is shared instead of copied. In
-// thread.c other threads write to it at the same time: hence atomic.
+// LESSON shared-counters: fork() copies variables, so what a child adds to its
+// copy is lost when the child ends. This memory is shared instead of copied. In
+// thread.c several threads write at the same time: so counters are atomic.
 struct counters {
     _Atomic uint64_t connections;
     _Atomic uint64_t requests;
@@ -46,9 +46,9 @@ int report_open(const char *model, bool quiet)
 }
 
 // Writes one line with one write(), so that lines of several processes do not
-// mix. Does so only if the stream takes it at once: a full pipe that no process
-// reads must not block the server. Does not use stdio, whose buffer of 8 KiB
-// needs more stack than a coroutine has. Returns 0, or -1 with errno set.
+// mix. Drops the line if the stream cannot take it at once: a full pipe that no
+// process reads must not block the server. Does not use stdio: its buffer of 8
+// KiB needs more stack than a coroutine has. Returns 0, or -1 with errno set.
 __attribute__((format(printf, 2, 0))) static int
 write_line(int fd, const char *format, va_list arguments)
 {

@@ -20,8 +20,8 @@ int report_open(const char *model, bool quiet);
 __attribute__((format(printf, 1, 2))) void report_log(const char *format, ...);
 
 // Logs that `what` failed because a resource is exhausted, with the reason in
-// errno, at most once a second: a full table is full for every new client.
-// Keeps errno.
+// errno. Logs at most once a second, as every new client may find the resource
+// exhausted. Keeps errno.
 void report_exhausted(const char *what);
 
 // Adds a conversation that is over to the counters.
@@ -34,11 +34,11 @@ void report_undelivered(size_t bytes);
 // set if the stream did not take it.
 __attribute__((format(printf, 1, 2))) int report_line(const char *format, ...);
 
-// Writes the trace, if there is one (trace.h): a server that cannot write it
-// says so, and has stopped well all the same. Then prints the last line of a
-// server: how many connections, requests and error replies there were, and how
-// many bytes were not delivered, if any. Returns the exit status of a server
-// that stopped as it should: 0, or 1 if standard output did not take the line.
+// Writes the trace, if there is one (trace.h). If that fails, logs why, and
+// does not change the exit status. Then prints the last line of a server: how
+// many connections, requests and error replies there were, and how many bytes
+// were not delivered, if any. Returns the exit status of the server: 0, or 1 if
+// standard output did not take the line.
 int report_summary(void);
 
 #endif

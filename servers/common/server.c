@@ -35,8 +35,8 @@ static void open_standard_streams(void)
         close(fd);
 }
 
-// Closes descriptors that the program was started with by mistake: from now on,
-// all that are higher than the listener's are clients.
+// Closes descriptors that the parent left open by mistake. From now on, all
+// descriptors above the listener's belong to clients.
 static void close_inherited_descriptors(void)
 {
     DIR *directory = opendir("/proc/self/fd");
@@ -82,9 +82,9 @@ int server_open(struct options *o, int argc, char **argv)
 // LESSON stop-without-a-race: runs in the handler of SIGTERM. A handler that
 // only sets a flag is not enough: if the signal comes just before accept() or
 // recv(), the call blocks all the same. A socket that was shut down stays shut
-// down. So accept() fails, which ends the loop of the server, and recv()
-// returns what has arrived, and only then 0: now, if it is blocked, and
-// whenever it is called. (For accept() only Linux promises that.)
+// down. So accept() fails, which ends the loop of the server. And recv()
+// returns what has arrived, and then 0, whether it is blocked now or called
+// later. (For accept(), only Linux promises this.)
 static void wake_blocked_calls(void)
 {
     shutdown(listener, SHUT_RDWR);

@@ -22,12 +22,12 @@ int server_open(struct options *o, int argc, char **argv);
 // Installs the handler of SIGINT and SIGTERM (stop.h), then prints the line
 // that people and scripts wait for: "<model>: listening on <address>:<port>".
 // The handler shuts down the listener and the receiving side of all clients,
-// which wakes every call that is blocked by them; or it calls
-// wake_blocked_calls() of the options, if that is set.
+// which wakes every call that blocks on them. If the options set
+// wake_blocked_calls(), the handler calls that function instead.
 void server_ready(void);
 
-// server_open() and server_ready(), for a server that has nothing to prepare in
-// between.
+// Calls server_open() and server_ready(), for a server that has nothing to
+// prepare in between. Returns the listener.
 int server_start(struct options *o, int argc, char **argv);
 
 // Allocates an array of zeros, which lives as long as the server. Exits if
@@ -35,7 +35,7 @@ int server_start(struct options *o, int argc, char **argv);
 void *server_allocate(int count, size_t size);
 
 // Exits unless `succeeded`, with "<model>: <what>: <reason in errno>" on
-// standard error. For calls without which a server cannot start.
+// standard error. For calls that must succeed so that a server can start.
 void server_require(bool succeeded, const char *what);
 
 #endif

@@ -13,8 +13,8 @@
 
 #include "clock.h"
 
-// One atomic variable for "whether" and "when": two threads that receive a
-// signal each, at the same moment, agree on which came first.
+// One atomic variable says whether a signal has come, and when. So two threads
+// that each receive a signal at the same moment agree on which came first.
 static _Atomic int64_t requested_ns;  // 0: not requested.
 static void (*wake)(void);            // Written before the handler can run.
 static pid_t server;
@@ -37,9 +37,9 @@ static void on_stop_signal(int signo)
     errno = saved;
 }
 
-// Without SA_RESTART: a blocked call returns EINTR, and its caller can check
+// Without SA_RESTART: a blocked call fails with EINTR, and its caller can check
 // stop_requested(). SA_ONSTACK: the stack of a coroutine is too small for a
-// signal, so its thread may have another one for that.
+// signal handler, so its thread may have a separate stack for handlers.
 static int handle(int signo, void (*handler)(int signo))
 {
     struct sigaction action = {.sa_handler = handler, .sa_flags = SA_ONSTACK};
@@ -66,8 +66,8 @@ int64_t stop_requested_ns(void)
     return requested_ns;
 }
 
-// Takes the place of ppoll() when the kernel had no memory for it: lets signals
-// in, and does not ask again at once.
+// Called when ppoll() failed because the kernel had no memory for it: unblocks
+// the signals and sleeps, so that the server does not spin.
 static void pause_instead(void)
 {
     struct timespec pause = clock_timespec(STOP_BACKOFF_MS);
@@ -90,8 +90,8 @@ bool stop_wait(int fd, int timeout_ms)
                       blocking ? &unblocked : NULL);
     if (ready < 0 && errno != EINTR)
         pause_instead();
-    // When a descriptor is ready, ppoll() leaves pending signals alone: in a
-    // stream of new clients a signal would never be delivered.
+    // When a descriptor is ready, ppoll() delivers no pending signal. If new
+    // clients kept coming, a signal would never be delivered.
     if (ready > 0 && blocking)
         ppoll(NULL, 0, &(struct timespec){0}, &unblocked);
     return ready > 0;

@@ -1,6 +1,6 @@
 // stop.h - SIGTERM and SIGINT: the first asks the server to stop.
 //
-// Depends on nothing but the clock.
+// Depends on clock.h only.
 
 #ifndef STOP_H
 #define STOP_H
@@ -9,20 +9,20 @@
 #include <stdint.h>
 
 enum {
-    // `timeout` and terminals signal a process and then its whole group: a
-    // second signal that comes sooner than this is the first one again.
+    // `timeout` and terminals signal a process and then its whole group. So a
+    // second signal that comes sooner than this does not count.
     STOP_AGAIN_MS = 200,
     STOP_BACKOFF_MS = 100,  // pause when the kernel has no memory to wait with
 };
 
-// Installs the handler. The first SIGTERM or SIGINT makes stop_requested() true
-// and then calls `wake_blocked_calls`, if not NULL, inside the signal handler,
-// where it may only make async-signal-safe calls (signal-safety(7)). It must
-// wake every blocked call of the server, and keep later calls from blocking: a
-// signal may come just before a call blocks. A system call that the signal
-// interrupts fails with EINTR. Another signal, more than STOP_AGAIN_MS later,
-// ends the process at once; children of fork() ignore it, as they end with
-// their parent. Returns 0, or -1 with errno set.
+// Installs the handler. The first SIGTERM or SIGINT makes stop_requested()
+// true. Then the handler calls `wake_blocked_calls`, if not NULL. This function
+// may make only async-signal-safe calls (signal-safety(7)). It must wake every
+// blocked call of the server, and keep later calls from blocking: a signal may
+// come just before a call blocks. A system call that the signal interrupts
+// fails with EINTR. Another signal, more than STOP_AGAIN_MS later, ends the
+// process at once. Children of fork() ignore it, because they end with their
+// parent. Returns 0, or -1 with errno set.
 int stop_on_signal(void (*wake_blocked_calls)(void));
 
 // Returns true once the server was asked to stop. Never blocks.
@@ -32,14 +32,14 @@ bool stop_requested(void);
 int64_t stop_requested_ns(void);
 
 // Blocks until `fd` (-1: none) is readable, a signal comes or `timeout_ms` (-1:
-// no timeout) has passed; or for STOP_BACKOFF_MS, when the kernel has no memory
-// to wait with. Returns true in the first case only.
+// no timeout) has passed. If the kernel has no memory for this, blocks for
+// STOP_BACKOFF_MS instead. Returns true only if `fd` is readable.
 bool stop_wait(int fd, int timeout_ms);
 
-// For a server that has children: blocks SIGCHLD, SIGTERM and SIGINT, but for
-// the time in stop_wait(), so that none can come between a check and the wait.
-// A child calls stop_unblock_signals() to receive them at any time. Returns 0,
-// or -1 with errno set.
+// For a server that has children: blocks SIGCHLD, SIGTERM and SIGINT, except in
+// stop_wait(), so that no signal can come between a check and the wait. A child
+// calls stop_unblock_signals() to receive them at any time. Returns 0, or -1
+// with errno set.
 int stop_block_signals(void);
 void stop_unblock_signals(void);
 

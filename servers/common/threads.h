@@ -10,14 +10,14 @@
 // would take 8 MiB of address space. Set by server_open().
 extern pthread_attr_t threads_attributes;
 
-// Sets the size of that stack. Returns 0, or -1 with errno set.
+// Sets the stack size of these threads. Returns 0, or -1 with errno set.
 int threads_set_stack(int kib);
 
-// sem_wait(3) that starts again after a signal.
+// Calls sem_wait(3), and again if a signal interrupts it.
 void threads_sem_wait(sem_t *semaphore);
 
-// Calls threads_sem_wait() `count` times. As a client's thread posts its slot
-// when it ends, this blocks until that many have ended.
+// Calls threads_sem_wait() `count` times. A client's thread posts its slot when
+// it ends, so this blocks until `count` slots are free.
 void threads_sem_wait_for(sem_t *semaphore, int count);
 
 #endif

@@ -9,7 +9,7 @@ void timer_queue_add(struct timer_queue *q, struct connection *c,
 {
     struct connection **at = &q->first;
     if (q->first != NULL && q->last->due_ns <= due_ns)
-        at = &q->last->next;  // As most often: at the end.
+        at = &q->last->next;  // The usual case: at the end.
     while (*at != NULL && (*at)->due_ns <= due_ns)
         at = &(*at)->next;
     c->due_ns = due_ns;

@@ -1,7 +1,7 @@
 // timer_queue.h - connections that wait for a time, the earliest first.
 //
-// Most wait equally long, for the simulated backend, so a new one belongs at
-// the end: adding is a step or two. No call blocks.
+// Most connections wait equally long, for the simulated backend, so a new one
+// belongs at the end, and adding it takes a step or two. No call blocks.
 
 #ifndef TIMER_QUEUE_H
 #define TIMER_QUEUE_H

@@ -36,7 +36,7 @@ struct event {
 // of its own. A process that was killed may leave a place empty.
 struct recording {
     atomic_uint_least32_t connections;
-    atomic_uint_least32_t reserved;  // places, and more if some were dropped
+    atomic_uint_least32_t reserved;  // places taken, and events dropped
     struct event events[TRACE_EVENTS_MAX];
 };
 
@@ -45,8 +45,8 @@ static FILE *file;
 static const char *process_name;
 static int backend_ms;  // what the simulated backend takes
 
-// The connection of each descriptor. Not shared: descriptors are numbers of one
-// process, and a child begins with a copy of its parent's.
+// The connection of each descriptor. Not shared: a descriptor is valid in one
+// process only, and a child starts with a copy of its parent's descriptors.
 static atomic_uint_least32_t *connection_of;
 static size_t descriptors;
 
@@ -133,7 +133,7 @@ void trace_closed(const struct session *s)
         note(CLOSED, s->connection, 0);
 }
 
-// What a session calls before and after it answers.
+// Notes a computation. A session calls this before and after it answers.
 static void on_answer(const struct session *s, unsigned n, bool done)
 {
     if (done)
@@ -168,7 +168,7 @@ int trace_open(const char *path, const char *model, int delay_ms,
     file = fdopen(fd, "w");
     descriptors = descriptor_limit();
     connection_of = calloc(descriptors, sizeof *connection_of);
-    // The kernel provides a page of it when that is first written to.
+    // The kernel allocates each page of this memory at the first write to it.
     void *shared = mmap(NULL, sizeof *recording, PROT_READ | PROT_WRITE,
                         MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (file == NULL || connection_of == NULL || shared == MAP_FAILED)
@@ -250,8 +250,8 @@ static void write_backend(const struct event *e, int64_t since_ns)
     write_of_connection("e", e, e->end_ns, "backend");
 }
 
-// Writes one event. `computed_ns` has, for each connection, when it has last
-// computed.
+// Writes one event. `computed_ns` holds, for each connection, when its last
+// computation ended.
 static void write_event(const struct event *e, int64_t *computed_ns)
 {
     switch ((enum kind)e->kind) {
@@ -304,7 +304,7 @@ long trace_write(void)
     fprintf(file, "\n]}\n");
     free(computed_ns);
 
-    // A full disk may be noticed by any of these.
+    // Any of these calls may be the one that finds the disk full.
     bool failed = ferror(file) != 0;
     if (fclose(file) != 0 || failed)
         return -1;

@@ -1,7 +1,7 @@
 // trace.h - records what happens to every request, for --trace.
 //
 // Events are noted in memory that all processes and threads of a server share,
-// and written to a file when the server stops. To note one takes no system call
+// and written to a file when the server stops. Noting one takes no system call
 // and no lock. The file holds Chrome trace events (JSON), which Perfetto,
 // chrome://tracing and speedscope show; times are those of clock.h. A server
 // that is killed leaves no trace.
@@ -24,21 +24,21 @@ enum { TRACE_EVENTS_MAX = 1000000 };  // later events are counted and dropped
 int trace_open(const char *path, const char *model, int delay_ms,
                struct session_rules *rules);
 
-// A client was accepted as `fd`: gives its connection a number.
+// Notes that a client was accepted as `fd`, and gives its connection a number.
 void trace_accepted(int fd);
 
-// `len` bytes were received for a session.
+// Notes that `len` bytes were received for a session.
 void trace_received(int fd, struct session *s, size_t len);
 
-// The last byte of a reply was sent.
+// Notes that the last byte of a reply was sent.
 void trace_sent(int fd);
 
-// A conversation is over.
+// Notes that a conversation is over.
 void trace_closed(const struct session *s);
 
-// Writes all events to the file. To be called once, when no other process or
-// thread serves clients any more. Returns the number of events that were
-// dropped, or -1 with errno set if the file could not be written.
+// Writes all events to the file. Call it once, when no other process or thread
+// serves clients any more. Returns the number of events that were dropped, or
+// -1 with errno set if the file could not be written.
 long trace_write(void);
 
 #endif
