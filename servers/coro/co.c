@@ -1,8 +1,8 @@
 // co.c - coroutines: functions that can be suspended, and pass values then.
 //
-// A coroutine and the one that has resumed it take turns. Each has a stack.
-// co_jump() is the moment when the turn passes from one to the other. That is
-// no system call: nothing here blocks.
+// A coroutine and its resumer (the coroutine or thread that has resumed it)
+// take turns. Each has a stack of its own. co_jump() passes the turn from one
+// to the other, without a system call. Nothing here blocks.
 
 #include "co.h"
 
@@ -14,7 +14,7 @@
 // Represents the thread's own stack, on which the thread begins.
 static _Thread_local struct co own_stack = {.state = CO_RUNNING};
 static _Thread_local struct co *running;  // NULL: no coroutine was created
-static _Thread_local struct co *left;     // the one before the last jump
+static _Thread_local struct co *left;     // the coroutine that jumped last
 
 struct co *co_current(void)
 {
@@ -27,9 +27,9 @@ struct co *co_self(void)
 }
 
 // LESSON stack-switch: co_switch() saves our registers, among them the stack
-// pointer, and loads those that `to` has saved. It returns when a coroutine
-// jumps back here, as if nothing had happened. From the other side it looks
-// just the same.
+// pointer, and loads the registers that `to` saved when it was suspended. Our
+// call of co_switch() returns when a coroutine jumps back to us, as if nothing
+// had happened. For a suspended `to`, too, its own call simply returns.
 void *co_jump(struct co *to, void *value)
 {
     struct co *self = running;
@@ -48,7 +48,7 @@ static void co_main(void *value)
     struct co *self = running;
 
     co_tools_arrived(&self->stack, &left->stack);
-    (void)value;  // No call of co_yield_value() waits for it yet.
+    (void)value;  // Discarded: no co_yield_value() waits for it yet.
     value = self->fn(self->arg);
     co_become(self, CO_DONE);
     co_jump(co_resumer(self), value);
@@ -84,7 +84,7 @@ int co_free(struct co *c)
         return co_fail(EBUSY);
     if (atomic_load(&c->mail.pending))
         co_mail_withdraw(&c->mail);
-    c->state = CO_DONE;  // For co_at(), whatever it was.
+    c->state = CO_DONE;  // So that co_at() ignores it.
     co_tools_freeing(&c->stack);
     co_stack_put(c->stack.low);
     return 0;
@@ -98,9 +98,9 @@ struct co *co_at(size_t at)
     return c->fn != NULL && co_state(c) != CO_DONE ? c : NULL;
 }
 
-// Sets errno and returns NULL, for a call that the state of its coroutine does
-// not allow. Not inlined: the callers are so short that even a branch they
-// never take costs time.
+// Sets errno and returns NULL: the result of a call that the state of its
+// coroutine does not allow. Not inlined: the callers are so short that even the
+// code of a branch that they never take would cost them time.
 static __attribute__((noinline)) void *refuse(int error)
 {
     errno = error;
@@ -126,8 +126,9 @@ void *co_yield_value(void *value)
     return co_jump(resumer, value);
 }
 
-// LESSON yield-from: a generator delegates to another one, and its caller does
-// not notice. All that this function knows is which value goes which way.
+// LESSON yield-from: a generator lets another one yield in its place, and its
+// caller does not notice. The loop passes each value that `inner` yields to the
+// caller, and each value that the caller sends back to `inner`.
 void *co_delegate(struct co *inner)
 {
     void *value = co_resume(inner, NULL);

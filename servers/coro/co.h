@@ -1,8 +1,8 @@
 // co.h - stackful coroutines for one thread, with waiting calls over epoll.
 //
 // A coroutine is a function that runs on a stack of its own until it yields,
-// waits or returns. Nothing interrupts it in between. The layers, each of which
-// needs only those above it in this list:
+// waits or returns. Nothing interrupts it in between. These are the layers.
+// Each needs only the layers above it in this list:
 //
 //     co.c          coroutines: resume and yield, passing values
 //     co_loop.c     the scheduler: which coroutine runs next, timers, sleeping
@@ -24,8 +24,8 @@
 // Times    are in milliseconds; -1 means never, 0 means now.
 // Threads  A coroutine belongs to the thread that created it, and each thread
 //          has a scheduler of its own. Only co_wake_async() may be called for a
-//          coroutine of another thread. What a thread has allocated is released
-//          when it ends.
+//          coroutine of another thread. When a thread ends, the runtime frees
+//          all memory that it has allocated for that thread.
 //
 // Not supported:
 //   - a C++ exception or a longjmp() that leaves a coroutine's function;
@@ -53,7 +53,7 @@ extern "C" {
 
 struct co;
 
-// Coroutines in the order in which they came. Its fields are for the runtime.
+// A queue of coroutines, first in, first out. Only the runtime uses its fields.
 struct co_queue {
     struct co *first, *last;
 };
@@ -99,17 +99,18 @@ enum co_state co_state_of(const struct co *c);
 //   woken       Its co_park() returns 0.
 //   permit      Its next co_park() takes the permit and returns 0 at once.
 //               There is at most one: a second co_wake() adds nothing.
-//   ECANCELED,  The waiting call that it is in fails so, and so do all later
-//   ETIMEDOUT   ones: after the deadline, until it sets a later one.
-//   next call   All its waiting calls fail so, from the next one on. While it
-//               is RUNNING, a coroutine that it has resumed, or one that that
-//               one has resumed, may be PARKED or WAITING: that wait fails.
+//   ECANCELED,  Its present waiting call fails with this error, and so do all
+//   ETIMEDOUT   later ones. It can end ETIMEDOUT by setting a later deadline.
+//   next call   All its waiting calls fail with this error, from the next one
+//               on. A RUNNING coroutine may have resumed another one, directly
+//               or through others, that is PARKED or WAITING: then the wait of
+//               that other coroutine fails.
 //
-// Why a wake-up is remembered: a coroutine that has decided to park may call
-// co_send(), or another function that lets others run, before its co_park(). If
-// it is woken meanwhile, and the wake-up were lost, it would never wake up.
-// The price is that a permit may be left from an earlier event. So check a
-// condition around it: while (!done) co_park();
+// Why a wake-up is remembered: a coroutine decides to park, but before its
+// co_park() it calls co_send(), or another function that lets others run. One
+// of them wakes it. If that wake-up were lost, its co_park() would never
+// return. The price is that a permit may be left from an earlier event. So
+// check a condition around the call: while (!done) co_park();
 
 // ---- Coroutines (co.c): nothing here waits for an event
 
@@ -117,20 +118,20 @@ enum co_state co_state_of(const struct co *c);
 // NULL with ENOMEM if there is no memory for a stack. The caller frees it.
 struct co *co_new(void *(*fn)(void *arg), void *arg);
 
-// Runs `c` until it yields or returns. Its co_yield_value() returns `value`;
-// the value of the first resume is discarded, as no call receives it. Returns
-// the value that `c` yields or returns, or NULL with EBUSY or EINVAL if its
-// state does not allow it (see the table).
+// Runs `c` until it yields or returns. The co_yield_value() in which `c` was
+// suspended returns `value`. The first co_resume() discards `value`, as no such
+// call waits for it yet. Returns the value that `c` yields or returns, or NULL
+// with EBUSY or EINVAL if its state does not allow it (see the table).
 void *co_resume(struct co *c, void *value);
 
 // Suspends the running coroutine: the co_resume() that ran it returns `value`.
-// Returns the value of the next co_resume(). Where no coroutine has been
-// resumed, as in one that co_go() started, returns NULL with EPERM at once.
+// Returns the value of the next co_resume(). In a coroutine without a resumer,
+// such as one that co_go() started, returns NULL with EPERM at once.
 void *co_yield_value(void *value);
 
-// Resumes `inner` until it is done, yields what it yields, and passes on to it
-// the values that come back ("yield from"). Returns what `inner` returned. The
-// caller frees `inner`.
+// Resumes `inner` until it is done. Yields each value that `inner` yields, and
+// passes each value that comes back to `inner` ("yield from"). Returns what
+// `inner` returned. The caller frees `inner`.
 void *co_delegate(struct co *inner);
 
 // Returns true once the function of `c` has returned.
@@ -156,9 +157,9 @@ void co_set_stack_size(size_t size);
 // same stack, has written to.
 size_t co_stack_used(const struct co *c);
 
-// Returns the memory of all stacks of this thread to the system. Returns 0, or
-// -1 with EBUSY while a coroutine of the thread exists. The end of the thread
-// does the same in any case.
+// Gives the memory of all stacks of this thread back to the system. Returns 0,
+// or -1 with EBUSY while a coroutine of the thread exists. When the thread
+// ends, this happens in any case.
 int co_release_stacks(void);
 
 // ---- The scheduler (co_loop.c)
@@ -178,20 +179,20 @@ void co_reschedule(void);
 
 // ---- Waiting calls: what they have in common
 //
-// All functions from here on that are called waiting calls suspend the calling
-// coroutine, and other coroutines run meanwhile. They are for coroutines that
-// co_run() runs, and those that these resume. All of them fail at once, even if
-// they would not have to wait,
+// Below, the comment of a waiting call begins with these two words. A waiting
+// call suspends the calling coroutine, and other coroutines run meanwhile. Only
+// coroutines that co_run() runs, and coroutines that these resume, may make
+// one. A waiting call fails at once, even if it would not have to wait,
 //
 //     with EPERM      outside of co_run(),
 //     with ECANCELED  if the calling coroutine, or one that has resumed it and
 //                     waits for it, was cancelled by co_cancel(),
-//     with ETIMEDOUT  if the deadline of one of these has passed,
+//     with ETIMEDOUT  if the deadline of one of these coroutines has passed.
 //
-// and fail in the same way if that happens while they wait. A call whose event
-// came first succeeds. A coroutine that makes CO_BUDGET waiting calls in a row
-// that need not wait, or spends a millisecond on three or more of them, is
-// rescheduled inside the last one.
+// It fails in the same way if this happens while it waits. If its event comes
+// first, it succeeds. A coroutine may make many calls in a row that need not
+// wait: it is rescheduled inside call number CO_BUDGET, or inside an earlier
+// one that comes more than a millisecond after the third.
 
 // Waiting call. Takes the permit, or waits for co_wake().
 int co_park(void);
@@ -199,10 +200,10 @@ int co_park(void);
 // Ends the co_park() of `c`, or leaves a permit (see the table). Does not wait.
 void co_wake(struct co *c);
 
-// Does the same as co_wake(), as soon as the thread of `c` gets to it. May be
-// called in any thread and any signal handler, any number of times; calls for
-// the same coroutine that its thread has not seen yet count as one. `c` must
-// not be freed before the call returns. Does not block and keeps errno.
+// Asks the thread of `c` to call co_wake(c). May be called in any thread and
+// any signal handler, any number of times: calls that the thread of `c` has not
+// seen yet count as one. `c` must not be freed before the call returns. Does
+// not block and keeps errno.
 void co_wake_async(struct co *c);
 
 // Waiting call. Waits until `ms` milliseconds have passed; -1: until the
@@ -213,14 +214,15 @@ int co_sleep(int ms);
 // those that it resumes, fail with ETIMEDOUT. Replaces its previous deadline.
 void co_set_deadline(int ms);
 
-// Lets a waiting call for a descriptor (below) wait for at most `ms`; then it
-// fails with ETIMEDOUT. Holds for the running coroutine and those that it
-// resumes, until the next call. Returns the limit it replaces; at first -1.
+// Limits each wait for a descriptor (below): after `ms` milliseconds the
+// waiting call fails with ETIMEDOUT. Holds for the running coroutine and those
+// that it resumes, until the next co_limit_waits(). Returns the previous limit;
+// at first -1.
 int co_limit_waits(int ms);
 
 // Makes the present waiting call of `c` fail with ECANCELED, and all later ones
-// (see the table). So `c` ends by the way it takes when something fails, and
-// cleans up. Does not wait for that.
+// (see the table). So `c` does what it does when any call fails: it cleans up
+// and ends. Does not wait for that end.
 void co_cancel(struct co *c);
 
 // A counting semaphore, as in sem_overview(7), for the coroutines of a thread.
@@ -240,8 +242,8 @@ void co_sem_post(struct co_sem *sem);
 
 // ---- Groups (co_group.c)
 
-// Starts as {0}, and is again that when co_group_join() returns. Its fields are
-// for co_group.c.
+// A group of coroutines. Starts as {0}, and co_group_join() sets it to {0}
+// again. Only co_group.c uses its fields.
 struct co_group {
     struct co *members;
     struct co *joiner;
@@ -256,10 +258,10 @@ int co_group_go(struct co_group *group, int (*fn)(void *arg), void *arg);
 
 // Waiting call. Waits until all members have returned. Returns 0 if all of them
 // returned 0, else -1 with the errno of the first that did not. If the caller
-// is cancelled, or its deadline passes, it cancels the members and waits for
-// them all the same: when this returns, no member is left. Fails at once, and
-// cancels nothing, with EBUSY while another coroutine waits for the group, and
-// with EDEADLK in a member, which would wait for itself.
+// is cancelled, or its deadline passes, the call cancels the members, and still
+// waits until they have returned: when it returns, no member is left. Fails at
+// once, and cancels nothing, with EBUSY while another coroutine waits for the
+// group, and with EDEADLK in a member, which would wait for itself.
 int co_group_join(struct co_group *group);
 
 // Cancels all members. Does not wait.
@@ -304,17 +306,18 @@ ssize_t co_recv(int fd, void *buf, size_t size);
 // without a signal, if the peer has closed the connection.
 ssize_t co_send(int fd, const void *buf, size_t len);
 
-// Waiting call: co_send() until all `len` bytes are sent. A limit of
-// co_limit_waits() holds for each of them: it limits the time without progress.
-// Returns 0, or -1; part of the data may have been sent then.
+// Waiting call: calls co_send() until all `len` bytes are sent. A limit of
+// co_limit_waits() holds for each co_send(): so it limits the time without
+// progress. Returns 0, or -1; part of the data may have been sent then.
 int co_send_all(int fd, const void *buf, size_t len);
 
 // Waiting call. Waits until `fd`, of any kind that epoll accepts, is ready for
-// `event`, which is EPOLLIN or EPOLLOUT. Fails with EINVAL for another one.
+// `event`, which is EPOLLIN or EPOLLOUT. Fails with EINVAL for any other.
 int co_poll(int fd, uint32_t event);
 
-// As close(2), for a descriptor that was used with these calls: plain close()
-// would leave behind what is known about it. Does not wait.
+// As close(2), for a descriptor that was used with these calls. Also forgets
+// what the runtime knows about the descriptor: plain close() does not. Does not
+// wait.
 int co_close(int fd);
 
 // ---- Seeing what coroutines do (co_inspect.c, co_watchdog.c)
@@ -334,30 +337,33 @@ int co_close(int fd);
 //   due_ms      when the wait ends at the latest, from now; -1: never
 //   stack_used  see co_stack_used()
 //
-// A socket that a program has left at `path` when it ended is replaced. Returns
-// 0, or -1 with EBUSY if the thread has an inspector, ENAMETOOLONG if `path`
-// has more than 107 bytes, EADDRINUSE if a program listens there or it is
-// another kind of file, or else errno of bind(2) or co_go(). Does not wait.
+// If a program that has ended left its socket at `path`, the new one replaces
+// it. Returns 0, or -1 with EBUSY if the thread has an inspector, ENAMETOOLONG
+// if `path` has more than 107 bytes, EADDRINUSE if a program listens there or
+// it is another kind of file, or else errno of bind(2) or co_go(). Does not
+// wait.
 int co_inspect(const char *path);
 
-// Cancels that coroutine, which removes the socket; co_run() waits for it. No
-// effect if there is none. Does not wait.
+// Cancels the inspector, the coroutine that co_inspect() started. It then
+// removes the socket, and co_run() waits until it has ended. No effect if there
+// is no inspector. Does not wait.
 void co_inspect_end(void);
 
 // Starts a thread, the watchdog of the calling thread. It watches the
-// coroutines that co_run() runs. When one has let no other run for `ms`
-// milliseconds, because it computes, blocks, or gets no processor, the watchdog
-// prints its name on standard error, and where it is: a command line of
-// addr2line(1) that prints the functions it is in and their lines, the
-// innermost first (with musl the name alone). It does so once for each turn,
-// and may miss turns of less than 5/4 of `ms`. -1 ends the watchdog, and so
-// does the end of the thread. Blocks until the previous watchdog has ended: for
-// up to 50 ms.
+// coroutines that co_run() runs. A coroutine may let no other run for `ms`
+// milliseconds, because it computes, blocks, or gets no processor. Then the
+// watchdog prints the name of the coroutine on standard error, and a command
+// line of addr2line(1) that shows where it is: the functions it is in and their
+// lines, the innermost first (with musl the name alone). It reports a turn at
+// most once, and may miss turns of less than 5/4 of `ms`. -1 ends the watchdog,
+// and so does the end of the thread. Blocks until the previous watchdog has
+// ended: for up to 50 ms.
 //
-// The watchdog interrupts the coroutine by SIGURG: a system call that blocks in
-// it may fail with EINTR. It checks four times in `ms`, and each check takes 5
-// to 20 us of CPU time, in an idle program, too. Returns 0, or -1 with EINVAL
-// if `ms` is 0, ENOMEM, or EAGAIN if no thread can be started.
+// The watchdog interrupts the coroutine by SIGURG: a system call in which the
+// coroutine blocks may fail with EINTR. The watchdog checks four times in `ms`,
+// and each check takes 5 to 20 us of CPU time, in an idle program, too. Returns
+// 0, or -1 with EINVAL if `ms` is 0, ENOMEM, or EAGAIN if no thread can be
+// started.
 int co_set_watchdog(int ms);
 
 #ifdef __cplusplus

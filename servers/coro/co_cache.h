@@ -31,8 +31,9 @@ static inline struct co *co_cache_place(char *stack, size_t size)
     return (struct co *)(void *)(stack + top - top % CO_CACHE_LINE);
 }
 
-// Zeroes a coroutine line by line: for more bytes at a time compilers choose an
-// instruction (rep stos) that takes longer than the rest of a short life.
+// Zeroes a coroutine one cache line at a time. To zero more bytes at once,
+// compilers choose an instruction (rep stos) that takes longer than everything
+// else in the life of a short coroutine.
 static inline void co_cache_clear(struct co *c)
 {
     for (size_t at = 0; at < sizeof(struct co); at += CO_CACHE_LINE)
@@ -40,9 +41,9 @@ static inline void co_cache_clear(struct co *c)
 }
 
 // LESSON prefetch: with thousands of clients, the stack of the next coroutine
-// is no longer in the cache. While `c` runs, the processor fetches the first
-// lines of that stack, and the struct of the coroutine after the next, which
-// says where its stack is.
+// is no longer in the cache. While `c` runs, the processor already fetches the
+// first lines of that stack. It also fetches the struct of the coroutine after
+// the next, which says where the stack of that one is.
 static inline void co_cache_prefetch_after(const struct co *c)
 {
     enum { LINES = 8, FOR_WRITING = 1 };

@@ -3,8 +3,8 @@
 // LESSON structured: a coroutine that starts others and continues without them
 // leaves questions open: which coroutine learns that one has failed, and which
 // one stops the rest? A group answers both. co_group_join() returns when all
-// members have returned, with the reason of the first that failed. What a
-// function has started ends in it. Only co_group_join() waits.
+// members have returned, with the reason of the first that failed. So no
+// coroutine outlives the function that started it. Only co_group_join() waits.
 
 #include "co.h"
 #include "co_internal.h"
@@ -62,7 +62,7 @@ int co_group_go(struct co_group *group, int (*fn)(void *arg), void *arg)
     return 0;
 }
 
-// Waits until the group has no members. Checks again after each wait, as one
+// Waits until the group has no members. Checks again after each wait: a member
 // may be added before the joiner runs. Returns 0, or -1 if the wait failed.
 static int wait_for_members(struct co_group *group)
 {

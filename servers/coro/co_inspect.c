@@ -4,10 +4,10 @@
 //
 //     nc -U PATH
 //
-// and then goes through the stacks of its thread. The runtime keeps no list of
-// all coroutines, as each of them would pay for it when it starts and ends.
-// Nothing here blocks the thread: while the inspector sends, other coroutines
-// run.
+// and then goes through the stacks of its thread to find the coroutines. The
+// runtime keeps no list of all coroutines, as adding and removing them would
+// make the start and the end of each one slower. Nothing here blocks the
+// thread: while the inspector sends, other coroutines run.
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -68,8 +68,8 @@ static const char *awaited(const struct co *c, int *fd)
     return c->timer != 0 ? "time" : "group or cancellation";
 }
 
-// Copies a name into a string of JSON, which needs quotes, backslashes and
-// control characters escaped: they become question marks.
+// Copies a name into a string of JSON. Quotes, backslashes and control
+// characters would have to be escaped there: they become question marks.
 static void copy_name(char copy[NAME_MAX_LEN + 1], const char *name)
 {
     size_t len = 0;
@@ -92,7 +92,7 @@ static int64_t due_ms(const struct co *c)
     return due_ns > now_ns ? (due_ns - now_ns) / NS_PER_MS : 0;
 }
 
-// Appends what co.h says of co_inspect().
+// Appends the line about `c`, in the format that co.h shows at co_inspect().
 static void append_line(struct answer *a, const struct co *c)
 {
     static const char *const states[] = {"running",         "new",    "yielded",
@@ -120,8 +120,9 @@ static int send_text(struct answer *a)
     return co_send_all(a->client, a->text, len);
 }
 
-// Goes from stack to stack. A coroutine that exists all the time is found once,
-// as it keeps its stack; one that starts or ends meanwhile may be missed.
+// Goes from stack to stack and sends a line for each coroutine. A coroutine
+// that exists all the time is found once, as it keeps its stack. A coroutine
+// that starts or ends meanwhile may be missed.
 static void describe_all(struct answer *a)
 {
     for (size_t at = 0; at < co_stack_count(); at++) {
@@ -157,7 +158,7 @@ static int open_socket(void)
     return socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
 
-// Returns whether there is a socket that a program has left when it ended: then
+// Returns whether a program that has ended left its socket at the address: then
 // no program listens there.
 static bool is_left_over(void)
 {
@@ -196,7 +197,8 @@ static int listen_on(const char *path)
     return co_fail(error);
 }
 
-// The inspector. It ends only when it is cancelled: then both calls fail.
+// The inspector. It ends only when it is cancelled: then co_accept() and
+// co_sleep() both fail.
 static void *inspect(void *arg)
 {
     int client, listener = (int)(intptr_t)arg;

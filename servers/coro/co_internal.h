@@ -15,10 +15,11 @@
 
 #define CO_NEVER INT64_MAX  // as a point in time
 
-// A coroutine. It lies at the top of its own stack, where its first calls touch
-// memory in any case: a suspended coroutine takes one page. What the scheduler
-// needs is in the first cache line. Fields are 0 or NULL where they can be at
-// first: all of it is zeroed at once, and each further store takes time.
+// A coroutine. It lies at the top of its own stack, on the page that its first
+// calls touch in any case: so a suspended coroutine takes only one page. The
+// fields that the scheduler needs are in the first cache line. Most fields are
+// 0 or NULL at first: the struct is zeroed as a whole, and each further store
+// takes time.
 struct co {
     void *sp;                // what co_switch() saved; valid while suspended
     uintptr_t state;         // and the coroutine that has resumed it; see below
@@ -31,10 +32,10 @@ struct co {
     short wait_errno;        // why the last wait ended; 0: its event came
     bool permit;             // for its next co_park()
     bool cancelled;
-    int fd;  // for which it has waited last
+    int fd;  // the descriptor it has waited for last
 
-    struct co *innermost;        // while a coroutine that it has resumed waits
-    struct co_mail mail;         // for co_wake_async(),
+    struct co *innermost;        // the resumed coroutine that waits, if any
+    struct co_mail mail;         // sent by co_wake_async()
     struct co_mailbox *mailbox;  // to its thread
 
     // What co_new() was given; then what co_go() or co_group_go() was given.
@@ -55,8 +56,9 @@ struct co {
 //
 // The state and the resumer (NULL: none) are kept in one word. Both change at
 // each resume, and a switch is so short that each store counts: with two words,
-// to resume 100,000 coroutines in turn takes 10 % longer. The address of a
-// coroutine is a multiple of 8, so three bits are free for one of eight states.
+// it takes 10 % longer to resume 100,000 coroutines one after the other. The
+// address of a coroutine is a multiple of 8, so three bits are free for one of
+// eight states.
 
 enum { CO_STATE_MASK = 7 };
 
@@ -70,9 +72,9 @@ static inline struct co *co_resumer(const struct co *c)
     return (struct co *)(c->state & ~(uintptr_t)CO_STATE_MASK);
 }
 
-// As co_state() and co_resumer() for a coroutine that is CO_RUNNING. That state
-// is 0, so the word holds the plain address of its resumer: every resume and
-// every yield saves the masking.
+// The next two are for a coroutine that is CO_RUNNING. That state is 0, so the
+// word is simply the address of the resumer. No resume and no yield has to mask
+// the state out.
 static inline uintptr_t co_running_for(const struct co *resumer)
 {
     return (uintptr_t)resumer;
@@ -107,7 +109,8 @@ static inline bool co_may_become(enum co_state from, enum co_state to)
 }
 
 // Changes the state of a coroutine, and keeps its resumer. co_resume() and
-// co_yield_value() change both; every other change is a call of this.
+// co_yield_value() change both themselves; all other transitions use this
+// function.
 static inline void co_become(struct co *c, enum co_state state)
 {
     assert(co_may_become(co_state(c), state));
@@ -157,9 +160,10 @@ static inline int co_fail(int error)
 
 // ---- co.c
 
-// Leaves the running coroutine, or the thread's own stack, for `to`. Returns
-// the value that comes back with the jump back here. Every change of stacks in
-// the runtime is a call of this.
+// Switches from the running coroutine, or the thread's own stack, to `to`,
+// which receives `value`. Returns when another co_jump() switches back here,
+// with the value given to that call. The runtime changes stacks only by this
+// function.
 void *co_jump(struct co *to, void *value);
 
 // Returns the running coroutine; the thread's own stack counts as one.
@@ -182,24 +186,25 @@ void *co_finish(void);
 // resumed by one.
 bool co_in_loop(void);
 
-// Suspends the running coroutine in `state`, one of those in which it waits,
-// until co_end_wait(); at `due_ns` at the latest, if the state can be
-// interrupted. Returns 0, or -1 with the errno that ended the wait.
+// Suspends the running coroutine in `state`, one of the three in which it
+// waits, until co_end_wait(). If the state can be interrupted, the wait ends at
+// `due_ns` at the latest. Returns 0, or -1 with the errno that ended the wait.
 int co_suspend(enum co_state state, int64_t due_ns);
 
-// Ends the wait of `c`, which succeeds if `error` is 0, and else fails with it.
-// No effect if it has ended already, and `c` has not run since then.
+// Ends the wait of `c`: it succeeds if `error` is 0, and fails with `error`
+// otherwise. No effect if the wait has ended already, and `c` has not run
+// since.
 void co_end_wait(struct co *c, int error);
 
 // Counts one waiting call that did not have to wait, and reschedules the
 // coroutine if it has used up its turn.
 void co_spend(void);
 
-// Returns when the wait of `c` ends at the latest; CO_NEVER: it may last.
+// Returns when the wait of `c` ends at the latest; CO_NEVER: no limit.
 int64_t co_due_ns(const struct co *c);
 
-// Returns where this thread counts the turns that coroutines have begun. Other
-// threads may read it.
+// Returns the address of this thread's counter of turns, which is incremented
+// when a coroutine begins a turn. Other threads may read the counter.
 const atomic_uint *co_turn_count(void);
 
 // Returns the time on the monotonic clock.
@@ -220,8 +225,8 @@ struct co_poller {
     void (*close)(void);
 };
 
-// Sets the poller of all loops. co_io.c does so before main(): the loop does
-// not depend on it.
+// Sets the poller of all loops. co_io.c calls this before main(), so that the
+// loop does not depend on co_io.c.
 void co_set_poller(const struct co_poller *p);
 
 // ---- co_wait.c
@@ -233,8 +238,8 @@ int co_begin_wait(void);
 // Waits as co_suspend(CO_WAITING) does, and no longer than the deadlines allow.
 int co_wait_until(int64_t due_ns);
 
-// Returns the time at which a call fails that begins to wait for a descriptor
-// now: see co_limit_waits().
+// Returns the time at which a wait for a descriptor that begins now must fail:
+// see co_limit_waits().
 int64_t co_limit_ns(void);
 
 // ---- co_io.c
@@ -245,9 +250,9 @@ int co_awaited_fd(const struct co *c, uint32_t *event);
 
 // ---- co_offload.c
 
-// Starts a thread in which all signals are blocked, so that the kernel delivers
-// them to a thread whose blocking call they must interrupt. Returns 0 or an
-// error number.
+// Starts a thread in which all signals are blocked. So the kernel delivers each
+// signal to another thread, whose blocking call it must interrupt. Returns 0 or
+// an error number.
 int co_start_thread(pthread_t *thread, void *(*fn)(void *arg), void *arg);
 
 #endif

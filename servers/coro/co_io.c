@@ -1,13 +1,14 @@
 // co_io.c - calls that wait for a descriptor while other coroutines run.
 //
-// Each call tries first, as most often it need not wait. A descriptor is made
-// known to epoll when a call on it would have to wait for the first time, and
-// stays known until it is closed: one epoll_ctl() in its life, or two if a call
-// also has to wait for writing. The price: epoll then reports each event only
-// once (EPOLLET, see epoll(7)), so its reports have to be remembered here.
+// Each call tries the system call first, as usually it need not wait. When a
+// call has to wait for a descriptor for the first time, it adds the descriptor
+// to epoll, where it stays until it is closed. That is one epoll_ctl() in its
+// life, or two if a call also has to wait for writing. The price: epoll then
+// reports each event only once (EPOLLET, see epoll(7)), so the events must be
+// remembered here.
 //
-// No call blocks the thread. It blocks in wait_for_events(), for all coroutines
-// at once.
+// No call blocks the thread. The thread blocks only in wait_for_events(), for
+// all coroutines at once.
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -24,7 +25,7 @@
 // One of the two directions of a descriptor.
 struct direction {
     struct co *waiter;  // from its wait until it runs again; NULL: none
-    bool drained;       // a try would only give EAGAIN, until an event comes
+    bool drained;       // a try would give EAGAIN until an event comes
 };
 
 enum kind { UNKNOWN, TCP, UNIX_STREAM, OTHER };
@@ -32,7 +33,7 @@ enum kind { UNKNOWN, TCP, UNIX_STREAM, OTHER };
 // What is remembered of a descriptor; all zero when it is new.
 struct slot {
     struct direction in, out;
-    uint32_t events;      // what epoll watches; 0: it does not know it yet
+    uint32_t events;      // what epoll watches; 0: not added yet
     uint32_t generation;  // counts the descriptors that had this number
     enum kind kind;       // of socket
     bool read_on;         // an event was reported that ends a recv() early
@@ -49,8 +50,8 @@ enum {
     EVENTS_AT_ONCE = 256,
     SLOTS_AT_FIRST = 64,
     RETRY_MS = 10,
-    // The end of the input, and TCP's urgent data: both end a recv() early
-    // although there is more to come, which no further event announces.
+    // The end of the input, and TCP's urgent data. Both can end a recv() early
+    // although there is more to read, and no further event reports that data.
     SPECIAL = EPOLLRDHUP | EPOLLPRI,
 };
 
@@ -66,8 +67,8 @@ static _Thread_local struct io io = {.epoll = -1};
 
 // ---- What is remembered of descriptors
 
-// Returns what is remembered of `fd`, or NULL with errno set. It may move while
-// other coroutines run: look it up again after every wait.
+// Returns the slot of `fd`, or NULL with errno set. A slot may move while other
+// coroutines run: look it up again after every wait.
 static struct slot *slot_of(int fd)
 {
     size_t at = (size_t)fd;
@@ -139,11 +140,11 @@ static void handle(const struct epoll_event *e)
 {
     const uint32_t broken = EPOLLHUP | EPOLLERR;
     if (e->data.u64 == MAIL)
-        return;  // The loop collects it in any case.
+        return;  // The loop collects mail in any case.
     struct slot *s = &io.slots[(uint32_t)e->data.u64];
 
     if (s->generation != (uint32_t)(e->data.u64 >> 32))
-        return;  // It is for a descriptor that was closed in this round.
+        return;  // The event is of a descriptor closed in this round.
     if (e->events & (SPECIAL | broken))
         s->read_on = true;
     if (e->events & (EPOLLIN | SPECIAL | broken))
@@ -169,7 +170,7 @@ static int open_epoll(void)
     struct epoll_event mail = {.events = EPOLLIN | EPOLLET, .data.u64 = MAIL};
 
     if (io.epoll >= 0)
-        return 0;  // Another co_run() has failed.
+        return 0;  // Left open by a co_run() that failed.
     io.epoll = epoll_create1(EPOLL_CLOEXEC);
     if (io.epoll < 0)
         return -1;
@@ -188,7 +189,8 @@ static void close_epoll(void)
     io = (struct io){.epoll = -1};
 }
 
-// Makes the loop wait for descriptors, though it knows nothing of them.
+// Makes the loop wait by the functions above. So the loop itself need not know
+// anything about descriptors.
 __attribute__((constructor)) static void install(void)
 {
     static const struct co_poller poller = {open_epoll, wait_for_events,
@@ -212,9 +214,10 @@ static int watch(int fd, struct slot *s, uint32_t event)
 
 // ---- Waiting
 
-// LESSON try-then-wait: called after a try has said "not now". If the event
-// comes between that try and this call, epoll still reports it: it reports the
-// present state when a descriptor is added, and afterwards every change.
+// LESSON try-then-wait: called after a try has found that the descriptor is not
+// ready. If the event comes between that try and this call, it is not lost:
+// epoll reports the present state when a descriptor is added, and afterwards
+// every change.
 static int wait_for(struct call *call)
 {
     struct slot *s = slot_of(call->fd);
@@ -225,7 +228,8 @@ static int wait_for(struct call *call)
     if (call->due_ns == 0)
         call->due_ns = co_limit_ns();
     bool watched = watch(call->fd, s, call->event) == 0;
-    // Without memory for it now, wait a little: there may be some later.
+    // If the kernel has no memory for that, wait a little: it may have some
+    // later.
     if (!watched && errno != ENOSPC && errno != ENOMEM)
         return -1;
 
@@ -310,8 +314,8 @@ int co_connect(int fd, const struct sockaddr *address, socklen_t len)
     return 0;
 }
 
-// As recv(2), on a UNIX socket. Sets `cut` if what it returns ends where
-// descriptors were passed along (SCM_RIGHTS; they are closed).
+// As recv(2), on a UNIX socket. Sets `cut` if the bytes may end early because
+// descriptors came with them (SCM_RIGHTS). Those descriptors are closed.
 static ssize_t receive_unix(int fd, void *buf, size_t size, bool *cut)
 {
     struct iovec space = {buf, size};
@@ -321,10 +325,10 @@ static ssize_t receive_unix(int fd, void *buf, size_t size, bool *cut)
     return n;
 }
 
-// LESSON short-read: on a stream, less than we asked for was all there is, and
-// we can save the next try: one system call in three. But a datagram is short
-// although another may follow it, and so are the bytes that a UNIX socket
-// returns together with descriptors.
+// LESSON short-read: if recv() on a stream returns less than we asked for,
+// there was no more. So we can skip the next try: one system call in three.
+// There are two exceptions. After a short datagram, and after the bytes that a
+// UNIX socket returns together with descriptors, there may be more.
 //
 // Not inlined: its variables would take space on the stack of co_recv(), which
 // waits, and so on the stack of every idle client.

@@ -1,10 +1,10 @@
 // co_loop.c - the scheduler: which coroutine runs next, timers, and sleeping.
 //
-// A coroutine that co_go() has started is ready, and then in one of two queues;
-// or it runs; or it is suspended, and then something must end its wait: a
-// descriptor (co_io.c), a timer, another coroutine or another thread. The
-// thread blocks in one place, the poller's wait, and only while no coroutine is
-// ready.
+// A coroutine that co_go() has started is ready, running or waiting. If it is
+// ready, it is in one of two queues. If it waits, something must end its wait:
+// a descriptor (co_io.c), a timer, another coroutine or another thread. The
+// thread blocks only in one place, in the wait() of the poller, and only while
+// no coroutine is ready.
 
 #include "co.h"
 
@@ -111,10 +111,10 @@ void co_reschedule(void)
     co_jump(loop.self, NULL);
 }
 
-// LESSON budget: a client that always has another request ready would never let
-// the other clients be served, as no call would have to wait. So a turn ends
-// after some calls, or, if there is much to compute between them, after a
-// millisecond. Most turns have two calls, and do not read the clock.
+// LESSON budget: if a client always has its next request ready, no call has to
+// wait, and the other clients would never be served. So a turn ends after
+// CO_BUDGET calls. If there is much to compute between the calls, it ends after
+// a millisecond. Most turns have two calls, and never read the clock.
 void co_spend(void)
 {
     loop.budget--;
@@ -129,8 +129,8 @@ void co_spend(void)
 
 struct co *co_start(void *(*fn)(void *arg), void *arg)
 {
-    // One timer for each is enough: while a coroutine that it has resumed
-    // waits, it cannot wait itself.
+    // One timer for each started coroutine is enough: of a coroutine and those
+    // that it has resumed, only one can wait at a time.
     if (co_timers_reserve(&loop.timers, loop.alive_count + 1) != 0)
         return NULL;
     struct co *c = co_new(fn, arg);
@@ -232,8 +232,8 @@ static void end_due_waits(void)
         co_end_wait(timers->heap[1].waiter, ETIMEDOUT);
 }
 
-// Returns how long only other threads and descriptors can make a coroutine
-// ready, in milliseconds; -1 without limit.
+// Returns how many milliseconds the loop may sleep: 0 if a coroutine is ready,
+// else until the first timer is due; -1: without limit.
 static int idle_ms(void)
 {
     if (loop.ready.first != NULL || loop.rescheduled.first != NULL)
@@ -250,7 +250,8 @@ static int idle_ms(void)
 }
 
 // Sleeps while no coroutine is ready, and ends the waits whose events have
-// come. Rescheduled coroutines come after those. Returns 0, or -1.
+// come. Then appends the rescheduled coroutines to the ready ones. Returns 0,
+// or -1.
 static int wait_for_events(const sigset_t *mask)
 {
     deliver_mail();

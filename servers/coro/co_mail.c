@@ -1,10 +1,10 @@
 // co_mail.c - messages to the loop of a thread, from other threads and from
 // signal handlers.
 //
-// A lock would not do: a signal handler could interrupt the thread that holds
-// it, and wait without end. So a message is passed on by atomic instructions.
-// Nothing here blocks but co_mail_close(), until present calls of
-// co_mail_send() have returned.
+// A lock cannot be used here: a signal handler could interrupt the very thread
+// that holds the lock, and wait for it without end. Messages are passed on by
+// atomic instructions instead. Only co_mail_close() blocks: until the present
+// calls of co_mail_send() have returned.
 
 #include "co_mail.h"
 
@@ -16,10 +16,10 @@
 
 _Thread_local struct co_mailbox co_mailbox = {.event = -1};
 
-// LESSON wake-from-outside: only the thread itself may touch its queues. Others
-// push their messages onto a list, by one atomic instruction. The sender that
-// finds the list empty also writes to an eventfd. That ends the sleep of the
-// loop, even one that has not begun yet.
+// LESSON wake-from-outside: only the thread of a loop may touch its queues.
+// Other threads push their messages onto a list, by one atomic instruction. The
+// sender that finds the list empty also writes to an eventfd. That write ends
+// the sleep of the loop, even if the sleep has not begun yet.
 void co_mail_send(struct co_mailbox *box, struct co_mail *mail)
 {
     if (atomic_exchange(&mail->pending, true))
@@ -77,9 +77,9 @@ struct co_mail *co_mail_take(void)
     if (mail == NULL)
         return NULL;
     co_mailbox.collected = mail->next;
-    // This must be an exchange, not a store. A sender that has found the
-    // message pending relies on it: what that sender did before is then visible
-    // to the coroutine that we wake.
+    // This must be an exchange, not a store. A sender that finds the message
+    // pending sends nothing. The exchange makes what that sender did before
+    // visible to the coroutine that we wake.
     atomic_exchange(&mail->pending, false);
     return mail;
 }

@@ -9,15 +9,15 @@
 
 struct co;
 
-// A message: to `waiter`, that the event it waits for has come; without a
-// waiter, to the coroutine that contains this message, to wake up.
+// A message. It tells `waiter` that its event has come. If `waiter` is NULL, it
+// wakes the coroutine that contains the message.
 struct co_mail {
     struct co *waiter;
     atomic_bool pending;  // sent, and not taken yet
     struct co_mail *next;
 };
 
-// Where the messages to one thread, its owner, are.
+// The messages to one thread, the owner of the mailbox.
 struct co_mailbox {
     struct co_mail *_Atomic pushed;  // by senders; the newest first
     struct co_mail *collected;       // by the owner; the oldest first
@@ -37,15 +37,15 @@ void co_mail_send(struct co_mailbox *box, struct co_mail *mail);
 // eventfd(2). Does nothing if it is open.
 int co_mail_open(void);
 
-// Closes it. Mail that comes later is kept until it is open again. Blocks until
-// threads that are sending at the moment have done so.
+// Closes the eventfd. Mail that is sent later is kept until the next
+// co_mail_open(). Blocks until the threads that are sending mail have done so.
 void co_mail_close(void);
 
 // Collects all mail that has been sent.
 void co_mail_collect(void);
 
-// Takes the oldest message that was collected, which is pending no longer.
-// Returns NULL if there is none.
+// Takes the oldest collected message, which is then no longer pending. Returns
+// NULL if there is none.
 struct co_mail *co_mail_take(void);
 
 // Removes a pending message.

@@ -1,9 +1,10 @@
 // co_offload.c - blocking functions, run by other threads.
 //
 // A coroutine that computes, or makes a call that blocks, stops all the others.
-// Here a few threads do that for them: the coroutine waits, a thread takes its
-// job, and sends it mail when the job is done. The threads are started when
-// there is work for them, and stay. They are what blocks.
+// A few other threads can do this work instead: the coroutine waits, a thread
+// takes its job, and sends mail to the coroutine when the job is done. The
+// threads are started when there is work for them, and never end. Only these
+// threads block.
 
 #include <pthread.h>
 #include <signal.h>
@@ -12,7 +13,7 @@
 #include "co.h"
 #include "co_internal.h"
 
-// On the stack of the coroutine that waits for it.
+// A job. It is on the stack of the coroutine that waits for it.
 struct job {
     void (*fn)(void *arg);
     void *arg;
@@ -56,9 +57,10 @@ static void *do_jobs(void *arg)
         struct job *job = take_job();
         struct co_mailbox *mailbox = job->mailbox;
         job->fn(job->arg);
-        // Idle before the coroutine runs: its next job starts no other thread.
+        // Counted as idle before the coroutine runs: so the next job of that
+        // coroutine does not start another thread.
         become_idle();
-        // The job is on the stack of its coroutine: gone as soon as that runs.
+        // The last step: once its coroutine runs, the job on its stack is gone.
         co_mail_send(mailbox, &job->mail);
     }
     return NULL;
@@ -100,7 +102,7 @@ void co_set_offload_threads(int count)
 }
 
 // Gives the job to the threads; starts one more if all are busy. Returns 0, or
-// EAGAIN if there is none and none can be started.
+// EAGAIN if there is no thread yet and the first one cannot be started.
 static int hand_over(struct job *job)
 {
     int error = 0;

@@ -44,7 +44,7 @@
 enum {
     SLAB_STACKS = 64,
     WARM_STACKS = 256,  // idle stacks that keep their pages, at least
-    COOL_STACKS = 64,   // how many lose them at once
+    COOL_STACKS = 64,   // idle stacks that lose their pages at once
 };
 
 struct pool {
@@ -58,7 +58,7 @@ struct pool {
     char **slabs;      // all that was mapped
     size_t slab_count;
     void *signal_stack;  // for the message about an overflow,
-    char advice[96];     // and how it ends
+    char advice[96];     // the end of that message
 };
 
 static _Thread_local struct pool pool;
@@ -97,9 +97,10 @@ static int advise(const struct iovec *ranges, size_t count, int advice)
 
 // ---- Guard pages
 
-// Returns whether the kernel knows guard markers, by a try on `page`, which is
-// to have one. That madvise() succeeds is not enough, as emulators accept any
-// advice and ignore it: a system call that writes to the page must fail, too.
+// Returns whether the kernel knows guard markers. Tries to set one on `page`,
+// which shall have one in any case. If madvise() succeeds, that is no proof:
+// emulators accept any advice and ignore it. So a system call that writes to
+// the page must fail, too.
 static bool has_markers(char *page)
 {
     static atomic_int known;  // 0: not tried yet; 1: it does; -1: it does not
@@ -129,9 +130,9 @@ static int forbid_access(const struct iovec *pages)
 
 // LESSON guard-page: a stack that overflows would silently overwrite its
 // neighbour. A page below it that must not be touched turns that into a crash
-// on the spot. mprotect() splits the mapping in two, of which a process may
-// have vm.max_map_count (65,530): enough for 32,000 stacks. A guard marker
-// inside the page table has no such limit.
+// on the spot. mprotect() splits the mapping in two. A process may have
+// vm.max_map_count (65,530) mappings: enough for 32,000 stacks. A guard marker
+// is inside the page table and has no such limit.
 static int guard(char *slab)
 {
     struct iovec pages[SLAB_STACKS];
@@ -143,8 +144,8 @@ static int guard(char *slab)
 
 // ---- The message about an overflow
 //
-// Touching the guard page raises SIGSEGV. Its handler cannot run on the stack
-// that has just overflowed, so it gets one of its own (see sigaltstack(2)).
+// Touching the guard page raises SIGSEGV. The handler of SIGSEGV cannot run on
+// the stack that has just overflowed, so it gets its own (see sigaltstack(2)).
 
 static void say(const char *text)
 {
@@ -158,7 +159,7 @@ static void on_fault(int signo, siginfo_t *info, void *context)
 
     if (c == NULL ||
         (uintptr_t)c->stack.low - (uintptr_t)info->si_addr > pool.page_size) {
-        signal(signo, SIG_DFL);  // Not an overflow: let it happen again.
+        signal(signo, SIG_DFL);  // Not an overflow: crash on return.
         return;
     }
     say("coroutine ");
@@ -167,8 +168,8 @@ static void on_fault(int signo, siginfo_t *info, void *context)
     abort();
 }
 
-// Installs the handler, unless there is one: it may belong to a sanitizer, and
-// say more.
+// Installs the handler, unless the program has one already: that one may belong
+// to a sanitizer, and report more.
 static void handle_faults(void)
 {
     const struct sigaction action = {.sa_sigaction = on_fault,
@@ -268,9 +269,9 @@ static void set_up_thread(void)
     open_signal_stack();
 }
 
-// Enlarges the two lists of the pool for one more slab: that of slabs, and that
-// of idle stacks. The latter has a place for every stack, so that giving one
-// back cannot fail. Returns false if there is no memory.
+// Enlarges the pool's lists of slabs and of idle stacks for one more slab. The
+// list of idle stacks has a place for every stack, so that giving one back
+// cannot fail. Returns false if there is no memory.
 static bool grow(void)
 {
     size_t size = pool.idle_size + SLAB_STACKS;
@@ -325,7 +326,8 @@ void *co_stack_take(void)
     return low;
 }
 
-// Returns the memory of the stacks that are idle longest to the system.
+// Gives the memory of the stacks that have been idle longest back to the
+// system.
 static void cool_down(void)
 {
     struct iovec coldest[COOL_STACKS];
@@ -353,8 +355,8 @@ void *co_stack_at(size_t at)
            pool.page_size;
 }
 
-// Reads only pages that are in memory: the others were never touched.
-// AddressSanitizer would object to reading what no function has declared.
+// Reads only pages that are in memory: the others were never touched. Not
+// checked by AddressSanitizer, which allows reading only declared variables.
 __attribute__((no_sanitize("address"))) size_t co_stack_touched(void *low)
 {
     const char *at = low, *top = at + co_stack_usable();

@@ -1,8 +1,8 @@
 // co_stack.h - where the stacks of coroutines come from.
 //
-// Everything here is about the stacks of the calling thread. Nothing blocks. To
-// take a stack and to give one back is a matter of nanoseconds, but for one in
-// 64, which takes a system call.
+// Everything here is about the stacks of the calling thread. Nothing blocks.
+// Taking a stack or giving one back takes some nanoseconds. Only one call in 64
+// makes a system call, which takes longer.
 
 #ifndef CO_STACK_H
 #define CO_STACK_H
@@ -32,8 +32,9 @@ size_t co_stack_touched(void *low);
 // Returns how many stacks were taken so far, each of them counted once.
 size_t co_stack_count(void);
 
-// Returns one of these, given its number from 0 on: its lowest usable address.
-// Some may have been given back. The number of a stack does not change.
+// Returns the lowest usable address of one of these stacks, given its number,
+// counted from 0. Some of them may have been given back. The number of a stack
+// does not change.
 void *co_stack_at(size_t at);
 
 // Unmaps all stacks. Returns 0, or -1 with EBUSY if some are in use.

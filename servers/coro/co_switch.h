@@ -9,13 +9,13 @@
 #include <stddef.h>
 
 // Makes a stack of `size` bytes at `low` ready for its first co_switch(), which
-// will call entry(value) on it. entry() must not return. Returns what to load.
+// will call entry(value) on it. entry() must not return. Returns its `load`.
 void *co_switch_prepare(void *low, size_t size, void (*entry)(void *value));
 
 // Saves the registers on the present stack, and their address in *save. Then
-// loads those at `load`: the co_switch() that has saved them returns `value`.
-// This call returns when a later co_switch() loads *save, and returns the value
-// given to that one.
+// loads the registers saved at `load`: so the co_switch() that saved them
+// returns `value`. This call returns when a later co_switch() loads *save, with
+// the value given to that later call.
 void *co_switch(void **save, void *load, void *value);
 
 #endif

@@ -1,13 +1,14 @@
 // co_switch_ucontext.c - exchanging one stack for another, by library calls.
 //
 // Works on every architecture, but slowly: swapcontext() saves the signal mask
-// too, with a system call at each switch. POSIX dropped it in 2008.
+// too, with a system call at each switch. POSIX dropped swapcontext() in 2008.
 //
-// _setjmp() and _longjmp() leave the mask alone and would be ten times as fast,
-// once makecontext() has begun a stack. But C allows a jump only to a function
-// that is still being called, and C libraries check: built with
+// _setjmp() and _longjmp() leave the mask alone. Once makecontext() has begun a
+// stack, they would be ten times as fast. But C allows a jump only to a
+// function that has not returned yet, and C libraries check: built with
 // _FORTIFY_SOURCE, as distributions do, the first jump to another stack would
-// end the program. So these are the slow calls, which all C libraries allow.
+// end the program. So this file uses the slow calls, which all C libraries
+// allow.
 
 #include <assert.h>
 #include <stdbool.h>

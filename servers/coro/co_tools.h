@@ -1,10 +1,11 @@
 // co_tools.h - what sanitizers and valgrind must be told about stacks.
 //
 // AddressSanitizer must know which stack is in use. ThreadSanitizer treats each
-// stack as that of a thread of its own, a "fiber". Without them, the functions
-// that are called at each switch are empty. Valgrind must know only where
-// stacks are. It is told by a few instructions that do nothing on a real
-// processor, so they are in every program that was built where its header is.
+// stack as the stack of a thread of its own, a "fiber". Without sanitizers, the
+// functions that are called at each switch are empty. Valgrind must know only
+// where stacks are. A few instructions tell it, which do nothing on a real
+// processor. So every program contains them if the header of valgrind was there
+// when it was built.
 
 #ifndef CO_TOOLS_H
 #define CO_TOOLS_H
@@ -54,8 +55,8 @@ struct co_stack {
 #endif
 };
 
-// Called when a coroutine begins to use a stack. `unused_size` bytes of it,
-// from the lowest on, hold nothing that it relies on.
+// Called when a coroutine begins to use a stack. The coroutine relies on
+// nothing in the lowest `unused_size` bytes of the stack.
 static inline void co_tools_created(struct co_stack *stack, size_t unused_size)
 {
     (void)stack, (void)unused_size;
@@ -129,7 +130,7 @@ static inline void co_tools_mute(bool mute)
 #endif
 }
 
-// What was computed from that is as good as any other value.
+// Tells valgrind that `value` is defined, although it was computed from that.
 static inline void co_tools_defined(void *value, size_t size)
 {
     (void)value, (void)size;

@@ -1,9 +1,10 @@
 // co_wait.c - calls that wait for another coroutine or for a time, and what can
 // end every wait: cancellation and deadlines.
 //
-// A coroutine that has resumed another one waits for it. So what that one waits
-// for, both wait for: each waiting call obeys the running coroutine and all
-// coroutines up the chain of resumers. Nothing here blocks the thread.
+// A coroutine that has resumed another one waits until that one yields. So
+// while the resumed coroutine waits for an event, both wait. Therefore each
+// waiting call obeys the running coroutine and all coroutines up the chain of
+// resumers. Nothing here blocks the thread.
 
 #include "co.h"
 #include "co_internal.h"
@@ -137,8 +138,8 @@ int co_sem_wait(struct co_sem *sem)
     return co_wait_until(CO_NEVER);
 }
 
-// The count goes straight to the first coroutine that waits, so that no other
-// can take it before that one runs.
+// Gives the count directly to the first coroutine that waits, so that no other
+// coroutine can take it before that one runs.
 void co_sem_post(struct co_sem *sem)
 {
     if (sem->waiters.first != NULL)

@@ -1,9 +1,9 @@
 // co_watchdog.c - reports a coroutine that does not let the others run.
 //
-// Nothing interrupts a coroutine, so only another thread can notice that one
-// keeps the processor, or blocks. The watchdog is that thread: one for each
-// thread that has called co_set_watchdog(). It sleeps most of the time. The
-// loop only counts turns for it. Nothing here blocks the loop.
+// Nothing interrupts a coroutine, so only another thread can notice that a
+// coroutine keeps the processor, or blocks. The watchdog is that other thread.
+// Each thread that has called co_set_watchdog() has one. It sleeps most of the
+// time, and the loop only counts turns for it. Nothing here blocks the loop.
 
 #include <elf.h>
 #include <link.h>
@@ -56,8 +56,8 @@ static _Thread_local struct watchdog *own;  // watches this thread; or NULL
 // ---- In the watched thread
 
 #ifdef __GLIBC__
-// Adds a frame, if it is one of the running coroutine: those of the signal
-// handler are on another stack.
+// Adds a frame if it is on the stack of the running coroutine. The frames of
+// the signal handler are on another stack.
 static _Unwind_Reason_Code add_frame(struct _Unwind_Context *context, void *arg)
 {
     struct watchdog *w = arg;
@@ -128,14 +128,14 @@ static bool is_ours(uintptr_t at)
     return at >= (uintptr_t)&file_begin && at < (uintptr_t)code_end;
 }
 
-// Returns the address that addr2line(1) wants: the one in the program's file,
-// wherever that was loaded.
+// Converts an address in memory to the one that addr2line(1) needs: the address
+// in the program's file.
 static size_t in_file(uintptr_t at)
 {
     return at - (file_begin.e_type == ET_DYN ? (uintptr_t)&file_begin : 0);
 }
 
-// Appends where the coroutine is: a command that prints it in words.
+// Appends an addr2line(1) command that prints where the coroutine is.
 static int append_frames(char *report, int len, const struct watchdog *w)
 {
     char program[PATH_SIZE] = "";
@@ -147,8 +147,9 @@ static int append_frames(char *report, int len, const struct watchdog *w)
     return len;
 }
 
-// Prints what the watched thread has answered, unless standard error would
-// block: then no one reads it, and the watchdog must still be able to end.
+// Prints what the watched thread has answered. If standard error would block,
+// no process reads it: then prints nothing, as the watchdog must be able to
+// end.
 static void print_report(const struct watchdog *w)
 {
     char report[REPORT_SIZE];
@@ -177,14 +178,14 @@ static void sleep_until_next_check(const struct watchdog *w)
     nanosleep(&(struct timespec){.tv_nsec = (long)ms * NS_PER_MS}, NULL);
 }
 
-// Compares the turn with the one seen at the check before: if it is the same,
-// it has lasted at least as long as the time between. Only the watched thread
-// can find out whose turn it is, and where that coroutine is: a signal
-// interrupts it there, and its handler walks up the stack.
+// Compares the number of the turn with that of the check before. If both are
+// the same, this turn has lasted at least since that check. Only the watched
+// thread can find out which coroutine has the turn, and where it is: a signal
+// interrupts the coroutine, and the handler walks up its stack.
 static void *watch(void *arg)
 {
     struct watchdog *w = arg;
-    unsigned turn = 0;  // the one seen last, at first at `since_ns`
+    unsigned turn = 0;  // the last one seen; first seen at `since_ns`
     int64_t since_ns = 0;
     while (!atomic_load(&w->stopping)) {
         if (atomic_load(&w->step) == ANSWERED) {

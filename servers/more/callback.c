@@ -32,8 +32,8 @@ static struct timer_queue timers;  // Clients that wait for a time.
 static bool write_reply(struct connection *c);
 
 // LESSON inside-out: this is serve_client() of blocking.c, cut where it waits.
-// What comes next is in a pointer, not in the next line; a loop becomes two
-// functions that name each other, and no local variable survives.
+// A pointer, not the next line, says what comes next. A loop becomes two
+// functions that name each other, and all local variables are lost.
 static bool read_request(struct connection *c)
 {
     struct session *s = &c->session;
@@ -57,20 +57,20 @@ static bool write_reply(struct connection *c)
     return true;
 }
 
-// LESSON tell-changes-only: poll() is told about every client every time. epoll
-// is told once about each, and again when the client waits for something else.
+// LESSON tell-changes-only: poll() is told about every client at every call,
+// epoll only once, and again when the client waits for something else.
 static int watch(int operation, int fd, short interest)
 {
     struct epoll_event event = {.events = (uint32_t)interest, .data.fd = fd};
     if (edge && fd != listener)
         event.events = EPOLLIN | EPOLLOUT | EPOLLET;
     else if (interest == 0)
-        event.events = EPOLLONESHOT;  // A closed connection: once is enough.
+        event.events = EPOLLONESHOT;  // Report a closed connection once.
     return epoll_ctl(epoll, operation, fd, &event);
 }
 
-// Tells epoll what the client waits for. When the kernel has no memory for
-// that, the client is called after a while instead: slow then, but not lost.
+// Tells epoll what the client waits for. If the kernel has no memory for that,
+// a timer calls the client later instead: it is slow then, but not lost.
 static void watch_client(struct connection *c, short interest)
 {
     int operation = c->interest == UNWATCHED ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
@@ -155,7 +155,7 @@ static void watch_listener(void)
     if (watch(EPOLL_CTL_MOD, listener, interest) == 0)
         watched = interest;
     else
-        clients.accept_ns = net_backoff_until_ns();  // Then once more.
+        clients.accept_ns = net_backoff_until_ns();  // Try again then.
 }
 
 static void serve_clients(void)

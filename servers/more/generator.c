@@ -21,9 +21,9 @@ static int listener;
 static struct connections clients;
 static struct pollfd *polled;  // One for each client, and the listener.
 
-// LESSON stackless: all that remains of a suspended function is the number of a
-// line, and `case` jumps back there, into the middle of a loop (Duff's device,
-// 1983; Dunkels' protothreads work like this). Its local variables are gone,
+// LESSON stackless: only a line number is kept of a suspended function, and
+// `case` jumps back to that line, into the middle of a loop (Duff's device,
+// 1983; Dunkels' protothreads work like this). Its local variables are lost,
 // and no function that it calls can yield: for that it would need a stack.
 #define YIELD(c, event)                                                        \
     (c)->line = __LINE__;                                                      \
@@ -31,8 +31,9 @@ static struct pollfd *polled;  // One for each client, and the listener.
     return true;                                                               \
     case __LINE__:
 
-// Returns true when it yields, with what it waits for in c->interest (0: for
-// due_ns), and false once the conversation is over.
+// Serves a client until it yields or the conversation is over. Returns true if
+// it has yielded: then it waits for the event c->interest, or until c->due_ns
+// if that event is 0. Returns false if the conversation is over.
 static bool serve_client(struct connection *c)
 {
     struct session *s = &c->session;

@@ -62,10 +62,10 @@ static void take_lock(void)
     pthread_mutex_unlock(&mutex);
 }
 
-// LESSON forced-switch: if the lock was asked for, its holder blocks until
-// another thread has taken it. So the lock is really handed over, and yet the
-// short request loses: it drops the lock after a microsecond, and the long one
-// then has it for 5 ms.
+// LESSON forced-switch: if a thread has asked for the lock, the holder drops it
+// and blocks until another thread has taken it. So the lock is really handed
+// over. Still, short requests lose: a short one drops the lock after a
+// microsecond, and the long one then has it for 5 ms.
 static void drop_lock(void)
 {
     pthread_mutex_lock(&mutex);
@@ -77,8 +77,8 @@ static void drop_lock(void)
     pthread_mutex_unlock(&mutex);
 }
 
-// fib() with a look at the requests to drop the lock between its parts, as the
-// interpreter does between instructions.
+// As fib(), but checks between its parts whether another thread has asked for
+// the lock, as the interpreter does between instructions.
 static uint64_t interruptible_fib(unsigned n)
 {
     if (atomic_load_explicit(&drop_requested, memory_order_relaxed)) {
@@ -151,7 +151,7 @@ static void serve_clients(void)
     }
 }
 
-// The conditions go by the clock that no one can set.
+// Prepares the lock. Its conditions use the clock that cannot be set.
 static void prepare_lock(void)
 {
     pthread_condattr_t attributes;

@@ -40,8 +40,8 @@ void loop_serve(const struct connection *c)
         ;  // If the server is stopping, connections_drain() serves it.
 }
 
-// Takes a client as far as it goes: epoll reports each change once. After some
-// steps it lets the others continue first.
+// Steps a client until it would block, as epoll reports each change only once.
+// After some steps the other clients continue first.
 static void step_client(struct connection *c)
 {
     int64_t now_ns = clock_now_ns();

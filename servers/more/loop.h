@@ -1,7 +1,7 @@
 // loop.h - an event loop for the clients of this process, by epoll.
 //
-// It does for a client what callback.c --edge does, in a form for a server with
-// several processes: each opens the loop of its own after fork().
+// It serves a client as callback.c --edge does, but in a server with several
+// processes: each process opens its own loop after fork().
 
 #ifndef LOOP_H
 #define LOOP_H

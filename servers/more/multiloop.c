@@ -85,8 +85,8 @@ static void start_client(int client)
         }
 }
 
-// Holds the lock until the receiver is woken: once it can take NO_MORE, it may
-// be gone.
+// Adds a client to the inbox of a loop and wakes the receiver, before it
+// releases the lock: after that, the receiver may take NO_MORE and end.
 static void add_client(struct loop *loop, int client)
 {
     pthread_mutex_lock(&loop->lock);
@@ -140,11 +140,11 @@ static void open_all_loops(void)
     threads_sem_wait_for(&open_loops, loop_count);
 }
 
-// LESSON shared-nothing: one thread accepts and deals the clients out to the
-// loops, one after the other. With a listener in each loop (SO_REUSEPORT, see
-// socket(7)) no thread would have to, but the kernel deals by a hash: some
-// loops get more clients than others, and a full one keeps its clients waiting
-// while others have free slots.
+// LESSON shared-nothing: one thread accepts the clients and gives them to the
+// loops, one after the other. If each loop had a listener (SO_REUSEPORT, see
+// socket(7)), no such thread would be needed. But the kernel would choose by a
+// hash: some loops would get more clients than others, and the clients of a
+// full loop would wait while other loops have free slots.
 static void serve_clients(void)
 {
     int client, next = 0;

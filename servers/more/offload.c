@@ -36,10 +36,10 @@ static void compute(void *arg)
     answer->complete = session_answer(answer->session);
 }
 
-// LESSON offload: session_answer() in another thread, while other coroutines
-// run in this one. Only one of the two uses the session at a time: the
-// coroutine waits until the thread is done. When no thread can be started,
-// computes here.
+// LESSON offload: runs session_answer() in another thread, while other
+// coroutines run in this one. Only one of the two threads uses the session at a
+// time: the coroutine waits until the other thread is done. If no thread can be
+// started, this one computes.
 static bool co_session_answer(struct session *s)
 {
     struct answer answer = {.session = s};

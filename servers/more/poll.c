@@ -55,8 +55,8 @@ static bool is_ready(int i)
     return c->due_ns <= clock_now_ns();
 }
 
-// Backwards: when a client is closed, the last one takes its place, and that
-// has had its step.
+// Goes backwards: when a client is closed, the last client takes its place.
+// That last client has already had its step.
 static void step_clients(int count)
 {
     for (int i = count - 1; i >= 0; i--) {

@@ -84,7 +84,7 @@ static void *thread_main(void *arg)
     return NULL;
 }
 
-// Starts as many threads as there can be: one at least.
+// Starts --max-clients threads, or as many as the system allows: at least one.
 static void start_threads(void)
 {
     while (thread_count < options.clients_max) {
@@ -97,10 +97,11 @@ static void start_threads(void)
     }
 }
 
-// LESSON full-queue: when the queue is full, no one accepts. Then the kernel's
-// queue fills up (--backlog), and after that the kernel ignores new clients,
-// which try again after a second, and again. A queue without a limit would
-// accept them all, and make each wait longer than the one before.
+// LESSON full-queue: when the queue is full, the main thread does not accept.
+// Then the queue of the kernel fills up (--backlog). After that the kernel
+// ignores new clients, which try again after a second, and again. With an
+// unlimited queue, the server would accept all clients, and each would wait
+// longer than the one before.
 static void serve_clients(void)
 {
     int client;

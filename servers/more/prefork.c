@@ -57,10 +57,10 @@ static void serve_client(int client)
     net_close(client);
 }
 
-// LESSON thundering-herd: of all children that block in accept(), the kernel
-// wakes one for each client. Of those that block in poll() it wakes all, and
-// all but one find no client. Try it: --herd, with fibload --churn, and read
-// the last lines.
+// LESSON thundering-herd: for each client, the kernel wakes one of the children
+// that block in accept(). But it wakes all children that block in poll(), and
+// all but one of them find no client. Try it: --herd, with fibload --churn, and
+// read the last lines.
 static int next_client(void)
 {
     int client = -1;
@@ -81,9 +81,10 @@ static void serve_clients(void)
         serve_client(client);
 }
 
-// LESSON one-listener: each process has a descriptor of its own for the one
-// listener. To close that harms no other process; to shut the listener down, as
-// other servers do, would stop all of them when one child gets a signal.
+// LESSON one-listener: there is one listener, and each process has its own
+// descriptor for it. Closing that descriptor harms no other process. Shutting
+// the listener down, as other servers do, would stop all processes when one
+// child gets a signal.
 static void wake_blocked_calls(void)
 {
     close(listener);

@@ -56,8 +56,8 @@ static unsigned prepared(const struct ring *r)
     return *r->sq_tail - __atomic_load_n(r->sq_head, __ATOMIC_ACQUIRE);
 }
 
-// The kernel reads the timeout only in ring_enter(): until then it must have a
-// place of its own.
+// Stores the timeout of request `index` and returns its address. The kernel
+// reads it only in ring_enter(), so each timeout needs a place of its own.
 static struct __kernel_timespec *timeout_at(struct ring *r, unsigned index,
                                             size_t ms)
 {

@@ -40,13 +40,13 @@ struct ring_request {
 // ENOSYS where the kernel is older than 5.7, EPERM where it is not allowed.
 int ring_open(struct ring *r);
 
-// Prepares a request for ring_enter(). Never blocks. Returns false if as many
-// as the ring can hold are prepared already.
+// Prepares a request for ring_enter(). Never blocks. Returns false if the ring
+// is full of prepared requests.
 bool ring_prepare(struct ring *r, const struct ring_request *request);
 
-// Submits what was prepared, and blocks until there are at least `results` (0
-// or 1) of them, or a signal comes. Returns 0, or -1 with errno set; what was
-// not submitted then will be the next time.
+// Submits the prepared requests. Blocks until there are at least `results` (0
+// or 1) results, or a signal comes. Returns 0, or -1 with errno set; then the
+// next call submits the requests that this one has not.
 int ring_enter(struct ring *r, unsigned results);
 
 // Takes a result: -errno where a system call would have failed, else what it

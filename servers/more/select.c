@@ -58,7 +58,7 @@ static int wait_for_clients(void)
                        ms < 0 ? NULL : &timeout);
     net_check_wait(ready);
     if (ready <= 0) {
-        FD_ZERO(&readable);  // It may have left the question there.
+        FD_ZERO(&readable);  // select() may not have changed it.
         FD_ZERO(&writable);
     }
     return clients.count;
@@ -72,8 +72,8 @@ static bool is_ready(int i)
     return c->due_ns <= clock_now_ns();
 }
 
-// Backwards: when a client is closed, the last one takes its place, and that
-// has had its step.
+// Goes backwards: when a client is closed, the last client takes its place.
+// That last client has already had its step.
 static void step_clients(int count)
 {
     for (int i = count - 1; i >= 0; i--) {

@@ -5,8 +5,8 @@
 // Strength  the server passes no list: each signal names its descriptor
 // Weakness  a system call per event, and a queue that can overflow
 //
-// What changed from callback.c --edge: who reports that a client is ready. This
-// was the way to serve many clients on Linux before there was epoll (2.4).
+// What changed from callback.c --edge: signals report which client is ready.
+// This was the way to serve many clients on Linux before there was epoll (2.4).
 // Next:
 //     diff -u servers/more/signal.c servers/more/uring.c
 
@@ -34,8 +34,8 @@ static int ready_signal;
 static sigset_t awaited;  // That signal, and SIGIO.
 
 // LESSON signal-driven: F_SETSIG queues a signal with the descriptor in it; the
-// usual SIGIO would only say that some descriptor is ready. A signal comes with
-// each change: what had arrived before, the server must find out itself.
+// usual SIGIO would only say that some descriptor is ready. A signal comes only
+// with a change: the server itself must find out what had arrived before.
 static bool ask_for_signals(int fd)
 {
     return fcntl(fd, F_SETOWN, getpid()) == 0 &&
@@ -43,8 +43,8 @@ static bool ask_for_signals(int fd)
            fcntl(fd, F_SETFL, O_NONBLOCK | O_ASYNC) == 0;
 }
 
-// Asks the kernel for signals of a client, once. A timer steps the client, too:
-// if the kernel has refused, it is then asked again.
+// Asks the kernel for signals of a client, once. A timer also steps the client
+// later: if the kernel has refused, it is asked again then.
 static void await_signal(struct connection *c)
 {
     if (c->interest == WATCHED)
@@ -85,16 +85,17 @@ static void accept_clients(void)
     pending = !connections_may_accept(&clients);
 }
 
-// A signal may be older than the end of its client, or come while that waits.
+// Returns whether a signal for `fd` needs a step now. It does not if the client
+// is gone, or waits for a timer.
 static bool can_step(int fd)
 {
     return clients.all[fd].fd > 0 && !clients.all[fd].queued;
 }
 
 // LESSON queue-overflow: the kernel queues a limited number of signals (ulimit
-// -i). Beyond it drops them and sends one SIGIO instead, and the server must
-// check every client. Try it: bash -c 'ulimit -i 10; bin/signal', and
-// fibload -c 100.
+// -i). Beyond that limit it drops them and sends one SIGIO instead, and the
+// server must check every client. Try it: bash -c 'ulimit -i 10; bin/signal',
+// and fibload -c 100.
 static void handle_signal(int signo, int ready_fd)
 {
     if (signo == SIGIO) {
@@ -148,8 +149,8 @@ static void serve_clients(void)
     connections_drain(&clients);
 }
 
-// A signal that is blocked stays pending until sigtimedwait() takes it. So this
-// one ends that call even if it begins later.
+// Sends SIGIO, which is blocked: it stays pending until sigtimedwait() takes
+// it. So it ends that call even if the call begins later.
 static void wake_sigtimedwait(void)
 {
     kill(getpid(), SIGIO);

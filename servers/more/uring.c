@@ -19,7 +19,7 @@
 
 // Requests that are not about a client. No client has these descriptors.
 enum { ACCEPTED, ACCEPT_AGAIN, CHECK_IDLE, LISTENER_CLOSED };
-enum { OVER = -1 };  // Where `interest` says what a client waits for.
+enum { OVER = -1 };  // As the `interest` of a client that has ended.
 
 static struct options options = {.model = "uring"};
 static int listener;
@@ -44,10 +44,10 @@ static void ask(uint8_t operation, int fd, const void *address, size_t len,
         submit(0);
 }
 
-// Asks for what comes next, and remembers it in `interest`. Returns false once
-// the conversation is over.
+// Asks the kernel for the client's next operation, and notes it in `interest`.
+// Returns false once the conversation is over.
 // LESSON lent-buffers: until the result comes, the kernel reads and writes the
-// session, so that must stay where it is.
+// session, so the session must stay where it is.
 static bool proceed(struct connection *c)
 {
     struct session *s = &c->session;
@@ -82,7 +82,7 @@ static void end_client(struct connection *c)
 
 static void handle_client(struct connection *c, int result)
 {
-    // What took too long for the kernel (SO_SNDTIMEO) is asked for again.
+    // Asks again for an operation that timed out in the kernel (SO_SNDTIMEO).
     bool again = result == -EAGAIN || result == -EINTR;
     bool failed = result < 0 && result != -ETIME && !again;
     c->progress.active = c->progress.active || !again;
@@ -128,8 +128,9 @@ static void handle_result(uint64_t data, int result)
         handle_client(&clients.all[data], result);
 }
 
-// LESSON one-call-for-many: submits all that was asked for, blocks until there
-// are `results` (0 or 1), and handles as many as there are. Returns how many.
+// LESSON one-call-for-many: submits all prepared requests, blocks until there
+// are `results` (0 or 1) results, and handles all that are there. Returns how
+// many.
 static int run_round(unsigned results)
 {
     uint64_t data;
@@ -157,7 +158,7 @@ static void drain_clients(void)
             if (c->fd > 0 && c->interest == OVER)
                 end_client(c);
             else if (c->fd > 0 && c->interest == POLLOUT)
-                net_idle(fd, &c->progress);  // If so, the request fails.
+                net_idle(fd, &c->progress);  // An idle one: its request fails.
         }
         sleep_ms(clients.count > 0 ? NET_CLOSE_MS : 0);
     }

@@ -44,8 +44,8 @@ static int listener;
 static struct worker *workers;  // worker_count of them, in shared memory.
 static struct worker *self;     // In a worker: itself.
 
-// LESSON accept-one: accepts one client, then serves those that it has. If a
-// worker accepted all that are in the queue, others would find none.
+// LESSON accept-one: accepts one client, then serves the clients it has. If a
+// worker accepted all clients in the queue, the other workers would find none.
 static void accept_client(void)
 {
     const struct connection *c = connections_accept(&loop_clients, listener);
@@ -56,9 +56,9 @@ static void accept_client(void)
 }
 
 // LESSON exclusive-wakeup: all workers wait for one listener. By default a new
-// client wakes all of them, and all but one find none. With EPOLLEXCLUSIVE it
-// wakes one, the last that began to wait: that one may get all clients. Try it:
-// fibload -c 100, with and without --herd, and read the last lines.
+// client wakes all workers, and all but one find no client. EPOLLEXCLUSIVE
+// wakes one, the last that began to wait: that worker may get all clients. Try
+// it: fibload -c 100, with and without --herd, and read the last lines.
 static void watch_listener(void)
 {
     static bool watched;
@@ -128,7 +128,7 @@ static void replace_workers(void)
 
 // LESSON listener-per-worker: with SO_REUSEPORT several sockets listen on one
 // port, and the kernel chooses by a hash of the client's address. No wakeup is
-// spurious, but a client that was dealt to a busy or full worker waits for it.
+// spurious, but a client waits if the kernel has chosen a busy or full worker.
 static int listener_of(int i)
 {
     char address[NET_ADDRESS_SIZE];
