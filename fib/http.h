@@ -15,7 +15,7 @@
 
 struct session;
 
-// How far a request was received, in struct session. Starts as {0}.
+// In struct session: a request, as far as received. Starts as {0}.
 struct http_request {
     bool started;       // the request line was received
     bool keep;          // the connection stays open after the reply

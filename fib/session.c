@@ -54,7 +54,7 @@ void session_end(struct session *s)
     s->client_finished = true;
 }
 
-// `begin` is 0 after make_space(), which means: no complete line.
+// make_space() sets `begin` to 0: then no line is complete.
 bool session_pending(const struct session *s)
 {
     return s->begin > 0 && s->begin < s->end;

@@ -99,8 +99,8 @@ bool net_backoff(const char *what);
 int64_t net_backoff_until_ns(void);
 
 // Call it with the result of a call that waits for events, such as poll(2).
-// Such a call fails at once when the kernel has no memory for it. Then blocks
-// for NET_BACKOFF_MS, so that the server does not spin.
+// If that call has failed, as the kernel had no memory for it, this function
+// blocks for NET_BACKOFF_MS, so that the server does not spin.
 void net_check_wait(int result);
 
 // Tells net_shutdown_clients() of a client that none of the calls above has

@@ -30,8 +30,8 @@ static int tcp_state(int fd)
     return info.tcpi_state;
 }
 
-// Returns true if the client has shut down its sending side: its input has an
-// end.
+// Returns true if the client has shut down its sending side, and so sends no
+// more.
 static bool is_half_closed(int fd)
 {
     return tcp_state(fd) == TCP_CLOSE_WAIT;

@@ -124,7 +124,7 @@ static void parse_all(const struct options *o, const struct option_rule *rules,
     }
 }
 
-// Appends the rules of `more` up to {0} to the first `count` rules of `all`.
+// `all` has `count` rules. Appends those of `more`, which ends with {0}.
 // Returns the new count.
 static int append_rules(struct option_rule *all, int count,
                         const struct option_rule *more)

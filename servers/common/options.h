@@ -53,8 +53,8 @@ struct options {
 _Noreturn void options_refuse(const struct options *o, const char *name,
                               const char *must_be, const char *text);
 
-// Fills `o` from the command line. Exits: with status 2 and one line on
-// standard error that names the option for bad usage, with 0 after --help.
+// Fills `o` from the command line. After --help, exits with status 0; after bad
+// usage, with status 2 and one line on standard error that names what is wrong.
 void options_parse(struct options *o, int argc, char **argv);
 
 #endif

@@ -350,14 +350,14 @@ int co_inspect(const char *path);
 void co_inspect_end(void);
 
 // Starts a thread, the watchdog of the calling thread. It watches the
-// coroutines that co_run() runs. A coroutine may let no other run for `ms`
-// milliseconds, because it computes, blocks, or gets no processor. Then the
-// watchdog prints the name of the coroutine on standard error, and a command
-// line of addr2line(1) that shows where it is: the functions it is in and their
-// lines, the innermost first (with musl the name alone). It reports a turn at
-// most once, and may miss turns of less than 5/4 of `ms`. -1 ends the watchdog,
-// and so does the end of the thread. Blocks until the previous watchdog has
-// ended: for up to 50 ms.
+// coroutines that co_run() runs. If one of them lets no other run for `ms`
+// milliseconds, because it computes, blocks, or gets no processor, the watchdog
+// prints its name on standard error, and a command line of addr2line(1) that
+// shows where it is: the functions it is in and their lines, the innermost
+// first (with musl the name alone). The watchdog reports a turn at most once,
+// and may miss turns of less than 5/4 of `ms`. If `ms` is -1, ends the
+// watchdog; the end of the thread does so, too. Blocks until the previous
+// watchdog has ended: for up to 50 ms.
 //
 // The watchdog interrupts the coroutine by SIGURG: a system call in which the
 // coroutine blocks may fail with EINTR. The watchdog checks four times in `ms`,

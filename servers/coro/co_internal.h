@@ -108,8 +108,8 @@ static inline bool co_may_become(enum co_state from, enum co_state to)
     return false;
 }
 
-// Changes the state of a coroutine, and keeps its resumer. co_resume() and
-// co_yield_value() change both themselves; all other transitions use this
+// Changes the state of a coroutine, but not its resumer. co_resume() and
+// co_yield_value() change state and resumer; all other transitions use this
 // function.
 static inline void co_become(struct co *c, enum co_state state)
 {

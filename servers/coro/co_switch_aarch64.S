@@ -102,8 +102,8 @@ co_switch_prepare:
         .p2align 4
 
 // The first instructions of a coroutine. No function has called them, and so
-// debuggers end the backtrace here.
-// They look up the byte before a return address, hence the nop.
+// debuggers end the backtrace here. Debuggers look up the byte before a return
+// address, hence the nop.
 co_first:
         .cfi_startproc
         .cfi_undefined x30

@@ -55,8 +55,8 @@ struct co_stack {
 #endif
 };
 
-// Called when a coroutine begins to use a stack. The coroutine relies on
-// nothing in the lowest `unused_size` bytes of the stack.
+// Called when a coroutine begins to use a stack. The contents of the lowest
+// `unused_size` bytes of the stack do not matter.
 static inline void co_tools_created(struct co_stack *stack, size_t unused_size)
 {
     (void)stack, (void)unused_size;

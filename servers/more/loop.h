@@ -13,8 +13,8 @@
 
 enum { LOOP_DESCRIPTORS = 2 };  // how many loop_open() takes
 
-// The clients of the loop. Call connections_open(), by descriptor, before
-// loop_open().
+// The clients of the loop. Call connections_open() with `by_descriptor` set
+// before loop_open().
 extern struct connections loop_clients;
 
 // Opens the loop. Returns 0, or -1 with errno set.

@@ -29,9 +29,9 @@ static int wait_for_clients(void)
     for (int i = 0; i < clients.count; i++) {
         struct connection *c = &clients.all[i];
         c->interest = connection_interest(c, now_ns);
-        // LESSON not-watched: poll() reports a closed connection even to a
-        // caller that asks for no event, at once and every time. It ignores a
-        // negative descriptor: do not watch a client you cannot serve yet.
+        // LESSON not-watched: even if asked for no event, poll() reports a
+        // closed connection, at once and every time. So pass -1, which poll()
+        // ignores, for a client that you cannot serve yet.
         polled[i] =
             (struct pollfd){c->interest != 0 ? c->fd : -1, c->interest, 0};
     }
