@@ -134,7 +134,7 @@ class Processes(unittest.TestCase):
     def reading_late(self, is_time):
         """Lets each reader of a pipe wait before it reads."""
         def read(fd, size):
-            wait_until(is_time, "it is time to read")
+            wait_until(is_time, "the moment to read")
             return os.read(fd, size)
 
         return unittest.mock.patch.object(processes, "os", types.SimpleNamespace(

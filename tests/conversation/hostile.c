@@ -20,7 +20,6 @@ enum {
     BUFFER_SIZE = 16 << 10,
     FLOOD_MAX = 64 << 20,  // what a flooded server must not take
     GARBAGE_CLIENTS = 50,
-    LINE_MEGABYTES = 8,
 };
 
 static const char refusal[] = "error: not a number (want 1 to 45)\n";
@@ -165,31 +164,14 @@ static void check_no_reader_leaves(const struct server *s)
     ok(connected && is_served(s), "one that never reads, and vanishes");
 }
 
-// Connects and sends a line without its end. Returns false if it is not taken.
-static bool send_endless_line(const struct server *s, struct peer *p)
-{
-    static char bytes[1 << 20];
-    memset(bytes, '7', sizeof bytes);
-    bool sent = peer_connect(p, s->port);
-    for (int megabytes = 0; megabytes < LINE_MEGABYTES && sent; megabytes++)
-        sent = peer_send(p, bytes, sizeof bytes);
-    return sent;
-}
-
-static void send_another_line(const struct server *s)
-{
-    struct peer p;
-    send_endless_line(s, &p);
-    peer_close(&p);
-}
-
 static void check_endless_line(const struct server *s)
 {
     struct resources before = server_resources(s);
     struct peer p;
-    ok(send_endless_line(s, &p), "it takes a line of %d MB", LINE_MEGABYTES);
-    subject_check_memory(s, before.resident_kib, 1024, send_another_line,
-                         "in constant memory");
+    ok(subject_send_long_line(s, &p, '7'), "it takes a line of %d MB",
+       LONG_LINE_MEGABYTES);
+    subject_check_memory(s, before.resident_kib, 1024,
+                         subject_send_another_line, "in constant memory");
     ok(peer_say(&p, "\n10\n") && is_refused(&p, too_long) &&
            peer_hears(&p, "fib: 55\n"),
        "and the connection stays usable");

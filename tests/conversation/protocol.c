@@ -11,7 +11,7 @@
 #include "resources.h"
 #include "subject.h"
 
-enum { PIPELINED = 5000, LONG_LINE_SIZE = 8 << 20, MANY_MAX = 1000 };
+enum { PIPELINED = 5000, MANY_MAX = 1000 };
 
 static void check_values(const struct server *s)
 {
@@ -85,32 +85,17 @@ static void check_pipelining(const struct server *s)
     peer_close(&p);
 }
 
-// Connects and sends a line without its end. Returns false if it is not taken.
-static bool send_long_line(const struct server *s, struct peer *p)
-{
-    static char line[LONG_LINE_SIZE];
-    memset(line, '0', sizeof line);
-    return peer_connect(p, s->port) && peer_send(p, line, sizeof line);
-}
-
-static void send_another_line(const struct server *s)
-{
-    struct peer p;
-    send_long_line(s, &p);
-    peer_close(&p);
-}
-
 static void check_long_line(const struct server *s)
 {
     struct resources before = server_resources(s);
     struct peer p;
-    bool sent = send_long_line(s, &p);
+    bool sent = subject_send_long_line(s, &p, '0');
     // What comes now would be a request, if it came alone.
     ok(sent && await_received(&p) && peer_say(&p, "1\n") &&
            peer_hears_error(&p) && peer_asks(&p, "10\n", "fib: 55\n"),
        "a line of 8 MB gets one error");
-    subject_check_memory(s, before.resident_kib, LONG_LINE_SIZE / 1024 / 2,
-                         send_another_line, "and takes no memory");
+    subject_check_memory(s, before.resident_kib, LONG_LINE_MEGABYTES * 1024 / 2,
+                         subject_send_another_line, "and takes no memory");
     peer_close(&p);
 }
 

@@ -158,6 +158,23 @@ bool subject_idles(const struct server *s, int *percent)
     return *percent <= IDLE_MAX;
 }
 
+bool subject_send_long_line(const struct server *s, struct peer *p, char digit)
+{
+    static char digits[1 << 20];
+    memset(digits, digit, sizeof digits);
+    bool sent = peer_connect(p, s->port);
+    for (int i = 0; i < LONG_LINE_MEGABYTES && sent; i++)
+        sent = peer_send(p, digits, sizeof digits);
+    return sent;
+}
+
+void subject_send_another_line(const struct server *s)
+{
+    struct peer p;
+    subject_send_long_line(s, &p, '0');
+    peer_close(&p);
+}
+
 void subject_check_memory(const struct server *s, long before_kib,
                           long limit_kib, void (*again)(const struct server *),
                           const char *what)

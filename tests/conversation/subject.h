@@ -59,6 +59,16 @@ bool subject_await_full(const struct server *s, const struct peer *peers,
 // server_await_cpu_share().
 bool subject_idles(const struct server *s, int *percent);
 
+enum { LONG_LINE_MEGABYTES = 8 };
+
+// Connects and sends a line of that many megabytes of `digit`, but not its end.
+// Returns false if the server does not take it.
+bool subject_send_long_line(const struct server *s, struct peer *p, char digit);
+
+// Sends such a line on a new connection, and closes the connection: a load that
+// subject_check_memory() can repeat.
+void subject_send_another_line(const struct server *s);
+
 // Checks that a load has left resident memory at most `limit_kib` above
 // `before_kib`. A runtime that collects its garbage takes memory for a first
 // load and keeps it, so it is loaded `again` while memory grows: a leak grows

@@ -1,8 +1,8 @@
 // leaping_clock.c - between two looks at it, the clock has moved on.
 //
 // Before each reading it leaps by up to LEAP_US microseconds (environment), as
-// if the kernel had given the core to somebody else meanwhile. So whatever can
-// become due between two readings does. No LEAP_US: the real clock.
+// if another program had had the core meanwhile. So whatever can become due
+// between two readings does. No LEAP_US: the real clock.
 
 #include <stdint.h>
 #include <stdlib.h>
