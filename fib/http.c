@@ -9,8 +9,8 @@
 
 enum { OK = 200, BAD_REQUEST = 400, NOT_FOUND = 404 };
 
-// Takes `text` off the start of a line, in upper or lower case. Returns false
-// if the line does not start with it.
+// Removes `text`, in upper or lower case, from the start of a line. Returns
+// false if the line does not start with it.
 static bool skip(struct line *line, const char *text)
 {
     size_t len = strlen(text);
@@ -21,7 +21,8 @@ static bool skip(struct line *line, const char *text)
     return true;
 }
 
-// Takes "HTTP/1.x" off the end of a line. Returns x, or -1 if it is not there.
+// Removes " HTTP/1.x" from the end of a line. Returns x, or -1 if the line has
+// another end.
 static int cut_version(struct line *line)
 {
     static const char version[] = " HTTP/1.";
@@ -36,9 +37,9 @@ static int cut_version(struct line *line)
     return at[len - 1] - '0';
 }
 
-// LESSON request-line: it has the method, the path and the version. Only the
-// version says whether the connection stays open: HTTP/1.0 closes it, unless a
-// header asks to keep it open.
+// LESSON request-line: the first line of a request has the method, the path and
+// the version. HTTP/1.1 keeps the connection open after the reply, and HTTP/1.0
+// closes it, unless the header Connection asks for the opposite.
 static void start_request(struct session *s, struct line line)
 {
     struct http_request *r = &s->http;
@@ -54,8 +55,8 @@ static void start_request(struct session *s, struct line line)
     r->keep = version > 0;
 }
 
-// LESSON skipped-headers: a header may be of any length, and there may be any
-// number. This server needs only one of them, and stores none.
+// LESSON skipped-headers: a request may have any number of headers, of any
+// length. This server needs only the header Connection, and stores none.
 static void take_header(struct http_request *r, struct line line)
 {
     if (line.too_long || !skip(&line, "Connection:"))
@@ -75,7 +76,8 @@ static const char *reason(int status)
                                  : " Bad Request";
 }
 
-// Puts the head, which has the length of the reply, in front of the reply.
+// Builds the reply: the head, then the body. The head has the length of the
+// body, so the body is built first and then copied behind the head.
 static void reply(struct session *s)
 {
     struct http_request *r = &s->http;

@@ -15,7 +15,8 @@
 
 struct session;
 
-// In struct session: a request, as far as received. Starts as {0}.
+// The part of a request that has been received. A session contains one; it
+// starts as {0}.
 struct http_request {
     bool started;       // the request line was received
     bool keep;          // the connection stays open after the reply
@@ -24,7 +25,7 @@ struct http_request {
     const char *wrong;  // why the status is not 200
 };
 
-// session_answer() for SESSION_FRAMING_HTTP.
+// Does the work of session_answer() for SESSION_FRAMING_HTTP.
 bool http_answer(struct session *s);
 
 #endif

@@ -13,14 +13,15 @@
 struct line {
     const char *text;
     size_t len;
-    bool too_long;  // most of what was sent was skipped
+    bool too_long;  // longer than SESSION_LINE_LEN_MAX: `text` may be cut
 };
 
 // Takes the next complete line of the input. Returns false if there is none.
 bool lines_next(struct session *s, struct line *line);
 
-// Parses a decimal number from 1 to `max` with blanks around it. Returns NULL,
-// or what is wrong with it.
+// Parses a line: a decimal number from 1 to `max`, with or without blanks
+// around it. Sets `n` to it. Returns NULL, or a text that says what is wrong
+// with the line.
 const char *lines_parse_n(struct line line, unsigned max, unsigned *n);
 
 // Appends text to the reply.

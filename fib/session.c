@@ -13,7 +13,8 @@ _Static_assert(SESSION_INPUT_SIZE > SESSION_LINE_LEN_MAX + 2,
 
 void session_start(struct session *s, const struct session_rules *rules)
 {
-    // The two arrays need no zeros: this saves 416 bytes for every client.
+    // The two arrays at the end need no zeros. Leaving them out saves writing
+    // 416 bytes for every client.
     memset(s, 0, offsetof(struct session, reply));
     s->rules = rules;
 }
@@ -54,7 +55,7 @@ void session_end(struct session *s)
     s->client_finished = true;
 }
 
-// make_space() sets `begin` to 0: then no line is complete.
+// If no complete line is left, make_space() has set `begin` to 0.
 bool session_pending(const struct session *s)
 {
     return s->begin > 0 && s->begin < s->end;
@@ -65,7 +66,8 @@ bool session_over(const struct session *s)
     return s->client_finished || (s->limited && s->bytes_left == 0);
 }
 
-// Takes the next `len` bytes of the input as a line, and skips `ending_len`.
+// Takes the next `len` bytes of the input as a line. Skips the `ending_len`
+// bytes after them, its newline.
 static struct line cut_line(struct session *s, size_t len, size_t ending_len)
 {
     struct line line = {.text = s->input + s->begin, .len = len};
@@ -79,8 +81,8 @@ static struct line cut_line(struct session *s, size_t len, size_t ending_len)
 }
 
 // Moves an incomplete line to the start of the input, so that the rest of it
-// fits. Drops a line that has grown too long to be a request: a line that never
-// ends is skipped in constant memory.
+// fits. If the line is already too long to be a request, drops it instead: so a
+// line that never ends is skipped in constant memory.
 static void make_space(struct session *s)
 {
     size_t len = s->end - s->begin;
@@ -115,9 +117,10 @@ bool lines_next(struct session *s, struct line *line)
     return false;
 }
 
-// LESSON framing-by-recv: treats what one recv() returned as one request, as
-// many first network programs do. This works while requests are small and sent
-// one at a time. Try it: send "30\n31\n" in one piece.
+// LESSON framing-by-recv: like many first network programs, this function
+// treats the bytes of one recv() as one request. This works while requests are
+// small and sent one at a time. Try it: with --framing recv, send "30\n31\n" in
+// one piece.
 static bool next_recv(struct session *s, struct line *line)
 {
     size_t len = s->end - s->begin;
@@ -136,9 +139,10 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t';
 }
 
-// Parses a decimal number from 1 to `max` with blanks around it. Returns NULL,
-// or what is wrong with it. strtoul() would be shorter, but it accepts "-1" and
-// "+7", skips newlines, and stops at a NUL byte that a client may have sent.
+// Parses a line: a decimal number from 1 to `max`, with or without blanks
+// around it. Sets `n` to it. Returns NULL, or a text that says what is wrong
+// with the line. strtoul() would be shorter, but it accepts "-1" and "+7",
+// skips newlines, and stops at a NUL byte that a client may have sent.
 const char *lines_parse_n(struct line line, unsigned max, unsigned *n)
 {
     const char *at = line.text;
@@ -169,8 +173,8 @@ void lines_append(struct session *s, const char *text)
     s->reply_len += len;
 }
 
-// Does not call snprintf(), which takes longer than fib(10) and uses 3 KB of
-// stack: more than everything else in a coroutine of ours.
+// Does not call snprintf(). That takes longer than fib(10), and 3 KB of stack:
+// more than everything else that a coroutine calls.
 void lines_append_number(struct session *s, uint64_t value)
 {
     char digits[sizeof "18446744073709551615"];

@@ -34,17 +34,20 @@ enum session_framing {
 
 struct session;
 
-// What counts as a request. All sessions of a server share these rules.
+// What counts as a request, and how it is answered. All sessions of a server
+// share these rules.
 struct session_rules {
     int n_max;  // largest n answered, 1..FIB_N_MAX
     enum session_framing framing;
     uint64_t (*fib)(unsigned n);  // computes in place of fib(); NULL: fib()
-    // If not NULL, called before (`done` is false) and after (`done` is true) a
-    // session answers a request for fib(n). n is 0 for an invalid line.
+    // If not NULL, a session calls it twice for each request for fib(n): with
+    // `done` false before it answers, and with `done` true after. n is 0 for an
+    // invalid line.
     void (*on_answer)(const struct session *s, unsigned n, bool done);
 };
 
-// One conversation, owned by the server. Read-only outside session.c.
+// One conversation, owned by the server. Only the functions of fib/ change it,
+// except for `connection`.
 struct session {
     const struct session_rules *rules;
     size_t begin, end;     // input[begin..end) is received and not yet answered
@@ -74,9 +77,9 @@ size_t session_space_len(const struct session *s);
 // then a request without its '\n'.
 void session_received(struct session *s, size_t len);
 
-// Limits what the session takes from now on to `len` bytes, because the server
-// is stopping. A line that is incomplete after these is not a request. Only the
-// first call counts.
+// Limits the input from now on to `len` bytes, because the server is stopping.
+// A line that is incomplete after these bytes is not a request. Later calls
+// have no effect.
 void session_limit(struct session *s, size_t len);
 
 // Answers one request, if a complete one has arrived: computes (this is where
@@ -87,12 +90,12 @@ bool session_answer(struct session *s);
 // Ends the conversation after the present reply: drops all further input.
 void session_end(struct session *s);
 
-// Returns true if, after an answer, more input has arrived already: the next
-// request may be complete.
+// Call it after session_answer() has returned true. Returns true if more input
+// has arrived: the next request may be complete.
 bool session_pending(const struct session *s);
 
-// Returns true if no more input will be taken: once session_answer() has
-// returned false, the conversation is over.
+// Returns true if the session takes no more input. Then the conversation is
+// over once session_answer() returns false.
 bool session_over(const struct session *s);
 
 #endif

@@ -1,8 +1,8 @@
 // children.h - the children of a server that forks: counted, reaped, ended.
 //
-// Only the parent calls these functions, except child_begin(), in one thread.
-// Signals are blocked except in stop_wait() (stop.h), so that the parent cannot
-// miss the exit of a child.
+// Only child_begin() is for the child. The parent calls all the other
+// functions, in one thread. Signals are blocked except in stop_wait() (stop.h),
+// so that the parent cannot miss the exit of a child.
 
 #ifndef CHILDREN_H
 #define CHILDREN_H
@@ -23,9 +23,9 @@ void children_add(pid_t pid);
 // Returns true if `pid` is a child that children_reap() has not reaped yet.
 bool children_has(pid_t pid);
 
-// Call it when fork() has failed. Backs off (net.h) and reaps children. Once
-// the server is stopping, ends all children instead, which frees processes.
-// Returns true if the caller should try fork() again.
+// Backs off (see net.h) after fork() has failed, and reaps children. Once the
+// server is stopping, ends all children instead, so that the system has
+// processes to spare. Returns true if the caller should call fork() again.
 bool children_backoff(void);
 
 // Reaps all children that have exited by now. Never blocks.
@@ -34,8 +34,8 @@ void children_reap(void);
 // Sends SIGTERM to all children. Blocks until they have exited.
 void children_end(void);
 
-// Prepares a child, as its first call: lets it receive signals, and makes the
-// kernel send it SIGKILL when its parent dies.
+// Prepares a child, which calls it first. From then on, signals are unblocked,
+// and the kernel sends the child SIGKILL when its parent dies.
 void child_begin(void);
 
 #endif

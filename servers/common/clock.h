@@ -17,7 +17,7 @@ enum {
 // Returns the present time. Never blocks; safe in a signal handler.
 int64_t clock_now_ns(void);
 
-// Returns `ms` milliseconds in the form that system calls take.
+// Converts `ms` milliseconds to the struct that system calls take.
 struct timespec clock_timespec(int ms);
 
 // Returns the time left until `until_ns` in whole milliseconds, rounded up, as

@@ -19,12 +19,13 @@
 
 enum { NAME_SIZE = NET_ADDRESS_SIZE + 8, NAMES_MAX = 1000000 };
 
-static _Thread_local char (*names)[NAME_SIZE];  // [fd]; NULL: not used
+static _Thread_local char (*names)[NAME_SIZE];  // by descriptor; NULL: none
 static _Thread_local int name_count;
 
-// Writes the name of the coroutine that will serve `fd`. This needs a page of
-// stack. So the coroutine that accepts should call it: then the stack of an
-// idle client does not need that page.
+// Writes the name of the coroutine that will serve `fd`. snprintf() touches one
+// more page of stack, and a coroutine keeps each page that it has touched. So
+// the coroutine that accepts calls this function, and the coroutines of idle
+// clients save that page.
 __attribute__((noinline)) static void write_name(int fd)
 {
     char address[NET_ADDRESS_SIZE];
@@ -159,8 +160,8 @@ struct first {
     void *arg;
 };
 
-// Starts the inspector of this loop. The second loop of a server listens at
-// PATH.2, and so on.
+// Starts the inspector of this loop (see co_inspect() in co.h). That of a
+// server's second loop listens at PATH.2, and so on.
 static void start_inspector(void)
 {
     static atomic_int loop_count;
@@ -170,9 +171,8 @@ static void start_inspector(void)
     server_require(co_inspect(path) == 0, "--inspect");
 }
 
-// Runs in the first coroutine of a loop. When this coroutine ends, the server
-// is stopping. Then the inspector must end as well, because co_run() waits for
-// it.
+// Runs in the first coroutine of a loop. When fn() returns, the server is
+// stopping. Then the inspector must end as well, because co_run() waits for it.
 static void first_main(void *arg)
 {
     const struct first *first = arg;

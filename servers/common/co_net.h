@@ -1,5 +1,5 @@
-// co_net.h - the calls of net.h that block, for coroutines: here the coroutine
-// waits, and other coroutines run meanwhile.
+// co_net.h - the calls of net.h that block, for coroutines: here only the
+// calling coroutine waits, and other coroutines run meanwhile.
 //
 // Each function is the twin of the one in net.h without "co_": it does the same
 // and returns the same.
@@ -22,7 +22,8 @@ void co_net_close(int fd);
 // sleep_ms() for the simulated backend: with --trap it blocks the whole thread.
 void co_sleep_ms(int ms);
 
-// The options of a server with coroutines, for `own` of struct options.
+// The options that every server with coroutines adds, by `own` in struct
+// options.
 extern const struct option_rule co_net_options[];
 
 // Applies these options to this thread, and runs fn(arg) in a first coroutine.

@@ -89,9 +89,10 @@ short connection_interest(const struct connection *c, int64_t now_ns)
 {
     if (now_ns < c->due_ns)
         return 0;
-    // If the next request has already arrived, the next step needs only space
-    // for the reply. If the conversation is over, the next step only closes the
-    // connection.
+    // After a reply, the next step needs new input, except in two cases: if
+    // more input is pending, the step can answer it; if the conversation is
+    // over, the step only closes the connection. In these two cases, wait for
+    // POLLOUT: usually there is space to send, so the step comes at once.
     bool replied = c->progress.sent == c->session.reply_len;
     bool finished = session_pending(&c->session) || session_over(&c->session);
     return replied && !finished ? POLLIN : POLLOUT;
@@ -137,8 +138,9 @@ int64_t connections_due_ns(const struct connections *t)
 }
 
 // Advances a connection until it would have to wait, and closes it once its
-// conversation is over. Calls send() without calling poll() first: poll()
-// reports no space while less than a third of the buffer is free.
+// conversation is over. Does not wait for poll() before send(): while less than
+// a third of the buffer is free, poll() reports no space, but send() can use
+// it.
 static void drain(struct connections *t, struct connection *c)
 {
     bool open = true;

@@ -60,7 +60,7 @@ bool net_would_block(void)
 
 // ---- Listening and accepting
 
-// Opens a listening socket with the options that its clients inherit.
+// Opens a listening socket. Sets the options that accepted sockets inherit.
 static int listen_on(const struct addrinfo *address, int backlog,
                      unsigned flags)
 {
@@ -90,9 +90,9 @@ static int listen_on(const struct addrinfo *address, int backlog,
     return -1;
 }
 
-// Returns the first IPv4 address of a name, or else its first address. A client
-// that is given a name tries all its addresses, but some programs know IPv4
-// only.
+// Returns the first IPv4 address of a host name, or its first address if it has
+// none for IPv4. IPv4 is preferred because some clients know nothing else,
+// while all others try every address of a name.
 static const struct addrinfo *preferred(const struct addrinfo *addresses)
 {
     const struct addrinfo *a = addresses;
@@ -166,7 +166,7 @@ int net_idle_timeout_ms(void)
 static atomic_int highest;  // The highest descriptor of a client so far.
 
 // The signal to stop may come after accept() and before this call. Then the
-// signal handler did not know of the client.
+// signal handler has not shut down this client, so this function does.
 void net_accepted(int fd)
 {
     if (fd > highest)
@@ -209,7 +209,8 @@ int net_accept(int listener)
     if (fd < 0)
         return -1;
 
-    // Set for each client: on the listener it would make accept() time out.
+    // SO_RCVTIMEO is set for each client: on the listener, it would make
+    // accept() time out.
     const struct timeval timeout = {.tv_sec = idle_timeout_s};
     if (idle_timeout_s > 0)
         setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
@@ -217,9 +218,9 @@ int net_accept(int listener)
 }
 
 // LESSON out-of-descriptors: a full descriptor table is no reason to exit. The
-// client stays in the accept queue, so accept() would fail again at once, and
-// the loop would take a whole core. Back off instead: a connection may be
-// closed soon.
+// client stays in the accept queue, so the next accept() would fail at once,
+// and the loop would take a whole core. Pause before trying again (back off): a
+// connection may be closed soon.
 bool net_backoff(const char *what)
 {
     report_exhausted(what);

@@ -20,7 +20,7 @@
 enum {
     NET_BACKOFF_MS = 100,   // pause after a resource was found exhausted
     NET_CHECK_MS = 500,     // how often the progress of a client is checked
-    NET_STALL_MS = 10000,   // a stopping server closes stalled clients then
+    NET_STALL_MS = 10000,   // a stopping server closes stalled clients after it
     NET_CLOSE_MS = 10,      // how often a stopping server checks connections
     NET_ADDRESS_SIZE = 64,  // the longest is "[IPv6 address]:port"
 };
@@ -31,12 +31,11 @@ enum {
 // process may open now.
 int net_raise_descriptor_limit(void);
 
-// Lowers the limits on open files to `end`, if they are higher. They cannot be
-// raised again: from now on, every new descriptor is below `end`. Returns
-// `end`.
+// Lowers the soft and the hard limit on open files to `end`, if they are
+// higher. From now on, every new descriptor is below `end`. Returns `end`.
 int net_limit_descriptors(int end);
 
-// Makes every call on `fd` return at once instead of blocking.
+// Makes `fd` non-blocking: a call that would block fails with EAGAIN instead.
 int net_set_nonblocking(int fd);
 
 // Returns true if the last call failed only because it would have blocked.
@@ -64,8 +63,9 @@ int net_address(int listener, char text[NET_ADDRESS_SIZE]);
 // Writes the address of a client in the same way. Returns 0, or -1.
 int net_client_address(int fd, char text[NET_ADDRESS_SIZE]);
 
-// Closes clients that make no progress in either direction for `timeout_s`
-// seconds. 0, the default: never. Call it before the first client.
+// Sets the idle timeout: a client that makes no progress in either direction
+// for `timeout_s` seconds is closed. 0, the default: never. Call it before the
+// first client is accepted.
 void net_set_idle_timeout(int timeout_s);
 
 // Returns the idle timeout in milliseconds, -1 for never.
@@ -80,7 +80,8 @@ int net_accept(int listener);
 
 // Accepts one client of a non-blocking listener. Skips clients that gave up in
 // the queue. Never blocks. Returns a non-blocking descriptor, or -1: with
-// EAGAIN if no client is there, and otherwise after report_exhausted().
+// EAGAIN if no client is there. Reports every other failure by
+// report_exhausted(), unless the server is stopping.
 int net_accept_nonblocking(int listener);
 
 // Shuts down the receiving side of all clients: a blocked recv() returns what
@@ -88,23 +89,24 @@ int net_accept_nonblocking(int listener);
 // Safe in a signal handler.
 void net_shutdown_clients(int listener);
 
-// Call it when a call has found a resource exhausted (descriptors, memory,
-// processes). Reports that `what` failed, with the reason in errno. Blocks for
-// NET_BACKOFF_MS or until a signal comes. Returns false when the server is
-// stopping.
+// Backs off after a call has failed because a resource is exhausted
+// (descriptors, memory, processes): reports that the call `what` failed, with
+// the reason in errno, and blocks for NET_BACKOFF_MS or until a signal comes.
+// Returns false once the server is stopping.
 bool net_backoff(const char *what);
 
 // Returns when to try again after a resource was exhausted, for a server that
 // must not block in net_backoff().
 int64_t net_backoff_until_ns(void);
 
-// Call it with the result of a call that waits for events, such as poll(2).
-// If that call has failed, as the kernel had no memory for it, this function
-// blocks for NET_BACKOFF_MS, so that the server does not spin.
+// Checks `result`, which a call that waits for events has returned, such as
+// poll(2). If that call has failed because the kernel had no memory, blocks for
+// NET_BACKOFF_MS, so that the server does not spin.
 void net_check_wait(int result);
 
-// Tells net_shutdown_clients() of a client that none of the calls above has
-// accepted. If the server is already stopping, shuts down the receiving side.
+// Adds `fd`, a client that none of the calls above has accepted, to those that
+// net_shutdown_clients() shuts down. If the server is already stopping, shuts
+// down its receiving side at once.
 void net_accepted(int fd);
 
 // ---- Conversations on a blocking socket
@@ -126,8 +128,8 @@ void net_close(int fd);
 
 // ---- Conversations on a non-blocking socket
 
-// How far a conversation has come. Starts as {0}. The fields below `blocked`
-// are for net_idle(), which tells a slow client from an idle one.
+// The progress of a conversation. Starts as {0}. The fields below `blocked` are
+// for net_idle(), which tells a slow client from an idle one.
 struct net_progress {
     size_t sent;       // bytes of the session's reply that the kernel has taken
     bool blocked;      // the last call found nothing to do: EAGAIN
@@ -137,8 +139,8 @@ struct net_progress {
     size_t unacked;    // bytes not yet acknowledged at the last check
 };
 
-// Receives for the session what has arrived, if anything. Never blocks. Returns
-// false once the conversation is over, as net_receive().
+// Receives the bytes that have arrived, if any, for the session. Never blocks.
+// Returns false once the conversation is over: see net_receive().
 bool net_try_receive(int fd, struct session *s, struct net_progress *progress);
 
 // Sends what is left of the session's reply, as much as the kernel takes. Never
@@ -157,7 +159,7 @@ bool net_idle(int fd, struct net_progress *progress);
 // false, then close(2).
 bool net_must_linger(int fd, struct net_progress *progress);
 
-// ---- For calls that are not made here
+// ---- For servers that send or receive by calls of their own
 
 // Does the same as net_send_all(), but calls `send_some` instead of send(2).
 // `send_some` sends for NET_CHECK_MS at most, and returns how many bytes were

@@ -15,7 +15,7 @@
 
 // ---- What the kernel knows of a connection
 
-// Returns how many bytes have arrived on `fd` that were not received yet.
+// Returns how many bytes have arrived on `fd` and wait for recv().
 static size_t unread(int fd)
 {
     int len = 0;
@@ -30,15 +30,16 @@ static int tcp_state(int fd)
     return info.tcpi_state;
 }
 
-// Returns true if the client has shut down its sending side, and so sends no
-// more.
+// Returns true if the client has shut down its sending side, so that no more
+// bytes will come.
 static bool is_half_closed(int fd)
 {
     return tcp_state(fd) == TCP_CLOSE_WAIT;
 }
 
-// Returns how many bytes were sent on `fd` that the client's kernel has not
-// acknowledged yet: see tcp(7). Returns 0 after a reset: no more will be.
+// Returns how many bytes were sent on `fd` and are not yet acknowledged by the
+// client's kernel: see tcp(7). Returns 0 after a reset, because none of them
+// will be acknowledged any more.
 static size_t unacknowledged(int fd)
 {
     int len = 0;
@@ -61,8 +62,8 @@ void net_received(int fd, struct session *s, size_t len)
 }
 
 // Calls recv() for the session, and again if a signal interrupts it. Once the
-// server is stopping, recv() must not block. If the signal to stop comes while
-// recv() blocks, the signal handler wakes it (server.h).
+// server is stopping, recv() must not block. If the signal to stop comes during
+// recv(), the signal handler wakes recv() (see server.h).
 static ssize_t receive(int fd, struct session *s)
 {
     int flags = stop_requested() ? MSG_DONTWAIT : 0;
@@ -84,7 +85,8 @@ bool net_try_receive(int fd, struct session *s, struct net_progress *progress)
 {
     if (session_over(s))
         return false;
-    // Checked first: a request may arrive after recv() and before the signal.
+    // Checked before recv(). If it were checked after, a request that arrived
+    // between recv() and the signal would get no reply.
     bool stopping = stop_requested();
     progress->blocked = receive(fd, s) < 0;
     if (progress->blocked)
@@ -131,8 +133,9 @@ bool net_try_send(int fd, const struct session *s,
 static ssize_t send_for_a_while(int fd, const char *data, size_t len)
 {
     ssize_t n = try_send(fd, data, len, 0);
-    // A blocking send() waits until a third of the buffer is free. A slow
-    // client may have read less than that, so there may be some space.
+    // A blocking send() waits until a third of the buffer is free. If a slow
+    // client has read less than that, only a non-blocking send() uses the
+    // space.
     if (n < 0 && net_would_block())
         n = try_send(fd, data, len, MSG_DONTWAIT);
     return n < 0 && net_would_block() ? 0 : n;
@@ -142,8 +145,8 @@ int net_send_all_with(ssize_t (*send_some)(int fd, const char *data,
                                            size_t len),
                       int fd, const void *buf, size_t len)
 {
-    // LESSON partial-writes: send() may take fewer bytes than offered, when the
-    // socket's buffer fills up because the client does not read. That is not an
+    // LESSON partial-writes: if the client does not read, the socket's buffer
+    // fills up, and send() takes fewer bytes than offered. That is not an
     // error: offer the rest again, for as long as the client reads at all.
     struct net_progress progress = {0};
     while (progress.sent < len) {
@@ -188,7 +191,7 @@ static bool is_abandoned(int fd)
     return linger.l_onoff;
 }
 
-// Returns for how long a client may make no progress; -1: no limit.
+// Returns how long a client may make no progress; -1: without limit.
 static int64_t patience_ms(void)
 {
     return stop_requested() ? NET_STALL_MS : net_idle_timeout_ms();
@@ -209,7 +212,8 @@ bool net_idle(int fd, struct net_progress *progress)
     progress->active = false;
     progress->unacked = left;
 
-    // For a client idle before the signal, the time starts at the signal.
+    // If the client was idle before the signal to stop, the time counts only
+    // from the signal on.
     if (progress->last_ns > since_ns)
         since_ns = progress->last_ns;
     if (now_ns - since_ns < patience_ms() * NS_PER_MS)

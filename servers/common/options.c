@@ -85,10 +85,10 @@ static void parse_value(const struct options *o, const struct option_rule *r,
         *r->flag = true;
 }
 
-// Prints which option getopt_long() has refused, and exits. getopt_long()
-// prints no message itself, as its words would depend on the C library. It sets
-// optopt to a letter, or to the index of a long option, which is below any
-// letter.
+// Prints which option getopt_long() has refused, and exits. getopt_long() must
+// not print the message, because its words depend on the C library. It sets
+// optopt to the letter of a short option, or to the index of a long one, which
+// is smaller than any letter.
 _Noreturn static void refuse_option(const struct options *o, int refused,
                                     char **argv)
 {
@@ -99,7 +99,7 @@ _Noreturn static void refuse_option(const struct options *o, int refused,
     exit(EXIT_USAGE);
 }
 
-// Applies getopt_long() to `count` rules.
+// Parses the command line by `count` rules.
 static void parse_all(const struct options *o, const struct option_rule *rules,
                       int count, int argc, char **argv)
 {
@@ -124,8 +124,8 @@ static void parse_all(const struct options *o, const struct option_rule *rules,
     }
 }
 
-// `all` has `count` rules. Appends those of `more`, which ends with {0}.
-// Returns the new count.
+// Appends the rules of `more`, which ends with {0}, to the `count` rules in
+// `all`. Returns the new count.
 static int append_rules(struct option_rule *all, int count,
                         const struct option_rule *more)
 {

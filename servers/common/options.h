@@ -9,11 +9,12 @@
 
 #include "../../fib/session.h"
 
-// One option: how it is parsed and how --help shows it. Exactly one of the
-// three pointers is set, and says where its value goes.
+// One option: how it is parsed and how --help shows it. Exactly one of
+// `number`, `text` and `flag` is set: it points to the variable that gets the
+// value.
 struct option_rule {
     const char *name;
-    const char *argument;  // its name in the help text; NULL: takes none
+    const char *argument;  // its value in the help text; NULL: has none
     const char *help;
     int *number;  // a decimal number from min to max
     int min, max;
@@ -21,8 +22,8 @@ struct option_rule {
     bool *flag;         // set to true
 };
 
-// What makes a server special, and what the command line says. Written before
-// the first client.
+// The settings of a server: those in its source and those of its command line.
+// They do not change once the server accepts clients.
 struct options {
     // Set by the server.
     const char *model;                 // its name

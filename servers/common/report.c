@@ -19,8 +19,9 @@
 enum { LINE_SIZE = 256 };
 
 // LESSON shared-counters: fork() copies variables, so what a child adds to its
-// copy is lost when the child ends. This memory is shared instead of copied. In
-// thread.c several threads write at the same time: so counters are atomic.
+// copy is lost when the child ends. So the counters are in memory that is
+// shared instead of copied. And they are atomic, because in thread.c several
+// threads add at the same time.
 struct counters {
     _Atomic uint64_t connections;
     _Atomic uint64_t requests;
@@ -47,8 +48,9 @@ int report_open(const char *model, bool quiet)
 
 // Writes one line with one write(), so that lines of several processes do not
 // mix. Drops the line if the stream cannot take it at once: a full pipe that no
-// process reads must not block the server. Does not use stdio: its buffer of 8
-// KiB needs more stack than a coroutine has. Returns 0, or -1 with errno set.
+// process reads must not block the server. Does not use stdio: it would take 8
+// KiB of stack for a buffer, most of what a coroutine has. Returns 0, or -1
+// with errno set.
 __attribute__((format(printf, 2, 0))) static int
 write_line(int fd, const char *format, va_list arguments)
 {

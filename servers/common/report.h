@@ -11,17 +11,17 @@
 
 #include "../../fib/session.h"
 
-// Prepares the counters. They are in memory that children of fork() share, and
-// any thread may add to them. `model` begins every line and must stay valid;
-// `quiet`: no log lines. Returns 0, or -1 with errno set.
+// Prepares the counters. All threads, and all children of fork(), may add to
+// them. Every line begins with `model`, which must stay valid. `quiet` means no
+// log lines. Returns 0, or -1 with errno set.
 int report_open(const char *model, bool quiet);
 
 // Writes a line to standard error, printf-like, unless the server is quiet.
 __attribute__((format(printf, 1, 2))) void report_log(const char *format, ...);
 
-// Logs that `what` failed because a resource is exhausted, with the reason in
-// errno. Logs at most once a second, as every new client may find the resource
-// exhausted. Keeps errno.
+// Logs that the call `what` failed because a resource is exhausted, with the
+// reason in errno. Logs at most once a second, because the call may fail for
+// every new client. Keeps errno.
 void report_exhausted(const char *what);
 
 // Adds a conversation that is over to the counters.
@@ -34,11 +34,11 @@ void report_undelivered(size_t bytes);
 // set if the stream did not take it.
 __attribute__((format(printf, 1, 2))) int report_line(const char *format, ...);
 
-// Writes the trace, if there is one (trace.h). If that fails, logs why, and
-// does not change the exit status. Then prints the last line of a server: how
-// many connections, requests and error replies there were, and how many bytes
-// were not delivered, if any. Returns the exit status of the server: 0, or 1 if
-// standard output did not take the line.
+// Writes the trace, if there is one (trace.h). If that fails, only logs the
+// reason. Then prints the last line of a server: how many connections, requests
+// and error replies there were, and how many bytes were not delivered, if any.
+// Returns the exit status of the server: 0, or 1 if standard output did not
+// take the line.
 int report_summary(void);
 
 #endif

@@ -24,7 +24,8 @@ static const struct options *options;
 static int listener;
 
 // Opens /dev/null for each standard stream that is closed. Otherwise a socket
-// would get its descriptor, and what we print would go to a client.
+// could get the descriptor of standard output, and what the server prints would
+// go to a client.
 static void open_standard_streams(void)
 {
     int fd;
@@ -79,12 +80,12 @@ int server_open(struct options *o, int argc, char **argv)
     exit(EXIT_FAILURE);
 }
 
-// LESSON stop-without-a-race: runs in the handler of SIGTERM. A handler that
-// only sets a flag is not enough: if the signal comes just before accept() or
-// recv(), the call blocks all the same. A socket that was shut down stays shut
-// down. So accept() fails, which ends the loop of the server. And recv()
-// returns what has arrived, and then 0, whether it is blocked now or called
-// later. (For accept(), only Linux promises this.)
+// LESSON stop-without-a-race: the handler of SIGTERM calls this function. A
+// handler that only sets a flag is not enough: if the signal comes just before
+// accept() or recv(), the call blocks all the same. A socket that was shut down
+// stays shut down. So accept() fails, which ends the loop of the server, and
+// recv() returns what has arrived, and then 0. Both do so whether they are
+// blocked now or called later. (For accept(), only Linux promises this.)
 static void wake_blocked_calls(void)
 {
     shutdown(listener, SHUT_RDWR);
@@ -102,7 +103,7 @@ void server_ready(void)
     if (options->clients_capped && options->clients_max < FEW_CLIENTS)
         report_log("serving at most %d clients at once (open files: %d)",
                    options->clients_max, net_raise_descriptor_limit());
-    // Without this line no client would know the port.
+    // Must succeed: without this line, a client may not know the port.
     server_require(report_line("listening on %s", address) == 0,
                    "standard output");
 }
@@ -126,8 +127,8 @@ void server_require(bool succeeded, const char *what)
     static atomic_flag has_failed = ATOMIC_FLAG_INIT;
     if (succeeded)
         return;
-    // Several threads may need the same. The first one ends the server: one
-    // line says why.
+    // The same call may fail in several threads. Only the first thread prints a
+    // line and ends the server; the others wait for that end.
     while (atomic_flag_test_and_set(&has_failed))
         sleep_ms(NET_BACKOFF_MS);
     fprintf(stderr, "%s: %s: %s\n", options->model, what, strerror(errno));

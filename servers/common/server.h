@@ -1,7 +1,8 @@
 // server.h - what every server needs: its options, its start, its reports.
 //
-// Only this module exits when something fails: before the first client, a
-// server that fails should fail at once and say why. Nothing here blocks.
+// Before the first client, a server that fails should fail at once and say why.
+// So this module and options.h exit on failure, and no other module does.
+// Nothing here blocks.
 
 #ifndef SERVER_H
 #define SERVER_H
@@ -35,7 +36,7 @@ int server_start(struct options *o, int argc, char **argv);
 void *server_allocate(int count, size_t size);
 
 // Exits unless `succeeded`, with "<model>: <what>: <reason in errno>" on
-// standard error. For calls that must succeed so that a server can start.
+// standard error. For calls without which a server cannot start.
 void server_require(bool succeeded, const char *what);
 
 #endif

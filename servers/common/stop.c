@@ -13,8 +13,8 @@
 
 #include "clock.h"
 
-// One atomic variable says whether a signal has come, and when. So two threads
-// that each receive a signal at the same moment agree on which came first.
+// One atomic variable says whether a signal has come, and when. If two threads
+// receive a signal at the same moment, they agree on which one was first.
 static _Atomic int64_t requested_ns;  // 0: not requested.
 static void (*wake)(void);            // Written before the handler can run.
 static pid_t server;
@@ -37,9 +37,10 @@ static void on_stop_signal(int signo)
     errno = saved;
 }
 
-// Without SA_RESTART: a blocked call fails with EINTR, and its caller can check
-// stop_requested(). SA_ONSTACK: the stack of a coroutine is too small for a
-// signal handler, so its thread may have a separate stack for handlers.
+// Installs a handler. Without SA_RESTART, a call that the signal interrupts
+// fails with EINTR, and its caller can check stop_requested(). With SA_ONSTACK,
+// the handler runs on a separate stack if its thread has one: the stack of a
+// coroutine is too small for it.
 static int handle(int signo, void (*handler)(int signo))
 {
     struct sigaction action = {.sa_handler = handler, .sa_flags = SA_ONSTACK};
@@ -66,8 +67,8 @@ int64_t stop_requested_ns(void)
     return requested_ns;
 }
 
-// Called when ppoll() failed because the kernel had no memory for it: unblocks
-// the signals and sleeps, so that the server does not spin.
+// Replaces ppoll() when the kernel has no memory for it: unblocks the signals
+// and sleeps, so that the server does not spin.
 static void pause_instead(void)
 {
     struct timespec pause = clock_timespec(STOP_BACKOFF_MS);
@@ -91,7 +92,8 @@ bool stop_wait(int fd, int timeout_ms)
     if (ready < 0 && errno != EINTR)
         pause_instead();
     // When a descriptor is ready, ppoll() delivers no pending signal. If new
-    // clients kept coming, a signal would never be delivered.
+    // clients kept coming, no signal would ever be delivered. A second ppoll(),
+    // without descriptors, delivers it.
     if (ready > 0 && blocking)
         ppoll(NULL, 0, &(struct timespec){0}, &unblocked);
     return ready > 0;

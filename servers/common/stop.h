@@ -9,20 +9,22 @@
 #include <stdint.h>
 
 enum {
-    // `timeout` and terminals signal a process and then its whole group. So a
-    // second signal that comes sooner than this does not count.
+    // timeout(1) and terminals send a signal to a process and then to its whole
+    // group, so it comes twice. A second signal within this time does not
+    // count.
     STOP_AGAIN_MS = 200,
     STOP_BACKOFF_MS = 100,  // pause when the kernel has no memory to wait with
 };
 
-// Installs the handler. The first SIGTERM or SIGINT makes stop_requested()
-// true. Then the handler calls `wake_blocked_calls`, if not NULL. This function
-// may make only async-signal-safe calls (signal-safety(7)). It must wake every
-// blocked call of the server, and keep later calls from blocking: a signal may
-// come just before a call blocks. A system call that the signal interrupts
-// fails with EINTR. Another signal, more than STOP_AGAIN_MS later, ends the
-// process at once. Children of fork() ignore it, because they end with their
-// parent. Returns 0, or -1 with errno set.
+// Installs the handler of SIGTERM and SIGINT. The first signal makes
+// stop_requested() true, and the handler calls `wake_blocked_calls`, if not
+// NULL. That function may make only async-signal-safe calls (signal-safety(7)).
+// It must wake every blocked call of the server, and keep later calls from
+// blocking: the signal may come just before a call blocks. A system call that
+// the signal interrupts fails with EINTR. Another signal, more than
+// STOP_AGAIN_MS later, ends the process at once. A child of fork() ignores that
+// other signal, because it ends with its parent. Returns 0, or -1 with errno
+// set.
 int stop_on_signal(void (*wake_blocked_calls)(void));
 
 // Returns true once the server was asked to stop. Never blocks.
@@ -32,8 +34,8 @@ bool stop_requested(void);
 int64_t stop_requested_ns(void);
 
 // Blocks until `fd` (-1: none) is readable, a signal comes or `timeout_ms` (-1:
-// no timeout) has passed. If the kernel has no memory for this, blocks for
-// STOP_BACKOFF_MS instead. Returns true only if `fd` is readable.
+// no timeout) has passed. Blocks for STOP_BACKOFF_MS instead if the kernel has
+// no memory for the wait. Returns true only if `fd` is readable.
 bool stop_wait(int fd, int timeout_ms);
 
 // For a server that has children: blocks SIGCHLD, SIGTERM and SIGINT, except in

@@ -6,11 +6,12 @@
 #include <pthread.h>
 #include <semaphore.h>
 
-// For pthread_create(): threads with a stack of --stack-kib. By default each
-// would take 8 MiB of address space. Set by server_open().
+// The attributes for pthread_create(): a stack of --stack-kib. With the default
+// attributes, each thread would take 8 MiB of address space. server_open() sets
+// them.
 extern pthread_attr_t threads_attributes;
 
-// Sets the stack size of these threads. Returns 0, or -1 with errno set.
+// Sets the stack size in threads_attributes. Returns 0, or -1 with errno set.
 int threads_set_stack(int kib);
 
 // Calls sem_wait(3), and again if a signal interrupts it.

@@ -1,19 +1,20 @@
 // timer_queue.h - connections that wait for a time, the earliest first.
 //
-// Most connections wait equally long, for the simulated backend, so a new one
-// belongs at the end, and adding it takes a step or two. No call blocks.
+// Most connections wait equally long, for the simulated backend. So a new one
+// usually belongs at the end, where adding it is fast. No call blocks.
 
 #ifndef TIMER_QUEUE_H
 #define TIMER_QUEUE_H
 
 #include "connection.h"
 
-// Begins as {0}. A connection is in one queue only, and must not move.
+// Starts as {0}. A connection may be in one queue only. While it is in a queue,
+// it must stay at the same address.
 struct timer_queue {
     struct connection *first, *last;
 };
 
-// Adds a connection that waits for `due_ns`, and sets its due_ns to that.
+// Adds a connection that waits until `due_ns`. Sets its field due_ns.
 void timer_queue_add(struct timer_queue *q, struct connection *c,
                      int64_t due_ns);
 

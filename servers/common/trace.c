@@ -32,11 +32,12 @@ struct event {
     uint8_t kind;
 };
 
-// Shared by all processes. Events are written without a lock: each has a place
-// of its own. A process that was killed may leave a place empty.
+// Shared by all processes. A process writes an event without a lock, because it
+// first reserves an entry of `events` for it. A process that is killed before
+// it writes leaves the entry empty.
 struct recording {
     atomic_uint_least32_t connections;
-    atomic_uint_least32_t reserved;  // places taken, and events dropped
+    atomic_uint_least32_t reserved;  // entries, and events dropped
     struct event events[TRACE_EVENTS_MAX];
 };
 
@@ -45,8 +46,9 @@ static FILE *file;
 static const char *process_name;
 static int backend_ms;  // what the simulated backend takes
 
-// The connection of each descriptor. Not shared: a descriptor is valid in one
-// process only, and a child starts with a copy of its parent's descriptors.
+// The number of each descriptor's connection. Not shared: the same descriptor
+// means another connection in each process. A child of fork() starts with a
+// copy.
 static atomic_uint_least32_t *connection_of;
 static size_t descriptors;
 
@@ -80,7 +82,7 @@ static void note(enum kind kind, uint32_t connection, size_t value)
     note_since(0, kind, connection, value);
 }
 
-// Returns the connection of a descriptor, 0 if that is not known.
+// Returns the number of a descriptor's connection, 0 if it is not known.
 static uint32_t connection(int fd)
 {
     bool known = fd >= 0 && (size_t)fd < descriptors;
@@ -133,7 +135,8 @@ void trace_closed(const struct session *s)
         note(CLOSED, s->connection, 0);
 }
 
-// Notes a computation. A session calls this before and after it answers.
+// Notes a computation. A session calls this function before and after it
+// answers.
 static void on_answer(const struct session *s, unsigned n, bool done)
 {
     if (done)
@@ -189,7 +192,7 @@ static void write_us(const char *name, int64_t ns)
     fprintf(file, "\"%s\":%" PRId64 ".%03d", name, ns / 1000, (int)(ns % 1000));
 }
 
-// Begins an event: its phase, and where and when it happened.
+// Writes the first fields of an event: its phase, process, thread and time.
 static void write_head(const char *phase, const struct event *e, int64_t ns)
 {
     fprintf(file, ",\n{\"ph\":\"%s\",\"pid\":%d,\"tid\":%d,", phase,
@@ -241,9 +244,9 @@ static void write_computed(const struct event *e)
             e->connection, e->cpu);
 }
 
-// Writes how long a reply waited for the simulated backend: from the end of
-// computing until it was sent. Models wait in different ways, but each sends
-// the reply as soon as the wait is over.
+// Writes how long a reply waited for the simulated backend: from the end of the
+// computation until the reply was sent. Models wait in different ways, but all
+// send the reply as soon as the wait is over.
 static void write_backend(const struct event *e, int64_t since_ns)
 {
     write_of_connection("b", e, since_ns, "backend");
@@ -304,7 +307,8 @@ long trace_write(void)
     fprintf(file, "\n]}\n");
     free(computed_ns);
 
-    // Any of these calls may be the one that finds the disk full.
+    // If the disk is full, an earlier fprintf() may have failed, or only
+    // fclose() fails.
     bool failed = ferror(file) != 0;
     if (fclose(file) != 0 || failed)
         return -1;

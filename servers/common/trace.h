@@ -1,12 +1,14 @@
 // trace.h - records what happens to every request, for --trace.
 //
 // Events are noted in memory that all processes and threads of a server share,
-// and written to a file when the server stops. Noting one takes no system call
-// and no lock. The file holds Chrome trace events (JSON), which Perfetto,
-// chrome://tracing and speedscope show; times are those of clock.h. A server
-// that is killed leaves no trace.
+// and written to a file when the server stops. Noting an event takes no lock.
+// It takes a system call only for the first event of a thread (gettid()) and
+// for each new connection (getpeername()). The file holds Chrome trace events
+// (JSON), which Perfetto, chrome://tracing and speedscope show; times are those
+// of clock.h. A server that is killed leaves no trace.
 //
-// Without trace_open(), the other calls do nothing. Only trace_write() blocks.
+// Without trace_open(), the other calls do nothing. Only the opening and the
+// writing of the file may block.
 
 #ifndef TRACE_H
 #define TRACE_H
@@ -18,9 +20,10 @@
 
 enum { TRACE_EVENTS_MAX = 1000000 };  // later events are counted and dropped
 
-// Prepares to record, and creates `path`. `model` names the process and must
-// stay valid; `delay_ms` is what the simulated backend takes; `rules` will tell
-// the trace when a session computes. Returns 0, or -1 with errno set.
+// Prepares to record, and creates the file `path`. `model` names the process
+// and must stay valid. `delay_ms` is the delay of the simulated backend. Sets
+// on_answer() in `rules`, so that sessions report their computations. Returns
+// 0, or -1 with errno set.
 int trace_open(const char *path, const char *model, int delay_ms,
                struct session_rules *rules);
 
