@@ -57,8 +57,8 @@ static bool write_reply(struct connection *c)
     return true;
 }
 
-// LESSON tell-changes-only: poll() is told about every client at every call,
-// epoll only once, and again when the client waits for something else.
+// LESSON tell-changes-only: poll() is told about every client at every call.
+// epoll is told once, and again only when the client waits for another event.
 static int watch(int operation, int fd, short interest)
 {
     struct epoll_event event = {.events = (uint32_t)interest, .data.fd = fd};
@@ -70,7 +70,7 @@ static int watch(int operation, int fd, short interest)
 }
 
 // Tells epoll what the client waits for. If the kernel has no memory for that,
-// a timer calls the client later instead: it is slow then, but not lost.
+// a timer calls the callback later instead: the client is late, but not lost.
 static void watch_client(struct connection *c, short interest)
 {
     int operation = c->interest == UNWATCHED ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
@@ -84,12 +84,12 @@ static void watch_client(struct connection *c, short interest)
         timer_queue_add(&timers, c, net_backoff_until_ns());
 }
 
-// Calls the client once, or with --edge until it would block. Returns false
-// once the conversation is over.
-// LESSON edge-triggered: with --edge, epoll reports that something has arrived,
-// but not that it is still there. A client that stops before EAGAIN gets no
-// further event, so it must be called again without one. Try it: set
-// CALLS_IN_A_ROW to 1 and remove timer_queue_add(), and send 20 requests.
+// Calls the client's callback once, or with --edge until it would block.
+// Returns false once the conversation is over.
+// LESSON edge-triggered: with --edge, epoll reports that bytes have arrived,
+// but not that they are still there. If we stop before EAGAIN, no further event
+// comes, so a timer must call the callback again. Try it: set CALLS_IN_A_ROW to
+// 1, remove timer_queue_add() below, and send 20 requests.
 static bool call_callbacks(struct connection *c)
 {
     for (int i = 0; i < CALLS_IN_A_ROW; i++) {
@@ -125,7 +125,7 @@ static void accept_clients(void)
     }
 }
 
-// Blocks until clients are ready or due.
+// Blocks until clients are ready or due, and calls their callbacks.
 static void call_back_ready_clients(void)
 {
     struct epoll_event events[EVENTS_AT_ONCE];
@@ -145,7 +145,7 @@ static void call_back_ready_clients(void)
         call_back(c);
 }
 
-// Watches the listener while there is a free slot.
+// Watches the listener only while a client may be accepted.
 static void watch_listener(void)
 {
     static short watched;

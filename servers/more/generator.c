@@ -21,10 +21,11 @@ static int listener;
 static struct connections clients;
 static struct pollfd *polled;  // One for each client, and the listener.
 
-// LESSON stackless: only a line number is kept of a suspended function, and
-// `case` jumps back to that line, into the middle of a loop (Duff's device,
-// 1983; Dunkels' protothreads work like this). Its local variables are lost,
-// and no function that it calls can yield: for that it would need a stack.
+// LESSON stackless: of a suspended function, only a line number is kept. A
+// `case` jumps back to that line, even into the middle of a loop (Duff's
+// device, 1983; Dunkels' protothreads work like this). The local variables are
+// lost. And no function that this one calls can yield: for that, each client
+// would need a stack.
 #define YIELD(c, event)                                                        \
     (c)->line = __LINE__;                                                      \
     (c)->interest = (event);                                                   \
@@ -32,8 +33,8 @@ static struct pollfd *polled;  // One for each client, and the listener.
     case __LINE__:
 
 // Serves a client until it yields or the conversation is over. Returns true if
-// it has yielded: then it waits for the event c->interest, or until c->due_ns
-// if that event is 0. Returns false if the conversation is over.
+// it has yielded: then the client waits for the event c->interest or, if that
+// is 0, until c->due_ns. Returns false if the conversation is over.
 static bool serve_client(struct connection *c)
 {
     struct session *s = &c->session;
@@ -63,8 +64,8 @@ static bool serve_client(struct connection *c)
     return serve_client(c);  // Starts again, and runs to its next YIELD().
 }
 
-// Blocks until the event comes that a client waits for. Returns how many
-// clients were asked about.
+// Asks poll() about all clients, and blocks until one of them is ready. Returns
+// how many clients there were: new ones are not in `polled` yet.
 static int wait_for_clients(void)
 {
     for (int i = 0; i < clients.count; i++) {
@@ -89,7 +90,7 @@ static bool is_ready(int i)
     return c->due_ns <= clock_now_ns();
 }
 
-// The whole scheduler: every client that is ready runs until it yields.
+// The whole scheduler: resumes every client that is ready, until it yields.
 static void resume_clients(int count)
 {
     for (int i = count - 1; i >= 0; i--) {

@@ -20,15 +20,15 @@
 #include "../common/threads.h"
 
 enum {
-    SWITCH_INTERVAL_MS = 5,  // sys.getswitchinterval() says the same
-    CHECK_N = 15,            // fib() of less is computed without a check: 1 us
+    SWITCH_INTERVAL_MS = 5,  // as sys.getswitchinterval() returns
+    CHECK_N = 15,            // a smaller fib(n) takes 1 us, and no check
 };
 
 static struct options options = {.model = "gil", .stack_kib = 64};
 static int listener;
 static sem_t slots;  // How many more clients may be served.
 
-// The lock. The mutex guards all of it, and is never held for long.
+// The lock. Its parts are guarded by the mutex, which is never held for long.
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t dropped, taken;
 static bool held;
@@ -36,7 +36,7 @@ static unsigned long turn;          // How often the lock was taken.
 static atomic_bool drop_requested;  // Read without the mutex, too.
 
 // Blocks until the lock is dropped, for SWITCH_INTERVAL_MS at most. Returns
-// false if the same thread has held it all that time.
+// false if one thread has held the lock for all that time.
 static bool wait_for_drop(void)
 {
     int64_t until_ns = clock_now_ns() + SWITCH_INTERVAL_MS * (int64_t)NS_PER_MS;
@@ -47,8 +47,8 @@ static bool wait_for_drop(void)
 }
 
 // LESSON switch-interval: a thread that finds the lock held waits for 5 ms, and
-// only then asks the holder to drop it. So a request that takes a microsecond
-// to compute may take 5 ms, although a second core is idle.
+// only then asks the holder to drop it. So a reply that takes a microsecond to
+// compute may come after 5 ms, although a second core is idle.
 static void take_lock(void)
 {
     pthread_mutex_lock(&mutex);
@@ -62,10 +62,10 @@ static void take_lock(void)
     pthread_mutex_unlock(&mutex);
 }
 
-// LESSON forced-switch: if a thread has asked for the lock, the holder drops it
-// and blocks until another thread has taken it. So the lock is really handed
-// over. Still, short requests lose: a short one drops the lock after a
-// microsecond, and the long one then has it for 5 ms.
+// LESSON forced-switch: if a thread has asked for the lock, the holder drops
+// the lock and blocks until another thread has taken it. Otherwise the holder
+// could take it again at once. Still, short requests lose: a short one drops
+// the lock after a microsecond, and then a long one holds it for 5 ms.
 static void drop_lock(void)
 {
     pthread_mutex_lock(&mutex);
@@ -77,8 +77,8 @@ static void drop_lock(void)
     pthread_mutex_unlock(&mutex);
 }
 
-// As fib(), but checks between its parts whether another thread has asked for
-// the lock, as the interpreter does between instructions.
+// Computes fib(n). Checks between its parts whether another thread has asked
+// for the lock, as Python's interpreter does between instructions.
 static uint64_t interruptible_fib(unsigned n)
 {
     if (atomic_load_explicit(&drop_requested, memory_order_relaxed)) {
@@ -151,7 +151,8 @@ static void serve_clients(void)
     }
 }
 
-// Prepares the lock. Its conditions use the clock that cannot be set.
+// Prepares the lock. Its condition variables measure time by the clock of
+// clock_now_ns().
 static void prepare_lock(void)
 {
     pthread_condattr_t attributes;

@@ -40,8 +40,9 @@ void loop_serve(const struct connection *c)
         ;  // If the server is stopping, connections_drain() serves it.
 }
 
-// Steps a client until it would block, as epoll reports each change only once.
-// After some steps the other clients continue first.
+// Steps a client until it would block, because epoll reports each change only
+// once. After STEPS_IN_A_ROW steps, a timer continues it, after the other
+// clients.
 static void step_client(struct connection *c)
 {
     int64_t now_ns = clock_now_ns();
@@ -82,8 +83,8 @@ bool loop_wait(int listener)
 }
 
 // LESSON wake-by-event: a signal that comes just before epoll_wait() does not
-// interrupt that call. An eventfd(2) stays readable once it was written to, so
-// epoll_wait() returns whenever it is called.
+// interrupt that call. An eventfd(2) stays readable once it was written to. So
+// from then on, every epoll_wait() returns at once.
 void loop_wake(void)
 {
     (void)!write(wake, &(uint64_t){1}, sizeof(uint64_t));

@@ -1,7 +1,7 @@
 // loop.h - an event loop for the clients of this process, by epoll.
 //
-// It serves a client as callback.c --edge does, but in a server with several
-// processes: each process opens its own loop after fork().
+// The loop serves a client as callback.c --edge does, but in a server with
+// several processes: each process opens its own loop after fork().
 
 #ifndef LOOP_H
 #define LOOP_H
@@ -20,21 +20,21 @@ extern struct connections loop_clients;
 // Opens the loop. Returns 0, or -1 with errno set.
 int loop_open(void);
 
-// Watches a descriptor for `events`, as epoll_ctl(2) has them, or no longer
-// watches it. Returns 0, or -1 with errno set.
+// Starts or stops to watch a descriptor; `events` are those of epoll_ctl(2).
+// Returns 0, or -1 with errno set.
 int loop_watch(int fd, uint32_t events);
 int loop_unwatch(int fd);
 
-// Starts to serve an accepted client. If the kernel has no memory to watch it,
-// backs off (net.h) and tries again, which blocks.
+// Starts to serve an accepted client. Blocks only if the kernel has no memory
+// to watch it: then backs off (net.h) and tries again.
 void loop_serve(const struct connection *c);
 
-// Blocks until clients or the listener are ready, or a timer is due: of a
-// simulated backend, or of an idle connection. Steps each of these clients
-// until it would block. Returns true if the listener is ready.
+// Blocks until the listener or clients are ready, or a timer is due: that of a
+// simulated backend, or the check for idle clients. Steps each client that is
+// ready or due, until it would block. Returns true if the listener is ready.
 bool loop_wait(int listener);
 
-// Wakes loop_wait(), now and whenever it is called. Safe in a signal handler.
+// Wakes loop_wait(), now and at every later call. Safe in a signal handler.
 // Does nothing while the loop is not open.
 void loop_wake(void);
 

@@ -85,8 +85,9 @@ static void start_client(int client)
         }
 }
 
-// Adds a client to the inbox of a loop and wakes the receiver, before it
-// releases the lock: after that, the receiver may take NO_MORE and end.
+// Adds a client to the inbox of a loop and wakes the receiver. Does both while
+// it holds the lock: after that, the receiver may take NO_MORE and end, and
+// must not be woken.
 static void add_client(struct loop *loop, int client)
 {
     pthread_mutex_lock(&loop->lock);
@@ -106,7 +107,8 @@ static bool take_client(struct loop *loop, int *client)
     return found;
 }
 
-// The first coroutine of a loop.
+// The first coroutine of a loop, its receiver: starts a coroutine for each
+// client, until it takes NO_MORE.
 static void receive_clients(void *arg)
 {
     struct loop *loop = arg;
@@ -141,10 +143,10 @@ static void open_all_loops(void)
 }
 
 // LESSON shared-nothing: one thread accepts the clients and gives them to the
-// loops, one after the other. If each loop had a listener (SO_REUSEPORT, see
-// socket(7)), no such thread would be needed. But the kernel would choose by a
-// hash: some loops would get more clients than others, and the clients of a
-// full loop would wait while other loops have free slots.
+// loops in turn. If each loop had a listener (SO_REUSEPORT, see socket(7)),
+// that thread would not be needed. But the kernel would choose by a hash: some
+// loops would get more clients than others, and the clients of a full loop
+// would wait while other loops have free slots.
 static void serve_clients(void)
 {
     int client, next = 0;

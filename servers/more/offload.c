@@ -38,8 +38,8 @@ static void compute(void *arg)
 
 // LESSON offload: runs session_answer() in another thread, while other
 // coroutines run in this one. Only one of the two threads uses the session at a
-// time: the coroutine waits until the other thread is done. If no thread can be
-// started, this one computes.
+// time: the coroutine waits until the other thread is done. If the session has
+// no input, or no thread can be started, this thread calls session_answer().
 static bool co_session_answer(struct session *s)
 {
     struct answer answer = {.session = s};

@@ -21,17 +21,17 @@ static int listener;
 static struct connections clients;
 static struct pollfd *polled;  // One for each client, and the listener.
 
-// Fills in what each client waits for, and blocks until one of them is ready.
-// Returns how many clients were asked about.
+// Tells poll() what each client waits for, and blocks until one of them is
+// ready. Returns how many clients there were: new ones are not in `polled` yet.
 static int wait_for_clients(void)
 {
     int64_t now_ns = clock_now_ns();
     for (int i = 0; i < clients.count; i++) {
         struct connection *c = &clients.all[i];
         c->interest = connection_interest(c, now_ns);
-        // LESSON not-watched: even if asked for no event, poll() reports a
-        // closed connection, at once and every time. So pass -1, which poll()
-        // ignores, for a client that you cannot serve yet.
+        // LESSON not-watched: poll() reports a closed connection even if it is
+        // asked for no event, at once and at every call. So for a client that
+        // cannot be served yet, pass -1, which poll() ignores.
         polled[i] =
             (struct pollfd){c->interest != 0 ? c->fd : -1, c->interest, 0};
     }
@@ -55,8 +55,8 @@ static bool is_ready(int i)
     return c->due_ns <= clock_now_ns();
 }
 
-// Goes backwards: when a client is closed, the last client takes its place.
-// That last client has already had its step.
+// Lets every client that is ready make a step. Starts with the last one: when a
+// client is closed, the last takes its place, and has already had its step.
 static void step_clients(int count)
 {
     for (int i = count - 1; i >= 0; i--) {

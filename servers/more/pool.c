@@ -53,8 +53,8 @@ static void serve_client(int client)
     net_close(client);
 }
 
-// Adds a client to the queue. Then blocks until there is a free place for the
-// next one.
+// Adds a client to the queue. Then blocks until the queue has a place for the
+// next client.
 static void add_client(int client)
 {
     pthread_mutex_lock(&lock);
@@ -98,10 +98,10 @@ static void start_threads(void)
 }
 
 // LESSON full-queue: when the queue is full, the main thread does not accept.
-// Then the queue of the kernel fills up (--backlog). After that the kernel
-// ignores new clients, which try again after a second, and again. With an
-// unlimited queue, the server would accept all clients, and each would wait
-// longer than the one before.
+// Then the kernel's queue fills up (--backlog). When that is full too, the
+// kernel ignores new connections, and the clients try again after a second.
+// With an unlimited queue, the server would accept all clients, and each would
+// wait longer than the one before.
 static void serve_clients(void)
 {
     int client;
@@ -117,7 +117,8 @@ int main(int argc, char **argv)
 {
     listener = server_open(&options, argc, argv);
     threads = server_allocate(options.clients_max, sizeof *threads);
-    // One slot is for the client that is accepted next.
+    // The main thread accepts a client only when the queue has a place for it.
+    // So one place is reserved from the start.
     server_require(sem_init(&slots, 0, QUEUE_SIZE - 1) == 0 &&
                        sem_init(&waiting, 0, 0) == 0,
                    "sem_init");

@@ -31,7 +31,7 @@ static struct options options = {.model = "prefork",
                                  .own = {own_options},
                                  .clients_max = 64};
 static int listener;
-static atomic_ulong *spurious;  // Shared: how often a child woke for no client.
+static atomic_ulong *spurious;  // Shared: wakeups of children for no client.
 
 // Receives until a complete request has arrived and `s` holds its reply.
 // Returns false once the conversation is over.
@@ -57,10 +57,10 @@ static void serve_client(int client)
     net_close(client);
 }
 
-// LESSON thundering-herd: for each client, the kernel wakes one of the children
-// that block in accept(). But it wakes all children that block in poll(), and
-// all but one of them find no client. Try it: --herd, with fibload --churn, and
-// read the last lines.
+// LESSON thundering-herd: of the children that block in accept(), the kernel
+// wakes one for each client. But of those that block in poll(), it wakes all,
+// and all but one of them find no client. Try it: --herd, with fibload --churn,
+// and read the last lines.
 static int next_client(void)
 {
     int client = -1;
@@ -82,9 +82,9 @@ static void serve_clients(void)
 }
 
 // LESSON one-listener: there is one listener, and each process has its own
-// descriptor for it. Closing that descriptor harms no other process. Shutting
-// the listener down, as other servers do, would stop all processes when one
-// child gets a signal.
+// descriptor for it. To stop, a process closes only its descriptor, and the
+// others continue. If it shut down the listener, as other servers do, a signal
+// to one child would stop all processes.
 static void wake_blocked_calls(void)
 {
     close(listener);

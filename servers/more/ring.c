@@ -15,7 +15,7 @@ static void *map(int fd, size_t size, off_t what)
                 fd, what);
 }
 
-// Returns a field of the rings, at an offset that the kernel has set.
+// Returns the address of a field in the rings. The kernel has chosen `offset`.
 static unsigned *field(char *rings, unsigned offset)
 {
     return (unsigned *)(void *)(rings + offset);

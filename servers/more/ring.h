@@ -25,8 +25,8 @@ struct ring {
     struct __kernel_timespec timeouts[RING_SIZE];
 };
 
-// A request: an operation (IORING_OP_) on `fd` with the `len` bytes at
-// `address`, which must stay valid until the result comes. For
+// A request: an operation (IORING_OP_...) on `fd`, with the `len` bytes at
+// `address`. These bytes must stay valid until the result comes. For
 // IORING_OP_TIMEOUT, `len` is the number of milliseconds.
 struct ring_request {
     uint8_t operation;
@@ -36,8 +36,9 @@ struct ring_request {
     uint64_t data;  // comes back with the result
 };
 
-// Sets up a ring, for the life of the process. Returns 0, or -1 with errno set:
-// ENOSYS where the kernel is older than 5.7, EPERM where it is not allowed.
+// Sets up the two rings, which stay until the process ends. Returns 0, or -1
+// with errno set: ENOSYS if the kernel is older than 5.7, EPERM if it does not
+// allow io_uring.
 int ring_open(struct ring *r);
 
 // Prepares a request for ring_enter(). Never blocks. Returns false if the ring
@@ -45,12 +46,13 @@ int ring_open(struct ring *r);
 bool ring_prepare(struct ring *r, const struct ring_request *request);
 
 // Submits the prepared requests. Blocks until there are at least `results` (0
-// or 1) results, or a signal comes. Returns 0, or -1 with errno set; then the
-// next call submits the requests that this one has not.
+// or 1) results, or a signal comes. Returns 0, or -1 with errno set: then some
+// requests may still be prepared, and the next call submits them.
 int ring_enter(struct ring *r, unsigned results);
 
-// Takes a result: -errno where a system call would have failed, else what it
-// would have returned; -ETIME for a timeout. Returns false if there is none.
+// Takes the oldest result, and the `data` of its request. The result is what
+// the system call would have returned, or -errno if it failed; -ETIME when a
+// timeout has passed. Returns false if there is no result.
 bool ring_take(struct ring *r, uint64_t *data, int *result);
 
 #endif

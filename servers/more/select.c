@@ -25,9 +25,10 @@ static struct options options = {
     .model = "select", .nonblocking = true, .wake_blocked_calls = wake_select};
 static int listener, wake_pipe[2];
 static struct connections clients;
-static fd_set readable, writable;  // First the question, then the answer.
+static fd_set readable, writable;  // In: whom to watch. Out: who is ready.
 
-// Fills in what each client waits for. Returns the highest descriptor.
+// Puts the descriptor of each client into the set of the event that the client
+// waits for. Returns the highest descriptor.
 static int fill_sets(void)
 {
     int64_t now_ns = clock_now_ns();
@@ -47,7 +48,8 @@ static int fill_sets(void)
     return highest;
 }
 
-// Blocks until a client is ready. Returns how many clients were asked about.
+// Blocks until a client is ready. Returns how many clients there were: new ones
+// are not in the sets yet.
 static int wait_for_clients(void)
 {
     int highest = fill_sets();
@@ -72,8 +74,8 @@ static bool is_ready(int i)
     return c->due_ns <= clock_now_ns();
 }
 
-// Goes backwards: when a client is closed, the last client takes its place.
-// That last client has already had its step.
+// Lets every client that is ready make a step. Starts with the last one: when a
+// client is closed, the last takes its place, and has already had its step.
 static void step_clients(int count)
 {
     for (int i = count - 1; i >= 0; i--) {
@@ -97,8 +99,8 @@ static void serve_clients(void)
 }
 
 // LESSON self-pipe: a byte that the signal handler writes into a pipe stays
-// there. So it ends the next select(), even if that begins after the signal,
-// and even while the listener is not in its set.
+// there. So it ends the next select(), even one that begins after the signal,
+// and even while the listener is not in the set.
 static void wake_select(void)
 {
     (void)!write(wake_pipe[1], "", 1);
@@ -106,7 +108,7 @@ static void wake_select(void)
 
 // LESSON the-wall: a set has FD_SETSIZE bits in every C library for Linux, and
 // FD_SET() beyond them writes over whatever follows in memory. So the server
-// must never get such a descriptor.
+// must never get a descriptor from FD_SETSIZE up.
 static void stop_at_the_wall(void)
 {
     int unused = 0;

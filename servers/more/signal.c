@@ -33,9 +33,10 @@ static bool pending;               // A client may be in the accept queue.
 static int ready_signal;
 static sigset_t awaited;  // That signal, and SIGIO.
 
-// LESSON signal-driven: F_SETSIG queues a signal with the descriptor in it; the
-// usual SIGIO would only say that some descriptor is ready. A signal comes only
-// with a change: the server itself must find out what had arrived before.
+// LESSON signal-driven: without F_SETSIG, the kernel would send SIGIO, which
+// only says that some descriptor is ready. With it, the kernel queues a signal
+// that contains the descriptor. The signal reports only changes: what had
+// arrived before, the server must find out itself.
 static bool ask_for_signals(int fd)
 {
     return fcntl(fd, F_SETOWN, getpid()) == 0 &&
@@ -43,8 +44,9 @@ static bool ask_for_signals(int fd)
            fcntl(fd, F_SETFL, O_NONBLOCK | O_ASYNC) == 0;
 }
 
-// Asks the kernel for signals of a client, once. A timer also steps the client
-// later: if the kernel has refused, it is asked again then.
+// Asks the kernel for the signals of a client, unless it sends them already.
+// Something may have arrived just before that, or the kernel may have refused.
+// So a timer steps the client later, and that step asks again if necessary.
 static void await_signal(struct connection *c)
 {
     if (c->interest == WATCHED)
@@ -56,8 +58,9 @@ static void await_signal(struct connection *c)
     timer_queue_add(&timers, c, net_backoff_until_ns());
 }
 
-// Steps a client until it would block: no further signal announces what has
-// arrived already. After some steps the other clients continue first.
+// Steps a client until it would block, because no further signal comes for
+// bytes that have already arrived. After STEPS_IN_A_ROW steps, a timer
+// continues it, after the other clients.
 static void step_client(struct connection *c)
 {
     c->progress.blocked = false;
@@ -85,8 +88,8 @@ static void accept_clients(void)
     pending = !connections_may_accept(&clients);
 }
 
-// Returns whether a signal for `fd` needs a step now. It does not if the client
-// is gone, or waits for a timer.
+// Returns true if a signal for `fd` allows a step: the client still exists, and
+// does not wait for a timer.
 static bool can_step(int fd)
 {
     return clients.all[fd].fd > 0 && !clients.all[fd].queued;
@@ -110,7 +113,8 @@ static void handle_signal(int signo, int ready_fd)
     }
 }
 
-// Blocks until a signal comes, and handles those that have come.
+// Blocks until a signal comes or a timer is due. Handles the signals that have
+// come, up to SIGNALS_IN_A_ROW.
 static void handle_signals(void)
 {
     const struct timespec at_once = {0};
@@ -149,8 +153,8 @@ static void serve_clients(void)
     connections_drain(&clients);
 }
 
-// Sends SIGIO, which is blocked: it stays pending until sigtimedwait() takes
-// it. So it ends that call even if the call begins later.
+// Sends SIGIO to this process. SIGIO is blocked, so it stays pending until
+// sigtimedwait() takes it. So it ends that call even if the call begins later.
 static void wake_sigtimedwait(void)
 {
     kill(getpid(), SIGIO);

@@ -17,25 +17,25 @@
 #include "../common/server.h"
 #include "ring.h"
 
-// Requests that are not about a client. No client has these descriptors.
+// `data` is the descriptor of a client, which is above 3, or one of these.
 enum { ACCEPTED, ACCEPT_AGAIN, CHECK_IDLE, LISTENER_CLOSED };
-enum { OVER = -1 };  // As the `interest` of a client that has ended.
+enum { OVER = -1 };  // `interest` of a client: no more requests.
 
 static struct options options = {.model = "uring"};
 static int listener;
 static struct ring ring;
 static struct connections clients;
-static bool accepting;  // A request for a client is in the ring.
+static bool accepting;  // A request to accept, or to do so later, is in flight.
 
-// Submits the requests that were prepared. Blocks until `results` (0 or 1) of
-// all submitted ones have completed.
+// Submits the prepared requests. Blocks until there are at least `results` (0
+// or 1) results. Backs off if that fails.
 static void submit(unsigned results)
 {
     if (ring_enter(&ring, results) != 0 && errno != EINTR && errno != EBUSY)
         net_backoff("io_uring_enter");
 }
 
-// Prepares a request to the kernel. Its completion will carry `data`.
+// Prepares a request to the kernel. `data` comes back with its result.
 static void ask(uint8_t operation, int fd, const void *address, size_t len,
                 uint64_t data)
 {
@@ -44,8 +44,8 @@ static void ask(uint8_t operation, int fd, const void *address, size_t len,
         submit(0);
 }
 
-// Asks the kernel for the client's next operation, and notes it in `interest`.
-// Returns false once the conversation is over.
+// Asks the kernel for the next operation of a client, and sets `interest` to
+// what the client waits for. Returns false once the conversation is over.
 // LESSON lent-buffers: until the result comes, the kernel reads and writes the
 // session, so the session must stay where it is.
 static bool proceed(struct connection *c)
@@ -73,7 +73,7 @@ static bool proceed(struct connection *c)
     return left > 0 || !session_over(s);
 }
 
-// Closes a client, or leaves it to drain_clients().
+// Closes a client, or leaves that to drain_clients(): see connections_close().
 static void end_client(struct connection *c)
 {
     c->interest = OVER;
@@ -82,7 +82,7 @@ static void end_client(struct connection *c)
 
 static void handle_client(struct connection *c, int result)
 {
-    // Asks again for an operation that timed out in the kernel (SO_SNDTIMEO).
+    // -EAGAIN: a timeout in the kernel (SO_SNDTIMEO). proceed() asks again.
     bool again = result == -EAGAIN || result == -EINTR;
     bool failed = result < 0 && result != -ETIME && !again;
     c->progress.active = c->progress.active || !again;
@@ -129,8 +129,8 @@ static void handle_result(uint64_t data, int result)
 }
 
 // LESSON one-call-for-many: submits all prepared requests, blocks until there
-// are `results` (0 or 1) results, and handles all that are there. Returns how
-// many.
+// are at least `results` (0 or 1) results, and handles all results that are
+// there. Returns how many it has handled.
 static int run_round(unsigned results)
 {
     uint64_t data;
@@ -149,7 +149,7 @@ static int run_round(unsigned results)
 
 static void drain_clients(void)
 {
-    // A client may have been accepted just before the signal.
+    // The kernel may still accept a client for the last request.
     while (clients.count > 0 || accepting) {
         while (run_round(0) > 0)
             ;

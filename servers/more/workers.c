@@ -21,7 +21,7 @@
 
 struct worker {
     pid_t pid;
-    int listener;            // with --reuseport its own, else one for all
+    int listener;            // its own with --reuseport, else that of all
     unsigned long accepted;  // clients
     unsigned long spurious;  // wakeups by the listener that found no client
 };
@@ -56,9 +56,9 @@ static void accept_client(void)
 }
 
 // LESSON exclusive-wakeup: all workers wait for one listener. By default a new
-// client wakes all workers, and all but one find no client. EPOLLEXCLUSIVE
-// wakes one, the last that began to wait: that worker may get all clients. Try
-// it: fibload -c 100, with and without --herd, and read the last lines.
+// client wakes them all, and all but one find no client. EPOLLEXCLUSIVE wakes
+// one, the last that began to wait: that worker may get all clients. Try it:
+// fibload -c 100, with and without --herd, and read the last lines.
 static void watch_listener(void)
 {
     static bool watched;
