@@ -1,8 +1,8 @@
-// co.c - coroutines: functions that can be suspended, and pass values then.
+// co.c - coroutines: functions that can be suspended and resumed.
 //
 // A coroutine and its resumer (the coroutine or thread that has resumed it)
-// take turns. Each has a stack of its own. co_jump() passes the turn from one
-// to the other, without a system call. Nothing here blocks.
+// take turns. Each has a stack of its own. co_jump() switches from one to the
+// other, and passes a value, without a system call. Nothing here blocks.
 
 #include "co.h"
 
@@ -27,9 +27,9 @@ struct co *co_self(void)
 }
 
 // LESSON stack-switch: co_switch() saves our registers, among them the stack
-// pointer, and loads the registers that `to` saved when it was suspended. Our
-// call of co_switch() returns when a coroutine jumps back to us, as if nothing
-// had happened. For a suspended `to`, too, its own call simply returns.
+// pointer, and loads the registers that `to` saved when it was suspended. So
+// `to` continues: its own call of co_switch() returns, as if nothing had
+// happened. Ours returns in the same way, once a coroutine jumps back to us.
 void *co_jump(struct co *to, void *value)
 {
     struct co *self = running;
@@ -42,7 +42,7 @@ void *co_jump(struct co *to, void *value)
     return value;
 }
 
-// The first function on every stack.
+// The first function on the stack of every coroutine.
 static void co_main(void *value)
 {
     struct co *self = running;
@@ -94,13 +94,14 @@ struct co *co_at(size_t at)
 {
     char *low = co_stack_at(at);
     struct co *c = co_cache_place(low, co_stack_usable());
-    // fn is NULL if the kernel has taken back the memory of an idle stack.
+    // If the stack's memory went back to the kernel, it is all zero: fn is
+    // NULL.
     return c->fn != NULL && co_state(c) != CO_DONE ? c : NULL;
 }
 
-// Sets errno and returns NULL: the result of a call that the state of its
-// coroutine does not allow. Not inlined: the callers are so short that even the
-// code of a branch that they never take would cost them time.
+// Sets errno and returns NULL, for a call that the state of its coroutine does
+// not allow. Not inlined: the callers are so short that the code of this rare
+// case would slow them down.
 static __attribute__((noinline)) void *refuse(int error)
 {
     errno = error;

@@ -74,19 +74,19 @@ enum co_state {
     CO_READY,            // the scheduler will run it
     CO_PARKED,           // in co_park(), until it is woken
     CO_WAITING,          // in another waiting call, until its event comes
-    CO_UNINTERRUPTIBLE,  // the same, and only its event ends the wait
+    CO_UNINTERRUPTIBLE,  // the same, but only its event ends the wait
     CO_DONE,             // its function has returned
 };
 
 // Returns the state of `c`.
 enum co_state co_state_of(const struct co *c);
 
-// Three words are used strictly. A coroutine *yields* to the coroutine that has
-// resumed it. It *reschedules* itself, and runs again in the next round of the
-// scheduler. It *parks*, and runs again when it is woken.
+// Each of three words has only one meaning here. A coroutine *yields* to the
+// coroutine that has resumed it. It *reschedules* itself, and runs again in the
+// next round of the scheduler. It *parks*, and runs again when it is woken.
 //
-// What happens to a coroutine in each state, when one of these is called for it
-// or its deadline passes:
+// The table says what happens to a coroutine when one of these functions is
+// called for it, or when its deadline passes:
 //
 //                    co_wake()  co_cancel()  deadline   co_resume()  co_free()
 //   NEW, YIELDED     permit     next call    next call  it runs      freed
@@ -98,48 +98,52 @@ enum co_state co_state_of(const struct co *c);
 //
 //   woken       Its co_park() returns 0.
 //   permit      Its next co_park() takes the permit and returns 0 at once.
-//               There is at most one: a second co_wake() adds nothing.
+//               There is at most one permit: a second co_wake() adds nothing.
 //   ECANCELED,  Its present waiting call fails with this error, and so do all
 //   ETIMEDOUT   later ones. It can end ETIMEDOUT by setting a later deadline.
-//   next call   All its waiting calls fail with this error, from the next one
-//               on. A RUNNING coroutine may have resumed another one, directly
-//               or through others, that is PARKED or WAITING: then the wait of
-//               that other coroutine fails.
+//   next call   Its waiting calls fail from the next one on: with ECANCELED
+//               after co_cancel(), with ETIMEDOUT after the deadline. But if a
+//               RUNNING coroutine has resumed another one, directly or through
+//               others, that is PARKED or WAITING, the wait of that other one
+//               fails at once.
 //
-// Why a wake-up is remembered: a coroutine decides to park, but before its
-// co_park() it calls co_send(), or another function that lets others run. One
-// of them wakes it. If that wake-up were lost, its co_park() would never
-// return. The price is that a permit may be left from an earlier event. So
-// check a condition around the call: while (!done) co_park();
+// Why a wake-up leaves a permit: a coroutine decides to park, but before its
+// co_park() it calls co_send(), or another function that lets other coroutines
+// run. One of these wakes it. If that wake-up were lost, its co_park() would
+// never return. The price is that a permit may be left from an earlier event.
+// So check a condition around the call: while (!done) co_park();
 
 // ---- Coroutines (co.c): nothing here waits for an event
 
 // Creates a coroutine that will run fn(arg) when it is first resumed. Returns
-// NULL with ENOMEM if there is no memory for a stack. The caller frees it.
+// NULL with ENOMEM if there is no memory for a stack. The caller frees the
+// coroutine with co_free().
 struct co *co_new(void *(*fn)(void *arg), void *arg);
 
 // Runs `c` until it yields or returns. The co_yield_value() in which `c` was
-// suspended returns `value`. The first co_resume() discards `value`, as no such
-// call waits for it yet. Returns the value that `c` yields or returns, or NULL
-// with EBUSY or EINVAL if its state does not allow it (see the table).
+// suspended returns `value`. At the first co_resume() there is no such call
+// yet, and `value` is discarded. Returns the value that `c` yields or returns,
+// or NULL with EBUSY or EINVAL if its state does not allow it (see the table).
 void *co_resume(struct co *c, void *value);
 
-// Suspends the running coroutine: the co_resume() that ran it returns `value`.
-// Returns the value of the next co_resume(). In a coroutine without a resumer,
-// such as one that co_go() started, returns NULL with EPERM at once.
+// Suspends the running coroutine. The co_resume() that has run it returns
+// `value`. Returns the value that is passed to the next co_resume(). In a
+// coroutine without a resumer, such as one that co_go() started, returns NULL
+// with EPERM at once.
 void *co_yield_value(void *value);
 
 // Resumes `inner` until it is done. Yields each value that `inner` yields, and
-// passes each value that comes back to `inner` ("yield from"). Returns what
-// `inner` returned. The caller frees `inner`.
+// passes each value that it gets in return to `inner` ("yield from"). Returns
+// what `inner` returned. The caller frees `inner`.
 void *co_delegate(struct co *inner);
 
 // Returns true once the function of `c` has returned.
 bool co_done(const struct co *c);
 
-// Frees `c`. If it is not done, its functions never return, and whatever they
-// hold stays allocated. Returns 0, or -1 with EBUSY if its state does not allow
-// it. A coroutine that co_go() started is freed by the scheduler.
+// Frees `c`. If `c` is not done, its functions never return, and the memory and
+// descriptors that they hold stay allocated. Returns 0, or -1 with EBUSY if its
+// state does not allow it. A coroutine that co_go() started is freed by the
+// scheduler.
 int co_free(struct co *c);
 
 // Returns the running coroutine, or NULL on the thread's own stack.
@@ -153,76 +157,85 @@ void co_set_name(const char *name);
 // whole pages. Has no effect once the thread has created a coroutine.
 void co_set_stack_size(size_t size);
 
-// Returns the number of bytes of its stack that `c`, or an earlier user of the
-// same stack, has written to.
+// Returns how many bytes of its stack have been written to, by `c` or by an
+// earlier coroutine on the same stack.
 size_t co_stack_used(const struct co *c);
 
 // Gives the memory of all stacks of this thread back to the system. Returns 0,
-// or -1 with EBUSY while a coroutine of the thread exists. When the thread
-// ends, this happens in any case.
+// or -1 with EBUSY while a coroutine of the thread exists. The end of the
+// thread gives the memory back, too.
 int co_release_stacks(void);
 
 // ---- The scheduler (co_loop.c)
 
-// Creates a coroutine that the scheduler runs after all that are ready, and
-// frees when fn has returned. Returns 0, or -1 with ENOMEM. Does not wait.
+// Creates a coroutine for fn(arg). The scheduler runs it after all coroutines
+// that are ready now, and frees it when fn has returned. Returns 0, or -1 with
+// ENOMEM. Does not wait.
 int co_go(void (*fn)(void *arg), void *arg);
 
-// Runs coroutines until all that co_go() started have returned; sleeps in the
-// kernel while none is ready. Returns 0, or -1 with errno of eventfd(2) or
-// epoll_wait(2), or with EBUSY in a coroutine that it runs.
+// Runs coroutines, one turn after another, until all that co_go() started have
+// returned. A turn ends when the coroutine waits, reschedules itself or
+// returns. Blocks the thread while no coroutine is ready. Returns 0, or -1 with
+// errno of eventfd(2), epoll_create1(2), epoll_ctl(2) or epoll_wait(2), or with
+// EBUSY if it is called in one of the coroutines that it runs.
 int co_run(void);
 
-// Lets the other coroutines run: those that are ready, and those whose event
-// has happened. Not a waiting call: it cannot fail. No effect outside co_run().
+// Lets other coroutines run: those that are ready, and those whose event has
+// happened. This is not a waiting call, so it cannot fail. Has no effect
+// outside co_run().
 void co_reschedule(void);
 
 // ---- Waiting calls: what they have in common
 //
-// Below, the comment of a waiting call begins with these two words. A waiting
-// call suspends the calling coroutine, and other coroutines run meanwhile. Only
-// coroutines that co_run() runs, and coroutines that these resume, may make
-// one. A waiting call fails at once, even if it would not have to wait,
+// Some of the functions below are waiting calls. Their comments begin with
+// these two words. A waiting call suspends the calling coroutine, and other
+// coroutines run meanwhile. Only coroutines that co_run() runs, and coroutines
+// that these resume, may make one. A waiting call fails at once, even if it
+// would not have to wait,
 //
 //     with EPERM      outside of co_run(),
 //     with ECANCELED  if the calling coroutine, or one that has resumed it and
 //                     waits for it, was cancelled by co_cancel(),
 //     with ETIMEDOUT  if the deadline of one of these coroutines has passed.
 //
-// It fails in the same way if this happens while it waits. If its event comes
-// first, it succeeds. A coroutine may make many calls in a row that need not
-// wait: it is rescheduled inside call number CO_BUDGET, or inside an earlier
-// one that comes more than a millisecond after the third.
+// A call that already waits fails in the same way when the coroutine is
+// cancelled, or when the deadline passes. If the event of the call comes first,
+// it succeeds. A coroutine that makes many calls in a row that need not wait
+// must let other coroutines run at times. So it is rescheduled inside call
+// number CO_BUDGET, or inside an earlier call that comes more than a
+// millisecond after the third.
 
-// Waiting call. Takes the permit, or waits for co_wake().
+// Waiting call. Takes the permit and returns at once, or waits for co_wake().
 int co_park(void);
 
 // Ends the co_park() of `c`, or leaves a permit (see the table). Does not wait.
 void co_wake(struct co *c);
 
 // Asks the thread of `c` to call co_wake(c). May be called in any thread and
-// any signal handler, any number of times: calls that the thread of `c` has not
-// seen yet count as one. `c` must not be freed before the call returns. Does
-// not block and keeps errno.
+// any signal handler, any number of times: until the thread of `c` has seen the
+// first call, further calls add nothing. `c` must not be freed before the call
+// returns. Does not block and keeps errno.
 void co_wake_async(struct co *c);
 
-// Waiting call. Waits until `ms` milliseconds have passed; -1: until the
-// coroutine is cancelled, or its deadline passes. co_sleep(0) returns at once.
+// Waiting call. Waits until `ms` milliseconds have passed. With -1, waits until
+// the coroutine is cancelled, or its deadline passes. With 0, returns at once.
 int co_sleep(int ms);
 
-// From `ms` milliseconds on, all waiting calls of the running coroutine, and of
-// those that it resumes, fail with ETIMEDOUT. Replaces its previous deadline.
+// Sets the deadline of the running coroutine, `ms` milliseconds from now; -1:
+// none. Once the deadline has passed, all waiting calls of this coroutine, and
+// of those that it resumes, fail with ETIMEDOUT. Replaces its previous
+// deadline.
 void co_set_deadline(int ms);
 
-// Limits each wait for a descriptor (below): after `ms` milliseconds the
-// waiting call fails with ETIMEDOUT. Holds for the running coroutine and those
-// that it resumes, until the next co_limit_waits(). Returns the previous limit;
-// at first -1.
+// Limits each wait for a descriptor (see "Descriptors" below) to `ms`
+// milliseconds; -1: no limit. After that time, the waiting call fails with
+// ETIMEDOUT. Holds for the running coroutine and those that it resumes, until
+// its next co_limit_waits(). Returns the previous limit; at first -1.
 int co_limit_waits(int ms);
 
-// Makes the present waiting call of `c` fail with ECANCELED, and all later ones
-// (see the table). So `c` does what it does when any call fails: it cleans up
-// and ends. Does not wait for that end.
+// Makes the present waiting call of `c`, and all later ones, fail with
+// ECANCELED (see the table). So `c` should do what it does when any call fails:
+// clean up and return. Does not wait until `c` has returned.
 void co_cancel(struct co *c);
 
 // A counting semaphore, as in sem_overview(7), for the coroutines of a thread.
@@ -236,8 +249,8 @@ struct co_sem {
 // coroutines are served in the order in which they came.
 int co_sem_wait(struct co_sem *sem);
 
-// Adds one to the count, or gives it to the first coroutine that waits. Does
-// not wait.
+// If a coroutine waits for the semaphore, ends the wait of the first one. Else
+// adds one to the count. Does not wait.
 void co_sem_post(struct co_sem *sem);
 
 // ---- Groups (co_group.c)
@@ -251,17 +264,18 @@ struct co_group {
     bool cancelled;
 };
 
-// Starts fn(arg) as a member. If fn returns anything but 0, with errno as the
-// reason, the other members are cancelled. A member of a group that has been
-// cancelled starts cancelled. Returns 0, or -1 with ENOMEM. Does not wait.
+// Starts fn(arg) in a coroutine, a member of the group. If fn returns anything
+// but 0, it must set errno to the reason, and all other members are cancelled.
+// A member that is started after that is cancelled from the start. Returns 0,
+// or -1 with ENOMEM. Does not wait.
 int co_group_go(struct co_group *group, int (*fn)(void *arg), void *arg);
 
 // Waiting call. Waits until all members have returned. Returns 0 if all of them
 // returned 0, else -1 with the errno of the first that did not. If the caller
 // is cancelled, or its deadline passes, the call cancels the members, and still
-// waits until they have returned: when it returns, no member is left. Fails at
-// once, and cancels nothing, with EBUSY while another coroutine waits for the
-// group, and with EDEADLK in a member, which would wait for itself.
+// waits until they have returned: when it returns, no member is left. Two
+// errors come at once, and cancel nothing: EBUSY while another coroutine waits
+// for the group, and EDEADLK in a member, which would wait for itself.
 int co_group_join(struct co_group *group);
 
 // Cancels all members. Does not wait.
@@ -270,12 +284,12 @@ void co_group_cancel(struct co_group *group);
 // ---- Other threads (co_offload.c)
 
 // Sets how many threads co_offload() may start; by default the number of cores.
-// Has no effect on threads that were started before.
+// Does not end threads that were started before.
 void co_set_offload_threads(int count);
 
 // Waiting call. Runs fn(arg) in another thread: for functions that block, or
-// compute for more than about 50 us. Once fn has started, waits until it has
-// returned, even if the coroutine is cancelled: fn may be using what is on the
+// compute for more than about 50 us. Waits until fn has returned, even if the
+// coroutine is cancelled meanwhile: fn may be using variables on the
 // coroutine's stack. Returns 0, or -1 with EAGAIN if no thread can be started;
 // then fn has not run.
 int co_offload(void (*fn)(void *arg), void *arg);
@@ -283,14 +297,14 @@ int co_offload(void (*fn)(void *arg), void *arg);
 // ---- Descriptors (co_io.c)
 //
 // The descriptor must be non-blocking. At most one coroutine may wait to read
-// from it and one to write to it; the call of a second one fails with EBUSY.
-// When the descriptor is closed by co_close(), waiting calls for it fail with
-// EBADF. A call also fails with the errno of the system call of the same name,
-// except for EAGAIN and EINTR: then it waits or tries again.
+// from it, and one to write to it; the call of another one fails with EBUSY.
+// When co_close() closes the descriptor, waiting calls for it fail with EBADF.
+// A call also fails with the errno of the system call of the same name, except
+// for EAGAIN, after which it waits, and EINTR, after which it tries again.
 
-// Waiting call, as accept4(2). Returns a non-blocking, close-on-exec descriptor
-// to be closed by co_close(). Ignores connections that were aborted before they
-// could be accepted.
+// Waiting call, as accept4(2). Returns a non-blocking, close-on-exec
+// descriptor, which the caller closes with co_close(). Skips connections that
+// were aborted before they could be accepted.
 int co_accept(int listener);
 
 // Waiting call, as connect(2): returns when the connection is established or
@@ -307,17 +321,17 @@ ssize_t co_recv(int fd, void *buf, size_t size);
 ssize_t co_send(int fd, const void *buf, size_t len);
 
 // Waiting call: calls co_send() until all `len` bytes are sent. A limit of
-// co_limit_waits() holds for each co_send(): so it limits the time without
+// co_limit_waits() holds for each co_send(), so it limits only the time without
 // progress. Returns 0, or -1; part of the data may have been sent then.
 int co_send_all(int fd, const void *buf, size_t len);
 
 // Waiting call. Waits until `fd`, of any kind that epoll accepts, is ready for
-// `event`, which is EPOLLIN or EPOLLOUT. Fails with EINVAL for any other.
+// `event`, which is EPOLLIN or EPOLLOUT. Fails with EINVAL for any other event.
 int co_poll(int fd, uint32_t event);
 
-// As close(2), for a descriptor that was used with these calls. Also forgets
-// what the runtime knows about the descriptor: plain close() does not. Does not
-// wait.
+// As close(2), for a descriptor that was used with these calls. Also makes the
+// runtime forget what it knows about the descriptor, which close() does not.
+// Does not wait.
 int co_close(int fd);
 
 // ---- Seeing what coroutines do (co_inspect.c, co_watchdog.c)
@@ -330,40 +344,40 @@ int co_close(int fd);
 //      "due_ms": 950, "stack_used": 1312, "stack_size": 12288}
 //
 //   state       one of enum co_state, in lower case
-//   waits_for   "read" or "write", for the descriptor fd, which else is -1;
+//   waits_for   "read" or "write", for the descriptor fd; or, with fd -1,
 //               "time", "semaphore", "wake-up", "group or cancellation",
 //               "thread or group", "resumed coroutine" (it has resumed one
 //               that waits), or "nothing"
-//   due_ms      when the wait ends at the latest, from now; -1: never
+//   due_ms      in how many ms the wait ends at the latest; -1: no limit
 //   stack_used  see co_stack_used()
 //
-// If a program that has ended left its socket at `path`, the new one replaces
-// it. Returns 0, or -1 with EBUSY if the thread has an inspector, ENAMETOOLONG
-// if `path` has more than 107 bytes, EADDRINUSE if a program listens there or
-// it is another kind of file, or else errno of bind(2) or co_go(). Does not
-// wait.
+// If a program that has ended left its socket at `path`, the new socket
+// replaces it. Returns 0, or -1 with EBUSY if the thread already has this
+// coroutine, the inspector, ENAMETOOLONG if `path` has more than 107 bytes,
+// EADDRINUSE if a program listens at `path` or another kind of file is there,
+// or else errno of bind(2) or co_go(). Does not wait.
 int co_inspect(const char *path);
 
-// Cancels the inspector, the coroutine that co_inspect() started. It then
-// removes the socket, and co_run() waits until it has ended. No effect if there
-// is no inspector. Does not wait.
+// Cancels the inspector, the coroutine that co_inspect() started. The inspector
+// then removes its socket and ends; co_run() does not return before that. Has
+// no effect if there is no inspector. Does not wait.
 void co_inspect_end(void);
 
 // Starts a thread, the watchdog of the calling thread. It watches the
 // coroutines that co_run() runs. If one of them lets no other run for `ms`
 // milliseconds, because it computes, blocks, or gets no processor, the watchdog
 // prints its name on standard error, and a command line of addr2line(1) that
-// shows where it is: the functions it is in and their lines, the innermost
-// first (with musl the name alone). The watchdog reports a turn at most once,
-// and may miss turns of less than 5/4 of `ms`. If `ms` is -1, ends the
-// watchdog; the end of the thread does so, too. Blocks until the previous
-// watchdog has ended: for up to 50 ms.
+// shows where the coroutine is: its functions and their lines, the innermost
+// first (with musl, only the name is printed). The watchdog reports a turn at
+// most once, and may miss turns of less than 5/4 of `ms`. With -1, only ends
+// the thread's watchdog, as the end of the thread does, too. Blocks until the
+// previous watchdog has ended: for up to 50 ms.
 //
 // The watchdog interrupts the coroutine by SIGURG: a system call in which the
 // coroutine blocks may fail with EINTR. The watchdog checks four times in `ms`,
-// and each check takes 5 to 20 us of CPU time, in an idle program, too. Returns
-// 0, or -1 with EINVAL if `ms` is 0, ENOMEM, or EAGAIN if no thread can be
-// started.
+// and at least every 50 ms. Each check takes 5 to 20 us of CPU time, even in an
+// idle program. Returns 0, or -1 with EINVAL if `ms` is 0, ENOMEM, or EAGAIN if
+// no thread can be started.
 int co_set_watchdog(int ms);
 
 #ifdef __cplusplus

@@ -62,8 +62,9 @@ int co_group_go(struct co_group *group, int (*fn)(void *arg), void *arg)
     return 0;
 }
 
-// Waits until the group has no members. Checks again after each wait: a member
-// may be added before the joiner runs. Returns 0, or -1 if the wait failed.
+// Waits until the group has no members. Checks again after each wait: another
+// coroutine may add a member before the joiner runs. Returns 0, or -1 if the
+// wait failed.
 static int wait_for_members(struct co_group *group)
 {
     while (group->members != NULL)

@@ -1,13 +1,13 @@
-// co_inspect.c - a coroutine that says of all the others what they wait for.
+// co_inspect.c - a coroutine that tells what each of the others waits for.
 //
 // It waits for a client on a UNIX socket, as in
 //
 //     nc -U PATH
 //
 // and then goes through the stacks of its thread to find the coroutines. The
-// runtime keeps no list of all coroutines, as adding and removing them would
-// make the start and the end of each one slower. Nothing here blocks the
-// thread: while the inspector sends, other coroutines run.
+// runtime keeps no list of all coroutines, because that would make the start
+// and the end of each one slower. Nothing here blocks the thread: while the
+// inspector sends, other coroutines run.
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -33,8 +33,8 @@ enum {
     AT_ONCE = 64,  // stacks in a row before other coroutines run
 };
 
-// The part of an answer that is not sent yet. It is on the heap: the stack of a
-// coroutine is too small for it.
+// The part of an answer that is not sent yet. This struct is on the heap,
+// because it is too big for the stack of a coroutine.
 struct answer {
     int client;
     size_t len;
@@ -68,8 +68,9 @@ static const char *awaited(const struct co *c, int *fd)
     return c->timer != 0 ? "time" : "group or cancellation";
 }
 
-// Copies a name into a string of JSON. Quotes, backslashes and control
-// characters would have to be escaped there: they become question marks.
+// Copies a name for use in a JSON string. Characters that JSON would need
+// escaped (quotes, backslashes, control characters), and those beyond ASCII,
+// become question marks.
 static void copy_name(char copy[NAME_MAX_LEN + 1], const char *name)
 {
     size_t len = 0;
@@ -120,9 +121,9 @@ static int send_text(struct answer *a)
     return co_send_all(a->client, a->text, len);
 }
 
-// Goes from stack to stack and sends a line for each coroutine. A coroutine
-// that exists all the time is found once, as it keeps its stack. A coroutine
-// that starts or ends meanwhile may be missed.
+// Goes from stack to stack and sends a line for each coroutine. Finds every
+// coroutine that exists all the time exactly once, because it keeps its stack.
+// May miss a coroutine that starts or ends meanwhile.
 static void describe_all(struct answer *a)
 {
     for (size_t at = 0; at < co_stack_count(); at++) {
@@ -158,8 +159,8 @@ static int open_socket(void)
     return socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
 
-// Returns whether a program that has ended left its socket at the address: then
-// no program listens there.
+// Returns true if the file at the address is a socket on which no program
+// listens: it was left by a program that has ended.
 static bool is_left_over(void)
 {
     struct stat status;
@@ -197,8 +198,9 @@ static int listen_on(const char *path)
     return co_fail(error);
 }
 
-// The inspector. It ends only when it is cancelled: then co_accept() and
-// co_sleep() both fail.
+// The inspector: serves one client after another, until it is cancelled. Then
+// co_accept() fails, and co_sleep(), too. After any other failure of
+// co_accept(), co_sleep() makes a pause.
 static void *inspect(void *arg)
 {
     int client, listener = (int)(intptr_t)arg;

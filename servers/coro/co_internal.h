@@ -15,11 +15,11 @@
 
 #define CO_NEVER INT64_MAX  // as a point in time
 
-// A coroutine. It lies at the top of its own stack, on the page that its first
-// calls touch in any case: so a suspended coroutine takes only one page. The
-// fields that the scheduler needs are in the first cache line. Most fields are
-// 0 or NULL at first: the struct is zeroed as a whole, and each further store
-// takes time.
+// A coroutine. This struct lies at the top of the coroutine's stack, on the
+// page that its first calls touch in any case: so a suspended coroutine takes
+// only one page. The fields that the scheduler needs are in the first cache
+// line. The struct is zeroed as a whole, so most fields are chosen to start as
+// 0 or NULL: each further store takes time.
 struct co {
     void *sp;                // what co_switch() saved; valid while suspended
     uintptr_t state;         // and the coroutine that has resumed it; see below
@@ -38,7 +38,7 @@ struct co {
     struct co_mail mail;         // sent by co_wake_async()
     struct co_mailbox *mailbox;  // to its thread
 
-    // What co_new() was given; then what co_go() or co_group_go() was given.
+    // The arguments of co_new(), then those of co_go() or co_group_go().
     void *(*fn)(void *arg);
     void *arg;
     union {
@@ -54,11 +54,11 @@ struct co {
 
 // ---- Its state
 //
-// The state and the resumer (NULL: none) are kept in one word. Both change at
-// each resume, and a switch is so short that each store counts: with two words,
-// it takes 10 % longer to resume 100,000 coroutines one after the other. The
-// address of a coroutine is a multiple of 8, so three bits are free for one of
-// eight states.
+// One word, `state`, holds the state and the address of the resumer (NULL:
+// none). Both change at each resume, and a switch is so short that each store
+// counts: with two words, it takes 10 % longer to resume 100,000 coroutines one
+// after the other. The address of a coroutine is a multiple of 8, so its lowest
+// three bits are free for one of eight states.
 
 enum { CO_STATE_MASK = 7 };
 
@@ -72,9 +72,9 @@ static inline struct co *co_resumer(const struct co *c)
     return (struct co *)(c->state & ~(uintptr_t)CO_STATE_MASK);
 }
 
-// The next two are for a coroutine that is CO_RUNNING. That state is 0, so the
-// word is simply the address of the resumer. No resume and no yield has to mask
-// the state out.
+// The next two functions are for a coroutine that is CO_RUNNING. That state is
+// 0, so the word equals the address of the resumer, and co_resume() and
+// co_yield_value() need no mask.
 static inline uintptr_t co_running_for(const struct co *resumer)
 {
     return (uintptr_t)resumer;
@@ -87,7 +87,7 @@ static inline struct co *co_running_resumer(const struct co *c)
 
 static_assert(CO_RUNNING == 0, "see co_running_for()");
 
-// Returns whether a coroutine may go from one state to the other.
+// Returns true if a coroutine may change from one state to the other.
 static inline bool co_may_become(enum co_state from, enum co_state to)
 {
     switch (from) {
@@ -108,9 +108,10 @@ static inline bool co_may_become(enum co_state from, enum co_state to)
     return false;
 }
 
-// Changes the state of a coroutine, but not its resumer. co_resume() and
-// co_yield_value() change state and resumer; all other transitions use this
-// function.
+// Changes the state of a coroutine, but not its resumer. All transitions use
+// it, with three exceptions: co_resume() also sets the resumer,
+// co_yield_value() also clears it, and co_free() marks a coroutine as CO_DONE
+// that has not returned.
 static inline void co_become(struct co *c, enum co_state state)
 {
     assert(co_may_become(co_state(c), state));
@@ -130,7 +131,7 @@ static inline void co_queue_append(struct co_queue *queue, struct co *c)
     queue->last = c;
 }
 
-// Removes the first coroutine, which must be there, and returns it.
+// Removes and returns the first coroutine of a queue that is not empty.
 static inline struct co *co_queue_take(struct co_queue *queue)
 {
     struct co *c = queue->first;
@@ -138,7 +139,7 @@ static inline struct co *co_queue_take(struct co_queue *queue)
     return c;
 }
 
-// Removes `c`, which must be there.
+// Removes `c`, which must be in this queue.
 static inline void co_queue_remove(struct co_queue *queue, struct co *c)
 {
     if (queue->first == c)
@@ -160,51 +161,53 @@ static inline int co_fail(int error)
 
 // ---- co.c
 
-// Switches from the running coroutine, or the thread's own stack, to `to`,
-// which receives `value`. Returns when another co_jump() switches back here,
-// with the value given to that call. The runtime changes stacks only by this
-// function.
+// Switches from the running coroutine, or the thread's own stack, to `to`. The
+// call of co_jump() in which `to` was suspended returns `value`. This call
+// returns when another co_jump() switches back, with the value of that other
+// call. The runtime changes stacks only by this function.
 void *co_jump(struct co *to, void *value);
 
-// Returns the running coroutine; the thread's own stack counts as one.
+// Returns the running coroutine. On the thread's own stack, returns a struct co
+// that represents it.
 struct co *co_current(void);
 
-// Returns the coroutine on the stack `at` of this thread, counted from 0 up to
-// co_stack_count(); NULL if none is there. The place of a coroutine does not
-// change while it exists.
+// Returns the coroutine on stack number `at` of this thread, or NULL if that
+// stack has none. `at` is less than co_stack_count(). A coroutine keeps its
+// stack, and so its number, while it exists.
 struct co *co_at(size_t at);
 
 // ---- co_loop.c
 
-// Creates a coroutine that the scheduler runs, and frees when it is done. At
-// its end fn must return co_finish(). Returns the coroutine, which has not run
-// yet, or NULL with ENOMEM.
+// Creates a coroutine for fn(arg). The scheduler runs it, and frees it when it
+// is done. fn must end with: return co_finish(). Returns the coroutine, which
+// has not run yet, or NULL with ENOMEM.
 struct co *co_start(void *(*fn)(void *arg), void *arg);
 void *co_finish(void);
 
-// Returns whether the running coroutine is one that co_run() runs, or was
-// resumed by one.
+// Returns true if co_run() runs the running coroutine, directly or through
+// others that have resumed it.
 bool co_in_loop(void);
 
-// Suspends the running coroutine in `state`, one of the three in which it
-// waits, until co_end_wait(). If the state can be interrupted, the wait ends at
-// `due_ns` at the latest. Returns 0, or -1 with the errno that ended the wait.
+// Suspends the running coroutine in `state` until co_end_wait() ends its wait.
+// `state` is CO_PARKED, CO_WAITING or CO_UNINTERRUPTIBLE. The wait fails with
+// ETIMEDOUT at `due_ns`, which must be CO_NEVER for CO_UNINTERRUPTIBLE. Returns
+// 0, or -1 with the error that co_end_wait() was given.
 int co_suspend(enum co_state state, int64_t due_ns);
 
 // Ends the wait of `c`: it succeeds if `error` is 0, and fails with `error`
-// otherwise. No effect if the wait has ended already, and `c` has not run
-// since.
+// otherwise. Has no effect if another call has already ended the wait, and `c`
+// has not run since.
 void co_end_wait(struct co *c, int error);
 
-// Counts one waiting call that did not have to wait, and reschedules the
-// coroutine if it has used up its turn.
+// Counts a waiting call of this turn. Reschedules the running coroutine if the
+// turn has lasted long enough: see CO_BUDGET.
 void co_spend(void);
 
 // Returns when the wait of `c` ends at the latest; CO_NEVER: no limit.
 int64_t co_due_ns(const struct co *c);
 
-// Returns the address of this thread's counter of turns, which is incremented
-// when a coroutine begins a turn. Other threads may read the counter.
+// Returns the address of this thread's counter of turns. The loop adds one when
+// it begins a turn. Other threads may read the counter.
 const atomic_uint *co_turn_count(void);
 
 // Returns the time on the monotonic clock.
@@ -213,7 +216,7 @@ int64_t co_now_ns(void);
 // Returns the time `ms` milliseconds from now; CO_NEVER for -1.
 int64_t co_time_in(int ms);
 
-// The calls by which a loop sleeps and learns of events.
+// The functions by which a loop sleeps and learns of events.
 struct co_poller {
     // Called when the loop starts. Returns 0, or -1.
     int (*open)(void);
@@ -221,38 +224,39 @@ struct co_poller {
     // with the signal mask `mask` unless that is NULL. Ends the waits for these
     // events. Returns 0, or -1.
     int (*wait)(int timeout_ms, const sigset_t *mask);
-    // Called when the loop has ended: no coroutine waits.
+    // Called when the loop has ended, so that no coroutine waits any more.
     void (*close)(void);
 };
 
-// Sets the poller of all loops. co_io.c calls this before main(), so that the
-// loop does not depend on co_io.c.
+// Sets the poller of all loops. co_io.c calls this function before main(). So
+// co_loop.c need not know co_io.c.
 void co_set_poller(const struct co_poller *p);
 
 // ---- co_wait.c
 
-// Begins every waiting call. Returns 0, or -1 with EPERM, ECANCELED or
-// ETIMEDOUT (see co.h).
+// Checks, at the start of every waiting call, whether the call may wait.
+// Returns 0, or -1 with EPERM, ECANCELED or ETIMEDOUT (see co.h).
 int co_begin_wait(void);
 
-// Waits as co_suspend(CO_WAITING) does, and no longer than the deadlines allow.
+// Calls co_suspend(CO_WAITING), with `due_ns` or the earliest deadline of the
+// coroutine and its resumers, whichever comes first.
 int co_wait_until(int64_t due_ns);
 
-// Returns the time at which a wait for a descriptor that begins now must fail:
-// see co_limit_waits().
+// Returns when a wait for a descriptor must fail if it begins now: see
+// co_limit_waits().
 int64_t co_limit_ns(void);
 
 // ---- co_io.c
 
 // Returns the descriptor that `c` waits for, and sets `event` to EPOLLIN or
-// EPOLLOUT; -1 if it waits for none.
+// EPOLLOUT. Returns -1 if `c` waits for no descriptor.
 int co_awaited_fd(const struct co *c, uint32_t *event);
 
 // ---- co_offload.c
 
-// Starts a thread in which all signals are blocked. So the kernel delivers each
-// signal to another thread, whose blocking call it must interrupt. Returns 0 or
-// an error number.
+// Starts a thread in which all signals are blocked. So the kernel delivers
+// signals to the other threads, whose blocking calls they must interrupt.
+// Returns 0 or an error number.
 int co_start_thread(pthread_t *thread, void *(*fn)(void *arg), void *arg);
 
 #endif

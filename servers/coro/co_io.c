@@ -1,11 +1,11 @@
 // co_io.c - calls that wait for a descriptor while other coroutines run.
 //
-// Each call tries the system call first, as usually it need not wait. When a
-// call has to wait for a descriptor for the first time, it adds the descriptor
-// to epoll, where it stays until it is closed. That is one epoll_ctl() in its
-// life, or two if a call also has to wait for writing. The price: epoll then
-// reports each event only once (EPOLLET, see epoll(7)), so the events must be
-// remembered here.
+// Each call tries the system call first, because usually it need not wait. The
+// first call that has to wait for a descriptor adds it to epoll, where it stays
+// until it is closed. That takes one epoll_ctl() for each descriptor, or two if
+// a call later waits for writing. To make this possible, epoll reports each
+// event only once (EPOLLET, see epoll(7)). So this file must remember the
+// events.
 //
 // No call blocks the thread. The thread blocks only in wait_for_events(), for
 // all coroutines at once.
@@ -24,19 +24,19 @@
 
 // One of the two directions of a descriptor.
 struct direction {
-    struct co *waiter;  // from its wait until it runs again; NULL: none
-    bool drained;       // a try would give EAGAIN until an event comes
+    struct co *waiter;  // waits, or has not run since; NULL: none
+    bool drained;       // until an event comes, a try would give EAGAIN
 };
 
 enum kind { UNKNOWN, TCP, UNIX_STREAM, OTHER };
 
-// What is remembered of a descriptor; all zero when it is new.
+// What this file remembers of a descriptor. All zero at first.
 struct slot {
     struct direction in, out;
     uint32_t events;      // what epoll watches; 0: not added yet
     uint32_t generation;  // counts the descriptors that had this number
     enum kind kind;       // of socket
-    bool read_on;         // an event was reported that ends a recv() early
+    bool read_on;         // after SPECIAL or an error: read until EAGAIN
 };
 
 // A waiting call, and what it waits for.
@@ -50,8 +50,9 @@ enum {
     EVENTS_AT_ONCE = 256,
     SLOTS_AT_FIRST = 64,
     RETRY_MS = 10,
-    // The end of the input, and TCP's urgent data. Both can end a recv() early
-    // although there is more to read, and no further event reports that data.
+    // The end of the input, and TCP's urgent data. Each of these can make a
+    // recv() return early although there is more to read, and no further event
+    // reports the rest.
     SPECIAL = EPOLLRDHUP | EPOLLPRI,
 };
 
@@ -67,8 +68,8 @@ static _Thread_local struct io io = {.epoll = -1};
 
 // ---- What is remembered of descriptors
 
-// Returns the slot of `fd`, or NULL with errno set. A slot may move while other
-// coroutines run: look it up again after every wait.
+// Returns the slot of `fd`, or NULL with errno set. Call it again after every
+// wait: while other coroutines run, the table may grow, and the slots move.
 static struct slot *slot_of(int fd)
 {
     size_t at = (size_t)fd;
@@ -165,8 +166,8 @@ static int wait_for_events(int timeout_ms, const sigset_t *mask)
 
 static int open_epoll(void)
 {
-    // With EPOLLET, epoll reports each write to the eventfd: no need to read
-    // it.
+    // With EPOLLET, epoll reports each new write to the eventfd, so the loop
+    // need not read it.
     struct epoll_event mail = {.events = EPOLLIN | EPOLLET, .data.u64 = MAIL};
 
     if (io.epoll >= 0)
@@ -189,7 +190,7 @@ static void close_epoll(void)
     io = (struct io){.epoll = -1};
 }
 
-// Makes the loop wait by the functions above. So the loop itself need not know
+// Gives the loop the functions above as its poller. So co_loop.c need not know
 // anything about descriptors.
 __attribute__((constructor)) static void install(void)
 {
@@ -214,10 +215,10 @@ static int watch(int fd, struct slot *s, uint32_t event)
 
 // ---- Waiting
 
-// LESSON try-then-wait: called after a try has found that the descriptor is not
-// ready. If the event comes between that try and this call, it is not lost:
-// epoll reports the present state when a descriptor is added, and afterwards
-// every change.
+// LESSON try-then-wait: a call first tries its system call, and calls this
+// function if the descriptor was not ready. If the event comes between the try
+// and the wait, it is not lost: epoll reports the present state when a
+// descriptor is added, and afterwards every change.
 static int wait_for(struct call *call)
 {
     struct slot *s = slot_of(call->fd);
@@ -228,8 +229,8 @@ static int wait_for(struct call *call)
     if (call->due_ns == 0)
         call->due_ns = co_limit_ns();
     bool watched = watch(call->fd, s, call->event) == 0;
-    // If the kernel has no memory for that, wait a little: it may have some
-    // later.
+    // If the kernel has no memory to watch the descriptor, this call waits for
+    // a short time and lets its caller try again.
     if (!watched && errno != ENOSPC && errno != ENOMEM)
         return -1;
 
@@ -255,8 +256,8 @@ int co_awaited_fd(const struct co *c, uint32_t *event)
     return s->in.waiter == c || s->out.waiter == c ? c->fd : -1;
 }
 
-// Starts every call. Waits first if the system call is known to fail with
-// EAGAIN. Returns 0, or -1 with errno set.
+// Starts co_accept(), co_recv() and co_send(). If it is known that the system
+// call would fail with EAGAIN, waits first. Returns 0, or -1 with errno set.
 static inline int begin_call(struct call *call)
 {
     if (co_begin_wait() != 0)
@@ -267,8 +268,8 @@ static inline int begin_call(struct call *call)
     return direction_of(s, call->event)->drained ? wait_for(call) : 0;
 }
 
-// Called after a try has failed: waits if waiting helps. Returns 0 when it is
-// time for the next try, or -1.
+// Decides, after a try has failed, what to do: waits if the error was EAGAIN.
+// Returns 0 when it is time for the next try, or -1 if the call must fail.
 static int retry(struct call *call)
 {
     if (errno == EINTR)
@@ -305,7 +306,7 @@ int co_connect(int fd, const struct sockaddr *address, socklen_t len)
     struct call call = {.fd = fd, .event = EPOLLOUT};
     if (co_begin_wait() != 0)
         return -1;
-    // After the wait, a second connect() returns the result of the first.
+    // After the wait, another connect() returns the result of the first one.
     while (connect(fd, address, len) != 0)
         if ((errno != EINPROGRESS && errno != EALREADY && errno != EINTR) ||
             wait_for(&call) != 0)
@@ -314,8 +315,9 @@ int co_connect(int fd, const struct sockaddr *address, socklen_t len)
     return 0;
 }
 
-// As recv(2), on a UNIX socket. Sets `cut` if the bytes may end early because
-// descriptors came with them (SCM_RIGHTS). Those descriptors are closed.
+// As recv(2), on a UNIX socket. Sets `cut` if descriptors came with the bytes
+// (SCM_RIGHTS): then more bytes may be there. The kernel closes those
+// descriptors.
 static ssize_t receive_unix(int fd, void *buf, size_t size, bool *cut)
 {
     struct iovec space = {buf, size};
@@ -326,12 +328,13 @@ static ssize_t receive_unix(int fd, void *buf, size_t size, bool *cut)
 }
 
 // LESSON short-read: if recv() on a stream returns less than we asked for,
-// there was no more. So we can skip the next try: one system call in three.
-// There are two exceptions. After a short datagram, and after the bytes that a
-// UNIX socket returns together with descriptors, there may be more.
+// there was no more. So the next call need not try recv() before it waits,
+// which saves one system call in three. There are two exceptions: after a short
+// datagram, and after bytes that a UNIX socket returns together with
+// descriptors, there may be more.
 //
-// Not inlined: its variables would take space on the stack of co_recv(), which
-// waits, and so on the stack of every idle client.
+// Not inlined: its variables would take space in the stack frame of co_recv(),
+// and so on the stack of every idle client, which waits in co_recv().
 __attribute__((noinline)) static ssize_t receive(int fd, void *buf, size_t size)
 {
     struct slot *s = slot_of(fd);

@@ -1,9 +1,9 @@
 // co_loop.c - the scheduler: which coroutine runs next, timers, and sleeping.
 //
-// A coroutine that co_go() has started is ready, running or waiting. If it is
-// ready, it is in one of two queues. If it waits, something must end its wait:
-// a descriptor (co_io.c), a timer, another coroutine or another thread. The
-// thread blocks only in one place, in the wait() of the poller, and only while
+// A coroutine that co_go() has started is ready, running or waiting. A ready
+// coroutine is in one of two queues. The wait of a waiting one is ended by a
+// descriptor (co_io.c), a timer, another coroutine or another thread. The
+// thread blocks in one place only, in the wait() of the poller, and only while
 // no coroutine is ready.
 
 #include "co.h"
@@ -18,7 +18,7 @@
 enum {
     NS_PER_MS = 1000000,
     NS_PER_S = 1000000000,
-    TURN_NS = NS_PER_MS,  // and CO_BUDGET: how long a turn may last
+    TURN_NS = NS_PER_MS,  // how long a turn may last, like CO_BUDGET
 };
 
 struct loop {
@@ -111,10 +111,11 @@ void co_reschedule(void)
     co_jump(loop.self, NULL);
 }
 
-// LESSON budget: if a client always has its next request ready, no call has to
-// wait, and the other clients would never be served. So a turn ends after
-// CO_BUDGET calls. If there is much to compute between the calls, it ends after
-// a millisecond. Most turns have two calls, and never read the clock.
+// LESSON budget: if a client's next request has always arrived already, no call
+// of its coroutine has to wait, and the other clients would never be served. So
+// a turn ends after CO_BUDGET calls. If the coroutine computes much between the
+// calls, its turn ends after a millisecond. Most turns have only two calls, and
+// so never read the clock.
 void co_spend(void)
 {
     loop.budget--;
@@ -129,8 +130,8 @@ void co_spend(void)
 
 struct co *co_start(void *(*fn)(void *arg), void *arg)
 {
-    // One timer for each started coroutine is enough: of a coroutine and those
-    // that it has resumed, only one can wait at a time.
+    // Each coroutine that co_start() has created needs one timer: of it and the
+    // coroutines that it has resumed, only one can wait at a time.
     if (co_timers_reserve(&loop.timers, loop.alive_count + 1) != 0)
         return NULL;
     struct co *c = co_new(fn, arg);
@@ -145,7 +146,7 @@ struct co *co_start(void *(*fn)(void *arg), void *arg)
 void *co_finish(void)
 {
     loop.alive_count--;
-    loop.ended = co_current();  // It cannot free the stack it stands on.
+    loop.ended = co_current();  // run() frees it: here we stand on its stack.
     co_become(loop.ended, CO_DONE);
     return co_jump(loop.self, NULL);
 }
@@ -167,7 +168,8 @@ int co_go(void (*fn)(void *arg), void *arg)
 
 // ---- The loop
 
-// Only this thread writes the count, so it needs no atomic addition.
+// Only this thread writes the count, so a load and a store do for the addition.
+// They are atomic because the watchdog reads the count.
 static void count_turn(void)
 {
     unsigned count =
@@ -192,8 +194,9 @@ static void run(struct co *c)
 }
 
 // LESSON round-robin: every coroutine that is ready now gets one turn, in the
-// order in which they became ready. Those that become ready during the round
-// run in the next one. So none runs twice while another one waits for its turn.
+// order in which they became ready. Coroutines that become ready during this
+// round run in the next round. So none runs twice while another one waits for
+// its turn.
 static void run_round(void)
 {
     const struct co *last = loop.ready.last;
@@ -232,8 +235,9 @@ static void end_due_waits(void)
         co_end_wait(timers->heap[1].waiter, ETIMEDOUT);
 }
 
-// Returns how many milliseconds the loop may sleep: 0 if a coroutine is ready,
-// else until the first timer is due; -1: without limit.
+// Returns for how many milliseconds the loop may sleep: 0 if a coroutine is
+// ready, else the time until the first timer is due, or -1 if there is no
+// timer.
 static int idle_ms(void)
 {
     if (loop.ready.first != NULL || loop.rescheduled.first != NULL)
@@ -243,8 +247,8 @@ static int idle_ms(void)
     int64_t left_ns = loop.timers.heap[1].due_ns - co_now_ns();
     if (left_ns <= 0)
         return 0;
-    // Rounded up: rounded down, the loop would find the timer not yet due, and
-    // spin until it is.
+    // Rounded up: otherwise the loop would wake up just before the timer is
+    // due, and spin until then.
     int64_t left_ms = (left_ns + NS_PER_MS - 1) / NS_PER_MS;
     return left_ms < INT_MAX ? (int)left_ms : INT_MAX;
 }
@@ -271,9 +275,9 @@ static void close_loop(void)
     co_timers_free(&loop.timers);
 }
 
-// LESSON scheduler: this loop is all there is. Run the coroutines that are
-// ready. Then sleep until a descriptor is ready or a timer is due, and make the
-// coroutines ready that wait for it.
+// LESSON scheduler: this loop is all there is. It runs the coroutines that are
+// ready. Then it sleeps until a descriptor is ready or a timer is due, and
+// makes the coroutines ready that wait for them.
 int co_run(void)
 {
     sigset_t previous;

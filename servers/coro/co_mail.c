@@ -2,9 +2,9 @@
 // signal handlers.
 //
 // A lock cannot be used here: a signal handler could interrupt the very thread
-// that holds the lock, and wait for it without end. Messages are passed on by
-// atomic instructions instead. Only co_mail_close() blocks: until the present
-// calls of co_mail_send() have returned.
+// that holds the lock, and wait for the lock without end. So senders add their
+// messages by atomic instructions. Only co_mail_close() blocks: until the
+// present calls of co_mail_send() have returned.
 
 #include "co_mail.h"
 
@@ -53,7 +53,8 @@ void co_mail_close(void)
     close(event);
 }
 
-// Moves what was pushed to the end of what was collected before.
+// Appends the messages that were pushed, the oldest first, to those that were
+// collected before.
 void co_mail_collect(void)
 {
     if (atomic_load(&co_mailbox.pushed) == NULL)
@@ -77,9 +78,9 @@ struct co_mail *co_mail_take(void)
     if (mail == NULL)
         return NULL;
     co_mailbox.collected = mail->next;
-    // This must be an exchange, not a store. A sender that finds the message
-    // pending sends nothing. The exchange makes what that sender did before
-    // visible to the coroutine that we wake.
+    // This must be an exchange, not a store. Another sender may have found the
+    // message pending, and sent nothing. Only after an exchange does the
+    // coroutine that we wake see what that sender has written before.
     atomic_exchange(&mail->pending, false);
     return mail;
 }

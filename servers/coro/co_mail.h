@@ -9,8 +9,9 @@
 
 struct co;
 
-// A message. It tells `waiter` that its event has come. If `waiter` is NULL, it
-// wakes the coroutine that contains the message.
+// A message. When the loop takes it, the wait of `waiter` ends with success. If
+// `waiter` is NULL, the message is the field `mail` of a coroutine, and that
+// coroutine is woken.
 struct co_mail {
     struct co *waiter;
     atomic_bool pending;  // sent, and not taken yet
@@ -22,7 +23,7 @@ struct co_mailbox {
     struct co_mail *_Atomic pushed;  // by senders; the newest first
     struct co_mail *collected;       // by the owner; the oldest first
     atomic_int event;                // an eventfd; -1: closed
-    atomic_int sender_count;         // threads that may be writing to it
+    atomic_int sender_count;         // calls that may be writing to `event`
 };
 
 extern _Thread_local struct co_mailbox co_mailbox;  // of this thread
@@ -37,8 +38,9 @@ void co_mail_send(struct co_mailbox *box, struct co_mail *mail);
 // eventfd(2). Does nothing if it is open.
 int co_mail_open(void);
 
-// Closes the eventfd. Mail that is sent later is kept until the next
-// co_mail_open(). Blocks until the threads that are sending mail have done so.
+// Closes the eventfd. Mail that is sent later stays in the mailbox until the
+// loop runs again. Blocks until the threads that are sending mail at this
+// moment have finished.
 void co_mail_close(void);
 
 // Collects all mail that has been sent.
@@ -48,7 +50,7 @@ void co_mail_collect(void);
 // NULL if there is none.
 struct co_mail *co_mail_take(void);
 
-// Removes a pending message.
+// Removes a pending message from the mailbox, so that it can be freed.
 void co_mail_withdraw(struct co_mail *mail);
 
 #endif

@@ -2,9 +2,9 @@
 //
 // A coroutine that computes, or makes a call that blocks, stops all the others.
 // A few other threads can do this work instead: the coroutine waits, a thread
-// takes its job, and sends mail to the coroutine when the job is done. The
-// threads are started when there is work for them, and never end. Only these
-// threads block.
+// takes its job, and sends mail to the coroutine when the job is done. A thread
+// is started when there is work and all others are busy, and it never ends.
+// Only these threads block.
 
 #include <pthread.h>
 #include <signal.h>
@@ -13,7 +13,7 @@
 #include "co.h"
 #include "co_internal.h"
 
-// A job. It is on the stack of the coroutine that waits for it.
+// A job. It lies on the stack of the coroutine that waits until it is done.
 struct job {
     void (*fn)(void *arg);
     void *arg;
@@ -57,10 +57,11 @@ static void *do_jobs(void *arg)
         struct job *job = take_job();
         struct co_mailbox *mailbox = job->mailbox;
         job->fn(job->arg);
-        // Counted as idle before the coroutine runs: so the next job of that
-        // coroutine does not start another thread.
+        // This thread counts as idle before the coroutine runs. Otherwise the
+        // next job of that coroutine would start another thread.
         become_idle();
-        // The last step: once its coroutine runs, the job on its stack is gone.
+        // The mail comes last: once the coroutine runs, its job may no longer
+        // exist.
         co_mail_send(mailbox, &job->mail);
     }
     return NULL;
@@ -101,8 +102,9 @@ void co_set_offload_threads(int count)
     pthread_mutex_unlock(&lock);
 }
 
-// Gives the job to the threads; starts one more if all are busy. Returns 0, or
-// EAGAIN if there is no thread yet and the first one cannot be started.
+// Adds the job to the queue of the threads, and starts one more thread if all
+// are busy. Returns 0, or EAGAIN if there is no thread yet and none can be
+// started.
 static int hand_over(struct job *job)
 {
     int error = 0;

@@ -3,15 +3,16 @@
 //
 // Asking the kernel for every stack would cost a few microseconds each time
 // (mmap, guard page, page fault, munmap), a thousand times the price of a
-// switch. So they are mapped many at once, in slabs, and used again:
+// switch. So stacks are mapped many at once, in slabs, and used again:
 //
 //     slab   [guard|stack][guard|stack][guard|stack] ...     SLAB_STACKS
 //
 //     idle   [cold ..... cold|warm ..... warm]               the last is taken
 //                            ^ cold_count    ^ idle_count
 //
-// A stack takes only the pages that it has touched. Slabs stay mapped until the
-// thread ends, but the pages of cold stacks belong to the system again.
+// A stack takes memory only for the pages that were touched. A slab stays
+// mapped until the thread ends, but the pages of idle stacks that are cold were
+// given back to the system.
 
 #include "co_stack.h"
 
@@ -65,9 +66,9 @@ static _Thread_local struct pool pool;
 
 // ---- Advice to the kernel, about many pages at once
 
-// Gives the advice in a single system call: the kernel then takes the lock of
-// the memory map, and flushes the TLB, once instead of once for each range.
-// Returns false where the kernel cannot do that.
+// Gives the advice for all ranges in one system call: so the kernel takes the
+// lock of the memory map, and flushes the TLB, once instead of once for each
+// range. Returns false if the kernel cannot do that.
 static bool advise_at_once(const struct iovec *ranges, size_t count, int advice)
 {
     static atomic_bool unsupported;
@@ -97,13 +98,13 @@ static int advise(const struct iovec *ranges, size_t count, int advice)
 
 // ---- Guard pages
 
-// Returns whether the kernel knows guard markers. Tries to set one on `page`,
-// which shall have one in any case. If madvise() succeeds, that is no proof:
-// emulators accept any advice and ignore it. So a system call that writes to
-// the page must fail, too.
+// Returns true if the kernel has guard markers (see guard() below). Tries to
+// set one on `page`, which needs a guard in any case. The success of madvise()
+// proves nothing, because emulators accept any advice and ignore it. So a
+// system call that writes to the page must fail as well.
 static bool has_markers(char *page)
 {
-    static atomic_int known;  // 0: not tried yet; 1: it does; -1: it does not
+    static atomic_int known;  // 0: not tried yet; 1: it has; -1: it has not
     if (known == 0)
         known = madvise(page, pool.page_size, MADV_GUARD_INSTALL) == 0 &&
                         getrandom(page, 1, GRND_NONBLOCK) < 0 && errno == EFAULT
@@ -128,11 +129,12 @@ static int forbid_access(const struct iovec *pages)
     return 0;
 }
 
-// LESSON guard-page: a stack that overflows would silently overwrite its
-// neighbour. A page below it that must not be touched turns that into a crash
-// on the spot. mprotect() splits the mapping in two. A process may have
-// vm.max_map_count (65,530) mappings: enough for 32,000 stacks. A guard marker
-// is inside the page table and has no such limit.
+// LESSON guard-page: without a guard page, a stack that overflows would
+// silently overwrite its neighbour. With a page below it that must not be
+// touched, the program crashes on the spot. mprotect() can forbid access, but
+// splits the mapping in two, and a process may have only vm.max_map_count
+// (65,530) mappings: enough for 32,000 stacks. A guard marker
+// (MADV_GUARD_INSTALL) is an entry in the page table, and has no such limit.
 static int guard(char *slab)
 {
     struct iovec pages[SLAB_STACKS];
@@ -145,7 +147,8 @@ static int guard(char *slab)
 // ---- The message about an overflow
 //
 // Touching the guard page raises SIGSEGV. The handler of SIGSEGV cannot run on
-// the stack that has just overflowed, so it gets its own (see sigaltstack(2)).
+// the stack that has just overflowed, so it runs on a separate one (see
+// sigaltstack(2)).
 
 static void say(const char *text)
 {
@@ -168,8 +171,8 @@ static void on_fault(int signo, siginfo_t *info, void *context)
     abort();
 }
 
-// Installs the handler, unless the program has one already: that one may belong
-// to a sanitizer, and report more.
+// Installs the handler, unless the program has one already: a sanitizer's
+// handler, for example, reports more.
 static void handle_faults(void)
 {
     const struct sigaction action = {.sa_sigaction = on_fault,
@@ -189,7 +192,7 @@ static void open_signal_stack(void)
              " (co_set_stack_size() sets it)\n",
              co_stack_usable() / 1024);
     if (sigaltstack(NULL, &stack) != 0 || !(stack.ss_flags & SS_DISABLE))
-        return;  // The thread has one.
+        return;  // The thread already has one.
 
     stack = (stack_t){.ss_size = (size_t)SIGSTKSZ};
     stack.ss_sp = calloc(1, stack.ss_size);
@@ -242,7 +245,8 @@ int co_stack_release_all(void)
     return 0;
 }
 
-// Its destructor runs at the end of each thread that has set it.
+// The destructor of this key runs at the end of each thread that has set its
+// value.
 static pthread_key_t at_thread_end;
 static bool has_key;
 
@@ -269,9 +273,9 @@ static void set_up_thread(void)
     open_signal_stack();
 }
 
-// Enlarges the pool's lists of slabs and of idle stacks for one more slab. The
-// list of idle stacks has a place for every stack, so that giving one back
-// cannot fail. Returns false if there is no memory.
+// Enlarges the pool's two lists, of slabs and of idle stacks, for one more
+// slab. The list of idle stacks has a place for every stack, so that
+// co_stack_put() cannot fail. Returns false if there is no memory.
 static bool grow(void)
 {
     size_t size = pool.idle_size + SLAB_STACKS;
@@ -355,8 +359,9 @@ void *co_stack_at(size_t at)
            pool.page_size;
 }
 
-// Reads only pages that are in memory: the others were never touched. Not
-// checked by AddressSanitizer, which allows reading only declared variables.
+// First skips the pages that are not in memory: they were never touched, or
+// their memory went back to the system. AddressSanitizer must not check this
+// function, because it allows reading only declared variables.
 __attribute__((no_sanitize("address"))) size_t co_stack_touched(void *low)
 {
     const char *at = low, *top = at + co_stack_usable();

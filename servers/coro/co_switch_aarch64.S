@@ -69,9 +69,10 @@ co_switch_suspended:            // Debuggers show suspended coroutines here.
         .cfi_adjust_cfa_offset -SAVED_SIZE
 
         mov     x0, x2
-        // The processor predicts that a ret goes back to where the last call
-        // came from, which is wrong here every time. But a br would have to
-        // land on a "bti" instruction, and there is none after a call.
+        // The processor predicts that a ret goes back to the place of the last
+        // call, which is wrong here every time. A br would not be predicted
+        // like this, but it must lead to a "bti" instruction, and there is none
+        // after a call.
         ret
         .cfi_endproc
         .size   co_switch, . - co_switch
@@ -83,13 +84,13 @@ co_switch_suspended:            // Debuggers show suspended coroutines here.
 // void *co_switch_prepare(void *low /* x0 */, size_t size /* x1 */,
 //                         void (*entry)(void *) /* x2 */)
 //
-// Lays out the stack as if co_first() had called co_switch() before its second
-// instruction.
+// Lays out the stack as if co_first() had called co_switch() right before its
+// second instruction. So the first co_switch() to this stack continues there.
 co_switch_prepare:
         .cfi_startproc
         hint    34
         add     x0, x0, x1
-        and     x0, x0, -16             // The processor insists on it.
+        and     x0, x0, -16             // sp must be a multiple of 16.
         sub     x0, x0, SAVED_SIZE
         adr     x9, co_first + 4
         stp     xzr, x9, [x0]           // x29: the chain of frames ends here
@@ -101,9 +102,9 @@ co_switch_prepare:
         .type   co_first, %function
         .p2align 4
 
-// The first instructions of a coroutine. No function has called them, and so
-// debuggers end the backtrace here. Debuggers look up the byte before a return
-// address, hence the nop.
+// The first instructions of a coroutine. No function has called them, so a
+// backtrace ends here. A debugger looks up the byte before a return address.
+// The nop makes that byte a part of co_first.
 co_first:
         .cfi_startproc
         .cfi_undefined x30
@@ -113,9 +114,10 @@ co_first:
         .cfi_endproc
         .size   co_first, . - co_first
 
-// What the linker may promise for this file. Branch target identification (1):
-// yes, see above. Signed return addresses (2): no, those that we store on a
-// stack are not signed.
+// This note tells the linker what this file allows. Branch target
+// identification (1): yes, because functions that may be called indirectly
+// begin with "bti c". Signed return addresses (2): no, because co_switch()
+// stores return addresses that are not signed.
         .section .note.gnu.property, "a"
         .p2align 3
         .long   4, 16, 5                // sizes of name and content, type

@@ -17,16 +17,17 @@
 
 #include "co_switch.h"
 
-// What a stack holds at its top until its first switch. Later contexts live in
-// the frame of the co_switch() that saved them.
+// What lies at the top of a stack before its first switch. Each later context
+// lies in the frame of the co_switch() that saved it.
 struct beginning {
     ucontext_t context;
     void (*entry)(void *value);
 };
 
-static _Thread_local void *passed;  // The value on its way to the other side.
+static _Thread_local void *passed;  // The value on its way to the other stack.
 
-// makecontext() passes only ints: the pointer comes in two halves.
+// The first function on a stack. makecontext() can pass it only ints, so the
+// pointer comes in two halves.
 static void begin(unsigned high, unsigned low)
 {
     uintptr_t address = (uintptr_t)((uint64_t)high << 32 | low);

@@ -5,10 +5,10 @@
 // lost, and has saved what it needs of them. Left to us are the callee-saved
 // ones of the System V ABI (section 3.2.1): rbp, rbx, r12-r15 and rsp.
 //
-// Also callee-saved by the letter are the control bits of MXCSR and of the x87
-// unit: rounding and exception masks. They are not saved here, as a switch
-// would take three times as long; a program that changes them sets them for all
-// its coroutines.
+// By the letter of the ABI, the control bits of MXCSR and of the x87 unit
+// (rounding and exception masks) are callee-saved, too. They are not saved
+// here, because a switch would take three times as long. So a program that
+// changes them sets them for all its coroutines.
 //
 // The .cfi lines tell debuggers, at every instruction, where the caller's
 // registers are.
@@ -54,9 +54,9 @@ co_switch_suspended:            // Debuggers show suspended coroutines here.
         restore %rbp
 
         movq    %rdx, %rax
-        // Not ret: the processor predicts that a ret goes back to where the
-        // last call came from, which is wrong here every time, and costs more
-        // than all the lines above.
+        // Not ret: the processor predicts that a ret goes back to the place of
+        // the last call. Here that is wrong every time, and a wrong prediction
+        // takes longer than all the lines above.
         popq    %rcx
         .cfi_adjust_cfa_offset -8
         .cfi_register %rip, %rcx
@@ -72,8 +72,8 @@ co_switch_suspended:            // Debuggers show suspended coroutines here.
 // void *co_switch_prepare(void *low /* rdi */, size_t size /* rsi */,
 //                         void (*entry)(void *) /* rdx */)
 //
-// Lays out the stack as if co_first() had called co_switch() before its second
-// instruction.
+// Lays out the stack as if co_first() had called co_switch() right before its
+// second instruction. So the first co_switch() to this stack continues there.
 co_switch_prepare:
         .cfi_startproc
         leaq    (%rdi,%rsi), %rax
@@ -91,8 +91,8 @@ co_switch_prepare:
         .p2align 4
 
 // The first instructions of a coroutine. No function has called them, so a
-// backtrace ends here. A debugger looks up the byte before a return address:
-// the nop makes that byte a part of co_first.
+// backtrace ends here. A debugger looks up the byte before a return address.
+// The nop makes that byte a part of co_first.
 co_first:
         .cfi_startproc
         .cfi_undefined %rip
@@ -103,10 +103,11 @@ co_first:
         .cfi_endproc
         .size   co_first, . - co_first
 
-// What the linker may promise for this file (Intel's CET). Indirect branch
-// tracking (1): yes, as every indirect jump here says notrack, and none leads
-// here. Shadow stacks (2): no, as each coroutine would need one of its own; so
-// they stay off in the whole program.
+// This note tells the linker which parts of Intel's CET this file allows.
+// Indirect branch tracking (1): yes, because the indirect jump above says
+// notrack, and no indirect branch leads into this file. Shadow stacks (2): no,
+// because each coroutine would need a shadow stack of its own. So they stay off
+// in the whole program.
         .section .note.gnu.property, "a"
         .p2align 3
         .long   4, 16, 5                // sizes of name and content, type

@@ -1,10 +1,10 @@
 // co_timers.h - when to wake which coroutine.
 //
-// A binary heap (Williams, CACM 7(6), 1964): to set a timer, to remove one and
-// to find the one due next costs little more with 100,000 of them than with
-// ten. A coroutine has at most one timer and knows its place in the heap, so
-// that a timer that is no longer needed can be removed. Nothing here blocks,
-// and only co_timers_reserve() can fail.
+// A binary heap (Williams, CACM 7(6), 1964): with 100,000 timers, it takes
+// little longer than with ten to set one, to remove one, and to find the one
+// that is due first. A coroutine has at most one timer. It stores the place of
+// its timer in the heap, so that the timer can be removed when the wait ends
+// earlier. Nothing here blocks, and only co_timers_reserve() can fail.
 
 #ifndef CO_TIMERS_H
 #define CO_TIMERS_H
@@ -25,8 +25,8 @@ struct co_timers {
     size_t count, size;
 };
 
-// Allocates memory for `count` timers, so that setting one cannot fail. Returns
-// 0, or -1 with ENOMEM.
+// Allocates memory for `count` timers in total. After that, co_timers_set()
+// cannot fail. Returns 0, or -1 with ENOMEM.
 int co_timers_reserve(struct co_timers *timers, size_t count);
 
 // Sets the timer of `c`, which must have none.

@@ -4,8 +4,8 @@
 // stack as the stack of a thread of its own, a "fiber". Without sanitizers, the
 // functions that are called at each switch are empty. Valgrind must know only
 // where stacks are. A few instructions tell it, which do nothing on a real
-// processor. So every program contains them if the header of valgrind was there
-// when it was built.
+// processor. So they are in every program, if the header of valgrind was
+// installed when the program was built.
 
 #ifndef CO_TOOLS_H
 #define CO_TOOLS_H
@@ -40,7 +40,7 @@
 #endif
 #endif
 
-// The stack of a coroutine, and the handles by which the tools know it.
+// The stack of a coroutine, and the handles that the tools have for it.
 struct co_stack {
     void *low;  // the lowest address
     size_t size;
@@ -55,20 +55,21 @@ struct co_stack {
 #endif
 };
 
-// Called when a coroutine begins to use a stack. The contents of the lowest
-// `unused_size` bytes of the stack do not matter.
+// Call it when a coroutine begins to use a stack. The lowest `unused_size`
+// bytes of the stack may contain anything.
 static inline void co_tools_created(struct co_stack *stack, size_t unused_size)
 {
     (void)stack, (void)unused_size;
 #ifdef CO_HAS_VALGRIND
     stack->valgrind_number =
         VALGRIND_STACK_REGISTER(stack->low, (char *)stack->low + stack->size);
-    // The number is 0 outside of valgrind.
+    // Without valgrind, the number is 0.
     if (stack->valgrind_number != 0)
         VALGRIND_MAKE_MEM_UNDEFINED(stack->low, unused_size);
 #endif
 #ifdef __SANITIZE_ADDRESS__
-    // A stack that is used again carries the marks of its last use.
+    // A stack that is used again still has AddressSanitizer's marks of its last
+    // use.
     ASAN_UNPOISON_MEMORY_REGION(stack->low, stack->size);
 #endif
 #ifdef __SANITIZE_THREAD__
@@ -88,7 +89,8 @@ static inline void co_tools_freeing(struct co_stack *stack)
 #endif
 }
 
-// Called right before co_switch(), for the last time on `from` if `forever`.
+// Call it right before co_switch() from one stack to another. `forever`: no
+// switch will ever lead back to `from`.
 static inline void co_tools_leaving(struct co_stack *from, bool forever,
                                     const struct co_stack *to)
 {
@@ -104,8 +106,9 @@ static inline void co_tools_leaving(struct co_stack *from, bool forever,
 #endif
 }
 
-// Called first on the stack `on`, after a switch from the stack `from`: this is
-// how the bounds of the thread's own stack become known.
+// Call it first on the stack `on`, after a switch from the stack `from`.
+// AddressSanitizer then tells the bounds of `from`: only in this way do we
+// learn those of the thread's own stack.
 static inline void co_tools_arrived(const struct co_stack *on,
                                     struct co_stack *from)
 {
@@ -117,8 +120,9 @@ static inline void co_tools_arrived(const struct co_stack *on,
 #endif
 }
 
-// Between co_tools_mute(true) and co_tools_mute(false) valgrind reports
-// nothing: for reading what a coroutine has left below its stack pointer.
+// Between co_tools_mute(true) and co_tools_mute(false), valgrind reports
+// nothing. This allows reading what a coroutine has left below its stack
+// pointer.
 static inline void co_tools_mute(bool mute)
 {
     (void)mute;
@@ -130,7 +134,8 @@ static inline void co_tools_mute(bool mute)
 #endif
 }
 
-// Tells valgrind that `value` is defined, although it was computed from that.
+// Tells valgrind that `value` is defined, even if it was computed from memory
+// that is not.
 static inline void co_tools_defined(void *value, size_t size)
 {
     (void)value, (void)size;
@@ -139,10 +144,11 @@ static inline void co_tools_defined(void *value, size_t size)
 #endif
 }
 
-// ThreadSanitizer delivers a signal only when the fiber in which it arrived
-// makes a system call. If fibers change before that, the signal is lost. So
-// SIGINT and SIGTERM are blocked while coroutines run. Stores the present mask
-// in `previous` and returns it, or NULL if nothing was blocked.
+// With ThreadSanitizer, blocks SIGINT and SIGTERM while coroutines run. That
+// tool delivers a signal only when the fiber in which it arrived makes a system
+// call. If another fiber runs before that, the signal is lost. Stores the
+// previous mask in `previous` and returns that pointer. Without
+// ThreadSanitizer, only returns NULL.
 static inline const sigset_t *co_tools_block_signals(sigset_t *previous)
 {
     (void)previous;
@@ -158,8 +164,9 @@ static inline const sigset_t *co_tools_block_signals(sigset_t *previous)
 #endif
 }
 
-// As epoll_wait(2). Signals that have arrived are delivered first:
-// epoll_pwait() delivers none while it finds events at once.
+// As epoll_wait(2). With ThreadSanitizer, first unblocks the signals for a
+// moment, so that those that have arrived are delivered: epoll_pwait() delivers
+// none if it finds events at once.
 static inline int co_tools_epoll_wait(int epoll, struct epoll_event *events,
                                       int events_max, int timeout_ms,
                                       const sigset_t *previous)

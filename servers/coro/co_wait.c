@@ -2,15 +2,16 @@
 // end every wait: cancellation and deadlines.
 //
 // A coroutine that has resumed another one waits until that one yields. So
-// while the resumed coroutine waits for an event, both wait. Therefore each
-// waiting call obeys the running coroutine and all coroutines up the chain of
-// resumers. Nothing here blocks the thread.
+// while the resumed coroutine waits for an event, both wait. Therefore a
+// waiting call fails if the running coroutine is cancelled, or its resumer, or
+// the resumer of that one, and so on up this chain. Deadlines hold in the same
+// way. Nothing here blocks the thread.
 
 #include "co.h"
 #include "co_internal.h"
 
-// Returns whether a coroutine of the chain was cancelled. Sets `deadline_ns` to
-// the earliest of their deadlines.
+// Returns true if a coroutine of the chain was cancelled: the running one, or
+// one of its resumers. Sets `deadline_ns` to the earliest of their deadlines.
 static bool is_cancelled(int64_t *deadline_ns)
 {
     bool cancelled = false;
@@ -35,16 +36,18 @@ int co_begin_wait(void)
     return 0;
 }
 
-// Tells the coroutines up the chain which coroutine to interrupt in their
-// place; NULL: none.
+// Stores `innermost`, the coroutine that waits, in all its resumers up the
+// chain. co_cancel() of one of them ends the wait of `innermost`. NULL: none
+// waits any more.
 static void set_innermost(struct co *innermost)
 {
     for (struct co *c = co_resumer(co_current()); c != NULL; c = co_resumer(c))
         c->innermost = innermost;
 }
 
-// Waits in `state`. Checks once more for cancellation: a call that waits again,
-// after a spurious wakeup, may have been cancelled since it began.
+// Waits in `state`. Checks for cancellation once more: some calls wait again
+// after a spurious wakeup, and the coroutine may have been cancelled since the
+// call began.
 static int wait_in(enum co_state state, int64_t due_ns)
 {
     int64_t deadline_ns;
@@ -53,7 +56,7 @@ static int wait_in(enum co_state state, int64_t due_ns)
     if (deadline_ns < due_ns)
         due_ns = deadline_ns;
     if (co_resumer(co_current()) == NULL)
-        return co_suspend(state, due_ns);  // As a jump, it needs less stack.
+        return co_suspend(state, due_ns);  // A tail call: it needs less stack.
     set_innermost(co_current());
     int result = co_suspend(state, due_ns);
     set_innermost(NULL);
@@ -89,7 +92,7 @@ int co_limit_waits(int ms)
 
 int64_t co_limit_ns(void)
 {
-    unsigned shortest_ms = (unsigned)-1;  // As unsigned, -1 is the longest.
+    unsigned shortest_ms = (unsigned)-1;  // No limit: the largest unsigned.
     for (const struct co *c = co_current(); c != NULL; c = co_resumer(c))
         if (c->limit_plus_1 - 1 < shortest_ms)
             shortest_ms = c->limit_plus_1 - 1;
@@ -138,8 +141,8 @@ int co_sem_wait(struct co_sem *sem)
     return co_wait_until(CO_NEVER);
 }
 
-// Gives the count directly to the first coroutine that waits, so that no other
-// coroutine can take it before that one runs.
+// Does not add to the count if a coroutine waits: otherwise another coroutine
+// could take it before the waiting one runs.
 void co_sem_post(struct co_sem *sem)
 {
     if (sem->waiters.first != NULL)

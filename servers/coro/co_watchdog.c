@@ -2,8 +2,9 @@
 //
 // Nothing interrupts a coroutine, so only another thread can notice that a
 // coroutine keeps the processor, or blocks. The watchdog is that other thread.
-// Each thread that has called co_set_watchdog() has one. It sleeps most of the
-// time, and the loop only counts turns for it. Nothing here blocks the loop.
+// Each thread that has called co_set_watchdog() has its own. The watchdog
+// sleeps most of the time, and the loop only counts its turns for the watchdog.
+// Nothing here blocks the loop.
 
 #include <elf.h>
 #include <link.h>
@@ -35,7 +36,7 @@ enum {
     REPORT_SIZE = 2048,  // at most PIPE_BUF: one write() takes all of it
 };
 
-// How far a report is. The watchdog asks, and the watched thread answers.
+// The progress of a report. The watchdog asks, and the watched thread answers.
 enum step { NONE, ASKED, ANSWERED };
 
 struct watchdog {
@@ -44,7 +45,8 @@ struct watchdog {
     const atomic_uint *turn;  // of the watched thread: see co_turn_count()
     atomic_bool stopping;
     _Atomic enum step step;
-    // Written by the thread that takes the step, read by the other one.
+    // Each is written by the thread that makes the next step, and read by the
+    // other thread after that step.
     atomic_uint asked_turn;
     char name[NAME_SIZE];
     uintptr_t frames[FRAMES_MAX];  // addresses in code, the innermost first
@@ -56,8 +58,9 @@ static _Thread_local struct watchdog *own;  // watches this thread; or NULL
 // ---- In the watched thread
 
 #ifdef __GLIBC__
-// Adds a frame if it is on the stack of the running coroutine. The frames of
-// the signal handler are on another stack.
+// Adds a frame to the report if it is on the stack of the running coroutine.
+// The unwinder also finds the frames of the signal handler, which are on
+// another stack.
 static _Unwind_Reason_Code add_frame(struct _Unwind_Context *context, void *arg)
 {
     struct watchdog *w = arg;
@@ -69,7 +72,8 @@ static _Unwind_Reason_Code add_frame(struct _Unwind_Context *context, void *arg)
         return _URC_NO_REASON;
     int interrupted_here = 0;
     uintptr_t at = (uintptr_t)_Unwind_GetIPInfo(context, &interrupted_here);
-    // A return address may already belong to the next line, or function.
+    // A return address is behind the call, so it may already belong to the next
+    // line or function. The byte before it belongs to the call.
     w->frames[w->frame_count++] = interrupted_here ? at : at - 1;
     return _URC_NO_REASON;
 }
@@ -83,8 +87,8 @@ static void add_frames(struct watchdog *w)
 #endif
 }
 
-// The handler of SIGURG: answers the watchdog. It interrupts the coroutine, and
-// runs on the stack for signals.
+// The handler of SIGURG: answers the watchdog. It interrupts the coroutine that
+// has the turn, and runs on the thread's stack for signals.
 static void on_question(int signo)
 {
     struct watchdog *w = own;
@@ -106,7 +110,8 @@ static void on_question(int signo)
 
 // ---- In the thread of the watchdog
 
-// Appends to the report, as printf() does. Returns its new length.
+// Appends text to the report, formatted as by printf(). Returns the new length
+// of the report.
 __attribute__((format(printf, 3, 4))) static int append(char *report, int len,
                                                         const char *format, ...)
 {
@@ -118,11 +123,12 @@ __attribute__((format(printf, 3, 4))) static int append(char *report, int len,
     return len + more < REPORT_SIZE ? len + more : REPORT_SIZE - 1;
 }
 
-// The linker defines where the program's file and its code are in memory.
+// The linker defines these symbols: where the program's file begins in memory,
+// and where its code ends.
 extern const ElfW(Ehdr) file_begin __asm__("__ehdr_start");
 extern const char code_end[] __asm__("etext");
 
-// Returns whether an address is in the program itself, not in a library.
+// Returns true if an address is in the program itself, not in a library.
 static bool is_ours(uintptr_t at)
 {
     return at >= (uintptr_t)&file_begin && at < (uintptr_t)code_end;
@@ -147,9 +153,9 @@ static int append_frames(char *report, int len, const struct watchdog *w)
     return len;
 }
 
-// Prints what the watched thread has answered. If standard error would block,
-// no process reads it: then prints nothing, as the watchdog must be able to
-// end.
+// Prints what the watched thread has answered. Prints nothing if standard error
+// would block, because no process may ever read it, and the watchdog must be
+// able to end.
 static void print_report(const struct watchdog *w)
 {
     char report[REPORT_SIZE];
@@ -163,7 +169,7 @@ static void print_report(const struct watchdog *w)
         (void)!write(STDERR_FILENO, report, (size_t)len);
 }
 
-// Asks the watched thread, by a signal, where it is.
+// Sends the watched thread a signal, to ask it where it is.
 static void ask(struct watchdog *w, unsigned turn)
 {
     atomic_store(&w->asked_turn, turn);
@@ -178,10 +184,11 @@ static void sleep_until_next_check(const struct watchdog *w)
     nanosleep(&(struct timespec){.tv_nsec = (long)ms * NS_PER_MS}, NULL);
 }
 
-// Compares the number of the turn with that of the check before. If both are
-// the same, this turn has lasted at least since that check. Only the watched
-// thread can find out which coroutine has the turn, and where it is: a signal
-// interrupts the coroutine, and the handler walks up its stack.
+// The main function of the watchdog. Each check compares the number of the
+// present turn with the number at the previous check. If they are the same,
+// this turn has lasted at least since then. Only the watched thread can find
+// out which coroutine has the turn, and where it is: so the watchdog sends a
+// signal, and the handler walks up the stack of the interrupted coroutine.
 static void *watch(void *arg)
 {
     struct watchdog *w = arg;
@@ -216,7 +223,7 @@ static void stop(void *watchdog)
     free(w);
 }
 
-// Its destructor runs at the end of each thread that is watched.
+// The destructor of this key runs at the end of each thread that is watched.
 static pthread_key_t at_thread_end;
 
 static void set_up_process(void)

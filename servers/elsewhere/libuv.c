@@ -10,7 +10,7 @@
 enum { REPLIES_SIZE = SESSION_INPUT_SIZE * SESSION_REPLY_SIZE };
 
 struct client {
-    uv_tcp_t tcp;  // First: libuv's pointer to it is one to the client.
+    uv_tcp_t tcp;  // First, so that its address is that of the client.
     uv_write_t write;
     struct session session;
     char replies[REPLIES_SIZE];

@@ -22,14 +22,15 @@
 
 static int tick_ms = 100;
 
-// Prints at once. Not by an unbuffered printf(), which takes 8 KB of stack.
+// Prints at once. An unbuffered printf() would do so, too, but takes 8 KB of
+// stack.
 static void show(const char *text)
 {
     fputs(text, stdout);
     fflush(stdout);
 }
 
-// Returns when it is cancelled.
+// Prints its number every `tick_ms`, until it is cancelled.
 static int tick(void *arg)
 {
     while (co_sleep(tick_ms) == 0)

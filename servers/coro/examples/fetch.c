@@ -64,7 +64,8 @@ static void accept_clients(void *arg)
         co_go(reply, (void *)(intptr_t)client);
 }
 
-// Returns the process. It ends when this process does, at the latest.
+// Starts a process for the backends and returns its id. The process ends at the
+// latest when this one does.
 static pid_t start_backends(void)
 {
     socklen_t size = sizeof backend;

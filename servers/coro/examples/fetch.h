@@ -33,7 +33,7 @@ extern struct sockaddr_in backend;
 // Fetches all replies: what each of the three files has to do.
 void fetch_all(struct fetch all[FETCHES]);
 
-// Called at the end of each fetch: prints the reply or, if `result` is not 0,
+// Call it at the end of each fetch. Prints the reply or, if `result` is not 0,
 // the reason why there is none (errno).
 void fetch_done(const struct fetch *f, int result);
 

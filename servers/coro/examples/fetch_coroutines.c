@@ -13,7 +13,7 @@
 #include "../co.h"
 #include "fetch.h"
 
-// Returns a descriptor, or -1.
+// Connects to the backend. Returns a descriptor, or -1.
 static int dial(void)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);

@@ -15,7 +15,7 @@
 
 #include "../co.h"
 
-// Values out.
+// Values out: yields the numbers 1 to 3.
 static void *count_to_three(void *arg)
 {
     (void)arg;
@@ -35,7 +35,7 @@ static void show_values_out(void)
     co_free(numbers);
 }
 
-// Values in, and values out: the mean of all numbers so far.
+// Values in and out: receives numbers, and yields the mean of all so far.
 static void *running_mean(void *arg)
 {
     double sum = 0, mean = 0;

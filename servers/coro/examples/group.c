@@ -29,7 +29,7 @@ struct part {
     int fails_with;  // 0: it arrives
 };
 
-// Stands for a request over the network.
+// Simulates a request over the network.
 static int fetch(const struct part *p)
 {
     if (co_sleep(p->takes_ms) != 0)

@@ -41,14 +41,15 @@ static void compute_elsewhere(void *arg)
     co_offload(compute, arg);
 }
 
-// Prints at once. Not by an unbuffered printf(), which takes 8 KB of stack.
+// Prints at once. An unbuffered printf() would do so, too, but takes 8 KB of
+// stack.
 static void show(const char *text)
 {
     fputs(text, stdout);
     fflush(stdout);
 }
 
-// Returns when it is cancelled.
+// Prints a dot every 10 ms, until it is cancelled.
 static int print_dots(void *arg)
 {
     (void)arg;
