@@ -76,8 +76,8 @@ static const char *reason(int status)
                                  : " Bad Request";
 }
 
-// Builds the reply: the head, then the body. The head has the length of the
-// body, so the body is built first and then copied behind the head.
+// Builds the reply: the head, then the body. The head contains the length of
+// the body, so the body is built first, and copied behind the head afterwards.
 static void reply(struct session *s)
 {
     struct http_request *r = &s->http;

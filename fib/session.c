@@ -55,7 +55,8 @@ void session_end(struct session *s)
     s->client_finished = true;
 }
 
-// If no complete line is left, make_space() has set `begin` to 0.
+// After an answer, `begin` is above 0, until make_space() sets it to 0 because
+// no complete line is left.
 bool session_pending(const struct session *s)
 {
     return s->begin > 0 && s->begin < s->end;
@@ -67,7 +68,7 @@ bool session_over(const struct session *s)
 }
 
 // Takes the next `len` bytes of the input as a line. Skips the `ending_len`
-// bytes after them, its newline.
+// bytes after the line: its newline, if it has one.
 static struct line cut_line(struct session *s, size_t len, size_t ending_len)
 {
     struct line line = {.text = s->input + s->begin, .len = len};

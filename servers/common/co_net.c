@@ -160,8 +160,8 @@ struct first {
     void *arg;
 };
 
-// Starts the inspector of this loop (see co_inspect() in co.h). That of a
-// server's second loop listens at PATH.2, and so on.
+// Starts the inspector of this loop (see co_inspect() in co.h). The inspector
+// of a server's second loop listens at PATH.2, and so on.
 static void start_inspector(void)
 {
     static atomic_int loop_count;

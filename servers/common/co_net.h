@@ -19,15 +19,17 @@ bool co_net_receive(int fd, struct session *s);
 int co_net_send_all(int fd, const void *buf, size_t len);
 void co_net_close(int fd);
 
-// sleep_ms() for the simulated backend: with --trap it blocks the whole thread.
+// Waits `ms` milliseconds for the simulated backend. With --trap, blocks the
+// whole thread meanwhile, not only the coroutine.
 void co_sleep_ms(int ms);
 
 // The options that every server with coroutines adds, by `own` in struct
 // options.
 extern const struct option_rule co_net_options[];
 
-// Applies these options to this thread, and runs fn(arg) in a first coroutine.
-// Returns when all coroutines have ended. Exits if it cannot start.
+// Applies these options to this thread, and runs fn(arg) in the first coroutine
+// of a loop. Returns when all coroutines of the loop have ended. Exits if the
+// loop cannot start.
 void co_net_run(void (*fn)(void *arg), void *arg);
 
 // Runs serve_clients() by co_net_run(), for a server with one loop. Makes the

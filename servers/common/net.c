@@ -73,7 +73,7 @@ static int listen_on(const struct addrinfo *address, int backlog,
 
     // Without SO_REUSEADDR, a restarted server could not bind to its port while
     // old connections are in TIME_WAIT. Without TCP_NODELAY, Nagle's algorithm
-    // would delay a small reply until the last one is acknowledged.
+    // would delay a small reply until the previous one is acknowledged.
     const int on = 1, shared = (flags & NET_REUSEPORT) != 0;
     const struct timeval check = {.tv_usec = NET_CHECK_MS * 1000L};
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
@@ -219,8 +219,8 @@ int net_accept(int listener)
 
 // LESSON out-of-descriptors: a full descriptor table is no reason to exit. The
 // client stays in the accept queue, so the next accept() would fail at once,
-// and the loop would take a whole core. Pause before trying again (back off): a
-// connection may be closed soon.
+// and the loop would take a whole core. Back off, that is, wait a moment before
+// the next try: a connection may be closed soon.
 bool net_backoff(const char *what)
 {
     report_exhausted(what);

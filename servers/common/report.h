@@ -16,7 +16,8 @@
 // log lines. Returns 0, or -1 with errno set.
 int report_open(const char *model, bool quiet);
 
-// Writes a line to standard error, printf-like, unless the server is quiet.
+// Writes a line, as printf(3) formats it, to standard error. Does nothing if
+// the server is quiet.
 __attribute__((format(printf, 1, 2))) void report_log(const char *format, ...);
 
 // Logs that the call `what` failed because a resource is exhausted, with the
@@ -24,14 +25,15 @@ __attribute__((format(printf, 1, 2))) void report_log(const char *format, ...);
 // every new client. Keeps errno.
 void report_exhausted(const char *what);
 
-// Adds a conversation that is over to the counters.
+// Counts a conversation that is over, its requests and its errors.
 void report_session(const struct session *s);
 
-// Adds `bytes` of replies that a stopping server could not deliver.
+// Counts `bytes` more bytes of replies that a stopping server could not
+// deliver.
 void report_undelivered(size_t bytes);
 
-// Prints a line on standard output, printf-like. Returns 0, or -1 with errno
-// set if the stream did not take it.
+// Writes a line, as printf(3) formats it, to standard output. Returns 0, or -1
+// with errno set if the stream did not take the line.
 __attribute__((format(printf, 1, 2))) int report_line(const char *format, ...);
 
 // Writes the trace, if there is one (trace.h). If that fails, only logs the

@@ -37,7 +37,7 @@ struct event {
 // it writes leaves the entry empty.
 struct recording {
     atomic_uint_least32_t connections;
-    atomic_uint_least32_t reserved;  // entries, and events dropped
+    atomic_uint_least32_t reserved;  // entries, dropped events included
     struct event events[TRACE_EVENTS_MAX];
 };
 
@@ -172,6 +172,7 @@ int trace_open(const char *path, const char *model, int delay_ms,
     descriptors = descriptor_limit();
     connection_of = calloc(descriptors, sizeof *connection_of);
     // The kernel allocates each page of this memory at the first write to it.
+    // So entries that are never used take no memory.
     void *shared = mmap(NULL, sizeof *recording, PROT_READ | PROT_WRITE,
                         MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (file == NULL || connection_of == NULL || shared == MAP_FAILED)

@@ -127,9 +127,10 @@ void *co_yield_value(void *value)
     return co_jump(resumer, value);
 }
 
-// LESSON yield-from: a generator lets another one yield in its place, and its
-// caller does not notice. The loop passes each value that `inner` yields to the
-// caller, and each value that the caller sends back to `inner`.
+// LESSON yield-from: the running generator lets another one, `inner`, yield in
+// its place, and its caller does not notice. The loop passes each value that
+// `inner` yields to that caller, and each value that the caller sends back to
+// `inner`.
 void *co_delegate(struct co *inner)
 {
     void *value = co_resume(inner, NULL);

@@ -84,7 +84,8 @@ static void copy_name(char copy[NAME_MAX_LEN + 1], const char *name)
     copy[len] = '\0';
 }
 
-// Returns in how many milliseconds the wait of `c` ends at the latest, or -1.
+// Returns in how many milliseconds the wait of `c` ends at the latest; -1:
+// without limit.
 static int64_t due_ms(const struct co *c)
 {
     int64_t due_ns = co_due_ns(c), now_ns = co_now_ns();

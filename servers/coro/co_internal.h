@@ -110,8 +110,8 @@ static inline bool co_may_become(enum co_state from, enum co_state to)
 
 // Changes the state of a coroutine, but not its resumer. All transitions use
 // it, with three exceptions: co_resume() also sets the resumer,
-// co_yield_value() also clears it, and co_free() marks a coroutine as CO_DONE
-// that has not returned.
+// co_yield_value() also clears it, and co_free() sets CO_DONE even if the
+// coroutine has not returned.
 static inline void co_become(struct co *c, enum co_state state)
 {
     assert(co_may_become(co_state(c), state));

@@ -24,7 +24,7 @@
 
 // One of the two directions of a descriptor.
 struct direction {
-    struct co *waiter;  // waits, or has not run since; NULL: none
+    struct co *waiter;  // the coroutine that waits, until it runs; or NULL
     bool drained;       // until an event comes, a try would give EAGAIN
 };
 
@@ -35,7 +35,7 @@ struct slot {
     struct direction in, out;
     uint32_t events;      // what epoll watches; 0: not added yet
     uint32_t generation;  // counts the descriptors that had this number
-    enum kind kind;       // of socket
+    enum kind kind;       // the kind of socket
     bool read_on;         // after SPECIAL or an error: read until EAGAIN
 };
 
@@ -56,7 +56,7 @@ enum {
     SPECIAL = EPOLLRDHUP | EPOLLPRI,
 };
 
-static const uint64_t MAIL = UINT64_MAX;  // as the key of an event
+static const uint64_t MAIL = UINT64_MAX;  // key of the event: mail has come
 
 struct io {
     int epoll;

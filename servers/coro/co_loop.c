@@ -130,8 +130,8 @@ void co_spend(void)
 
 struct co *co_start(void *(*fn)(void *arg), void *arg)
 {
-    // Each coroutine that co_start() has created needs one timer: of it and the
-    // coroutines that it has resumed, only one can wait at a time.
+    // One timer is enough for each coroutine that co_start() creates: of this
+    // coroutine and those that it resumes, only one can wait at a time.
     if (co_timers_reserve(&loop.timers, loop.alive_count + 1) != 0)
         return NULL;
     struct co *c = co_new(fn, arg);

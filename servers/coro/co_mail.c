@@ -16,7 +16,7 @@
 
 _Thread_local struct co_mailbox co_mailbox = {.event = -1};
 
-// LESSON wake-from-outside: only the thread of a loop may touch its queues.
+// LESSON wake-from-outside: only its own thread may touch the queues of a loop.
 // Other threads push their messages onto a list, by one atomic instruction. The
 // sender that finds the list empty also writes to an eventfd. That write ends
 // the sleep of the loop, even if the sleep has not begun yet.

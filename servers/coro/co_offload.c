@@ -22,7 +22,7 @@ struct job {
     struct job *next;
 };
 
-// Guarded by `lock`, and shared by the coroutines of all threads.
+// The queue of jobs, for the coroutines of all threads. Guarded by `lock`.
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t work = PTHREAD_COND_INITIALIZER;
 static struct job *first_job, *last_job;

@@ -45,7 +45,7 @@
 enum {
     SLAB_STACKS = 64,
     WARM_STACKS = 256,  // idle stacks that keep their pages, at least
-    COOL_STACKS = 64,   // idle stacks that lose their pages at once
+    COOL_STACKS = 64,   // idle stacks that lose their pages together
 };
 
 struct pool {
@@ -85,7 +85,7 @@ static bool advise_at_once(const struct iovec *ranges, size_t count, int advice)
 }
 
 // As madvise(2), for `count` ranges of whole pages. Returns 0, or -1 with errno
-// set; some of the ranges may have been advised then.
+// set: then the kernel may have followed the advice for some of the ranges.
 static int advise(const struct iovec *ranges, size_t count, int advice)
 {
     if (advise_at_once(ranges, count, advice))

@@ -115,9 +115,9 @@ co_first:
         .size   co_first, . - co_first
 
 // This note tells the linker what this file allows. Branch target
-// identification (1): yes, because functions that may be called indirectly
-// begin with "bti c". Signed return addresses (2): no, because co_switch()
-// stores return addresses that are not signed.
+// identification (BTI): yes, because the functions that may be called
+// indirectly begin with "bti c". Signed return addresses (PAC): no, because
+// co_switch() stores return addresses that are not signed.
         .section .note.gnu.property, "a"
         .p2align 3
         .long   4, 16, 5                // sizes of name and content, type

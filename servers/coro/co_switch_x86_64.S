@@ -104,10 +104,10 @@ co_first:
         .size   co_first, . - co_first
 
 // This note tells the linker which parts of Intel's CET this file allows.
-// Indirect branch tracking (1): yes, because the indirect jump above says
-// notrack, and no indirect branch leads into this file. Shadow stacks (2): no,
-// because each coroutine would need a shadow stack of its own. So they stay off
-// in the whole program.
+// Indirect branch tracking: yes, because the indirect jump above says notrack,
+// and no indirect branch leads into this file. Shadow stacks: no, because each
+// coroutine would need a shadow stack of its own. So they stay off in the whole
+// program.
         .section .note.gnu.property, "a"
         .p2align 3
         .long   4, 16, 5                // sizes of name and content, type

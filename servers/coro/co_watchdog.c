@@ -45,8 +45,8 @@ struct watchdog {
     const atomic_uint *turn;  // of the watched thread: see co_turn_count()
     atomic_bool stopping;
     _Atomic enum step step;
-    // Each is written by the thread that makes the next step, and read by the
-    // other thread after that step.
+    // The thread that makes a step writes these fields before it. The other
+    // thread reads them after it.
     atomic_uint asked_turn;
     char name[NAME_SIZE];
     uintptr_t frames[FRAMES_MAX];  // addresses in code, the innermost first
@@ -169,7 +169,7 @@ static void print_report(const struct watchdog *w)
         (void)!write(STDERR_FILENO, report, (size_t)len);
 }
 
-// Sends the watched thread a signal, to ask it where it is.
+// Asks the watched thread, by a signal, where its coroutine is.
 static void ask(struct watchdog *w, unsigned turn)
 {
     atomic_store(&w->asked_turn, turn);

@@ -65,7 +65,7 @@ static bool serve_client(struct connection *c)
 }
 
 // Asks poll() about all clients, and blocks until one of them is ready. Returns
-// how many clients there were: new ones are not in `polled` yet.
+// how many clients poll() was asked about: later ones are not in `polled`.
 static int wait_for_clients(void)
 {
     for (int i = 0; i < clients.count; i++) {

@@ -21,7 +21,7 @@
 
 enum {
     SWITCH_INTERVAL_MS = 5,  // as sys.getswitchinterval() returns
-    CHECK_N = 15,            // a smaller fib(n) takes 1 us, and no check
+    CHECK_N = 15,            // below this, fib(n) takes 1 us: no check
 };
 
 static struct options options = {.model = "gil", .stack_kib = 64};

@@ -20,7 +20,7 @@ extern struct connections loop_clients;
 // Opens the loop. Returns 0, or -1 with errno set.
 int loop_open(void);
 
-// Starts or stops to watch a descriptor; `events` are those of epoll_ctl(2).
+// Starts, or stops, watching a descriptor. `events` are those of epoll_ctl(2).
 // Returns 0, or -1 with errno set.
 int loop_watch(int fd, uint32_t events);
 int loop_unwatch(int fd);

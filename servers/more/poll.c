@@ -22,7 +22,8 @@ static struct connections clients;
 static struct pollfd *polled;  // One for each client, and the listener.
 
 // Tells poll() what each client waits for, and blocks until one of them is
-// ready. Returns how many clients there were: new ones are not in `polled` yet.
+// ready. Returns how many clients poll() was told about: later ones are not in
+// `polled`.
 static int wait_for_clients(void)
 {
     int64_t now_ns = clock_now_ns();

@@ -57,10 +57,10 @@ static void serve_client(int client)
     net_close(client);
 }
 
-// LESSON thundering-herd: of the children that block in accept(), the kernel
-// wakes one for each client. But of those that block in poll(), it wakes all,
-// and all but one of them find no client. Try it: --herd, with fibload --churn,
-// and read the last lines.
+// LESSON thundering-herd: for each client, the kernel wakes one of the children
+// that block in accept(). But it wakes all children that block in poll(), and
+// all but one of them find no client. Try it: --herd, with fibload --churn, and
+// read the last lines.
 static int next_client(void)
 {
     int client = -1;

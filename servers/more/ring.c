@@ -57,7 +57,8 @@ static unsigned prepared(const struct ring *r)
 }
 
 // Stores the timeout of request `index` and returns its address. The kernel
-// reads it only in ring_enter(), so each timeout needs a place of its own.
+// reads it only in ring_enter(). Until then, each prepared timeout needs a
+// place of its own.
 static struct __kernel_timespec *timeout_at(struct ring *r, unsigned index,
                                             size_t ms)
 {

@@ -25,7 +25,7 @@ static struct options options = {
     .model = "select", .nonblocking = true, .wake_blocked_calls = wake_select};
 static int listener, wake_pipe[2];
 static struct connections clients;
-static fd_set readable, writable;  // In: whom to watch. Out: who is ready.
+static fd_set readable, writable;  // In: which to watch. Out: which are ready.
 
 // Puts the descriptor of each client into the set of the event that the client
 // waits for. Returns the highest descriptor.
@@ -48,8 +48,8 @@ static int fill_sets(void)
     return highest;
 }
 
-// Blocks until a client is ready. Returns how many clients there were: new ones
-// are not in the sets yet.
+// Blocks until a client is ready. Returns how many clients select() was asked
+// about: later ones are not in the sets.
 static int wait_for_clients(void)
 {
     int highest = fill_sets();

@@ -31,7 +31,7 @@ static struct connections clients;
 static struct timer_queue timers;  // Clients that wait for a time.
 static bool pending;               // A client may be in the accept queue.
 static int ready_signal;
-static sigset_t awaited;  // That signal, and SIGIO.
+static sigset_t awaited;  // ready_signal and SIGIO.
 
 // LESSON signal-driven: without F_SETSIG, the kernel would send SIGIO, which
 // only says that some descriptor is ready. With it, the kernel queues a signal

@@ -44,8 +44,8 @@ static int listener;
 static struct worker *workers;  // worker_count of them, in shared memory.
 static struct worker *self;     // In a worker: itself.
 
-// LESSON accept-one: accepts one client, then serves the clients it has. If a
-// worker accepted all clients in the queue, the other workers would find none.
+// LESSON accept-one: a worker accepts one client, then serves those that it
+// has. If it took all clients in the queue, the other workers would find none.
 static void accept_client(void)
 {
     const struct connection *c = connections_accept(&loop_clients, listener);
