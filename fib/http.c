@@ -77,7 +77,7 @@ static const char *reason(int status)
 }
 
 // Builds the reply: the head, then the body. The head contains the length of
-// the body, so the body is built first, and copied behind the head afterwards.
+// the body, so the body is built first.
 static void reply(struct session *s)
 {
     struct http_request *r = &s->http;

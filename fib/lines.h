@@ -20,8 +20,7 @@ struct line {
 bool lines_next(struct session *s, struct line *line);
 
 // Parses a line: a decimal number from 1 to `max`, with or without blanks
-// around it. Sets `n` to it. Returns NULL, or a text that says what is wrong
-// with the line.
+// around it. Sets `n`. Returns NULL, or what is wrong with the line.
 const char *lines_parse_n(struct line line, unsigned max, unsigned *n);
 
 // Appends text to the reply.

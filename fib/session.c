@@ -55,8 +55,7 @@ void session_end(struct session *s)
     s->client_finished = true;
 }
 
-// After an answer, `begin` is above 0, until make_space() sets it to 0 because
-// no complete line is left.
+// make_space() sets `begin` to 0 when no complete line is left.
 bool session_pending(const struct session *s)
 {
     return s->begin > 0 && s->begin < s->end;
@@ -67,8 +66,8 @@ bool session_over(const struct session *s)
     return s->client_finished || (s->limited && s->bytes_left == 0);
 }
 
-// Takes the next `len` bytes of the input as a line. Skips the `ending_len`
-// bytes after the line: its newline, if it has one.
+// Takes the next `len` bytes of the input as a line, and skips its newline,
+// which has `ending_len` bytes: 0 or 1.
 static struct line cut_line(struct session *s, size_t len, size_t ending_len)
 {
     struct line line = {.text = s->input + s->begin, .len = len};
@@ -141,9 +140,9 @@ static bool is_blank(char c)
 }
 
 // Parses a line: a decimal number from 1 to `max`, with or without blanks
-// around it. Sets `n` to it. Returns NULL, or a text that says what is wrong
-// with the line. strtoul() would be shorter, but it accepts "-1" and "+7",
-// skips newlines, and stops at a NUL byte that a client may have sent.
+// around it. Sets `n`. Returns NULL, or what is wrong with the line. strtoul()
+// would be shorter, but it accepts "-1" and "+7", skips newlines, and stops at
+// a NUL byte that a client may have sent.
 const char *lines_parse_n(struct line line, unsigned max, unsigned *n)
 {
     const char *at = line.text;

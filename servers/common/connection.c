@@ -89,10 +89,9 @@ short connection_interest(const struct connection *c, int64_t now_ns)
 {
     if (now_ns < c->due_ns)
         return 0;
-    // After a reply, the next step needs new input, except in two cases: if
-    // more input is pending, the step can answer it; if the conversation is
-    // over, the step only closes the connection. In these two cases, wait for
-    // POLLOUT: usually there is space to send, so the step comes at once.
+    // After a reply, the next step needs input, unless more input is pending or
+    // the conversation is over. Then the step should come at once, which
+    // POLLOUT makes likely: usually there is space to send.
     bool replied = c->progress.sent == c->session.reply_len;
     bool finished = session_pending(&c->session) || session_over(&c->session);
     return replied && !finished ? POLLIN : POLLOUT;

@@ -48,7 +48,7 @@ void connections_open(struct connections *t, const struct options *options,
 
 // Returns true if a client may be accepted now: there is a free slot, and
 // accept() has not failed a moment ago. Otherwise the caller must not watch the
-// listener, which would wake it at once, for nothing.
+// listener, or it would wake up for nothing.
 bool connections_may_accept(const struct connections *t);
 
 // Accepts a client. Returns its connection, or NULL if no client is there, no

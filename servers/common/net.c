@@ -219,8 +219,8 @@ int net_accept(int listener)
 
 // LESSON out-of-descriptors: a full descriptor table is no reason to exit. The
 // client stays in the accept queue, so the next accept() would fail at once,
-// and the loop would take a whole core. Back off, that is, wait a moment before
-// the next try: a connection may be closed soon.
+// and the loop would take a whole core. So back off: try again a moment later,
+// when a connection may have been closed.
 bool net_backoff(const char *what)
 {
     report_exhausted(what);

@@ -8,8 +8,8 @@
 
 #include "connection.h"
 
-// Starts as {0}. A connection may be in one queue only. While it is in a queue,
-// it must stay at the same address.
+// Starts as {0}. A connection may be in one queue only, and must not move in
+// memory while it is there.
 struct timer_queue {
     struct connection *first, *last;
 };

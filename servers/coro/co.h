@@ -198,12 +198,11 @@ void co_reschedule(void);
 //                     waits for it, was cancelled by co_cancel(),
 //     with ETIMEDOUT  if the deadline of one of these coroutines has passed.
 //
-// A call that already waits fails in the same way when the coroutine is
-// cancelled, or when the deadline passes. If the event of the call comes first,
-// it succeeds. A coroutine that makes many calls in a row that need not wait
-// must let other coroutines run at times. So it is rescheduled inside call
-// number CO_BUDGET, or inside an earlier call that comes more than a
-// millisecond after the third.
+// A waiting call also fails in this way if the cancellation or the deadline
+// comes while it waits, before its event. If no call has to wait, the coroutine
+// is rescheduled inside its call number CO_BUDGET, or inside an earlier one
+// that comes more than a millisecond after the third: so other coroutines run,
+// too.
 
 // Waiting call. Takes the permit and returns at once, or waits for co_wake().
 int co_park(void);
@@ -221,10 +220,9 @@ void co_wake_async(struct co *c);
 // the coroutine is cancelled, or its deadline passes. With 0, returns at once.
 int co_sleep(int ms);
 
-// Sets the deadline of the running coroutine, `ms` milliseconds from now; -1:
-// none. Once the deadline has passed, all waiting calls of this coroutine, and
-// of those that it resumes, fail with ETIMEDOUT. Replaces its previous
-// deadline.
+// Sets the deadline of the running coroutine to `ms` milliseconds from now; -1:
+// none. After that time, all waiting calls of this coroutine, and of those that
+// it resumes, fail with ETIMEDOUT.
 void co_set_deadline(int ms);
 
 // Limits each wait for a descriptor (see "Descriptors" below) to `ms`
@@ -266,8 +264,8 @@ struct co_group {
 
 // Starts fn(arg) in a coroutine, a member of the group. If fn returns anything
 // but 0, it must set errno to the reason, and all other members are cancelled.
-// A member that is started after that is cancelled from the start. Returns 0,
-// or -1 with ENOMEM. Does not wait.
+// A member that is started in a cancelled group is cancelled from the start.
+// Returns 0, or -1 with ENOMEM. Does not wait.
 int co_group_go(struct co_group *group, int (*fn)(void *arg), void *arg);
 
 // Waiting call. Waits until all members have returned. Returns 0 if all of them

@@ -199,9 +199,8 @@ static int listen_on(const char *path)
     return co_fail(error);
 }
 
-// The inspector: serves one client after another, until it is cancelled. Then
-// co_accept() fails, and co_sleep(), too. After any other failure of
-// co_accept(), co_sleep() makes a pause.
+// The inspector: serves one client after another. Ends when it is cancelled:
+// then co_accept() and co_sleep() both fail.
 static void *inspect(void *arg)
 {
     int client, listener = (int)(intptr_t)arg;

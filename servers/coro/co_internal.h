@@ -234,8 +234,8 @@ void co_set_poller(const struct co_poller *p);
 
 // ---- co_wait.c
 
-// Checks, at the start of every waiting call, whether the call may wait.
-// Returns 0, or -1 with EPERM, ECANCELED or ETIMEDOUT (see co.h).
+// Checks whether a waiting call may begin. Returns 0, or -1 with EPERM,
+// ECANCELED or ETIMEDOUT (see co.h).
 int co_begin_wait(void);
 
 // Calls co_suspend(CO_WAITING), with `due_ns` or the earliest deadline of the

@@ -168,8 +168,8 @@ int co_go(void (*fn)(void *arg), void *arg)
 
 // ---- The loop
 
-// Only this thread writes the count, so a load and a store do for the addition.
-// They are atomic because the watchdog reads the count.
+// Only this thread writes the count, so the addition need not be atomic. The
+// watchdog reads the count.
 static void count_turn(void)
 {
     unsigned count =

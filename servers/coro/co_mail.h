@@ -9,9 +9,8 @@
 
 struct co;
 
-// A message. When the loop takes it, the wait of `waiter` ends with success. If
-// `waiter` is NULL, the message is the field `mail` of a coroutine, and that
-// coroutine is woken.
+// A message: the event of `waiter` has come. If `waiter` is NULL, the message
+// is the field `mail` of a coroutine, and wakes that coroutine.
 struct co_mail {
     struct co *waiter;
     atomic_bool pending;  // sent, and not taken yet

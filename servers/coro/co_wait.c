@@ -36,9 +36,8 @@ int co_begin_wait(void)
     return 0;
 }
 
-// Stores `innermost`, the coroutine that waits, in all its resumers up the
-// chain. co_cancel() of one of them ends the wait of `innermost`. NULL: none
-// waits any more.
+// Stores `innermost`, the coroutine that waits, or NULL, in all its resumers up
+// the chain. So co_cancel() finds the coroutine whose wait it must end.
 static void set_innermost(struct co *innermost)
 {
     for (struct co *c = co_resumer(co_current()); c != NULL; c = co_resumer(c))

@@ -72,8 +72,7 @@ static _Unwind_Reason_Code add_frame(struct _Unwind_Context *context, void *arg)
         return _URC_NO_REASON;
     int interrupted_here = 0;
     uintptr_t at = (uintptr_t)_Unwind_GetIPInfo(context, &interrupted_here);
-    // A return address is behind the call, so it may already belong to the next
-    // line or function. The byte before it belongs to the call.
+    // A return address is behind the call: it may belong to the next line.
     w->frames[w->frame_count++] = interrupted_here ? at : at - 1;
     return _URC_NO_REASON;
 }
@@ -184,11 +183,10 @@ static void sleep_until_next_check(const struct watchdog *w)
     nanosleep(&(struct timespec){.tv_nsec = (long)ms * NS_PER_MS}, NULL);
 }
 
-// The main function of the watchdog. Each check compares the number of the
-// present turn with the number at the previous check. If they are the same,
-// this turn has lasted at least since then. Only the watched thread can find
-// out which coroutine has the turn, and where it is: so the watchdog sends a
-// signal, and the handler walks up the stack of the interrupted coroutine.
+// The main function of the watchdog. If the number of the turn is the same as
+// at the previous check, this turn has lasted at least since then. Only the
+// watched thread can find out which coroutine has the turn, and where it is: so
+// the watchdog sends it a signal, and the handler walks up the stack.
 static void *watch(void *arg)
 {
     struct watchdog *w = arg;

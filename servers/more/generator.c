@@ -64,8 +64,8 @@ static bool serve_client(struct connection *c)
     return serve_client(c);  // Starts again, and runs to its next YIELD().
 }
 
-// Asks poll() about all clients, and blocks until one of them is ready. Returns
-// how many clients poll() was asked about: later ones are not in `polled`.
+// Blocks until a client is ready or due. Returns how many clients poll() was
+// asked about: later ones are not in `polled`.
 static int wait_for_clients(void)
 {
     for (int i = 0; i < clients.count; i++) {

@@ -85,9 +85,9 @@ static void start_client(int client)
         }
 }
 
-// Adds a client to the inbox of a loop and wakes the receiver. Does both while
-// it holds the lock. Once the lock is released, the receiver may take NO_MORE
-// and end, and then it must not be woken.
+// Adds a client to the inbox of a loop and wakes the receiver, both while it
+// holds the lock: once the lock is released, the receiver may take NO_MORE and
+// end.
 static void add_client(struct loop *loop, int client)
 {
     pthread_mutex_lock(&loop->lock);

@@ -21,8 +21,8 @@ static int listener;
 static struct connections clients;
 static struct pollfd *polled;  // One for each client, and the listener.
 
-// Tells poll() what each client waits for, and blocks until one of them is
-// ready. Returns how many clients poll() was told about: later ones are not in
+// Tells poll() what each client waits for, and blocks until one is ready or
+// due. Returns how many clients poll() was told about: later ones are not in
 // `polled`.
 static int wait_for_clients(void)
 {
@@ -56,8 +56,8 @@ static bool is_ready(int i)
     return c->due_ns <= clock_now_ns();
 }
 
-// Lets every client that is ready make a step. Starts with the last one: when a
-// client is closed, the last takes its place, and has already had its step.
+// Steps every client that is ready, the last one first: when a client is
+// closed, the last one takes its place, and has already had its step.
 static void step_clients(int count)
 {
     for (int i = count - 1; i >= 0; i--) {

@@ -27,8 +27,8 @@ static int listener, wake_pipe[2];
 static struct connections clients;
 static fd_set readable, writable;  // In: which to watch. Out: which are ready.
 
-// Puts the descriptor of each client into the set of the event that the client
-// waits for. Returns the highest descriptor.
+// Puts each client into the set of the event that it waits for. Returns the
+// highest descriptor.
 static int fill_sets(void)
 {
     int64_t now_ns = clock_now_ns();
@@ -48,8 +48,8 @@ static int fill_sets(void)
     return highest;
 }
 
-// Blocks until a client is ready. Returns how many clients select() was asked
-// about: later ones are not in the sets.
+// Blocks until a client is ready or due. Returns how many clients select() was
+// asked about: later ones are not in the sets.
 static int wait_for_clients(void)
 {
     int highest = fill_sets();
@@ -74,8 +74,8 @@ static bool is_ready(int i)
     return c->due_ns <= clock_now_ns();
 }
 
-// Lets every client that is ready make a step. Starts with the last one: when a
-// client is closed, the last takes its place, and has already had its step.
+// Steps every client that is ready, the last one first: when a client is
+// closed, the last one takes its place, and has already had its step.
 static void step_clients(int count)
 {
     for (int i = count - 1; i >= 0; i--) {

@@ -44,9 +44,9 @@ static bool ask_for_signals(int fd)
            fcntl(fd, F_SETFL, O_NONBLOCK | O_ASYNC) == 0;
 }
 
-// Asks the kernel for the signals of a client, unless it sends them already.
-// Something may have arrived just before that, or the kernel may have refused.
-// So a timer steps the client later, and that step asks again if necessary.
+// Asks the kernel for the signals of a client, unless it sends them already. A
+// timer steps the client later, because something may have arrived just before,
+// or the kernel may have refused: then that step asks again.
 static void await_signal(struct connection *c)
 {
     if (c->interest == WATCHED)
