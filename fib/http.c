@@ -21,8 +21,8 @@ static bool skip(struct line *line, const char *text)
     return true;
 }
 
-// Removes " HTTP/1.x" from the end of a line. Returns x, or -1 if the line has
-// another end.
+// Removes " HTTP/1.x" from the end of a line. Returns x, or -1 if the line does
+// not end with it.
 static int cut_version(struct line *line)
 {
     static const char version[] = " HTTP/1.";

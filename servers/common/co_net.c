@@ -95,7 +95,8 @@ bool co_net_receive(int fd, struct session *s)
     return true;
 }
 
-// Sends for NET_CHECK_MS at most. Returns how many bytes were sent, or -1.
+// Sends for NET_CHECK_MS at most, the limit that co_net_send_all() has set.
+// Returns how many bytes were sent, or -1.
 static ssize_t send_for_a_while(int fd, const char *data, size_t len)
 {
     ssize_t n = co_send(fd, data, len);

@@ -25,7 +25,7 @@ struct option_rule {
 // The settings of a server: those in its source and those of its command line.
 // They do not change once the server accepts clients.
 struct options {
-    // Set by the server.
+    // Set in the source of the server.
     const char *model;                 // its name
     bool nonblocking;                  // accept() never blocks
     bool reuseport;                    // listeners share the address
@@ -33,7 +33,8 @@ struct options {
     void (*wake_blocked_calls)(void);  // see server.h; or NULL
     const struct option_rule *own[2];  // more options, each up to {0}; or NULL
 
-    // Set by the server, if it has a default of its own.
+    // Set in the source of the server, if its default differs from the common
+    // one.
     int stack_kib;    // stack of each thread; 0: no option --stack-kib
     int clients_max;  // clients served at once; 0: the common default
 

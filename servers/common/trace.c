@@ -308,8 +308,7 @@ long trace_write(void)
     fprintf(file, "\n]}\n");
     free(computed_ns);
 
-    // If the disk is full, an earlier fprintf() may have failed, or only
-    // fclose() fails.
+    // If the disk is full, an earlier fprintf() has failed, or fclose() fails.
     bool failed = ferror(file) != 0;
     if (fclose(file) != 0 || failed)
         return -1;

@@ -157,8 +157,8 @@ void co_set_name(const char *name);
 // whole pages. Has no effect once the thread has created a coroutine.
 void co_set_stack_size(size_t size);
 
-// Returns how many bytes of its stack have been written to, by `c` or by an
-// earlier coroutine on the same stack.
+// Returns how many bytes of the stack of `c` have been written to, by `c` or by
+// an earlier coroutine on the same stack.
 size_t co_stack_used(const struct co *c);
 
 // Gives the memory of all stacks of this thread back to the system. Returns 0,

@@ -94,7 +94,9 @@ static struct direction *direction_of(struct slot *s, uint32_t event)
     return event == EPOLLIN ? &s->in : &s->out;
 }
 
-// Forgets what was remembered of an earlier descriptor with this number.
+// Forgets what was remembered of a descriptor, and ends all waits for it with
+// EBADF. By the new generation, handle() recognises late events of the old
+// descriptor.
 static void forget(int fd)
 {
     if ((size_t)fd >= io.slot_count)

@@ -87,7 +87,7 @@ static void start_client(int client)
 
 // Adds a client to the inbox of a loop and wakes the receiver, both while it
 // holds the lock: once the lock is released, the receiver may take NO_MORE and
-// end.
+// end, and can no longer be woken.
 static void add_client(struct loop *loop, int client)
 {
     pthread_mutex_lock(&loop->lock);
