@@ -3,10 +3,10 @@
 #     (gdb) source servers/coro/co_gdb.py
 #     (gdb) info coroutine c            c: any expression for a struct co *
 #
-# A suspended coroutine will next take its registers off its stack, at
-# co_switch_suspended, and the .cfi lines tell gdb how. So for a moment we claim
-# that the innermost frame was called from there. Nothing is written, so this
-# works with core files, too.
+# A suspended coroutine continues at co_switch_suspended, where it takes its
+# registers off its stack, and the .cfi lines tell gdb how. So for a moment this
+# script claims that the innermost frame was called from there. It writes
+# nothing, so it works with core files, too.
 
 import gdb
 import gdb.unwinder
@@ -58,7 +58,7 @@ class InfoCoroutine(gdb.Command):
         level = gdb.selected_frame().level()
         gdb.unwinder.register_unwinder(None, unwinder, replace=True)
         try:
-            # We may be in main(), which otherwise counts as the end.
+            # The innermost frame may be main(), where a backtrace ends.
             with gdb.with_parameter("backtrace past-main", True):
                 text = gdb.execute("backtrace", to_string=True)
         finally:
