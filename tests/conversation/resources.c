@@ -14,8 +14,6 @@
 #include "../tap.h"
 
 enum {
-    SETTLE_MS = 10,  // between two looks
-    REST_MS = 1,
     SHARE_MS = 50,  // of our own CPU time, the first time
     NAME_SIZE = 64,
     NUMBERS_MAX = 1 << 16,
@@ -157,7 +155,7 @@ bool server_await_reaped(const struct server *s, pid_t child)
     while (read_process(&p, child, s->pid)) {
         if (now_ms() > until_ms)
             return false;
-        sleep_ms(SETTLE_MS);
+        sleep_ms(LOOK_MS);
     }
     return true;
 }
@@ -188,7 +186,7 @@ struct resources server_settle(const struct server *s,
             r.processes > limit->processes || r.threads > limit->threads ||
             r.zombies > limit->zombies) &&
            now_ms() < until_ms) {
-        sleep_ms(SETTLE_MS);
+        sleep_ms(LOOK_MS);
         r = server_resources(s);
     }
     return r;
@@ -281,7 +279,7 @@ bool server_await_rest(const struct server *s)
     int64_t until_ms = now_ms() + patience_ms();
     bool rests = is_at_rest(s);
     while (!rests && now_ms() < until_ms) {
-        sleep_ms(REST_MS);
+        sleep_ms(LOOK_MS);
         rests = is_at_rest(s);
     }
     return rests;

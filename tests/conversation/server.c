@@ -142,7 +142,7 @@ int server_wait(struct server *s)
             ended(s, status);
             return -1;
         }
-        sleep_ms(1);
+        sleep_ms(LOOK_MS);
     }
     return ended(s, status);
 }
@@ -163,7 +163,7 @@ bool server_launch(struct server *s, const char **command,
             s->port = (int)strtol(colon + 1, NULL, 10);
             return true;
         }
-        sleep_ms(1);
+        sleep_ms(LOOK_MS);
         waitid(P_PID, (id_t)s->pid, &end, WEXITED | WNOHANG | WNOWAIT);
     }
     read_text(s->err, s->err_text);

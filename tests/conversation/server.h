@@ -61,6 +61,10 @@ int server_wait(struct server *s);
 // sanitizers, or as many seconds as PATIENCE in the environment says.
 int patience_ms(void);
 
+// The pause between two looks at what a test waits for. A shorter one would
+// take CPU time from the tests that run beside this one.
+enum { LOOK_MS = 10 };
+
 void sleep_ms(int ms);
 int64_t now_ms(void);
 

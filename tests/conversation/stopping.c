@@ -155,17 +155,17 @@ static void check_full(void)
 
 // ---- A client that keeps sending
 
+#define FIVE(times) times times times times times
+
 // Sends some requests, as far as they fit. Returns false when the server takes
 // no more.
 static bool send_requests(const struct peer *p)
 {
-    static const char request[] = "xxxxxxxxxxxxxxxxxxxx\n";
-    char requests[50 * (sizeof request - 1)];
-    for (size_t i = 0; i < sizeof requests; i++)
-        requests[i] = request[i % (sizeof request - 1)];
     // Cut anywhere, it is refused all the same: with a line that is longer than
     // most replies, so that few fill the server's send buffer.
-    return send(p->fd, requests, sizeof requests,
+    static const char requests[] = FIVE(FIVE("xxxxxxxxxxxxxxxxxxxx\n"))
+        FIVE(FIVE("xxxxxxxxxxxxxxxxxxxx\n"));
+    return send(p->fd, requests, sizeof requests - 1,
                 MSG_NOSIGNAL | MSG_DONTWAIT) >= 0 ||
            errno == EAGAIN;
 }
@@ -301,7 +301,7 @@ static bool await_refusal(const struct server *s)
     while (!refused && now_ms() < until_ms) {
         refused = !peer_connect(&late, s->port) && errno == ECONNREFUSED;
         peer_close(&late);
-        sleep_ms(1);
+        sleep_ms(LOOK_MS);
     }
     return refused;
 }
@@ -318,7 +318,7 @@ static void check_second_signal(void)
     int64_t second_ms = now_ms() + (subject.has_runtime ? ANY_SECOND_SIGNAL_MS
                                                         : SECOND_SIGNAL_MS);
     while (now_ms() < second_ms)
-        sleep_ms(1);
+        sleep_ms(LOOK_MS);
     ok(asked && waitpid(s.pid, NULL, WNOHANG) == 0,
        "it waits for what is in progress");
     ok(server_end(&s, SIGTERM) == 256 + SIGTERM, "a second signal ends it");

@@ -67,7 +67,7 @@ static int watch_in_flight(void)
            now_ms() < until_ms) {
         int count = count_in_flight();
         most = count > most ? count : most;
-        sleep_ms(1);
+        sleep_ms(LOOK_MS);
     }
     return most;
 }
@@ -129,7 +129,7 @@ static bool await_computing(const struct server *s)
     int64_t until_ms = now_ms() + patience_ms();
     long before_ms = server_resources(s).cpu_ms, taken_ms = 0;
     while (taken_ms < COMPUTING_MS && now_ms() < until_ms) {
-        sleep_ms(1);
+        sleep_ms(LOOK_MS);
         taken_ms = server_resources(s).cpu_ms - before_ms;
     }
     return taken_ms >= COMPUTING_MS;

@@ -164,7 +164,7 @@ static void await_failure(const struct fault_counts *counts)
 {
     int64_t until_ms = now_ms() + patience_ms();
     while (trial_failed(counts) == 0 && now_ms() < until_ms)
-        sleep_ms(1);
+        sleep_ms(LOOK_MS);
 }
 
 // While the fault lasts, new clients wait. The server must not be busy with
