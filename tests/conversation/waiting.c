@@ -72,19 +72,34 @@ static int watch_in_flight(void)
     return most;
 }
 
-static void check_delays_together(void)
+// Returns the highest number of requests in flight while the backend takes
+// `delay_ms`, or 0 if there were enough and a reply is missing.
+static int most_together(const char *delay_ms)
 {
-    const char *arguments[] = {"--delay", "1000", "--quiet", NULL};
+    const char *arguments[] = {"--delay", delay_ms, "--quiet", NULL};
     struct server s;
-    if (subject.one_at_a_time || !subject_start(&s, arguments))
-        return;
+    if (!subject_start(&s, arguments))
+        return 0;
     ask_all(&s);
     int together = watch_in_flight();
-    ok(together >= TOGETHER_MIN && hear_all(),
-       "60 clients wait for their backends together (%d at once)", together);
+    bool missed = together >= TOGETHER_MIN && !hear_all();
     for (int i = 0; i < CLIENTS; i++)
         peer_reset(&peers[i]);  // No reply is missed any more.
     server_stop(&s, "--delay");
+    return missed ? 0 : together;
+}
+
+// On a very busy machine the first replies may come before six requests have
+// been received: then a backend that takes ten times as long tells.
+static void check_delays_together(void)
+{
+    if (subject.one_at_a_time)
+        return;
+    int together = most_together("1000");
+    if (together > 1 && together < TOGETHER_MIN)
+        together = most_together("10000");
+    ok(together >= TOGETHER_MIN,
+       "60 clients wait for their backends together (%d at once)", together);
 }
 
 // One delay after the other takes as long as all of them: a busy machine only
