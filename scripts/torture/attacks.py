@@ -7,6 +7,7 @@ All are deterministic but for the times; what is random comes from a seed.
 
 import contextlib
 import random
+import selectors
 import socket
 import struct
 import subprocess
@@ -30,6 +31,7 @@ REFUSED = None  # what a connection says that was reset
 # SYN cookies and remembers nothing; if it then loses a first segment as short
 # as "1\n", it takes the second for the first, and the request is gone.
 LONG_ONE = b"0" * 20 + b"1\n"
+FIFTY = b"15\n" * 50
 
 
 class NotTried(Exception):
@@ -299,10 +301,20 @@ def endless(attack):
 def asking(attack):
     """Ten ask all the time, and read: nothing but load. A server that serves
     one at a time owes the other nine nothing."""
-    clients = attack.connect(10)
+    selector = selectors.DefaultSelector()
+    missing = {}  # replies, by client
+    for client in attack.connect(10):
+        client.sendall(FIFTY)
+        missing[client] = 50
+        selector.register(client, selectors.EVENT_READ)
     while not attack.over.is_set():
-        for client in clients:
-            client.sendall(b"15\n" * 50)
-        with contextlib.suppress(socket.timeout):
-            for client in clients:
-                read_lines(client, 50)
+        for key, _ in selector.select(timeout=0.05):
+            client = key.fileobj
+            piece = client.recv(BLOCK)
+            if not piece:
+                attack.demand(False, "the server has ended a conversation")
+                return
+            missing[client] -= piece.count(b"\n")
+            if missing[client] == 0:
+                client.sendall(FIFTY)
+                missing[client] = 50

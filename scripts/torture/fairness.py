@@ -33,7 +33,8 @@ WARMUP, MEASURED = "300ms", "500ms"
 LOOK_S = 0.01
 RATIO_MAX = 20
 # On a busy machine any client may wait for long, once in a while. So a figure
-# is the least of a few measurements: two, or more until they are fair.
+# is the least of a few measurements: two (one with --quick), or more until they
+# are fair.
 TRIES_MIN, TRIES_MAX = 2, 6
 NAME_WIDTH, CELL_WIDTH = 12, 18
 
@@ -138,14 +139,15 @@ def p99_ms(program, greedy, ours, tools, log):
         return p99_beside(server, greedy, tools, log)
 
 
-def measured(name, program, kind, ours, tools, log):
+def measured(name, program, kind, ours, options, log):
     """The least of a few pairs of measurements."""
-    own, reference, greedy = [], [], KINDS[kind]
+    own, reference, greedy, tools = [], [], KINDS[kind], options.bin
+    tries_min = 1 if options.quick else TRIES_MIN
     while True:
         reference.append(p99_ms(tools / REFERENCE, greedy, True, tools, log))
         own.append(p99_ms(program, greedy, ours, tools, log))
         cell = Cell(name, kind, min(own), min(reference), len(own))
-        if len(own) == TRIES_MAX or (len(own) >= TRIES_MIN and cell.fair):
+        if len(own) == TRIES_MAX or (len(own) >= tries_min and cell.fair):
             return cell
 
 
@@ -159,12 +161,12 @@ def print_table_head():
     print(" " * NAME_WIDTH + "".join(f"{kind:>{CELL_WIDTH}}" for kind in KINDS))
 
 
-def print_row(name, program, ours, tools, log):
+def print_row(name, program, ours, options, log):
     """Cell by cell, as they come. Returns them."""
     row = []
     print(f"{name[:NAME_WIDTH]:{NAME_WIDTH}}", end="", flush=True)
     for kind in KINDS:
-        row.append(measured(name, program, kind, ours, tools, log))
+        row.append(measured(name, program, kind, ours, options, log))
         print(f"{row[-1].text:>{CELL_WIDTH}}", end="", flush=True)
     print()
     return row
@@ -193,7 +195,7 @@ def compare(options, directory):
                 continue
             ours = name in ALL_MODELS
             try:
-                cells += print_row(name, program, ours, options.bin, log)
+                cells += print_row(name, program, ours, options, log)
             except RunFailed as problem:
                 print(f"  ! {problem}")
                 failed += 1
