@@ -1,6 +1,7 @@
 // first.c - a server without helpers: the four calls that make one.
 //
-// It works, and has three mistakes that servers/blocking.c does not make.
+// It works, and makes at least five mistakes that servers/blocking.c avoids.
+// Chapter 1 of TUTORIAL.md names them.
 //     cc -o build/first course/first.c fib/fib.c && build/first 9999
 
 #include <arpa/inet.h>
