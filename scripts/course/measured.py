@@ -46,6 +46,10 @@ SENTENCE = re.compile(
 PICTURE = re.compile(r"^!\[[^]]+\]\((?:\.\./)*results/reference/"
                      r"([\w-]+\.png)\)$", re.M)
 
+# How the texts name the run that their figures are from, in both languages.
+NAMED = ((re.compile(r"(?:the\s+)?(\[?)reference\s+run"), r"\1your run"),
+         (re.compile("参考测量"), "你的测量"))
+
 # Stand around a sentence that does not hold, and between it and the reason,
 # until there is HTML (marked()): our Markdown has nothing for that.
 BEGIN, REASON, END = "\ue000", "\ue001", "\ue002"
@@ -200,6 +204,8 @@ def of_run(text, run):
     """A text as it is for a run: its figures, its pictures, and doubts."""
     if run == REFERENCE:
         return text
+    for name, yours in NAMED:
+        text = name.sub(yours, text)
     text = with_figures(text, run, " (on the reference machine)")
     text = PICTURE.sub(
         lambda match: match[0] if (run / match[1]).exists() else
