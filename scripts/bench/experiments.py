@@ -26,7 +26,7 @@ EXPERIMENTS = (
     Experiment(
         name="latency",
         question="One long request at a time from each client: "
-                 "who uses the cores?",
+                 "which models use the cores?",
         axis="connections",
         cells=grid(Cell(1, n=30), "connections", quick=(4,),
                    full=(1, 2, 8)),

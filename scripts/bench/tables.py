@@ -111,7 +111,7 @@ COLUMNS = {
                      "set_ms"),
     "turns": Column("replies followed by another client's",
                     figure_with_range("turns", "{:.0%}".format)),
-    "possible": Column("of what is possible",
+    "possible": Column("share of the maximum",
                        figure("share_of_possible", "{:.1%}".format)),
     "first_reply": Column("from request to reply", first_reply),
 }

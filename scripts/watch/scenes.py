@@ -53,22 +53,24 @@ def scenes(models):
     backend = tuple(f"{model} --delay 100" for model in servers)
     return (
         Scene("idle", "An idle client comes first",
-              "The first client connects and sends nothing. Who waits for it?",
+              "The first client connects and sends nothing. Which clients wait "
+              "for it?",
               (Script(0, leave_ms=150),
                *(Script(5 + i, 20, 10 + i, 3, 15) for i in range(4))),
               servers, 300),
         # Four requests each: the kernel needs some ms to spread the threads.
         Scene("parallel", "Four clients ask for fib(32)",
-              "Four clients ask four times each. Who uses the second core?",
+              "Four clients ask four times each. Which servers use the second "
+              "core?",
               tuple(Script(i / 10, 32, 5, 4) for i in range(4)), servers, 500),
         Scene("large", "Ten small requests beside one fib(40)",
               "Ten clients ask for fib(10) every 40 ms, one asks for fib(40). "
-              "Who waits for it?",
+              "Which clients wait for it?",
               (*(Script(i / 10, 10, 5 + 4 * i, 10, 40) for i in range(10)),
                Script(2, 40, 60, 1)), servers, 1000),
         Scene("backend", "A hundred clients, and a backend of 100 ms",
-              "A reply needs something that takes 100 ms and no CPU time. Who "
-              "waits for all at once? (--trap blocks the whole thread.)",
+              "A reply needs something that takes 100 ms and no CPU time. Which "
+              "servers wait for all at once? (--trap blocks the thread.)",
               tuple(Script(0, 1, 5, 1) for i in range(100)),
               (*backend, "coroutine --delay 100 --trap"), 600))
 
