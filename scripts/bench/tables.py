@@ -74,7 +74,7 @@ COLUMNS = {
                     figure_with_range("cores", "{:.2f}".format)),
     "cpu_us": Column("CPU time per request, µs",
                      figure_with_range("server_cpu_us_per_req")),
-    "first_cpu_us": Column("seen in the first process alone, µs",
+    "first_cpu_us": Column("in the parent process only, µs",
                            figure("first_cpu_us_per_req")),
     "cpu_ms": Column("CPU time per request, ms",
                      figure_with_range("server_cpu_ms_per_req")),
