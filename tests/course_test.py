@@ -368,6 +368,19 @@ class Texts(unittest.TestCase):
             said, = (what for _, what in quotes.untranslated(text, original))
             self.assertIn(lacking, said)
 
+    def test_the_path(self):
+        text = ("| 1 | [A](#1-a) | ? | 40 |\n| 2 | [B](#2-b) | ? | |\n"
+                "| 3 | [C](#3-c) | ? | 50 |\n"
+                "*The path of 90 minutes continues in [3](#3-c).*\n"
+                "*The path of 90 minutes ends. [2](#2-b) comes next.*\n")
+        self.assertEqual([*quotes.stale_path(text)], [])
+        first, last = text.splitlines()[-2:]
+        for stale, said in ((text.replace("| 50", "| 60"), "100 minutes"),
+                            (text.replace(first, ""), "3-c"),
+                            (text.replace(last, ""), "3-c")):
+            (_, what), = quotes.stale_path(stale)
+            self.assertIn(said, what)
+
     def test_our_texts(self):
         paths = quotes.texts()
         self.assertLessEqual({"README.md", "TUTORIAL.md",
