@@ -1,6 +1,6 @@
 // callback.c - an event loop: it waits for all clients and calls functions.
 //
-// Model     one thread; epoll says who is ready, callbacks say what comes next
+// Model     one thread; epoll reports readiness, callbacks say what comes next
 // Blocks    in epoll_wait() only, for all clients at once
 // Strength  the cost depends on the clients that are ready, not on all of them
 // Weakness  the client code is in pieces, and each must name the one after it
