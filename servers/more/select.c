@@ -3,7 +3,7 @@
 // Model     one thread, non-blocking calls, for the clients that are ready
 // Blocks    in select() only, for all clients at once
 // Strength  the oldest way to wait for many clients, known everywhere
-// Weakness  a limit that no machine lifts: no descriptor from 1,024 up
+// Weakness  it cannot watch descriptors from 1,024 up, on any machine
 //
 // What changed from nonblocking.c: the step of a client and its state are the
 // same, in common/connection.c. But first select() says which clients can make
