@@ -170,7 +170,7 @@ def reason(row):
     how = "does not hold" if row["verdict"] == FAILS else (
         f"seems not to hold: {row['rounds']} rounds contradict it")
     return (f"On your machine this {how}, perhaps because "
-            f"{row['possible_cause']}. Claimed was that {row['claim']}; "
+            f"{row['possible_cause']}. The claim was that {row['claim']}; "
             f"measured: {measured(row)}.")
 
 
