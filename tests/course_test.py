@@ -489,6 +489,11 @@ class OwnRun(unittest.TestCase):
         with self.assertRaisesRegex(ValueError, "make plot"):
             self.doubted()
 
+    def test_the_run_is_named(self):
+        self.assertEqual(measured.of_run(
+            "In the\nreference run, the [reference run](x), 参考测量里",
+            self.run_folder), "In your run, [your run](x), 你的测量里")
+
     def test_figures_and_pictures_are_those_of_the_run(self):
         with open(REFERENCE / "runs.csv", newline="", encoding="utf-8") as file:
             rows = [row for row in csv.DictReader(file)
@@ -538,7 +543,7 @@ class OwnRun(unittest.TestCase):
         counted = own.text("x.md", text + self.TEXT)
         self.assertEqual(re.findall('href="#(doubt-.)"', counted),
                          re.findall('id="(doubt-.)"', counted))
-        self.assertRegex(counted, r"Of 6 sentences .* <a href=\"#doubt-1")
+        self.assertRegex(counted, r"decide 6 sentences .* <a href=\"#doubt-1")
         self.assertNotIn("reference machine", own.text("x.md", "# A\n"))
         self.assertIn("reference machine", site.Site().text("x.md", text))
         self.assertEqual(own.all()["report.html"], "mine")
