@@ -89,9 +89,9 @@ short connection_interest(const struct connection *c, int64_t now_ns)
 {
     if (now_ns < c->due_ns)
         return 0;
-    // After a reply, the next step needs input, unless more input is pending or
-    // the conversation is over. Then the step should come at once, which
-    // POLLOUT makes likely: usually there is space to send.
+    // After a reply, the next step needs input. But if more input is pending,
+    // or the conversation is over, the next step should come at once. Then this
+    // function asks for POLLOUT: usually a socket is writable already.
     bool replied = c->progress.sent == c->session.reply_len;
     bool finished = session_pending(&c->session) || session_over(&c->session);
     return replied && !finished ? POLLIN : POLLOUT;
@@ -137,9 +137,9 @@ int64_t connections_due_ns(const struct connections *t)
 }
 
 // Advances a connection until it would have to wait, and closes it once its
-// conversation is over. Does not wait for poll() before send(): while less than
-// a third of the buffer is free, poll() reports no space, but send() can use
-// it.
+// conversation is over. Does not ask poll() before send(): while less than a
+// third of the buffer is free, poll() does not report the socket as writable,
+// but send() can use the free part.
 static void drain(struct connections *t, struct connection *c)
 {
     bool open = true;

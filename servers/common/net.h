@@ -20,7 +20,7 @@
 enum {
     NET_BACKOFF_MS = 100,   // pause after a resource was found exhausted
     NET_CHECK_MS = 500,     // how often the progress of a client is checked
-    NET_STALL_MS = 10000,   // a stopping server closes stalled clients after it
+    NET_STALL_MS = 10000,   // how long a client may stall a server that stops
     NET_CLOSE_MS = 10,      // how often a stopping server checks connections
     NET_ADDRESS_SIZE = 64,  // the longest is "[IPv6 address]:port"
 };
@@ -104,9 +104,9 @@ int64_t net_backoff_until_ns(void);
 // NET_BACKOFF_MS, so that the server does not spin.
 void net_check_wait(int result);
 
-// Adds `fd`, a client that none of the calls above has accepted, to those that
-// net_shutdown_clients() shuts down. If the server is already stopping, shuts
-// down its receiving side at once.
+// Call it for each client that is accepted in another way (co_accept(),
+// io_uring): net_shutdown_clients() then shuts down `fd`, too. If the server is
+// already stopping, shuts down the receiving side of `fd` at once. Ignores -1.
 void net_accepted(int fd);
 
 // ---- Conversations on a blocking socket

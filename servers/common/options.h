@@ -31,10 +31,10 @@ struct options {
     bool reuseport;                    // listeners share the address
     bool forks;                        // it has child processes
     void (*wake_blocked_calls)(void);  // see server.h; or NULL
-    const struct option_rule *own[2];  // more options, each up to {0}; or NULL
+    const struct option_rule *own[2];  // more options, ended by {0}; or NULL
 
-    // Set in the source of the server, if its default differs from the common
-    // one.
+    // Defaults of two options, set in the source of the server. The command
+    // line may change them.
     int stack_kib;    // stack of each thread; 0: no option --stack-kib
     int clients_max;  // clients served at once; 0: the common default
 

@@ -9,9 +9,9 @@
 #include <stdint.h>
 
 enum {
-    // timeout(1) and terminals send a signal to a process and then to its whole
-    // group, so it comes twice. A second signal within this time does not
-    // count.
+    // timeout(1) sends a signal to its process and then to the whole group, so
+    // that process receives the signal twice. A second signal within this time
+    // does not count.
     STOP_AGAIN_MS = 200,
     STOP_BACKOFF_MS = 100,  // pause when the kernel has no memory to wait with
 };
@@ -22,9 +22,9 @@ enum {
 // It must wake every blocked call of the server, and keep later calls from
 // blocking: the signal may come just before a call blocks. A system call that
 // the signal interrupts fails with EINTR. Another signal, more than
-// STOP_AGAIN_MS later, ends the process at once. A child of fork() ignores that
-// other signal, because it ends with its parent. Returns 0, or -1 with errno
-// set.
+// STOP_AGAIN_MS later, ends the process at once, but not a child of fork():
+// when its parent has ended, the kernel ends the child (see child_begin()).
+// Returns 0, or -1 with errno set.
 int stop_on_signal(void (*wake_blocked_calls)(void));
 
 // Returns true once the server was asked to stop. Never blocks.

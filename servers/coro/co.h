@@ -102,16 +102,16 @@ enum co_state co_state_of(const struct co *c);
 //   ECANCELED,  Its present waiting call fails with this error, and so do all
 //   ETIMEDOUT   later ones. It can end ETIMEDOUT by setting a later deadline.
 //   next call   Its waiting calls fail from the next one on: with ECANCELED
-//               after co_cancel(), with ETIMEDOUT after the deadline. But if a
-//               RUNNING coroutine has resumed another one, directly or through
-//               others, that is PARKED or WAITING, the wait of that other one
+//               after co_cancel(), with ETIMEDOUT after the deadline. But a
+//               RUNNING coroutine may have resumed another one, directly or
+//               through others. If that one is PARKED or WAITING, its wait
 //               fails at once.
 //
 // Why a wake-up leaves a permit: a coroutine decides to park, but before its
 // co_park() it calls co_send(), or another function that lets other coroutines
-// run. One of these wakes it. If that wake-up were lost, its co_park() would
-// never return. The price is that a permit may be left from an earlier event.
-// So check a condition around the call: while (!done) co_park();
+// run. One of those coroutines wakes it. If that wake-up were lost, its
+// co_park() would never return. The price is that a permit may be left from an
+// earlier event. So check a condition around the call: while (!done) co_park();
 
 // ---- Coroutines (co.c): nothing here waits for an event
 
@@ -199,10 +199,12 @@ void co_reschedule(void);
 //     with ETIMEDOUT  if the deadline of one of these coroutines has passed.
 //
 // A waiting call also fails in this way if the cancellation or the deadline
-// comes while it waits, before its event. If no call has to wait, the coroutine
-// is rescheduled inside its call number CO_BUDGET, or inside an earlier one
-// that comes more than a millisecond after the third: so other coroutines run,
-// too.
+// comes while it waits, before its event.
+//
+// If a coroutine makes many waiting calls in a row, and none of them has to
+// wait, one of them reschedules the coroutine, so that others run, too: call
+// number CO_BUDGET, or an earlier one if more than a millisecond has passed
+// since the third.
 
 // Waiting call. Takes the permit and returns at once, or waits for co_wake().
 int co_park(void);
@@ -334,9 +336,9 @@ int co_close(int fd);
 
 // ---- Seeing what coroutines do (co_inspect.c, co_watchdog.c)
 
-// Starts a coroutine that listens on a UNIX socket. Each client that connects
-// gets a line for every coroutine of this thread, as JSON; then the connection
-// is closed. Try it with nc -U. A line:
+// Starts the inspector of this thread: a coroutine that listens on a UNIX
+// socket. Each client that connects gets a line for every coroutine of the
+// thread, as JSON; then the connection is closed. Try it with nc -U. A line:
 //
 //     {"name": "client", "state": "waiting", "waits_for": "read", "fd": 7,
 //      "due_ms": 950, "stack_used": 1312, "stack_size": 12288}
@@ -350,15 +352,15 @@ int co_close(int fd);
 //   stack_used  see co_stack_used()
 //
 // If a program that has ended left its socket at `path`, the new socket
-// replaces it. Returns 0, or -1 with EBUSY if the thread already has this
-// coroutine, the inspector, ENAMETOOLONG if `path` has more than 107 bytes,
+// replaces it. Returns 0, or -1: with EBUSY if the thread already has an
+// inspector, with ENAMETOOLONG if `path` has more than 107 bytes, with
 // EADDRINUSE if a program listens at `path` or another kind of file is there,
-// or else errno of bind(2) or co_go(). Does not wait.
+// or with errno of bind(2) or co_go(). Does not wait.
 int co_inspect(const char *path);
 
-// Cancels the inspector, the coroutine that co_inspect() started. The inspector
-// then removes its socket and ends; co_run() does not return before that. Has
-// no effect if there is no inspector. Does not wait.
+// Cancels the inspector of this thread. The inspector then removes its socket
+// and ends; co_run() does not return before that. Has no effect if there is no
+// inspector. Does not wait.
 void co_inspect_end(void);
 
 // Starts a thread, the watchdog of the calling thread. It watches the
@@ -374,8 +376,8 @@ void co_inspect_end(void);
 // The watchdog interrupts the coroutine by SIGURG: a system call in which the
 // coroutine blocks may fail with EINTR. The watchdog checks four times in `ms`,
 // and at least every 50 ms. Each check takes 5 to 20 us of CPU time, even in an
-// idle program. Returns 0, or -1 with EINVAL if `ms` is 0, ENOMEM, or EAGAIN if
-// no thread can be started.
+// idle program. Returns 0, or -1: with EINVAL if `ms` is 0, with EAGAIN if no
+// thread can be started, or with ENOMEM.
 int co_set_watchdog(int ms);
 
 #ifdef __cplusplus

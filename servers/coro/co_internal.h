@@ -224,7 +224,7 @@ struct co_poller {
     // with the signal mask `mask` unless that is NULL. Ends the waits for these
     // events. Returns 0, or -1.
     int (*wait)(int timeout_ms, const sigset_t *mask);
-    // Called when the loop has ended, so that no coroutine waits any more.
+    // Called when the loop has ended: no coroutine waits any more.
     void (*close)(void);
 };
 

@@ -50,9 +50,10 @@ enum {
     EVENTS_AT_ONCE = 256,
     SLOTS_AT_FIRST = 64,
     RETRY_MS = 10,
-    // The end of the input, and TCP's urgent data. Each of these can make a
-    // recv() return early although there is more to read, and no further event
-    // reports the rest.
+    // Two events after which a recv() that returns less than we asked for may
+    // not have read everything: the peer has shut down its sending side, which
+    // only another recv() tells by returning 0, or it has sent urgent data, in
+    // front of which a recv() stops. No further event reports the rest.
     SPECIAL = EPOLLRDHUP | EPOLLPRI,
 };
 
@@ -331,9 +332,9 @@ static ssize_t receive_unix(int fd, void *buf, size_t size, bool *cut)
 
 // LESSON short-read: if recv() on a stream returns less than we asked for,
 // there was no more. So the next call need not try recv() before it waits,
-// which saves one system call in three. There are two exceptions: after a short
-// datagram, and after bytes that a UNIX socket returns together with
-// descriptors, there may be more.
+// which saves one system call in three. But there may be more after a short
+// datagram, after bytes that a UNIX socket returns together with descriptors,
+// and after the events in SPECIAL.
 //
 // Not inlined: its variables would take space in the stack frame of co_recv(),
 // and so on the stack of every idle client, which waits in co_recv().

@@ -16,10 +16,11 @@
 
 _Thread_local struct co_mailbox co_mailbox = {.event = -1};
 
-// LESSON wake-from-outside: only its own thread may touch the queues of a loop.
-// Other threads push their messages onto a list, by one atomic instruction. The
-// sender that finds the list empty also writes to an eventfd. That write ends
-// the sleep of the loop, even if the sleep has not begun yet.
+// LESSON wake-from-outside: only the thread of a loop may touch the queues of
+// that loop. Other threads push their messages onto a list, by one atomic
+// instruction. The sender that finds the list empty also writes to an eventfd.
+// That write wakes the loop. If the loop is not asleep yet, its next sleep ends
+// at once.
 void co_mail_send(struct co_mailbox *box, struct co_mail *mail)
 {
     if (atomic_exchange(&mail->pending, true))
@@ -78,9 +79,11 @@ struct co_mail *co_mail_take(void)
     if (mail == NULL)
         return NULL;
     co_mailbox.collected = mail->next;
-    // This must be an exchange, not a store. Another sender may have found the
-    // message pending, and sent nothing. Only after an exchange does the
-    // coroutine that we wake see what that sender has written before.
+    // A sender that still finds the message pending sends nothing. So this
+    // message must do for that sender, too: the coroutine that we wake must see
+    // what the sender wrote before it called co_mail_send(). An exchange reads
+    // what that sender has stored in `pending`, which guarantees this. A mere
+    // store would not.
     atomic_exchange(&mail->pending, false);
     return mail;
 }

@@ -359,9 +359,10 @@ void *co_stack_at(size_t at)
            pool.page_size;
 }
 
-// First skips the pages that are not in memory: they were never touched, or
-// their memory went back to the system. AddressSanitizer must not check this
-// function: it reports every read outside of declared variables.
+// Skips the pages that are not in memory, because they were never touched, or
+// their memory went back to the system. Then looks for the first byte that is
+// not zero. AddressSanitizer must not check this function, because it would
+// report the reads: they are outside of declared variables.
 __attribute__((no_sanitize("address"))) size_t co_stack_touched(void *low)
 {
     const char *at = low, *top = at + co_stack_usable();

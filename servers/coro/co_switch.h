@@ -8,9 +8,9 @@
 
 #include <stddef.h>
 
-// Prepares a stack of `size` bytes at `low` for its first co_switch(), which
-// will call entry(value) on it. entry() must not return. Returns the value that
-// this co_switch() needs as `load`.
+// Prepares a stack of `size` bytes at `low`. Returns the `load` for the first
+// co_switch() to it (see below). That call runs entry() on the stack, with its
+// own `value`. entry() must not return.
 void *co_switch_prepare(void *low, size_t size, void (*entry)(void *value));
 
 // Saves the registers on the present stack, and their address in *save. Then

@@ -63,7 +63,7 @@ static inline void co_tools_created(struct co_stack *stack, size_t unused_size)
 #ifdef CO_HAS_VALGRIND
     stack->valgrind_number =
         VALGRIND_STACK_REGISTER(stack->low, (char *)stack->low + stack->size);
-    // Without valgrind, the number is 0.
+    // If valgrind does not run this program, the number is 0.
     if (stack->valgrind_number != 0)
         VALGRIND_MAKE_MEM_UNDEFINED(stack->low, unused_size);
 #endif

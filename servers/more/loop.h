@@ -29,9 +29,10 @@ int loop_unwatch(int fd);
 // to watch it: then backs off (net.h) and tries again.
 void loop_serve(const struct connection *c);
 
-// Blocks until the listener or clients are ready, or a timer is due: that of a
-// simulated backend, or the check for idle clients. Steps each client that is
-// ready or due, until it would block. Returns true if the listener is ready.
+// Blocks until the listener or a client is ready, until a client is due
+// (because its simulated backend replies, for example), or until it is time to
+// check for idle clients or to accept again. Steps each client that is ready or
+// due, until it would block. Returns true if the listener is ready.
 bool loop_wait(int listener);
 
 // Wakes loop_wait(), now and at every later call. Safe in a signal handler.
