@@ -55,7 +55,8 @@ void session_end(struct session *s)
     s->client_finished = true;
 }
 
-// make_space() sets `begin` to 0 when no complete line is left.
+// When no complete line is left, make_space() sets `begin` to 0. So while
+// `begin` is not 0, the rest of the input may be a complete request.
 bool session_pending(const struct session *s)
 {
     return s->begin > 0 && s->begin < s->end;

@@ -57,8 +57,8 @@ _Noreturn void options_refuse(const struct options *o, const char *name,
     exit(EXIT_USAGE);
 }
 
-// Parses a whole decimal number. atoi() would read "80a" as 80 and "abc" as 0;
-// strtol() would accept " +80".
+// Parses a whole decimal number. atoi() would read "80a" as 80 and "abc" as 0.
+// strtol() accepts " +80", so this function checks the first character itself.
 static void parse_number(const struct options *o, const struct option_rule *r,
                          const char *text)
 {

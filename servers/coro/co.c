@@ -127,10 +127,10 @@ void *co_yield_value(void *value)
     return co_jump(resumer, value);
 }
 
-// LESSON yield-from: the running generator lets another one, `inner`, yield in
-// its place, and its caller does not notice. The loop passes each value that
-// `inner` yields to that caller, and each value that the caller sends back to
-// `inner`.
+// LESSON yield-from: the running coroutine lets another one, `inner`, yield in
+// its place, and its resumer does not notice. The loop yields to the resumer
+// what `inner` has yielded. Then it resumes `inner` with the value that the
+// resumer has passed.
 void *co_delegate(struct co *inner)
 {
     void *value = co_resume(inner, NULL);

@@ -122,9 +122,9 @@ static int send_text(struct answer *a)
     return co_send_all(a->client, a->text, len);
 }
 
-// Goes from stack to stack and sends a line for each coroutine. Finds every
-// coroutine that exists all the time exactly once, because it keeps its stack.
-// May miss a coroutine that starts or ends meanwhile.
+// Goes from stack to stack and sends a line for each coroutine. A coroutine
+// keeps its stack, so this function finds each one that exists all the time
+// exactly once. It may miss a coroutine that starts or ends meanwhile.
 static void describe_all(struct answer *a)
 {
     for (size_t at = 0; at < co_stack_count(); at++) {

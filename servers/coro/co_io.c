@@ -50,10 +50,11 @@ enum {
     EVENTS_AT_ONCE = 256,
     SLOTS_AT_FIRST = 64,
     RETRY_MS = 10,
-    // Two events after which a recv() that returns less than we asked for may
-    // not have read everything: the peer has shut down its sending side, which
-    // only another recv() tells by returning 0, or it has sent urgent data, in
-    // front of which a recv() stops. No further event reports the rest.
+    // After these two events, a recv() may return less than we asked for, and
+    // still not have read everything. No further event reports the rest.
+    // EPOLLRDHUP: the peer has shut down its sending side, so another recv()
+    // must follow, which returns 0. EPOLLPRI: the peer has sent urgent data,
+    // and a recv() stops in front of it.
     SPECIAL = EPOLLRDHUP | EPOLLPRI,
 };
 

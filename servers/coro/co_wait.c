@@ -36,8 +36,8 @@ int co_begin_wait(void)
     return 0;
 }
 
-// Stores `innermost`, the coroutine that waits, or NULL, in all its resumers up
-// the chain. So co_cancel() finds the coroutine whose wait it must end.
+// Stores `innermost`, the coroutine that waits, or NULL, in all resumers of the
+// running coroutine. So co_cancel() finds the coroutine whose wait it must end.
 static void set_innermost(struct co *innermost)
 {
     for (struct co *c = co_resumer(co_current()); c != NULL; c = co_resumer(c))
@@ -140,8 +140,9 @@ int co_sem_wait(struct co_sem *sem)
     return co_wait_until(CO_NEVER);
 }
 
-// Does not add to the count if a coroutine waits: otherwise another coroutine
-// could take it before the waiting one runs.
+// If a coroutine waits, ends its wait and leaves the count at 0. If the count
+// became 1, another coroutine could make it 0 again before the waiting one
+// runs.
 void co_sem_post(struct co_sem *sem)
 {
     if (sem->waiters.first != NULL)

@@ -153,7 +153,7 @@ static int append_frames(char *report, int len, const struct watchdog *w)
 }
 
 // Prints what the watched thread has answered. Prints nothing if standard error
-// would block, because no process may ever read it, and the watchdog must be
+// would block: perhaps no process ever reads from it, and the watchdog must be
 // able to end.
 static void print_report(const struct watchdog *w)
 {

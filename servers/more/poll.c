@@ -30,9 +30,9 @@ static int wait_for_clients(void)
     for (int i = 0; i < clients.count; i++) {
         struct connection *c = &clients.all[i];
         c->interest = connection_interest(c, now_ns);
-        // LESSON not-watched: poll() reports a closed connection even if it is
-        // asked for no event, at once and at every call. So for a client that
-        // cannot be served yet, pass -1, which poll() ignores.
+        // LESSON not-watched: even if poll() is asked for no event, it reports
+        // a closed connection. Every call then returns at once. So for a client
+        // that cannot be served yet, pass the descriptor -1: poll() ignores it.
         polled[i] =
             (struct pollfd){c->interest != 0 ? c->fd : -1, c->interest, 0};
     }
