@@ -29,8 +29,8 @@ from under_test import (
     document, duration, factor, faults, finding, findings, finished, fitting,
     furthest, in_order, judge, judgements, least_disturbed, listed, machine,
     measured, names, of_size, order, predictions, read_runs, report,
-    request_log, rounded, run, tables, terminal, validity, with_range, wrapped,
-    write_claims)
+    request_log, rounded, run, runtimes, tables, terminal, validity, with_range,
+    wrapped, write_claims)
 
 BY_NAME = {experiment.name: experiment for experiment in EXPERIMENTS}
 (LATENCY, THROUGHPUT, HOG, IDLE, CHURN, WAIT, SILENT, TIMELINE) = map(
@@ -736,6 +736,11 @@ class Experiments(unittest.TestCase):
         self.assertEqual(loads("default"), [10, 100])
         self.assertEqual(loads("full"), [1, 10, 100, 1000, 10000])
 
+    def test_other_runtimes_ask_for_more_cells(self):
+        loads = [cell.connections for cell
+                 in of_size(THROUGHPUT, "quick", ["fork", "go"]).cells]
+        self.assertEqual(sorted(loads), [10, 100, 1000])
+
     def test_runs_with_other_rates_are_no_repetitions(self):
         runs = Runs(row("fork", 20, rate=rate) for rate in (1000.0, 2000.0))
         self.assertEqual(len(least_disturbed(runs)), 2)
@@ -1053,6 +1058,56 @@ class Report(unittest.TestCase):
                                         lambda _, cores=cores: range(cores)):
                 found = machine.few_cores()
             self.assertEqual([sentences.facts(one) for one in found], facts)
+
+
+class Runtimes(unittest.TestCase):
+    """Our models beside other runtimes."""
+
+    def shown(self, *models, **kept):
+        """Three experiments in which each model costs more than the one before,
+        and keeps less."""
+        runs = Runs()
+        for i, model in enumerate(models, 1):
+            runs += (row(model, load, server_cpu_us_per_req=float(i))
+                     for load in (100, 1000))
+            runs += (row(model, 10, experiment="idle", idle=idle,
+                         kib_per_silent=2.0 * i) for idle in (0.0, 10000.0))
+            runs.append(row(model, 10, experiment="beside", hogs=1.0,
+                            kept_beside_hogs=kept[model]))
+        return [(BY_NAME[name], runs.where(experiment=name))
+                for name in ("throughput", "idle", "beside")]
+
+    def test_a_table_with_the_figures_of_three_experiments(self):
+        shown = self.shown("thread", "go", "node", thread=1.0, go=0.5, node=0.01)
+        _, _, said, table, _ = runtimes.section(pathlib.Path("nowhere"), shown)
+        self.assertEqual(table.rows[1], ("go", "2.00", "2.00", "4.00", "50%"))
+        self.assertEqual([cell.split(", ")[-1] for cell in table.header[1:]],
+                         ["100 clients)", "1,000 clients)",
+                          "10,000 silent clients)", "10 clients)"])
+        for text in ("1.0 µs in thread to 3.0 µs in node",
+                     "2.0 KiB in thread to 6.0 KiB in node",
+                     "thread and go keep at least 50 %"):
+            self.assertIn(text, said.text)
+
+    def test_fewer_loads_and_models(self):
+        """A model that lacks a figure is not in the table, nor is a load
+        twice."""
+        shown = self.shown("thread", "fork", "go", thread=1.0, fork=1.0, go=0.5)
+        shown = [(experiment, Runs(
+            run for run in runs if run["connections"] < 1000
+            and not (run["model"] == "fork" and run["idle"])))
+            for experiment, runs in shown]
+        figures = runtimes.measured(shown)
+        self.assertEqual([one.load() for one in figures],
+                         ["100 clients", "10,000 silent clients", "10 clients"])
+        for one in figures:
+            self.assertEqual(one.runs.models(), ["thread", "go"])
+
+    def test_nothing_where_there_is_nothing_to_compare(self):
+        ours = self.shown("thread", "coroutine", thread=1.0, coroutine=0.5)
+        both = self.shown("thread", "go", thread=1.0, go=0.5)
+        self.assertEqual(runtimes.measured(ours), [])
+        self.assertEqual(runtimes.measured(both[1:]), [])
 
 
 class Comparison(unittest.TestCase):

@@ -52,6 +52,7 @@ class Cell:
     delay_ms: int = 0  # the server waits so long before it replies
     size: str = "quick"  # the shortest bench that has it
     without: tuple = ()  # models that are spared it, but in a full bench
+    asked_by: tuple = ()  # models beside which a shorter bench has it, too
 
     def fits(self, model):
         clients = self.connections + self.idle + self.hogs
@@ -125,10 +126,12 @@ class Experiment:
                 for run in group]
 
 
-def of_size(experiment, size):
-    """The experiment with the cells of a bench of this size."""
+def of_size(experiment, size, models=()):
+    """The experiment with the cells of a bench of this size and these
+    models."""
     sizes = SIZES[:SIZES.index(size) + 1]
-    cells = (cell for cell in experiment.cells if cell.size in sizes)
+    cells = (cell for cell in experiment.cells
+             if cell.size in sizes or set(cell.asked_by) & set(models))
     if size == "full":
         cells = (replace(cell, without=()) for cell in cells)
     return replace(experiment, cells=tuple(cells))

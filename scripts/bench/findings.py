@@ -275,7 +275,8 @@ def starved_by_long(of):
     kept = of.sample("kept_beside_hogs")
     if not kept.high < SHARED_MIN:
         return ""
-    return (f"{counted(of[0]['hogs'], 'long request')} leave it "
+    leave = "leaves" if of[0]["hogs"] == 1 else "leave"
+    return (f"{counted(of[0]['hogs'], 'long request')} {leave} it "
             f"{percents(kept)} of its small ones")
 
 

@@ -5,6 +5,7 @@ import json
 import math
 from collections import Counter
 
+from bench import runtimes
 from bench.claims import (
     ENOUGH_ROUNDS, FAILS, HOLDS, INCONCLUSIVE, MORE_ROUNDS, NOT_MEASURED,
     SUGGESTS, SUGGESTS_NOT, coverage, judgements)
@@ -214,6 +215,7 @@ def contents(directory, runs, about):
         *([Heading(3, "Warnings"), Items(tuple(warnings))] if warnings else []),
         *what_came_out(directory, runs),
         *([Heading(2, "Replay"), Replay()] if has_records(directory) else []),
+        *runtimes.section(directory, list(finished(runs))),
         *predictions(directory, runs),
         *how_to_read(runs.sound()),
         *sections(directory, runs),

@@ -10,10 +10,12 @@ from bench import request_log
 from bench.design import APART, FREE, HOSTS
 from lib import machine
 from lib.client import row_of
+from lib.models import ELSEWHERE
 from lib.processes import RunFailed, ask, serving
 from lib.samples import ratio
 
 WARMUP_S = 0.06  # as long as the cores need to wake, however short the run
+RUNTIME_S = 0.5  # other runtimes compile first, and are slower to accept
 MEETING_S = 100e-6  # half of what a fork takes, if there are thousands
 MEETING_S_MAX = 0.5  # only threads and coroutines meet more than 5,000 clients
 GRACE_S = 0.1
@@ -40,6 +42,8 @@ def warmup_s(run):
                     (cell.connections + cell.idle) * MEETING_S)
     if cell.requests or (cell.delay_ms and meeting_s < HELLO_S):
         return 0
+    if run["model"] in ELSEWHERE:
+        meeting_s += RUNTIME_S
     return meeting_s if cell.delay_ms else WARMUP_S + meeting_s
 
 

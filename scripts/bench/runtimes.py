@@ -1,0 +1,120 @@
+"""Our models beside the servers of other runtimes: what a request costs, what
+an idle connection takes, and what small requests keep beside a long one. The
+report has a table of these figures, and elsewhere.png shows them."""
+
+from dataclasses import dataclass, replace
+
+from bench import findings
+from bench.design import deciding, load_named
+from bench.run import RUNTIME_S
+from bench.tables import COLUMNS
+from lib.document import Heading, Picture, Table, Text
+from lib.models import ELSEWHERE
+from lib.samples import Runs
+from lib.text import duration, rounded
+
+TITLE = "Our models and theirs"
+PICTURE = "elsewhere.png"
+QUESTION = ("The same server in other languages: what does it cost, and whom "
+            "does a long request stop?")
+PLACES = ("Costs: server on one core, client on another. Beside fib(40): both "
+          "may use all cores.")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A column of the table, and a panel of the picture."""
+
+    experiment: str
+    cell: str  # of COLUMNS: what stands in the table
+    column: str  # of runs.csv: what the bars show
+    panel: str  # the title there; the load follows
+    load: int  # on the axis of the experiment, or as near below as there is
+    scale: float = 1
+
+COST = ("throughput", "cpu_us", "server_cpu_us_per_req",
+        "CPU time of a request, µs:")
+FIGURES = (
+    Figure(*COST, 100),
+    Figure(*COST, 1000),
+    Figure("idle", "kib_per_silent", "kib_per_silent",
+           "KiB of an idle connection:", 10000),
+    Figure("beside", "kept_beside_hogs", "kept_beside_hogs",
+           "% kept beside fib(40):", 10, 0.01),
+)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A figure with the runs that it comes from."""
+
+    figure: Figure
+    experiment: object
+    runs: Runs
+
+    def load(self):
+        return load_named(self.experiment, self.runs)
+
+
+def measured(shown):
+    """The figures, of the models that have all of them. `shown` are experiments
+    with their runs. Empty unless a server of another runtime is among them."""
+    runs_of = {experiment.name: (experiment, runs) for experiment, runs in shown}
+    if any(figure.experiment not in runs_of for figure in FIGURES):
+        return []
+    found = {}
+    for figure in FIGURES:
+        experiment, runs = runs_of[figure.experiment]
+        one = Measured(figure, experiment, deciding(
+            replace(experiment, load=figure.load), runs))
+        found[experiment.name, one.load()] = one
+    common = set.intersection(*(set(one.runs.models())
+                                for one in found.values()))
+    if not common & set(ELSEWHERE):
+        return []
+    return [replace(one, runs=Runs(run for run in one.runs
+                                   if run["model"] in common))
+            for one in found.values()]
+
+
+def extremes(one, unit):
+    """From the model with the lowest median to that with the highest."""
+    found = findings.of_served(one.runs, one.figure.column)
+    order = sorted(found, key=lambda model: found[model].median)
+    return " to ".join(f"{rounded(found[model].median, 2)} {unit} in {model}"
+                       for model in dict.fromkeys(order[:1] + order[-1:]))
+
+
+def said(figures):
+    """What came out: the costs from the cheapest model to the dearest, and who
+    is served beside a long request."""
+    cost, *_, memory, beside = figures
+    return (f"With {cost.load()} a request costs {extremes(cost, 'µs')}; an "
+            f"idle connection takes {extremes(memory, 'KiB')}. "
+            f"{findings.hog(beside.runs)}")
+
+
+def table(figures):
+    header = ("model", *(f"{COLUMNS[one.figure.cell].heading} "
+                         f"([{one.experiment.name}](#{one.experiment.name}), "
+                         f"{one.load()})" for one in figures))
+    rows = ((model, *(COLUMNS[one.figure.cell].text(one.runs.where(model=model))
+                      for one in figures))
+            for model in figures[0].runs.models())
+    return Table(header, tuple(rows), left=("model",))
+
+
+def section(directory, shown):
+    """The part of the report; nothing if there is nothing to compare."""
+    figures = measured(shown)
+    if not figures:
+        return []
+    picture = [Picture(PICTURE, QUESTION)] if (
+        directory / PICTURE).exists() else []
+    return [
+        Heading(2, TITLE), Text(QUESTION), Text(f"**{said(figures)}.**"),
+        *picture, table(figures),
+        Text("Each server in servers/elsewhere/ is written as its language "
+             "suggests, in at most a page. Its warm-up is longer by "
+             f"{duration(1e6 * RUNTIME_S)}: a runtime first compiles what it runs "
+             "often, and accepts connections more slowly. " + PLACES)]
