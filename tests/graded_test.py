@@ -41,11 +41,37 @@ class Go(unittest.TestCase):
             check_full_marks(self, server)
 
 
-def check_full_marks(case, server):
+# libuv cannot pause a listener. Once no descriptor is free it accepts and closes
+# all clients that wait, where others leave them in the kernel's queue.
+CLOSED_BY_LIBUV = {
+    "limits": 5,  # all of them: "all 120 clients are served in the end"
+    "torture": 1,  # "exhausting"
+}
+
+
+@tap.part("node")
+class Node(unittest.TestCase):
+    def test_full_marks_but_for_descriptors(self):
+        need("node")
+        total = graded(GRADED / "node")
+        self.assertEqual(
+            {name: part["failed"] for name, part in total["parts"].items()
+             if part["failed"]}, CLOSED_BY_LIBUV)
+        for check in total["failed"]:
+            self.assertRegex(check, "all 120 clients are served in the end$"
+                                    "|^exhausting, ")
+
+
+def graded(server):
+    """Returns the last line of the grader, as its program reads it."""
     done = subprocess.run(
         [program("grade"), server, "--model", grade.ANY, "--bin", BIN],
         capture_output=True, text=True, timeout=LONG_S, check=True)
-    total = json.loads(done.stdout.splitlines()[-1])
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def check_full_marks(case, server):
+    total = graded(server)
     case.assertEqual((total["failed"], total["score"]), ([], 100))
 
 
