@@ -29,9 +29,9 @@ from programs import (
     PATIENCE_S, need_matplotlib, patient_bin, processes_of, wait_for_end_of,
     wait_until, write_script)
 from under_test import (
-    BIN, EXPERIMENTS, MODELS, REFERENCE, SCRIPTS, Interrupted, as_module,
-    calibration, doctor, finding, finished, held_back, processes, program,
-    raise_when_stopped, read_runs, request_log, run, wait)
+    BIN, ELSEWHERE, EXPERIMENTS, MODELS, REFERENCE, SCRIPTS, Interrupted,
+    as_module, calibration, doctor, finding, finished, held_back, processes,
+    program, raise_when_stopped, read_runs, request_log, run, wait)
 
 BY_NAME = {experiment.name: experiment for experiment in EXPERIMENTS}
 # Those of a default bench of the five models, as in the reference run.
@@ -361,6 +361,29 @@ class Lacking(Bench):
         # Once that there is no run of it, and once why.
         self.assertEqual(sum("fork" in one for one in self.warnings()), 2)
         self.assertIn(self.findings()[0], self.report())
+
+    def test_a_runtime_that_is_not_installed_is_left_out_and_named(self):
+        installed = self.bin / "elsewhere"
+        installed.mkdir()
+        shutil.copy(BIN / "thread", installed / "node")
+        self.finish("--only", "throughput", "--rounds", "1",
+                    "--models", "thread node go")
+        self.assertEqual(self.runs().models(), ["thread", "node"])
+        self.assertEqual(self.runs().values("connections"), [10, 100, 1000])
+        self.assertRegex(self.report(), r"measured: go\. `make setup ELSEWHERE=1`")
+
+    def test_servers_without_a_runtime_are_not_made(self):
+        tools, made = self.scratch / "tools", self.scratch / "made"
+        tools.mkdir()
+        for tool in ("bash", "dirname", "mkdir", "ln", "rm"):
+            (tools / tool).symlink_to(shutil.which(tool))
+        done = subprocess.run(
+            [SCRIPTS / "bench" / "elsewhere", made], env={"PATH": str(tools)},
+            stdout=subprocess.PIPE, text=True, check=True)
+        skipped = set(done.stdout.partition(": ")[2].partition(";")[0].split())
+        self.assertLessEqual({"node", "go", "libuv"}, skipped)
+        self.assertEqual({path.name for path in (made / "elsewhere").iterdir()},
+                         set(ELSEWHERE) - skipped)
 
     def test_few_descriptors(self):
         self.finish("--only", "throughput", "--models", "coroutine",
