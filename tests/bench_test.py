@@ -370,7 +370,8 @@ class Lacking(Bench):
                     "--models", "thread node go")
         self.assertEqual(self.runs().models(), ["thread", "node"])
         self.assertEqual(self.runs().values("connections"), [10, 100, 1000])
-        self.assertRegex(self.report(), r"measured: go\. `make setup ELSEWHERE=1`")
+        self.assertRegex(self.report(),
+                         r"measured: go\. `make setup ELSEWHERE=1`")
 
     def test_servers_without_a_runtime_are_not_made(self):
         tools, made = self.scratch / "tools", self.scratch / "made"

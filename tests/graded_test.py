@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Grades correct servers in other languages (tests/graded), of which nothing is
 expected but what they do: the grader must not take a point from them for their
-runtime. Not part of `make test`: each takes a minute."""
+runtime, unless that makes a check impossible. Not part of `make test`: each
+takes a minute."""
 
 import json
 import os
@@ -41,8 +42,8 @@ class Go(unittest.TestCase):
             check_full_marks(self, server)
 
 
-# libuv cannot pause a listener. Once no descriptor is free it accepts and closes
-# all clients that wait, where others leave them in the kernel's queue.
+# libuv cannot pause a listener. Once no descriptor is free it accepts and
+# closes all clients that wait; other servers leave them in the kernel's queue.
 CLOSED_BY_LIBUV = {
     "limits": 5,  # all of them: "all 120 clients are served in the end"
     "torture": 1,  # "exhausting"

@@ -29,6 +29,7 @@ BY_NAME = {experiment.name: experiment for experiment in EXPERIMENTS}
 # Those that the reference run has: a default bench of the five models.
 SHOWN = {name for name, experiment in BY_NAME.items()
          if experiment.models(MODELS) and not experiment.by_request}
+RUNTIMES = REFERENCE / "elsewhere"  # our models beside other runtimes
 GREYS = ("#DDDDDD", "#AAAAAA")  # of a request that waits, and is received
 LOGS = ("hog", "timeline")  # those with a log of single requests
 CAUSES = ("wrong", "error_replies", "failed", "timeouts")
@@ -116,7 +117,8 @@ def share_of_maximum(run):
 
 
 def spread(runs, figure):
-    values = [figure(run) for run in runs]
+    """A run without a reply has no cost of one."""
+    values = [value for value in map(figure, runs) if math.isfinite(value)]
     return median(values), min(values), max(values)
 
 
@@ -259,6 +261,7 @@ def setUpModule():
         shutil.copy(REFERENCE / f"{name}-recorded.csv", Drawn.directory)
     Drawn.measured = Measured(Drawn.directory / "runs.csv")
     Drawn.figures = draw_all(Drawn.directory)
+    Drawn.figures["elsewhere"] = draw_all(RUNTIMES)["elsewhere"]
 
 
 class Drawn(unittest.TestCase):
@@ -299,11 +302,11 @@ class Drawn(unittest.TestCase):
             self.check_bar(drawn.pop(y), model, runs, figure)
         self.assertEqual([bar for bar in drawn.values() if bar.whole], [])
 
-    def check_model_bars(self, axes, runs_of, figure):
+    def check_model_bars(self, axes, runs_of, figure, beside=None):
         """One for each model that has runs of which all clients were served;
-        words for the others."""
+        words for the others. The models stand beside this panel, or another."""
         drawn = {bar.y: bar for bar in bars(axes)}
-        for y, model in model_places(axes).items():
+        for y, model in model_places(beside or axes).items():
             runs = runs_of(model)
             if all_served(runs):
                 self.check_bar(drawn.pop(y), model, runs, figure)
@@ -347,7 +350,7 @@ class Drawn(unittest.TestCase):
 
 class Frames(Drawn):
     def test_each_experiment_has_a_picture(self):
-        self.assertEqual(set(self.figures), SHOWN)
+        self.assertEqual(set(self.figures), SHOWN | {"elsewhere"})
         self.assertEqual(set(pictures.PICTURES), set(BY_NAME))
 
     def test_the_finding_and_the_question_stand_above(self):
@@ -769,6 +772,25 @@ class Recorded(Drawn):
             self.assertEqual(note_of(figures[name]), note_of(self.seen[name]))
             self.assertNotEqual(note_of(figures[name]),
                                 note_of(self.figures[name]))
+
+
+class Runtimes(Drawn):
+    def test_a_panel_for_each_figure(self):
+        measured = Measured(RUNTIMES / "runs.csv")
+        cost, cost_of_more, memory, kept = self.figures["elsewhere"].axes
+        for axes, connections in ((cost, 100), (cost_of_more, 1000)):
+            self.check_model_bars(
+                axes, lambda model: measured.runs("throughput", model,
+                                                  connections),
+                column("server_cpu_us_per_req"), cost)
+        self.check_model_bars(
+            memory, lambda model: measured.runs("idle", model, 10, 10000),
+            measured.kib_per_silent, cost)
+        self.check_model_bars(
+            kept, lambda model: measured.runs("beside", model, 10, hogs=1),
+            lambda run: 100 * run["rate_during"] / run["rate_before"], cost)
+        self.assertEqual(set(model_places(cost).values()),
+                         measured.models("throughput"))
 
 
 class Silent(Drawn):

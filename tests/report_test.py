@@ -1078,7 +1078,8 @@ class Runtimes(unittest.TestCase):
                 for name in ("throughput", "idle", "beside")]
 
     def test_a_table_with_the_figures_of_three_experiments(self):
-        shown = self.shown("thread", "go", "node", thread=1.0, go=0.5, node=0.01)
+        shown = self.shown("thread", "go", "node", thread=1.0, go=0.5,
+                           node=0.01)
         _, _, said, table, _ = runtimes.section(pathlib.Path("nowhere"), shown)
         self.assertEqual(table.rows[1], ("go", "2.00", "2.00", "4.00", "50%"))
         self.assertEqual([cell.split(", ")[-1] for cell in table.header[1:]],

@@ -197,9 +197,10 @@ EXPERIMENTS = (
         explanation=(
             "A server with a thread per client needs no more than a second "
             "core to serve the others beside a long request. With a lock "
-            "around all computing, as in Python, it does not help: every "
-            "short request waits until the long one drops the lock, which "
-            "takes 5 ms. Servers with one thread do not serve at all until "
+            "around all computing, as in Python, it helps less: a short "
+            "request waits until the long one drops the lock, which takes "
+            "5 ms, unless the lock comes back to it before the long thread "
+            "is awake. Servers with one thread do not serve at all until "
             "the long request is over, whatever language they are written "
             "in. Go moves goroutines between threads, and interrupts those "
             "that compute for long.\n\n"

@@ -32,6 +32,7 @@ class Figure:
     load: int  # on the axis of the experiment, or as near below as there is
     scale: float = 1
 
+
 COST = ("throughput", "cpu_us", "server_cpu_us_per_req",
         "CPU time of a request, µs:")
 FIGURES = (
@@ -59,12 +60,12 @@ class Measured:
 def measured(shown):
     """The figures, of the models that have all of them. `shown` are experiments
     with their runs. Empty unless a server of another runtime is among them."""
-    runs_of = {experiment.name: (experiment, runs) for experiment, runs in shown}
-    if any(figure.experiment not in runs_of for figure in FIGURES):
+    pairs = {pair[0].name: pair for pair in shown}
+    if any(figure.experiment not in pairs for figure in FIGURES):
         return []
     found = {}
     for figure in FIGURES:
-        experiment, runs = runs_of[figure.experiment]
+        experiment, runs = pairs[figure.experiment]
         one = Measured(figure, experiment, deciding(
             replace(experiment, load=figure.load), runs))
         found[experiment.name, one.load()] = one
@@ -116,5 +117,5 @@ def section(directory, shown):
         *picture, table(figures),
         Text("Each server in servers/elsewhere/ is written as its language "
              "suggests, in at most a page. Its warm-up is longer by "
-             f"{duration(1e6 * RUNTIME_S)}: a runtime first compiles what it runs "
-             "often, and accepts connections more slowly. " + PLACES)]
+             f"{duration(1e6 * RUNTIME_S)}: some runtimes first compile what "
+             "they run often, and accept connections more slowly. " + PLACES)]
