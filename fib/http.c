@@ -1,4 +1,4 @@
-// http.c - finds the lines of an HTTP request, and wraps the reply.
+// http.c - parses the lines of an HTTP request, and builds the reply.
 
 #include "http.h"
 
@@ -26,7 +26,7 @@ static bool skip(struct line *line, const char *text)
 static int cut_version(struct line *line)
 {
     static const char version[] = " HTTP/1.";
-    size_t len = sizeof version;  // With one digit instead of the NUL.
+    size_t len = sizeof version;  // The digit x takes the place of the NUL.
     if (line->len < len)
         return -1;
     const char *at = line->text + line->len - len;

@@ -15,8 +15,8 @@
 
 struct session;
 
-// The part of a request that has been received. A session contains one; it
-// starts as {0}.
+// What is known of a request once its first line has been received. Each
+// session contains one such struct, which starts as {0}.
 struct http_request {
     bool started;       // the request line was received
     bool keep;          // the connection stays open after the reply

@@ -160,7 +160,7 @@ const char *lines_parse_n(struct line line, unsigned max, unsigned *n)
     for (; at < end; at++) {
         if (*at < '0' || *at > '9')
             return "not a number";
-        if (*n <= max)  // Once above `max` it stays there: no overflow.
+        if (*n <= max)  // A larger n grows no further: no overflow.
             *n = *n * 10 + (unsigned)(*at - '0');
     }
     return *n >= 1 && *n <= max ? NULL : "out of range";

@@ -23,7 +23,7 @@
 enum {
     SESSION_LINE_LEN_MAX = 100,  // bytes in a line, without its ending
     SESSION_INPUT_SIZE = 256,    // bytes received and not yet answered
-    SESSION_REPLY_SIZE = 160,    // the longest reply, by HTTP, has 140 bytes
+    SESSION_REPLY_SIZE = 160,    // the longest, an HTTP error, has 140 bytes
 };
 
 enum session_framing {
@@ -40,9 +40,9 @@ struct session_rules {
     int n_max;  // largest n answered, 1..FIB_N_MAX
     enum session_framing framing;
     uint64_t (*fib)(unsigned n);  // computes in place of fib(); NULL: fib()
-    // If not NULL, a session calls it twice for each request for fib(n): with
-    // `done` false before it answers, and with `done` true after. n is 0 for an
-    // invalid line.
+    // If not NULL, a session calls this function twice for each request for
+    // fib(n): before it computes the answer (`done` is false), and after that
+    // (`done` is true). n is 0 for an invalid line.
     void (*on_answer)(const struct session *s, unsigned n, bool done);
 };
 

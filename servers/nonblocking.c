@@ -72,7 +72,7 @@ static void step_clients(void)
             continue;
         report_session(&c->session);
         close(c->fd);
-        *c = clients[--client_count];  // The last one takes its place.
+        *c = clients[--client_count];  // The last client fills the gap.
     }
 }
 

@@ -24,8 +24,8 @@ void children_add(pid_t pid);
 bool children_has(pid_t pid);
 
 // Backs off (see net.h) after fork() has failed, and reaps children. Once the
-// server is stopping, ends all children instead, so that the system has
-// processes to spare. Returns true if the caller should call fork() again.
+// server is stopping, ends all children instead, so that the next fork() can
+// succeed. Returns true if the caller should call fork() again.
 bool children_backoff(void);
 
 // Reaps all children that have exited by now. Never blocks.
@@ -34,8 +34,9 @@ void children_reap(void);
 // Sends SIGTERM to all children. Blocks until they have exited.
 void children_end(void);
 
-// Prepares a child, which calls it first. From then on, signals are unblocked,
-// and the kernel sends the child SIGKILL when its parent dies.
+// Prepares a child. The child must call it before it serves a client. From then
+// on, signals are unblocked, and the kernel sends the child SIGKILL when its
+// parent dies. If the parent has died already, the child exits.
 void child_begin(void);
 
 #endif

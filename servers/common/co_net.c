@@ -1,7 +1,8 @@
 // co_net.c - the calls of net.h that block, for coroutines.
 //
-// The comments in net.c explain which errors these calls handle. No call here
-// blocks the thread, except with --trap, which shows what happens then.
+// The comments in net.c and net_client.c explain which errors these calls
+// handle. No call here blocks the thread, except with --trap, which shows what
+// happens if one does.
 
 #include "co_net.h"
 
@@ -24,8 +25,8 @@ static _Thread_local int name_count;
 
 // Writes the name of the coroutine that will serve `fd`. snprintf() touches one
 // more page of stack, and a coroutine keeps each page that it has touched. So
-// the coroutine that accepts calls this function, and the coroutines of idle
-// clients save that page.
+// the coroutine that accepts calls this function: then the coroutines of idle
+// clients need one page less.
 __attribute__((noinline)) static void write_name(int fd)
 {
     char address[NET_ADDRESS_SIZE];
@@ -95,7 +96,7 @@ bool co_net_receive(int fd, struct session *s)
     return true;
 }
 
-// Sends for NET_CHECK_MS at most, the limit that co_net_send_all() has set.
+// Sends for NET_CHECK_MS at most: co_net_send_all() below has set this limit.
 // Returns how many bytes were sent, or -1.
 static ssize_t send_for_a_while(int fd, const char *data, size_t len)
 {

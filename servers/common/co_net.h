@@ -1,8 +1,8 @@
 // co_net.h - the calls of net.h that block, for coroutines: here only the
 // calling coroutine waits, and other coroutines run meanwhile.
 //
-// Each function is the twin of the one in net.h without "co_": it does the same
-// and returns the same.
+// Each of the first five functions does and returns the same as its twin in
+// net.h, whose name lacks "co_".
 
 #ifndef CO_NET_H
 #define CO_NET_H
@@ -23,8 +23,8 @@ void co_net_close(int fd);
 // whole thread meanwhile, not only the coroutine.
 void co_sleep_ms(int ms);
 
-// The options that every server with coroutines adds, by `own` in struct
-// options.
+// The options that every server with coroutines has. Such a server puts them
+// into the field `own` of its struct options.
 extern const struct option_rule co_net_options[];
 
 // Applies these options to this thread, and runs fn(arg) in the first coroutine
@@ -33,7 +33,7 @@ extern const struct option_rule co_net_options[];
 void co_net_run(void (*fn)(void *arg), void *arg);
 
 // Runs serve_clients() by co_net_run(), for a server with one loop. Makes the
-// listener non-blocking, and says that the server is ready (server.h).
+// listener non-blocking, and calls server_ready() when the loop runs.
 void co_net_serve(int listener, void (*serve_clients)(void));
 
 #endif

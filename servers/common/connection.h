@@ -23,7 +23,7 @@ struct connection {
     struct net_progress progress;
     short interest;                          // events the kernel was asked for
     bool (*callback)(struct connection *c);  // the next step of `c`
-    int line;                                // where its function resumes
+    int line;                                // line of generator.c to resume at
     bool queued;                             // in a timer queue
     struct connection *next;                 // in that queue
 };
@@ -34,7 +34,7 @@ struct connections {
     struct connection *all;
     int size;            // entries in `all`
     int count;           // entries in use
-    bool by_descriptor;  // all[fd] is in use; otherwise all[0..count) are
+    bool by_descriptor;  // all[fd] is for `fd`; if false: all[0..count) in use
     int64_t accept_ns;   // when to accept again, after accept() has failed
     int64_t check_ns;    // when to look for idle connections again
 };
@@ -55,7 +55,8 @@ bool connections_may_accept(const struct connections *t);
 // slot is free, or a resource is exhausted.
 struct connection *connections_accept(struct connections *t, int listener);
 
-// Starts a connection that was accepted as `fd`, a non-blocking descriptor.
+// Starts a connection that was accepted as `fd`, and returns it. There must be
+// a free slot. For connection_step(), `fd` must be non-blocking.
 struct connection *connections_add(struct connections *t, int fd);
 
 // Reports the conversation (report.h) and closes the connection. If the entries
@@ -81,8 +82,9 @@ short connection_interest(const struct connection *c, int64_t now_ns);
 // a second at most. Returns when to check again, or INT64_MAX for never.
 int64_t connections_end_idle(struct connections *t, int64_t now_ns);
 
-// Returns when the server has to wake up even if no event comes: to check for
-// idle connections, to accept again, or at `due_ns`, whichever is earliest.
+// Calls connections_end_idle(). Returns when the server has to wake up even if
+// no event comes: to check for idle connections again, to accept again, or at
+// `due_ns`, whichever is earliest.
 int64_t connections_wake_ns(struct connections *t, int64_t due_ns);
 
 // Returns the earliest due_ns of all connections whose `interest` is 0, or

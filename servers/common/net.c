@@ -151,7 +151,7 @@ int net_client_address(int fd, char text[NET_ADDRESS_SIZE])
     return write_address(&address, len, text);
 }
 
-static int idle_timeout_s;  // Written before the first client.
+static int idle_timeout_s;  // Set before the first client is accepted.
 
 void net_set_idle_timeout(int timeout_s)
 {

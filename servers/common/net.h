@@ -49,12 +49,13 @@ enum {
 };
 
 // Opens a TCP socket that listens on `host`:`port`; for port 0 the kernel
-// chooses one. If a name has several addresses, listens on one of them, the
-// first IPv4 address if there is one; net_address() says which. Accepted
-// sockets inherit two options: TCP_NODELAY, and SO_SNDTIMEO, so that a blocking
-// send() returns after NET_CHECK_MS and its caller can check the client's
-// progress. `flags` is a sum of the flags above. Returns a descriptor that the
-// caller closes, or -1: with EINVAL if `host` is no address.
+// chooses one. If `host` is a name, blocks until it is resolved. If the name
+// has several addresses, listens on one of them, the first IPv4 address if
+// there is one; net_address() says which. Accepted sockets inherit two options:
+// TCP_NODELAY, and SO_SNDTIMEO, so that a blocking send() returns after
+// NET_CHECK_MS and its caller can check the client's progress. `flags` is a sum
+// of the flags above. Returns a descriptor that the caller closes, or -1: with
+// EINVAL if `host` is no address.
 int net_listen(const char *host, int port, int backlog, unsigned flags);
 
 // Writes the address on which `listener` listens, as "127.0.0.1:9999".
@@ -118,12 +119,13 @@ void net_accepted(int fd);
 bool net_receive(int fd, struct session *s);
 
 // Sends all `len` bytes, however slowly the client takes them. Fails with
-// ETIMEDOUT once net_idle() returns true. Returns 0, or -1: then part of the
-// data may have been sent.
+// ETIMEDOUT if the client makes no progress for too long: see net_idle() below.
+// Returns 0, or -1: then part of the data may have been sent.
 int net_send_all(int fd, const void *buf, size_t len);
 
 // Closes a client's connection gracefully. Once the server is stopping, blocks
-// while net_must_linger() returns true.
+// until the client has acknowledged all replies, or makes no progress for too
+// long: see net_must_linger() below.
 void net_close(int fd);
 
 // ---- Conversations on a non-blocking socket
@@ -134,7 +136,7 @@ struct net_progress {
     size_t sent;       // bytes of the session's reply that the kernel has taken
     bool blocked;      // the last call found nothing to do: EAGAIN
     bool active;       // something was sent or received since the last check
-    int64_t last_ns;   // the last check that found progress
+    int64_t last_ns;   // when a check last found progress
     int64_t check_ns;  // when net_idle() checks again
     size_t unacked;    // bytes not yet acknowledged at the last check
 };

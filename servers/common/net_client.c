@@ -85,8 +85,8 @@ bool net_try_receive(int fd, struct session *s, struct net_progress *progress)
 {
     if (session_over(s))
         return false;
-    // Asked before recv(). If we asked after it, a request that arrived between
-    // recv() and the signal would get no reply.
+    // stop_requested() comes before recv(). If it came after, a request that
+    // arrived between recv() and the signal would get no reply.
     bool stopping = stop_requested();
     progress->blocked = receive(fd, s) < 0;
     if (progress->blocked)

@@ -14,7 +14,7 @@
 // value.
 struct option_rule {
     const char *name;
-    const char *argument;  // its value in the help text; NULL: has none
+    const char *argument;  // what the help text calls its value; NULL: no value
     const char *help;
     int *number;  // a decimal number from min to max
     int min, max;

@@ -1,7 +1,8 @@
 // report.h - what a server says: log lines, counters, the summary.
 //
-// Log lines go to standard error, the summary to standard output. No call here
-// blocks: what a stream does not take at once is dropped.
+// Log lines go to standard error, the summary to standard output. What a stream
+// does not take at once is dropped. So no call here blocks, except
+// report_summary() while it writes the trace.
 
 #ifndef REPORT_H
 #define REPORT_H

@@ -18,7 +18,7 @@
 #include "threads.h"
 #include "trace.h"
 
-enum { FEW_CLIENTS = 1000 };  // fewer than an experiment in class may need
+enum { FEW_CLIENTS = 1000 };  // an experiment in class may need more
 
 static const struct options *options;
 static int listener;
@@ -57,7 +57,7 @@ int server_open(struct options *o, int argc, char **argv)
     close_inherited_descriptors();
     options_parse(o, argc, argv);
     options = o;
-    signal(SIGPIPE, SIG_IGN);  // For standard output; send() is told as well.
+    signal(SIGPIPE, SIG_IGN);  // For standard output; send() has MSG_NOSIGNAL.
     server_require(report_open(o->model, o->quiet) == 0, "mmap");
     if (o->trace != NULL &&
         trace_open(o->trace, o->model, o->delay_ms, &o->rules) != 0)

@@ -2,7 +2,8 @@
 //
 // Before the first client, a server that fails should fail at once and say why.
 // So this module and options.h exit on failure, and no other module does.
-// Nothing here blocks.
+// Nothing here blocks, except server_open() while it resolves the name of a
+// host.
 
 #ifndef SERVER_H
 #define SERVER_H

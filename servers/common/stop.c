@@ -1,4 +1,4 @@
-// stop.c - SIGTERM and SIGINT: the first asks the server to stop.
+// stop.c - how a server learns from SIGTERM or SIGINT that it has to stop.
 
 #include "stop.h"
 

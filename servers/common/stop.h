@@ -1,4 +1,4 @@
-// stop.h - SIGTERM and SIGINT: the first asks the server to stop.
+// stop.h - how a server learns from SIGTERM or SIGINT that it has to stop.
 //
 // Depends on clock.h only.
 
@@ -13,7 +13,7 @@ enum {
     // that process receives the signal twice. A second signal within this time
     // does not count.
     STOP_AGAIN_MS = 200,
-    STOP_BACKOFF_MS = 100,  // pause when the kernel has no memory to wait with
+    STOP_BACKOFF_MS = 100,  // pause when ppoll() fails for lack of memory
 };
 
 // Installs the handler of SIGTERM and SIGINT. The first signal makes
@@ -39,9 +39,9 @@ int64_t stop_requested_ns(void);
 bool stop_wait(int fd, int timeout_ms);
 
 // For a server that has children: blocks SIGCHLD, SIGTERM and SIGINT, except in
-// stop_wait(), so that no signal can come between a check and the wait. A child
-// calls stop_unblock_signals() to receive them at any time. Returns 0, or -1
-// with errno set.
+// stop_wait(). So the kernel delivers no signal after the server has checked
+// for signals and before it waits. A child calls stop_unblock_signals() to
+// receive signals at any time. Returns 0, or -1 with errno set.
 int stop_block_signals(void);
 void stop_unblock_signals(void);
 

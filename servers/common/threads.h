@@ -6,9 +6,9 @@
 #include <pthread.h>
 #include <semaphore.h>
 
-// The attributes for pthread_create(): a stack of --stack-kib. With the default
-// attributes, each thread would take 8 MiB of address space. server_open() sets
-// them.
+// The attributes for pthread_create(), set by server_open(): a stack of
+// --stack-kib. With the default attributes, each thread would take 8 MiB of
+// address space.
 extern pthread_attr_t threads_attributes;
 
 // Sets the stack size in threads_attributes. Returns 0, or -1 with errno set.

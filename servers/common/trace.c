@@ -24,17 +24,17 @@ enum { DESCRIPTORS_MAX = 1 << 20 };
 enum kind { NONE, ACCEPTED, RECEIVED, COMPUTED, SENT, CLOSED };
 
 struct event {
-    int64_t begin_ns, end_ns;  // the same, except for COMPUTED
+    int64_t begin_ns, end_ns;  // equal, except for COMPUTED
     uint32_t connection;       // from 1
     uint32_t value;            // the client's port, a number of bytes, or n
     int32_t tid;
-    int16_t cpu;  // at the end
+    int16_t cpu;  // at end_ns
     uint8_t kind;
 };
 
-// Shared by all processes. A process writes an event without a lock, because it
-// first reserves an entry of `events` for it. A process that is killed before
-// it writes leaves the entry empty.
+// Shared by all processes. To write an event without a lock, a process first
+// reserves an entry of `events`. If the process is killed before it writes, the
+// entry stays empty.
 struct recording {
     atomic_uint_least32_t connections;
     atomic_uint_least32_t reserved;  // entries, dropped events included
@@ -102,7 +102,7 @@ static uint16_t peer_port(int fd)
     socklen_t len = sizeof peer;
     if (getpeername(fd, &peer.any, &len) != 0)
         return 0;
-    return ntohs(peer.v4.sin_port);  // At the same place in an IPv6 address.
+    return ntohs(peer.v4.sin_port);  // sin6_port is at the same place.
 }
 
 void trace_accepted(int fd)
@@ -187,7 +187,7 @@ int trace_open(const char *path, const char *model, int delay_ms,
 
 // ---- Writing
 
-// Writes a time in microseconds, as Chrome trace events have it.
+// Writes a time in microseconds, the unit of Chrome trace events.
 static void write_us(const char *name, int64_t ns)
 {
     fprintf(file, "\"%s\":%" PRId64 ".%03d", name, ns / 1000, (int)(ns % 1000));
