@@ -5,9 +5,9 @@
 // Strength  no scheduler, no locks; the lowest latency while clients are few
 // Weakness  every idle client costs a system call per round
 //
-// What changed from blocking.c: no call waits. So the place in a conversation
-// moves from the stack into struct client: compare serve_client() there with
-// step() here. Next:
+// What changed from blocking.c: no call waits. So how far a conversation has
+// come is kept in struct client, not on the stack: compare serve_client() there
+// with step() here. Next:
 //     diff -u servers/thread.c servers/coroutine.c
 
 #include <stdbool.h>

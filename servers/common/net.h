@@ -64,9 +64,9 @@ int net_address(int listener, char text[NET_ADDRESS_SIZE]);
 // Writes the address of a client in the same way. Returns 0, or -1.
 int net_client_address(int fd, char text[NET_ADDRESS_SIZE]);
 
-// Sets the idle timeout: a client that makes no progress in either direction
-// for `timeout_s` seconds is closed. 0, the default: never. Call it before the
-// first client is accepted.
+// Sets the idle timeout: if a client makes no progress in either direction for
+// `timeout_s` seconds, its connection is closed. 0, the default: never. Call it
+// before the first client is accepted.
 void net_set_idle_timeout(int timeout_s);
 
 // Returns the idle timeout in milliseconds, -1 for never.

@@ -21,7 +21,8 @@ void timer_queue_add(struct timer_queue *q, struct connection *c,
 // Returns when the first connection is due, INT64_MAX if there is none.
 int64_t timer_queue_first_ns(const struct timer_queue *q);
 
-// Removes and returns the first connection if it is due, else NULL.
+// Removes and returns the first connection if it is due. Otherwise returns
+// NULL.
 struct connection *timer_queue_take_due(struct timer_queue *q, int64_t now_ns);
 
 #endif

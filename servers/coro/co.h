@@ -68,7 +68,7 @@ enum {
 // A coroutine is in exactly one state:
 
 enum co_state {
-    CO_RUNNING,          // it runs, or a coroutine that it has resumed does
+    CO_RUNNING,          // it runs, or has resumed one that has not yielded
     CO_NEW,              // created; it has not run
     CO_YIELDED,          // in co_yield_value(), until it is resumed
     CO_READY,            // the scheduler will run it
@@ -81,9 +81,10 @@ enum co_state {
 // Returns the state of `c`.
 enum co_state co_state_of(const struct co *c);
 
-// Each of three words has only one meaning here. A coroutine *yields* to the
-// coroutine that has resumed it. It *reschedules* itself, and runs again in the
-// next round of the scheduler. It *parks*, and runs again when it is woken.
+// Three words have a strict meaning here. A coroutine that *yields* lets the
+// coroutine that has resumed it continue, and runs again at the next
+// co_resume(). A coroutine that *reschedules* itself runs again in the next
+// round of the scheduler. A coroutine that *parks* runs again when it is woken.
 //
 // The table says what happens to a coroutine when one of these functions is
 // called for it, or when its deadline passes:
@@ -100,7 +101,7 @@ enum co_state co_state_of(const struct co *c);
 //   permit      Its next co_park() takes the permit and returns 0 at once.
 //               There is at most one permit: a second co_wake() adds nothing.
 //   ECANCELED,  Its present waiting call fails with this error, and so do all
-//   ETIMEDOUT   later ones. It can end ETIMEDOUT by setting a later deadline.
+//   ETIMEDOUT   later ones. Setting a later deadline ends ETIMEDOUT.
 //   next call   Its waiting calls fail from the next one on: with ECANCELED
 //               after co_cancel(), with ETIMEDOUT after the deadline. But a
 //               RUNNING coroutine may have resumed another one, directly or
@@ -132,18 +133,18 @@ void *co_resume(struct co *c, void *value);
 // with EPERM at once.
 void *co_yield_value(void *value);
 
-// Resumes `inner` until it is done. Yields each value that `inner` yields, and
-// passes each value that it gets in return to `inner` ("yield from"). Returns
-// what `inner` returned. The caller frees `inner`.
+// Resumes `inner` until it is done ("yield from"). The calling coroutine yields
+// each value that `inner` yields, and passes to `inner` each value that its own
+// resumer passes. Returns what `inner` returned. The caller frees `inner`.
 void *co_delegate(struct co *inner);
 
 // Returns true once the function of `c` has returned.
 bool co_done(const struct co *c);
 
 // Frees `c`. If `c` is not done, its functions never return, and the memory and
-// descriptors that they hold stay allocated. Returns 0, or -1 with EBUSY if its
-// state does not allow it. A coroutine that co_go() started is freed by the
-// scheduler.
+// descriptors that they hold stay allocated. Returns 0, or -1 with EBUSY if the
+// state of `c` forbids it (see the table). The scheduler frees coroutines that
+// co_go() started.
 int co_free(struct co *c);
 
 // Returns the running coroutine, or NULL on the thread's own stack.
@@ -206,7 +207,8 @@ void co_reschedule(void);
 // number CO_BUDGET, or an earlier one if more than a millisecond has passed
 // since the third.
 
-// Waiting call. Takes the permit and returns at once, or waits for co_wake().
+// Waiting call. If there is a permit, takes it and returns at once. Otherwise
+// waits for co_wake().
 int co_park(void);
 
 // Ends the co_park() of `c`, or leaves a permit (see the table). Does not wait.
@@ -273,9 +275,10 @@ int co_group_go(struct co_group *group, int (*fn)(void *arg), void *arg);
 // Waiting call. Waits until all members have returned. Returns 0 if all of them
 // returned 0, else -1 with the errno of the first that did not. If the caller
 // is cancelled, or its deadline passes, the call cancels the members, and still
-// waits until they have returned: when it returns, no member is left. Two
-// errors come at once, and cancel nothing: EBUSY while another coroutine waits
-// for the group, and EDEADLK in a member, which would wait for itself.
+// waits until they have returned: when it returns, no member is left. Fails at
+// once, without cancelling members, with EBUSY if another coroutine waits for
+// the group, and with EDEADLK if the caller is a member, because it would wait
+// for itself.
 int co_group_join(struct co_group *group);
 
 // Cancels all members. Does not wait.

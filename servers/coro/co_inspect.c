@@ -1,13 +1,13 @@
 // co_inspect.c - a coroutine that tells what each of the others waits for.
 //
-// It waits for a client on a UNIX socket, as in
+// This coroutine, the inspector, waits for clients on a UNIX socket. Try it:
 //
 //     nc -U PATH
 //
-// and then goes through the stacks of its thread to find the coroutines. The
-// runtime keeps no list of all coroutines, because that would make the start
-// and the end of each one slower. Nothing here blocks the thread: while the
-// inspector sends, other coroutines run.
+// For each client, it goes through the stacks of its thread to find the
+// coroutines. The runtime keeps no list of all coroutines, because that would
+// make the start and the end of each one slower. Nothing here blocks the
+// thread: while the inspector sends, other coroutines run.
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -123,8 +123,8 @@ static int send_text(struct answer *a)
 }
 
 // Goes from stack to stack and sends a line for each coroutine. A coroutine
-// keeps its stack, so this function finds each one that exists all the time
-// exactly once. It may miss a coroutine that starts or ends meanwhile.
+// keeps its stack, so this function finds every coroutine exactly once, but it
+// may miss one that starts or ends meanwhile.
 static void describe_all(struct answer *a)
 {
     for (size_t at = 0; at < co_stack_count(); at++) {

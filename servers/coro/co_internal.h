@@ -36,7 +36,7 @@ struct co {
 
     struct co *innermost;        // the resumed coroutine that waits, if any
     struct co_mail mail;         // sent by co_wake_async()
-    struct co_mailbox *mailbox;  // to its thread
+    struct co_mailbox *mailbox;  // of its thread
 
     // The arguments of co_new(), then those of co_go() or co_group_go().
     void *(*fn)(void *arg);

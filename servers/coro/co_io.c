@@ -1,10 +1,11 @@
 // co_io.c - calls that wait for a descriptor while other coroutines run.
 //
-// Each call tries the system call first, because usually it need not wait. The
-// first call that has to wait for a descriptor adds it to epoll, where it stays
-// until it is closed. That takes one epoll_ctl() for each descriptor, or two if
-// a call later waits for writing. To make this possible, epoll reports each
-// event only once (EPOLLET, see epoll(7)). So this file must remember the
+// Each call tries its system call first, because most calls need not wait. The
+// first call that has to wait for a descriptor adds the descriptor to epoll,
+// where it stays until it is closed. That takes one epoll_ctl() for each
+// descriptor, or two if a call later waits for writing. Here epoll reports each
+// event only once (EPOLLET, see epoll(7)): otherwise it would report input that
+// no coroutine reads yet again and again. So this file must remember the
 // events.
 //
 // No call blocks the thread. The thread blocks only in wait_for_events(), for
@@ -97,8 +98,8 @@ static struct direction *direction_of(struct slot *s, uint32_t event)
 }
 
 // Forgets what was remembered of a descriptor, and ends all waits for it with
-// EBADF. By the new generation, handle() recognises late events of the old
-// descriptor.
+// EBADF. By the new generation, handle() below recognises late events of the
+// old descriptor.
 static void forget(int fd)
 {
     if ((size_t)fd >= io.slot_count)

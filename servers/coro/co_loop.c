@@ -1,10 +1,10 @@
 // co_loop.c - the scheduler: which coroutine runs next, timers, and sleeping.
 //
 // A coroutine that co_go() has started is ready, running or waiting. A ready
-// coroutine is in one of two queues. The wait of a waiting one is ended by a
-// descriptor (co_io.c), a timer, another coroutine or another thread. The
-// thread blocks in one place only, in the wait() of the poller, and only while
-// no coroutine is ready.
+// coroutine is in one of two queues. A descriptor (co_io.c), a timer, another
+// coroutine or another thread ends the wait of a waiting one. The thread blocks
+// in one place only, in the wait() of the poller, and only while no coroutine
+// is ready.
 
 #include "co.h"
 
@@ -18,7 +18,7 @@
 enum {
     NS_PER_MS = 1000000,
     NS_PER_S = 1000000000,
-    TURN_NS = NS_PER_MS,  // how long a turn may last, like CO_BUDGET
+    TURN_NS = NS_PER_MS,  // the time limit of a turn; CO_BUDGET limits calls
 };
 
 struct loop {
@@ -275,9 +275,9 @@ static void close_loop(void)
     co_timers_free(&loop.timers);
 }
 
-// LESSON scheduler: this loop is all there is. It runs the coroutines that are
-// ready. Then it sleeps until a descriptor is ready or a timer is due, and
-// makes the coroutines ready that wait for them.
+// LESSON scheduler: this loop is the whole scheduler. It runs the coroutines
+// that are ready. Then it sleeps until a descriptor is ready or a timer is due,
+// and makes the coroutines ready that wait for them.
 int co_run(void)
 {
     sigset_t previous;

@@ -13,7 +13,7 @@
 #include "co.h"
 #include "co_internal.h"
 
-// A job. It lies on the stack of the coroutine that waits until it is done.
+// A job. It lies on the stack of the coroutine that waits for it.
 struct job {
     void (*fn)(void *arg);
     void *arg;

@@ -39,7 +39,7 @@
 #endif
 
 #ifndef PIDFD_SELF_THREAD
-#define PIDFD_SELF_THREAD (-10000)  // Linux 6.14: this process, to itself.
+#define PIDFD_SELF_THREAD (-10000)  // Linux 6.14: the calling thread.
 #endif
 
 enum {
@@ -55,7 +55,7 @@ struct pool {
     size_t unused_count;
     char **idle;  // stacks that were given back
     size_t idle_count, cold_count;
-    size_t idle_size;  // for all stacks ever mapped
+    size_t idle_size;  // entries in `idle`, one for each mapped stack
     char **slabs;      // all that was mapped
     size_t slab_count;
     void *signal_stack;  // for the message about an overflow,

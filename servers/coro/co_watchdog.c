@@ -4,7 +4,8 @@
 // coroutine keeps the processor, or blocks. The watchdog is that other thread.
 // Each thread that has called co_set_watchdog() has its own. The watchdog
 // sleeps most of the time, and the loop only counts its turns for the watchdog.
-// Nothing here blocks the loop.
+// Only co_set_watchdog() blocks the loop: until the previous watchdog has
+// ended.
 
 #include <elf.h>
 #include <link.h>
@@ -29,7 +30,7 @@
 enum {
     NS_PER_MS = 1000000,
     CHECKS_PER_LIMIT = 4,
-    CHECK_MS_MAX = 50,  // as co_set_watchdog(-1) waits for the next check
+    CHECK_MS_MAX = 50,  // co_set_watchdog(-1) blocks until the next check
     FRAMES_MAX = 24,
     NAME_SIZE = 64,
     PATH_SIZE = 1024,
@@ -45,8 +46,8 @@ struct watchdog {
     const atomic_uint *turn;  // of the watched thread: see co_turn_count()
     atomic_bool stopping;
     _Atomic enum step step;
-    // The thread that makes a step writes these fields before it. The other
-    // thread reads them after it.
+    // The thread that makes a step writes these fields before the step. The
+    // other thread reads them after the step.
     atomic_uint asked_turn;
     char name[NAME_SIZE];
     uintptr_t frames[FRAMES_MAX];  // addresses in code, the innermost first
@@ -210,7 +211,7 @@ static void *watch(void *arg)
     return NULL;
 }
 
-// ---- Starting and stopping it
+// ---- Starting and stopping the watchdog
 
 static void stop(void *watchdog)
 {

@@ -5,8 +5,8 @@
 // Strength  uses all cores, and a loop shares nothing with the others
 // Weakness  a client stays in its loop: a long fib() delays all that are in it
 //
-// What changed from coroutine.c: the loop, and so each coroutine, exists once
-// per thread, and coroutines never move between threads. Next:
+// What changed from coroutine.c: each thread has a loop of its own, and a
+// coroutine never moves to another thread. Next:
 //     servers/common/co_net.c
 
 #include <errno.h>
@@ -143,7 +143,7 @@ static void open_all_loops(void)
 }
 
 // LESSON shared-nothing: one thread accepts the clients and gives them to the
-// loops in turn. If each loop had a listener (SO_REUSEPORT, see socket(7)),
+// loops round-robin. If each loop had a listener (SO_REUSEPORT, see socket(7)),
 // that thread would not be needed. But the kernel would choose by a hash: some
 // loops would get more clients than others, and the clients of a full loop
 // would wait while other loops have free slots.

@@ -6,8 +6,8 @@
 // Weakness  the kernel and the server go through the whole list every time
 //
 // What changed from nonblocking.c: the step of a client and its state are the
-// same, in common/connection.c. But first poll() says which clients can make a
-// step, and blocks while none can. Next:
+// same, in common/connection.c. But poll() says which clients can make a step,
+// and blocks while none can. Next:
 //     diff -u servers/more/poll.c servers/more/callback.c
 
 #include <poll.h>

@@ -31,7 +31,7 @@ static struct options options = {.model = "prefork",
                                  .own = {own_options},
                                  .clients_max = 64};
 static int listener;
-static atomic_ulong *spurious;  // Shared: wakeups of children for no client.
+static atomic_ulong *spurious;  // Shared: wakeups that found no client.
 
 // Receives until a complete request has arrived and `s` holds its reply.
 // Returns false once the conversation is over.

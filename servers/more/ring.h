@@ -1,7 +1,8 @@
 // ring.h - io_uring(7) by its three system calls, without a library.
 //
 // Two rings in memory that is shared with the kernel: the program puts requests
-// into one, and the kernel puts results into the other. For one thread.
+// into one, and the kernel puts results into the other. Only one thread may use
+// them.
 
 #ifndef RING_H
 #define RING_H

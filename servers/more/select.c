@@ -6,8 +6,8 @@
 // Weakness  it cannot watch descriptors from 1,024 up, on any machine
 //
 // What changed from nonblocking.c: the step of a client and its state are the
-// same, in common/connection.c. But first select() says which clients can make
-// a step, and blocks while none can. Next:
+// same, in common/connection.c. But select() says which clients can make a
+// step, and blocks while none can. Next:
 //     diff -u servers/more/select.c servers/more/poll.c
 
 #include <fcntl.h>
@@ -60,7 +60,7 @@ static int wait_for_clients(void)
                        ms < 0 ? NULL : &timeout);
     net_check_wait(ready);
     if (ready <= 0) {
-        FD_ZERO(&readable);  // select() may not have changed it.
+        FD_ZERO(&readable);  // On failure, select() leaves the sets as is.
         FD_ZERO(&writable);
     }
     return clients.count;

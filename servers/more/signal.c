@@ -35,8 +35,8 @@ static sigset_t awaited;  // ready_signal and SIGIO.
 
 // LESSON signal-driven: without F_SETSIG, the kernel would send SIGIO, which
 // only says that some descriptor is ready. With it, the kernel queues a signal
-// that contains the descriptor. The signal reports only changes: what had
-// arrived before, the server must find out itself.
+// that contains the descriptor. The signal reports only changes, so the server
+// itself must find out what had arrived before.
 static bool ask_for_signals(int fd)
 {
     return fcntl(fd, F_SETOWN, getpid()) == 0 &&
@@ -45,8 +45,9 @@ static bool ask_for_signals(int fd)
 }
 
 // Asks the kernel for the signals of a client, unless it sends them already. A
-// timer steps the client later, because something may have arrived just before,
-// or the kernel may have refused: then that step asks again.
+// timer steps the client later: bytes may have arrived before the kernel was
+// asked, or the kernel may have refused. If it has refused, that step asks
+// again.
 static void await_signal(struct connection *c)
 {
     if (c->interest == WATCHED)

@@ -6,7 +6,7 @@
 // Weakness  kernels and containers may refuse it; the kernel keeps the buffers
 //
 // What changed from callback.c: the server does not ask whether it can receive,
-// it asks the kernel to receive. There are only results. Needs Linux 5.7.
+// it asks the kernel to receive, and gets the result. Needs Linux 5.7.
 
 #include <errno.h>
 #include <poll.h>
