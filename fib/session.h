@@ -90,8 +90,8 @@ bool session_answer(struct session *s);
 // Ends the conversation after the present reply: drops all further input.
 void session_end(struct session *s);
 
-// Call it after session_answer() has returned true. Returns true if more input
-// has arrived: the next request may be complete.
+// Returns true if more input has arrived: the next request may be complete.
+// Call this function only after session_answer() has returned true.
 bool session_pending(const struct session *s);
 
 // Returns true if the session takes no more input. Then the conversation is

@@ -27,8 +27,8 @@ enum {
 
 // ---- Descriptors
 
-// Raises the soft limit on open files to the hard one. Returns how many this
-// process may open now.
+// Raises the soft limit on open files to the hard one. Returns how many files
+// this process may open now.
 int net_raise_descriptor_limit(void);
 
 // Lowers the soft and the hard limit on open files to `end`, if they are

@@ -48,9 +48,9 @@ int report_open(const char *model, bool quiet)
 
 // Writes one line with one write(), so that lines of several processes do not
 // mix. Drops the line if the stream cannot take it at once: a full pipe that no
-// process reads must not block the server. Does not use stdio: it would take 8
-// KiB of stack for a buffer, most of what a coroutine has. Returns 0, or -1
-// with errno set.
+// process reads must not block the server. Does not use a stream of stdio: that
+// would take 8 KiB of stack for a buffer, most of what a coroutine has. Returns
+// 0, or -1 with errno set.
 __attribute__((format(printf, 2, 0))) static int
 write_line(int fd, const char *format, va_list arguments)
 {

@@ -369,12 +369,12 @@ void co_inspect_end(void);
 // Starts a thread, the watchdog of the calling thread. It watches the
 // coroutines that co_run() runs. If one of them lets no other run for `ms`
 // milliseconds, because it computes, blocks, or gets no processor, the watchdog
-// prints its name on standard error, and a command line of addr2line(1) that
-// shows where the coroutine is: its functions and their lines, the innermost
-// first (with musl, only the name is printed). The watchdog reports a turn at
-// most once, and may miss turns of less than 5/4 of `ms`. With -1, only ends
-// the thread's watchdog, as the end of the thread does, too. Blocks until the
-// previous watchdog has ended: for up to 50 ms.
+// prints the name of that coroutine on standard error, and a command line of
+// addr2line(1) that shows where the coroutine is: its functions and their
+// lines, the innermost first (with musl, only the name is printed). The
+// watchdog reports a turn at most once, and may miss turns of less than 5/4 of
+// `ms`. With -1, only ends the thread's watchdog, as the end of the thread
+// does, too. Blocks until the previous watchdog has ended: for up to 50 ms.
 //
 // The watchdog interrupts the coroutine by SIGURG: a system call in which the
 // coroutine blocks may fail with EINTR. The watchdog checks four times in `ms`,

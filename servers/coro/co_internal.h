@@ -18,8 +18,8 @@
 // A coroutine. This struct lies at the top of the coroutine's stack, on the
 // page that its first calls touch in any case: so a suspended coroutine takes
 // only one page. The fields that the scheduler needs are in the first cache
-// line. The struct is zeroed as a whole, so most fields are chosen to start as
-// 0 or NULL: each further store takes time.
+// line. The struct is zeroed as a whole, and most fields start as 0 or NULL: a
+// field that starts with another value takes one more store.
 struct co {
     void *sp;                // what co_switch() saved; valid while suspended
     uintptr_t state;         // and the coroutine that has resumed it; see below

@@ -261,8 +261,9 @@ int co_awaited_fd(const struct co *c, uint32_t *event)
     return s->in.waiter == c || s->out.waiter == c ? c->fd : -1;
 }
 
-// Starts co_accept(), co_recv() and co_send(). If it is known that the system
-// call would fail with EAGAIN, waits first. Returns 0, or -1 with errno set.
+// Begins a call of co_accept(), co_recv() or co_send(). If it is known that the
+// system call would fail with EAGAIN, waits first. Returns 0, or -1 with errno
+// set.
 static inline int begin_call(struct call *call)
 {
     if (co_begin_wait() != 0)

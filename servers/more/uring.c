@@ -149,7 +149,7 @@ static int run_round(unsigned results)
 
 static void drain_clients(void)
 {
-    // The kernel may still accept a client for the last request.
+    // The last request to accept may still bring a client.
     while (clients.count > 0 || accepting) {
         while (run_round(0) > 0)
             ;
