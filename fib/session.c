@@ -67,8 +67,9 @@ bool session_over(const struct session *s)
     return s->client_finished || (s->limited && s->bytes_left == 0);
 }
 
-// Takes the next `len` bytes of the input as a line, and skips its newline,
-// which has `ending_len` bytes: 0 or 1.
+// Takes the next `len` bytes of the input as a line, without a '\r' at their
+// end. Also skips the newline after them, if there is one: then `ending_len` is
+// 1, else 0.
 static struct line cut_line(struct session *s, size_t len, size_t ending_len)
 {
     struct line line = {.text = s->input + s->begin, .len = len};

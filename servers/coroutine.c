@@ -1,6 +1,6 @@
 // coroutine.c - one coroutine per client, all in one thread, over epoll.
 //
-// Model     the same client code; where it would block, other coroutines run
+// Model     thread.c's client code; where it would block, other coroutines run
 // Blocks    in epoll_wait() only, for all clients at once
 // Strength  reads like blocking code, costs a small stack and no thread
 // Weakness  one thread: a long fib() delays every client, on any machine

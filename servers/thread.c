@@ -1,7 +1,7 @@
 // thread.c - one thread per client.
 //
 // Model     the main thread accepts; each client gets a thread of its own
-// Blocks    the main thread in accept(), each of the others in recv()
+// Blocks    the main thread in accept(), each client's thread in recv()
 // Strength  cheaper than a process, and the client code does not change
 // Weakness  one address space: one wild pointer takes every client down
 //

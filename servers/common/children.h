@@ -23,9 +23,12 @@ void children_add(pid_t pid);
 // Returns true if `pid` is a child that children_reap() has not reaped yet.
 bool children_has(pid_t pid);
 
-// Backs off (see net.h) after fork() has failed, and reaps children. Once the
-// server is stopping, ends all children instead, so that the next fork() can
-// succeed. Returns true if the caller should call fork() again.
+// Backs off (see net.h) after fork() has failed, and reaps children. Returns
+// true if the caller should call fork() again. Once the server is stopping, the
+// client that was accepted last still needs a child. So this function then ends
+// all other children, and blocks until they have exited: with fewer processes,
+// the next fork() can succeed. Returns false if the server is stopping and
+// there was no other child.
 bool children_backoff(void);
 
 // Reaps all children that have exited by now. Never blocks.

@@ -89,9 +89,10 @@ short connection_interest(const struct connection *c, int64_t now_ns)
 {
     if (now_ns < c->due_ns)
         return 0;
-    // After a reply, the next step needs input. But if more input is pending,
-    // or the conversation is over, the next step should come at once. Then this
-    // function asks for POLLOUT: usually a socket is writable already.
+    // After a reply, the next step has to receive. But if the session holds
+    // more input already, or the conversation is over, the next step should
+    // come at once. Then this function asks for POLLOUT: a socket is usually
+    // writable, so the wait ends at once.
     bool replied = c->progress.sent == c->session.reply_len;
     bool finished = session_pending(&c->session) || session_over(&c->session);
     return replied && !finished ? POLLIN : POLLOUT;

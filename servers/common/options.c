@@ -85,10 +85,10 @@ static void parse_value(const struct options *o, const struct option_rule *r,
         *r->flag = true;
 }
 
-// Prints which option getopt_long() has refused, and exits. getopt_long() must
-// not print the message, because its words depend on the C library. It sets
-// optopt to the letter of a short option, or to the index of a long one, which
-// is smaller than any letter.
+// Prints which option getopt_long() has refused, and exits. parse_all() keeps
+// getopt_long() from printing a message of its own, whose words depend on the C
+// library. For a short option, optopt is its letter. For a long one, optopt is
+// its index in `known`, or 0 if the option is not there: less than any letter.
 _Noreturn static void refuse_option(const struct options *o, int refused,
                                     char **argv)
 {

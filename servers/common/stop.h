@@ -22,9 +22,9 @@ enum {
 // It must wake every blocked call of the server, and keep later calls from
 // blocking: the signal may come just before a call blocks. A system call that
 // the signal interrupts fails with EINTR. Another signal, more than
-// STOP_AGAIN_MS later, ends the process at once, but not a child of fork():
-// when its parent has ended, the kernel ends the child (see child_begin()).
-// Returns 0, or -1 with errno set.
+// STOP_AGAIN_MS after the first, ends the process at once. A child of fork()
+// ignores this signal, but the kernel ends a child whose parent has ended (see
+// child_begin()). Returns 0, or -1 with errno set.
 int stop_on_signal(void (*wake_blocked_calls)(void));
 
 // Returns true once the server was asked to stop. Never blocks.

@@ -99,9 +99,9 @@ struct co *co_at(size_t at)
     return c->fn != NULL && co_state(c) != CO_DONE ? c : NULL;
 }
 
-// Sets errno and returns NULL, for a call that the state of its coroutine does
-// not allow. Not inlined: the callers are so short that the code of this rare
-// case would slow them down.
+// Sets errno and returns NULL, for a co_resume() or co_yield_value() that is
+// not allowed. Not inlined: these two functions are so short that the code of
+// this rare case would slow them down.
 static __attribute__((noinline)) void *refuse(int error)
 {
     errno = error;

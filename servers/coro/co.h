@@ -202,10 +202,9 @@ void co_reschedule(void);
 // A waiting call also fails in this way if the cancellation or the deadline
 // comes while it waits, before its event.
 //
-// If a coroutine makes many waiting calls in a row, and none of them has to
-// wait, one of them reschedules the coroutine, so that others run, too: call
-// number CO_BUDGET, or an earlier one if more than a millisecond has passed
-// since the third.
+// A coroutine may make many waiting calls in a row of which none has to wait.
+// So that other coroutines run, too, call number CO_BUDGET reschedules it. An
+// earlier call does so if more than a millisecond has passed since the third.
 
 // Waiting call. If there is a permit, takes it and returns at once. Otherwise
 // waits for co_wake().
@@ -347,10 +346,17 @@ int co_close(int fd);
 //      "due_ms": 950, "stack_used": 1312, "stack_size": 12288}
 //
 //   state       one of enum co_state, in lower case
-//   waits_for   "read" or "write", for the descriptor fd; or, with fd -1,
-//               "time", "semaphore", "wake-up", "group or cancellation",
-//               "thread or group", "resumed coroutine" (it has resumed one
-//               that waits), or "nothing"
+//   waits_for   "read" or "write", for the descriptor fd; or, with fd -1:
+//               "time"                   in co_sleep(), or in co_group_join()
+//                                        with a deadline
+//               "semaphore"              in co_sem_wait()
+//               "wake-up"                in co_park()
+//               "group or cancellation"  in co_group_join() or co_sleep(-1)
+//               "thread or group"        in co_offload(), or in co_group_join()
+//                                        after its caller was cancelled or
+//                                        its deadline has passed
+//               "resumed coroutine"      it has resumed one that waits
+//               "nothing"                it does not wait
 //   due_ms      in how many ms the wait ends at the latest; -1: no limit
 //   stack_used  see co_stack_used()
 //

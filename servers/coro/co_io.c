@@ -23,7 +23,7 @@
 #include "co.h"
 #include "co_internal.h"
 
-// One of the two directions of a descriptor.
+// One direction of a descriptor: reading from it, or writing to it.
 struct direction {
     struct co *waiter;  // the coroutine that waits, until it runs; or NULL
     bool drained;       // until an event comes, a try would give EAGAIN
@@ -97,9 +97,9 @@ static struct direction *direction_of(struct slot *s, uint32_t event)
     return event == EPOLLIN ? &s->in : &s->out;
 }
 
-// Forgets what was remembered of a descriptor, and ends all waits for it with
-// EBADF. By the new generation, handle() below recognises late events of the
-// old descriptor.
+// Empties the slot of a descriptor, and ends all waits for it with EBADF. The
+// kernel may give its number to a new descriptor. The generation in the slot
+// tells handle() below that an event is of the old one.
 static void forget(int fd)
 {
     if ((size_t)fd >= io.slot_count)
@@ -234,8 +234,9 @@ static int wait_for(struct call *call)
     if (call->due_ns == 0)
         call->due_ns = co_limit_ns();
     bool watched = watch(call->fd, s, call->event) == 0;
-    // If the kernel has no memory to watch the descriptor, this call waits for
-    // a short time and lets its caller try again.
+    // ENOSPC and ENOMEM mean that the kernel cannot watch the descriptor now.
+    // Then this function waits for RETRY_MS, and its caller tries again. After
+    // any other error, the call fails.
     if (!watched && errno != ENOSPC && errno != ENOMEM)
         return -1;
 
@@ -321,9 +322,9 @@ int co_connect(int fd, const struct sockaddr *address, socklen_t len)
     return 0;
 }
 
-// As recv(2), on a UNIX socket. Sets `cut` if descriptors came with the bytes
-// (SCM_RIGHTS): then more bytes may be there. The kernel closes those
-// descriptors.
+// As recv(2), on a UNIX socket. If descriptors were sent with some bytes
+// (SCM_RIGHTS), recvmsg() stops after those bytes, even if more have arrived.
+// Then this function sets `cut`. The kernel closes the descriptors.
 static ssize_t receive_unix(int fd, void *buf, size_t size, bool *cut)
 {
     struct iovec space = {buf, size};

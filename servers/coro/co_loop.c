@@ -111,11 +111,12 @@ void co_reschedule(void)
     co_jump(loop.self, NULL);
 }
 
-// LESSON budget: if a client's next request has always arrived already, no call
-// of its coroutine has to wait, and the other clients would never be served. So
-// a turn ends after CO_BUDGET calls. If the coroutine computes much between the
-// calls, its turn ends after a millisecond. Most turns have only two calls, and
-// so never read the clock.
+// LESSON budget: if the next request of a client is always there already, no
+// call of its coroutine has to wait, and the other clients would never be
+// served. So a turn ends after CO_BUDGET calls. If the coroutine computes much
+// between its calls, its turn ends earlier: at the first call that comes more
+// than a millisecond after the third. The clock is read only from the third
+// call on, because most turns have only two calls.
 void co_spend(void)
 {
     loop.budget--;

@@ -42,7 +42,7 @@ int co_mail_open(void);
 // moment have finished.
 void co_mail_close(void);
 
-// Collects all mail that has been sent.
+// Moves all messages from `pushed` to the end of `collected`, the oldest first.
 void co_mail_collect(void);
 
 // Takes the oldest collected message, which is then no longer pending. Returns

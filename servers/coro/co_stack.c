@@ -98,10 +98,11 @@ static int advise(const struct iovec *ranges, size_t count, int advice)
 
 // ---- Guard pages
 
-// Returns true if the kernel has guard markers (see guard() below). Tries to
-// set one on `page`, which needs a guard in any case. The success of madvise()
-// proves nothing, because emulators accept any advice and ignore it. So a
-// system call that writes to the page must fail as well.
+// Returns true if the kernel has guard markers, which forbid access to a page
+// (see guard() below). Tries to set one on `page`, which needs a guard in any
+// case. If madvise() succeeds, that proves nothing, because emulators accept
+// any advice and ignore it. So this function also makes a system call that
+// writes to the page. If there is a marker, that call fails.
 static bool has_markers(char *page)
 {
     static atomic_int known;  // 0: not tried yet; 1: it has; -1: it has not

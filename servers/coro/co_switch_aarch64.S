@@ -69,10 +69,11 @@ co_switch_suspended:            // Debuggers show suspended coroutines here.
         .cfi_adjust_cfa_offset -SAVED_SIZE
 
         mov     x0, x2
-        // The processor predicts that a ret goes back to the place of the last
-        // call, which is wrong here every time. A br would not be predicted
-        // like this, but it must lead to a "bti" instruction, and there is none
-        // after a call.
+        // We use ret, although the processor predicts that it goes back to the
+        // place of the last call, which is wrong here every time. A br would
+        // not be predicted like this. But with branch target identification, a
+        // br may lead only to a "bti" instruction. This jump leads to the
+        // instruction after a call of co_switch(), which is no "bti".
         ret
         .cfi_endproc
         .size   co_switch, . - co_switch
@@ -103,8 +104,9 @@ co_switch_prepare:
         .p2align 4
 
 // The first instructions of a coroutine. No function has called them, so a
-// backtrace ends here. A debugger looks up the byte before a return address.
-// The nop makes that byte a part of co_first.
+// backtrace ends here. The coroutine starts after the nop, at the address that
+// co_switch_prepare() stored. A debugger takes that for a return address, and
+// looks up the byte before it. The nop makes that byte a part of co_first.
 co_first:
         .cfi_startproc
         .cfi_undefined x30

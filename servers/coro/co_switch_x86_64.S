@@ -91,8 +91,9 @@ co_switch_prepare:
         .p2align 4
 
 // The first instructions of a coroutine. No function has called them, so a
-// backtrace ends here. A debugger looks up the byte before a return address.
-// The nop makes that byte a part of co_first.
+// backtrace ends here. The coroutine starts after the nop, at the address that
+// co_switch_prepare() stored. A debugger takes that for a return address, and
+// looks up the byte before it. The nop makes that byte a part of co_first.
 co_first:
         .cfi_startproc
         .cfi_undefined %rip

@@ -140,9 +140,9 @@ int co_sem_wait(struct co_sem *sem)
     return co_wait_until(CO_NEVER);
 }
 
-// If a coroutine waits, ends its wait and leaves the count at 0. If the count
-// became 1, another coroutine could make it 0 again before the waiting one
-// runs.
+// If a coroutine waits, ends its wait and leaves the count at 0. With a count
+// of 1 instead, a third coroutine could call co_sem_wait() before the waiting
+// one runs, and take its place.
 void co_sem_post(struct co_sem *sem)
 {
     if (sem->waiters.first != NULL)

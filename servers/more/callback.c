@@ -5,8 +5,8 @@
 // Strength  the cost depends on the clients that are ready, not on all of them
 // Weakness  the client code is in pieces, and each must name the one after it
 //
-// What changed from poll.c: the kernel keeps the list, and the step of a client
-// is cut where it may have to wait. Next:
+// What changed from poll.c: the kernel keeps the list of clients, and the step
+// of a client is cut where it may have to wait. Next:
 //     diff -u servers/more/callback.c servers/coroutine.c
 
 #include <stdbool.h>

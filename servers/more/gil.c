@@ -1,7 +1,7 @@
 // gil.c - a thread per client, and one lock around all computing, as in Python.
 //
 // Model     thread.c, but a thread computes only while it holds the one lock
-// Blocks    where thread.c does, and in take_lock() while another computes
+// Blocks    where thread.c does; in take_lock() while another thread computes
 // Strength  what only computing threads touch needs no lock of its own
 // Weakness  one core only, and a short request waits 5 ms for a long one
 //

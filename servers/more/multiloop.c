@@ -3,7 +3,7 @@
 // Model     the main thread accepts; clients are coroutines in one of N loops
 // Blocks    the main thread in accept(), each loop in epoll_wait()
 // Strength  uses all cores, and a loop shares nothing with the others
-// Weakness  a client stays in its loop: a long fib() delays all that are in it
+// Weakness  a client stays in its loop: a long fib() delays all clients in it
 //
 // What changed from coroutine.c: each thread has a loop of its own, and a
 // coroutine never moves to another thread. Next:

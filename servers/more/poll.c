@@ -3,7 +3,7 @@
 // Model     one thread, non-blocking calls, for the clients that are ready
 // Blocks    in poll() only, for all clients at once
 // Strength  takes no CPU while no client sends, and every Unix has it
-// Weakness  the kernel and the server go through the whole list every time
+// Weakness  the kernel and the server go through all clients at every call
 //
 // What changed from nonblocking.c: the step of a client and its state are the
 // same, in common/connection.c. But poll() says which clients can make a step,

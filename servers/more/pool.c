@@ -1,6 +1,6 @@
 // pool.c - a fixed number of threads, and a queue of clients for them.
 //
-// Model     --max-clients threads, started first; each takes one after another
+// Model     --max-clients threads; each takes clients from a queue, one by one
 // Blocks    the main thread in accept(), a thread in sem_wait() or in recv()
 // Strength  no thread to start per client, and never more than were planned
 // Weakness  with as many idle clients as threads, no other client is served

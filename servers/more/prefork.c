@@ -1,6 +1,6 @@
 // prefork.c - processes that are there before the clients.
 //
-// Model     --max-clients children; each accepts and serves one at a time
+// Model     --max-clients children; each accepts and serves clients one by one
 // Blocks    the parent in ppoll() (stop_wait()), a child in accept() or recv()
 // Strength  isolation as in fork.c, without a fork() for each client
 // Weakness  with as many idle clients as children, no other client is served

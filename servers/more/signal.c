@@ -1,6 +1,6 @@
 // signal.c - the kernel sends a signal when a client becomes ready.
 //
-// Model     one thread, non-blocking calls; a real-time signal per change
+// Model     one thread, non-blocking calls; a real-time signal per event
 // Blocks    in sigtimedwait() only, for all clients at once
 // Strength  the server passes no list: each signal names its descriptor
 // Weakness  a system call per event, and a queue that can overflow

@@ -3,7 +3,7 @@
 // Model     one thread; requests and results pass through two shared rings
 // Blocks    in io_uring_enter() only, for all clients at once
 // Strength  one system call submits many receives and sends
-// Weakness  kernels and containers may refuse it; the kernel keeps the buffers
+// Weakness  kernels and containers may refuse io_uring; it borrows the buffers
 //
 // What changed from callback.c: the server does not ask whether it can receive,
 // it asks the kernel to receive, and gets the result. Needs Linux 5.7.

@@ -1,6 +1,6 @@
 // workers.c - several processes, each with an event loop, as in nginx.
 //
-// Model     --workers children share one listener; each serves many by epoll
+// Model     --workers children share one listener; each serves clients by epoll
 // Blocks    the parent in ppoll() (stop_wait()), each child in epoll_wait()
 // Strength  uses all cores; a worker that crashes takes only its clients along
 // Weakness  clients are dealt out unevenly, and stay with the worker they have
