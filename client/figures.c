@@ -2,6 +2,7 @@
 
 #include "figures.h"
 
+#include <errno.h>
 #include <math.h>
 #include <string.h>
 
@@ -11,35 +12,30 @@
 //
 // The order is part of the interface: new figures go to the end.
 
-#define COUNT(name) UNIT_COUNT, FROM_COUNTER, COUNT_##name, 0
-#define SAMPLES(timing) UNIT_COUNT, FROM_SAMPLES, timing, 0
-#define P(percent, timing) UNIT_US, FROM_PERCENTILE, timing, percent
-#define MAX(timing) P(100, timing)
-#define RESULT(unit, field)                                                    \
-    UNIT_##unit, FROM_RESULT, offsetof(struct result, field), 0
-#define OPTIONS(field)                                                         \
-    UNIT_COUNT, FROM_OPTIONS, offsetof(struct options, field), 0
-// Figures with the name of their field.
-#define FIELD(unit, name, meaning)                                             \
-    {                                                                          \
-#name, RESULT(unit, name), meaning                                     \
-    }
-#define OPTION(name, meaning)                                                  \
-    {                                                                          \
-#name, OPTIONS(name), meaning                                          \
-    }
-
 // clang-format off
+#define COUNT(name) UNIT_COUNT, FROM_COUNTER, DERIVED, COUNT_##name, 0
+#define SAMPLES(timing) UNIT_COUNT, FROM_SAMPLES, DERIVED, timing, 0
+#define P(percent, timing) UNIT_US, FROM_PERCENTILE, DERIVED, timing, percent
+#define MAX(timing) P(100, timing)
+#define RESULT(unit, sum, field) \
+    UNIT_##unit, FROM_RESULT, sum, offsetof(struct result, field), 0
+#define OPTIONS(sum, field) \
+    UNIT_COUNT, FROM_OPTIONS, sum, offsetof(struct options, field), 0
+// Figures with the name of their field.
+#define FIELD(unit, sum, name, meaning) \
+    {#name, RESULT(unit, sum, name), meaning}
+#define OPTION(sum, name, meaning) {#name, OPTIONS(sum, name), meaning}
+
 const struct figure figures[] = {
-    OPTION(connections, "connections that send requests"),
-    OPTION(idle, "connections that never send anything"),
-    OPTION(n, "requests ask for fib(n)"),
-    FIELD(S, duration_s, "length of the window"),
+    OPTION(SUM, connections, "connections that send requests"),
+    OPTION(SUM, idle, "connections that never send anything"),
+    OPTION(SAME, n, "requests ask for fib(n)"),
+    FIELD(S, LARGEST, duration_s, "length of the window"),
     {"requests", COUNT(RIGHT), "right replies in the window"},
-    FIELD(PER_S, req_per_s, "right replies per second"),
+    FIELD(PER_S, DERIVED, req_per_s, "right replies per second"),
     {"wrong", COUNT(WRONG), "replies with wrong contents"},
     {"error_replies", COUNT(ERROR_REPLIES), "replies \"error: ...\""},
-    FIELD(COUNT, failed, "connections that broke or failed"),
+    FIELD(COUNT, SUM, failed, "connections that broke or failed"),
     {"timeouts", COUNT(TIMEOUTS), "requests given up after --timeout"},
     {"served", COUNT(SERVED), "connections with a right reply in the window"},
     {"p50_us", P(50, LATENCY), "median latency, from due to reply"},
@@ -47,70 +43,73 @@ const struct figure figures[] = {
     {"p99_us", P(99, LATENCY), "99th percentile of the latency"},
     {"p999_us", P(99.9, LATENCY), "99.9th percentile of the latency"},
     {"max_us", MAX(LATENCY), "longest latency"},
-    FIELD(US, mean_us, "mean latency"),
-    FIELD(RATIO, jain, "Jain's index of replies per connection"),
-    FIELD(S, server_user_s, "server: CPU time, user"),
-    FIELD(S, server_sys_s, "server: CPU time, kernel"),
-    FIELD(US, server_cpu_us_per_req, "server: CPU time per reply"),
-    {"ctx_switches", RESULT(COUNT, server.switches),
+    FIELD(US, DERIVED, mean_us, "mean latency"),
+    FIELD(RATIO, DERIVED, jain, "Jain's index of replies per connection"),
+    FIELD(S, LARGEST, server_user_s, "server: CPU time, user"),
+    FIELD(S, LARGEST, server_sys_s, "server: CPU time, kernel"),
+    FIELD(US, DERIVED, server_cpu_us_per_req, "server: CPU time per reply"),
+    {"ctx_switches", RESULT(COUNT, LARGEST, server.switches),
      "server: context switches"},
-    {"processes", RESULT(COUNT, server.processes), "server: processes"},
-    {"threads", RESULT(COUNT, server.threads), "server: threads"},
-    {"rss_kib", RESULT(KIB, server.rss_kib), "server: RSS of all processes"},
-    {"pss_kib", RESULT(KIB, server.pss_kib), "server: PSS of all processes"},
-    {"client_cpu_share", RESULT(SHARE, client_cores),
+    {"processes", RESULT(COUNT, LARGEST, server.processes),
+     "server: processes"},
+    {"threads", RESULT(COUNT, LARGEST, server.threads), "server: threads"},
+    {"rss_kib", RESULT(KIB, LARGEST, server.rss_kib),
+     "server: RSS of all processes"},
+    {"pss_kib", RESULT(KIB, LARGEST, server.pss_kib),
+     "server: PSS of all processes"},
+    {"client_cpu_share", RESULT(SHARE, LARGEST, client_cores),
      "fibload: cores kept busy"},
     {"connected", COUNT(CONNECTED), "connections open at the end"},
     {"idle_connected", COUNT(IDLE_CONNECTED),
      "idle connections open at the end"},
     {"late", COUNT(LATE), "right replies after the window"},
     {"unanswered", COUNT(UNANSWERED), "requests without a reply at the end"},
-    FIELD(US, oldest_us, "age of the oldest unanswered request"),
-    FIELD(COUNT, min_replies, "fewest replies of a connection"),
-    FIELD(COUNT, max_replies, "most replies of a connection"),
+    FIELD(US, LARGEST, oldest_us, "age of the oldest unanswered request"),
+    FIELD(COUNT, SMALLEST, min_replies, "fewest replies of a connection"),
+    FIELD(COUNT, LARGEST, max_replies, "most replies of a connection"),
     {"closed_by_server", COUNT(FAILED), "connections the server closed"},
     {"samples", SAMPLES(LATENCY), "requests in the latency"},
-    FIELD(COUNT, interrupted, "1: the user ended the run"),
+    FIELD(COUNT, LARGEST, interrupted, "1: the user ended the run"),
     {"replies", COUNT(REPLIES), "replies of any kind, late ones too"},
-    FIELD(S, server_wall_s, "from window begin to last reply"),
-    FIELD(SHARE, server_cores, "server: cores kept busy"),
+    FIELD(S, LARGEST, server_wall_s, "from window begin to last reply"),
+    FIELD(SHARE, DERIVED, server_cores, "server: cores kept busy"),
     {"probed", COUNT(PROBED), "connections whose probe was answered"},
-    FIELD(COUNT, gone, "1: no connection could be opened any more"),
-    OPTION(rate, "requests due per second; 0: closed loop"),
-    OPTION(poisson, "1: requests were due at random times"),
+    FIELD(COUNT, LARGEST, gone, "1: no connection could be opened any more"),
+    OPTION(SUM_OR_NONE, rate, "requests due per second; 0: closed loop"),
+    OPTION(SAME, poisson, "1: requests were due at random times"),
     {"service_p50_us", P(50, TIME_SERVICE), "median time, sent to reply"},
     {"service_p99_us", P(99, TIME_SERVICE), "99th percentile, sent to reply"},
     {"service_max_us", MAX(TIME_SERVICE), "longest time, sent to reply"},
     {"send_late_p50_us", P(50, TIME_DELAY), "fibload: median send delay"},
     {"send_late_p99_us", P(99, TIME_DELAY), "fibload: 99th percentile of it"},
     {"send_late_max_us", MAX(TIME_DELAY), "fibload: longest send delay"},
-    OPTION(pipeline, "requests in flight per connection at most"),
+    OPTION(SAME, pipeline, "requests in flight per connection at most"),
     {"queued", COUNT(QUEUED), "requests due while no connection was free"},
     {"lost", COUNT(LOST), "requests lost with their connections"},
     {"unsent", COUNT(UNSENT), "requests due and never sent"},
-    OPTION(hogs, "connections with expensive requests"),
-    OPTION(hog_n, "expensive requests ask for fib(hog_n)"),
+    OPTION(SUM, hogs, "connections with expensive requests"),
+    OPTION(SAME, hog_n, "expensive requests ask for fib(hog_n)"),
     {"hog_requests", SAMPLES(LATENCY_HOG), "right replies to hogs"},
     {"hog_unanswered", COUNT(HOGS_UNANSWERED),
      "hogs without a reply at the end"},
-    FIELD(US, hog_p50_us, "median latency of hogs"),
+    FIELD(US, DERIVED, hog_p50_us, "median latency of hogs"),
     {"hog_max_us", MAX(LATENCY_HOG), "longest latency of hogs"},
-    {"during_s", RESULT(S, interval_s[LATENCY_DURING]),
+    {"during_s", RESULT(S, LARGEST, interval_s[LATENCY_DURING]),
      "second interval of the window, until the last reply to a hog"},
-    FIELD(PER_S, rate_before,
+    FIELD(PER_S, DERIVED, rate_before,
      "right replies per second in the first interval, a third of the window"),
     {"p50_before_us", P(50, LATENCY_BEFORE), "median latency, first interval"},
     {"p99_before_us", P(99, LATENCY_BEFORE), "99th percentile, first interval"},
-    FIELD(PER_S, rate_during, "replies per second, second interval"),
+    FIELD(PER_S, DERIVED, rate_during, "replies per second, second interval"),
     {"p50_during_us", P(50, LATENCY_DURING), "median latency, second interval"},
     {"p99_during_us", P(99, LATENCY_DURING),
      "99th percentile, second interval"},
-    FIELD(PER_S, rate_after, "replies per second, third interval"),
+    FIELD(PER_S, DERIVED, rate_after, "replies per second, third interval"),
     {"p50_after_us", P(50, LATENCY_AFTER), "median latency, third interval"},
     {"p99_after_us", P(99, LATENCY_AFTER), "99th percentile, third interval"},
-    OPTION(churn, "1: a new connection for each request"),
+    OPTION(SAME, churn, "1: a new connection for each request"),
     {"connects", SAMPLES(TIME_CONNECT), "connections made for one request"},
-    FIELD(PER_S, connects_per_s, "connections made per second"),
+    FIELD(PER_S, DERIVED, connects_per_s, "connections made per second"),
     {"connect_p50_us", P(50, TIME_CONNECT), "median time to connect"},
     {"connect_p99_us", P(99, TIME_CONNECT), "99th percentile to connect"},
     {"connect_max_us", MAX(TIME_CONNECT), "longest time to connect"},
@@ -118,31 +117,34 @@ const struct figure figures[] = {
     {"arrival_p50_us", P(50, TIME_ARRIVAL), "median time, due to arrival here"},
     {"arrival_p99_us", P(99, TIME_ARRIVAL), "99th percentile, due to arrival"},
     {"arrival_max_us", MAX(TIME_ARRIVAL), "longest time, due to arrival here"},
-    FIELD(SHARE, own_share, "part of p50_us after the arrival"),
-    FIELD(US, longest_gap_us,
+    FIELD(SHARE, DERIVED, own_share, "part of p50_us after the arrival"),
+    FIELD(US, LARGEST, longest_gap_us,
      "longest time without a right reply on one connection"),
-    FIELD(SHARE, others_cores, "other programs: cores kept busy"),
-    FIELD(SHARE, delay_share, "fibload: part of time without a core"),
-    FIELD(RATIO, in_flight, "requests in flight on average"),
-    FIELD(COUNT, marked, "0: ok, 1: client-limited, 2: noisy, 3: incomplete"),
-    FIELD(US, think_us, "time from a reply to the next request"),
-    OPTION(slow, "bytes per second on a connection; 0: no limit"),
-    {"client_threads", OPTIONS(threads), "fibload: threads"},
-    FIELD(S, ramp_s, "time to open all connections"),
-    FIELD(S, warmup_s, "length of the warm-up"),
-    {"before_s", RESULT(S, interval_s[LATENCY_BEFORE]),
+    FIELD(SHARE, LARGEST, others_cores, "other programs: cores kept busy"),
+    FIELD(SHARE, LARGEST, delay_share, "fibload: part of time without a core"),
+    FIELD(RATIO, DERIVED, in_flight, "requests in flight on average"),
+    FIELD(COUNT, LARGEST, marked,
+          "0: ok, 1: client-limited, 2: noisy, 3: incomplete"),
+    FIELD(US, LARGEST, think_us, "time from a reply to the next request"),
+    OPTION(SAME, slow, "bytes per second on a connection; 0: no limit"),
+    {"client_threads", OPTIONS(SUM, threads), "fibload: threads"},
+    FIELD(S, LARGEST, ramp_s, "time to open all connections"),
+    FIELD(S, LARGEST, warmup_s, "length of the warm-up"),
+    {"before_s", RESULT(S, LARGEST, interval_s[LATENCY_BEFORE]),
      "length of the first interval"},
-    {"after_s", RESULT(S, interval_s[LATENCY_AFTER]),
+    {"after_s", RESULT(S, LARGEST, interval_s[LATENCY_AFTER]),
      "length of the third interval"},
-    FIELD(COUNT, unserved, "connections without a right reply"),
-    FIELD(COUNT, idle_lost, "idle connections not open at the end"),
-    FIELD(COUNT, server_lost, "1: the server process has ended"),
-    {"server_cpu_s", RESULT(S, server.cpu_s), "server: CPU time"},
-    FIELD(US, client_cpu_us_per_req, "fibload: CPU time per reply"),
-    FIELD(COUNT, errors, "all that was not right: requests and connections"),
-    OPTION(ramp_from, "rate with which a ramp began; 0: no ramp"),
-    OPTION(ramp_to, "rate with which a ramp ended; 0: no ramp"),
-    FIELD(COUNT, sum_of_squares, "squares of the replies of each connection"),
+    FIELD(COUNT, SUM, unserved, "connections without a right reply"),
+    FIELD(COUNT, SUM, idle_lost, "idle connections not open at the end"),
+    FIELD(COUNT, LARGEST, server_lost, "1: the server process has ended"),
+    {"server_cpu_s", RESULT(S, LARGEST, server.cpu_s), "server: CPU time"},
+    FIELD(US, DERIVED, client_cpu_us_per_req, "fibload: CPU time per reply"),
+    FIELD(COUNT, SUM, errors,
+          "all that was not right: requests and connections"),
+    OPTION(SUM_OR_NONE, ramp_from, "rate with which a ramp began; 0: no ramp"),
+    OPTION(SUM_OR_NONE, ramp_to, "rate with which a ramp ended; 0: no ramp"),
+    FIELD(COUNT, SUM, sum_of_squares,
+          "squares of the replies of each connection"),
 };
 // clang-format on
 const size_t figure_count = sizeof figures / sizeof figures[0];
@@ -156,6 +158,21 @@ const char *const timing_names[TIMINGS] = {
     [LATENCY_HOG] = "hog",       [TIME_ARRIVAL] = "arrival",
     [TIME_SERVICE] = "service",  [TIME_DELAY] = "send_late",
     [TIME_CONNECT] = "connect"};
+
+const char *const error_names[STATS_ERRNO_MAX] = {
+    [EADDRNOTAVAIL] = "EADDRNOTAVAIL",
+    [ECONNABORTED] = "ECONNABORTED",
+    [ECONNREFUSED] = "ECONNREFUSED",
+    [ECONNRESET] = "ECONNRESET",
+    [EHOSTUNREACH] = "EHOSTUNREACH",
+    [EMFILE] = "EMFILE",
+    [ENETUNREACH] = "ENETUNREACH",
+    [ENFILE] = "ENFILE",
+    [ENOBUFS] = "ENOBUFS",
+    [ENOMEM] = "ENOMEM",
+    [EPIPE] = "EPIPE",
+    [ETIMEDOUT] = "ETIMEDOUT",
+};
 
 const struct figure *figures_find(const char *name)
 {

@@ -29,10 +29,21 @@ enum source {
     FROM_OPTIONS,     // an int64_t at this offset
 };
 
+// What the results of several clients have in common, added by --merge.
+enum sum {
+    DERIVED,  // it follows from counts, histograms and other figures
+    LARGEST,
+    SMALLEST,
+    SUM,
+    SUM_OR_NONE,  // the same, but all must have it, or none
+    SAME,         // all must have the same
+};
+
 struct figure {
     const char *name;  // as columns and keys have it
     enum unit unit;
     enum source source;
+    enum sum sum;
     size_t which;
     double percent;       // of a percentile; 100: the maximum
     const char *meaning;  // for people who have not read the source
@@ -42,9 +53,10 @@ struct figure {
 extern const struct figure figures[];
 extern const size_t figure_count;
 
-// The names of verdicts, by their numbers; and of histograms in the JSON, NULL
-// for one that is the sum of others.
+// Names by number: of verdicts; of histograms, NULL for one that is the sum of
+// others; and of what may happen to a connection, NULL for other errors.
 extern const char *const verdict_names[], *const timing_names[TIMINGS];
+extern const char *const error_names[STATS_ERRNO_MAX];
 
 // Returns the figure of this name, or NULL.
 const struct figure *figures_find(const char *name);

@@ -11,7 +11,7 @@
 //     limits.c     limits on figures, and the highest rate that keeps them
 //     output.c     the summary, and files
 //     timeline.c   what happened to every request
-//     merge.c      the results of several clients, added
+//     json.c       the result as JSON, and several of these added
 //     calibrate.c  what fibload can do at most, with a server that does nothing
 
 #include <ctype.h>
@@ -22,8 +22,8 @@
 
 #include "calibrate.h"
 #include "figures.h"
+#include "json.h"
 #include "limits.h"
-#include "merge.h"
 #include "output.h"
 #include "run.h"
 
@@ -124,7 +124,7 @@ static bool report(const struct result *r, struct files *files)
         good &= written(opt->hist, output_percentiles(files->hist, r));
     good &= written(opt->timeline, timeline_close(&files->timeline));
     if (files->json != NULL)
-        good &= written(opt->json, output_json(files->json, r));
+        good &= written(opt->json, json_write(files->json, r));
     if (files->json != stdout)
         good &= written("standard output", output_close(stdout));
     return good;
@@ -185,7 +185,7 @@ static void load(struct options *opt, struct result *result,
 static void merge(struct options *opt, struct result *result,
                   struct files *files)
 {
-    if (merge_files(opt, result) != 0)
+    if (json_merge(opt, result) != 0)
         fail(result->failure, "");
     open_files(opt, files);
 }

@@ -357,35 +357,6 @@ static void print_window(FILE *file, const struct result *r)
     fprintf(file, "\n\n");
 }
 
-// What may happen to a connection.
-static const char *const error_names[STATS_ERRNO_MAX] = {
-    [EADDRNOTAVAIL] = "EADDRNOTAVAIL",
-    [ECONNABORTED] = "ECONNABORTED",
-    [ECONNREFUSED] = "ECONNREFUSED",
-    [ECONNRESET] = "ECONNRESET",
-    [EHOSTUNREACH] = "EHOSTUNREACH",
-    [EMFILE] = "EMFILE",
-    [ENETUNREACH] = "ENETUNREACH",
-    [ENFILE] = "ENFILE",
-    [ENOBUFS] = "ENOBUFS",
-    [ENOMEM] = "ENOMEM",
-    [EPIPE] = "EPIPE",
-    [ETIMEDOUT] = "ETIMEDOUT",
-};
-
-static const char *error_name(int error)
-{
-    return error_names[error] != NULL ? error_names[error] : "other";
-}
-
-int output_error(const char *name)
-{
-    for (int error = 1; error < STATS_ERRNO_MAX; error++)
-        if (error_names[error] != NULL && strcmp(error_names[error], name) == 0)
-            return error;
-    return EPROTO;
-}
-
 // Prints bytes in quotes, as C would have them.
 static void print_bytes(FILE *file, const char *bytes, size_t len)
 {
@@ -424,7 +395,8 @@ static void print_problems(FILE *file, const struct result *r)
         if (count > 0)
             fprintf(file, "%s%s %s a connection failed: %s (%s)\n", prefix,
                     number(count).s, count == 1 ? "time" : "times",
-                    strerror(error), error_name(error));
+                    strerror(error),
+                    error_names[error] != NULL ? error_names[error] : "other");
     }
 }
 
@@ -448,8 +420,7 @@ void output_summary(const struct result *r)
 
 // ---- CSV
 
-static void print_number(FILE *file, double value, int decimals,
-                         const char *unknown)
+void output_number(FILE *file, double value, int decimals, const char *unknown)
 {
     if (isfinite(value))
         fprintf(file, "%.*f", decimals, value);
@@ -457,13 +428,13 @@ static void print_number(FILE *file, double value, int decimals,
         fputs(unknown, file);
 }
 
-static void print_value(FILE *file, const struct figure *f,
-                        const struct result *r, const char *unknown)
+void output_value(FILE *file, const struct figure *f, const struct result *r,
+                  const char *unknown)
 {
     static const int decimals[] = {
         [UNIT_COUNT] = 0, [UNIT_PER_S] = 1, [UNIT_S] = 6,    [UNIT_US] = 3,
         [UNIT_KIB] = 0,   [UNIT_SHARE] = 4, [UNIT_RATIO] = 4};
-    print_number(file, figures_value(f, r), decimals[f->unit], unknown);
+    output_number(file, figures_value(f, r), decimals[f->unit], unknown);
 }
 
 void output_columns(void)
@@ -523,119 +494,9 @@ int output_csv(FILE *file, const struct result *r)
     fputs(r->opt->model, file);
     for (size_t i = 0; i < figure_count; i++) {
         fputc(',', file);
-        print_value(file, &figures[i], r, "nan");
+        output_value(file, &figures[i], r, "nan");
     }
     fputc('\n', file);
-    return output_close(file);
-}
-
-// ---- JSON
-
-// Prints a name and a value. Options.c lets only printable ASCII in.
-static void print_string(FILE *file, const char *name, const char *text)
-{
-    fprintf(file, "\"%s\": \"", name);
-    for (; *text != '\0'; text++)
-        fprintf(file, "%s%c", *text == '"' || *text == '\\' ? "\\" : "", *text);
-    fputc('"', file);
-}
-
-static void print_failures(FILE *file, const struct result *r)
-{
-    const char *separator = "";
-    uint64_t others = 0;
-    fprintf(file, "  \"failed_by_errno\": {");
-    for (int error = 1; error < STATS_ERRNO_MAX; error++) {
-        uint64_t count = r->stats.counters[COUNT_FAILED + error];
-        if (error_names[error] == NULL)
-            others += count;
-        if (error_names[error] == NULL || count == 0)
-            continue;
-        fprintf(file, "%s\"%s\": %" PRIu64, separator, error_names[error],
-                count);
-        separator = ", ";
-    }
-    if (others > 0)
-        fprintf(file, "%s\"other\": %" PRIu64, separator, others);
-    fprintf(file, "},\n  ");
-}
-
-// Prints the exact extremes and sum of a histogram, and for each bucket that is
-// not empty the smallest value in ns that it has, and its count.
-static void print_histogram(FILE *file, const struct histogram *h)
-{
-    const char *separator = "";
-    fprintf(file,
-            "{\"min_ns\": %" PRIu64 ", \"max_ns\": %" PRIu64
-            ", \"sum_ns\": %.0f, \"buckets\": [",
-            h->min, h->max, h->sum);
-    for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
-        if (h->buckets[i] == 0)
-            continue;
-        fprintf(file, "%s[%" PRIu64 ", %" PRIu64 "]", separator,
-                histogram_lowest(i), h->buckets[i]);
-        separator = ", ";
-    }
-    fprintf(file, "]}");
-}
-
-static void print_histograms(FILE *file, const struct result *r)
-{
-    const char *separator = "\n";
-    fprintf(file, "\"histograms\": {");
-    for (int i = 0; i < TIMINGS; i++) {
-        const struct histogram *h = &r->stats.timings[i];
-        if (timing_names[i] == NULL || h->count == 0)
-            continue;
-        fprintf(file, "%s    \"%s\": ", separator, timing_names[i]);
-        print_histogram(file, h);
-        separator = ",\n";
-    }
-    fprintf(file, "\n  },\n  ");
-}
-
-static void print_rows(FILE *file, const struct result *r)
-{
-    fprintf(file, "\"ramp\": [");
-    for (int i = 0; i < r->row_count; i++) {
-        const struct ramp_row *row = &r->rows[i];
-        fprintf(file, "%s\n    ", i > 0 ? "," : "");
-        fprintf(file, "{\"from_s\": %.6f, \"to_s\": %.6f, \"due_per_s\": %.1f",
-                row->from_s, row->to_s, row->due_per_s);
-        fprintf(file,
-                ", \"right_per_s\": %.1f, \"p50_us\": ", row->right_per_s);
-        print_number(file, row->p50_us, 3, "null");
-        fprintf(file, ", \"p99_us\": ");
-        print_number(file, row->p99_us, 3, "null");
-        fputc('}', file);
-    }
-    fprintf(file, "],\n  ");
-}
-
-int output_json(FILE *file, const struct result *r)
-{
-    struct judgement j = r->judgement;
-    fprintf(file, "{\n  \"schema\": 2,\n  \"labels\": {");
-    for (int i = 0; i < r->opt->label_count; i++) {
-        fputs(i > 0 ? ", " : "", file);
-        print_string(file, r->opt->labels[i].name, r->opt->labels[i].value);
-    }
-    fprintf(file, "},\n  ");
-    print_string(file, "model", r->opt->model);
-    fprintf(file, ",\n");
-    for (size_t i = 0; i < figure_count; i++) {
-        fprintf(file, "  \"%s\": ", figures[i].name);
-        print_value(file, &figures[i], r, "null");
-        fprintf(file, ",\n");
-    }
-    print_failures(file, r);
-    print_histograms(file, r);
-    if (r->row_count > 0)
-        print_rows(file, r);
-    print_string(file, "verdict", verdict_names[j.verdict]);
-    fprintf(file, ",\n  ");
-    print_string(file, "because", j.because);
-    fprintf(file, "\n}\n");
     return output_close(file);
 }
 

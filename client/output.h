@@ -1,5 +1,5 @@
-// output.h - what is printed and written: progress, the summary, CSV, JSON, the
-// table of percentiles.
+// output.h - what is printed and written: progress, the summary, CSV, the table
+// of percentiles.
 //
 // Functions that write a file may wait for the disk, and return -1 or NULL with
 // errno on failure.
@@ -9,7 +9,7 @@
 
 #include <stdio.h>
 
-#include "stats.h"
+#include "figures.h"
 
 // Prints a line of progress on standard error. The result has the counts so
 // far, and the latencies of the last `interval_s`.
@@ -31,6 +31,12 @@ void output_say(FILE *file, const struct result *r, const char *text);
 // Prints the summary: problems first.
 void output_summary(const struct result *r);
 
+// Prints a number, or the value of a figure, for programs to read: without a
+// unit, and with `unknown` for a NAN.
+void output_number(FILE *file, double value, int decimals, const char *unknown);
+void output_value(FILE *file, const struct figure *f, const struct result *r,
+                  const char *unknown);
+
 // Prints the name and the meaning of every figure.
 void output_columns(void);
 
@@ -41,17 +47,10 @@ FILE *output_open_csv(const char *path, const struct options *opt);
 // Appends a row, after a header if the file is empty, and closes the file.
 int output_csv(FILE *file, const struct result *r);
 
-// Writes all figures as one object, and closes the file.
-int output_json(FILE *file, const struct result *r);
-
 // Writes the latencies as a table of percentiles in milliseconds, and closes
 // the file. The format is that of HdrHistogram (Gil Tene), whose plotter takes
 // it: hdrhistogram.github.io/HdrHistogram/plotFiles.html.
 int output_percentiles(FILE *file, const struct result *r);
-
-// Returns the errno that the JSON calls `name`, as connections failed with it;
-// EPROTO: it has no name there.
-int output_error(const char *name);
 
 // Closes a file that was written. Returns -1 if not all of it could be.
 int output_close(FILE *file);

@@ -216,25 +216,15 @@ static void destroy(struct run *run)
 
 // ---- The counts of all workers
 
-// Adds up what the workers have counted so far; they may go on counting.
-static void merge_stats(const struct run *run)
+// Adds up what the workers have counted so far.
+static void add_stats(const struct run *run)
 {
     struct stats *total = &run->result->stats;
     *total = (struct stats){0};
-    for (int i = 0; i < run->created; i++) {
-        const struct stats *part = &run->workers[i].stats;
-        int64_t gap_ns = COUNT_READ(part->longest_gap_ns);
-        for (int j = 0; j < COUNTERS; j++)
-            total->counters[j] += COUNT_READ(part->counters[j]);
-        for (int j = 0; j < TIMINGS; j++)
-            histogram_merge(&total->timings[j], &part->timings[j]);
-        if (gap_ns > total->longest_gap_ns)
-            total->longest_gap_ns = gap_ns;
-        if (part->oldest_ns > total->oldest_ns)
-            total->oldest_ns = part->oldest_ns;
-    }
-    for (int j = LATENCY_BEFORE; j <= LATENCY_AFTER; j++)
-        histogram_merge(&total->timings[LATENCY], &total->timings[j]);
+    for (int i = 0; i < run->created; i++)
+        stats_add(total, &run->workers[i].stats);
+    for (int i = LATENCY_BEFORE; i <= LATENCY_AFTER; i++)
+        histogram_merge(&total->timings[LATENCY], &total->timings[i]);
 }
 
 // Returns how much is left of the window, by its time or number of requests.
@@ -274,7 +264,7 @@ static void print_progress(struct run *run, int64_t now_ns)
     struct histogram *latency = &run->result->stats.timings[LATENCY];
     double elapsed_s = clock_seconds(now_ns - run->control.begin_ns);
     double interval_s = clock_seconds(now_ns - run->shown_ns);
-    merge_stats(run);
+    add_stats(run);
     struct histogram so_far = *latency;
     histogram_subtract(latency, &run->shown);
     if (run->opt->ramp_to > 0)
@@ -520,7 +510,7 @@ static void sum_up(struct run *run)
         worker_sum_up(&run->workers[i]);
     for (int i = 0; i < run->created; i++)
         add_wrong(&r->wrong, &run->workers[i].wrong);
-    merge_stats(run);
+    add_stats(run);
     histogram_merge(&r->stats.timings[LATENCY],
                     &r->stats.timings[LATENCY_LATE]);
     r->min_replies = INFINITY;

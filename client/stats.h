@@ -70,6 +70,20 @@ struct stats {
     int64_t oldest_ns;       // age of a request without reply, at the end
 };
 
+// Adds what `part` has counted so far; its thread may go on counting.
+static inline void stats_add(struct stats *total, const struct stats *part)
+{
+    int64_t gap_ns = COUNT_READ(part->longest_gap_ns);
+    for (int i = 0; i < COUNTERS; i++)
+        total->counters[i] += COUNT_READ(part->counters[i]);
+    for (int i = 0; i < TIMINGS; i++)
+        histogram_merge(&total->timings[i], &part->timings[i]);
+    if (gap_ns > total->longest_gap_ns)
+        total->longest_gap_ns = gap_ns;
+    if (part->oldest_ns > total->oldest_ns)
+        total->oldest_ns = part->oldest_ns;
+}
+
 // A reply that is not right, as much of it as there is room for, and what
 // should have come.
 struct wrong_reply {

@@ -1,0 +1,418 @@
+// json.c - a result as JSON: written by --json, read and added by --merge.
+//
+// Each figure, text and histogram has a line of its own, and --merge reads line
+// by line: what it takes is what is written here, and no JSON beyond that.
+
+#include "json.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "figures.h"
+#include "output.h"
+
+enum { SCHEMA = 2, NAME_SIZE = 128 };
+
+// ---- Writing
+
+// Prints a name and a value. Options.c lets only printable ASCII in.
+static void print_string(FILE *file, const char *name, const char *text)
+{
+    fprintf(file, "\"%s\": \"", name);
+    for (; *text != '\0'; text++)
+        fprintf(file, "%s%c", *text == '"' || *text == '\\' ? "\\" : "", *text);
+    fputc('"', file);
+}
+
+static void print_labels(FILE *file, const struct options *opt)
+{
+    fprintf(file, "  \"labels\": {");
+    for (int i = 0; i < opt->label_count; i++) {
+        fputs(i > 0 ? ", " : "", file);
+        print_string(file, opt->labels[i].name, opt->labels[i].value);
+    }
+    fprintf(file, "},\n");
+}
+
+static void print_failures(FILE *file, const struct result *r)
+{
+    const char *separator = "";
+    uint64_t others = 0;
+    fprintf(file, "  \"failed_by_errno\": {");
+    for (int error = 1; error < STATS_ERRNO_MAX; error++) {
+        uint64_t count = r->stats.counters[COUNT_FAILED + error];
+        others += error_names[error] == NULL ? count : 0;
+        if (error_names[error] == NULL || count == 0)
+            continue;
+        fprintf(file, "%s\"%s\": %" PRIu64, separator, error_names[error],
+                count);
+        separator = ", ";
+    }
+    if (others > 0)
+        fprintf(file, "%s\"other\": %" PRIu64, separator, others);
+    fprintf(file, "},\n");
+}
+
+// Prints the exact extremes and sum of a histogram, and for each bucket that is
+// not empty the smallest value in ns that it has, and its count.
+static void print_histogram(FILE *file, const struct histogram *h)
+{
+    const char *separator = "";
+    fprintf(file,
+            "{\"min_ns\": %" PRIu64 ", \"max_ns\": %" PRIu64
+            ", \"sum_ns\": %.0f, \"buckets\": [",
+            h->min, h->max, h->sum);
+    for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
+        if (h->buckets[i] == 0)
+            continue;
+        fprintf(file, "%s[%" PRIu64 ", %" PRIu64 "]", separator,
+                histogram_lowest(i), h->buckets[i]);
+        separator = ", ";
+    }
+    fprintf(file, "]}");
+}
+
+static void print_histograms(FILE *file, const struct result *r)
+{
+    const char *separator = "\n";
+    fprintf(file, "  \"histograms\": {");
+    for (int i = 0; i < TIMINGS; i++) {
+        const struct histogram *h = &r->stats.timings[i];
+        if (timing_names[i] == NULL || h->count == 0)
+            continue;
+        fprintf(file, "%s    \"%s\": ", separator, timing_names[i]);
+        print_histogram(file, h);
+        separator = ",\n";
+    }
+    fprintf(file, "\n  },\n");
+}
+
+static void print_rows(FILE *file, const struct result *r)
+{
+    fprintf(file, "  \"ramp\": [");
+    for (int i = 0; i < r->row_count; i++) {
+        const struct ramp_row *row = &r->rows[i];
+        fprintf(file,
+                "%s\n    {\"from_s\": %.6f, \"to_s\": %.6f, \"due_per_s\": %.1f"
+                ", \"right_per_s\": %.1f, \"p50_us\": ",
+                i > 0 ? "," : "", row->from_s, row->to_s, row->due_per_s,
+                row->right_per_s);
+        output_number(file, row->p50_us, 3, "null");
+        fprintf(file, ", \"p99_us\": ");
+        output_number(file, row->p99_us, 3, "null");
+        fputc('}', file);
+    }
+    fprintf(file, "],\n");
+}
+
+int json_write(FILE *file, const struct result *r)
+{
+    struct judgement j = r->judgement;
+    fprintf(file, "{\n  \"schema\": %d,\n", SCHEMA);
+    print_labels(file, r->opt);
+    fprintf(file, "  ");
+    print_string(file, "model", r->opt->model);
+    for (size_t i = 0; i < figure_count; i++) {
+        fprintf(file, ",\n  \"%s\": ", figures[i].name);
+        output_value(file, &figures[i], r, "null");
+    }
+    fprintf(file, ",\n");
+    print_failures(file, r);
+    print_histograms(file, r);
+    if (r->row_count > 0)
+        print_rows(file, r);
+    fprintf(file, "  ");
+    print_string(file, "verdict", verdict_names[j.verdict]);
+    fprintf(file, ",\n  ");
+    print_string(file, "because", j.because);
+    fprintf(file, "\n}\n");
+    return output_close(file);
+}
+
+// ---- Reading
+//
+// Functions that read return NULL, or what is wrong.
+
+static const char ends_here[] = "the file ends here";
+
+// A file, and the run of which it tells.
+struct part {
+    struct options opt;
+    struct result result;
+    char model[NAME_SIZE], reason[NAME_SIZE];
+    char because[2 * NAME_SIZE];  // the reason, and of which file
+    double samples;
+    size_t figures;  // that it has
+    bool is_over;    // its last line has been read
+};
+
+// Copies what stands between quotes, as far as there is room.
+static void take_text(char text[NAME_SIZE], const char *quoted)
+{
+    size_t len = 0;
+    for (quoted++; *quoted != '"' && *quoted >= ' '; quoted++) {
+        quoted += *quoted == '\\';
+        if (len + 1 < NAME_SIZE)
+            text[len++] = *quoted;
+    }
+    text[len] = '\0';
+}
+
+static const char *take_number(struct part *part, const char *name,
+                               const char *text)
+{
+    const struct figure *figure = figures_find(name);
+    bool is_null = strncmp(text, "null", 4) == 0;
+    char *end = NULL;
+    double value = is_null ? NAN : strtod(text, &end);
+    if (!is_null && (end == text || *end != ',' || !isfinite(value)))
+        return "a number is expected";
+    if (figure == NULL)
+        return NULL;
+    bool may_be_unknown =
+        figure->source == FROM_RESULT || figure->source == FROM_PERCENTILE;
+    if (!may_be_unknown && !(value >= 0 && value < 0x1p53))
+        return "a count is expected";
+    part->figures++;
+    if (figure->source == FROM_SAMPLES && figure->which == LATENCY)
+        part->samples = value;
+    figures_set(figure, &part->opt, &part->result, value);
+    return NULL;
+}
+
+// Returns the errno of a name among the failures; EPROTO: "other".
+static int errno_of(const char *name)
+{
+    for (int error = 1; error < STATS_ERRNO_MAX; error++)
+        if (error_names[error] != NULL && strcmp(error_names[error], name) == 0)
+            return error;
+    return EPROTO;
+}
+
+static const char *take_failures(uint64_t *counters, const char *text)
+{
+    char name[NAME_SIZE];
+    uint64_t count;
+    int len;
+    text++;
+    while (sscanf(text, "\"%127[^\"]\": %" SCNu64 "%n", name, &count, &len) ==
+           2) {
+        counters[COUNT_FAILED + errno_of(name)] += count;
+        text += len;
+        text += strspn(text, ", ");
+    }
+    return *text == '}' ? NULL : "names and numbers are expected";
+}
+
+static const char *take_histogram(struct histogram *h, const char *text)
+{
+    uint64_t min, max;
+    double sum;
+    int len = 0;
+    sscanf(text,
+           "{\"min_ns\": %" SCNu64 ", \"max_ns\": %" SCNu64
+           ", \"sum_ns\": %lf, \"buckets\": [%n",
+           &min, &max, &sum, &len);
+    for (text += len; len > 0 && *text == '['; text += strspn(text, "], ")) {
+        char *end;
+        uint64_t value = strtoull(text + 1, &end, 10);
+        if (*end != ',')
+            return "a bucket without a count";
+        histogram_add(h, value, strtoull(end + 1, &end, 10));
+        text = end;
+    }
+    if (len == 0 || *text != '}')
+        return "a histogram is expected";
+    histogram_make_exact(h, min, max, sum);
+    return NULL;
+}
+
+// Takes a line: the begin or end of a list, or a name and what it has.
+static const char *take_line(struct part *part, const char *line)
+{
+    char name[NAME_SIZE];
+    int at = 0;
+    if (part->is_over)
+        return "the end of the file is expected";
+    part->is_over = *line == '}';
+    if (!part->is_over && strchr(line, '\n') == NULL)
+        return ends_here;
+    if (strchr("{}]\n", line[strspn(line, " ")]) != NULL)
+        return NULL;
+    sscanf(line, " \"%127[^\"]\": %n", name, &at);
+    if (at == 0)
+        return "a name and a value are expected";
+    const char *value = line + at;
+    if (strcmp(name, "failed_by_errno") == 0)
+        return take_failures(part->result.stats.counters, value);
+    for (int i = 0; *value == '{' && i < TIMINGS; i++)
+        if (timing_names[i] != NULL && strcmp(timing_names[i], name) == 0)
+            return take_histogram(&part->result.stats.timings[i], value);
+    if (strcmp(name, "model") == 0)
+        take_text(part->model, value);
+    if (strcmp(name, "because") == 0)
+        take_text(part->reason, value);
+    return strchr("{[\"", *value) != NULL ? NULL
+                                          : take_number(part, name, value);
+}
+
+// Completes a part whose file has been read.
+static const char *complete(struct part *part)
+{
+    struct histogram *timings = part->result.stats.timings;
+    for (int i = LATENCY_BEFORE; i <= LATENCY_LATE; i++)
+        histogram_merge(&timings[LATENCY], &timings[i]);
+    if (!part->is_over)
+        return ends_here;
+    if (part->figures != figure_count)
+        return "figures are missing: another version of fibload has written it";
+    if (part->samples != (double)timings[LATENCY].count)
+        return "the histograms do not hold its number of samples";
+    double marked = part->result.marked;
+    if (!(marked >= VERDICT_OK && marked <= VERDICT_INCOMPLETE))
+        return "it has a verdict that fibload does not know";
+    return NULL;
+}
+
+static const char *take_schema(FILE *file)
+{
+    int schema = 0, found = fscanf(file, " { \"schema\": %d,", &schema);
+    if (ferror(file))
+        return strerror(errno);
+    if (feof(file))
+        return "the file is empty";
+    return found == 1 && schema == SCHEMA
+               ? NULL
+               : "this is not a file that fibload writes with --json";
+}
+
+// Reads a file into `part`, which is empty, and sets `number` to the line at
+// which it stopped.
+static const char *read_lines(struct part *part, FILE *file, int *number)
+{
+    char *line = NULL;
+    size_t size = 0;
+    *number = 1;
+    const char *problem = take_schema(file);
+    while (problem == NULL && getdelim(&line, &size, '\n', file) > 0) {
+        ++*number;
+        problem = take_line(part, line);
+    }
+    free(line);
+    return problem != NULL ? problem : complete(part);
+}
+
+static int read_part(const char *path, struct part *part,
+                     char failure[FAILURE_SIZE])
+{
+    int number = 0;
+    FILE *file = fopen(path, "re");
+    const char *problem =
+        file != NULL ? read_lines(part, file, &number) : strerror(errno);
+    if (file != NULL)
+        fclose(file);
+    if (problem != NULL)
+        snprintf(failure, FAILURE_SIZE, "%.120s: line %d: %s", path, number,
+                 problem);
+    bool is_doubtful = part->result.marked > VERDICT_OK;
+    snprintf(part->because, sizeof part->because, "%.120s%s%s",
+             is_doubtful ? path : "", is_doubtful ? ": " : "", part->reason);
+    return problem == NULL ? 0 : -1;
+}
+
+// ---- The sum
+
+// Returns the figure of two runs; NAN if they have no common one.
+static double combine(enum sum rule, double a, double b)
+{
+    bool alike = rule == SAME ? a == b : (a == 0) == (b == 0);
+    if ((rule == SAME || rule == SUM_OR_NONE) && !alike)
+        return NAN;
+    if (rule == LARGEST || rule == SAME)
+        return fmax(a, b);
+    return rule == SMALLEST ? fmin(a, b) : a + b;
+}
+
+// Adds the figures of a run. Returns NULL, or the one for which it is of
+// another kind.
+static const struct figure *add_figures(struct part *total,
+                                        const struct part *part)
+{
+    struct result *r = &total->result;
+    double busy_s = r->client_cores * r->duration_s +
+                    part->result.client_cores * part->result.duration_s;
+    for (size_t i = 0; i < figure_count; i++) {
+        const struct figure *figure = &figures[i];
+        double sum = combine(figure->sum, figures_value(figure, r),
+                             figures_value(figure, &part->result));
+        if (figure->source == FROM_OPTIONS && isnan(sum))
+            return figure;
+        if (figure->sum != DERIVED)
+            figures_set(figure, &total->opt, r, sum);
+    }
+    r->client_cores = busy_s / r->duration_s;
+    return NULL;
+}
+
+// Adds the run of a file. Returns 0; or -1, and why in `failure`.
+static int add(struct part *total, const struct part *part, const char *path,
+               char failure[FAILURE_SIZE])
+{
+    if (part->result.marked > total->result.marked)
+        memcpy(total->because, part->because, sizeof total->because);
+    if (strcmp(total->model, "-") == 0)
+        memcpy(total->model, part->model, sizeof total->model);
+    const struct figure *other = add_figures(total, part);
+    stats_add(&total->result.stats, &part->result.stats);
+    if (other == NULL)
+        return 0;
+    snprintf(failure, FAILURE_SIZE,
+             "%.150s: %s is %.0f, and %.0f in the files before it: runs with "
+             "different loads have no common figures",
+             path, other->name, figures_value(other, &part->result),
+             figures_value(other, &total->result));
+    return -1;
+}
+
+// Derives the figures that follow from others, and leaves those as they are
+// that are a sum or the largest of all.
+static void derive(struct part *total)
+{
+    static struct result sum;
+    struct result *r = &total->result;
+    r->measured = r->duration_s > 0;
+    r->busy_cores = NAN;  // There may be several machines.
+    sum = *r;
+    figures_derive(r);
+    for (size_t i = 0; i < figure_count; i++)
+        if (figures[i].source == FROM_RESULT && figures[i].sum != DERIVED)
+            figures_set(&figures[i], &total->opt, r,
+                        figures_value(&figures[i], &sum));
+    r->judgement.verdict = (enum verdict)(int)r->marked;
+    r->judgement.because = total->because;
+}
+
+int json_merge(struct options *opt, struct result *result)
+{
+    static struct part total, part;
+    for (int i = 0; i < opt->file_count; i++) {
+        struct part *into = i == 0 ? &total : &part;
+        *into = (struct part){.result.opt = &into->opt};
+        if (read_part(opt->files[i], into, result->failure) != 0 ||
+            (i > 0 && add(&total, &part, opt->files[i], result->failure) != 0))
+            return -1;
+    }
+    derive(&total);
+    for (size_t i = 0; i < figure_count; i++)
+        if (figures[i].source == FROM_OPTIONS)
+            figures_set(&figures[i], opt, &total.result,
+                        figures_value(&figures[i], &total.result));
+    if (opt->model == NULL)
+        opt->model = total.model;
+    *result = total.result;
+    result->opt = opt;
+    return 0;
+}
