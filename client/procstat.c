@@ -3,9 +3,8 @@
 
 #include "procstat.h"
 
-#include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
+#include <glob.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -50,16 +49,6 @@ static double number_after(const char *text, const char *name)
     return found != NULL ? strtod(found + strlen(name), NULL) : 0;
 }
 
-// Returns the next number among the names in a directory, or 0.
-static int next_number(DIR *directory)
-{
-    struct dirent *entry;
-    while ((entry = readdir(directory)) != NULL)
-        if (isdigit((unsigned char)entry->d_name[0]))
-            return (int)strtol(entry->d_name, NULL, 10);
-    return 0;
-}
-
 // ---- The tree
 
 static bool read_process(int pid, struct process *p)
@@ -83,23 +72,16 @@ static bool read_process(int pid, struct process *p)
 // unknown.
 static struct process *list_processes(size_t *count)
 {
-    DIR *proc = opendir("/proc");
-    struct process *list = NULL, p;
-    int pid;
+    static const char folder[] = "/proc/";
+    glob_t names = {0};
+    glob("/proc/[0-9]*", GLOB_NOSORT, NULL, &names);
+    struct process *list = calloc(names.gl_pathc, sizeof *list);
     *count = 0;
-    while (proc != NULL && (pid = next_number(proc)) != 0) {
-        if (!read_process(pid, &p))
-            continue;
-        bool is_full = (*count & (*count - 1)) == 0;  // a power of two
-        struct process *larger =
-            is_full ? realloc(list, 2 * (*count + 1) * sizeof p) : list;
-        if (larger == NULL)
-            break;
-        list = larger;
-        list[(*count)++] = p;
+    for (size_t i = 0; list != NULL && i < names.gl_pathc; i++) {
+        const char *name = names.gl_pathv[i] + strlen(folder);
+        *count += read_process((int)strtol(name, NULL, 10), &list[*count]);
     }
-    if (proc != NULL)
-        closedir(proc);
+    globfree(&names);
     return list;
 }
 
@@ -146,18 +128,16 @@ static void add_times(struct procstat *tree, const struct process *p)
 
 static void add_switches(struct procstat *tree, int pid)
 {
-    char path[32], text[4096];
-    int thread;
-    snprintf(path, sizeof path, "/proc/%d/task", pid);
-    DIR *tasks = opendir(path);
-    while (tasks != NULL && (thread = next_number(tasks)) != 0)
-        if (read_file(text, sizeof text, "/proc/%d/task/%d/status", pid,
-                      thread) > 0)
+    char threads[32], text[4096];
+    glob_t names = {0};
+    snprintf(threads, sizeof threads, "/proc/%d/task/*", pid);
+    glob(threads, GLOB_NOSORT, NULL, &names);
+    for (size_t i = 0; i < names.gl_pathc; i++)
+        if (read_file(text, sizeof text, "%s/status", names.gl_pathv[i]) > 0)
             tree->switches +=
                 number_after(text, "\nvoluntary_ctxt_switches:") +
                 number_after(text, "\nnonvoluntary_ctxt_switches:");
-    if (tasks != NULL)
-        closedir(tasks);
+    globfree(&names);
 }
 
 // A process that has just ended has no memory; that of another user's process

@@ -41,7 +41,6 @@ struct run {
     struct result *result;
     struct worker *workers;
     int created, started;  // workers that exist, and that have a thread
-    int epoll;             // listens to the workers' bell
     int64_t start_ns;      // when the first worker was started
     struct procstat server_begin;
     double readings_s;       // time between the readings, see read_machine()
@@ -97,8 +96,7 @@ int run_raise_limit(const struct options *opt, struct result *result)
 // Connects a socket to an address. Returns it, or -1 with errno.
 static int connect_to(const struct options *opt, const struct address *address)
 {
-    uint16_t source = worker_source(opt, address, 0);
-    int fd = conn_connect(address, source, !opt->no_stamps), events;
+    int fd = conn_connect(address, 0, !opt->no_stamps), events;
     struct pollfd connected = {.fd = fd, .events = POLLOUT};
     if (fd < 0)
         return -1;
@@ -146,7 +144,7 @@ static void grow_descriptor_table(const struct run *run)
 {
     const struct options *opt = run->opt;
     int64_t count = opt->connections + opt->idle + opt->hogs;
-    int last = fcntl(run->epoll, F_DUPFD_CLOEXEC, (int)count);
+    int last = fcntl(run->control.bell, F_DUPFD_CLOEXEC, (int)count);
     if (last >= 0)
         close(last);
 }
@@ -158,11 +156,8 @@ static int create_workers(struct run *run)
     control->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     control->done_bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     interrupt_bell = control->done_bell;
-    run->epoll = epoll_create1(EPOLL_CLOEXEC);
     run->workers = calloc(count, sizeof *run->workers);
-    if (control->bell < 0 || control->done_bell < 0 || run->epoll < 0 ||
-        run->workers == NULL ||
-        worker_listen(run->epoll, control->done_bell) != 0)
+    if (control->bell < 0 || control->done_bell < 0 || run->workers == NULL)
         return -1;
     grow_descriptor_table(run);
     while (run->created < (int)count) {
@@ -203,7 +198,7 @@ static void join_workers(struct run *run)
 
 static void destroy(struct run *run)
 {
-    const int fds[] = {run->epoll, run->control.bell, run->control.done_bell,
+    const int fds[] = {run->control.bell, run->control.done_bell,
                        run->control.first_fd};
     interrupt_bell = -1;
     for (int i = 0; i < run->created; i++)
@@ -291,13 +286,15 @@ static bool all_done(const struct run *run)
 static void wait_for_bell(const struct run *run, int64_t now_ns,
                           int64_t until_ns)
 {
-    struct epoll_event event;
+    struct pollfd bell = {.fd = run->control.done_bell, .events = POLLIN};
+    eventfd_t rings;
     if (until_ns > now_ns + CHECK_NS)
         until_ns = now_ns + CHECK_NS;
     if (until_ns > run->line_ns)
         until_ns = run->line_ns;
     if (until_ns > now_ns)
-        worker_wait(run->epoll, &event, 1, until_ns - now_ns);
+        poll(&bell, 1, (int)((until_ns - now_ns) / NS_PER_MS) + 1);
+    eventfd_read(bell.fd, &rings);
 }
 
 // Waits until every worker has nothing left to do in the phase, or until
@@ -523,8 +520,7 @@ int run_load(const struct options *opt, const struct target *target,
              const struct timeline *timeline, struct result *result)
 {
     bool is_timed = timeline != NULL && timeline->file != NULL;
-    struct run run = {
-        .opt = opt, .result = result, .epoll = -1, .line_ns = INT64_MAX};
+    struct run run = {.opt = opt, .result = result, .line_ns = INT64_MAX};
     run.control = (struct control){.opt = opt,
                                    .server = &target->address,
                                    .first_fd = target->fd,

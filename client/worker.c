@@ -19,6 +19,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -148,16 +149,29 @@ static bool is_overdue(const struct worker *w, const struct conn *c)
            w->now_ns - conn_oldest(c)->sent_ns >= w->opt->timeout_ns;
 }
 
+// Returns the source address of a connection, as conn_connect() takes it. One
+// address has 28,000 ports, and beyond half of them the kernel takes long to
+// find a free one.
+static uint16_t source_of(const struct worker *w, int number)
+{
+    const struct options *opt = w->opt;
+    const struct sockaddr_in *to = (const void *)&w->control->server->storage;
+    int64_t conns = opt->idle + opt->connections + opt->hogs;
+    bool is_loopback = to->sin_family == AF_INET &&
+                       ntohl(to->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+    if (conns <= CONNS_PER_SOURCE || !is_loopback)
+        return 0;
+    return (uint16_t)(number / CONNS_PER_SOURCE + 1);
+}
+
 // Starts to open a closed connection. The first connection of the load takes
 // the socket that run_reach() has connected. Returns false on failure.
 static bool open_conn(struct worker *w, struct conn *c)
 {
-    const struct address *server = w->control->server;
     int number = w->first + (int)(c - w->conns), fd = w->first_fd;
     w->first_fd = -1;
     if (fd < 0)
-        fd = conn_connect(server, worker_source(w->opt, server, number),
-                          c->stamps);
+        fd = conn_connect(w->control->server, source_of(w, number), c->stamps);
     int result = fd >= 0 ? conn_open(c, fd) : -1;
     count_state(w, c, 1);
     if (result != 0)
@@ -616,8 +630,10 @@ static void tell_when_done(struct worker *w)
 
 // ---- The loop
 
-int worker_wait(int epoll, struct epoll_event *events, int size,
-                int64_t timeout_ns)
+// Blocks for at most `timeout_ns` until events happen, and fetches up to `size`
+// of them. Returns how many, or -1 with EINTR after a signal.
+static int wait_for(int epoll, struct epoll_event *events, int size,
+                    int64_t timeout_ns)
 {
 #ifndef SYS_epoll_pwait2
     enum { SYS_epoll_pwait2 = 441 };  // on every architecture
@@ -638,12 +654,6 @@ int worker_wait(int epoll, struct epoll_event *events, int size,
     return epoll_wait(epoll, events, size, timeout_ms);
 }
 
-int worker_listen(int epoll, int bell)
-{
-    struct epoll_event interest = {.events = EPOLLIN | EPOLLET};
-    return epoll_ctl(epoll, EPOLL_CTL_ADD, bell, &interest);
-}
-
 // Returns how long to sleep. The kernel wakes a thread some 40 us late, so the
 // worker stays awake for a request that is due sooner than that.
 static int64_t sleep_ns(const struct worker *w)
@@ -661,7 +671,7 @@ static int64_t sleep_ns(const struct worker *w)
 static void wait_for_events(struct worker *w)
 {
     struct epoll_event events[EVENTS_MAX];
-    int n = worker_wait(w->epoll, events, EVENTS_MAX, sleep_ns(w));
+    int n = wait_for(w->epoll, events, EVENTS_MAX, sleep_ns(w));
     w->now_ns = clock_now_ns();
     w->sweep_until_ns = n >= SWEEP_EVENTS_MIN ? w->now_ns + SWEEP_NS : 0;
     for (int i = 0; i < n; i++)
@@ -691,18 +701,6 @@ void *worker_run(void *argument)
 }
 
 // ---- Before and after
-
-uint16_t worker_source(const struct options *opt, const struct address *server,
-                       int number)
-{
-    const struct sockaddr_in *to = (const void *)&server->storage;
-    int64_t conns = opt->idle + opt->connections + opt->hogs;
-    bool is_loopback = to->sin_family == AF_INET &&
-                       ntohl(to->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
-    if (conns <= CONNS_PER_SOURCE || !is_loopback)
-        return 0;
-    return (uint16_t)(number / CONNS_PER_SOURCE + 1);
-}
 
 // Decides which connections a worker has, and what they are for.
 static void plan(struct worker *w)
@@ -757,7 +755,9 @@ int worker_create(struct worker *w, struct control *control, int index)
     if (w->conns == NULL || w->batches == NULL || w->epoll < 0)
         return -1;
     prepare_conns(w);
-    return worker_listen(w->epoll, control->bell);
+    // Each ring is an event, with a NULL pointer, and need not be read.
+    struct epoll_event rings = {.events = EPOLLIN | EPOLLET};
+    return epoll_ctl(w->epoll, EPOLL_CTL_ADD, control->bell, &rings);
 }
 
 void worker_destroy(struct worker *w)

@@ -11,7 +11,6 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <sys/epoll.h>
 
 #include "conn.h"
 #include "schedule.h"
@@ -104,20 +103,5 @@ void *worker_run(void *argument);
 // Counts, after the loop, how the connections stand, and the requests that have
 // no reply, at the age they have by now.
 void worker_sum_up(struct worker *w);
-
-// Returns the source address of connection `number`, as conn_connect() takes
-// it. One address has 28,000 ports, and beyond half of them the kernel takes
-// long to find a free one.
-uint16_t worker_source(const struct options *opt, const struct address *server,
-                       int number);
-
-// Blocks for at most `timeout_ns` until events happen, and fetches up to `size`
-// of them. Returns how many, or -1 with EINTR after a signal.
-int worker_wait(int epoll, struct epoll_event *events, int size,
-                int64_t timeout_ns);
-
-// Adds an eventfd to an epoll: every ring makes an event, with a NULL pointer,
-// and nothing needs to be read. Returns 0, or -1 with errno.
-int worker_listen(int epoll, int bell);
 
 #endif

@@ -64,6 +64,10 @@ CALL(int, getrlimit, -1, "EPERM", (int which, struct rlimit *limit),
      (which, limit))
 CALL(int, getsockname, -1, "ENOBUFS",
      (int fd, struct sockaddr *a, socklen_t *n), (fd, a, n))
+CALL(int, glob, GLOB_NOSPACE, "ENOMEM",
+     (const char *pattern, int flags, int (*failed)(const char *, int),
+      glob_t *found),
+     (pattern, flags, failed, found))
 CALL(int, getsockopt, -1, "ENOBUFS ENOPROTOOPT",
      (int fd, int level, int name, void *value, socklen_t *n),
      (fd, level, name, value, n))
