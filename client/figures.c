@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "clock.h"
@@ -460,4 +461,63 @@ void figures_derive(struct result *r)
     derive_server(r);
     r->judgement = judge(r);
     r->marked = r->judgement.verdict;
+}
+
+// ---- Limits
+
+// One limit: "p99=10ms" is that of the figure p99_us.
+struct limit {
+    char text[64];
+    const struct figure *figure;
+    double max;  // in the unit of the figure
+};
+
+// Reads the limit that `*text` begins with, and moves it to the next one.
+// Returns false if it is none.
+static bool take(const char **text, struct limit *limit)
+{
+    char name[32], time_name[sizeof name + 4], value[32], rest;
+    size_t len = strcspn(*text, ",");
+    snprintf(limit->text, sizeof limit->text, "%.*s", (int)len, *text);
+    *text += len + ((*text)[len] == ',');
+    if (sscanf(limit->text, "%31[^=]=%31[^=]", name, value) != 2)
+        return false;
+    snprintf(time_name, sizeof time_name, "%s_us", name);
+    limit->figure = figures_find(name);
+    if (limit->figure == NULL)
+        limit->figure = figures_find(time_name);
+    if (limit->figure == NULL)
+        return false;
+    if (limit->figure->unit == UNIT_US)
+        limit->max = options_time_ns(value) / NS_PER_US;
+    else if (sscanf(value, "%lf%c", &limit->max, &rest) != 1)
+        return false;
+    return limit->max >= 0;
+}
+
+const char *figures_refused(const char *text)
+{
+    static struct limit limit;
+    do
+        if (!take(&text, &limit))
+            return limit.text;
+    while (*text != '\0');
+    return NULL;
+}
+
+bool figures_kept(FILE *file, const char *text, const struct result *r)
+{
+    struct limit limit;
+    bool kept = r->measured;
+    while (*text != '\0' && take(&text, &limit)) {
+        double value = figures_value(limit.figure, r);
+        bool is_time = limit.figure->unit == UNIT_US;
+        bool is_kept = value <= limit.max;
+        kept = kept && is_kept;
+        if (!is_kept && file != NULL)
+            fprintf(file, "fibload: required was %s, it is %.10g%s%s\n",
+                    limit.text, value, is_time ? " us" : "",
+                    isnan(value) ? ": unknown" : "");
+    }
+    return kept;
 }

@@ -7,6 +7,7 @@
 #define FIGURES_H
 
 #include <stddef.h>
+#include <stdio.h>
 
 #include "stats.h"
 
@@ -82,5 +83,14 @@ double figures_sure_us(const struct histogram *h, double percent);
 
 // Returns whether every request had a right reply, on every connection.
 bool figures_are_good(const struct result *r);
+
+// Checks the text of --require or --find-rate, "p99=10ms,errors=0". Returns
+// NULL, or the first of its limits that is none, which is valid until the next
+// call.
+const char *figures_refused(const char *limits);
+
+// Prints each limit that a run has not kept to `file`, unless that is NULL.
+// What is unknown is not kept. Returns whether all were kept.
+bool figures_kept(FILE *file, const char *limits, const struct result *r);
 
 #endif

@@ -7,12 +7,11 @@
 //     schedule.h   when requests are due  clock.h      what time it is
 //     stats.h      what is counted        histogram.c  many latencies
 //     procstat.c   what the server costs, and what other programs do
-//     figures.c    what follows from all that, and the verdict
-//     limits.c     limits on figures, and the highest rate that keeps them
+//     figures.c    what follows from all that, the verdict, and limits
+//     trials.c     runs in a row: the highest rate within limits, calibration
 //     output.c     the summary, and files
 //     timeline.c   what happened to every request
 //     json.c       the result as JSON, and several of these added
-//     calibrate.c  what fibload can do at most, with a server that does nothing
 
 #include <ctype.h>
 #include <errno.h>
@@ -20,12 +19,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "calibrate.h"
 #include "figures.h"
 #include "json.h"
-#include "limits.h"
 #include "output.h"
 #include "run.h"
+#include "trials.h"
 
 enum { EXIT_NOT_GOOD = 1, EXIT_CANNOT_RUN = 2 };
 
@@ -56,8 +54,8 @@ static void check_labels(const struct options *opt)
 
 static void check_limits(const char *limits)
 {
-    if (limits != NULL && limits_refused(limits) != NULL)
-        fail(limits_refused(limits),
+    if (limits != NULL && figures_refused(limits) != NULL)
+        fail(figures_refused(limits),
              "--require and --find-rate take "
              "NAME=LIMIT, and --columns lists the names");
 }
@@ -174,7 +172,7 @@ static void load(struct options *opt, struct result *result,
         fail(result->failure, "");
     open_files(opt, files);
     int status = opt->find_rate != NULL
-                     ? limits_find_rate(opt, &target, result)
+                     ? trials_find_rate(opt, &target, result)
                      : run_load(opt, &target, &files->timeline, result);
     if (status != 0)
         fail(result->failure, "");
@@ -196,7 +194,7 @@ static bool is_good(const struct result *r)
     const struct options *opt = r->opt;
     bool strictly = !opt->strict || r->judgement.verdict == VERDICT_OK;
     if (opt->require != NULL)
-        return strictly && limits_kept(stderr, opt->require, r);
+        return strictly && figures_kept(stderr, opt->require, r);
     return opt->strict ? strictly : figures_are_good(r);
 }
 
@@ -211,7 +209,7 @@ int main(int argc, char **argv)
     if (opt->usage)
         return print_usage(opt);
     if (opt->calibrate)
-        return calibrate(opt) == 0 ? EXIT_SUCCESS : EXIT_CANNOT_RUN;
+        return trials_calibrate(opt) == 0 ? EXIT_SUCCESS : EXIT_CANNOT_RUN;
 
     check_labels(opt);
     check_limits(opt->require);

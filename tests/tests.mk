@@ -28,7 +28,8 @@ $(BUILD)/tests/test_reply:     $(call object,client/reply.c)
 $(BUILD)/tests/test_procstat:  $(call object,client/procstat.c)
 $(BUILD)/tests/test_conn:      $(call object,client/conn.c client/reply.c)
 $(BUILD)/tests/test_figures $(BUILD)/tests/test_output: \
-    $(call object,$(addprefix client/, figures.c histogram.c procstat.c))
+    $(call object,$(addprefix client/, figures.c histogram.c options.c \
+        procstat.c))
 $(BUILD)/tests/test_fibload:   $(call object,$(wildcard tests/fibload/*.c))
 $(BUILD)/tests/test_net:       LDLIBS := -Wl,--wrap=send,--wrap=recv \
                                          -Wl,--wrap=accept4,--wrap=getaddrinfo \

@@ -1,9 +1,11 @@
-// calibrate.c - what fibload and this machine can do at most.
+// trials.c - several runs, one after the other: the highest rate that keeps
+// limits, and what fibload and this machine can do at most.
 
-#include "calibrate.h"
+#include "trials.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <math.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -110,7 +112,71 @@ pid_t null_server_start(char request_mark, const char *reply, int *port)
     return server;
 }
 
-// ---- The table
+// ---- Runs
+
+// Makes a run, with the socket of the target if it has one. Returns 0; or -1,
+// and why in result->failure, if it could not be made or was interrupted.
+static int run_once(const struct options *opt, struct target *target,
+                    struct result *result)
+{
+    if (target->fd < 0 && run_reach(opt, target, result) != 0)
+        return -1;
+    int status = run_load(opt, target, NULL, result);
+    target->fd = -1;
+    if (status != 0)
+        return -1;
+    figures_derive(result);
+    snprintf(result->failure, sizeof result->failure, "interrupted");
+    return result->interrupted > 0 ? -1 : 0;
+}
+
+// ---- The highest rate
+
+#define PRECISION 1.05  // of the rate that is found
+#define RATE_MAX 1e7
+
+// Makes a run at `rate`. Returns 1 if it keeps the limits, and is then `best`;
+// 0 if not; -1, and why in best->failure, if there was no run.
+static int try_rate(struct options *opt, struct target *target, double rate,
+                    struct result *best)
+{
+    static struct result run;
+    opt->rate = (int64_t)rate;
+    if (run_once(opt, target, &run) != 0) {
+        memcpy(best->failure, run.failure, sizeof best->failure);
+        return -1;
+    }
+    bool kept = run.errors == 0 && figures_kept(NULL, opt->find_rate, &run);
+    output_say(stderr, &run,
+               "{rate:10} per second: p50 {p50_us}, p99 {p99_us}"
+               ", {errors error/errors}: ");
+    fprintf(stderr, "%s\n", kept ? "kept" : "not kept");
+    if (kept)
+        *best = run;
+    return kept;
+}
+
+int trials_find_rate(struct options *opt, struct target *target,
+                     struct result *best)
+{
+    double low = 0, high = INFINITY, rate = (double)opt->rate;
+    while (rate >= 1 && rate <= RATE_MAX && high > PRECISION * low) {
+        int kept = try_rate(opt, target, rate, best);
+        if (kept == 0)  // Another program may have disturbed it: once more.
+            kept = try_rate(opt, target, rate, best);
+        if (kept < 0)
+            return -1;
+        *(kept ? &low : &high) = rate;
+        rate = isinf(high) ? 2 * low : low == 0 ? high / 2 : (low + high) / 2;
+    }
+    opt->rate = (int64_t)low;
+    if (low == 0)
+        snprintf(best->failure, sizeof best->failure, "%s",
+                 "--find-rate: no rate keeps the limits");
+    return low > 0 ? 0 : -1;
+}
+
+// ---- The calibration
 
 // A kind of load.
 static const struct probe {
@@ -125,26 +191,12 @@ static const struct probe {
     {"10, at 1,000 a second", 10, 1, 1000},
 };
 
-// Makes a run. Returns 0; or -1, and why on standard error if it failed.
-static int measure(const struct options *opt, struct result *result)
-{
-    struct target target;
-    if (run_reach(opt, &target, result) != 0 ||
-        run_load(opt, &target, NULL, result) != 0) {
-        fprintf(stderr, "fibload: --calibrate: %s\n", result->failure);
-        return -1;
-    }
-    figures_derive(result);
-    if (result->interrupted > 0)
-        printf(" interrupted\n");
-    return result->interrupted > 0 ? -1 : 0;
-}
-
-// Prints the row of a probe, or why it is skipped. Returns 0, or -1 as above.
-static int print_row(const struct options *given, const struct probe *probe)
+// Prints the row of a probe, or why it is skipped. Returns 0, or -1 if it
+// failed.
+static int print_row(struct options opt, const struct probe *probe)
 {
     static struct result result;
-    struct options opt = *given;
+    struct target target = {.fd = -1};
     opt.connections = probe->connections;
     opt.pipeline = probe->pipeline;
     opt.rate = probe->rate;
@@ -156,8 +208,10 @@ static int print_row(const struct options *given, const struct probe *probe)
         printf(" skipped: %s\n", result.failure);
         return 0;
     }
-    if (measure(&opt, &result) != 0)
+    if (run_once(&opt, &target, &result) != 0) {
+        fprintf(stderr, "fibload: --calibrate: %s\n", result.failure);
         return -1;
+    }
     output_say(stdout, &result,
                "{req_per_s:12}{client_cpu_us_per_req:13}{p50_us:10}"
                "{arrival_p50_us:10}");
@@ -166,7 +220,7 @@ static int print_row(const struct options *given, const struct probe *probe)
     return 0;
 }
 
-int calibrate(const struct options *opt)
+int trials_calibrate(const struct options *opt)
 {
     char port_text[16];
     int port, status = 0;
@@ -184,7 +238,7 @@ int calibrate(const struct options *opt)
     printf("with a server that does nothing:\n  %-24s%12s%13s%10s%10s%10s\n",
            "", "req/s", "client CPU", "p50", "arrived", "sent late");
     for (size_t i = 0; i < sizeof probes / sizeof probes[0] && status == 0; i++)
-        status = print_row(&local, &probes[i]);
+        status = print_row(local, &probes[i]);
     kill(server, SIGKILL);
     waitpid(server, NULL, 0);
     return status;
