@@ -14,7 +14,7 @@
 // The order is part of the interface: new figures go to the end.
 
 // clang-format off
-#define COUNT(name) UNIT_COUNT, FROM_COUNTER, DERIVED, COUNT_##name, 0
+#define COUNT(name) UNIT_COUNT, FROM_COUNTER, SUM, COUNT_##name, 0
 #define SAMPLES(timing) UNIT_COUNT, FROM_SAMPLES, DERIVED, timing, 0
 #define P(percent, timing) UNIT_US, FROM_PERCENTILE, DERIVED, timing, percent
 #define MAX(timing) P(100, timing)
@@ -149,6 +149,7 @@ const struct figure figures[] = {
 };
 // clang-format on
 const size_t figure_count = sizeof figures / sizeof figures[0];
+_Static_assert(sizeof figures / sizeof figures[0] <= FIGURES_MAX, "too many");
 
 const char *const verdict_names[] = {"ok", "client-limited", "noisy",
                                      "incomplete"};
@@ -225,15 +226,11 @@ void figures_set(const struct figure *f, struct options *opt, struct result *r,
         *(double *)((char *)r + f->which) = value;
 }
 
-bool figures_too_few(const struct histogram *h, double percent)
-{
-    enum { BEYOND_MIN = 10 };
-    return (double)h->count * (100 - percent) / 100 < BEYOND_MIN;
-}
-
 double figures_sure_us(const struct histogram *h, double percent)
 {
-    return figures_too_few(h, percent) ? NAN : percentile_us(h, percent);
+    enum { BEYOND_MIN = 10 };
+    double beyond = (double)h->count * (100 - percent) / 100;
+    return beyond < BEYOND_MIN ? NAN : percentile_us(h, percent);
 }
 
 // ---- What follows from the counts

@@ -11,6 +11,8 @@
 
 #include "stats.h"
 
+enum { FIGURES_MAX = 160 };
+
 enum unit {
     UNIT_COUNT,
     UNIT_PER_S,
@@ -74,11 +76,8 @@ void figures_set(const struct figure *f, struct options *opt, struct result *r,
 // worst verdict for which there is a reason counts.
 void figures_derive(struct result *r);
 
-// Returns whether a figure is a percentile with too few samples beyond it: it
+// Returns a percentile in us; NAN if there are too few samples beyond it: it
 // would be one of these, and chance which.
-bool figures_too_few(const struct histogram *h, double percent);
-
-// Returns a percentile in us; NAN if figures_too_few().
 double figures_sure_us(const struct histogram *h, double percent);
 
 // Returns whether every request had a right reply, on every connection.

@@ -140,14 +140,18 @@ static const char ends_here[] = "the file ends here";
 
 // A file, and the run of which it tells.
 struct part {
-    struct options opt;
-    struct result result;
+    double values[FIGURES_MAX];  // in the order of figures[]
+    size_t count;                // of figures that it has
+    struct stats stats;          // histograms, and failures by errno
     char model[NAME_SIZE], reason[NAME_SIZE];
     char because[2 * NAME_SIZE];  // the reason, and of which file
-    double samples;
-    size_t figures;  // that it has
-    bool is_over;    // its last line has been read
+    bool is_over;                 // its last line has been read
 };
+
+static double *value_of(struct part *part, const char *name)
+{
+    return &part->values[figures_find(name) - figures];
+}
 
 // Copies what stands between quotes, as far as there is room.
 static void take_text(char text[NAME_SIZE], const char *quoted)
@@ -176,10 +180,8 @@ static const char *take_number(struct part *part, const char *name,
         figure->source == FROM_RESULT || figure->source == FROM_PERCENTILE;
     if (!may_be_unknown && !(value >= 0 && value < 0x1p53))
         return "a count is expected";
-    part->figures++;
-    if (figure->source == FROM_SAMPLES && figure->which == LATENCY)
-        part->samples = value;
-    figures_set(figure, &part->opt, &part->result, value);
+    part->values[figure - figures] = value;
+    part->count++;
     return NULL;
 }
 
@@ -247,10 +249,10 @@ static const char *take_line(struct part *part, const char *line)
         return "a name and a value are expected";
     const char *value = line + at;
     if (strcmp(name, "failed_by_errno") == 0)
-        return take_failures(part->result.stats.counters, value);
+        return take_failures(part->stats.counters, value);
     for (int i = 0; *value == '{' && i < TIMINGS; i++)
         if (timing_names[i] != NULL && strcmp(timing_names[i], name) == 0)
-            return take_histogram(&part->result.stats.timings[i], value);
+            return take_histogram(&part->stats.timings[i], value);
     if (strcmp(name, "model") == 0)
         take_text(part->model, value);
     if (strcmp(name, "because") == 0)
@@ -262,16 +264,16 @@ static const char *take_line(struct part *part, const char *line)
 // Completes a part whose file has been read.
 static const char *complete(struct part *part)
 {
-    struct histogram *timings = part->result.stats.timings;
+    struct histogram *timings = part->stats.timings;
     for (int i = LATENCY_BEFORE; i <= LATENCY_LATE; i++)
         histogram_merge(&timings[LATENCY], &timings[i]);
     if (!part->is_over)
         return ends_here;
-    if (part->figures != figure_count)
+    if (part->count != figure_count)
         return "figures are missing: another version of fibload has written it";
-    if (part->samples != (double)timings[LATENCY].count)
+    if (*value_of(part, "samples") != (double)timings[LATENCY].count)
         return "the histograms do not hold its number of samples";
-    double marked = part->result.marked;
+    double marked = *value_of(part, "marked");
     if (!(marked >= VERDICT_OK && marked <= VERDICT_INCOMPLETE))
         return "it has a verdict that fibload does not know";
     return NULL;
@@ -317,7 +319,7 @@ static int read_part(const char *path, struct part *part,
     if (problem != NULL)
         snprintf(failure, FAILURE_SIZE, "%.120s: line %d: %s", path, number,
                  problem);
-    bool is_doubtful = part->result.marked > VERDICT_OK;
+    bool is_doubtful = *value_of(part, "marked") > VERDICT_OK;
     snprintf(part->because, sizeof part->because, "%.120s%s%s",
              is_doubtful ? path : "", is_doubtful ? ": " : "", part->reason);
     return problem == NULL ? 0 : -1;
@@ -336,63 +338,45 @@ static double combine(enum sum rule, double a, double b)
     return rule == SMALLEST ? fmin(a, b) : a + b;
 }
 
-// Adds the figures of a run. Returns NULL, or the one for which it is of
-// another kind.
-static const struct figure *add_figures(struct part *total,
-                                        const struct part *part)
+// Returns the CPU time of the clients.
+static double busy_time_s(struct part *part)
 {
-    struct result *r = &total->result;
-    double busy_s = r->client_cores * r->duration_s +
-                    part->result.client_cores * part->result.duration_s;
-    for (size_t i = 0; i < figure_count; i++) {
-        const struct figure *figure = &figures[i];
-        double sum = combine(figure->sum, figures_value(figure, r),
-                             figures_value(figure, &part->result));
-        if (figure->source == FROM_OPTIONS && isnan(sum))
-            return figure;
-        if (figure->sum != DERIVED)
-            figures_set(figure, &total->opt, r, sum);
-    }
-    r->client_cores = busy_s / r->duration_s;
-    return NULL;
+    return *value_of(part, "client_cpu_share") * *value_of(part, "duration_s");
 }
 
 // Adds the run of a file. Returns 0; or -1, and why in `failure`.
-static int add(struct part *total, const struct part *part, const char *path,
+static int add(struct part *total, struct part *part, const char *path,
                char failure[FAILURE_SIZE])
 {
-    if (part->result.marked > total->result.marked)
+    double busy_s = busy_time_s(total) + busy_time_s(part);
+    if (*value_of(part, "marked") > *value_of(total, "marked"))
         memcpy(total->because, part->because, sizeof total->because);
     if (strcmp(total->model, "-") == 0)
         memcpy(total->model, part->model, sizeof total->model);
-    const struct figure *other = add_figures(total, part);
-    stats_add(&total->result.stats, &part->result.stats);
-    if (other == NULL)
-        return 0;
-    snprintf(failure, FAILURE_SIZE,
-             "%.150s: %s is %.0f, and %.0f in the files before it: runs with "
-             "different loads have no common figures",
-             path, other->name, figures_value(other, &part->result),
-             figures_value(other, &total->result));
-    return -1;
+    for (size_t i = 0; i < figure_count; i++) {
+        double previous = total->values[i], value = part->values[i];
+        total->values[i] = combine(figures[i].sum, previous, value);
+        if (figures[i].source != FROM_OPTIONS || !isnan(total->values[i]))
+            continue;
+        snprintf(failure, FAILURE_SIZE,
+                 "%.150s: %s is %.0f, and %.0f in the files before it: runs "
+                 "with different loads have no common figures",
+                 path, figures[i].name, value, previous);
+        return -1;
+    }
+    *value_of(total, "client_cpu_share") =
+        busy_s / *value_of(total, "duration_s");
+    stats_add(&total->stats, &part->stats);
+    return 0;
 }
 
-// Derives the figures that follow from others, and leaves those as they are
-// that are a sum or the largest of all.
-static void derive(struct part *total)
+// Sets the figures from which others follow.
+static void set_figures(const struct part *total, struct options *opt,
+                        struct result *result)
 {
-    static struct result sum;
-    struct result *r = &total->result;
-    r->measured = r->duration_s > 0;
-    r->busy_cores = NAN;  // There may be several machines.
-    sum = *r;
-    figures_derive(r);
     for (size_t i = 0; i < figure_count; i++)
-        if (figures[i].source == FROM_RESULT && figures[i].sum != DERIVED)
-            figures_set(&figures[i], &total->opt, r,
-                        figures_value(&figures[i], &sum));
-    r->judgement.verdict = (enum verdict)(int)r->marked;
-    r->judgement.because = total->because;
+        if (figures[i].sum != DERIVED)
+            figures_set(&figures[i], opt, result, total->values[i]);
 }
 
 int json_merge(struct options *opt, struct result *result)
@@ -400,19 +384,21 @@ int json_merge(struct options *opt, struct result *result)
     static struct part total, part;
     for (int i = 0; i < opt->file_count; i++) {
         struct part *into = i == 0 ? &total : &part;
-        *into = (struct part){.result.opt = &into->opt};
+        *into = (struct part){0};
         if (read_part(opt->files[i], into, result->failure) != 0 ||
             (i > 0 && add(&total, &part, opt->files[i], result->failure) != 0))
             return -1;
     }
-    derive(&total);
-    for (size_t i = 0; i < figure_count; i++)
-        if (figures[i].source == FROM_OPTIONS)
-            figures_set(&figures[i], opt, &total.result,
-                        figures_value(&figures[i], &total.result));
     if (opt->model == NULL)
         opt->model = total.model;
-    *result = total.result;
     result->opt = opt;
+    result->stats = total.stats;
+    result->measured = *value_of(&total, "duration_s") > 0;
+    result->busy_cores = NAN;  // There may be several machines.
+    set_figures(&total, opt, result);
+    figures_derive(result);
+    set_figures(&total, opt, result);  // Some are sums of what was derived.
+    result->judgement.verdict = (enum verdict)(int)result->marked;
+    result->judgement.because = total.because;
     return 0;
 }

@@ -126,7 +126,8 @@ static int run_once(const struct options *opt, struct target *target,
     if (status != 0)
         return -1;
     figures_derive(result);
-    snprintf(result->failure, sizeof result->failure, "interrupted");
+    snprintf(result->failure, sizeof result->failure,
+             "interrupted before its end");
     return result->interrupted > 0 ? -1 : 0;
 }
 
