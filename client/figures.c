@@ -492,21 +492,21 @@ static bool take(const char **text, struct limit *limit)
     return limit->max >= 0;
 }
 
-const char *figures_refused(const char *text)
+const char *figures_refused(const char *limits)
 {
     static struct limit limit;
     do
-        if (!take(&text, &limit))
+        if (!take(&limits, &limit))
             return limit.text;
-    while (*text != '\0');
+    while (*limits != '\0');
     return NULL;
 }
 
-bool figures_kept(FILE *file, const char *text, const struct result *r)
+bool figures_kept(FILE *file, const char *limits, const struct result *r)
 {
     struct limit limit;
     bool kept = r->measured;
-    while (*text != '\0' && take(&text, &limit)) {
+    while (*limits != '\0' && take(&limits, &limit)) {
         double value = figures_value(limit.figure, r);
         bool is_time = limit.figure->unit == UNIT_US;
         bool is_kept = value <= limit.max;
