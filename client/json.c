@@ -245,17 +245,17 @@ static const char *take_line(struct part *part, const char *line)
     if (strchr("{}]\n", line[strspn(line, " ")]) != NULL)
         return NULL;
     sscanf(line, " \"%127[^\"]\": %n", name, &at);
-    if (at == 0)
-        return "a name and a value are expected";
     const char *value = line + at;
-    if (strcmp(name, "failed_by_errno") == 0)
+    if (at == 0 || *value == '\0')
+        return "a name and a value are expected";
+    if (*value == '{' && strcmp(name, "failed_by_errno") == 0)
         return take_failures(part->stats.counters, value);
     for (int i = 0; *value == '{' && i < TIMINGS; i++)
         if (timing_names[i] != NULL && strcmp(timing_names[i], name) == 0)
             return take_histogram(&part->stats.timings[i], value);
-    if (strcmp(name, "model") == 0)
+    if (*value == '"' && strcmp(name, "model") == 0)
         take_text(part->model, value);
-    if (strcmp(name, "because") == 0)
+    if (*value == '"' && strcmp(name, "because") == 0)
         take_text(part->reason, value);
     return strchr("{[\"", *value) != NULL ? NULL
                                           : take_number(part, name, value);
@@ -284,7 +284,7 @@ static const char *take_schema(FILE *file)
     int schema = 0, found = fscanf(file, " { \"schema\": %d,", &schema);
     if (ferror(file))
         return strerror(errno);
-    if (feof(file))
+    if (found == EOF)
         return "the file is empty";
     return found == 1 && schema == SCHEMA
                ? NULL
