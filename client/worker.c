@@ -645,9 +645,10 @@ static int wait_for(int epoll, struct epoll_event *events, int size,
         // By number: the C library may be older than the kernel.
         long n = syscall(SYS_epoll_pwait2, epoll, events, size, &timeout, NULL,
                          (size_t)0);
-        if (n >= 0 || (errno != ENOSYS && errno != EPERM))
+        if (n >= 0 || errno == EINTR)
             return (int)n;
-        missing = true;  // before Linux 5.11, or refused by a sandbox
+        // Before Linux 5.11, or a sandbox refuses it, with an errno of its own.
+        missing = true;
     }
     // Rounded up, or we would ask again and again.
     int timeout_ms = (int)((timeout_ns + NS_PER_MS - 1) / NS_PER_MS);
