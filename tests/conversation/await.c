@@ -154,7 +154,13 @@ static bool await(const struct peer *p,
         sleep_ms(LOOK_MS);
         f = query(p);
     }
-    return event(&f, p);
+    bool came = event(&f, p);
+    if (!came)
+        printf("# %s, %s, %zu of %zu bytes arrived, %zu not received\n",
+               f.accepted ? "accepted" : "not accepted",
+               f.closed ? "closed" : "open", f.flow.arrived, p->sent,
+               f.flow.not_received);
+    return came;
 }
 
 bool await_accepted(const struct peer *p)

@@ -23,16 +23,12 @@ enum {
     SLOW_PAUSE_MS = 100,
 };
 
-// Starts a server, and connects a client. If that cannot connect, all that it
-// sends later fails. Returns false, after recording a failed check, if the
-// server does not start.
+// Starts a server and connects a client. Returns false, after recording a
+// failed check, if the server does not start.
 static bool start_with_client(struct server *s, struct peer *p)
 {
     const char *arguments[] = {"--quiet", NULL};
-    if (!subject_start(s, arguments))
-        return false;
-    (void)peer_connect(p, s->port);
-    return true;
+    return subject_start_with(p, s, arguments);
 }
 
 // Sends an expensive request, and waits until the server has received it.

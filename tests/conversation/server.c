@@ -188,7 +188,10 @@ int server_try(struct server *s, const char **command, const char **arguments)
 int server_end(struct server *s, int signo)
 {
     kill(s->pid, signo);
-    return server_wait(s);
+    int status = server_wait(s);
+    if (status != 0 && status != 256 + signo)
+        printf("# it ended with status %d: %s\n", status, s->err_text);
+    return status;
 }
 
 void server_stop(struct server *s, const char *what)

@@ -30,14 +30,11 @@ enum {
 };
 
 // Starts a server with --delay and connects a client. Returns false if the
-// server does not start. What is sent on a failed connection is a failure.
+// server does not start.
 static bool start(struct server *s, struct peer *p, const char *delay_ms)
 {
     const char *arguments[] = {"--quiet", "--delay", delay_ms, NULL};
-    if (!subject_start(s, arguments))
-        return false;
-    peer_connect(p, s->port);
-    return true;
+    return subject_start_with(p, s, arguments);
 }
 
 static void check_request_in_progress(int signo)

@@ -2,6 +2,7 @@
 
 #include "subject.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,6 +88,16 @@ void subject_choose(const char **command)
 bool subject_start(struct server *s, const char **arguments)
 {
     return server_start(s, subject.command, arguments, NULL);
+}
+
+bool subject_start_with(struct peer *p, struct server *s,
+                        const char **arguments)
+{
+    if (!subject_start(s, arguments))
+        return false;
+    if (!peer_connect(p, s->port))
+        printf("# it cannot connect: %s\n", strerror(errno));
+    return true;
 }
 
 bool is_served(const struct server *s)

@@ -32,6 +32,11 @@ void subject_choose(const char **command);
 // Starts a server of the model, see server_start().
 bool subject_start(struct server *s, const char **arguments);
 
+// Does the same, and connects a client. If that cannot connect, says so; then
+// all that it sends fails.
+bool subject_start_with(struct peer *p, struct server *s,
+                        const char **arguments);
+
 // Whether a client that connects now gets its reply.
 bool is_served(const struct server *s);
 
