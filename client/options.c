@@ -264,7 +264,7 @@ static const struct rule rules[] = {
     {"merge", 0, NULL, NULL, FLAG(merge),
      "add the results of several clients, which loaded a\n"
      "server at the same time, instead of loading one:\n"
-     "fibload --merge a.json b.json ..., each of --json"},
+     "fibload --merge A B ..., files as --json wrote them"},
     {"strict", 0, NULL, NULL, FLAG(strict),
      "exit with 1 unless the verdict is ok"},
     {"require", 0, "LIMITS", NULL, TEXT(require),

@@ -197,7 +197,7 @@ EXPERIMENTS = (
         explanation=(
             "A server with a thread per client needs no more than a second "
             "core to serve the others beside a long request. With a lock "
-            "around all computing, as in Python, it helps less: a short "
+            "around all computing, as in Python, it hardly helps: a short "
             "request waits until the long one drops the lock, which takes "
             "5 ms, unless the lock comes back to it before the long thread "
             "is awake. Servers with one thread do not serve at all until "

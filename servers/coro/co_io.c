@@ -275,8 +275,8 @@ static inline int begin_call(struct call *call)
     return direction_of(s, call->event)->drained ? wait_for(call) : 0;
 }
 
-// Waits if a try has failed with EAGAIN. Returns 0 when it is time for the next
-// try, or -1 if the call must fail.
+// Waits if a try has failed with EAGAIN. Returns 0 if the caller is to try
+// again, or -1 if the call must fail.
 static int retry(struct call *call)
 {
     if (errno == EINTR)

@@ -30,9 +30,9 @@ int loop_unwatch(int fd);
 void loop_serve(const struct connection *c);
 
 // Blocks until the listener or a client is ready, until a client is due
-// (because its simulated backend replies, for example), or until it is time to
-// check for idle clients or to accept again. Steps each client that is ready or
-// due, until it would block. Returns true if the listener is ready.
+// (because its simulated backend replies, for example), or until the server
+// must check for idle clients or accept again. Steps each client that is ready
+// or due, until it would block. Returns true if the listener is ready.
 bool loop_wait(int listener);
 
 // Wakes loop_wait(), now and at every later call. Safe in a signal handler.
