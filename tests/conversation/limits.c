@@ -306,9 +306,9 @@ void test_leaks(void)
     ok(after.descriptors == fresh.descriptors, "leave no descriptor behind");
     ok(after.processes == fresh.processes && after.zombies == 0,
        "and no process, alive or dead");
-    ok(subject.has_runtime ? after.threads <= fresh.threads
-                           : after.threads == fresh.threads,
-       "and no thread");
+    // `fresh` allows for a thread of the sanitizer. There may be none, and the
+    // first client's thread was counted instead, just before it ended.
+    ok(after.threads <= fresh.threads, "and no thread");
     check_growth(&s, &fresh, resident_kib);
     server_stop(&s, "nothing is left behind");
 }
