@@ -18,6 +18,8 @@
     tutorial   every command in the texts
     course     grading, skeletons, pages
     watch      seeing servers wait: the live view, traces
+    elsewhere  the protocol, as servers in Python, Go, Node and with libuv speak
+               it: those whose runtime is installed
     text       what the source promises about itself
     check      for the inner loop, from a built tree: half a minute
     graded     what the grader makes of correct servers in other languages
@@ -42,6 +44,7 @@ PYTHON = sys.executable
 
 MODELS = (ROOT / "servers/MODELS").read_text().split()
 MORE = (ROOT / "servers/more/MODELS").read_text().split()
+ELSEWHERE = (ROOT / "servers/elsewhere/MODELS").read_text().split()
 # Options that make another server of a model.
 VARIANTS = ("callback --edge", "prefork --herd", "workers --herd",
             "workers --reuseport")
@@ -289,6 +292,16 @@ def seeing():
     return jobs
 
 
+def in_other_languages():
+    """Only for servers that `make elsewhere` could make ready."""
+    servers = [f"elsewhere/{model}" for model in ELSEWHERE
+               if (ROOT / "bin/elsewhere" / model).exists()]
+    jobs = conversations("elsewhere", "plain", servers, ["protocol"])
+    for job in jobs:
+        job.environment["MODEL"] = "any"
+    return jobs
+
+
 def teaching():
     return python_tests("tutorial", ["tutorial_test", "statements_test"])
 
@@ -379,6 +392,10 @@ STAGES = {stage.name: stage for stage in (
           tools=("git",) if (ROOT / ".git").exists() else ()),
     Stage("course", lambda: python_tests("course", ["course_test"]), 52),
     Stage("watch", seeing, 150),
+    # 10 for each server in Python that needs nothing but Debian's python3.
+    Stage("elsewhere", in_other_languages, 30, targets=("elsewhere", "tests"),
+          missing=lambda: "" if os.access("/usr/bin/python3", os.X_OK) else
+          "no /usr/bin/python3"),
     Stage("text", lambda: [Job("text", "text", ["scripts/check/text"])], 54),
     Stage("check", inner_loop, 400, targets=("all", "tests")),
     Stage("graded", lambda: python_tests("graded", ["graded_test"]), 1),
