@@ -32,8 +32,9 @@ void subject_choose(const char **command);
 // Starts a server of the model, see server_start().
 bool subject_start(struct server *s, const char **arguments);
 
-// Does the same, and connects a client. If that cannot connect, says so; then
-// all that it sends fails.
+// Does the same, connects a client, and waits until all threads of the server
+// block again. If the client cannot connect, says so; then all that it sends
+// fails.
 bool subject_start_with(struct peer *p, struct server *s,
                         const char **arguments);
 
