@@ -141,7 +141,7 @@ drain: tests  ## test: Stop each server under load: DRAINS=50 times
 mutants: tests  ## test: Plant classic bugs, and see which test catches each
 	@tests/mutants/run $(N)
 
-mutant: tests  ## test: Build a server with a bug to find: N=07
+mutant: all  ## test: Build a server with a bug to find: N=07
 	@tests/mutants/run --only $(N) $(BIN)/mutant-$(N)
 
 .PHONY: faulty fuzzers
