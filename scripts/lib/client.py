@@ -1,5 +1,5 @@
-"""One run of fibload against a fresh server: for the programs that measure a
-few of them. The bench has more to do in a run, see bench/run.py."""
+"""Runs fibload once against a new server, for programs that measure only a few
+runs. The bench needs more in each run: see bench/run.py."""
 
 import csv
 import pathlib
@@ -9,7 +9,8 @@ from lib.processes import RunFailed, ask, serving
 
 
 def row_of(path):
-    """The one row that the client has written. Raises RunFailed."""
+    """Returns the only row of a CSV file that the client has written. Raises
+    RunFailed if the file does not have exactly one row."""
     try:
         with open(path, newline="", encoding="utf-8") as file:
             row, = csv.DictReader(file)
@@ -19,9 +20,11 @@ def row_of(path):
 
 
 def measured(server, name, client, cores=(None, None), delay_s=0):
-    """The figures of the client, by their names, as text. `server` and `client`
-    are commands, `cores` where they run, `delay_s` how long the server waits
-    for each reply. Raises RunFailed. For use while signals are held back."""
+    """Measures a server once, and returns the client's figures by their names,
+    as text. `server` and `client` are commands. `cores` are the cores of the
+    server and of the client; None leaves the choice to the kernel. `delay_s` is
+    how long the server delays each reply. Raises RunFailed. Must be called
+    while signals are blocked."""
     with tempfile.TemporaryDirectory() as folder:
         path, log = pathlib.Path(folder, "row.csv"), pathlib.Path(folder, "log")
         with open(log, "wb") as output, serving(

@@ -1,4 +1,5 @@
-"""What the command lines of our programs share, and how these end."""
+"""The options that several of our programs share, their exit statuses, and how
+they report an error."""
 
 import argparse
 import os
@@ -13,13 +14,15 @@ FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
 
 def parser(doc):
-    """Returns a parser whose --help explains a program by its docstring."""
+    """Returns an argument parser whose --help prints `doc`, the docstring of a
+    program."""
     return argparse.ArgumentParser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
 
 
 def count(text):
-    """The type of an option that is a number of things."""
+    """Converts the value of an option to an integer of at least 1. Raises
+    ArgumentTypeError for any other text."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(
             f"must be a number and at least 1, not {text!r}")
@@ -40,8 +43,9 @@ def add_models(options, default, groups="all"):
 
 
 def programs(text):
-    """The type of an option that names a program, or several with spaces
-    between them: a path may have spaces, too."""
+    """Converts the value of --server to a list of paths. If the whole text is
+    an existing path, which may contain spaces, it is the only one. Otherwise
+    spaces separate the paths."""
     if pathlib.Path(text).exists():
         return [pathlib.Path(text)]
     return [pathlib.Path(path) for path in text.split()]
@@ -56,7 +60,8 @@ def add_server(options):
 
 
 def require_programs(options, *programs):
-    """Ends the program if one of these paths is not executable."""
+    """Exits with the status for bad usage if one of these paths is not an
+    executable file."""
     for program in programs:
         if not (program.is_file() and os.access(program, os.X_OK)):
             options.error(f"{program} is not executable; `make` builds "
@@ -64,15 +69,15 @@ def require_programs(options, *programs):
 
 
 def run(main):
-    """Runs the main function of a program, which returns its exit status. What
-    stops it is said in a line: no traceback."""
+    """Calls `main`, the main function of a program, and exits with the status
+    that it returns. Reports an error as one line, without a traceback."""
     name = pathlib.Path(sys.argv[0]).name
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.reconfigure(errors=SUBSTITUTE)
     try:
         sys.exit(main())
-    except BrokenPipeError:  # The reader of our output has left.
+    except BrokenPipeError:  # The reader of our output has closed it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(FAILED)
     except (OSError, ValueError) as problem:

@@ -1,7 +1,8 @@
-"""A document as a list of blocks, and two ways to write it down: Markdown, and
-a page of HTML that needs no other file and no network.
+"""A document as a list of blocks, which can be written as Markdown, or as a
+page of HTML that needs no other file and no network.
 
-Texts may hold **bold**, *italic*, `code` and [links](target), nothing else.
+The texts in blocks may contain **bold**, *italic*, `code` and [links](target),
+and no other markup.
 """
 
 import base64
@@ -12,21 +13,21 @@ from dataclasses import dataclass
 
 from lib.verdicts import FAILS, HOLDS, INCONCLUSIVE
 
-# What may stand in a cell of a table and is shown in a colour of its own.
+# Texts that are shown in colour when they are a cell of a table.
 COLOURED = (HOLDS, FAILS, INCONCLUSIVE)
 
 HERE = pathlib.Path(__file__).resolve().parent
 PAGE_STYLE = (HERE / "page.css").read_text("utf-8")
 
-# Pages are dark where the reader's system is.
+# Makes a page dark if the reader's system is set to a dark theme.
 DARK = """document.documentElement.classList.toggle("dark",
     matchMedia("(prefers-color-scheme: dark)").matches);
 """
 
 
 def inline(text):
-    """A text as HTML."""
-    code = []  # What stands in it is not looked at.
+    """Converts a text with markup to HTML."""
+    code = []  # Its text is not searched for markup.
 
     def put_aside(match):
         code.append(match[1])
@@ -41,12 +42,14 @@ def inline(text):
 
 
 def folded(summary, body):
-    """HTML that is shown when the reader asks for it."""
+    """Returns `body` as HTML that is hidden until the reader clicks on
+    `summary`."""
     return f"<details><summary>{summary}</summary>\n{body}\n</details>"
 
 
 def figure(cell):
-    """A cell as HTML, its range below it."""
+    """Converts the text of a cell to HTML, with the range in brackets below the
+    figure."""
     return re.sub(r"^(\S.*) (\([^()]*\))$", r"\1<br><small>\2</small>",
                   inline(cell))
 
@@ -106,20 +109,22 @@ class Table:
                 f"<tbody>\n{rows}\n</tbody></table></div>")
 
     def row(self, tag, cells):
+        """Returns one row of the table as HTML. `tag` is the element of its
+        cells, th or td."""
         return "<tr>" + "".join(
             f'<{tag} class="{self.kind(heading, cell)}">{figure(cell)}</{tag}>'
             for heading, cell in zip(self.header, cells)) + "</tr>"
 
     def kind(self, heading, cell):
-        """The class of a cell in the style sheet."""
+        """Returns the class of a cell in the style sheet."""
         side = "left" if heading in self.left else "right"
         return f"{side} {cell}" if cell in COLOURED else side
 
 
 @dataclass(frozen=True)
 class Picture:
-    name: str  # of a PNG or an SVG in the folder of the document
-    text: str  # what it shows, for those who cannot see it
+    name: str  # file name of a PNG or SVG in the document's folder
+    text: str  # description for readers who cannot see it
 
     def markdown(self):
         return f"![{self.text}]({self.name})"
@@ -147,8 +152,8 @@ def markdown(blocks):
 
 
 def page_of(title, kind, body, style="", script="", language="en"):
-    """The text of a page: nothing else is needed to show it. `kind` is its
-    class in the style sheet."""
+    """Returns the text of a page of HTML, which needs no other file. `kind` is
+    the class of its body in the style sheet."""
     return (
         f'<!DOCTYPE html>\n<html lang="{language}">\n<head>\n'
         '<meta charset="utf-8">\n'
@@ -160,6 +165,7 @@ def page_of(title, kind, body, style="", script="", language="en"):
 
 
 def page(title, blocks, directory):
-    """The document as a page; `directory` has its pictures."""
+    """Returns a document as a page of HTML. `directory` is the folder of its
+    pictures."""
     return page_of(title, "report", "\n".join(
         block.html(directory) for block in blocks))

@@ -1,5 +1,5 @@
-"""Describes the machine, on which every figure of a report depends, and how many
-processes and connections it allows."""
+"""Describes the machine, on which every figure of a report depends, and
+computes how many processes and connections it allows."""
 
 import datetime
 import math
@@ -16,11 +16,12 @@ import sys
 import time
 
 BUSY_SAMPLE_S = 0.5
-BUSY_MAX = 0.2  # cores in use, that leave figures in peace
+BUSY_MAX = 0.2  # cores that others may use without disturbing figures
 CPU_LATENCY = "/dev/cpu_dma_latency"
 
 
 def text_of(path):
+    """Returns the text of a file, or "" if it cannot be read."""
     try:
         return pathlib.Path(path).read_text(encoding="utf-8")
     except OSError:
@@ -28,10 +29,13 @@ def text_of(path):
 
 
 def first_line(path):
+    """Returns the first line of a file, or "unknown" if there is none."""
     return text_of(path).split("\n")[0].strip() or "unknown"
 
 
 def output(*command, cwd=None):
+    """Runs a command and returns its first line of output, or "unknown" if it
+    fails."""
     try:
         done = subprocess.run(command, cwd=cwd, capture_output=True, text=True,
                               check=True)
@@ -41,8 +45,8 @@ def output(*command, cwd=None):
 
 
 def python_with_matplotlib():
-    """The first python3 that can draw, or None: the default one often is not
-    the one that the system's packages belong to."""
+    """Returns the path of the first python3 that has matplotlib, or None. The
+    default python3 may lack the system's packages."""
     candidates = [sys.executable, "/usr/bin/python3", shutil.which("python3")]
     for python in filter(None, candidates):
         try:
@@ -71,6 +75,7 @@ def memory():
 
 
 def limit(which):
+    """Returns a resource limit of this process as text, soft and hard."""
     def text(value):
         return "unlimited" if value == resource.RLIM_INFINITY else str(value)
 
@@ -84,8 +89,8 @@ CGROUP, CGROUPS = "/proc/self/cgroup", "/sys/fs/cgroup"
 
 
 def cgroup_folders(controller):
-    """The folders of the control groups that hold us for this controller: our
-    own and those around it."""
+    """Yields the folders of the control groups that limit this process by
+    `controller`: its own group and the groups around it."""
     for line in text_of(CGROUP).splitlines():
         number, controllers, path = line.split(":", 2)
         if number == "0" and not controllers:
@@ -100,8 +105,8 @@ def cgroup_folders(controller):
 
 
 def cgroup_limit(controller, *files):
-    """The lowest number in these files of our control groups; infinity if none
-    of them has a limit."""
+    """Returns the lowest number in these files of our control groups, or
+    infinity if none of them sets a limit."""
     found = [text_of(folder / file).strip()
              for folder in cgroup_folders(controller) for file in files]
     return min([int(text) for text in found if text.isdecimal()],
@@ -109,7 +114,8 @@ def cgroup_limit(controller, *files):
 
 
 def cpu_quota():
-    """How many cores our control groups may use; infinity without a quota."""
+    """Returns how many cores our control groups may use, or infinity without a
+    quota."""
     quotas = [math.inf]
     for folder in cgroup_folders("cpu"):
         fields = (text_of(folder / "cpu.max").split()
@@ -121,54 +127,60 @@ def cpu_quota():
 
 
 def cores():
-    """How many cores we may use, which a quota may make a fraction."""
+    """Returns how many cores this process may use. A quota may make that a
+    fraction."""
     return min(len(os.sched_getaffinity(0)), cpu_quota())
 
 
 # ---- How many connections it can hold
 
 KIB = 1024
-# What server and client need besides one descriptor per connection. Of 1,024,
-# the usual limit, it leaves the thousand that `wait` asks for.
+# Descriptors that server and client need besides one per connection. With the
+# usual limit of 1,024, they leave the 1,000 of the experiment `wait`.
 OWN_DESCRIPTORS = 24
-# What else there is, and what a server needs besides one process or thread
-# per connection.
+# Processes of other programs, and those that a server needs besides one process
+# or thread per connection.
 OWN_TASKS = 100
-# The most that a server takes unless it is told otherwise.
+# The default of a server's --max-clients.
 CLIENTS_MAX = 100_000
-# About what a connection costs, both ends and the server's stack together, and
-# the part of the free memory that we may use.
+# About what a connection costs: both ends and the server's stack. And the share
+# of the free memory that we may use.
 BYTES_PER_CONNECTION = 16 * KIB
 MEMORY_SHARE = 0.9
-SPARE_ENTRIES = 1000  # left to others
-# The first kernel where a stack with its guard page is not two mappings.
+SPARE_ENTRIES = 1000  # of a table, left to other programs
+# The first kernel that does not count a stack and its guard page as two
+# mappings.
 GUARD_MARKERS = (6, 13)
 
 
 def numbers_in(path):
-    """All numbers in a file; none if there is no such file."""
+    """Returns all numbers in a file, or an empty list if the file cannot be
+    read."""
     return [int(number) for number in re.findall(r"\d+", text_of(path))]
 
 
 def meminfo():
-    """What /proc/meminfo says, in bytes."""
+    """Returns the fields of /proc/meminfo, in bytes, by their names."""
     rows = re.findall(r"^(\w+):\s+(\d+) kB", text_of("/proc/meminfo"), re.M)
     return {name: int(kib) * KIB for name, kib in rows}
 
 
 def hard_limit(which):
+    """Returns a hard resource limit of this process; infinity if there is
+    none."""
     _, hard = resource.getrlimit(which)
     return math.inf if hard == resource.RLIM_INFINITY else hard
 
 
 def descriptors_allowed():
+    """Returns how many descriptors a process may have open."""
     return hard_limit(resource.RLIMIT_NOFILE)
 
 
 def tasks_allowed():
-    """How many processes and threads we may have: the least of what the
-    kernel, our control groups and our user allow. root is not held to the
-    latter."""
+    """Returns how many processes and threads this user may have: the lowest
+    limit of the kernel, of our control groups and of the user. The limit of the
+    user does not apply to root."""
     of_user = hard_limit(resource.RLIMIT_NPROC) if os.geteuid() else math.inf
     return min([of_user, cgroup_limit("pids", "pids.max"),
                 *numbers_in("/proc/sys/kernel/threads-max"),
@@ -176,14 +188,15 @@ def tasks_allowed():
 
 
 def memory_allowed():
-    """How many bytes of memory are free for us."""
+    """Returns how many bytes of memory are free, within the limit of our
+    control groups."""
     return min(meminfo()["MemAvailable"],
                cgroup_limit("memory", "memory.max", "memory.limit_in_bytes"))
 
 
 def connections_allowed():
-    """How many connections a server may have at once, with a process each if
-    it needs them, and what the limit is."""
+    """Returns how many connections a server may have at once, even if it needs
+    a process for each, and the reason for the limit as text."""
     by_descriptors = descriptors_allowed() - OWN_DESCRIPTORS
     by_tasks = tasks_allowed() - OWN_TASKS
     if by_descriptors <= by_tasks:
@@ -194,7 +207,7 @@ def connections_allowed():
 
 
 def stacks_allowed():
-    """How many stacks with a guard page a process may have."""
+    """Returns how many stacks with a guard page a process may have."""
     release = re.findall(r"\d+", os.uname().release)
     if tuple(map(int, release[:2])) >= GUARD_MARKERS:
         return math.inf
@@ -203,14 +216,15 @@ def stacks_allowed():
 
 
 def connections_per_process():
-    """How many connections one coroutine server holds."""
+    """Returns how many connections one coroutine server can hold."""
     return min(descriptors_allowed() - OWN_DESCRIPTORS, stacks_allowed(),
                CLIENTS_MAX)
 
 
 def tracked_connections_allowed():
-    """How many connections a firewall's table has room for, if it tracks those
-    on loopback: that shows when there is one."""
+    """Returns how many more connections fit into the firewall's connection
+    table, or infinity if the firewall does not track loopback. One connection
+    is opened to find out: if loopback is tracked, it is counted."""
     with socket.create_server(("127.0.0.1", 0)) as listener, \
             socket.create_connection(listener.getsockname()):
         used = numbers_in("/proc/sys/net/netfilter/nf_conntrack_count")
@@ -221,9 +235,9 @@ def tracked_connections_allowed():
 
 
 def tightest_limit():
-    """The limit on connections of the whole machine that allows least: its name
-    and how many. That on TCP's memory (tcp_mem) is none of them: it counts
-    data on the way, and idle connections have none."""
+    """Returns the lowest limit on connections of the whole machine: its name
+    and the number of connections. The limit on TCP memory (tcp_mem) is left
+    out: it counts buffered data, of which idle connections have none."""
     pairs = max(2, tasks_allowed() - OWN_TASKS) // 2
     files, *_ = numbers_in("/proc/sys/fs/file-max")
     limits = {
@@ -236,18 +250,20 @@ def tightest_limit():
     return name, int(allowed)
 
 
-# ---- What it is
+# ---- What the machine is and does
 
 
 def compiler(root):
-    """The compiler and the flags that `make` would use now."""
+    """Returns the version of the compiler and the flags that `make` would use
+    now."""
     said = output("make", "-s", "print-compiler", cwd=root)
     name = said.split(" ")[0]
     return f"{output(name, '--version')}: {said}"
 
 
 def runtimes(root, models):
-    """The versions of what servers of other runtimes run on, by their name."""
+    """Returns the versions of the runtimes of servers in other languages, by
+    the names of these servers."""
     if not models:
         return {}
     said = subprocess.run([root / "scripts/bench/elsewhere", "--versions"],
@@ -257,43 +273,46 @@ def runtimes(root, models):
 
 
 def busy_s():
-    """CPU time since the start of the machine: in use by programs, and stolen
-    from it. Without interrupts, which on loopback are our own."""
+    """Returns the CPU seconds that programs have used since the machine
+    started, plus those that the hypervisor has taken away (steal). Time in
+    interrupts is left out: on loopback, our own traffic causes them."""
     fields = first_line("/proc/stat").split()[1:9]
     user, nice, system, _idle, _iowait, _irq, _softirq, steal = map(int, fields)
     return (user + nice + system + steal) / os.sysconf("SC_CLK_TCK")
 
 
 def own_cpu_s():
-    """The CPU time of this process, and of all it has waited for."""
+    """Returns the CPU time in seconds of this process and of all children that
+    it has reaped."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return time.process_time() + usage.ru_utime + usage.ru_stime
 
 
 class Others:
-    """Counts the CPU time that other programs take from now on."""
+    """A counter of the CPU time that other programs use from now on."""
 
     def __init__(self):
         self.begin_s = time.monotonic()
         self.busy_s, self.own_s = busy_s(), own_cpu_s()
 
     def cores(self):
-        """How many cores they used; to be called when all that we started has
-        ended."""
+        """Returns how many cores other programs have used. All processes that
+        this program started must have ended."""
         others_s = busy_s() - self.busy_s - (own_cpu_s() - self.own_s)
         return max(0, others_s) / (time.monotonic() - self.begin_s)
 
 
 def busy_cores():
-    """How many cores are in use while we do nothing. The load average would
-    count what we did a minute ago."""
+    """Returns how many cores are in use while this program sleeps. The load
+    average would include the last minute, in which this program was busy."""
     before = busy_s()
     time.sleep(BUSY_SAMPLE_S)
     return (busy_s() - before) / BUSY_SAMPLE_S
 
 
 def disturbance(busy):
-    """A sentence if others use the machine, else nothing."""
+    """Returns a list with a warning if other programs use the machine, or an
+    empty list. `busy` is the number of cores in use."""
     if busy <= BUSY_MAX:
         return []
     return [f"Other programs used {busy:.1f} cores just before: they may "
@@ -301,7 +320,8 @@ def disturbance(busy):
 
 
 def few_cores():
-    """A sentence if client and server have not a core each, else nothing."""
+    """Returns a list with a warning if client and server do not have a core
+    each, or an empty list."""
     if cpu_quota() < 2:
         return [f"A quota allows {100 * cpu_quota():.0f} % of a core: once "
                 "client and server have used it up, both stand still. No rate "
@@ -313,8 +333,9 @@ def few_cores():
 
 
 def keep_cores_awake():
-    """Keeps idle cores from sleeping deeply until we end, if we may: waking
-    them would be in every figure. Returns what came of it, in words."""
+    """Keeps idle cores from deep sleep until this program ends, if it has the
+    permission: waking them would add to every latency. Returns the outcome as
+    text."""
     try:
         latency = os.open(CPU_LATENCY, os.O_WRONLY | os.O_CLOEXEC)
         os.write(latency, struct.pack("i", 0))
@@ -324,7 +345,8 @@ def keep_cores_awake():
 
 
 def describe(root, options, busy):
-    """Facts by name, for people."""
+    """Returns the facts for a report, as texts by their names. `busy` is the
+    number of cores that were in use before."""
     now = datetime.datetime.now().astimezone()
     system = "/proc/sys/"
     return {

@@ -1,5 +1,6 @@
-"""Where the project is, and the models it has: the one reading of the lists
-`servers/MODELS`, `servers/more/MODELS` and `servers/elsewhere/MODELS`."""
+"""The folder of the project and the names of its models. This is the only place
+that reads the lists servers/MODELS, servers/more/MODELS and
+servers/elsewhere/MODELS."""
 
 import pathlib
 
@@ -7,34 +8,38 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
 
 def names_in(path):
-    """The words of a file, of which there are none if there is no file."""
+    """Returns the words of a file, or an empty tuple if there is no such
+    file."""
     return tuple(path.read_text("utf-8").split()) if path.exists() else ()
 
 
-# In the order in which they are shown: those that are compared unless others
-# are asked for, and those that may be.
+# In the order in which they are shown: the models that are compared by default,
+# and those that are compared on request.
 MODELS = names_in(ROOT / "servers" / "MODELS")
 MORE_MODELS = names_in(ROOT / "servers" / "more" / "MODELS")
 ALL_MODELS = MODELS + MORE_MODELS
-# Servers of other runtimes: programs in <bin>/elsewhere/, if they are installed.
+# Servers in other languages: programs in <bin>/elsewhere/, if their runtimes
+# are installed.
 ELSEWHERE = names_in(ROOT / "servers" / "elsewhere" / "MODELS")
 
 
 def names(text):
-    """Names with spaces or commas between them, as people write them."""
+    """Splits a list of names that spaces or commas separate."""
     return text.replace(",", " ").split()
 
 
 def chosen(models):
-    """Each once, for `all` all of ours, and for `elsewhere` the others."""
+    """Returns the models that a user has named, without duplicates. `all`
+    stands for all our models, and `elsewhere` for the servers in other
+    languages."""
     several = {"all": ALL_MODELS, "elsewhere": ELSEWHERE}
     return list(dict.fromkeys(
         name for model in models for name in several.get(model, [model])))
 
 
 def in_order(models):
-    """Our models as they are always shown, each with its variants, then
-    others."""
+    """Returns the models in the order in which they are shown: ours with their
+    variants, then all others."""
     def place(model):
         name = model.split()[0]
         return (ALL_MODELS.index(name) if name in ALL_MODELS
@@ -44,7 +49,7 @@ def in_order(models):
 
 
 def model_files():
-    """Returns the paths of all models by their names, in order."""
+    """Returns the paths of the source files of all models, by model."""
     return {model: f"{folder}/{model}.c" for folder, models in (
         ("servers", MODELS), ("servers/more", MORE_MODELS))
         for model in models}

@@ -1,12 +1,14 @@
-"""The one way to start, watch, signal and end a program of ours.
+"""The one way to start, observe, signal and end a program of ours.
 
-A program is the leader of a session of its own, so that all it starts is found
-and ended with it, and the kernel kills it if we die first. All that a server
-prints is read all the time: a pipe that is not read stalls its writer.
+Each program leads a session of its own, so that all processes that it starts
+are found and ended with it. The kernel kills it if this program dies first. A
+thread reads all that a server prints, because a full pipe would block the
+server.
 
-A signal may arrive between starting a process and remembering it, and then no
-one would end that process. So signals are blocked while processes are handled
-(held_back), and come as the exception Interrupted only where we wait.
+A signal could arrive after a process has been started and before it has been
+recorded, and the process would then never be ended. Therefore signals are
+blocked while processes are handled (held_back). They raise Interrupted only in
+the functions that wait.
 """
 
 import contextlib
@@ -19,13 +21,13 @@ import threading
 import time
 
 READY_TIMEOUT_S = 10
-STOP_TIMEOUT_S = 20  # a server gives a slow client 10 s for what it owes
+STOP_TIMEOUT_S = 20  # a server gives slow clients 10 s to take their replies
 # A second signal sooner than 200 ms after the first counts as the same one.
 SECOND_SIGNAL_S = 0.25
 CLIENT_TIMEOUT_S = 60  # far more than any run is meant to take
-CLIENT_OK = (0, 1)  # 1: not every client was served, which we want to see
-LAST_WORDS_S = 10  # in which a pipe ends, unless a process has left the session
-FIRST_LINE_MAX = 4096  # bytes; what has no newline in them is not ready
+CLIENT_OK = (0, 1)  # 1: some clients were not served, which is a result
+LAST_OUTPUT_S = 10  # at most, until all processes have closed the pipe
+FIRST_LINE_MAX = 4096  # bytes, in which the ready line must end
 BLOCK_SIZE = 65536
 PR_SET_PDEATHSIG = 1
 
@@ -34,23 +36,23 @@ HELD_BACK = STOP_SIGNALS | {signal.SIGCHLD}
 
 
 class RunFailed(Exception):
-    """This run has no result; others may have."""
+    """One run has no result. Other runs may still succeed."""
 
 
 class StartFailed(RunFailed):
-    """A program did not start: it will not start for other runs either."""
+    """A program did not start, and would not start for other runs either."""
 
 
 class Interrupted(Exception):
-    """SIGINT, SIGTERM or SIGHUP came."""
+    """SIGINT, SIGTERM or SIGHUP has arrived."""
 
 
 # ---- Signals
 
 
 def raise_when_stopped():
-    """Makes the next signal that stops us raise Interrupted, and those that
-    follow do nothing: they must not interrupt the clearing up."""
+    """Makes the next SIGINT, SIGTERM or SIGHUP raise Interrupted, and ignores
+    later ones: they must not interrupt the cleanup."""
 
     def on_signal(_signo, _frame):
         for signo in STOP_SIGNALS:
@@ -63,6 +65,7 @@ def raise_when_stopped():
 
 @contextlib.contextmanager
 def mask(how, signals):
+    """Changes the signal mask during a `with` block, and then restores it."""
     old = signal.pthread_sigmask(how, signals)
     try:
         yield
@@ -71,24 +74,27 @@ def mask(how, signals):
 
 
 def held_back():
-    """Blocks signals until this is over, but for where we wait."""
+    """Blocks signals during a `with` block. Only the functions that wait
+    unblock them for a moment."""
     return mask(signal.SIG_BLOCK, HELD_BACK)
 
 
 def interruptible():
+    """Unblocks SIGINT, SIGTERM and SIGHUP during a `with` block."""
     return mask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
 
 def sleep(seconds):
-    """Sleeps, and can be interrupted. For use while signals are held back."""
+    """Sleeps, and raises Interrupted if a signal arrives. For use while signals
+    are blocked."""
     with interruptible():
         time.sleep(seconds)
 
 
 def wait(process, timeout_s):
-    """Returns the exit status of a process, or None if it is alive after
-    `timeout_s`. For use while signals are held back. (Popen.wait() with a
-    timeout would check every 50 ms, which adds up over the runs.)"""
+    """Waits for a process, and returns its exit status, or None if it still
+    runs after `timeout_s`. For use while signals are blocked. Popen.wait() with
+    a timeout would check only every 50 ms, which adds up over the runs."""
     until = time.monotonic() + timeout_s
     while process.poll() is None:
         left_s = max(0, until - time.monotonic())
@@ -102,9 +108,10 @@ def wait(process, timeout_s):
 
 
 def in_child(core=None):
-    """Returns what a child does before it becomes a program: it unblocks all
-    signals, keeps to its core, and asks to die with us. (Last, because a change
-    of user would undo that.)"""
+    """Returns the function that a child calls before it executes a program. It
+    unblocks all signals, binds the child to `core` unless that is None, and
+    lets the kernel kill the child when this program dies. That is its last
+    step, because a change of user would cancel it."""
     parent, prctl = os.getpid(), ctypes.CDLL(None).prctl
 
     def prepare():
@@ -112,14 +119,14 @@ def in_child(core=None):
         if core is not None:
             os.sched_setaffinity(0, {core})
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # We have died in the meantime.
+        if os.getppid() != parent:  # Our process has already died.
             os._exit(1)
 
     return prepare
 
 
 def kill_group(process):
-    """Ends a process that leads a session, and its children."""
+    """Kills a process that leads a session, and its children."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -127,8 +134,8 @@ def kill_group(process):
 
 @contextlib.contextmanager
 def started(command, core=None, **streams):
-    """A program in a session of its own, which is gone afterwards. Raises
-    StartFailed. Reading its pipes is the caller's part."""
+    """Starts a program in a session of its own, and kills it when the `with`
+    block ends. The caller must read its pipes. Raises StartFailed."""
     streams.setdefault("stdin", subprocess.DEVNULL)
     try:
         process = subprocess.Popen(
@@ -147,9 +154,9 @@ def started(command, core=None, **streams):
 
 
 def call(command, timeout_s, core=None):
-    """Runs a program to its end, like subprocess.run(): returns its status and
-    its output. Raises StartFailed or subprocess.TimeoutExpired. May be called
-    from any thread."""
+    """Runs a program to its end, like subprocess.run(), and returns its exit
+    status and its output. Raises StartFailed or subprocess.TimeoutExpired. May
+    be called from any thread."""
     with started(command, core, stdout=subprocess.PIPE,
                  stderr=subprocess.DEVNULL) as process:
         said, _ = process.communicate(timeout=timeout_s)
@@ -160,19 +167,20 @@ def call(command, timeout_s, core=None):
 
 
 class Output:
-    """All that a process prints, read in a thread of its own: the first line,
-    the end, and a copy of all in the file `log`. The thread has a descriptor of
-    its own: the pipe may be closed while it reads, and the number of a closed
-    one soon is that of the next server's pipe."""
+    """A reader of all that a process prints, with a thread of its own. It keeps
+    the first and the last bytes, and copies everything to the file `log`. The
+    thread reads a duplicate of the descriptor: the pipe may be closed
+    meanwhile, and a new pipe could get the number of the closed descriptor."""
 
     def __init__(self, pipe, log=None):
         self.fd, self.log = os.dup(pipe.fileno()), log
         self.head = self.tail = b""
-        self.has_line = threading.Event()  # or the end has come
+        self.has_line = threading.Event()  # or the output has ended
         self.thread = threading.Thread(target=self.read, daemon=True)
         self.thread.start()
 
     def read(self):
+        """Reads until the end of the output. This is what the thread runs."""
         while block := os.read(self.fd, BLOCK_SIZE):
             if len(self.head) < FIRST_LINE_MAX:
                 self.head += block[:FIRST_LINE_MAX]
@@ -187,22 +195,22 @@ class Output:
         self.has_line.set()
 
     def first_line(self, timeout_s):
-        """Waits for the first line, or what there is of it at the end. Raises
-        TimeoutError."""
+        """Waits for the first line and returns it. If the output ends before a
+        newline, returns what there is. Raises TimeoutError."""
         with interruptible():
             if not self.has_line.wait(timeout_s):
                 raise TimeoutError
         return self.head.split(b"\n")[0].decode(errors="replace")
 
     def last_line(self):
-        """Returns the last line of a process that has ended."""
+        """Waits for the end of the output, and returns its last line."""
         self.thread.join()
         return self.tail.decode(errors="replace").rstrip().rpartition("\n")[2]
 
 
 def port_in(line, name):
-    """Returns the port in the line with which the server `name` says that it is
-    ready. Raises StartFailed."""
+    """Returns the port in `line`, with which the server `name` reports that it
+    is ready. Raises StartFailed if there is none."""
     match = re.search(r":(\d+)\s*$", line)
     if not match:
         raise StartFailed(f"{name} did not start; see log.txt")
@@ -210,8 +218,9 @@ def port_in(line, name):
 
 
 class Server:
-    """A server that runs, and the port where it is ready. fibload reads what
-    it uses with `usage_options` and the descriptors `pass_fds`."""
+    """A running server, and the port on which it is ready. `usage_options` and
+    the inherited descriptors `pass_fds` let fibload measure what the server
+    uses."""
 
     pass_fds = ()
 
@@ -223,7 +232,8 @@ class Server:
         self.target = str(self.port)
 
     def wait_until_ready(self):
-        """Returns the port in the line with which it says that it is ready."""
+        """Waits until the server reports that it is ready, and returns its
+        port. Raises StartFailed."""
         try:
             line = self.output.first_line(READY_TIMEOUT_S)
         except TimeoutError:
@@ -232,9 +242,10 @@ class Server:
         return port_in(line, self.name)
 
     def stop(self, delay_s=0):
-        """Ends it by SIGTERM: as part of a run, a server must be able to end by
-        itself. Where every reply is delayed it may owe more of them than anyone
-        can wait for; a second signal spares it these. Raises RunFailed."""
+        """Stops the server with SIGTERM, and waits for its end. Raises
+        RunFailed if it does not stop, which makes the run invalid. With a
+        delay, the server may have more replies outstanding than we can wait
+        for. A second SIGTERM makes it end without them."""
         self.process.send_signal(signal.SIGTERM)
         if delay_s and wait(self.process,
                             max(SECOND_SIGNAL_S, 2 * delay_s)) is None:
@@ -246,19 +257,20 @@ class Server:
 
 @contextlib.contextmanager
 def serving(command, name, core=None, log=None):
-    """A server that is ready, and gone afterwards. What it prints goes to the
-    file `log`, if there is one. Raises StartFailed."""
+    """Starts a server and waits until it is ready. Kills it when the `with`
+    block ends. All that it prints goes to the file `log`, unless that is None.
+    Raises StartFailed."""
     stderr = subprocess.DEVNULL if log is None else log
     with started(command, core, stdout=subprocess.PIPE,
                  stderr=stderr) as process:
         server = Server(process, name, log)
         yield server
-    server.output.thread.join(LAST_WORDS_S)
+    server.output.thread.join(LAST_OUTPUT_S)
 
 
 def ask(command, core, log, pass_fds=()):
-    """Runs the client to its end; it inherits the descriptors `pass_fds`.
-    Raises RunFailed."""
+    """Runs the client to its end; it inherits the descriptors `pass_fds`. Its
+    output goes to the file `log`. Raises RunFailed."""
     with started(command, core, stdout=log, stderr=log,
                  pass_fds=pass_fds) as client:
         status = wait(client, CLIENT_TIMEOUT_S)

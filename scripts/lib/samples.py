@@ -1,10 +1,11 @@
-"""Reads runs.csv, one row per run of the client, and says what a figure was in
-each round.
+"""Reads runs.csv, which has one row per run of the client, and returns each
+figure round by round.
 
-A row is a dictionary from column to number. The rows of one cell are its
-rounds. A Sample is one figure of a cell, or the ratio of two, round by round:
-every table, sentence, claim, picture and prediction gets its figures from
-there, so that faulty runs and missing values are dealt with in one place.
+A row is a dictionary from column to number. A cell is one combination of
+experiment, model and load; its rows are its rounds. A Sample holds one figure
+of a cell, or the ratio of two, by round. Every table, sentence, claim, picture
+and prediction gets its figures from a Sample, so that faulty runs and missing
+values are handled in one place.
 """
 
 import csv
@@ -18,8 +19,8 @@ from lib.models import in_order
 # Columns that are names. All others are numbers.
 NAMES = ("experiment", "model", "placement")
 
-# What a server must not do to a client. A run in which it did says nothing
-# about speed.
+# Columns that count faults of the server. A run with a fault says nothing about
+# its speed.
 FAULTS = {
     "wrong": "wrong replies",
     "error_replies": "error replies",
@@ -27,31 +28,35 @@ FAULTS = {
     "timeouts": "timeouts",
 }
 
-# Cores that other programs used during a run, from which on it is disturbed.
-# Times are counted in ticks of 10 ms: in a short run, less is not seen.
+# A run is disturbed if other programs used more cores than this. The kernel
+# counts in ticks of 10 ms, so in a short run less cannot be detected.
 DISTURBED_CORES = 0.15
 
-# The client's own CPU time, of one core, from which on it sets the limit.
+# The client limits the throughput if it uses at least this share of a core.
 CLIENT_LIMIT_SHARE = 0.9
 
-# Of the clients, above which all are served: a window ends while some of 10,000
-# have not had their turn.
+# Above this share of the clients, all count as served: when the window ends,
+# some of 10,000 may still wait for their turn.
 ALL_MIN = 0.99
 
-# The probability that an interval keeps when extreme values are left out.
+# How probably an interval must cover the median when extreme values are left
+# out.
 COVERAGE_MIN = 0.95
 
 
 def coverage(rounds, without=0):
-    """The probability that the range over so many rounds, without so many of
-    the lowest and as many of the highest, covers the true median: it does
-    unless no more than these fell on one side of it."""
+    """Returns the probability that a range of values covers the true median.
+    The range leaves out the `without` lowest and the `without` highest of
+    `rounds` values. It misses the median only if at most `without` values are
+    on one side of the median."""
     beside = sum(math.comb(rounds, fell) for fell in range(without + 1))
     return max(0.0, 1 - 2 * beside / 2**rounds)
 
 
 def spared(rounds):
-    """How many of the lowest and of the highest values can be left out."""
+    """Returns how many of the lowest values, and as many of the highest, can be
+    left out while the range still covers the true median with probability
+    COVERAGE_MIN."""
     without = 0
     while coverage(rounds, without + 1) >= COVERAGE_MIN:
         without += 1
@@ -59,14 +64,16 @@ def spared(rounds):
 
 
 def faults(run):
-    """What went wrong in a run, in words; empty for a sound one."""
-    return [f"{text}: {run[c]:,.0f}" for c, text in FAULTS.items() if run.get(c)]
+    """Returns what went wrong in a run, as a list of texts. The list is empty
+    for a sound run."""
+    return [f"{text}: {run[column]:,.0f}"
+            for column, text in FAULTS.items() if run.get(column)]
 
 
 @dataclass(frozen=True)
 class Sample:
-    """The values of a figure by round. Rounds whose run was faulty or missing,
-    or that gave no number, are not in it."""
+    """The values of one figure by round. Rounds whose run was faulty or
+    missing, or gave no number, are left out."""
 
     values: dict
 
@@ -77,11 +84,12 @@ class Sample:
         return len(self.values)
 
     def __iter__(self):
-        """The values in the order of the rounds."""
+        """Yields the values in the order of the rounds."""
         return (self.values[number] for number in sorted(self.values))
 
     def __truediv__(self, base):
-        """Returns the ratios of the rounds that both have."""
+        """Returns the ratio to `base` for each round that both samples have and
+        in which `base` is positive."""
         return Sample({number: value / base.values[number]
                        for number, value in self.values.items()
                        if base.values.get(number, 0) > 0})
@@ -96,8 +104,8 @@ class Sample:
 
     @property
     def interval(self):
-        """The values from the lowest to the highest, without the extreme ones
-        as far as they can be spared: claims and findings are judged by them."""
+        """The sorted values without the extreme ones that spared() allows to
+        leave out. Claims and findings are judged by this interval."""
         spare = spared(len(self))
         return sorted(self)[spare:len(self) - spare]
 
@@ -110,19 +118,20 @@ class Sample:
         return max(self.interval, default=math.nan)
 
     def spread(self):
-        """(median, lowest, highest) of all rounds, or None if there are
-        none."""
+        """Returns (median, lowest, highest) of all rounds, or None if the
+        sample is empty."""
         return (self.median, min(self), max(self)) if self else None
 
     def below(self, other):
-        """Whether it is lower in every round that both have, one at least,
-        but for those that can be spared."""
+        """Returns True if this sample is lower than `other` in every round that
+        both have. Rounds that spared() allows to leave out do not count.
+        Returns False if the samples have no round in common."""
         return (self / other).high < 1
 
     def autocorrelation(self):
-        """How much a round resembles the one before it (lag 1, from -1 to 1):
-        near 0 if rounds are independent. Not a number for less than three, or
-        if all are the same."""
+        """Returns the correlation of each round with the previous one (lag 1),
+        from -1 to 1. It is near 0 if the rounds are independent. Returns NaN
+        for fewer than three rounds, or if all values are equal."""
         values = list(self)
         mean = sum(values) / len(values) if values else 0
         parts = [value - mean for value in values]
@@ -133,65 +142,76 @@ class Sample:
 
 
 class Runs(list):
-    """Rows of runs.csv."""
+    """A list of rows of runs.csv."""
 
     def where(self, **wanted):
+        """Returns the runs in which each of these columns has the value
+        given."""
         return Runs(run for run in self
                     if all(run[k] == v for k, v in wanted.items()))
 
     def sound(self):
+        """Returns the runs without a fault: see faults()."""
         return Runs(run for run in self if not faults(run))
 
     def values(self, column):
-        """The distinct values of a column, sorted."""
+        """Returns the distinct values of a column, sorted."""
         return sorted({run[column] for run in self})
 
     def models(self):
-        """The models that have runs."""
+        """Returns the models that have runs, in the order in which they are
+        shown."""
         return in_order({run["model"] for run in self})
 
     def sample(self, column):
-        """A column of the sound runs of one cell, by round."""
+        """Returns a column as a Sample. The runs must belong to one cell;
+        faulty runs are left out."""
         return Sample({run["round"]: run[column] for run in self.sound()
                        if math.isfinite(run[column])})
 
     def spread(self, column):
-        """(median, lowest, highest) of a column over the rounds."""
+        """Returns (median, lowest, highest) of a column over the rounds, or
+        None if no run is sound."""
         return self.sample(column).spread()
 
     def median(self, column):
         return self.sample(column).median
 
     def all_served(self):
-        """Whether the clients got replies, in most rounds."""
+        """Returns True if at the median more than ALL_MIN of the connections
+        got a reply."""
         return self.median("served") > ALL_MIN * self.median("connections")
 
     def disturbed(self):
-        """Those in which other programs took more than nothing."""
+        """Returns the runs during which other programs used more than
+        DISTURBED_CORES."""
         return Runs(run for run in self
                     if run["foreign_cores"] > DISTURBED_CORES)
 
     def client_limited(self):
-        """Whether the client was busy all the time: the server could have
-        done at least what these runs say."""
+        """Returns True if the client was busy nearly all the time, so that it
+        limited the throughput: the server may be faster than these runs
+        show."""
         return self.median("client_cpu_share") >= CLIENT_LIMIT_SHARE
 
     def cells(self, wanted=lambda of: True):
-        """How many cells there are, or of them those that are wanted."""
+        """Returns the number of cells for whose runs `wanted` is true."""
         found = {}
         for run in self:
             found.setdefault(place({**run, "round": 0}), Runs()).append(run)
         return sum(map(wanted, found.values()))
 
     def rounds(self):
-        """How many rounds every figure rests on: those of the cell that has
-        fewest."""
+        """Returns the number of rounds of the cell that has fewest: every
+        figure rests on at least so many."""
         cells = Counter(place({**run, "round": 0}) for run in self)
         return min(cells.values(), default=0)
 
 
 def read_runs(path):
-    """All rows of a file. Raises OSError or ValueError if it has none."""
+    """Reads the rows of runs.csv and returns them as Runs. Raises OSError if
+    the file cannot be read, and ValueError if it is no list of runs or has no
+    row."""
     with open(path, newline="", encoding="utf-8") as file:
         try:
             runs = Runs(complete(row) for row in csv.DictReader(file))
@@ -205,13 +225,15 @@ def read_runs(path):
 
 
 def place(run):
-    """What is the same in a run and its repetition."""
+    """Returns the columns by which a run and its repetition agree: cell and
+    round."""
     return (*(run[c] for c in ("experiment", "model", "round", "connections",
                                "idle")), run.get("hogs", 0), run.get("rate", 0))
 
 
 def least_disturbed(runs):
-    """Of runs that were repeated only the best attempt."""
+    """Returns for each cell and round the run that other programs disturbed
+    least: the bench repeats disturbed runs."""
     best = {}
     for run in runs:
         other = best.get(place(run))
@@ -221,7 +243,8 @@ def least_disturbed(runs):
 
 
 def complete(row):
-    """Numbers as numbers, and what follows from them."""
+    """Converts a row of runs.csv to numbers, and adds the columns that are
+    computed from others."""
     run = {name: text if name in NAMES else float(text)
            for name, text in row.items()}
     run["cores"] = ratio(run["server_user_s"] + run["server_sys_s"],
@@ -237,8 +260,9 @@ def complete(row):
     run["first_cpu_us_per_req"] = (run["server_cpu_us_per_req"]
                                    * run["first_process_share"])
     run["server_cpu_ms_per_req"] = run["server_cpu_us_per_req"] / 1000
-    # Clients that wait together are answered together, and a window ends
-    # before or after such a moment. Up to the last reply, nothing is cut off.
+    # Clients that wait together get their replies together, so a rate depends
+    # on whether the window ends just before or just after. A rate up to the
+    # last reply does not.
     run["rate_to_last"] = ratio(run.get("replies", 0),
                                 run.get("server_wall_s", 0))
     run["share_of_possible"] = ratio(
@@ -247,10 +271,11 @@ def complete(row):
 
 
 def compare_with_none_silent(runs):
-    """Adds to each run what its idle connections cost: the share that is
-    left of the rate, and of the requests that a second of CPU time is enough
-    for, and memory for each. All against the run of the same round that had
-    none; not a number if that was faulty or is missing."""
+    """Adds to each run what its idle connections cost, compared with the run of
+    the same round that had none. `rate_kept` and `work_kept` are the shares
+    that remain of the rate and of the requests per second of CPU time.
+    `kib_per_silent` is the memory for each idle connection. A figure is NaN if
+    the other run is faulty or missing."""
     def cell(run):
         return run["experiment"], run["model"], run["round"], run["connections"]
 
@@ -267,5 +292,6 @@ def compare_with_none_silent(runs):
 
 
 def ratio(over, under):
-    """A quotient; not a number, and shown as '-', where there is none."""
+    """Returns the quotient, or NaN if `under` is not positive. Tables show NaN
+    as '-'."""
     return over / under if under > 0 else float("nan")

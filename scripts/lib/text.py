@@ -1,4 +1,4 @@
-"""Numbers, lists and paragraphs as people read them."""
+"""Formats numbers, lists and paragraphs for people."""
 
 import codecs
 import math
@@ -7,14 +7,14 @@ import textwrap
 
 TERMINAL_WIDTH = 80
 
-# How a stream whose encoding lacks a character shows it.
+# What is printed instead of a character that the stream's encoding lacks.
 SUBSTITUTES = {"µ": "u", "≥": ">=", "█": "#"}
 SUBSTITUTE = "substitute"  # the name of this way to handle errors
 
 
 def substituted(error):
-    """What stands for characters that cannot be encoded, and where to go on:
-    see codecs.register_error()."""
+    """Returns the substitutes for characters that an encoding lacks, and the
+    position after them, as codecs.register_error() requires."""
     lacking = error.object[error.start:error.end]
     return "".join(SUBSTITUTES.get(c, "?") for c in lacking), error.end
 
@@ -23,7 +23,8 @@ codecs.register_error(SUBSTITUTE, substituted)
 
 
 def rounded(value, digits=3):
-    """A value to some significant digits, thousands separated: 142,000."""
+    """Returns a value with `digits` significant digits and thousands
+    separators: 142,000."""
     if value == 0 or not math.isfinite(value):
         return "0" if value == 0 else "-"
     step = 10.0 ** (math.floor(math.log10(abs(value))) + 1 - digits)
@@ -33,7 +34,7 @@ def rounded(value, digits=3):
 
 
 def duration(us, digits=3):
-    """A time given in microseconds, in a fitting unit."""
+    """Returns a time in the unit that fits it: µs, ms or s."""
     for limit, unit, scale in ((1e3, "µs", 1), (1e6, "ms", 1e3)):
         if us < limit * (1 - 0.5 / 10**digits):
             return f"{rounded(us / scale, digits)} {unit}"
@@ -41,7 +42,8 @@ def duration(us, digits=3):
 
 
 def with_range(spread, text=rounded):
-    """A median with its range: 142,000 (139,000-151,000)."""
+    """Returns a median with its range: 142,000 (139,000-151,000). `spread` is
+    (median, lowest, highest), or None, which gives "-"."""
     if spread is None:
         return "-"
     middle, low, high = (text(value) for value in spread)
@@ -49,13 +51,14 @@ def with_range(spread, text=rounded):
 
 
 def factor(value):
-    """A ratio: 1.9x."""
+    """Returns a ratio as text: 1.9x."""
     return f"{value:.1f}x" if value < 10 else f"{value:.0f}x"
 
 
 def wrapped(text, width, indent=0):
-    """Lines of at most this width, all but the first indented a little more
-    if any is; a unit stays with its number."""
+    """Wraps a text to lines of at most `width` columns, and returns it. With an
+    indent, all lines but the first are indented by two more columns. A number
+    and its unit stay on one line."""
     no_break = re.sub(r"(\d) (µs\b|ms\b|s\b|%)", "\\1\u00a0\\2", text)
     lines = textwrap.fill(no_break, width, initial_indent=" " * indent,
                           subsequent_indent=" " * (indent and indent + 2))
@@ -63,29 +66,30 @@ def wrapped(text, width, indent=0):
 
 
 def plural(noun):
-    """Several of them: clients, requests per second."""
+    """Returns the plural of a noun: "clients", "requests per second"."""
     thing, per, unit = noun.partition(" per ")
     return f"{thing}s{per}{unit}"
 
 
 def counted(number, noun):
-    """A number of things: 1 client, 1,000 clients."""
+    """Returns a number with its noun: "1 client", "1,000 clients"."""
     return f"{number:,.0f} {noun if number == 1 else plural(noun)}"
 
 
 def listed(names):
-    """Names as one says them: a, b and c."""
+    """Joins names as in a sentence: "a, b and c"."""
     *first, last = [*names] or [""]
     return f"{', '.join(first)} and {last}" if first else last
 
 
 def say(text, indent=0):
-    """Prints a paragraph that fits a terminal on a projector."""
+    """Prints a paragraph, wrapped to TERMINAL_WIDTH columns, which fit a
+    projector."""
     print(wrapped(text, TERMINAL_WIDTH, indent))
 
 
 def aligned(rows):
-    """Returns lines with the columns below each other."""
+    """Returns one line for each row, with the cells of each column aligned."""
     rows = list(rows)
     widths = [max(map(len, column)) for column in zip(*rows)]
     return ["  " + "  ".join(f"{cell:{width}}" for cell, width

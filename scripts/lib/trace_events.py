@@ -1,11 +1,14 @@
-"""Chrome trace events: how the traces of servers are read, and how those of a
-server and a client become one.
+"""Reads Chrome trace events, and merges the trace of a server with that of its
+client.
 
-A server's trace (servers/common/trace.h) has, for each connection, when it was
-accepted and closed, and for each request when it was received, when it was
-computed, by which thread on which processor, and when its reply was sent. A
-client's trace has an event of the category "request" for each request, with its
-local port: from when it was due or sent to when the reply came.
+A server's trace (servers/common/trace.h) says for each connection when it was
+accepted and closed. For each request it says when it was received, when, by
+which thread and on which processor it was computed, and when its reply was
+sent.
+
+A client's trace has one event of the category "request" for each request. The
+event lasts from when the request was due or sent until its reply came, and
+names the client's port.
 """
 
 from collections import deque
@@ -16,9 +19,9 @@ OPEN_END_US = float("inf")
 
 @dataclass
 class Request:
-    """One request as the server saw it; times in µs."""
+    """One request as the server recorded it. Times are in µs."""
 
-    n: int  # 0: no valid request
+    n: int  # 0: invalid request
     received_us: float
     begin_us: float
     end_us: float
@@ -29,24 +32,28 @@ class Request:
 
 @dataclass
 class Connection:
+    """One connection as the server recorded it, with its requests. Times are in
+    µs."""
+
     number: int
     client_port: int
     accepted_us: float
     tid: int  # of the thread that accepted it
     closed_us: float = OPEN_END_US
     closing_tid: int = 0  # 0: it was not closed
-    received_us: float = 0  # when something last arrived
+    received_us: float = 0  # when data last arrived
     requests: list = field(default_factory=list)
     unsent: deque = field(default_factory=deque)  # requests without a reply
 
 
 def fib_of(name):
-    """The n of an event named "fib(30)"; 0 for "error"."""
+    """Returns the n of an event named "fib(30)", or 0 for "error"."""
     return int(name[4:-1]) if name.startswith("fib(") else 0
 
 
 def connections(trace):
-    """Returns the connections in a server's trace, by their numbers."""
+    """Returns the connections in a server's trace, as a dictionary by their
+    numbers."""
     found = {}
     events = sorted(trace["traceEvents"], key=lambda event: event.get("ts", 0))
     for event in events:
@@ -60,7 +67,7 @@ def connections(trace):
 
 
 def note(connection, event):
-    """Adds one event to its connection."""
+    """Adds what one event says to its connection."""
     kind = event["ph"], event["name"]
     if kind == ("e", "connection"):
         connection.closed_us = event["ts"]
@@ -77,7 +84,7 @@ def note(connection, event):
         connection.unsent.popleft().sent_us = event["ts"]
 
 
-# ---- Both sides
+# ---- The traces of server and client together
 
 
 def is_request(event):
@@ -85,9 +92,10 @@ def is_request(event):
 
 
 def joined(server, client):
-    """Yields each request in a client's trace, an event, with the Request in
-    the server's, or None if the server never received it: the first request of
-    a connection is the first that was received, and so on."""
+    """Yields pairs of a request event in the client's trace and the Request in
+    the server's trace, or None if the server never received it. The requests of
+    a connection are paired in the order in which they were sent and
+    received."""
     by_port = {}
     for connection in connections(server).values():
         by_port.setdefault(connection.client_port, []).append(connection)
@@ -104,14 +112,15 @@ def joined(server, client):
 
 
 def flows(server, client, first_id):
-    """Yields the arrows from the requests of a client to a server."""
+    """Yields the events of the arrows that lead from the client's requests to
+    the server. `first_id` is the identifier of the first arrow."""
     received = (pair for pair in joined(server, client) if pair[1])
     for number, (event, request) in enumerate(received, first_id):
         yield from flow(number, event, request, server)
 
 
 def flow(number, event, request, server):
-    """The two ends of an arrow."""
+    """Yields the two events, start and end, that make one arrow."""
     common = {"cat": "flow", "name": "request", "id": number}
     pid = next(one["pid"] for one in server["traceEvents"])
     yield {"ph": "s", "pid": event["pid"], "tid": event["tid"],
@@ -121,7 +130,8 @@ def flow(number, event, request, server):
 
 
 def merged(traces):
-    """Returns one trace with the events of all, and arrows between them."""
+    """Returns one trace with the events of all traces, and with arrows from the
+    requests of clients to the servers."""
     events = [event for trace in traces for event in trace["traceEvents"]]
     servers = [trace for trace in traces
                if "model" in trace.get("otherData", {})]

@@ -1,5 +1,5 @@
-"""What a server uses: descriptors, threads, processes, memory and CPU time, of
-all its processes together."""
+"""Measures what a server uses, summed over all its processes: descriptors,
+threads, processes, memory and CPU time."""
 
 import dataclasses
 import os
@@ -11,15 +11,17 @@ from lib.machine import text_of
 
 KIB = 1024
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-LOOK_S, LOOK_MAX_S = 0.02, 0.5  # longer and longer: a look takes CPU time
-SETTLE_S = 20  # until what is closed is really gone, at most
-LOOKS_ASLEEP = 5  # one after the other, until we believe that it is at rest
-LOOKS_MAX = 50  # until we believe that it never will be
+# Between two checks. The pause grows, because a check takes CPU time.
+LOOK_S, LOOK_MAX_S = 0.02, 0.5
+SETTLE_S = 20  # at most, until the kernel has released what was closed
+LOOKS_ASLEEP = 5  # checks in a row that prove a server idle
+LOOKS_MAX = 50  # checks, until a server is taken for never idle
 
 
 @dataclasses.dataclass
 class Usage:
-    """At one moment; memory is PSS, a shared page divided among its sharers."""
+    """What a server uses at one moment. Memory is counted as PSS: a page that
+    several processes share is divided among them."""
 
     descriptors: int = 0
     threads: int = 0
@@ -28,13 +30,15 @@ class Usage:
     memory_kib: int = 0
     cpu_s: float = 0
 
-    def most(self, other):
-        """The larger of each."""
+    def maximum(self, other):
+        """Returns a Usage with the larger value of each field."""
         pairs = zip(dataclasses.astuple(self), dataclasses.astuple(other))
         return Usage(*map(max, pairs))
 
-    def kept(self, before):
-        """By how much it exceeds an earlier one, by name: what should not."""
+    def excess_over(self, before):
+        """Returns how much more is in use than in `before`, an earlier Usage: a
+        dictionary with the counts that have grown. Memory and CPU time are not
+        compared."""
         names = ("descriptors", "threads", "processes", "zombies")
         more = {name: getattr(self, name) - getattr(before, name)
                 for name in names}
@@ -42,13 +46,14 @@ class Usage:
 
 
 def stat_of(pid):
-    """The fields of /proc/PID/stat from the state on; empty if it is gone."""
+    """Returns the fields of /proc/PID/stat from the state on, or an empty list
+    if the process does not exist."""
     return text_of(f"/proc/{pid}/stat").rpartition(")")[2].split()
 
 
 def session_of(pid):
-    """All processes of the session that `pid` leads, dead ones too, with what
-    stat says of them."""
+    """Yields each process of the session that `pid` leads, zombies included:
+    its PID and its fields from stat_of()."""
     for entry in os.listdir("/proc"):
         if entry.isdecimal():
             fields = stat_of(entry)
@@ -57,20 +62,23 @@ def session_of(pid):
 
 
 def memory_kib(pid):
+    """Returns the memory of a process (PSS), or 0 if it has ended."""
     pss = re.search(r"^Pss:\s+(\d+)", text_of(f"/proc/{pid}/smaps_rollup"),
                     re.M)
     return int(pss[1]) if pss else 0
 
 
 def count_in(path):
+    """Returns the number of entries in a folder of /proc."""
     try:
         return len(os.listdir(path))
     except OSError:
-        return 0  # It has just ended.
+        return 0  # The process has just ended.
 
 
 def usage_of(server):
-    """`server` leads a session of its own."""
+    """Returns the Usage of a server. `server` is the PID of its first process,
+    which must lead a session of its own."""
     sum_ = Usage()
     for pid, fields in session_of(server):
         if fields[0] == "Z":
@@ -80,14 +88,15 @@ def usage_of(server):
         sum_.threads += int(fields[17])
         sum_.descriptors += count_in(pathlib.Path(f"/proc/{pid}/fd"))
         sum_.memory_kib += memory_kib(pid)
-        # With the time of its dead children.
+        # Includes the time of its reaped children.
         sum_.cpu_s += sum(map(int, fields[11:15])) / TICKS_PER_S
     return sum_
 
 
-def grown(server):
-    """Usage when no more processes or threads come: some servers start their
-    workers after they have said that they are ready."""
+def usage_once_started(server):
+    """Waits until the number of threads stops growing, and returns the Usage:
+    some servers start their workers after they have reported that they are
+    ready."""
     now = usage_of(server)
     until = time.monotonic() + SETTLE_S
     while time.monotonic() < until:
@@ -98,35 +107,38 @@ def grown(server):
     return now
 
 
-def settled(server, before, allowed=0):
-    """Usage when no more than before is in use, but for `allowed` of each, or
-    after SETTLE_S."""
+def usage_once_released(server, before, allowed=0):
+    """Waits until the server has released what it used since `before`, an
+    earlier Usage, and returns the Usage. Each count may remain higher by
+    `allowed`. Returns after SETTLE_S even if more is still in use."""
     until = time.monotonic() + SETTLE_S
     pause_s = LOOK_S
     while True:
         now = usage_of(server)
-        over = [more for more in now.kept(before).values() if more > allowed]
-        if not over or time.monotonic() > until:
+        excess = now.excess_over(before).values()
+        if max(excess, default=0) <= allowed or time.monotonic() > until:
             return now
         time.sleep(pause_s)
         pause_s = min(2 * pause_s, LOOK_MAX_S)
 
 
 def threads_of(server):
-    """The folders of all its threads in /proc."""
+    """Returns the folders in /proc of all threads of the server."""
     return [path for pid, _ in session_of(server)
             for path in pathlib.Path(f"/proc/{pid}/task").glob("*")]
 
 
 def wants_core(server):
-    """Whether one of its threads runs, or would if it got a core."""
+    """Returns True if a thread of the server is running, or is runnable and
+    waits for a core."""
     return any(stat_of(path.relative_to("/proc"))[:1] == ["R"]
                for path in threads_of(server))
 
 
-def comes_to_rest(server):
-    """Waits until all its threads are found asleep several times in a row.
-    However busy the machine is, a server that never waits is never found so."""
+def becomes_idle(server):
+    """Waits until several checks in a row find all threads of the server
+    asleep. Returns False if that does not happen within LOOKS_MAX checks. A
+    server that polls is never found asleep, however busy the machine is."""
     asleep = 0
     for _ in range(LOOKS_MAX):
         asleep = 0 if wants_core(server) else asleep + 1
@@ -137,17 +149,18 @@ def comes_to_rest(server):
 
 
 def queued_s(server):
-    """How long its threads were ready to run and other programs had the
-    cores."""
+    """Returns for how long the server's threads have been runnable while other
+    threads used the cores, in seconds, summed over the threads."""
     waits_ns = (text_of(path / "schedstat").split()[1:2]
                 for path in threads_of(server))
     return sum(int(ns) for found in waits_ns for ns in found) / 1e9
 
 
-def cores_at_rest(server, seconds):
-    """How many cores a server keeps busy that has nothing to do, or would if
-    it got them; one if it does not come to rest."""
-    if not comes_to_rest(server):
+def idle_cores(server, seconds):
+    """Waits until the server is idle, and returns how many cores it uses during
+    the next `seconds`. The time in which its threads waited for a core counts
+    as used. Returns 1 if the server does not become idle."""
+    if not becomes_idle(server):
         return 1
     before_s, queued_before_s = usage_of(server).cpu_s, queued_s(server)
     time.sleep(seconds)

@@ -13,8 +13,8 @@ import threading
 import time
 
 from lib.processes import StartFailed, interruptible, serving, wait
-from lib.usage import (LOOK_MAX_S, SETTLE_S, Usage, cores_at_rest, grown,
-                       session_of, settled, usage_of)
+from lib.usage import (LOOK_MAX_S, SETTLE_S, Usage, idle_cores, session_of,
+                       usage_of, usage_once_released, usage_once_started)
 from torture.attacks import PATIENCE_S, Attack, connect, last_words
 from torture.matrix import (AFTER, ALWAYS_BUSY, ANY, BESIDE, CUT, NEVER,
                             STARTED_LATER, expected_of)
@@ -26,7 +26,7 @@ BREAK_S = 0.005  # between two requests of the victim, at least
 BREAKS = 10  # times what the last one took, so that the server can rest
 LOOK_S = 0.05  # between two looks at what the server uses
 WATCH_S = 0.2
-IDLE_CORES = 0.25  # more than a server takes that has nothing to do
+IDLE_CORES_MAX = 0.25  # more than a server takes that has nothing to do
 KEPT_KIB = 8 * 1024  # memory that a server may keep for the next clients
 # A runtime starts threads of its own when it first needs them, and takes memory
 # before it collects its garbage. A leak grows with every attack.
@@ -118,7 +118,7 @@ class Watch:
         self.last = now
         usage = usage_of(self.server.pid)
         self.cores = (usage.cpu_s - self.first.cpu_s) / (now - self.begin)
-        self.most = self.most.most(usage)
+        self.most = self.most.maximum(usage)
 
 
 # ---- The server
@@ -187,12 +187,12 @@ def besiege(cell, server, tools):
                     is_paced=cell.model == ANY)
     watch = Watch(server)
     wait_for_begin(attack)
-    idle = cell.attack.restful and cell.model not in ALWAYS_BUSY
-    resting = cores_at_rest(server.pid, WATCH_S) if idle else None
+    is_idle = cell.attack.restful and cell.model not in ALWAYS_BUSY
+    idle_use = idle_cores(server.pid, WATCH_S) if is_idle else None
     serve_victims(cell, attack, watch)
     attack.end()
     cell.during = watch.most
-    cell.cores_during = watch.cores if resting is None else resting
+    cell.cores_during = watch.cores if idle_use is None else idle_use
     cell.not_tried = attack.not_tried
     if cell.not_tried:
         cell.victim = ""
@@ -225,10 +225,11 @@ def grows(cell):
 def judge(cell):
     """Compares what was seen with what is expected."""
     attack, busy = cell.attack, cell.model in ALWAYS_BUSY
-    kept = {name: more for name, more in cell.after.kept(cell.before).items()
+    excess = cell.after.excess_over(cell.before)
+    kept = {name: more for name, more in excess.items()
             if more > attack.held * OF_ITS_OWN.get(name, 1)}
     cell.complain(attack.restful and not busy
-                  and cell.cores_during > IDLE_CORES, "spins",
+                  and cell.cores_during > IDLE_CORES_MAX, "spins",
                   f"it takes {cell.cores_during:.2f} cores for nothing")
     cell.complain(growth_kib(cell) > attack.memory_kib, "grows",
                   f"its memory grows by {growth_kib(cell):,} KiB")
@@ -236,7 +237,7 @@ def judge(cell):
                   + ", ".join(f"{more} {name}" for name, more in kept.items()))
     cell.complain(kept_kib(cell) > KEPT_KIB, "leaks", f"afterwards it keeps {cell.after.memory_kib:,} "
                   f"instead of {cell.before.memory_kib:,} KiB")
-    cell.complain(not busy and cell.cores_after > IDLE_CORES, "spins",
+    cell.complain(not busy and cell.cores_after > IDLE_CORES_MAX, "spins",
                   f"afterwards it takes {cell.cores_after:.2f} cores")
 
 
@@ -250,7 +251,7 @@ def is_dead(cell, server):
 
 
 def live_through(cell, server, tools):
-    cell.before = grown(server.pid)
+    cell.before = usage_once_started(server.pid)
     cell.before.threads += (RUNTIME_THREADS if cell.model == ANY else
                             STARTED_LATER.get(cell.model, 0))
     for attempt in range(RUNTIME_TRIES if cell.model == ANY else 1):
@@ -259,11 +260,12 @@ def live_through(cell, server, tools):
         besiege(cell, server, tools)
         if is_dead(cell, server):
             return
-        cell.after = settled(server.pid, cell.before, cell.attack.held)
+        cell.after = usage_once_released(server.pid, cell.before,
+                                         cell.attack.held)
         if not grows(cell):
             break
     if cell.model not in ALWAYS_BUSY:
-        cell.cores_after = cores_at_rest(server.pid, WATCH_S)
+        cell.cores_after = idle_cores(server.pid, WATCH_S)
     if is_dead(cell, server):
         return
     judge(cell)
