@@ -1,9 +1,9 @@
-"""The system calls in which servers wait, in words."""
+"""Describes in words the system calls in which servers wait."""
 
 import os
 import struct
 
-# Numbers differ between architectures; these are the two we are tested on.
+# The numbers of system calls on the two architectures on which we test.
 X86_64 = {0: "read", 1: "write", 7: "poll", 23: "select", 35: "nanosleep",
           43: "accept", 45: "recvfrom", 44: "sendto", 46: "sendmsg",
           47: "recvmsg", 61: "wait4", 130: "rt_sigsuspend",
@@ -19,7 +19,7 @@ AARCH64 = {63: "read", 64: "write", 101: "nanosleep", 202: "accept",
            426: "io_uring_enter", 441: "epoll_pwait2"}
 NAMES = {"x86_64": X86_64, "aarch64": AARCH64}.get(os.uname().machine, {})
 
-# What we call them: with accept4(), a program calls accept(2).
+# The names that are printed: an accept() of the source may be an accept4().
 SHORT = {"accept4": "accept", "recvfrom": "recv", "sendto": "send",
          "epoll_pwait": "epoll_wait", "epoll_pwait2": "epoll_wait",
          "clock_nanosleep": "nanosleep", "pselect6": "select", "ppoll": "poll",
@@ -29,18 +29,21 @@ ABSOLUTE_TIME = 1  # a flag of clock_nanosleep(2)
 
 
 def name_of(thread):
-    """Returns the name of the call a thread is blocked in, as short as it is in
-    the source; "" if it is not known."""
+    """Returns the name of the system call in which a thread is blocked, or ""
+    if it is unknown. Variants of a call have one name: "accept" for
+    accept4()."""
     name = NAMES.get(thread.number, "")
     return SHORT.get(name, name)
 
 
 def milliseconds(seconds, nanoseconds):
+    """Converts a time as in struct timespec to milliseconds."""
     return seconds * 1000 + nanoseconds / 1e6
 
 
 class Words:
-    """Says of the threads of one process in which call they are blocked."""
+    """Describes in words the system calls in which the threads of one process
+    are blocked."""
 
     def __init__(self, proc, sockets, process, symbols):
         self.proc, self.sockets = proc, sockets
@@ -48,7 +51,9 @@ class Words:
         self.symbols = symbols
 
     def describe(self, thread):
-        """Returns the call in words; "" if the kernel does not tell us."""
+        """Returns the system call of a blocked thread and what it waits for, as
+        "recv from client 127.0.0.1:41234". Returns "" if the kernel hides the
+        call."""
         kernel_name = NAMES.get(thread.number, "")
         name = SHORT.get(kernel_name, kernel_name)
         if not name:
@@ -58,13 +63,14 @@ class Words:
         describe = getattr(self, f"in_{kernel_name}", None) or getattr(
             self, f"in_{name}", None)
         more = describe(thread.arguments) if describe else ""
-        # What was read of its memory means nothing if the call is over.
+        # If the call has returned, the memory read above may be stale.
         if not self.proc.is_still_in_call(thread):
             more = ""
         return f"{name} {more}".strip()
 
     def target(self, fd):
-        """What a descriptor leads to, in words."""
+        """Returns what a descriptor refers to, in words: "the listener", "a
+        pipe", a client's address, a file's name."""
         text = self.proc.descriptor(self.pid, fd)
         if text.startswith("pipe:"):
             return "a pipe"
@@ -78,7 +84,9 @@ class Words:
             return "the listener"
         return f"client {socket.remote}"
 
-    def several(self, fds):
+    def on_descriptors(self, fds):
+        """Returns in words on which descriptors a call waits. Negative ones,
+        which poll() ignores, do not count."""
         fds = [fd for fd in fds if fd >= 0]
         if len(fds) == 1:
             return f"on {self.target(fds[0])}"
@@ -105,10 +113,11 @@ class Words:
         found = self.proc.memory(self.pid, address, form) if count else ()
         if found is None:
             return f"on {count} descriptors"
-        return self.several(found[::3])
+        return self.on_descriptors(found[::3])
 
     def in_select(self, arguments):
-        """The first set is of descriptors to be read, a bit for each."""
+        """Returns on which descriptors select() waits to read. Their set has
+        one bit for each descriptor."""
         count = min(arguments[0], 1024)
         form = f"={(count + 63) // 64}Q"
         words = (self.proc.memory(self.pid, arguments[1], form)
@@ -116,7 +125,7 @@ class Words:
         if words is None:
             return f"on descriptors below {count}"
         bits = b"".join(struct.pack("<Q", word) for word in words)
-        return self.several([fd for fd in range(count)
+        return self.on_descriptors([fd for fd in range(count)
                              if bits[fd // 8] >> fd % 8 & 1])
 
     def in_epoll_wait(self, arguments):
@@ -132,6 +141,8 @@ class Words:
         return self.sleep(arguments[2], not arguments[1] & ABSOLUTE_TIME)
 
     def sleep(self, address, relative):
+        """Returns how long a call sleeps, in words. `address` is that of its
+        struct timespec. Returns "" for an absolute time."""
         found = self.proc.memory(self.pid, address, "qq") if relative else None
         if found is None:
             return ""
@@ -146,7 +157,8 @@ class Words:
 
 
 def option(command, name):
-    """Returns the value of an option in a command line; "" if it has none."""
+    """Returns the value of an option in a command line, or "" if the option is
+    not there."""
     for word, after in zip(command, (*command[1:], "")):
         if word == name:
             return after

@@ -1,15 +1,17 @@
-"""Clients that a lecturer opens by a key. None of their calls blocks."""
+"""Clients that a lecturer opens with a key while `watch` runs. None of their
+calls blocks."""
 
 import select
 import socket
 import time
 
-SMALL, LARGE = 10, 40  # fib() of these
+SMALL, LARGE = 10, 40  # the n of cheap and of expensive requests
 THINK_S = 0.5  # from a reply to the next request
 
 
 class Client:
-    """One connection. An active one asks for fib(SMALL) again and again."""
+    """A connection to the server. An active client requests fib(SMALL) again
+    and again; an idle client sends nothing."""
 
     def __init__(self, address, active):
         host, _, port = address.rpartition(":")
@@ -28,16 +30,18 @@ class Client:
         return self.socket.fileno()
 
     def ask(self, n):
-        """Queues a request. Only one is outstanding."""
+        """Queues a request. At most one request is outstanding."""
         self.to_send += f"{n}\n".encode()
         self.sent_s = time.monotonic()
 
     def is_due(self, now_s):
+        """Returns True if it is time for the next request of an active
+        client."""
         return self.active and self.sent_s is None and now_s >= self.due_s
 
     def advance(self):
-        """Sends and receives what it can. Returns False once the server has
-        closed the connection."""
+        """Sends and receives as much as is possible without blocking. Returns
+        False once the server has closed the connection."""
         try:
             if self.to_send:
                 self.to_send = self.to_send[self.socket.send(self.to_send):]
@@ -54,7 +58,7 @@ class Client:
 
 
 class Clients:
-    """All clients that watch has opened to one server."""
+    """All clients that `watch` has opened to one server."""
 
     def __init__(self):
         self.all = []
@@ -62,12 +66,13 @@ class Clients:
         self.replies_of_closed = 0
 
     def open(self, address, count=1, active=False):
+        """Opens `count` connections, which are idle or active."""
         for _ in range(count):
             self.all.append(Client(address, active))
 
     def ask_large(self, address):
-        """Sends fib(LARGE) on an active client that waits for no reply, or on a
-        new one."""
+        """Requests fib(LARGE) on an active client that has no outstanding
+        request, or on a new client if there is none."""
         free = (one for one in self.all if one.active and one.sent_s is None)
         client = next(free, None)
         if client is None:
@@ -76,8 +81,8 @@ class Clients:
         client.ask(LARGE)
 
     def advance(self):
-        """Does all that can be done at once: sends requests that are due,
-        receives replies."""
+        """Sends the requests that are due, and receives the replies that have
+        arrived. Closes the clients whose connection the server has closed."""
         now_s = time.monotonic()
         for one in self.all:
             if one.is_due(now_s):
@@ -89,6 +94,7 @@ class Clients:
                 self.drop(one)
 
     def drop(self, one):
+        """Closes a client, and keeps its number of replies for the total."""
         self.replies_of_closed += one.replies
         one.socket.close()
         self.all.remove(one)
@@ -98,7 +104,8 @@ class Clients:
             self.drop(one)
 
     def message(self):
-        """What became of their requests, in one line."""
+        """Returns one line about the clients and their requests, or "" if there
+        have been none."""
         if not self.all and not self.lost:
             return ""
         waiting = [one.sent_s for one in self.all if one.sent_s is not None]
@@ -112,7 +119,7 @@ class Clients:
 
 
 def poll(clients):
-    """Returns those that can send or receive something."""
+    """Returns the set of clients that can send or receive without blocking."""
     poller = select.poll()
     by_fd = {}
     for one in clients:

@@ -1,27 +1,28 @@
-"""For how long a thread has been blocked.
+"""Computes for how long a thread has been blocked.
 
-The kernel notes when a thread last ran (`se.exec_start` in /proc/PID/sched),
-but by a clock that each processor has for itself: it stands still while a
-hypervisor has taken the processor away. So we run on that processor for a
-moment, and see what our own thread's time is.
+The kernel records when a thread last ran (`se.exec_start` in /proc/PID/sched),
+but in the time of the thread's processor. Each processor has its own clock,
+which stops while a hypervisor has taken the processor away. To read that clock,
+this program runs on the processor for a moment and looks at its own thread's
+time.
 """
 
 import os
 import time
 
-AGAIN_S = 5  # after this time a clock may have drifted
+AGAIN_S = 5  # compare again: a clock may have drifted
 
 
 class ProcessorClocks:
-    """The clocks of all processors, as differences from the monotonic one."""
+    """The clock of each processor, as a difference from the monotonic clock."""
 
     def __init__(self, proc):
         self.proc = proc
         self.known = {}  # processor: (when compared, difference), in ns
 
     def not_run_ns(self, thread):
-        """Returns for how long a thread had not run when it was looked at; None
-        if that cannot be known."""
+        """Returns how long ago a thread last ran, at the time when it was
+        observed. Returns None if that cannot be known."""
         if not thread.exec_start_ns:
             return None
         compared_ns, difference_ns = self.known.get(
@@ -34,8 +35,9 @@ class ProcessorClocks:
         return max(0, thread.seen_ns + difference_ns - thread.exec_start_ns)
 
     def compare(self, processor):
-        """Runs on a processor, and returns how far its clock is ahead of the
-        monotonic one; None if we may not run there."""
+        """Moves to a processor, and returns by how many nanoseconds its clock
+        is ahead of the monotonic clock. Returns None if this program may not
+        run there."""
         allowed = os.sched_getaffinity(0)
         try:
             os.sched_setaffinity(0, {processor})

@@ -1,7 +1,8 @@
-"""The terminal: keys without Return, and a window that is drawn in place.
+"""The terminal: reads keys without Return, and draws each window over the
+previous one.
 
-With TERM=dumb, which has no cursor to move, one window is printed below the
-other. With NO_COLOR set, there are no colours.
+With TERM=dumb, which has no cursor to move, the windows are printed one below
+the other. With NO_COLOR set, they have no colours.
 """
 
 import os
@@ -18,12 +19,13 @@ CODES = {TITLE: "1", BUSY: "1;32", WAITS: "33", FAINT: "2"}
 KEYS = {"\x1b[A": "up", "\x1b[B": "down", "\x1bOA": "up", "\x1bOB": "down",
         "\x1b[5~": "page up", "\x1b[6~": "page down"}
 ONE_KEY = re.compile(r"\x1b[\[O][0-9;]*[A-Za-z~]|.", re.S)
-ENTER = "\x1b[?1049h\x1b[?25l"  # another screen, no cursor
+ENTER = "\x1b[?1049h\x1b[?25l"  # use the alternate screen, hide the cursor
 LEAVE = "\x1b[?25h\x1b[?1049l"
 
 
 class Console:
-    """To be used in a `with` block, which leaves the terminal as it was."""
+    """The terminal during a `with` block, at whose end it is as it was
+    before."""
 
     def __init__(self):
         self.is_dumb = os.environ.get("TERM", "dumb") in ("", "dumb")
@@ -33,7 +35,7 @@ class Console:
     def __enter__(self):
         if sys.stdin.isatty():
             self.saved = termios.tcgetattr(sys.stdin)
-            # What was typed before is a key, too: TCSAFLUSH would drop it.
+            # TCSAFLUSH would drop keys that were typed before.
             tty.setcbreak(sys.stdin, termios.TCSADRAIN)
         if not self.is_dumb:
             self.write(ENTER)
@@ -52,11 +54,12 @@ class Console:
 
     @staticmethod
     def size():
-        """The columns and lines of the window."""
+        """Returns the number of columns and of lines of the window."""
         size = shutil.get_terminal_size()
         return max(20, size.columns), max(8, size.lines)
 
     def draw(self, lines):
+        """Draws a window: a list of `screen.Line`."""
         if self.is_dumb:
             self.write("\n".join(line.text.rstrip() for line in lines) + "\n\n")
             return
@@ -64,13 +67,15 @@ class Console:
         self.write("\x1b[H" + "\r\n".join(drawn) + "\x1b[J")
 
     def styled(self, line):
+        """Returns the text of a line with the escape codes of its style."""
         code = CODES.get(line.style) if self.colours else None
         return f"\x1b[{code}m{line.text}\x1b[0m" if code else line.text
 
     @staticmethod
     def keys(timeout_s):
-        """Waits for keys, up to `timeout_s`. Returns them: characters, or the
-        names in KEYS; "q" once the terminal is gone."""
+        """Waits for keys for at most `timeout_s`, and returns them as a list:
+        characters, or the names in KEYS. Returns ["q"] once the terminal has
+        been closed."""
         ready, _, _ = select.select([sys.stdin], [], [], max(0, timeout_s))
         if not ready:
             return []

@@ -1,5 +1,6 @@
-"""What a server says of its coroutines: one that was started with --inspect PATH
-answers on a UNIX socket with a line of JSON for each (servers/coro/co.h)."""
+"""Asks a server for its coroutines. A server started with --inspect PATH
+answers on a UNIX socket with one line of JSON for each coroutine
+(servers/coro/co.h)."""
 
 import json
 import os
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 
 from watch.calls import option
 
-MODELS = ("coroutine", "offload", "multiloop")  # those that have the option
+MODELS = ("coroutine", "offload", "multiloop")  # that have --inspect
 PATH_BYTES_MAX = 107  # of a UNIX socket
 LOOPS_MAX = 64
 PREPOSITIONS = {"read": "from", "write": "to"}  # of waiting for a descriptor
@@ -22,16 +23,16 @@ class Coroutine:
 
     name: str
     state: str
-    waits_for: str  # in words; "" if it does not wait
-    kind: str  # of that, for many in one line
-    due_s: float  # until its wait ends at the latest; None: without limit
+    waits_for: str  # in words; "" if it is not waiting
+    kind: str  # of waiting, as "read": a line for many rows counts each kind
+    due_s: float  # until its wait times out; None: it has no deadline
     stack_used: int  # bytes
     stack_size: int
 
 
 def new_socket(stack):
-    """Returns the path of a socket that does not exist yet, in a folder that is
-    removed when `stack` (contextlib.ExitStack) is closed."""
+    """Returns the path of a socket that does not exist yet. Its folder is
+    removed when `stack`, a contextlib.ExitStack, is closed."""
     folder = stack.enter_context(tempfile.TemporaryDirectory())
     path = pathlib.Path(folder) / "coroutines"
     if len(os.fsencode(path)) > PATH_BYTES_MAX:
@@ -41,11 +42,12 @@ def new_socket(stack):
 
 
 def sockets_of(process):
-    """Yields the paths of a server's sockets: one for each of its loops."""
+    """Yields the paths of a server's sockets, one for each of its loops."""
     path = option(process.command, "--inspect")
     if not path:
         return
-    # Relative to where the server runs, and that may be long.
+    # A relative path starts in the server's working directory. Through /proc,
+    # the path stays short.
     path = os.path.join(f"/proc/{process.pid}/cwd", path)
     yield path
     for number in range(2, LOOPS_MAX + 1):
@@ -55,7 +57,8 @@ def sockets_of(process):
 
 
 def answer(path, patience_s):
-    """Returns what the server says: a dictionary for each coroutine."""
+    """Returns what the server answers on one socket: a dictionary for each
+    coroutine. Blocks for at most `patience_s` on each read."""
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(patience_s)
         client.connect(path)
@@ -64,7 +67,8 @@ def answer(path, patience_s):
 
 
 def coroutine(told, words):
-    """The coroutine of which the server has told this."""
+    """Converts one dictionary of the server's answer to a Coroutine. `words`
+    describes the descriptor that it waits for."""
     kind = told["waits_for"]
     name, due_ms = told["name"] or "without a name", told["due_ms"]
     where = "" if kind == "nothing" else kind
@@ -78,8 +82,9 @@ def coroutine(told, words):
 
 
 def of_server(process, words, patience_s):
-    """Returns the coroutines of a server, and why they are not shown. Blocks
-    until it has answered, or has not for `patience_s`."""
+    """Returns the coroutines of a server, and the reason why there are none, or
+    "". Blocks until each loop has answered, at most `patience_s` for each
+    read."""
     found = []
     paths = list(sockets_of(process))
     if not paths:

@@ -1,8 +1,8 @@
-"""What /proc says about processes and their threads, at this moment.
+"""Reads what /proc says at this moment about processes and their threads.
 
-Nothing here needs root or ptrace. What the kernel hides from us (`syscall`, if
-the process is another user's, or not our child where Yama restricts ptrace) is
-None, and `refused` says why.
+Nothing here needs root or ptrace. The kernel hides system calls if the process
+belongs to another user, or if it is not our child and Yama restricts ptrace.
+The number of the call is then -1, and `refused` gives the reason.
 """
 
 import os
@@ -16,24 +16,26 @@ TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 @dataclass
 class Thread:
-    """One thread, as the kernel sees it."""
+    """One thread, as the kernel reports it."""
 
     pid: int
     tid: int
     state: str  # the letter of proc(5): R, S, D, Z, T ...
-    processor: int  # on which it runs, or has last run
-    cpu_ns: int  # that it has used so far
+    processor: int  # on which it runs or last ran
+    cpu_ns: int  # CPU time used so far
     switches: int  # context switches so far
     exec_start_ns: int = 0  # when it last ran, by its processor's clock
-    seen_ns: int = 0  # when we looked, on the monotonic clock
+    seen_ns: int = 0  # when it was observed, on the monotonic clock
     number: int = -1  # of the system call it is in; -1: none, or hidden
     arguments: tuple = ()  # of that call, as numbers
-    wchan: str = ""  # the kernel's function in which it sleeps
+    wchan: str = ""  # the kernel function in which it sleeps
     refused: str = ""  # why the system call is hidden
 
 
 @dataclass
 class Process:
+    """One process with its threads."""
+
     pid: int
     parent: int
     name: str
@@ -42,13 +44,14 @@ class Process:
 
 
 class Proc:
-    """A view of /proc. Each call reads it again; a process that has ended is
-    left out, or raises OSError where a single one was asked for."""
+    """A view of /proc. Each call reads it again. Lists leave out processes that
+    have ended; a call for a single process raises OSError."""
 
     def __init__(self, root="/proc"):
         self.root = pathlib.Path(root)
 
     def text(self, *path):
+        """Returns the text of a file in /proc. Raises OSError."""
         return self.root.joinpath(*map(str, path)).read_text(errors="replace")
 
     # ---- Processes
@@ -61,11 +64,12 @@ class Proc:
                 try:
                     parents[int(name)] = int(self.stat(name)[1][1])
                 except (OSError, ValueError, IndexError):
-                    pass  # It has ended meanwhile.
+                    pass  # The process has ended.
         return parents
 
     def tree(self, pid):
-        """Returns `pid` and all its descendants, parents first."""
+        """Returns the PIDs of a process and of all its descendants, parents
+        first."""
         children = {}
         for child, parent in sorted(self.parents().items()):
             children.setdefault(parent, []).append(child)
@@ -75,14 +79,15 @@ class Proc:
         return found
 
     def stat(self, *path):
-        """Returns the name in a `stat` file, and the fields behind it: the
-        state is the first. A name may hold spaces and brackets."""
+        """Reads a `stat` file. Returns the name in it and the list of fields
+        after the name; the first is the state. The name may contain spaces and
+        brackets."""
         begin, _, rest = self.text(*path, "stat").rpartition(")")
         return begin.partition("(")[2], rest.split()
 
     def process(self, pid):
-        """Returns a process with all its threads. Raises OSError if there is
-        none, or if it has become a zombie."""
+        """Returns a process with all its threads. Raises OSError if there is no
+        such process, or if it is a zombie."""
         name, fields = self.stat(pid)
         if fields[0] in "ZX":
             raise ProcessLookupError(f"process {pid} has ended")
@@ -92,12 +97,13 @@ class Proc:
             try:
                 found.threads.append(self.thread(pid, tid))
             except (OSError, ValueError, IndexError):
-                pass  # It has ended meanwhile.
+                pass  # The thread has ended.
         return found
 
     # ---- Threads
 
     def thread(self, pid, tid):
+        """Returns one thread. Raises OSError if it has ended."""
         path = (pid, "task", tid)
         _, fields = self.stat(*path)
         thread = Thread(pid, tid, fields[0], int(fields[36]),
@@ -108,8 +114,8 @@ class Proc:
         return thread
 
     def cpu_ns(self, path, fields):
-        """The CPU time of a thread. Not every kernel has `schedstat`; `stat`
-        counts in hundredths of a second."""
+        """Returns the CPU time of a thread. Not every kernel has `schedstat`;
+        `stat` counts only in ticks, mostly of 10 ms."""
         try:
             return int(self.text(*path, "schedstat").split()[0])
         except (OSError, ValueError, IndexError):
@@ -117,13 +123,14 @@ class Proc:
             return ticks * 10**9 // TICKS_PER_S
 
     def switches(self, path):
+        """Returns the number of context switches of a thread."""
         return sum(int(line.split()[1])
                    for line in self.text(*path, "status").splitlines()
                    if "ctxt_switches" in line)
 
     def exec_start_ns(self, path):
-        """When a thread last ran, by the clock of its processor (see clock.py);
-        0 if the kernel does not say."""
+        """Returns when a thread last ran, by the clock of its processor (see
+        clock.py), or 0 if the kernel does not say."""
         try:
             for line in self.text(*path, "sched").splitlines():
                 if line.startswith("se.exec_start"):
@@ -133,8 +140,8 @@ class Proc:
         return 0
 
     def add_call(self, thread, path):
-        """Adds in which system call a thread is blocked, as far as the kernel
-        tells us."""
+        """Adds to `thread` the system call and the kernel function in which it
+        is blocked, if the kernel does not hide them."""
         try:
             thread.number, thread.arguments = self.call(path)
         except OSError as problem:
@@ -145,16 +152,16 @@ class Proc:
             pass
 
     def call(self, path):
-        """Returns the number and the arguments of a thread's system call; -1
-        and none if it is in no call."""
+        """Returns the number and the arguments of a thread's system call, or
+        (-1, ()) if it is in none."""
         words = self.text(*path, "syscall").split()
         if not words or not words[0].isdigit():
             return -1, ()
         return int(words[0]), tuple(int(word, 16) for word in words[1:7])
 
     def is_still_in_call(self, thread):
-        """Returns true if a thread is in the same system call as before, and
-        has not run since then."""
+        """Returns True if a thread is in the system call recorded in `thread`,
+        and has not run since then."""
         path = (thread.pid, "task", thread.tid)
         try:
             return (self.call(path) == (thread.number, thread.arguments)
@@ -165,14 +172,15 @@ class Proc:
     # ---- Descriptors and memory
 
     def descriptor(self, pid, fd):
-        """Returns what a descriptor is, as "socket:[123]"; "" if hidden."""
+        """Returns what a descriptor refers to, as "socket:[123]", or "" if that
+        is hidden."""
         try:
             return os.readlink(self.root / str(pid) / "fd" / str(fd))
         except OSError:
             return ""
 
     def descriptors(self, pid):
-        """Returns all descriptors of a process: {number: what it is}."""
+        """Returns all descriptors of a process: {number: what it refers to}."""
         try:
             numbers = os.listdir(self.root / str(pid) / "fd")
         except OSError:
@@ -180,15 +188,16 @@ class Proc:
         return {int(fd): self.descriptor(pid, fd) for fd in numbers}
 
     def watched_count(self, pid, epoll):
-        """Returns how many descriptors an epoll instance watches, or None."""
+        """Returns how many descriptors an epoll instance watches, or None if
+        that is hidden."""
         try:
             return self.text(pid, "fdinfo", epoll).count("tfd:")
         except OSError:
             return None
 
     def memory(self, pid, address, form):
-        """Unpacks (struct) what a process has at an address, or returns None if
-        we may not read it."""
+        """Reads the memory of a process at an address, and unpacks it with the
+        struct format `form`. Returns None if this program may not read it."""
         try:
             with open(self.root / str(pid) / "mem", "rb", 0) as file:
                 file.seek(address)
@@ -197,7 +206,8 @@ class Proc:
             return None
 
     def hidden_because(self):
-        """Says what hides the system calls of a process."""
+        """Returns the reason why the kernel hides the system calls of a
+        process."""
         try:
             scope = int(self.text("sys/kernel/yama/ptrace_scope"))
         except (OSError, ValueError):

@@ -1,13 +1,13 @@
-"""The scenes of the replay player, and how one is played: clients whose every
-step is known, against a server that records its own side (--trace).
+"""Defines the scenes of the replay player and plays them. The clients record
+each of their steps, and the server records its own (--trace).
 
 A record holds, in whole µs since the first client connected:
 
-    clients     [connected, accepted, closed]: null for what never came
+    clients     [connected, accepted, closed]: null for what never happened
     requests    [client, n, sent, received, begin, end, replied, arrived,
-                 thread, core]: sent and arrived at the client, the others in
-                 the server; begin to end is the computing
-                (on this core at its end)
+                 thread, core]: sent and arrived are the client's times, the
+                 others the server's; it computes from begin to end,
+                 and is on this core at the end
     threads     [first, last, client]: when a thread served, and the client it
                  was there for, -1 if for many
 """
@@ -27,28 +27,31 @@ RESET = struct.pack("ii", 1, 0)  # close() resets the connection
 
 @dataclass(frozen=True)
 class Script:
-    """One client: it connects, asks for fib(n) some times, and leaves."""
+    """What one client does: it connects, requests fib(n) several times, and
+    leaves."""
 
     connect_ms: float
     n: int = 0
     first_ms: float = 0
     requests: int = 0  # 0: it sends nothing
-    every_ms: float = 0  # the next one so long after the last, or its reply
-    leave_ms: float = 0  # an idle one: when it leaves
+    every_ms: float = 0  # from a reply to the next request
+    leave_ms: float = 0  # when an idle client leaves
 
 
 @dataclass(frozen=True)
 class Scene:
+    """What the clients do, and which servers are shown side by side."""
+
     name: str
     title: str
     question: str
     scripts: tuple
     servers: tuple  # models, with options
-    end_ms: float  # what comes later is not recorded
+    end_ms: float  # later events are not recorded
 
 
 def scenes(models):
-    """The four scenes, for these models."""
+    """Returns the four scenes. `models` are the servers that play in them."""
     servers = tuple(models)
     backend = tuple(f"{model} --delay 100" for model in servers)
     return (
@@ -80,6 +83,8 @@ def scenes(models):
 
 
 class Client:
+    """A client of a scene, which records the time of each of its steps."""
+
     def __init__(self, number, script, port):
         self.number, self.script = number, script
         self.connected_ns = time.monotonic_ns()
@@ -102,8 +107,9 @@ class Client:
         return len(self.arrived_ns) == self.script.requests
 
     def close(self):
-        """Leaves. If a reply is outstanding, resets the connection: the server
-        need not compute for a client that has gone."""
+        """Closes the connection. If a reply is outstanding, resets the
+        connection, so that the server need not compute for a client that has
+        left."""
         if self.closed_ns is None:
             self.closed_ns = time.monotonic_ns()
             if not self.is_done():
@@ -113,7 +119,8 @@ class Client:
 
 
 class Play:
-    """The clients of a scene, driven by one queue of what is due."""
+    """The clients of a scene while it is played. A queue holds their next
+    steps, ordered by time."""
 
     def __init__(self, scene, port):
         self.scene, self.port = scene, port
@@ -124,13 +131,16 @@ class Play:
             self.plan(script.connect_ms, "connect", number)
 
     def plan(self, at_ms, what, number):
+        """Adds a step of a client to the queue. `what` is the method to
+        call."""
         heapq.heappush(self.due, (at_ms, len(self.due), what, number))
 
     def now_ms(self):
         return (time.monotonic_ns() - self.start_ns) / 1e6
 
     def run(self):
-        """Plays until all is done, or the scene ends."""
+        """Plays until all clients have left, or until the scene ends.
+        Blocks."""
         while self.now_ms() < self.scene.end_ms and (
                 self.due or self.selector.get_map()):
             next_ms = self.due[0][0] if self.due else self.scene.end_ms
@@ -148,6 +158,8 @@ class Play:
             client.close()
 
     def receive(self, timeout_s):
+        """Waits for replies for at most `timeout_s`, and plans the next step of
+        each client that has received one."""
         for key, _ in self.selector.select(timeout_s):
             client = key.data
             client.receive()
@@ -183,21 +195,23 @@ class Play:
 
 
 def since(start_us, time_us):
-    """A time in whole µs since the start; None for what never came."""
+    """Returns a time as whole µs since the start, or None for an event that
+    never happened."""
     if time_us is None or time_us == trace_events.OPEN_END_US:
         return None
     return round(time_us - start_us)
 
 
 def threads_of(connections, end_us):
-    """The threads that served, and a number for each: {tid: [first, last,
-    client]}. `connections` are pairs of a client's number and a connection."""
+    """Returns the threads that served the clients: {tid: [first, last,
+    client]}, as in a record. `connections` are pairs of a client's number and
+    its connection."""
     seen = {}
     for client, one in connections:
         times = {one.tid: [one.accepted_us]}
         for request in one.requests:
             times.setdefault(request.tid, []).append(request.begin_us)
-        if one.closing_tid:  # It may have received nothing.
+        if one.closing_tid:  # This thread may have received no request.
             times.setdefault(one.closing_tid, []).append(one.accepted_us)
         for tid, of in times.items():
             seen.setdefault(tid, []).append((client, min(of), min(

@@ -1,5 +1,5 @@
-"""A snapshot as lines of text that fit a window: nothing here looks at the
-machine or the terminal."""
+"""Converts a snapshot to lines of text that fit a window. Nothing here reads
+/proc or writes to the terminal."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -13,18 +13,20 @@ COROUTINES = " state     at most    stack  waits for"
 CONNECTIONS = "                client  connection             unread B  unacked B"
 KEYS = ("1-5 model  c ten clients  b fib(40)  i idle  x close  arrows scroll  "
         "q quit")
-CONNECTIONS_SHARE = 1 / 3  # of the window's lines, at most
-THREADS_SHARE = 1 / 3  # of what is left, where there are coroutines
+CONNECTIONS_SHARE = 1 / 3  # of the window's lines, unless some are free
+THREADS_SHARE = 1 / 3  # of the rest, unless the coroutines need less
 
 
 @dataclass(frozen=True)
 class Line:
+    """One line of a window, with its style."""
+
     text: str
     style: str = PLAIN
 
 
 def duration(seconds):
-    """A time in at most 6 characters: 12 ms, 3.4 s, 12 min, 3.0 h."""
+    """Returns a time in at most 6 characters: 12 ms, 3.4 s, 12 min, 3.0 h."""
     if seconds < 0.9995:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 99.95:
@@ -42,6 +44,7 @@ def plural(count, noun, more=None):
 
 
 def since(row):
+    """Returns for how long a thread has been in its state, as text."""
     if row.since_s is None:
         return ""
     return (">" if row.at_least else "") + duration(row.since_s)
@@ -72,7 +75,8 @@ def what_it_does(row):
 
 
 def fold(rows, describe):
-    """One line for many rows: "98 more, all blocked in recv"."""
+    """Returns one line that stands for many rows: "98 more, all blocked in
+    recv"."""
     kinds = Counter(map(describe, rows)).most_common()
     if len(kinds) == 1:
         said = f"{len(rows):,} more, all {kinds[0][0]}"
@@ -82,9 +86,9 @@ def fold(rows, describe):
     return Line(f"         {said}", FAINT)
 
 
-def fitted(rows, height, offset, line, describe):
-    """As many rows from `offset` on as `height` lines hold; what is above and
-    below becomes one line each."""
+def lines_of(rows, height, offset, line, describe):
+    """Returns at most `height` lines: the rows from `offset` on, with one line
+    each for all rows above and for all rows below."""
     if len(rows) <= height:
         return [line(row) for row in rows]
     offset = max(0, min(offset, len(rows) - height + 1))
@@ -118,6 +122,8 @@ def connection_kind(one):
 
 
 def head(snapshot):
+    """Returns the first lines of a window: the server, the accept queue, and
+    what is hidden."""
     share = ("" if snapshot.cpu_share is None else
              f", CPU {snapshot.cpu_share:.0%}")
     unread = sum(one.unread_bytes for one in snapshot.connections)
@@ -142,14 +148,16 @@ def head(snapshot):
 
 
 def table(heading, rows, height, offset, line, describe):
+    """Returns the lines of one table, or none if it has no rows or no space."""
     if not rows or height < 2:
         return []
-    return [Line(heading, TITLE), *fitted(rows, height - 1, offset, line,
-                                          describe)]
+    return [Line(heading, TITLE), *lines_of(rows, height - 1, offset, line,
+                                            describe)]
 
 
 def connections_table(snapshot, height):
-    """The connections, first those that wait for the server."""
+    """Returns the table of connections. Those that wait for the server come
+    first."""
     waiting_first = sorted(snapshot.connections, key=lambda one: (
         one.unread_bytes == 0, one.accepted, one.client))
     return table(CONNECTIONS, waiting_first, height, 0, connection_line,
@@ -157,7 +165,7 @@ def connections_table(snapshot, height):
 
 
 def tables(snapshot, height, offset):
-    """The lines of all tables, in at most `height` lines. `offset` scrolls the
+    """Returns the lines of all tables, at most `height`. `offset` scrolls the
     threads and the coroutines."""
     coroutines, rows = snapshot.coroutines, snapshot.rows
     above = len(rows) + 1 + (len(coroutines) + 1 if coroutines else 0)
@@ -175,7 +183,7 @@ def tables(snapshot, height, offset):
 
 
 def window(snapshot, width, height, offset=0, message="", keys=KEYS):
-    """The lines of a window of this size. `offset` scrolls the tables."""
+    """Returns the `height` lines of a window. `offset` scrolls the tables."""
     foot = [Line(text) for text in (message,) if text]
     if keys:
         foot.append(Line(keys, FAINT))
@@ -188,12 +196,14 @@ def window(snapshot, width, height, offset=0, message="", keys=KEYS):
 
 
 def text(snapshot, width, height):
-    """The snapshot as plain text, without keys, in at most `height` lines."""
-    lines = window(snapshot, width, min(height, needed(snapshot)), keys="")
+    """Returns a snapshot as plain text of at most `height` lines, without the
+    line of keys."""
+    height = min(height, height_needed(snapshot))
+    lines = window(snapshot, width, height, keys="")
     return "\n".join(line.text.rstrip() for line in lines).rstrip() + "\n"
 
 
-def needed(snapshot):
-    """How many lines show everything."""
+def height_needed(snapshot):
+    """Returns how many lines a window needs to show everything."""
     shown = (snapshot.rows, snapshot.coroutines, snapshot.connections)
     return len(head(snapshot)) + sum(len(rows) + 1 for rows in shown if rows)

@@ -1,5 +1,5 @@
-"""One look at a server: where each of its threads waits, and what the kernel
-holds for its clients. Rates are those since the look before."""
+"""Observes a server: where each of its threads waits, and what the kernel holds
+for its clients. Rates are those since the previous observation."""
 
 import time
 from dataclasses import asdict, dataclass, field
@@ -12,8 +12,8 @@ from watch.symbols import Symbols
 RUNNING, RUNNABLE, BLOCKED, STOPPED = "running", "runnable", "blocked", "stopped"
 STATE_OF = {"R": RUNNABLE, "T": STOPPED, "t": STOPPED}  # all others: blocked
 
-# A thread that runs is charged at every tick of its processor, at 100 Hz or
-# faster. One that was not charged for longer waits for the processor.
+# The kernel charges a running thread at every tick of its processor, at 100 Hz
+# or faster. A thread not charged for longer than this waits for the processor.
 TICK_NS = 15_000_000
 
 
@@ -25,7 +25,7 @@ class Row:
     tid: int
     state: str
     since_s: float  # in this state; None: not known
-    at_least: bool  # it is in this state for longer, but we have not seen it
+    at_least: bool  # `since_s` is a minimum: the start was not observed
     cpu_share: float  # of one processor; None at the first look
     switches_per_s: float  # None at the first look
     processor: int
@@ -35,6 +35,8 @@ class Row:
 
 @dataclass
 class Connection:
+    """One connection to the server, as it is shown."""
+
     client: str
     accepted: bool
     state: str
@@ -44,6 +46,8 @@ class Connection:
 
 @dataclass
 class Snapshot:
+    """What one observation of a server has found."""
+
     name: str
     pid: int
     address: str  # "" if the server listens nowhere
@@ -51,7 +55,7 @@ class Snapshot:
     connections: list
     accept_queue: int
     processes: int
-    cpu_share: float  # of one processor, by all threads; None at first
+    cpu_share: float  # in processors, of all threads; None at first
     hidden: str = ""  # why system calls are not shown
     coroutines: list = field(default_factory=list)
     coroutines_hidden: str = ""  # why they are not shown
@@ -61,19 +65,21 @@ class Snapshot:
 
 
 class Observer:
-    """Looks at one server again and again."""
+    """Observes one server repeatedly, and remembers the previous
+    observation."""
 
     def __init__(self, proc, pid):
         self.proc, self.pid = proc, pid
         self.clocks = ProcessorClocks(proc)
         self.symbols = Symbols(proc, pid)
-        self.last = {}  # tid: (its thread, when we looked)
-        self.first_seen_ns = {}  # tid: (switches, when it was seen with them)
+        self.last = {}  # tid: (the thread, when it was observed, in ns)
+        self.first_seen_ns = {}  # tid: (switches, since when at least)
 
     def look(self, patience_s=0):
-        """Returns a Snapshot. Raises OSError if the server has ended. The
-        server has `patience_s` to list its coroutines; it must run for that, so
-        with 0 it is not asked."""
+        """Returns a Snapshot of the server. Raises OSError if the server has
+        ended. To list its coroutines, the server must run: this call blocks
+        until it has answered, at most about `patience_s`. With 0, the server is
+        not asked."""
         first = self.proc.process(self.pid)
         found = sockets.of_server(self.proc, self.pid)
         processes = [first, *self.descendants()]
@@ -101,13 +107,15 @@ class Observer:
             self.proc.hidden_because() if refused else "", *listed)
 
     def descendants(self):
+        """Yields the processes that descend from the server's first process."""
         for pid in self.proc.tree(self.pid)[1:]:
             try:
                 yield self.proc.process(pid)
             except OSError:
-                pass  # It has ended meanwhile.
+                pass  # The process has ended.
 
     def remember(self, threads):
+        """Keeps what the next observation compares with."""
         now_ns = time.monotonic_ns()
         self.last = {one.tid: (one, now_ns) for one in threads}
         self.first_seen_ns = {
@@ -131,8 +139,8 @@ class Observer:
         return row
 
     def since(self, thread):
-        """For how long a blocked thread has been so, and whether that is only
-        what we have seen ourselves."""
+        """Returns for how many seconds a thread has been blocked. Also returns
+        True if that is only a minimum, because its start was not observed."""
         not_run_ns = self.clocks.not_run_ns(thread)
         if not_run_ns is not None:
             return not_run_ns / 1e9, False
@@ -142,7 +150,9 @@ class Observer:
         return (time.monotonic_ns() - seen_ns) / 1e9, True
 
     def rates(self, thread):
-        """CPU share and context switches per second since the last look."""
+        """Returns the share of a processor that a thread has used since the
+        previous observation, and its context switches per second. Returns
+        (None, None) for a thread that is new."""
         if thread.tid not in self.last:
             return None, None
         old, then_ns = self.last[thread.tid]
@@ -151,8 +161,9 @@ class Observer:
                 (thread.switches - old.switches) * 1e9 / elapsed_ns)
 
     def tell_running_from_runnable(self, threads, rows):
-        """Of all threads that could run on a processor, the one that was
-        charged last is running there, if that was a moment ago."""
+        """Sets the state of the threads that could run to running or runnable.
+        On each processor, the thread that the kernel charged last is running,
+        if that was a moment ago. The others wait."""
         latest = {}
         for thread, row in zip(threads, rows):
             if row.state == RUNNABLE:

@@ -1,5 +1,5 @@
-"""Names of the variables of a running program, by their address: so that a
-futex can be called what the source calls it."""
+"""Finds the name of a running program's variable by its address, so that a
+futex can be shown with its name in the source."""
 
 import struct
 
@@ -10,9 +10,9 @@ SYMBOL_TABLE, OBJECT, POSITION_INDEPENDENT = 2, 1, 3
 
 
 def variables(data):
-    """Returns whether an ELF file can be loaded anywhere, and the variables in
-    its symbol table: (address, size, name). Raises ValueError or struct.error
-    for anything else."""
+    """Reads the symbol table of an ELF file. Returns True if the file can be
+    loaded at any address, and the variables as (address, size, name). Raises
+    ValueError or struct.error for any other file."""
     if data[:6] != b"\x7fELF\x02\x01":
         raise ValueError("no 64-bit little-endian ELF file")
     header = struct.unpack_from(HEADER, data)
@@ -33,7 +33,8 @@ def variables(data):
 
 
 def load_address(proc, pid):
-    """Returns where a program's own file was loaded."""
+    """Returns the address at which a process has loaded its program, or 0 if no
+    mapping of a file is listed."""
     for line in proc.text(pid, "maps").splitlines():
         fields = line.split(None, 5)
         if len(fields) == 6 and fields[5].startswith("/"):
@@ -53,7 +54,8 @@ class Symbols:
             self.base, self.found = 0, []
 
     def name(self, address):
-        """Returns the variable at an address; "" if none is known there."""
+        """Returns the name of the variable at an address, or "" if none is
+        known there."""
         for start, size, name in self.found:
             if start <= address - self.base < start + size:
                 return name
