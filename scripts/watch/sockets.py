@@ -1,4 +1,4 @@
-"""The kernel's side of a server's connections, from /proc/PID/net/tcp."""
+"""Reads the kernel's side of a server's connections from /proc/PID/net/tcp."""
 
 import re
 import socket
@@ -12,12 +12,14 @@ STATES = {1: "established", 4: "closing", 5: "closing", 7: "closed",
 
 @dataclass(frozen=True)
 class Socket:
-    inode: int  # 0: no process has it yet, it is in the accept queue
+    """One TCP socket, as the kernel lists it."""
+
+    inode: int  # 0: it is in the accept queue, and no process holds it yet
     local: str
     remote: str
     state: int
-    unread: int  # bytes received that the server has not read; if it is a
-    # listener: connections in its accept queue
+    unread: int  # bytes that the server has not read yet; of a listener:
+    # connections in its accept queue
     unacknowledged: int  # bytes sent that the client has not acknowledged
 
     @property
@@ -30,8 +32,9 @@ class Socket:
 
 
 def address(text):
-    """Decodes "0100007F:270F" as "127.0.0.1:9999". The kernel prints words of
-    the machine's byte order."""
+    """Converts an address as the kernel prints it, "0100007F:270F", to
+    "127.0.0.1:9999". The words of the first part are in the machine's byte
+    order."""
     host, _, port = text.partition(":")
     words = [int(host[i:i + 8], 16) for i in range(0, len(host), 8)]
     packed = struct.pack(f"={len(words)}I", *words)
@@ -41,7 +44,7 @@ def address(text):
 
 
 def parse(text):
-    """Yields the sockets in a file like /proc/net/tcp."""
+    """Yields the sockets that are listed in the text of /proc/net/tcp."""
     for line in text.splitlines()[1:]:
         fields = line.split()
         unacknowledged, _, unread = fields[4].partition(":")
@@ -57,19 +60,22 @@ def read(proc, pid):
         try:
             found += parse(proc.text(pid, "net", name))
         except OSError:
-            pass  # The kernel has no IPv6, or hides it.
+            pass  # The kernel has no IPv6, or hides the file.
     return found
 
 
 def inode_of(descriptor):
-    """Returns the inode in "socket:[123]"; None for anything else."""
+    """Returns the inode number in "socket:[123]", or None for any other
+    text."""
     match = re.fullmatch(r"socket:\[(\d+)\]", descriptor)
     return int(match[1]) if match else None
 
 
 @dataclass(frozen=True)
 class Sockets:
-    """The listener of a server, if it is known, and its connections."""
+    """The listener of a server and its connections. `listener` is None if it is
+    unknown. `by_inode` has all sockets of the namespace that a process
+    holds."""
 
     listener: object
     connections: tuple
@@ -77,12 +83,14 @@ class Sockets:
 
     @property
     def accept_queue(self):
+        """The number of connections in the accept queue."""
         return self.listener.unread if self.listener else 0
 
 
 def of_server(proc, pid):
-    """Returns the sockets of a server: of its first process the listener, and
-    the connections to that address, whichever process has them."""
+    """Returns the sockets of a server: the listener that its first process
+    holds, and all connections to the listener's address, in whichever
+    process."""
     all_sockets = read(proc, pid)
     by_inode = {one.inode: one for one in all_sockets if one.inode}
     own = sorted((fd, by_inode.get(inode_of(text)))
