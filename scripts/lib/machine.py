@@ -223,8 +223,8 @@ def connections_per_process():
 
 def tracked_connections_allowed():
     """Returns how many more connections fit into the firewall's connection
-    table, or infinity if the firewall does not track loopback. One connection
-    is opened to find out: if loopback is tracked, it is counted."""
+    table, or infinity if the firewall does not track loopback. To find out,
+    this function opens a connection and checks whether the table is empty."""
     with socket.create_server(("127.0.0.1", 0)) as listener, \
             socket.create_connection(listener.getsockname()):
         used = numbers_in("/proc/sys/net/netfilter/nf_conntrack_count")

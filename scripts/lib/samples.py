@@ -292,6 +292,6 @@ def compare_with_none_silent(runs):
 
 
 def ratio(over, under):
-    """Returns the quotient, or NaN if `under` is not positive. Tables show NaN
+    """Returns over / under, or NaN if `under` is not positive. Tables show NaN
     as '-'."""
     return over / under if under > 0 else float("nan")

@@ -67,7 +67,7 @@ def connections(trace):
 
 
 def note(connection, event):
-    """Adds what one event says to its connection."""
+    """Records one event in its connection."""
     kind = event["ph"], event["name"]
     if kind == ("e", "connection"):
         connection.closed_us = event["ts"]
