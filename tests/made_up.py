@@ -1,11 +1,11 @@
-"""Runs of the bench that were never made: rows of runs.csv in which all is
-well, but for what a test says."""
+"""Makes rows of runs.csv without running the bench. The runs are sound, except
+for the columns that a test sets."""
 
 from under_test import Runs
 
 
 def row(model, connections, number=1, **columns):
-    """Returns a row of runs.csv, of round `number`."""
+    """Returns a row of runs.csv of round `number`."""
     run = {
         "experiment": "throughput", "model": model, "round": float(number),
         "connections": float(connections), "served": float(connections),
@@ -27,14 +27,15 @@ def row(model, connections, number=1, **columns):
 
 
 def rounds(model, connections, **columns):
-    """Returns a row per round; the columns are lists with a value for each."""
+    """Returns one row per round. Each column is a list with a value for each
+    round."""
     return [row(model, connections, number, **dict(zip(columns, values)))
             for number, values in enumerate(zip(*columns.values()), 1)]
 
 
 def of_models(connections, column, **values):
-    """Returns runs in which each model has these values of a column, one for
-    each round."""
+    """Returns runs of several models. `values` has, for each model, a list with
+    the value of `column` in each round."""
     runs = Runs()
     for model, found in values.items():
         runs += rounds(model, connections, **{column: found})
@@ -42,8 +43,8 @@ def of_models(connections, column, **values):
 
 
 def on_cores(**cores):
-    """Two rounds with 4 clients, in which a model uses so many cores and gets
-    1,000 replies a second of each."""
+    """Returns runs with 4 clients. `cores` has, for each model, how many cores
+    it uses in each round. The rate is 1,000 replies per second and core."""
     runs = of_models(4, "cores", **cores)
     for run in runs:
         run["req_per_s"] = 1000 * run["cores"]
@@ -51,12 +52,14 @@ def on_cores(**cores):
 
 
 def costing(**cost):
-    """Rounds with 100 clients, in which a request costs a model so much."""
+    """Returns runs with 100 clients. `cost` has, for each model, the CPU time
+    per request in µs in each round."""
     return of_models(100, "server_cpu_us_per_req", **cost)
 
 
 def beside_hogs(**kept):
-    """Rounds in which models keep this share of their small requests."""
+    """Returns runs with 4 hogs. `kept` has, for each model, the share of the
+    rate of small requests that remains beside them, in each round."""
     runs = of_models(8, "kept_beside_hogs", **kept)
     for run in runs:
         run["hogs"] = 4.0
@@ -64,5 +67,5 @@ def beside_hogs(**kept):
 
 
 def unserved(runs, served=0.0):
-    """The same runs, in which so few clients were served."""
+    """Returns a copy of the runs in which only `served` clients were served."""
     return Runs({**run, "served": served} for run in runs)

@@ -1,5 +1,5 @@
-"""What the tests of bench-client and bench-coro share: these programs as
-modules and as processes, and the files that they write."""
+"""Shared by the tests of bench-client and bench-coro: runs these programs as
+modules and as processes, and reads the files that they write."""
 
 import contextlib
 import csv
@@ -15,11 +15,11 @@ from under_test import program as path_of
 
 BUILD = ROOT / "build" / "plain" / "bench"
 
-# For whatever must come, on the slowest machine.
+# How long to wait for an event that must happen, on the slowest machine.
 PATIENCE_S = 60
 LOOK_S = 0.01
 
-# Runs a program of ours with some of its constants changed.
+# A Python program that changes constants of a program of ours, and runs it.
 PATCHED = """
 import sys
 sys.path.insert(0, {tests!r})
@@ -32,21 +32,23 @@ program.command_line.run(program.main)
 
 
 def command(name, *arguments, patch=""):
-    """A program of ours, after the statements in `patch`, to which it is known
-    as `program`."""
+    """Returns the command that runs a program of ours after it has executed the
+    statements in `patch`. There, `program` is the module."""
     code = PATCHED.format(tests=str(ROOT / "tests"), name=name, patch=patch)
     return [sys.executable, "-c", code, *map(str, arguments)]
 
 
 def finish(command_line, **environment):
-    """Runs a command to its end."""
+    """Runs a command to its end, and returns the result of subprocess.run().
+    `environment` is added to that of this process."""
     return subprocess.run(command_line, env={**os.environ, **environment},
                           stdin=subprocess.DEVNULL, capture_output=True,
                           text=True, check=False)
 
 
 def run(name, *arguments):
-    """Runs a program of ours as users do."""
+    """Runs a program of ours as a user does, and returns the result of
+    subprocess.run()."""
     return finish([sys.executable, path_of(name), *map(str, arguments)])
 
 
@@ -56,12 +58,14 @@ def write_script(path, text):
 
 
 def rows_of(path):
+    """Returns the rows of a CSV file, as dictionaries."""
     with open(path, newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
 def values(rows, **columns):
-    """The values of the rows that have these columns, in their order."""
+    """Returns the values of the rows that have these columns, in the order of
+    the rows."""
     return [float(row["value"]) for row in rows
             if all(row[name] == text for name, text in columns.items())]
 
@@ -70,12 +74,14 @@ def values(rows, **columns):
 
 
 def marked_environment(**changes):
-    """An environment by which the processes that have it can be found."""
+    """Returns an environment with a unique mark, by which processes_of() finds
+    the processes that have it."""
     return {**os.environ, **changes, "MEASURING_TEST": uuid.uuid4().hex}
 
 
 @contextlib.contextmanager
 def started(command_line, environment):
+    """Starts a program, and kills it when the `with` block ends."""
     with subprocess.Popen(command_line, env=environment, text=True,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE) as process:
@@ -86,7 +92,8 @@ def started(command_line, environment):
 
 
 def processes_of(environment, name=""):
-    """The processes with a marked environment, or those with this name."""
+    """Returns the PIDs of the processes that have a marked environment and
+    whose name starts with `name`."""
     mark = f"MEASURING_TEST={environment['MEASURING_TEST']}".encode()
     found = []
     for process in filter(str.isdigit, os.listdir("/proc")):
@@ -99,8 +106,8 @@ def processes_of(environment, name=""):
 
 
 def wait_until(is_so, what):
-    """Waits until is_so() returns something true. Raises AssertionError if it
-    does not in time."""
+    """Waits until `is_so()` returns a true value. Raises AssertionError, which
+    names `what`, after PATIENCE_S."""
     until = time.monotonic() + PATIENCE_S
     while not is_so():
         if time.monotonic() > until:

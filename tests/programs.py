@@ -1,5 +1,5 @@
-"""Programs and processes for tests of the bench, which must not depend on how
-fast the machine is."""
+"""Programs and processes for the tests of the bench. Nothing here depends on
+the speed of the machine."""
 
 import contextlib
 import os
@@ -12,12 +12,13 @@ import unittest
 
 from under_test import ALL_MODELS, BIN, machine
 
-# For whatever must come, on the slowest machine.
+# How long to wait for an event that must happen, on the slowest machine.
 PATIENCE_S = 30
 LOOK_S = 0.01
 
-# fibload, but it stops after a few requests instead of a few moments, and waits
-# for replies as long as we do. Where a reply never comes, it does not wait.
+# Stands for fibload, but stops after a few requests instead of a short time,
+# and waits for replies as long as the tests do. Where a reply never comes, it
+# waits only for a moment.
 CLIENT = f"""#!/bin/sh
 limits="-d {PATIENCE_S}s --grace {PATIENCE_S}s --warmup 20ms"
 case "$*" in
@@ -34,20 +35,21 @@ exec {shlex.quote(str(BIN))}/fibload "$@" $limits
 
 
 def need_matplotlib():
-    """Skips the test that calls, if no python3 here can draw."""
+    """Skips the calling test if no python3 on this machine has matplotlib."""
     if machine.python_with_matplotlib() is None:
         raise unittest.SkipTest("no python3 with matplotlib")
 
 
 def write_script(path, text):
+    """Writes an executable file, and returns its path."""
     path.write_text(text)
     path.chmod(0o755)
     return path
 
 
 def patient_bin(directory):
-    """Returns a folder below `directory` with our servers, and with CLIENT as
-    their client."""
+    """Makes a folder below `directory` that has our servers, and CLIENT in
+    place of fibload. Returns its path."""
     programs = directory / "bin"
     programs.mkdir()
     for model in ALL_MODELS:
@@ -57,8 +59,8 @@ def patient_bin(directory):
 
 
 def wait_until(is_so, what, timeout_s=PATIENCE_S):
-    """Waits until `is_so()` is true. Raises AssertionError when it is not in
-    time."""
+    """Waits until `is_so()` returns a true value. Raises AssertionError, which
+    names `what`, after `timeout_s`."""
     until = time.monotonic() + timeout_s
     while not is_so():
         assert time.monotonic() < until, f"not within {timeout_s} s: {what}"
@@ -66,7 +68,8 @@ def wait_until(is_so, what, timeout_s=PATIENCE_S):
 
 
 def processes_of(folder):
-    """Returns the processes that have this folder in their environment."""
+    """Returns the PIDs of all processes whose environment contains this
+    folder."""
     found = []
     for process in filter(str.isdigit, os.listdir("/proc")):
         with contextlib.suppress(OSError):
@@ -77,8 +80,8 @@ def processes_of(folder):
 
 
 def wait_for_end_of(folder):
-    """Waits until processes_of() finds none: those that were killed may need a
-    moment. Kills them if they live on, and raises AssertionError."""
+    """Waits until processes_of() finds none, since a killed process may take a
+    moment to end. If some do not end, kills them and raises AssertionError."""
     try:
         wait_until(lambda: not processes_of(folder),
                    f"the processes of {folder} have ended")

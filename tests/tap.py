@@ -1,14 +1,15 @@
-"""tap.h for Python: runs tests in parts and prints them in the Test Anything
-Protocol.
+"""Runs tests in parts, and prints the results in the Test Anything Protocol.
+This is the counterpart of tap.h for Python.
 
-    tests/bench_test.py                    all parts, one after the other
-    ONLY='quick small' tests/bench_test.py     these parts
-    tests/bench_test.py --parts            their names, one a line
-    tests/bench_test.py --parts quick      the part that starts no process
+    tests/bench_test.py                        runs all parts
+    ONLY='quick small' tests/bench_test.py     runs these parts
+    tests/bench_test.py --parts                lists the parts, one per line
+    tests/bench_test.py --parts quick          lists this part, if it exists
 
 Parts do not depend on each other, and may run side by side. A class of tests
-belongs to the part that @part names, and to `quick` if it has no such mark.
-What cannot be tested here is no check: it is printed as "# skipped: why".
+belongs to the part that @part names, or to `quick`, which starts no process.
+What cannot be tested on this machine is printed as "# skipped: why", and is not
+counted as a check.
 """
 
 import dataclasses
@@ -22,20 +23,20 @@ from typing import Callable
 
 QUICK = "quick"
 
-# Audit events of Python that come before a new process does.
+# Audit events that Python raises before it starts a process.
 STARTING = ("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn",
             "os.system")
 
 
 class Tally:
-    """Prints each check, and counts."""
+    """The numbers of passed, failed and skipped checks. Prints each check."""
 
     def __init__(self):
         self.passed = self.failed = self.skipped = 0
 
     def check(self, what, problem=""):
-        """Records one check. It has failed if there is a problem, the end of
-        which is shown."""
+        """Prints and counts one check. It has failed if `problem` is not empty;
+        the end of `problem` is then printed, too."""
         self.passed += not problem
         self.failed += bool(problem)
         print(f"{'not ok' if problem else 'ok'} {self.passed + self.failed} - "
@@ -44,14 +45,14 @@ class Tally:
             print(f"# {line}", flush=True)
 
     def skip(self, why):
-        """Says that something is not tested, which REQUIRE=all makes a failure:
-        see tests/run."""
+        """Prints the reason why something is not tested. With REQUIRE=all,
+        tests/run counts that as a failure."""
         self.skipped += 1
         print(f"# skipped: {why}", flush=True)
 
     def finish(self):
         """Prints the plan and the tally. Returns the exit status: 1 if a check
-        has failed, or if there was none."""
+        has failed, or if there was no check."""
         print(f"1..{self.passed + self.failed}\n# {self.passed} passed, "
               f"{self.failed} failed", flush=True)
         return self.failed > 0 or self.passed + self.skipped == 0
@@ -59,29 +60,32 @@ class Tally:
 
 @dataclasses.dataclass
 class Part:
+    """A part of the tests, which can run without the others."""
+
     name: str
     run: Callable  # is given the Tally
 
 
 def used_cpu_s():
-    """The CPU time of this process and of the children it has waited for."""
+    """Returns the CPU time in seconds of this process and of the children that
+    it has reaped."""
     return sum(usage.ru_utime + usage.ru_stime for usage in (
         resource.getrusage(resource.RUSAGE_SELF),
         resource.getrusage(resource.RUSAGE_CHILDREN)))
 
 
 def forget_caller():
-    """Removes from the environment what the programs under test would take for
-    meant for them: `make` reads ONLY, and options of a make that called us.
-    Returns what ONLY was."""
+    """Removes variables from the environment that are meant for this program,
+    and that programs under test would also read: ONLY, and the options of a
+    make that started this test. Returns the words of ONLY."""
     for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"):
         os.environ.pop(name, None)
     return os.environ.pop("ONLY", "").split()
 
 
 def run_parts(parts, arguments):
-    """The main program of a test that consists of these parts. Returns its exit
-    status."""
+    """Runs the parts chosen by ONLY, or lists them with --parts. This is the
+    main program of a test. Returns its exit status."""
     names = [part.name for part in parts]
     if arguments[:1] == ["--parts"]:
         kinds = arguments[1:] or names
@@ -107,7 +111,8 @@ def run_parts(parts, arguments):
 
 
 def part(name):
-    """Decorates a class of tests that belong to this part."""
+    """Returns a decorator that makes a class of tests belong to the part
+    `name`."""
     def put(tests):
         tests.part = name
         return tests
@@ -116,13 +121,14 @@ def part(name):
 
 
 def sentence(test):
-    """The name of a test as one says it: "Numbers: significant digits"."""
+    """Returns the name of a test in plain words: "Numbers: significant
+    digits"."""
     _module, _, name = test.id().partition(".")
     return name.replace(".test_", ": ", 1).replace("_", " ") or str(test)
 
 
 class Result(unittest.TestResult):
-    """Makes every test a check."""
+    """A unittest result that reports every test as a check."""
 
     def __init__(self, tally):
         super().__init__()
@@ -153,13 +159,15 @@ starting_is_allowed = True
 
 
 def notice_start(event, _arguments):
+    """Fails a test of the quick part that starts a process. Python calls this
+    function for each audit event."""
     if event in STARTING and not starting_is_allowed:
         raise AssertionError(f"a test of the part '{QUICK}' calls {event}")
 
 
 def run_classes(name, classes):
-    """Returns what runs all tests of these classes. Those of `quick` fail if
-    they start a process."""
+    """Returns a function that runs all tests of these classes, the part `name`.
+    Tests of the part `quick` fail if they start a process."""
     def run(tally):
         global starting_is_allowed
         load = unittest.defaultTestLoader.loadTestsFromTestCase
@@ -171,7 +179,8 @@ def run_classes(name, classes):
 
 
 def main():
-    """Runs the tests of the program that calls, and ends it."""
+    """Runs the test classes of the program that calls this function, and
+    exits."""
     sys.addaudithook(notice_start)
     by_part, load = {}, unittest.defaultTestLoader
     for value in vars(sys.modules["__main__"]).values():

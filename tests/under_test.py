@@ -1,5 +1,5 @@
-"""What the Python tests test: the only file of them that knows where in
-scripts/ modules, names and programs are."""
+"""Gives the Python tests what they test. Only this file knows where the
+modules, names and programs are in scripts/."""
 
 import importlib
 import importlib.machinery
@@ -17,7 +17,7 @@ REFERENCE = ROOT / "results" / "reference"
 sys.path.insert(0, str(SCRIPTS))
 sys.dont_write_bytecode = True
 
-# Modules that are tested as they are, by their packages ...
+# Modules that are tested, by package ...
 MODULES = {
     "lib": ("client", "command_line", "document", "machine", "models",
             "processes", "replay", "samples", "text", "trace_events",
@@ -31,7 +31,7 @@ MODULES = {
               "screen", "snapshot", "sockets", "symbols"),
 }
 
-# ... programs, which have no ending ...
+# ... programs, whose files have no extension, by package ...
 PROGRAMS = {
     "": ("doctor",),
     "bench": ("bench", "classroom", "compare", "coroutines", "load_client",
@@ -41,7 +41,7 @@ PROGRAMS = {
     "watch": ("merge", "record", "watch"),
 }
 
-# ... and names that tests use as their own.
+# ... and names that tests import directly, by module.
 NAMES = {
     "bench.claims": (
         "AT_LEAST", "AT_MOST", "CONTRADICTING", "FAILS", "HOLDS", "INCONCLUSIVE",
@@ -62,7 +62,7 @@ NAMES = {
 
 
 def __getattr__(name):
-    """Imports what a test names, when it first does."""
+    """Imports a module, name or program when a test first uses it."""
     for package, modules in MODULES.items():
         if name in modules:
             return importlib.import_module(f"{package}.{name}")
@@ -75,19 +75,19 @@ def __getattr__(name):
 
 
 def program(name):
-    """The path of a program."""
+    """Returns the path of a program."""
     package, = (package for package, names in PROGRAMS.items() if name in names)
     return SCRIPTS / package / name
 
 
 def as_module(name):
-    """A program as a module, which is made once."""
+    """Returns a program as a module. It is loaded at most once."""
     if f"program {name}" in sys.modules:
         return sys.modules[f"program {name}"]
     loader = importlib.machinery.SourceFileLoader(f"program {name}",
                                                   str(program(name)))
     module = importlib.util.module_from_spec(
         importlib.util.spec_from_loader(loader.name, loader))
-    sys.modules[loader.name] = module  # where its dataclasses look
+    sys.modules[loader.name] = module  # where its dataclasses look it up
     loader.exec_module(module)
     return module

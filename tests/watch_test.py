@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Tests of what makes waiting visible: `make watch` (what /proc says, in words,
-in windows of any size, in a pseudo-terminal), traces and their replay. Parts:
-see tap.py."""
+"""Tests of the programs that make waiting visible: `make watch` (what /proc
+says, in words, in windows of any size, in a pseudo-terminal), traces and their
+replay. The parts are chosen as tap.py describes."""
 
 import contextlib
 import dataclasses
@@ -34,7 +34,7 @@ BLOCKED, RUNNING = under_test.snapshot.BLOCKED, under_test.snapshot.RUNNING
 Connection, Row = under_test.snapshot.Connection, under_test.snapshot.Row
 Snapshot = under_test.snapshot.Snapshot
 
-LONG_S = 10 * PATIENCE_S  # for a program in Python, on a machine full of others
+LONG_S = 10 * PATIENCE_S  # for a program in Python on a busy machine
 PR_SET_DUMPABLE = 4
 NOBODY = 65534
 CODE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -50,13 +50,13 @@ NET_TCP = """\
 
 
 def number_of(name):
-    """The number of a system call on this machine."""
+    """Returns the number of a system call on this machine."""
     return next(number for number, known in calls.NAMES.items()
                 if known == name)
 
 
 class MadeUpProc(under_test.proc.Proc):
-    """A /proc in a folder, with one process that has one thread."""
+    """A /proc in a folder of files, with one process that has one thread."""
 
     def __init__(self, folder, pid=7, state="S"):
         super().__init__(folder)
@@ -76,7 +76,8 @@ class MadeUpProc(under_test.proc.Proc):
         self.write("fd/4", "socket:[78]")
 
     def descriptor(self, pid, fd):
-        """Here a file stands for the link, which a file system may lack."""
+        """Reads a file, which stands for the symbolic link in /proc: a file
+        system may lack links."""
         return self.text(pid, "fd", fd)
 
     def write(self, path, text):
@@ -85,6 +86,7 @@ class MadeUpProc(under_test.proc.Proc):
         where.write_text(text)
 
     def in_call(self, name, *arguments):
+        """Makes the thread appear to be in a system call."""
         words = [*map(hex, arguments), *["0x0"] * (8 - len(arguments))]
         self.write(f"task/{self.pid}/syscall",
                    f"{number_of(name)} {' '.join(words)}\n")
@@ -168,6 +170,7 @@ class OfTheKernel(WithMadeUpProc):
 
 class InWords(WithMadeUpProc):
     def say(self, name, *arguments):
+        """Returns in words that the thread is blocked in this call."""
         self.proc.in_call(name, *arguments)
         process = self.proc.process(7)
         words = calls.Words(self.proc, sockets.of_server(self.proc, 7),
@@ -175,7 +178,7 @@ class InWords(WithMadeUpProc):
         return words.describe(process.threads[0])
 
     def remember(self, address, form, *values):
-        """What the process has in its memory at an address."""
+        """Puts values into the memory of the process at an address."""
         with open(self.proc.root / "7" / "mem", "wb") as file:
             file.seek(address)
             file.write(struct.pack(form, *values))
@@ -392,7 +395,8 @@ class Traces(unittest.TestCase):
 
 
 def times_of(request):
-    """The moments of a request in a record that have come, in order."""
+    """Returns the times of a request in a record, in the order in which they
+    should be. Events that never happened are left out."""
     return [at for at in request[2:8] if at is not None]
 
 
@@ -444,7 +448,8 @@ class Replay(unittest.TestCase):
 
 @contextlib.contextmanager
 def started(*command, **more):
-    """A server that is ready: the process and its port."""
+    """Starts a server and waits until it is ready. Yields the process and its
+    port."""
     with subprocess.Popen([*map(str, command)], text=True,
                           stdout=subprocess.PIPE, **more) as process:
         try:
@@ -455,7 +460,7 @@ def started(*command, **more):
 
 
 def once(*arguments, python=sys.executable, **more):
-    """A snapshot, as JSON."""
+    """Runs `watch --once`, and returns its snapshot, read from JSON."""
     result = subprocess.run(
         [python, program("watch"), "--once", "--json", "--bin", BIN,
          *map(str, arguments)], capture_output=True, text=True, check=False,
@@ -465,8 +470,8 @@ def once(*arguments, python=sys.executable, **more):
 
 
 def look_at(server, patience_s=PATIENCE_S):
-    """Returns what `watch` would show of a server now, and a moment later: the
-    rates are those in between."""
+    """Observes a server twice, a moment apart, and returns the second snapshot,
+    as `watch` would show it."""
     observer = under_test.snapshot.Observer(under_test.proc.Proc(), server.pid)
     observer.look()
     time.sleep(LOOK_S)
@@ -582,7 +587,7 @@ class Once(unittest.TestCase):
 
 
 class Terminal:
-    """`watch` in a pseudo-terminal of a given size."""
+    """A `watch` that runs in a pseudo-terminal of a given size."""
 
     def __init__(self, columns, lines, *arguments, **environment):
         self.output = ""
@@ -608,7 +613,8 @@ class Terminal:
         os.close(self.fd)
 
     def read(self):
-        """Takes what there is. Returns False once the program has ended."""
+        """Reads the output that has arrived. Returns False once the program has
+        ended."""
         while select.select([self.fd], [], [], 0)[0]:
             try:
                 data = os.read(self.fd, 65536)
@@ -621,7 +627,7 @@ class Terminal:
         os.write(self.fd, keys.encode())
 
     def screen(self):
-        """The lines of the last window that was drawn to its end."""
+        """Returns the lines of the last window that was drawn completely."""
         self.read()
         drawn = re.findall(r"\x1b\[H(.*?)\x1b\[J", self.output, re.S)
         return CODE.sub("", drawn[-1]).split("\r\n") if drawn else []
@@ -634,7 +640,8 @@ class Terminal:
                    f"the window shows {pattern}")
 
     def quit(self):
-        """Returns the exit status, after everything was read."""
+        """Presses q, reads all output to its end, and returns the exit
+        status."""
         self.press("q")
         wait_until(lambda: not self.read(), "watch ends")
         _, status = os.waitpid(self.pid, 0)
@@ -853,7 +860,8 @@ class OurClients(unittest.TestCase):
 
 
 def stop(server):
-    """Ends a server politely. Returns its exit status, and what it said."""
+    """Stops a server with SIGTERM. Returns its exit status, its output and its
+    error messages."""
     server.terminate()
     said, errors = server.communicate(timeout=PATIENCE_S)
     return server.returncode, said, errors
@@ -869,7 +877,8 @@ def replies(port, requests, count):
 
 
 def traced(model, path, requests, count, *options, clients=1):
-    """What a model recorded while each of some clients sent requests."""
+    """Starts a model, lets several clients send `requests` one after the other,
+    and returns the trace. Each client waits for `count` replies."""
     with started(BIN / model, "--port", "0", "--trace", path, *options,
                  stderr=subprocess.PIPE) as (server, port):
         for _ in range(clients):
@@ -880,7 +889,8 @@ def traced(model, path, requests, count, *options, clients=1):
 
 
 def is_refused(model):
-    """Whether the kernel does not let a model start (io_uring)."""
+    """Returns True if a model cannot start because the kernel refuses
+    io_uring."""
     with subprocess.Popen([BIN / model, "--port", "0"], text=True,
                           stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE) as server:
@@ -930,7 +940,8 @@ class Recording(unittest.TestCase):
         self.assertEqual(len(threads_of("coroutine")), 1)
 
     def test_requests_from_due_to_received(self):
-        """What fibload writes and what the server writes, in one file."""
+        """Merges the traces of server and client, and checks that each arrow
+        joins the two records of one request in order of time."""
         for model in MODELS:
             with self.subTest(model):
                 clients = 1 if model == "blocking" else 4

@@ -1,5 +1,5 @@
-"""Says how the tests are going: failures at once, a line per stage at the end,
-and on a terminal one line that shows how far they are and the time left."""
+"""Reports on the tests: prints each failure at once, and one line per stage at
+the end. On a terminal, one line shows the progress and the time left."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ REFRESH_S = 0.5
 
 
 def clock(seconds):
-    """"2:05" for 125 seconds."""
+    """Returns a time in minutes and seconds: "2:05" for 125 s."""
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
-def can_be_mended(reason):
-    """Whether a package is missing: what the kernel refuses, no package brings."""
+def is_missing_package(reason):
+    """Returns True if a test was skipped because a package is missing. No
+    package helps if the kernel refuses something."""
     return not reason.startswith("the kernel refuses")
 
 
 class Report:
-    """Collects results. All methods may be called from several threads."""
+    """The results of all stages. All methods may be called from several
+    threads."""
 
     def __init__(self, stages, require_all):
         self.require_all = require_all
@@ -34,22 +36,23 @@ class Report:
         self.line = ""
 
     def say(self, text):
-        """Prints lines above the progress line."""
+        """Prints a text above the progress line."""
         with self.lock:
             self.erase()
             print(text, flush=True)
 
     def erase(self):
+        """Erases the progress line."""
         if self.line:
             print("\r" + " " * len(self.line) + "\r", end="", file=sys.stderr,
                   flush=True)
             self.line = ""
 
     def done(self, result):
-        """Counts a result, and prints what failed."""
+        """Adds the result of a job, and prints its failures."""
         with self.lock:
             if self.require_all:
-                for reason in filter(can_be_mended, result.skipped):
+                for reason in filter(is_missing_package, result.skipped):
                     result.fail(f"not ok - skipped, although all are required:"
                                 f" {reason}")
             self.results[result.job.stage].append(result)
@@ -57,12 +60,13 @@ class Report:
                 self.say(f"{result.job.stage}: {failure}")
 
     def total(self, name):
-        """Sum of a field of all results."""
+        """Returns the sum of one field over all results."""
         return sum(getattr(result, name) for results in self.results.values()
                    for result in results)
 
     def show_progress(self, left_s, building):
-        """Writes the progress line again."""
+        """Prints the progress line in place of the previous one. `building`
+        names the stage that is being built, or is ""."""
         ended = sum(map(len, self.results.values()))
         failed = self.total("failed")
         text = (f"{clock(time.monotonic() - self.began_s)}  "
@@ -75,8 +79,8 @@ class Report:
             print(self.line, end="", file=sys.stderr, flush=True)
 
     def follow(self, queue, building):
-        """Keeps the progress line up to date, from a thread of its own.
-        `building` returns the stage that is being built, or ""."""
+        """Starts a thread that keeps the progress line up to date, if there is
+        a terminal. `building` returns the stage that is being built, or ""."""
         def work():
             while True:
                 time.sleep(REFRESH_S)
@@ -85,7 +89,8 @@ class Report:
             threading.Thread(target=work, daemon=True).start()
 
     def check_floor(self, stage):
-        """A stage that ran fewer checks than it has lost some of them."""
+        """Fails a stage that passed fewer checks than its minimum, because some
+        checks must have been lost."""
         results = self.results[stage.name]
         passed = sum(result.passed for result in results)
         skipped = [reason for result in results for reason in result.skipped]
@@ -95,7 +100,8 @@ class Report:
                      f"have {stage.checks_min}")
 
     def summary(self):
-        """Prints a line per stage and the tally. Returns how many failed."""
+        """Prints a line per stage and the totals. Returns the number of failed
+        checks."""
         for stage in self.stages:
             self.check_floor(stage)
         with self.lock:
