@@ -1,7 +1,7 @@
-"""A cell of the attack matrix: one server, one attack, and a victim, which is a
-well-behaved client that asks meanwhile.
+"""One cell of the attack matrix: a server, an attack, and a victim, which is a
+well-behaved client that sends requests during the attack.
 
-For use while signals are held back, see lib/processes.py.
+For use while signals are blocked, see lib/processes.py.
 """
 
 import contextlib
@@ -20,35 +20,36 @@ from torture.matrix import (AFTER, ALWAYS_BUSY, ANY, BESIDE, CUT, NEVER,
                             STARTED_LATER, expected_of)
 
 ATTACK_S = 0.5
-ATTACK_MAX_S = 5  # if the victim has not been served beside it, and should be
-AFTER_S = 10  # for who was not served during the attack
+ATTACK_MAX_S = 5  # if the victim should be served during it, and is not
+AFTER_S = 10  # for a reply after the attack
 BREAK_S = 0.005  # between two requests of the victim, at least
-BREAKS = 10  # times what the last one took, so that the server can rest
-LOOK_S = 0.05  # between two looks at what the server uses
+BREAKS = 10  # multiples of the last request's time, so that the server idles
+LOOK_S = 0.05  # between two measurements of what the server uses
 WATCH_S = 0.2
-IDLE_CORES_MAX = 0.25  # more than a server takes that has nothing to do
+IDLE_CORES_MAX = 0.25  # more than an idle server uses
 KEPT_KIB = 8 * 1024  # memory that a server may keep for the next clients
-# A runtime starts threads of its own when it first needs them, and takes memory
-# before it collects its garbage. A leak grows with every attack.
+# A language runtime starts threads when it first needs them, and allocates
+# memory until it collects its garbage. A leak grows with every attack.
 RUNTIME_THREADS = 20
 RUNTIME_TRIES = 4
-OF_ITS_OWN = {"descriptors": 4}  # at most, that a process has for a client
+PER_CLIENT_MAX = {"descriptors": 4}  # for a client that has a process
 REQUEST, REPLY = b"10\n", b"fib: 55\n"
 LONG_REQUEST, LONG_REPLY = b"30\n", b"fib: 832040\n"
 
 
-SHOWN = {AFTER: "waits"}  # verdicts that have another name in the table
+SHOWN = {AFTER: "waits"}  # outcomes that have another name in the table
 
 
 @dataclasses.dataclass
 class Cell:
-    """What was seen. `problems` are a word each and its explanation."""
+    """What was observed of one server during one attack. Each problem is a
+    pair: a word for the table and an explanation."""
 
     server: str
     model: str  # whose behaviour is expected of it
     attack: object
-    victim: str = ""  # beside, after, never, cut; nothing: not tried
-    wait_s: float = 0  # its longest wait
+    victim: str = ""  # outcome of its requests; "": not tried
+    wait_s: float = 0  # the victim's longest wait
     before: Usage = dataclasses.field(default_factory=Usage)
     during: Usage = dataclasses.field(default_factory=Usage)
     after: Usage = dataclasses.field(default_factory=Usage)
@@ -58,8 +59,9 @@ class Cell:
     not_tried: str = ""
     problems: list = dataclasses.field(default_factory=list)
 
-    def complain(self, if_so, word, about):
-        if if_so:
+    def complain(self, is_wrong, word, about):
+        """Records a problem if `is_wrong` is true."""
+        if is_wrong:
             self.problems.append((word, about))
 
 
@@ -67,24 +69,25 @@ class Cell:
 
 
 class Victim:
-    """It connects, asks, and waits until it is answered or all hope is gone.
-    `look` is called while it waits."""
+    """A well-behaved client, which connects again for each request. It calls
+    `look` while it waits."""
 
     def __init__(self, port, look):
         self.port, self.look = port, look
 
-    def answered(self, client):
-        """Whether the right reply comes within a moment."""
+    def has_reply(self, client):
+        """Returns True if the correct reply arrives within BREAK_S."""
         self.look()
         with interruptible():
             ready, _, _ = select.select([client], [], [], BREAK_S)
         return bool(ready) and client.recv(100) == REPLY
 
-    def hear(self, client, attack):
-        """The outcome of the request that was sent."""
+    def wait_for_reply(self, client, attack):
+        """Waits for the reply to a request that has been sent. Returns BESIDE
+        if it arrives during the attack, AFTER if later, or NEVER."""
         begin = left = time.monotonic()
         while True:
-            if self.answered(client):
+            if self.has_reply(client):
                 return AFTER if attack.leaving.is_set() else BESIDE
             now = time.monotonic()
             if not attack.leaving.is_set():
@@ -93,39 +96,43 @@ class Victim:
                 return NEVER
 
     def ask(self, attack):
-        """The outcome of one request, and after how many seconds."""
+        """Sends one request on a new connection. Returns its outcome, and how
+        long it took in seconds."""
         begin = time.monotonic()
         verdict = NEVER
         with contextlib.suppress(OSError), connect(self.port) as client:
             client.sendall(REQUEST)
-            verdict = self.hear(client, attack)
+            verdict = self.wait_for_reply(client, attack)
         return verdict, time.monotonic() - begin
 
 
-class Watch:
-    """The most that a server uses while it is being watched."""
+class PeakUsage:
+    """The peak of what a server uses, and its average CPU use. The observation
+    starts when this object is made."""
 
     def __init__(self, server):
         self.server = server
         self.begin = self.last = time.monotonic()
-        self.first = self.most = usage_of(server.pid)
+        self.first = self.usage = usage_of(server.pid)
         self.cores = 0
 
     def look(self):
+        """Updates the figures, but at most once per LOOK_S."""
         now = time.monotonic()
         if now - self.last < LOOK_S:
             return
         self.last = now
         usage = usage_of(self.server.pid)
         self.cores = (usage.cpu_s - self.first.cpu_s) / (now - self.begin)
-        self.most = self.most.maximum(usage)
+        self.usage = self.usage.maximum(usage)
 
 
 # ---- The server
 
 
 def command_of(program, attack, ours):
-    """Only of our own servers do we know how they limit their queue."""
+    """Returns the command that starts the server. Only our own servers have
+    --backlog."""
     command = [str(program), "--port", "0", "--quiet"]
     if attack.backlog and ours:
         command += ["--backlog", str(attack.backlog)]
@@ -136,33 +143,35 @@ def command_of(program, attack, ours):
 
 
 def first_request(port):
-    """The first client costs what no later one does: lazy set-up."""
+    """Sends a first request and returns True if the reply is correct. It
+    triggers lazy initialisation, which would look like a leak later."""
     with connect(port) as client:
         client.sendall(REQUEST)
         return client.recv(100) == REPLY
 
 
-def end(cell, server):
-    """Stops the server politely."""
+def stop(cell, server):
+    """Stops the server with SIGTERM, and records its exit status."""
     server.process.send_signal(signal.SIGTERM)
     cell.status = wait(server.process, PATIENCE_S)
     cell.complain(cell.status != 0, "exit",
                   f"SIGTERM: it ended with {cell.status}")
 
 
-# ---- Attacks during which the server lives
+# ---- Attacks that the server must survive
 
 
 def wait_for_begin(attack):
-    """Waits until the server can notice the attack, or until it has failed."""
+    """Waits until the server can notice the attack, or until the attack has
+    failed."""
     with interruptible():
         attack.begun.wait()
 
 
-def serve_victims(cell, attack, watch):
-    """Lets the victim ask again and again until the attack is over or a
-    request is not answered."""
-    victim = Victim(attack.port, watch.look)
+def serve_victims(cell, attack, peak):
+    """Lets the victim send requests until the attack is over, or until a
+    request gets no reply during the attack."""
+    victim = Victim(attack.port, peak.look)
     may_wait = AFTER in expected_of(cell.model, cell.attack)
     end = time.monotonic() + ATTACK_S
     timer = threading.Timer(ATTACK_S if may_wait else ATTACK_MAX_S,
@@ -171,8 +180,8 @@ def serve_victims(cell, attack, watch):
     cell.victim = BESIDE
     while cell.victim == BESIDE and not attack.leaving.is_set():
         verdict, wait_s = victim.ask(attack)
-        watch.look()
-        # Of the requests that outlived the attack only the first counts.
+        peak.look()
+        # If several requests end after the attack, only the first counts.
         if verdict != AFTER or cell.wait_s == 0:
             cell.victim, cell.wait_s = verdict, max(cell.wait_s, wait_s)
         if time.monotonic() > end:
@@ -181,18 +190,19 @@ def serve_victims(cell, attack, watch):
     timer.cancel()
 
 
-def besiege(cell, server, tools):
-    """The attack, and the victim beside it."""
+def attack_and_ask(cell, server, tools):
+    """Runs the attack, and the victim beside it. Records what the victim and
+    the server did."""
     attack = Attack(cell.attack.client, server.port, server.pid, tools,
                     is_paced=cell.model == ANY)
-    watch = Watch(server)
+    peak = PeakUsage(server)
     wait_for_begin(attack)
-    is_idle = cell.attack.restful and cell.model not in ALWAYS_BUSY
+    is_idle = cell.attack.leaves_idle and cell.model not in ALWAYS_BUSY
     idle_use = idle_cores(server.pid, WATCH_S) if is_idle else None
-    serve_victims(cell, attack, watch)
+    serve_victims(cell, attack, peak)
     attack.end()
-    cell.during = watch.most
-    cell.cores_during = watch.cores if idle_use is None else idle_use
+    cell.during = peak.usage
+    cell.cores_during = peak.cores if idle_use is None else idle_use
     cell.not_tried = attack.not_tried
     if cell.not_tried:
         cell.victim = ""
@@ -202,6 +212,7 @@ def besiege(cell, server, tools):
 
 
 def judge_victim(cell):
+    """Compares the outcome of the victim's requests with the expected one."""
     expected = expected_of(cell.model, cell.attack)
     cell.complain(cell.victim not in expected,
                   SHOWN.get(cell.victim, cell.victim),
@@ -209,40 +220,46 @@ def judge_victim(cell):
 
 
 def growth_kib(cell):
+    """Returns by how many KiB the server's memory grew during the attack."""
     return cell.during.memory_kib - cell.before.memory_kib
 
 
 def kept_kib(cell):
+    """Returns by how many KiB the server's memory was larger after the attack
+    than before."""
     return cell.after.memory_kib - cell.before.memory_kib
 
 
 def grows(cell):
-    """Whether an attack took more memory than it may, or left more behind."""
+    """Returns True if the server took more memory than allowed during the
+    attack, or kept more than allowed."""
     return (growth_kib(cell) > cell.attack.memory_kib
             or kept_kib(cell) > KEPT_KIB)
 
 
 def judge(cell):
-    """Compares what was seen with what is expected."""
+    """Compares what the server used with what is allowed."""
     attack, busy = cell.attack, cell.model in ALWAYS_BUSY
     excess = cell.after.excess_over(cell.before)
     kept = {name: more for name, more in excess.items()
-            if more > attack.held * OF_ITS_OWN.get(name, 1)}
-    cell.complain(attack.restful and not busy
+            if more > attack.held * PER_CLIENT_MAX.get(name, 1)}
+    cell.complain(attack.leaves_idle and not busy
                   and cell.cores_during > IDLE_CORES_MAX, "spins",
                   f"it takes {cell.cores_during:.2f} cores for nothing")
     cell.complain(growth_kib(cell) > attack.memory_kib, "grows",
                   f"its memory grows by {growth_kib(cell):,} KiB")
     cell.complain(kept, "leaks", "afterwards it keeps "
                   + ", ".join(f"{more} {name}" for name, more in kept.items()))
-    cell.complain(kept_kib(cell) > KEPT_KIB, "leaks", f"afterwards it keeps {cell.after.memory_kib:,} "
+    cell.complain(kept_kib(cell) > KEPT_KIB, "leaks",
+                  f"afterwards it keeps {cell.after.memory_kib:,} "
                   f"instead of {cell.before.memory_kib:,} KiB")
     cell.complain(not busy and cell.cores_after > IDLE_CORES_MAX, "spins",
                   f"afterwards it takes {cell.cores_after:.2f} cores")
 
 
 def is_dead(cell, server):
-    """Whether the server has ended, which then is its one problem."""
+    """Returns True if the server has ended by itself. This problem then
+    replaces all others of the cell."""
     if server.process.poll() is None:
         return False
     cell.status = server.process.returncode
@@ -250,14 +267,17 @@ def is_dead(cell, server):
     return True
 
 
-def live_through(cell, server, tools):
+def try_surviving(cell, server, tools):
+    """Runs an attack that the server must survive, and judges it. A server of
+    an unknown runtime has several tries, because the runtime may keep memory
+    for later."""
     cell.before = usage_once_started(server.pid)
     cell.before.threads += (RUNTIME_THREADS if cell.model == ANY else
                             STARTED_LATER.get(cell.model, 0))
     for attempt in range(RUNTIME_TRIES if cell.model == ANY else 1):
         if attempt > 0:
             cell.before.memory_kib = cell.after.memory_kib
-        besiege(cell, server, tools)
+        attack_and_ask(cell, server, tools)
         if is_dead(cell, server):
             return
         cell.after = usage_once_released(server.pid, cell.before,
@@ -269,14 +289,14 @@ def live_through(cell, server, tools):
     if is_dead(cell, server):
         return
     judge(cell)
-    end(cell, server)
+    stop(cell, server)
 
 
 # ---- Attacks that end the server
 
 
-def is_free(program, port):
-    """Whether a server can be started on this port now, and serves."""
+def can_serve_again(program, port):
+    """Returns True if a new server can use this port at once, and replies."""
     try:
         with serving([program, "--port", str(port), "--quiet"], "it") as second:
             return first_request(second.port)
@@ -285,7 +305,8 @@ def is_free(program, port):
 
 
 def survivors(server):
-    """How many processes of a dead server live on, if they do for long."""
+    """Returns how many processes of an ended server are still running. Waits up
+    to SETTLE_S for them to end."""
     until = time.monotonic() + SETTLE_S
     pause_s = BREAK_S
     while True:
@@ -296,10 +317,11 @@ def survivors(server):
         pause_s = min(2 * pause_s, LOOK_MAX_S)
 
 
-def shoot(cell, server, tools):
-    """Sends the signal right behind a request of the victim, under load.
-    Returns all that the victim hears from then on, and how many processes are
-    left, while no client has left yet."""
+def end_under_load(cell, server, tools):
+    """Ends the server with a signal, right after a request of the victim and
+    during an attack. Returns the bytes that the victim receives from then on.
+    Also returns how many of the server's processes are still running, although
+    no client has closed its connection."""
     with connect(server.port) as victim:
         victim.sendall(REQUEST)
         victim.recv(100)
@@ -317,23 +339,27 @@ def shoot(cell, server, tools):
     return said, left
 
 
-def die_in_the_middle(cell, server, tools, program):
-    said, left = shoot(cell, server, tools)
+def try_ending(cell, server, tools, program):
+    """Ends the server during an attack, and judges how it ends."""
+    said, left = end_under_load(cell, server, tools)
     killed = cell.attack.ending == "SIGKILL"
-    # Killed, it may have answered before.
+    # A killed server may still have replied before the signal.
     cell.victim = BESIDE if said == LONG_REPLY and not killed else CUT
     judge_victim(cell)
     cell.complain(cell.status != (-signal.SIGKILL if killed else 0), "exit",
                   f"it ended with {cell.status}")
     cell.complain(left, "left", f"{left} processes live on")
-    cell.complain(not is_free(program, server.port), "port", "the port is taken")
+    cell.complain(not can_serve_again(program, server.port), "port",
+                  "the port is taken")
 
 
 # ---- All of it
 
 
 def tried(name, model, program, attack, ours, tools, log):
-    """The cell of the server `name` and the attack."""
+    """Starts the server `name`, runs one attack on it, and returns the Cell.
+    `model` is the model whose behaviour is expected; `ours` is true for a
+    server of this project. `tools` is the folder of fibload."""
     cell = Cell(name, model, attack)
     try:
         with serving(command_of(program, attack, ours), name,
@@ -341,9 +367,9 @@ def tried(name, model, program, attack, ours, tools, log):
             if not first_request(server.port):
                 cell.complain(True, "wrong", "fib(10) is not 55")
             elif attack.ending:
-                die_in_the_middle(cell, server, tools, program)
+                try_ending(cell, server, tools, program)
             else:
-                live_through(cell, server, tools)
+                try_surviving(cell, server, tools)
     except (StartFailed, socket.timeout, ConnectionError) as problem:
         cell.complain(True, "fails", str(problem))
     return cell

@@ -1,8 +1,9 @@
-"""Hostile clients: what a server on the open network has to put up with.
+"""Hostile clients: what a server on an open network must withstand.
 
-Each is a function that is given an Attack and returns when its job is done, or
-when the attack is over if it has none. What a client does is its docstring.
-All are deterministic but for the times; what is random comes from a seed.
+Each attack is a function, whose docstring says what its clients do. It gets an
+Attack, and returns when its work is done. If it has no end of its own, it
+returns when the attack is over. All attacks are deterministic except for the
+timing: random data come from a seed.
 """
 
 import contextlib
@@ -17,29 +18,31 @@ import time
 from lib.processes import StartFailed, call
 
 HOST = "127.0.0.1"
-PATIENCE_S = 30  # for what any server must do
-BUFFER_SIZE = 8192  # small, so that it is full soon
+PATIENCE_S = 30  # for anything that every server must do
+BUFFER_SIZE = 8192  # small, so that it is soon full
 TCP_REPAIR = 19  # see tcp(7); not in the socket module
 LONG_LINE = 8 << 20
 PIPELINED = 10_000
 GARBAGE_SIZE = 5000
 BLOCK = 1 << 16
-BURST_S = 1  # for all of a burst: who is refused may learn it late
-REFUSED = None  # what a connection says that was reset
+BURST_S = 1  # for all clients of a burst: a refusal may arrive late
+REFUSED = None  # the result of a connection that was reset
 
-# A request with more bytes than 3. When a queue overflows, Linux answers with
-# SYN cookies and remembers nothing; if it then loses a first segment as short
-# as "1\n", it takes the second for the first, and the request is gone.
+# A request that is longer than usual. When the accept queue overflows, Linux
+# answers with SYN cookies and keeps no state. If it then drops a first segment
+# as short as "1\n", it takes the second for the first: the request is lost.
 LONG_ONE = b"0" * 20 + b"1\n"
 FIFTY = b"15\n" * 50
 
 
 class NotTried(Exception):
-    """This attack is not possible here; the message says why."""
+    """The attack is impossible on this machine; the message gives the
+    reason."""
 
 
 def connect(port, buffer_size=0):
-    """A connection. Nothing on it waits for longer than PATIENCE_S."""
+    """Returns a new connection, whose calls block for at most PATIENCE_S
+    each."""
     client = socket.socket()
     client.settimeout(PATIENCE_S)
     if buffer_size:
@@ -54,14 +57,15 @@ def connect(port, buffer_size=0):
 
 
 def reset(client):
-    """Ends a connection at once, with what is under way on it."""
+    """Closes a connection with a reset, which discards all data in flight."""
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
                       struct.pack("ii", 1, 0))
     client.close()
 
 
 def read_lines(client, count):
-    """As many lines as come, up to count; and whether the end has come."""
+    """Reads until at least `count` lines have arrived or the connection ends.
+    Returns the data, and True if the connection has ended."""
     data = b""
     while data.count(b"\n") < count:
         piece = client.recv(BLOCK)
@@ -72,25 +76,26 @@ def read_lines(client, count):
 
 
 class Attack:
-    """A hostile client at work, in a thread of its own. Its connections are
-    closed when it has finished."""
+    """A running attack, in a thread of its own. Its connections are closed when
+    it has finished."""
 
     def __init__(self, client, port, pid, tools, seed=1,
                  is_paced=False):
         self.port, self.pid, self.tools = port, pid, tools
-        self.is_paced = is_paced  # a slow server gets no more than it can do
+        self.is_paced = is_paced  # send a slow server no more than it can serve
         self.random = random.Random(seed)
         self.clients = []
-        self.complaints = []  # what it had a right to, and did not get
+        self.complaints = []  # promises that the server did not keep
         self.not_tried = ""
-        self.begun = threading.Event()  # a server can notice it
+        self.begun = threading.Event()  # the server can notice it
         self.over = threading.Event()
-        self.leaving = threading.Event()  # from here on others are served
+        self.leaving = threading.Event()  # other clients are served from now on
         self.thread = threading.Thread(target=self.run, args=[client],
                                        daemon=True)
         self.thread.start()
 
     def run(self, client):
+        """Runs the attack to its end. This is what the thread runs."""
         try:
             client(self)
         except NotTried as reason:
@@ -103,43 +108,48 @@ class Attack:
             one.close()
 
     def connect(self, count=1, buffer_size=0):
+        """Opens connections that are closed when the attack has finished."""
         new = [connect(self.port, buffer_size) for _ in range(count)]
         self.clients += new
         self.begun.set()
         return new
 
     def visit(self):
-        """A connection that the client closes itself."""
+        """Opens a connection that the caller closes."""
         client = connect(self.port)
         self.begun.set()
         return client
 
     def demand(self, got, what):
+        """Records a complaint about the server, unless `got` is true."""
         if not got:
             self.complaints.append(what)
 
     def rest(self):
+        """Waits until the attack is over."""
         self.over.wait()
 
     def pause(self, seconds):
+        """Waits for some seconds, or until the attack is over."""
         self.over.wait(seconds)
 
     def end(self):
+        """Ends the attack, and waits for its thread."""
         self.over.set()
         self.thread.join()
 
 
-# ---- They take their time
+# ---- Slow clients
 
 
 def silent(attack):
-    """Twenty connect and send nothing."""
+    """Opens twenty connections and sends nothing."""
     attack.connect(20)
     attack.rest()
 
 
 def dribbling(attack):
-    """Ten send a request of 100 digits, one digit every 10 ms."""
+    """Ten clients send an endless request, one digit every 10 ms."""
     clients = attack.connect(10)
     while not attack.over.is_set():
         for client in clients:
@@ -148,7 +158,7 @@ def dribbling(attack):
 
 
 def never_reading(attack):
-    """Two ask as fast as they can and never read a reply."""
+    """Two clients send requests as fast as they can, and never read a reply."""
     clients = attack.connect(2, BUFFER_SIZE)
     requests = b"1\n" * (BLOCK // 2)
     for client in clients:
@@ -160,12 +170,13 @@ def never_reading(attack):
         attack.pause(0.001)
 
 
-# ---- They leave, and how
+# ---- Clients that leave
 
 
 def resetting(attack):
-    """One after the other asks, and leaves during the work: by a reset, or by
-    a close, to which the first reply makes it a reset."""
+    """Clients send requests one after the other, and leave while the server
+    computes. Half of them reset the connection. The others close it, and the
+    first reply then causes a reset."""
     while not attack.over.is_set():
         for leave in (reset, socket.socket.close):
             client = attack.visit()
@@ -179,7 +190,8 @@ def resetting(attack):
 
 
 def half_closing(attack):
-    """One after the other asks, ends its side, and wants all its replies."""
+    """Clients send requests one after the other, shut down their sending side,
+    and expect all replies."""
     while not attack.over.is_set():
         with attack.visit() as client:
             client.sendall(b"1\n" * 99 + b"10")
@@ -190,7 +202,8 @@ def half_closing(attack):
 
 
 def vanishing(attack):
-    """Ten are gone without a word, as if unplugged: no FIN, no reset."""
+    """Ten clients vanish without FIN or reset, as if a cable had been
+    unplugged."""
     for i, client in enumerate(attack.connect(10)):
         if i % 2:
             client.sendall(b"1")
@@ -202,11 +215,12 @@ def vanishing(attack):
     attack.rest()
 
 
-# ---- They are many
+# ---- Many clients
 
 
 def last_words(client):
-    """All that comes until the end of a connection, or until it breaks."""
+    """Returns all data that arrive until a connection ends or breaks, or
+    REFUSED if it breaks before any data."""
     data = b""
     with contextlib.suppress(OSError):
         while piece := client.recv(BLOCK):
@@ -216,7 +230,8 @@ def last_words(client):
 
 
 def in_time(clients):
-    """One after the other; together they may wait for BURST_S."""
+    """Yields the clients one after the other, each with a timeout. Together
+    they may wait for about BURST_S."""
     until = time.monotonic() + BURST_S
     for client in clients:
         client.settimeout(max(0.001, until - time.monotonic()))
@@ -224,7 +239,8 @@ def in_time(clients):
 
 
 def bursting(attack):
-    """300 connect at the same moment, ask once, and are done."""
+    """Opens 300 connections at the same moment, and sends one request on
+    each."""
     clients = [socket.socket() for _ in range(300)]
     attack.clients += clients
     for client in clients:
@@ -243,14 +259,15 @@ def bursting(attack):
 
 
 def exhausting(attack):
-    """100 stay connected to a server that may have 64 descriptors."""
+    """Holds 100 connections to a server that may have 64 descriptors."""
     for client in attack.connect(100):
         client.sendall(b"1\n")
     attack.rest()
 
 
 def churning(attack):
-    """Connections are made, used once and reset, as fast as can be."""
+    """Opens connections as fast as possible; each carries one request and is
+    then reset."""
     attack.begun.set()
     while True:
         status, _ = call(
@@ -261,11 +278,11 @@ def churning(attack):
             return
 
 
-# ---- They send a lot
+# ---- Clients that send a lot
 
 
 def pipelining(attack):
-    """10,000 requests in one piece, then as many replies, and again."""
+    """Sends 10,000 requests at once, reads as many replies, and repeats."""
     client, = attack.connect()
     while not attack.over.is_set():
         client.sendall(b"1\n" * PIPELINED)
@@ -275,7 +292,8 @@ def pipelining(attack):
 
 
 def raving(attack):
-    """One after the other sends garbage, and leaves in some way."""
+    """Clients connect one after the other, send random bytes, and close or
+    reset the connection."""
     while not attack.over.is_set():
         client = attack.visit()
         with contextlib.suppress(OSError):
@@ -288,7 +306,8 @@ def raving(attack):
 
 
 def endless(attack):
-    """A line of 8 MB: one error, then the next request's reply, and again."""
+    """Sends a line of 8 MB and a request. Expects one error and one reply, and
+    repeats."""
     client, = attack.connect()
     while not attack.over.is_set():
         client.sendall(b"1" * LONG_LINE + b"\n10\n")
@@ -299,10 +318,10 @@ def endless(attack):
 
 
 def asking(attack):
-    """Ten ask all the time, and read: nothing but load. A server that serves
-    one at a time owes the other nine nothing."""
+    """Ten clients send correct requests and read the replies without a pause. A
+    server that serves one client at a time may leave the other nine waiting."""
     selector = selectors.DefaultSelector()
-    missing = {}  # replies, by client
+    missing = {}  # replies not yet received, by client
     for client in attack.connect(10):
         client.sendall(FIFTY)
         missing[client] = 50

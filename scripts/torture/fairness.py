@@ -1,11 +1,13 @@
-"""How long normal clients wait beside greedy ones, in multiples of poll's.
+"""Measures how long normal clients wait beside greedy ones, compared with the
+server poll.
 
-A greedy client takes all that it can get. A server that gives it all, because
-it sends more often than others, starves those. So 100 normal clients ask now
-and then, and the 99th percentile of their latency is compared with that of the
-server poll beside the same greedy clients, measured right before.
+A greedy client uses all the service that it can get. If a server gives it more
+because it sends more, other clients starve. So 100 normal clients send a
+request now and then, and the 99th percentile of their latency is measured. It
+is divided by that of the server poll, measured right before, beside as many
+greedy clients of the same kind.
 
-To be used while signals are held back, see lib/processes.py.
+For use while signals are blocked, see lib/processes.py.
 """
 
 import contextlib
@@ -32,9 +34,9 @@ SLOTS = NORMAL + GREEDY + 20  # more than the clients of any kind
 WARMUP, MEASURED = "300ms", "500ms"
 LOOK_S = 0.01
 RATIO_MAX = 20
-# On a busy machine any client may wait for long, once in a while. So a figure
-# is the least of a few measurements: two (one with --quick), or more until they
-# are fair.
+# On a busy machine any client occasionally waits long. So a figure is the
+# lowest of several measurements: of two (one with --quick), or of up to six
+# until it is fair.
 TRIES_MIN, TRIES_MAX = 2, 6
 NAME_WIDTH, CELL_WIDTH = 12, 18
 
@@ -43,7 +45,8 @@ NAME_WIDTH, CELL_WIDTH = 12, 18
 
 
 def flood(attack, block, reads, buffer_size=0):
-    """Each sends the block over and over, as fast as the server takes it."""
+    """Runs greedy clients that send `block` repeatedly, as fast as the server
+    accepts it. They read their replies if `reads` is true."""
     selector = selectors.DefaultSelector()
     events = selectors.EVENT_WRITE | (selectors.EVENT_READ if reads else 0)
     for client in attack.connect(GREEDY, buffer_size):
@@ -59,17 +62,17 @@ def flood(attack, block, reads, buffer_size=0):
 
 
 def pipelining(attack):
-    """They send requests without end, and read the replies."""
+    """Sends requests without a pause, and reads the replies."""
     flood(attack, b"1\n" * (BLOCK // 2), True)
 
 
 def endless_line(attack):
-    """They send a line that has no end."""
+    """Sends a line that never ends."""
     flood(attack, b"1" * BLOCK, False)
 
 
 def zero_window(attack):
-    """They send requests without end, and read nothing."""
+    """Sends requests without a pause, and reads nothing."""
     flood(attack, b"1\n" * (BLOCK // 2), False, BUFFER_SIZE)
 
 
@@ -82,7 +85,8 @@ KINDS = {"pipelining": pipelining, "endless line": endless_line,
 
 @dataclasses.dataclass
 class Cell:
-    """What the normal clients of a server saw beside greedy ones of a kind."""
+    """The latency of normal clients beside greedy clients of one kind, for one
+    server and for the server poll."""
 
     server: str
     kind: str
@@ -105,8 +109,10 @@ class Cell:
 
 
 def await_connections(client):
-    """Waits until the normal clients have connected. The server accepts them
-    first, then: for fork it is a matter of its own to do that beside others."""
+    """Waits until the normal clients have opened their connections, or the
+    client has ended. The greedy clients come later, so that the server accepts
+    the normal ones first: accepting clients during an attack is not what is
+    measured."""
     descriptors = pathlib.Path(f"/proc/{client.pid}/fd")
     while client.poll() is None and count_in(descriptors) < NORMAL:
         with interruptible():
@@ -114,8 +120,9 @@ def await_connections(client):
 
 
 def p99_beside(server, greedy, tools, log):
-    """What normal clients wait when greedy ones have come during the warm-up.
-    One that gets no reply waits to the end."""
+    """Returns the 99th percentile of the latency of normal clients in ms. The
+    greedy clients start during the warm-up. A request without a reply counts
+    with its age at the end."""
     command = [tools / "fibload", "-c", str(NORMAL), "-R", str(RATE), "-d",
                MEASURED, "--warmup", WARMUP, "--interval", "0", "--json", "-",
                str(server.port)]
@@ -131,7 +138,8 @@ def p99_beside(server, greedy, tools, log):
 
 
 def p99_ms(program, greedy, ours, tools, log):
-    """The same for a new server of this program."""
+    """Starts a new server of this program, and returns the result of
+    p99_beside() for it."""
     command = [program, "--port", "0", "--quiet"]
     if ours:
         command += ["--max-clients", str(SLOTS)]
@@ -140,7 +148,8 @@ def p99_ms(program, greedy, ours, tools, log):
 
 
 def measured(name, program, kind, ours, options, log):
-    """The least of a few pairs of measurements."""
+    """Measures a program and the server poll in turns. Returns the Cell with
+    the lowest figure of each."""
     own, reference, greedy, tools = [], [], KINDS[kind], options.bin
     tries_min = 1 if options.quick else TRIES_MIN
     while True:
@@ -162,7 +171,8 @@ def print_table_head():
 
 
 def print_row(name, program, ours, options, log):
-    """Cell by cell, as they come. Returns them."""
+    """Prints the cells of one server as soon as each is measured, and returns
+    them."""
     row = []
     print(f"{name[:NAME_WIDTH]:{NAME_WIDTH}}", end="", flush=True)
     for kind in KINDS:
@@ -184,8 +194,8 @@ def write_csv(path, cells):
 
 
 def compare(options, directory):
-    """Prints a row for each program and writes fairness.csv. Returns how many
-    cells are not fair, and rows not complete."""
+    """Prints a row for each program, and writes fairness.csv. Returns the
+    number of cells that are not fair plus the number of incomplete rows."""
     cells, failed = [], 0
     print_table_head()
     with open(directory / "log.txt", "ab") as log:

@@ -1,25 +1,25 @@
-"""The columns of the attack matrix, as data: which client attacks, which question
-that asks, and what is expected of a server."""
+"""The columns of the attack matrix, as data: the attacking client, the question
+that the attack answers, and what is expected of a server."""
 
 import dataclasses
 
 from torture import attacks
 
 # The outcome for a well-behaved client beside the attack.
-BESIDE = "beside"  # it is served meanwhile
-AFTER = "after"  # it is served when the attack is over
+BESIDE = "beside"  # it is served during the attack
+AFTER = "after"  # it is served only after the attack
 NEVER = "never"
-CUT = "cut"  # its connection ends, as the server was killed
+CUT = "cut"  # its connection ends, because the server is killed
 
 SERVED = (BESIDE, AFTER)
 
-# By design these serve no client while one is idle.
+# Models that by design serve no other client while one is connected.
 ONE_AT_A_TIME = ("blocking",)
 
-# A server whose model is not known. How it waits is its own affair.
+# Stands for a server of unknown model. How it waits is not judged.
 ANY = "any"
 
-# By design these take all the CPU time they can get, or may.
+# Models that by design use all the CPU time they can get, or that may.
 ALWAYS_BUSY = ("nonblocking", ANY)
 
 # Threads that a model starts after its first request, and keeps.
@@ -30,19 +30,19 @@ MIB = 1024  # in KiB
 
 @dataclasses.dataclass(frozen=True)
 class Column:
-    """A hostile client, and what it may do to others and to the server."""
+    """An attack, and what it may do to other clients and to the server."""
 
-    label: str  # at most twice five letters
+    label: str  # two lines of at most five letters
     client: object  # a function of attacks.py
     question: str
     expected: tuple = (BESIDE,)
-    one_at_a_time: tuple = SERVED  # expected of those
-    restful: bool = True  # the server has nothing to do, and takes no CPU
-    descriptors: int = 0  # how many it may have; 0: as many as it likes
-    backlog: int = 0  # how many connections may wait; 0: its default
-    held: int = 0  # what it cannot know to be gone
-    memory_kib: int = 4 * MIB  # by which it may grow meanwhile
-    ending: str = ""  # the signal that ends it in the middle
+    one_at_a_time: tuple = SERVED  # expected of ONE_AT_A_TIME
+    leaves_idle: bool = True  # the server is idle during it
+    descriptors: int = 0  # of the server at most; 0: no limit
+    backlog: int = 0  # the server's --backlog; 0: its default
+    held: int = 0  # clients whose end the server cannot notice
+    memory_kib: int = 4 * MIB  # by which the server may grow
+    ending: str = ""  # the signal that ends the server during it
 
     @property
     def name(self):
@@ -55,36 +55,36 @@ ATTACKS = (
            one_at_a_time=(AFTER,), memory_kib=24 * MIB),
     Column("drib-/bling", attacks.dribbling,
            "Ten send a digit every 10 ms, and never a whole line. Which others wait?",
-           one_at_a_time=(AFTER,), memory_kib=12 * MIB, restful=False),
+           one_at_a_time=(AFTER,), memory_kib=12 * MIB, leaves_idle=False),
     Column("never/reads", attacks.never_reading,
            "Two never stop sending, and never read. Whose memory fills?",
-           one_at_a_time=(AFTER,), restful=False),
+           one_at_a_time=(AFTER,), leaves_idle=False),
     Column("reset", attacks.resetting,
            "Connections are reset during the work. Does that end the server?",
-           restful=False, memory_kib=24 * MIB),
+           leaves_idle=False, memory_kib=24 * MIB),
     Column("half-/close", attacks.half_closing,
            "A client ends its side after asking. Does it get all replies?",
-           restful=False),
+           leaves_idle=False),
     Column("no/FIN", attacks.vanishing,
            "Ten vanish without a FIN. When does the server know?",
            one_at_a_time=(NEVER,), held=10, memory_kib=12 * MIB),
     Column("burst", attacks.bursting,
            "300 connect at once, 16 may wait in the queue. Is each served or told?",
-           restful=False, backlog=16, memory_kib=96 * MIB),
+           leaves_idle=False, backlog=16, memory_kib=96 * MIB),
     Column("no/fds", attacks.exhausting,
            "The server is out of descriptors. Does it spin, or die?",
            SERVED, one_at_a_time=(AFTER,), descriptors=64,
            memory_kib=48 * MIB),
     Column("churn", attacks.churning,
            "A new connection for each request, at full speed. What is left?",
-           restful=False, memory_kib=12 * MIB),
+           leaves_idle=False, memory_kib=12 * MIB),
     Column("10k/asked", attacks.pipelining,
            "10,000 requests at once. Is each answered, and others too?",
-           restful=False),
+           leaves_idle=False),
     Column("gar-/bage", attacks.raving,
-           "Random bytes. Does the server stay sane?", restful=False),
+           "Random bytes. Does the server stay sane?", leaves_idle=False),
     Column("8 MB/line", attacks.endless,
-           "A line of 8 MB. Does it take memory?", restful=False),
+           "A line of 8 MB. Does it take memory?", leaves_idle=False),
     Column("SIG-/TERM", attacks.asking,
            "Stopped under load: is what has arrived answered?",
            ending="SIGTERM", one_at_a_time=(BESIDE,)),
@@ -97,6 +97,8 @@ QUICK = ("silent", "resetting", "exhausting", "SIGTERM", "SIGKILL")
 
 
 def expected_of(model, attack):
+    """Returns the outcomes that a request beside the attack may have with this
+    model."""
     return (attack.one_at_a_time if model in ONE_AT_A_TIME
             else attack.expected)
 
