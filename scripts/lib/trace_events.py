@@ -92,10 +92,10 @@ def is_request(event):
 
 
 def joined(server, client):
-    """Yields pairs of a request event in the client's trace and the Request in
-    the server's trace, or None if the server never received it. The requests of
-    a connection are paired in the order in which they were sent and
-    received."""
+    """Yields each request event of the client's trace with the matching Request
+    of the server's trace. The second is None if the server never received the
+    request. On each connection, the requests match in the order in which they
+    were sent and received."""
     by_port = {}
     for connection in connections(server).values():
         by_port.setdefault(connection.client_port, []).append(connection)

@@ -24,8 +24,8 @@ LEAVE = "\x1b[?25h\x1b[?1049l"
 
 
 class Console:
-    """The terminal during a `with` block, at whose end it is as it was
-    before."""
+    """The terminal, for use in a `with` block. When the block ends, the
+    terminal is as it was before."""
 
     def __init__(self):
         self.is_dumb = os.environ.get("TERM", "dumb") in ("", "dumb")
