@@ -166,8 +166,8 @@ def notice_start(event, _arguments):
 
 
 def run_classes(name, classes):
-    """Returns a function that runs all tests of these classes, the part `name`.
-    Tests of the part `quick` fail if they start a process."""
+    """Returns a function that runs all tests of these classes as the part
+    `name`. In the part `quick`, a test that starts a process fails."""
     def run(tally):
         global starting_is_allowed
         load = unittest.defaultTestLoader.loadTestsFromTestCase

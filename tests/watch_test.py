@@ -395,8 +395,8 @@ class Traces(unittest.TestCase):
 
 
 def times_of(request):
-    """Returns the times of a request in a record, in the order in which they
-    should be. Events that never happened are left out."""
+    """Returns the times of a request in a record: sent, received, begin, end,
+    replied, arrived. An event that never happened is left out."""
     return [at for at in request[2:8] if at is not None]
 
 
