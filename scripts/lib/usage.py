@@ -14,7 +14,7 @@ TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 # Between two checks. The pause grows, because a check takes CPU time.
 LOOK_S, LOOK_MAX_S = 0.02, 0.5
 SETTLE_S = 20  # at most, until the kernel has released what was closed
-LOOKS_ASLEEP = 5  # checks in a row that prove a server idle
+LOOKS_ASLEEP = 5  # checks in a row that prove a server idle, or complete
 LOOKS_MAX = 50  # checks, until a server is taken for never idle
 
 
@@ -96,13 +96,16 @@ def usage_of(server):
 def usage_once_started(server):
     """Waits until the number of threads stops growing, and returns the Usage:
     some servers start their workers after they have reported that they are
-    ready."""
+    ready. On a busy machine such a server may be waiting for a core, so one
+    check without a new thread proves this only if the server is asleep."""
     now = usage_of(server)
     until = time.monotonic() + SETTLE_S
-    while time.monotonic() < until:
+    unchanged = 0
+    while unchanged < LOOKS_ASLEEP and time.monotonic() < until:
         time.sleep(LOOK_S)
         before, now = now, usage_of(server)
-        if now.threads <= before.threads:
+        unchanged = unchanged + 1 if now.threads <= before.threads else 0
+        if unchanged > 0 and not wants_core(server):
             break
     return now
 
