@@ -17,18 +17,18 @@
 
 #include "server.h"
 
-// States of a socket, as the kernel numbers them.
+// TCP states of a socket, with the numbers that the kernel gives them.
 enum { ESTABLISHED = 1, SYN_RECEIVED = 3, CLOSE_WAIT = 8 };
 
-// The server's end of a connection.
+// What the kernel says about the server's end of a connection.
 struct far_end {
-    bool accepted;  // by the server, which has not closed it since
-    bool closed;    // by the server, or the connection never came about
-    bool finished;  // the end of the input has arrived
+    bool accepted;  // accept() has returned it, and it is still open
+    bool closed;    // the server has closed it, or never had it
+    bool finished;  // the client's end of input has arrived
     struct flow flow;
 };
 
-// A question to the kernel, as sock_diag(7) wants it.
+// A request to the kernel for one socket, in the format of sock_diag(7).
 struct question {
     struct nlmsghdr header;
     struct inet_diag_req_v2 socket;
@@ -39,7 +39,8 @@ union answer {
     char bytes[4096];
 };
 
-// Asks about the server's end. Returns whether the kernel has answered.
+// Asks the kernel about the server's end of the connection. Returns whether the
+// kernel has sent an answer.
 static bool ask_kernel(const struct peer *p, union answer *answer)
 {
     struct question question = {
@@ -64,7 +65,8 @@ static bool ask_kernel(const struct peer *p, union answer *answer)
     return answered;
 }
 
-// Without answers no test of this kind is possible: says so and gives up.
+// Ends the test program with an error message: without sock_diag(7), no part
+// that waits for a server can be tested.
 _Noreturn static void give_up(int error)
 {
     printf("# the kernel does not tell about sockets (sock_diag): %s\n",
@@ -73,8 +75,8 @@ _Noreturn static void give_up(int error)
     exit(EXIT_FAILURE);
 }
 
-// Returns what the kernel knows of the connection: the attribute INET_DIAG_INFO
-// of its answer.
+// Returns the TCP counters of the connection: the attribute INET_DIAG_INFO of
+// the kernel's answer.
 static struct tcp_info info_of(struct nlmsghdr *answer)
 {
     char *body = NLMSG_DATA(answer);
@@ -107,7 +109,7 @@ static struct far_end query(const struct peer *p)
     const struct inet_diag_msg *end = NLMSG_DATA(&answer.header);
     far_end.finished = end->idiag_state == CLOSE_WAIT;
     if (far_end.finished || end->idiag_state == ESTABLISHED) {
-        // The kernel gives a socket its inode when accept() returns it.
+        // Only a socket that accept() has returned has an inode.
         far_end.accepted = end->idiag_inode != 0;
         struct tcp_info info = info_of(&answer.header);
         far_end.flow.arrived = info.tcpi_bytes_received;

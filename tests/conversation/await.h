@@ -1,10 +1,10 @@
-// await.h - waits for what a server does with a connection.
+// await.h - waits until a server has accepted, received or closed a connection.
 //
-// The server runs on the same machine as the test, so the test asks the kernel
-// about the server's end of the connection: see sock_diag(7). A wait ends with
-// the event; when the event has become impossible, because the server has
-// closed the connection; or after patience_ms(). Returns whether the event
-// came.
+// The server runs on the same machine as the test, so the test can ask the
+// kernel about the server's end of the connection: see sock_diag(7). Each
+// await_...() function returns true as soon as its event has happened. It
+// returns false when the server has closed the connection, so that the event
+// cannot happen any more, or after patience_ms().
 
 #ifndef AWAIT_H
 #define AWAIT_H
@@ -14,38 +14,43 @@
 
 #include "peer.h"
 
-// accept() has returned the connection.
+// Waits until accept() has returned the connection.
 bool await_accepted(const struct peer *p);
 
-// Moreover, all that `p` has sent is in the receive queue of the server's
-// socket, or has been received: the server owes a reply to each request in it.
+// Waits until the connection is accepted and everything that `p` has sent is in
+// the receive queue of the server's socket, or has been received. From then on,
+// the server owes a reply to each request in it.
 bool await_arrived(const struct peer *p);
 
-// Moreover, recv() has returned all of it, the end of the input included.
+// Waits until the connection is accepted and the server has received everything
+// that `p` has sent, and the end of the input if `p` has ended it.
 bool await_received(const struct peer *p);
 
-// The server has closed its end. The test may have closed its own before.
+// Waits until the server has closed its end. The test may already have closed
+// its own end.
 bool await_closed(const struct peer *p);
 
-// How much has moved at the server's end of a connection.
+// Bytes at the server's end of a connection.
 struct flow {
-    size_t arrived;       // bytes in all
-    size_t not_received;  // of these; the end of the input is one more
-    size_t sent;          // bytes in all, some of which may be on their way
-    size_t not_sent;      // of these: the client's window is closed
+    size_t arrived;       // since the connection began
+    size_t not_received;  // of these; the end of input counts as one byte
+    size_t sent;          // since the connection began, acknowledged or not
+    size_t not_sent;      // of these: still in the server's send buffer
 };
 
-// Does not block.
+// Returns the state of these counters now. Does not block.
 struct flow peer_flow(const struct peer *p);
 
-// Returns true if accept() has returned the connection. Does not block.
+// Returns whether accept() has returned the connection and the server has not
+// closed it. Does not block.
 bool peer_is_accepted(const struct peer *p);
 
-// Returns how many bytes that `p` has sent have arrived at the server's socket.
-// Does not block.
+// Returns how many bytes from `p` have arrived at the server's socket. Does not
+// block.
 size_t peer_arrived(const struct peer *p);
 
-// Returns how many bytes that `p` has sent the server has not received yet.
+// Returns how many of the bytes that `p` has sent the server has not yet
+// received. Does not block.
 size_t peer_unreceived(const struct peer *p);
 
 #endif

@@ -1,4 +1,4 @@
-// command_line.c - what is said before the first client.
+// command_line.c - checks the options of a server, and how it refuses bad ones.
 
 #include <netinet/in.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 
 struct misuse {
     const char *arguments[3];
-    const char *named;  // what the one line must mention
+    const char *named;  // a word that the error message must contain
 };
 
 static void check_misuse(void)
@@ -68,8 +68,8 @@ static void check_help(void)
     ok(right, "--help names every option");
 }
 
-// Whether a server listens at 127.0.0.2, which is this machine too, but is not
-// where a server listens that was told nothing.
+// Returns whether a server accepts connections at 127.0.0.2. This is the same
+// machine, but by default a server listens at 127.0.0.1 only.
 static bool listens_elsewhere(int port)
 {
     const struct sockaddr_in to = {.sin_family = AF_INET,
@@ -82,9 +82,10 @@ static bool listens_elsewhere(int port)
     return listens;
 }
 
-// Asks for one reply before the server is stopped. In its first moments a
-// signal may find the thread sanitizer between two calls: it keeps it for the
-// next one, and none comes.
+// Checks that the server sends a reply and then stops on SIGTERM. The reply
+// must come first: during the startup of the thread sanitizer, a signal that
+// arrives between two system calls is delayed until the next call, which may
+// never come.
 static void ask_and_stop(struct server *s, const char *what)
 {
     struct peer p;

@@ -1,15 +1,16 @@
-// conversation.h - what any fib server must live through, in nine parts.
+// conversation.h - what every fib server must pass, in ten parts.
 //
-// Each function starts the servers it needs, records checks and stops them. No
-// check judges how long something took: it waits for an event, or compares
-// counts, resources and shares of CPU time. So a check passes on a slow and
-// busy machine as well, where everything merely takes longer.
+// Each function starts the servers it needs, records checks and stops the
+// servers. No check has a limit in seconds that a slow machine could miss. A
+// check waits for an event, or compares counts, resources and shares of CPU
+// time.
 
 #ifndef CONVERSATION_H
 #define CONVERSATION_H
 
-// A request that takes a while, long enough for a signal, and its reply. The
-// thread sanitizer makes each call several times as slow.
+// An expensive request and its reply. It takes long enough for a signal to
+// arrive before the reply. The thread sanitizer makes each call of fib()
+// several times as slow, so N is smaller there.
 #ifdef SANITIZED
 #define SLOW_N "32"
 #define SLOW_REPLY "fib: 2178309\n"
@@ -18,15 +19,15 @@
 #define SLOW_REPLY "fib: 14930352\n"
 #endif
 
-void test_protocol(void);         // right replies
-void test_http(void);             // right replies to requests of HTTP
+void test_protocol(void);         // correct replies
+void test_http(void);             // correct replies with --framing http
 void test_hostile_clients(void);  // misbehaving clients
-void test_limits(void);           // full tables
-void test_leaks(void);            // none
-void test_waiting(void);          // --delay, idle CPU
-void test_stopping(void);         // signals
-void test_owed(void);             // replies that are owed at the end
-void test_drain(void);            // stopped under load, no reply is lost
-void test_command_line(void);     // before it starts
+void test_limits(void);           // limits on clients, descriptors, memory
+void test_leaks(void);            // nothing stays allocated
+void test_waiting(void);          // --delay, idle connections, CPU time
+void test_stopping(void);         // SIGTERM, SIGINT, SIGKILL
+void test_owed(void);             // replies that a stopping server owes
+void test_drain(void);            // no reply is lost when stopped under load
+void test_command_line(void);     // options and error messages
 
 #endif

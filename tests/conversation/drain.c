@@ -1,10 +1,11 @@
-// drain.c - stopped under load: counted from both ends, nothing is lost.
+// drain.c - stops servers under load, and checks that no reply is lost.
 //
-// Clients ask and read, each a little at a time, until SIGTERM comes, at
-// another moment each time. Just before, every client counts the requests that
-// have arrived: those in bytes which the server's kernel has confirmed. They
-// must be answered, later ones may be; and what the server says it answered
-// must reach its client, also one that reads slowly or never stops asking.
+// Clients send requests and receive replies, a little at a time, until the test
+// sends SIGTERM, at a different moment in each repetition. Just before that,
+// every client counts its requests that have arrived: the server's kernel has
+// acknowledged their bytes. The server must answer these, and may answer later
+// ones. Every reply that the server counts in its summary must reach its
+// client, even one that reads slowly or never stops sending.
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -22,37 +23,37 @@
 #include "subject.h"
 
 enum {
-    DRAINS = 5,  // or as many as DRAINS in the environment says
+    DRAINS = 5,  // repetitions, unless the environment has DRAINS
     TALKERS = 20,
-    ROUNDS_MAX =
-        50,  // of 1 ms or more each, between a first reply and the signal
+    ROUNDS_MAX = 50,   // between the first reply and the signal
     REQUEST_SIZE = 4,  // all the same, so that bytes tell requests
     N_MAX = 9,
     PIECE_MAX = 600,
     BUFFER_SIZE = 8192,
 };
 
-// A client. What it does after the signal tells its kind.
+// A client. Its kind is what it does after the server got the signal.
 struct talker {
     long sent;         // bytes
-    long arrived;      // requests that the server had before the signal
-    long heard;        // replies
-    size_t heard_len;  // bytes of the next one
+    long arrived;      // requests at the server when it got the signal
+    long heard;        // complete replies received
+    size_t heard_len;  // bytes received of the next reply
     struct peer peer;
     enum { ASKS_ON, FALLS_SILENT, FINISHES, KINDS } kind;
-    bool wrong;  // a reply was not the one that is due
+    bool wrong;  // it has received a wrong byte
 };
 
-// What all the repetitions came to.
+// The sums over all repetitions.
 struct tally {
     int ended;
     int uncounted;  // servers that printed no summary
     long arrived, missing, heard, counted, wrong;
 };
 
-// Sends a piece of an endless text, the lines 1, 2, 3 and so on with blanks at
-// their ends, as far as it fits. Cut anywhere and ended, it asks for the same
-// as if the last line were whole.
+// Sends the next piece of an endless text, as much as the send buffer takes.
+// The text is the lines 1 to 9, again and again, padded with blanks to four
+// bytes. A piece may end inside a line. If the connection ends there, the piece
+// of the line is still the same request.
 static void ask(struct talker *t)
 {
     static const char text[] = "1  \n2  \n3  \n4  \n5  \n6  \n7  \n8  \n9  \n";
@@ -66,7 +67,7 @@ static void ask(struct talker *t)
     t->sent += put > 0 ? put : 0;
 }
 
-// Compares a byte with the one that is due.
+// Compares a received byte with the expected one.
 static void hear_byte(struct talker *t, char byte)
 {
     static const char *const replies[N_MAX] = {
@@ -74,15 +75,15 @@ static void hear_byte(struct talker *t, char byte)
         "fib: 8\n", "fib: 13\n", "fib: 21\n", "fib: 34\n"};
     const char *due = replies[t->heard % N_MAX];
     t->wrong = t->wrong || byte != due[t->heard_len];
-    t->heard_len += !t->wrong;  // Once wrong, it stays so.
+    t->heard_len += !t->wrong;  // After a wrong byte, all are wrong.
     if (byte == '\n') {
         t->heard++;
         t->heard_len = 0;
     }
 }
 
-// Receives a little, less than is replied to what ask() sends: so replies are
-// on their way at any time. Returns false at the end.
+// Receives at most 200 bytes, fewer than the replies to one call of ask(). So
+// there are always replies in flight. Returns false when the server has closed.
 static bool hear(struct talker *t)
 {
     char bytes[200];
@@ -92,8 +93,9 @@ static bool hear(struct talker *t)
     return got > 0 || (got < 0 && errno == EAGAIN);
 }
 
-// How many requests of a served client have arrived: not what may still be on
-// its way. One in the queue of connections has not been let in.
+// Returns how many requests have arrived at the server: those whose bytes its
+// kernel has acknowledged. Returns 0 before the first reply, because the server
+// may not have accepted the connection yet.
 static long count_arrived(const struct talker *t)
 {
     int left = 0;
@@ -111,7 +113,8 @@ static void send_signal(struct talker *talkers, const struct server *s)
             peer_finish(&talkers[i].peer);
 }
 
-// Every client asks and reads a little. Returns how many are left.
+// Lets every client receive a little and, unless it has fallen silent, send
+// requests. Returns how many connections are still open.
 static int talk(struct talker *talkers, bool stopping)
 {
     int open = 0;

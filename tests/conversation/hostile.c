@@ -1,4 +1,4 @@
-// hostile.c - clients that misbehave, break off or do nothing.
+// hostile.c - clients that send garbage, never read, disconnect or stay idle.
 
 #include <errno.h>
 #include <limits.h>
@@ -16,17 +16,18 @@
 enum {
     RESETS = 200,
     IMPATIENT = 20,
-    REPLIES = 50,  // to one client, while another one waits
+    REPLIES = 50,  // to the first client, while the second waits
     BUFFER_SIZE = 16 << 10,
-    FLOOD_MAX = 64 << 20,  // what a flooded server must not take
+    FLOOD_MAX = 64 << 20,  // bytes; a server must stop receiving before that
     GARBAGE_CLIENTS = 50,
 };
 
 static const char refusal[] = "error: not a number (want 1 to 45)\n";
 static const char too_long[] = "error: line too long (want 1 to 45)\n";
 
-// Receives the error for a request that is no number. Another server than ours
-// may have other words for it.
+// Returns whether the next line is the error message `words`. A server that is
+// not one of ours may word its errors differently, so any error message will
+// do.
 static bool is_refused(struct peer *p, const char *words)
 {
     return subject.has_runtime ? peer_hears_error(p) : peer_hears(p, words);
@@ -36,7 +37,8 @@ static void check_resets(const struct server *s)
 {
     struct peer p;
     for (int i = 0; i < RESETS && peer_connect(&p, s->port); i++) {
-        // With replies outstanding, half a request, or none at all.
+        // The client resets with replies outstanding, after half a request, or
+        // without a request.
         peer_say(&p, i % 3 == 0 ? "20\n20\n20\n20\n" : i % 3 == 1 ? "2" : "");
         peer_reset(&p);
     }
@@ -48,8 +50,9 @@ static void check_resets(const struct server *s)
     ok(asked && is_served(s), "one that resets it during the work");
 }
 
-// The first reply is answered by a reset, and the second finds the connection
-// closed for good: that is where SIGPIPE ends an unprepared server.
+// Checks that the server survives clients that close before they read. The
+// client's kernel answers the first reply with a reset. The second reply then
+// fails with EPIPE, and SIGPIPE ends a server that does not ignore it.
 static void check_impatient(const struct server *s)
 {
     struct peer p;
@@ -63,8 +66,8 @@ static void check_impatient(const struct server *s)
        "%d that ask, and leave before the replies", IMPATIENT);
 }
 
-// A server that serves one client at a time does not receive the request of the
-// second, as long as the first may send another one.
+// Checks that a server that serves one client at a time does not receive the
+// request of a second client while the first one is connected.
 static void check_behind_silent(const struct server *s)
 {
     static const char request[] = "10\n";
@@ -93,9 +96,9 @@ static void check_beside_silent(const struct server *s)
     peer_close(&silent);
 }
 
-// Sends requests and reads no reply, until the server takes no more. Returns
-// how many bytes it took. The replies are longer than most, so that few fill
-// the server's send buffer.
+// Sends requests and reads no replies, until the server receives no more.
+// Returns how many bytes were sent. The requests are invalid: their replies,
+// error messages, are long, so few of them fill the server's send buffer.
 static long flood(const struct server *s, struct peer *p)
 {
     static char requests[1 << 16];
@@ -106,7 +109,8 @@ static long flood(const struct server *s, struct peer *p)
         requests[i] = i % 2 == 0 ? 'x' : '\n';
     while (taken < FLOOD_MAX &&
            (sent >= 0 || (errno == EAGAIN && !subject_is_stuck(s, p)))) {
-        size_t cut = (size_t)taken % 2;  // The last piece may end after 'x'.
+        // The last piece may have ended after 'x'.
+        size_t cut = (size_t)taken % 2;
         sent = send(p->fd, requests + cut, sizeof requests - cut,
                     MSG_NOSIGNAL | MSG_DONTWAIT);
         taken += sent > 0 ? sent : 0;
@@ -114,7 +118,8 @@ static long flood(const struct server *s, struct peer *p)
     return taken;
 }
 
-// Floods the server, and vanishes. Returns false if it cannot connect.
+// Floods the server with requests and resets the connection. Returns false if
+// it cannot connect.
 static bool flood_and_vanish(const struct server *s)
 {
     struct peer p;
@@ -144,7 +149,8 @@ static void check_no_reader(const struct server *s)
     if (!subject.one_at_a_time)
         ok(is_served(s), "and others are served meanwhile");
 
-    // At last it reads: whatever whole requests were taken are answered.
+    // Now the client reads. It must get a reply to every complete request that
+    // it has sent.
     long answered = 0;
     peer_finish(&p);
     while (answered < taken / 2 && is_refused(&p, refusal))
@@ -202,9 +208,9 @@ void test_hostile_clients(void)
     const char *arguments[] = {"--quiet", NULL};
     if (!subject_start(&s, arguments))
         return;
-    subject_settle(&s);  // Until it has all its processes.
+    subject_settle(&s);  // By then it has started all its processes.
     struct resources fresh = server_resources(&s);
-    fresh.threads = INT_MAX;  // Some models keep theirs.
+    fresh.threads = INT_MAX;  // Some models keep the threads they have started.
     check_resets(&s);
     check_impatient(&s);
     subject.one_at_a_time ? check_behind_silent(&s) : check_beside_silent(&s);

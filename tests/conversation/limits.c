@@ -1,4 +1,4 @@
-// limits.c - full tables, and whether anything is left behind.
+// limits.c - what happens at a limit, and whether connections leak resources.
 
 #include <fcntl.h>
 #include <signal.h>
@@ -15,14 +15,14 @@
 #include "subject.h"
 
 enum {
-    SOME_CLIENTS = 40,  // more than processes
-    CLIENTS = 120,      // more than descriptors
+    SOME_CLIENTS = 40,  // more than the limit on processes
+    CLIENTS = 120,      // more than the limit on descriptors
     MANY_CLIENTS = 300,
     BEYOND_THE_WALL = 1100,
     CLIENTS_MAX = 5,
-    REPLIES = 50,  // to each client, while another one waits
+    REPLIES = 50,  // to each client, while another client waits
     CONNECTIONS = 2000,
-    RUNTIME_THREADS = CONNECTIONS / 100,  // that are no leak
+    RUNTIME_THREADS = CONNECTIONS / 100,  // a runtime may keep these
     GROWTH_TRIES = 4,
 };
 
@@ -36,8 +36,9 @@ static int count_lines(const char *text)
     return count;
 }
 
-// Connects more clients than the server has room for. All must be served, as
-// the first ones leave; until then it must not spin, nor flood its log.
+// Checks a server with more clients than it has capacity for. It must serve all
+// of them as the first ones leave. Until then it must not busy-wait, nor print
+// more than a line a second. `limits` is NULL for those of this process.
 static void check_overload(const char *what, const char **arguments,
                            const struct limits *limits, int clients)
 {
@@ -57,7 +58,7 @@ static void check_overload(const char *what, const char **arguments,
            : "%s: while full, it does not spin (%d %%)",
        what, percent);
     for (int i = 0; i < connected; i++) {
-        // Without waiting for the others when one was not served.
+        // If one client got no reply, do not wait for the others.
         answered += answered == i && peer_hears(&peers[i], "fib: 55\n");
         peer_close(&peers[i]);
     }
@@ -76,7 +77,9 @@ static void check_overload(const char *what, const char **arguments,
 
 static const struct limits few_descriptors = {.descriptors = 40};
 
-// Fewer where each costs a thread or a process from the start.
+// Returns a value for --max-clients that is above the limits on descriptors and
+// processes. It is smaller for models that start a thread or process per client
+// in advance.
 static const char *many_clients(void)
 {
     return subject.few_at_once ? "100" : "1000";
@@ -105,8 +108,8 @@ static void check_processes(void)
 }
 
 #ifndef SANITIZED
-// Whether a server needs more address space than it will get before it has any
-// client, as the runtimes of some languages do.
+// Returns whether a server without clients needs more than `kib` of address
+// space. The runtimes of some languages reserve more.
 static bool needs_more_than(long kib, const char **arguments)
 {
     struct server s;
@@ -120,7 +123,7 @@ static bool needs_more_than(long kib, const char **arguments)
 
 static void check_memory(void)
 {
-#ifndef SANITIZED  // They need terabytes of address space.
+#ifndef SANITIZED  // The sanitizers need terabytes of address space.
     const char *arguments[] = {"--max-clients", many_clients(),
                                subject.has_stacks ? "--stack-kib" : NULL, "256",
                                NULL};
@@ -134,7 +137,8 @@ static void check_memory(void)
 #endif
 }
 
-// Whether this process may open so many descriptors.
+// Raises the limit on descriptors of this process. Returns whether it is at
+// least `count`.
 static bool may_open(rlim_t count)
 {
     struct rlimit limit = {0};
@@ -150,7 +154,7 @@ static void check_wall(void)
         check_overload("beyond the wall", arguments, NULL, BEYOND_THE_WALL);
 }
 
-// Whether the first `count` clients get a number of replies each.
+// Returns whether the first `count` clients each get REPLIES replies.
 static bool all_are_served(int count)
 {
     for (int i = 0; i < REPLIES * count; i++)
@@ -159,7 +163,8 @@ static bool all_are_served(int count)
     return true;
 }
 
-// The request of the sixth client stays in the kernel's queue.
+// Checks that a server with --max-clients 5 serves five clients, and leaves the
+// request of a sixth one in the kernel's queue until a client leaves.
 static void check_max_clients(void)
 {
     static const char request[] = "10\n";
@@ -187,7 +192,7 @@ static void check_max_clients(void)
 
 // ---- A log that takes nothing
 
-// Fills a pipe, and leaves it such that the next write() to it blocks.
+// Fills a pipe, so that the next write() to it blocks.
 static void fill_pipe(int write_end)
 {
     fcntl(write_end, F_SETFL, O_NONBLOCK);
@@ -196,7 +201,9 @@ static void fill_pipe(int write_end)
     fcntl(write_end, F_SETFL, 0);
 }
 
-// The server logs before it is ready that it has few descriptors.
+// Checks that a server starts although its standard error is a full pipe. It
+// logs there that it has few descriptors, before its ready line. A blocking
+// write() would never return.
 static void check_full_log(void)
 {
     const char *arguments[] = {NULL};
@@ -208,8 +215,9 @@ static void check_full_log(void)
     check_overload("its log is a full pipe", arguments, &limits, CLIENTS);
 }
 
-// The server logs while it has clients. If it had not opened something as
-// standard error, the first of them would read that.
+// Checks that a server with standard error closed does not send its log to a
+// client. Unless the server opens another file as descriptor 2, that will be
+// the socket of its first client.
 static void check_closed_log(void)
 {
     const char *arguments[] = {"--max-clients", many_clients(), NULL};
@@ -236,13 +244,13 @@ void test_limits(void)
 
 // ---- What is left behind
 
-// Serves a first client. Returns what the server uses when that client is gone:
-// no more than before it, but for a thread of the sanitizer, one that the model
-// keeps, and those that a runtime starts when it first needs them.
+// Serves a first client. Returns the resources of the server after that client
+// has left: no more than before, except for some threads. These are one of the
+// sanitizer, one that the model keeps, and those that a runtime has started.
 static struct resources after_first_client(const struct server *s, bool *served)
 {
     struct peer p;
-    subject_settle(s);  // Until it has all its processes.
+    subject_settle(s);  // By then it has started all its processes.
     struct resources limit = server_resources(s);
 #ifdef SANITIZED
     limit.threads++;
@@ -256,7 +264,8 @@ static struct resources after_first_client(const struct server *s, bool *served)
     return server_settle(s, &limit);
 }
 
-// Returns how many of so many clients, one after the other, got their reply.
+// Connects `clients` clients, one after the other. Returns how many got a
+// reply.
 static int come_and_go(const struct server *s, int clients)
 {
     struct peer p;
@@ -269,14 +278,15 @@ static int come_and_go(const struct server *s, int clients)
     return answered;
 }
 
-// Checks that memory does not grow with every connection. A leak does so for
-// ever; a runtime that collects its garbage now and then comes to an end of it,
-// so there are more connections while memory grows.
+// Checks that resident memory does not grow with every connection. A runtime
+// with garbage collection may grow at first, but not without limit. So while
+// memory grows, the check repeats the connections, up to GROWTH_TRIES times.
 static void check_growth(const struct server *s, const struct resources *fresh,
                          long before_kib)
 {
     struct resources now = server_settle(s, fresh);
-    // The kernel counts the pages of each process only by the dozen.
+    // The kernel counts the pages of a process in batches, so the count of each
+    // process can be off by some of them.
     long limit_kib = 1024 + 256 * (now.processes - 1);
     for (int i = 0; i < GROWTH_TRIES; i++) {
         if (now.resident_kib <= before_kib + limit_kib)
@@ -306,8 +316,9 @@ void test_leaks(void)
     ok(after.descriptors == fresh.descriptors, "leave no descriptor behind");
     ok(after.processes == fresh.processes && after.zombies == 0,
        "and no process, alive or dead");
-    // `fresh` allows for a thread of the sanitizer. There may be none, and the
-    // first client's thread was counted instead, just before it ended.
+    // There may be one thread fewer than before. `fresh` may have counted the
+    // first client's thread instead of that of the sanitizer, which may start
+    // later or not at all.
     ok(after.threads <= fresh.threads, "and no thread");
     check_growth(&s, &fresh, resident_kib);
     server_stop(&s, "nothing is left behind");

@@ -4,11 +4,14 @@
 //     build/plain/tests/conversation/run bin/fork -- bin/prefork --herd -- ...
 //     build/plain/tests/conversation/run --parts
 //
-// A server may have options, and `--` separates servers. The last form prints
-// the names of the parts, one a line. No part depends on
-// another. In the environment, ONLY='hostile stopping' picks parts, DRAINS=50
-// makes it stop each server under load that many times, PATIENCE=3 limits each
-// wait to 3 s, and MODEL=thread says what a server is that has another name.
+// Servers may have options; `--` separates one server from the next. The last
+// form prints the names of the parts, one a line. No part depends on another.
+// These variables of the environment change a run:
+//
+//     ONLY='hostile stopping'  runs these parts only
+//     DRAINS=50                stops each server under load 50 times
+//     PATIENCE=3               limits each wait to 3 s
+//     MODEL=thread             tests the program as a `thread` server
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -47,8 +50,9 @@ static const struct part *find_part(const char *name)
     return NULL;
 }
 
-// Picks the parts that are named in `only`, all if it is NULL. Ends the program
-// if there is no such part: a typing error must not pass for a success.
+// Marks the parts that are named in `only` as wanted, or all if it is NULL.
+// Ends the program on an unknown name: otherwise a typing error would skip the
+// tests and look like a success.
 static void choose_parts(const char *only)
 {
     char names[256];
@@ -74,7 +78,7 @@ static void converse(const char **command)
             parts[i].test();
 }
 
-// Has a conversation with each command, and replaces the `--` between them by
+// Tests the server of each command. Replaces each `--` between commands by
 // NULL.
 static void converse_all(int count, const char **words)
 {

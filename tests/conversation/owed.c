@@ -1,4 +1,4 @@
-// owed.c - what a stopping server owes its clients, at the worst moments.
+// owed.c - the replies that a stopping server owes its clients, in hard cases.
 
 #include <errno.h>
 #include <signal.h>
@@ -17,9 +17,9 @@
 
 enum {
     SLOTS = 2,
-    QUEUED = 30,  // more than any model accepts beyond its slots
+    QUEUED = 30,  // more than any model accepts when all slots are taken
     SLOW_SIZE = 5000,
-    SLOW_PIECES = 60,  // then it reads as fast as it can
+    SLOW_PIECES = 60,  // read slowly, the rest as fast as possible
     SLOW_PAUSE_MS = 100,
 };
 
@@ -31,8 +31,8 @@ static bool start_with_client(struct server *s, struct peer *p)
     return subject_start_with(p, s, arguments);
 }
 
-// Sends an expensive request, and waits until the server has received it.
-// Returns false if it does not.
+// Sends an expensive request and waits until the server has received it.
+// Returns whether it has.
 static bool send_expensive(struct peer *p)
 {
     return peer_say(p, SLOW_N "\n") && await_received(p);
@@ -40,8 +40,8 @@ static bool send_expensive(struct peer *p)
 
 // ---- Every slot is taken, and clients wait that were accepted
 
-// Receives the reply to "20\n" and the end. A client that was never accepted
-// may be reset instead.
+// Returns whether the client receives the reply to "20\n" and then the end of
+// the stream.
 static bool is_answered(struct peer *p)
 {
     return peer_hears(p, "fib: 6765\n") && peer_hears(p, "");
@@ -78,8 +78,9 @@ static void check_full_queues(void)
 
 // ---- A client that reads slowly, but steadily
 
-// Sends requests until the server takes no more, as their replies are not read.
-// The replies are longer than most, so that few fill the server's send buffer.
+// Sends requests and reads no replies, until the server receives no more.
+// Returns false on an error. The requests are invalid: their replies, error
+// messages, are long, so few of them fill the server's send buffer.
 static bool fill(const struct server *s, struct peer *p)
 {
     static char requests[1 << 16];
@@ -87,13 +88,15 @@ static bool fill(const struct server *s, struct peer *p)
     for (size_t i = 0; i < sizeof requests; i++)
         requests[i] = i % 2 == 0 ? 'x' : '\n';
     while (refused < 2) {
-        size_t cut = p->sent % 2;  // The last piece may end after 'x'.
+        // The last piece may have ended after 'x'.
+        size_t cut = p->sent % 2;
         ssize_t n = send(p->fd, requests + cut, sizeof requests - cut,
                          MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n < 0 && errno != EAGAIN)
             return false;
         p->sent += n > 0 ? (size_t)n : 0;
-        // Once refused, wait until the server can do no more, and try again.
+        // When the buffers are full, wait until the server is stuck and try
+        // once more.
         refused = n < 0 ? refused + 1 : 0;
         if (refused == 1 && !subject_await_stuck(s, p))
             return false;
@@ -101,11 +104,11 @@ static bool fill(const struct server *s, struct peer *p)
     return true;
 }
 
-// Reads, at first a little at a time, so that its kernel opens the window only
-// every few seconds. After a pause that took too long it reads all pieces that
-// are due: a server gives up a client that makes no progress. Returns how many
-// replies come until the end: that may be a reset, if what the client still
-// sends comes after the server has closed.
+// Receives replies until the end of the stream or a reset; returns how many.
+// Reads slowly at first: a piece every 100 ms, so that its kernel opens the
+// window only every few seconds. After a longer pause it catches up, because a
+// server gives up a client that makes no progress. A reset comes if the server
+// has closed while requests are still in flight.
 static size_t read_slowly(struct peer *p)
 {
     static char replies[SLOW_SIZE];
@@ -143,7 +146,8 @@ static void check_slow_reader(void)
     peer_close(&p);
 }
 
-// One that never reads is given up, and the server says what it lost.
+// Checks that the server gives up a client that never reads, and reports the
+// replies that it could not deliver.
 static void check_no_reader(void)
 {
     struct server s;
@@ -157,7 +161,8 @@ static void check_no_reader(void)
     peer_close(&p);
 }
 
-// One that has left cannot be waited for: its kernel answers with a reset.
+// Checks that the server does not wait for a client that has closed its
+// connection. The client's kernel answers the reply with a reset.
 static void check_gone(void)
 {
     struct server s;
@@ -171,8 +176,8 @@ static void check_gone(void)
        "one that left before its reply is not waited for");
 }
 
-// One that has reset its connection is owed nothing. The server must not wait
-// for it, nor count what it left unread.
+// Checks that the server neither waits for a client that has reset its
+// connection nor counts its replies as not delivered.
 static void check_reset(void)
 {
     struct server s;
@@ -180,7 +185,7 @@ static void check_reset(void)
     if (!start_with_client(&s, &p))
         return;
     bool asked = fill(&s, &p);
-    kill(s.pid, SIGSTOP);  // So that the reset comes first, but is seen later.
+    kill(s.pid, SIGSTOP);  // The reset arrives before the server sees SIGTERM.
     peer_reset(&p);
     kill(s.pid, SIGTERM);
     kill(s.pid, SIGCONT);
@@ -191,8 +196,8 @@ static void check_reset(void)
 
 // ---- Signals
 
-// `timeout` and terminals signal a process and then its whole group: the same
-// wish twice. So do two signals that reach two threads at the same time.
+// Checks that several signals in a short time count as one request to stop.
+// `timeout` and terminals send a signal to a process and again to its group.
 static void check_two_signals(void)
 {
     struct server s;

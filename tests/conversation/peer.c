@@ -17,9 +17,10 @@ bool peer_connect(struct peer *p, int port)
     return peer_connect_with(p, port, 0);
 }
 
-// Small messages are sent at once, and every call has a time limit. Segments
-// are as small as in an Ethernet: for those of loopback, of 64 KiB, the kernel
-// lets a server send megabytes ahead to a client that does not read.
+// Sets up a client's socket. It sends small messages at once, and every call
+// has a time limit. Segments are as small as on Ethernet. With the 64 KiB
+// segments of loopback, a server could send megabytes to a client that does not
+// read.
 static void set_options(int fd, int size)
 {
     const struct timeval patience = {.tv_sec = patience_ms() / 1000};
@@ -78,7 +79,8 @@ bool peer_say(struct peer *p, const char *text)
     return peer_send(p, text, strlen(text));
 }
 
-// Takes a line off the buffer, if one is there.
+// Moves the next line from the buffer to p->line. Returns false if the buffer
+// has no complete line.
 static bool take_line(struct peer *p)
 {
     char *start = p->buf + p->begin;

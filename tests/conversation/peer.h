@@ -1,4 +1,4 @@
-// peer.h - a client that a server has to put up with.
+// peer.h - a client of the server under test.
 
 #ifndef PEER_H
 #define PEER_H
@@ -8,51 +8,55 @@
 
 enum { PEER_LINE_SIZE = 128 };
 
-// One connection. No call on it waits longer than patience_ms().
+// One connection to the server. No call on it blocks longer than patience_ms().
 struct peer {
     int fd;
     int own_port, server_port;
-    size_t sent;    // bytes, by peer_send() and peer_say()
-    bool finished;  // by peer_finish()
+    size_t sent;    // bytes sent so far
+    bool finished;  // peer_finish() was called
     char buf[4096];
-    size_t begin, end;  // buf[begin..end) is received and not yet read
+    size_t begin, end;  // buf[begin..end) is received, but not yet returned
     char line[PEER_LINE_SIZE];
 };
 
 // Connects to a port of this machine. Returns false if it cannot.
 bool peer_connect(struct peer *p, int port);
 
-// The same with buffers of `size` bytes, to see sooner what happens when they
-// are full. 0: as large as the kernel likes.
+// Connects with socket buffers of `size` bytes, so that they are soon full. 0
+// means the default size of the kernel. Returns false if it cannot.
 bool peer_connect_with(struct peer *p, int port, int size);
 
-// Sends all of it. Returns false when the server does not take it.
+// Send all bytes, or a text. Return false if the server does not receive them
+// within patience_ms(), or has closed the connection.
 bool peer_send(struct peer *p, const char *bytes, size_t len);
 bool peer_say(struct peer *p, const char *text);
 
-// Receives a line, '\n' included. Returns it, valid until the next call; ""
-// when the server has closed; NULL on an error, or when nothing comes.
+// Returns the next line with its '\n', valid until the next call. Returns ""
+// when the server has closed the connection, and NULL on an error or after
+// patience_ms().
 const char *peer_line(struct peer *p);
 
-// True when the next line is `want`, "" meaning the end. Says what came if not.
+// Returns whether the next line is `want`, where "" means the end of the
+// stream. Prints the line that came if it is another one.
 bool peer_hears(struct peer *p, const char *want);
 
-// True when the next line is an error message of the protocol.
+// Returns whether the next line is an error message of the protocol.
 bool peer_hears_error(struct peer *p);
 
-// True when what is said is answered by these lines, however they arrive.
+// Sends `text`. Returns whether the replies are the lines of `want`.
 bool peer_asks(struct peer *p, const char *text, const char *want);
 
-// True when something has come that no call has returned yet, "" included. Does
-// not block.
+// Returns whether there is anything to receive: a byte, or the end of the
+// stream. Does not block.
 bool peer_has_heard(const struct peer *p);
 
-// Ends the sending side: "that was all from me".
+// Ends the sending direction, so that the server receives the end of the input.
 void peer_finish(struct peer *p);
 
+// Closes the connection. Does nothing if it is already closed.
 void peer_close(struct peer *p);
 
-// Ends the connection with a reset instead of an orderly close.
+// Closes the connection with a reset (RST) instead of a FIN.
 void peer_reset(struct peer *p);
 
 #endif

@@ -1,4 +1,4 @@
-// protocol.c - right answers, however the bytes come.
+// protocol.c - checks the replies, however the bytes of the requests arrive.
 
 #include <signal.h>
 #include <stdlib.h>
@@ -90,7 +90,7 @@ static void check_long_line(const struct server *s)
     struct resources before = server_resources(s);
     struct peer p;
     bool sent = subject_send_long_line(s, &p, '0');
-    // What comes now would be a request, if it came alone.
+    // "1\n" on its own would be a request. Here it ends the long line.
     ok(sent && await_received(&p) && peer_say(&p, "1\n") &&
            peer_hears_error(&p) && peer_asks(&p, "10\n", "fib: 55\n"),
        "a line of 8 MB gets one error");
@@ -115,7 +115,8 @@ static void check_end_of_input(const struct server *s)
     peer_close(&p);
 }
 
-// A thousand, or as many as MANY in the environment says.
+// Checks that many clients that connect at the same time all get their reply.
+// There are MANY_MAX of them, or as many as MANY in the environment says.
 static void check_many(const struct server *s)
 {
     static struct peer peers[MANY_MAX];
@@ -126,8 +127,10 @@ static void check_many(const struct server *s)
         connected += peer_connect(&peers[i], s->port);
     for (int i = 0; i < connected; i++) {
         peer_say(&peers[i], "10\n");
+        // Such a server does not serve the next client while it waits for
+        // another request of this one.
         if (subject.one_at_a_time || subject.few_at_once)
-            peer_finish(&peers[i]);  // Or the next would never be served.
+            peer_finish(&peers[i]);
     }
     while (answered < connected && peer_hears(&peers[answered], "fib: 55\n"))
         answered++;
@@ -152,7 +155,8 @@ static void check_framing_recv(void)
     server_stop(&s, "--framing recv");
 }
 
-// Asks in HTTP, and hears a reply with these first and last lines.
+// Sends an HTTP request. Returns whether the status line and the body of the
+// reply are as given.
 static bool asks_http(struct peer *p, const char *text, const char *status,
                       const char *body)
 {
@@ -205,7 +209,8 @@ static void check_max_n(void)
     server_stop(&s, "--max-n");
 }
 
-// What the servers of servers/elsewhere/ promise, too.
+// Checks the replies only. The servers of servers/elsewhere/ must pass this,
+// too.
 static void check_replies(const struct server *s)
 {
     check_values(s);

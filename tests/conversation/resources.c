@@ -1,4 +1,4 @@
-// resources.c - what a server uses, its child processes included.
+// resources.c - the resources that a server and its child processes use.
 
 #include "resources.h"
 
@@ -14,13 +14,13 @@
 #include "../tap.h"
 
 enum {
-    SHARE_MS = 50,  // of our own CPU time, the first time
+    SHARE_MS = 50,  // of this process's CPU time, in the first attempt
     NAME_SIZE = 64,
     NUMBERS_MAX = 1 << 16,
     PROCESSES_MAX = 4096,
 };
 
-// Reads /proc/`name`. Returns false if there is none.
+// Reads /proc/`name` into `text`. Returns false if there is no such file.
 static bool read_proc(const char *name, char *text, size_t size)
 {
     char path[NAME_SIZE];
@@ -34,8 +34,8 @@ static bool read_proc(const char *name, char *text, size_t size)
     return len >= 0;
 }
 
-// Reads the numbers that are names in a folder of /proc: processes, threads or
-// descriptors. Returns how many there are, at most NUMBERS_MAX.
+// Reads the entries of a directory of /proc whose names are numbers: processes,
+// threads or descriptors. Returns how many there are, at most NUMBERS_MAX.
 static int list_numbers(const char *folder, int numbers[NUMBERS_MAX])
 {
     char path[NAME_SIZE];
@@ -55,12 +55,12 @@ static int list_numbers(const char *folder, int numbers[NUMBERS_MAX])
 
 struct process {
     pid_t pid;
-    char state;  // R: runs or waits for a core; S: sleeps; Z: zombie
+    char state;  // R: runs or is ready to run; S: sleeps; Z: zombie
     long resident_kib, cpu_ms;
 };
 
-// Reads /proc/PID/stat: see proc_pid_stat(5). Returns false if the process is
-// neither `root` nor one of its children.
+// Reads /proc/PID/stat: see proc_pid_stat(5). Returns false if there is no such
+// process, or if it is neither `root` nor one of its children.
 static bool read_process(struct process *p, pid_t pid, pid_t root)
 {
     char name[NAME_SIZE], text[1024];
@@ -85,8 +85,8 @@ static bool read_process(struct process *p, pid_t pid, pid_t root)
     return pid == root || parent == root;
 }
 
-// Lists a process and its children or, if the kernel does not list children,
-// all processes there are. Returns how many.
+// Lists the process `root` and its children. Lists all processes of the machine
+// if the kernel has no /proc/PID/task/TID/children. Returns how many.
 static int list_family(pid_t root, int pids[NUMBERS_MAX])
 {
     static char children[NUMBERS_MAX];
@@ -103,7 +103,7 @@ static int list_family(pid_t root, int pids[NUMBERS_MAX])
     return count;
 }
 
-// Reads all processes of a server. Returns how many there are.
+// Reads the server's process and its children. Returns how many there are.
 static int list_processes(const struct server *s,
                           struct process processes[PROCESSES_MAX])
 {
@@ -122,8 +122,8 @@ static int count_descriptors(pid_t pid)
     return list_numbers(name, descriptors);
 }
 
-// Counts the threads of a process, but for those with which the kernel helps
-// io_uring: they come and go as it likes.
+// Returns how many threads a process has. Does not count those that the kernel
+// adds for io_uring: it starts and ends them when it likes.
 static int count_threads(pid_t pid)
 {
     static int threads[NUMBERS_MAX];
@@ -214,14 +214,14 @@ void server_check_memory(const struct server *s, long before_kib,
 
 // ---- Threads
 
-// All threads of a server at one moment, or nearly so.
+// All threads of a server, read one after the other.
 struct snapshot {
-    bool asleep;  // each of them
+    bool asleep;  // all of them sleep or have ended
     int threads;
-    unsigned long long runs;  // how often they got a core so far
+    unsigned long long runs;  // how often the kernel has given one a core
 };
 
-// Whether a thread sleeps, or has ended.
+// Returns whether a thread sleeps or has ended.
 static bool is_asleep(pid_t pid, int thread)
 {
     char name[NAME_SIZE], text[1024];
@@ -231,7 +231,8 @@ static bool is_asleep(pid_t pid, int thread)
     return name_end == NULL || name_end[2] == 'S' || name_end[2] == 'Z';
 }
 
-// Adds a thread; the last number of its schedstat is how often it ran.
+// Adds a thread to the snapshot. The last number of its schedstat is how often
+// the kernel has given it a core.
 static void add_thread(struct snapshot *s, pid_t pid, int thread)
 {
     char name[NAME_SIZE], text[1024];
@@ -260,12 +261,12 @@ static struct snapshot take_snapshot(const struct server *s)
     return snapshot;
 }
 
-// Threads that are asleep in two snapshots, and did not run in between, were
-// all asleep at the same time.
+// Returns whether all threads of the server sleep at the same time. That is so
+// if they sleep in two snapshots and did not run in between.
 static bool is_at_rest(const struct server *s)
 {
     if (!is_asleep(s->pid, s->pid))
-        return false;  // Mostly this tells already.
+        return false;  // A cheap test, which is mostly enough.
     struct snapshot first = take_snapshot(s);
     if (!first.asleep)
         return false;
@@ -294,7 +295,8 @@ static long own_cpu_ms(void)
     return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-// The share of the server while this process takes `ms` of CPU time.
+// Returns the CPU time of the server in percent of that of this process,
+// measured while this process uses `ms` of CPU time.
 static int cpu_share(const struct server *s, long ms)
 {
     long before_ms = server_resources(s).cpu_ms;
@@ -304,8 +306,8 @@ static int cpu_share(const struct server *s, long ms)
     return (int)((server_resources(s).cpu_ms - before_ms) * 100 / ms);
 }
 
-// Each attempt is twice as long as the last one: so it matters less and less
-// what the server still had to do, and who got which core.
+// Each attempt takes twice as long as the previous one. So work left over from
+// before, and luck in the assignment of cores, matter less each time.
 int server_await_cpu_share(const struct server *s, int min_percent,
                            int max_percent)
 {

@@ -53,9 +53,10 @@ static void apply(const struct limits *limits)
         setrlimit(RLIMIT_NOFILE, &descriptors);
     if (limits->memory_bytes > 0)
         setrlimit(RLIMIT_AS, &memory);
-    // Root may always have more processes: become another user, who perhaps may
-    // not see the path of the program, but can run an open file. And a user of
-    // our own: other tests may run at the same time.
+    // The limit on processes does not hold for root, so become another user.
+    // That user may not be able to look up the program's path, but it can run
+    // the open file. The user id depends on the process id, because the limit
+    // counts all processes of a user, and other tests may run at the same time.
     const uid_t user = ANOTHER_USER + (uid_t)getpid() % USERS;
     if (limits->processes > 0 &&
         (setrlimit(RLIMIT_NPROC, &processes) != 0 || setuid(user) != 0))
@@ -74,7 +75,7 @@ static void redirect(const struct server *s, const struct limits *limits)
     }
 }
 
-// In the child: becomes the server.
+// Replaces this child process by the server. Does not return.
 static void become(struct server *s, char **arguments,
                    const struct limits *limits)
 {
@@ -83,16 +84,17 @@ static void become(struct server *s, char **arguments,
     redirect(s, limits);
     if (limits != NULL)
         apply(limits);
-    // No server outlives its test. A change of user would undo that.
+    // The kernel kills the server when the test ends. This comes after
+    // setuid(), which would clear it.
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     fexecve(program, arguments, environ);
-    // A script: its interpreter needs the path.
+    // fexecve() fails for a script, because its interpreter needs the path.
     execv(arguments[0], arguments);
     _exit(127);
 }
 
-// Appends arguments, which may be NULL, to the first `count`. Returns how many
-// there are now. Those beyond ARGUMENTS_MAX end the test.
+// Appends `arguments`, which may be NULL, to the first `count` words of `all`.
+// Returns the new count. Ends the program if there are more than ARGUMENTS_MAX.
 static int append(const char **all, int count, const char **arguments)
 {
     for (; arguments != NULL && *arguments != NULL; arguments++) {
@@ -121,7 +123,8 @@ static void read_text(int file, char *text)
     text[len > 0 ? len : 0] = '\0';
 }
 
-// Reads what it has printed and forgets the process.
+// Reads what the server has printed, and closes the files. Returns the exit
+// status, or 256 + the signal that ended the server.
 static int ended(struct server *s, int status)
 {
     read_text(s->out, s->out_text);

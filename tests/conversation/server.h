@@ -10,59 +10,66 @@
 
 enum { SERVER_TEXT_SIZE = 4096 };
 
+// A server under test. The two texts are read when it has ended.
 struct server {
     pid_t pid;
     int port;
-    int out, err;  // files with what it has printed
+    int out, err;  // its standard output and standard error
     char out_text[SERVER_TEXT_SIZE], err_text[SERVER_TEXT_SIZE];
 };
 
-enum { NO_LOG = -1 };  // standard input and error are closed
+enum { NO_LOG = -1 };  // close standard input and standard error
 
-// What a server may use. Zero: as much as we may.
+// The limits of a server. 0 means: the same limit as this process.
 struct limits {
     rlim_t descriptors;
-    rlim_t processes;     // threads count too; only root can test this
-    rlim_t memory_bytes;  // address space
-    int log;              // its standard error, or NO_LOG; 0: s->err
+    rlim_t processes;     // threads included; needs root
+    rlim_t memory_bytes;  // of address space
+    int log;              // standard error; 0: `err` of the server; or NO_LOG
 };
 
-// A command is the path of a program and its first arguments, NULL at the end.
+// A command is the path of a program and its first arguments, with NULL at the
+// end.
 #define COMMAND(path) ((const char *[]){(path), NULL})
 
-// Starts a server on a port of its own choice, with `arguments` (NULL at the
-// end, or NULL for none) after those of the command, and waits for its ready
-// line. Returns false, after recording a failed check, if it does not come.
+// Starts a server on a free port and waits for its ready line. Its arguments
+// are those of the command, then `arguments`, which ends with NULL, or is NULL
+// for none. Returns false, after recording a failed check, if the line does not
+// come.
 bool server_start(struct server *s, const char **command,
                   const char **arguments, const struct limits *limits);
 
-// The same without a check: for a server that may have a reason not to start.
-// Call server_wait() if it has not.
+// Starts a server as server_start() does, but records no check. Returns false
+// if the ready line does not come; then the caller must call server_wait().
 bool server_launch(struct server *s, const char **command,
                    const char **arguments, const struct limits *limits);
 
-// Starts the command with exactly these arguments and waits for it to end.
-// Returns its exit status, or -1 if a signal ended it or it did not end.
+// Runs the command with exactly these arguments until it ends. Returns its exit
+// status, 256 + the signal that ended it, or -1 if it had to be killed after
+// patience_ms().
 int server_try(struct server *s, const char **command, const char **arguments);
 
-// Sends `signo` and waits for the end. Returns the exit status, 256 + the
-// signal that ended it, or -1 if it had to be killed; reads out_text and
-// err_text.
+// Sends the signal `signo` and waits until the server has ended. Returns its
+// exit status, 256 + the signal that ended it, or -1 if it had to be killed
+// after patience_ms(). Reads out_text and err_text.
 int server_end(struct server *s, int signo);
 
-// As server_end() with SIGTERM, and checks that all went well: status 0, the
-// summary printed, nothing on standard error. `what` names the check.
+// Sends SIGTERM and checks that the server ends well: exit status 0, a summary
+// on standard output, nothing on standard error. `what` begins the name of the
+// check.
 void server_stop(struct server *s, const char *what);
 
-// Waits for the end without sending anything.
+// Waits until the server has ended, without sending a signal. Returns the same
+// as server_end().
 int server_wait(struct server *s);
 
-// How long to wait for what should come: 30 s, for the slowest of machines and
-// sanitizers, or as many seconds as PATIENCE in the environment says.
+// Returns the longest time to wait for an event: 120 s, enough for slow
+// machines and sanitizers, or as many seconds as PATIENCE in the environment
+// says.
 int patience_ms(void);
 
-// The pause between two looks at what a test waits for. A shorter one would
-// take CPU time from the tests that run beside this one.
+// The pause between two checks while a test waits for an event. A shorter pause
+// would take CPU time from tests that run at the same time.
 enum { LOOK_MS = 10 };
 
 void sleep_ms(int ms);

@@ -1,4 +1,4 @@
-// stopping.c - signals: what has arrived is answered, nothing delays the end.
+// stopping.c - signals: requests that had arrived are answered, nothing blocks.
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +25,7 @@ enum {
     TALK_LEN = 1 << 16,
     STREAMS = 2,
     STREAM_LEN = 100,
-    SECOND_SIGNAL_MS = 250,  // after the first: sooner, it may count as one
+    SECOND_SIGNAL_MS = 250,  // Sooner, both may count as one.
     ANY_SECOND_SIGNAL_MS = 1000,
 };
 
@@ -86,7 +86,7 @@ static void check_pipelined(void)
     bool asked = true;
     for (int i = 0; i < PIPELINED && asked; i++)
         asked = peer_say(&p, "20\n");
-    asked = asked && peer_say(&p, "2");  // The beginning of another one.
+    asked = asked && peer_say(&p, "2");  // The first byte of another request.
     asked = asked && await_arrived(&p);
     int status = server_end(&s, SIGTERM);
     while (answered < PIPELINED && peer_hears(&p, "fib: 6765\n"))
@@ -113,7 +113,8 @@ static void check_last_line(void)
     peer_close(&p);
 }
 
-// Every other one has sent half a request.
+// Checks that idle clients do not delay the end. Half of them have sent half a
+// request.
 static void check_silent(void)
 {
     static struct peer peers[IDLE_CLIENTS];
@@ -132,7 +133,8 @@ static void check_silent(void)
         peer_close(&peers[i]);
 }
 
-// It waits for a client to leave then, and not for a new one.
+// Checks that a server with all slots taken can be stopped. It waits for a
+// client to leave, not in accept(), so the signal must wake it there.
 static void check_full(void)
 {
     const char *arguments[] = {"--max-clients", "2", "--quiet", NULL};
@@ -154,12 +156,12 @@ static void check_full(void)
 
 #define FIVE(times) times times times times times
 
-// Sends some requests, as far as they fit. Returns false when the server takes
-// no more.
+// Sends some requests, as many bytes as the send buffer takes. Returns false
+// when the connection is closed.
 static bool send_requests(const struct peer *p)
 {
-    // Cut anywhere, it is refused all the same: with a line that is longer than
-    // most replies, so that few fill the server's send buffer.
+    // Invalid requests get an error message as a reply, even when one is cut in
+    // two. The message is long, so few replies fill the server's send buffer.
     static const char requests[] = FIVE(FIVE("xxxxxxxxxxxxxxxxxxxx\n"))
         FIVE(FIVE("xxxxxxxxxxxxxxxxxxxx\n"));
     return send(p->fd, requests, sizeof requests - 1,
@@ -167,10 +169,11 @@ static bool send_requests(const struct peer *p)
            errno == EAGAIN;
 }
 
-// Sends requests and, if it is to read, receives replies, both as fast as they
-// go, until the connection is closed. Writes to `going` when it has received
-// TALK_LEN bytes.
-_Noreturn static void keep_asking(const struct peer *p, bool reads, int going)
+// Sends requests as fast as possible until the connection is closed. If `reads`
+// is set, receives the replies, too, and writes a byte to `progress` for every
+// TALK_LEN bytes. Runs in a process of its own, and ends it.
+_Noreturn static void send_without_end(const struct peer *p, bool reads,
+                                       int progress)
 {
     static char replies[1 << 16];
     size_t received = 0;
@@ -185,18 +188,19 @@ _Noreturn static void keep_asking(const struct peer *p, bool reads, int going)
         if (n == 0 || (reads && n < 0 && errno != EAGAIN))
             break;
         received += n > 0 ? (size_t)n : 0;
-        if (received >= TALK_LEN && write(going, "", 1) == 1)
+        if (received >= TALK_LEN && write(progress, "", 1) == 1)
             received = 0;
     }
     _exit(EXIT_SUCCESS);
 }
 
-// Waits until a conversation with a client that never stops asking is going
-// on, or is stuck as the client does not read.
+// Waits until the client of send_without_end() has received many replies or, if
+// it does not read, until the server is stuck. Returns false after
+// patience_ms().
 static bool await_talk(const struct server *s, const struct peer *p, bool reads,
-                       int going)
+                       int progress)
 {
-    struct pollfd readable = {.fd = going, .events = POLLIN};
+    struct pollfd readable = {.fd = progress, .events = POLLIN};
     return reads ? poll(&readable, 1, patience_ms()) == 1
                  : subject_await_stuck(s, p);
 }
@@ -205,23 +209,23 @@ static void check_talkative(bool reads)
 {
     struct server s;
     struct peer p;
-    int going[2];
+    int progress[2];
     if (!start(&s, &p, "0"))
         return;
-    if (pipe2(going, O_CLOEXEC | O_NONBLOCK) != 0)
+    if (pipe2(progress, O_CLOEXEC | O_NONBLOCK) != 0)
         abort();
     pid_t talker = tap_fork();
     if (talker == 0)
-        keep_asking(&p, reads, going[1]);
-    bool talked = await_talk(&s, &p, reads, going[0]);
+        send_without_end(&p, reads, progress[1]);
+    bool talked = await_talk(&s, &p, reads, progress[0]);
     int status = server_end(&s, SIGTERM);
     kill(talker, SIGKILL);
     waitpid(talker, NULL, 0);
     ok(talked && status == 0, "%s does not keep it running",
        reads ? "a client that never stops asking"
              : "one that moreover never reads");
-    close(going[0]);
-    close(going[1]);
+    close(progress[0]);
+    close(progress[1]);
     peer_close(&p);
 }
 
@@ -237,38 +241,42 @@ static void check_asking_without_reading(void)
 
 // ---- Clients that come without a pause
 
-// Connects and leaves, again and again, until that is refused. Writes to
-// `going` after a while. Resets, as a close would keep a port for a minute.
-_Noreturn static void keep_coming(const struct server *s, int going)
+// Connects and resets the connection, again and again, until the server
+// refuses. Writes a byte to `progress` after STREAM_LEN connections. A close
+// instead of a reset would keep each port in TIME_WAIT for a minute.
+_Noreturn static void connect_without_end(const struct server *s, int progress)
 {
     struct peer p;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     for (int i = 1; peer_connect(&p, s->port); i++) {
         peer_reset(&p);
-        if (i == STREAM_LEN && write(going, "", 1) != 1)
+        if (i == STREAM_LEN && write(progress, "", 1) != 1)
             break;
     }
     _exit(EXIT_SUCCESS);
 }
 
-// Starts clients that come without a pause, and waits until they do.
+// Starts STREAMS processes that connect without a pause, and waits until all
+// do. Returns false if one of them ended before.
 static bool start_streams(const struct server *s, pid_t *streams)
 {
-    int going[2], started = 0;
+    int progress[2], started = 0;
     char byte;
-    if (pipe2(going, O_CLOEXEC) != 0)
+    if (pipe2(progress, O_CLOEXEC) != 0)
         abort();
     for (int i = 0; i < STREAMS; i++)
         if ((streams[i] = tap_fork()) == 0)
-            keep_coming(s, going[1]);
-    close(going[1]);
-    while (started < STREAMS && read(going[0], &byte, 1) == 1)
+            connect_without_end(s, progress[1]);
+    close(progress[1]);
+    while (started < STREAMS && read(progress[0], &byte, 1) == 1)
         started++;
-    close(going[0]);
+    close(progress[0]);
     return started == STREAMS;
 }
 
-// The server must notice the signal although there is always a new client.
+// Checks that the server notices the signal although there is always a new
+// client to accept. A server that stops only when it has nothing to do would
+// never end.
 static void check_stream_of_clients(void)
 {
     const char *arguments[] = {"--quiet", NULL};
@@ -288,8 +296,9 @@ static void check_stream_of_clients(void)
 
 // ---- The end, and what is left
 
-// Waits until no new client can connect. One that could connect while the
-// server stops would wait without end, and no other server could have the port.
+// Waits until new clients are refused; returns whether they are. Otherwise a
+// client could connect to a stopping server and wait without end, and no other
+// server could use the port.
 static bool await_refusal(const struct server *s)
 {
     struct peer late;
@@ -359,7 +368,7 @@ static void check_port(void)
                strstr(second.err_text, port) != NULL,
            "a taken port: one line and exit status 1");
 
-    // The server closes first, so that its side is the one in TIME_WAIT.
+    // The server closes first, so the port is in TIME_WAIT on its side.
     bool asked = peer_asks(&p, "1\n", "fib: 1\n");
     server_stop(&s, "with a client connected");
     const char *again[] = {"--port", port, "--quiet", NULL};

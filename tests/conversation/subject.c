@@ -1,4 +1,4 @@
-// subject.c - the model under test, and how it differs from the others.
+// subject.c - the server under test, and how its model differs from the others.
 
 #include "subject.h"
 
@@ -15,14 +15,15 @@
 
 enum {
     ROUNDS = 10,
-    IDLE_MAX = 20,  // percent of CPU time that an idle server may take
-    BUSY_MIN = 50,  // and that one which is always busy takes at least
+    IDLE_MAX = 20,  // percent of a core: the most for an idle server
+    BUSY_MIN = 50,  // the least for a server that is always busy
     GROWTH_TRIES = 4,
 };
 
 struct subject subject;
 
-// Whether `model` is one of the `names`, which have spaces around them.
+// Returns whether `model` is one of the `names`, each of which has a space
+// before and after it.
 static bool is_one_of(const char *names, const char *model)
 {
     char name[64];
@@ -30,7 +31,7 @@ static bool is_one_of(const char *names, const char *model)
     return strstr(names, name) != NULL;
 }
 
-// Whether the program is directly in a folder of this name.
+// Returns whether the program is directly in a directory called `name`.
 static bool is_in_folder(const char *name, const char *path)
 {
     char end[64];
@@ -48,8 +49,8 @@ static bool has_option(const char *name, const char **command)
     return false;
 }
 
-// Returns the model and the options of a command, as far as there is room. The
-// result is static.
+// Returns the model and the options of a command as one text, cut to 127 bytes.
+// The result is valid until the next call.
 static const char *described(const char *model, const char **options)
 {
     static char text[128];
@@ -114,7 +115,8 @@ bool is_served(const struct server *s)
     return served;
 }
 
-// Each reply to one client takes a round, in which the server polls all.
+// Returns whether the server has polled all its connections several times. It
+// polls all of them before it sends a client the next reply.
 static bool polls_everyone(const struct server *s)
 {
     struct peer p;
@@ -169,7 +171,7 @@ bool subject_idles(const struct server *s, int *percent)
         *percent = server_await_cpu_share(s, BUSY_MIN, INT_MAX);
         return *percent >= BUSY_MIN;
     }
-    server_await_rest(s);  // Or what it did before would count.
+    server_await_rest(s);  // Earlier work must not count.
     *percent = server_await_cpu_share(s, 0, IDLE_MAX);
     return *percent <= IDLE_MAX;
 }

@@ -1,4 +1,4 @@
-// subject.h - the model under test, and how it differs from the others.
+// subject.h - the server under test, and how its model differs from the others.
 
 #ifndef SUBJECT_H
 #define SUBJECT_H
@@ -8,77 +8,80 @@
 #include "peer.h"
 #include "server.h"
 
+// The server under test.
 struct subject {
     const char **command;  // the program and its options, NULL at the end
     const char *model;     // the file name of the program
     bool one_at_a_time;    // blocking: it serves one client after the other
-    bool few_at_once;      // pool, prefork: it serves 64, idle ones included
-    bool always_busy;      // nonblocking: it takes a core even without clients
-    bool has_wall;         // select: no descriptor above 1,023
-    bool has_stacks;       // it knows --stack-kib
-    bool keeps_thread;     // offload: the one that has computed stays
-    bool computes_beside;  // during a long request it serves other clients
-    bool is_elsewhere;     // not one of ours: it promises the replies only
-    bool shares_port;      // another server may listen on the same port
-    bool has_runtime;      // any: it may have threads and memory of its own
+    bool few_at_once;      // pool, prefork: it serves 64 clients, idle or not
+    bool always_busy;      // nonblocking: it uses CPU time even if idle
+    bool has_wall;         // select: it cannot watch descriptors above 1,023
+    bool has_stacks;       // it has the option --stack-kib
+    bool keeps_thread;     // offload: its first worker thread does not end
+    bool computes_beside;  // it serves others during an expensive request
+    bool is_elsewhere;     // from servers/elsewhere: it promises replies only
+    bool shares_port;      // --reuseport: two servers may have the same port
+    bool has_runtime;      // MODEL=any: has threads and memory of a runtime
 };
 
 extern struct subject subject;
 
-// Describes the model of a command, which must stay valid, and puts its name
-// and options in front of all later checks.
+// Sets `subject` for a command, which must stay valid. Puts its model and
+// options in front of the names of all later checks.
 void subject_choose(const char **command);
 
-// Starts a server of the model, see server_start().
+// Starts the server under test: see server_start().
 bool subject_start(struct server *s, const char **arguments);
 
-// Does the same, connects a client, and waits until all threads of the server
-// block again. If the client cannot connect, says so; then all that it sends
-// fails.
+// Starts the server under test, connects a client, and waits until all threads
+// of the server block again. Returns false if the server does not start. If the
+// client cannot connect, prints why; all calls on the client then fail.
 bool subject_start_with(struct peer *p, struct server *s,
                         const char **arguments);
 
-// Whether a client that connects now gets its reply.
+// Returns whether a new client gets a reply.
 bool is_served(const struct server *s);
 
-// Waits until the server has done all that it can do with what it was sent:
-// until all of its threads sleep. One that is always busy has by then served a
-// few other clients, and so has polled all clients more than once. Returns
-// false if that does not happen.
+// Waits until the server has processed all input that it can process: until all
+// its threads sleep. A server that is always busy never sleeps. So the test has
+// it serve a new client instead, which takes several rounds of polling. Returns
+// false if this fails.
 bool subject_settle(const struct server *s);
 
-// Returns whether the client does not read, and so the server neither sends
-// nor receives, however much time it has: its replies and its input pile up.
+// Returns whether the server is stuck because the client `p` does not read: it
+// has unsent replies and unread requests, and makes no progress even when it
+// has time.
 bool subject_is_stuck(const struct server *s, const struct peer *p);
 
-// Waits until that is so. Returns false if it does not happen within
+// Waits until subject_is_stuck(). Returns false if that does not happen within
 // patience_ms().
 bool subject_await_stuck(const struct server *s, const struct peer *p);
 
-// Waits until a server with --max-clients `count` has as many clients: `peers`
-// have connected, in this order, and are more than that.
+// Waits until a server with --max-clients `count` has accepted that many
+// clients. More than `count` clients must have connected; `peers` has them in
+// that order.
 bool subject_await_full(const struct server *s, const struct peer *peers,
                         int count);
 
-// Whether a server that has nothing to do takes no CPU time or, if it is always
-// busy, what it can get. Sets `percent` to its share, see
+// Returns whether a server that has nothing to do uses almost no CPU time or,
+// if it is always busy, at least half a core. Sets `percent` to its share: see
 // server_await_cpu_share().
 bool subject_idles(const struct server *s, int *percent);
 
 enum { LONG_LINE_MEGABYTES = 8 };
 
-// Connects and sends a line of that many megabytes of `digit`, but not its end.
-// Returns false if the server does not take it.
+// Connects and sends a line of that many megabytes of `digit`, without a
+// newline. Returns false if the server does not receive it.
 bool subject_send_long_line(const struct server *s, struct peer *p, char digit);
 
-// Sends such a line on a new connection, and closes the connection: a load that
-// subject_check_memory() can repeat.
+// Sends such a line on a new connection and closes the connection. For the
+// argument `again` of subject_check_memory().
 void subject_send_another_line(const struct server *s);
 
-// Checks that a load has left resident memory at most `limit_kib` above
-// `before_kib`. A runtime that collects its garbage takes memory for a first
-// load and keeps it, so it is loaded `again` while memory grows: a leak grows
-// every time.
+// Checks that resident memory is at most `limit_kib` above `before_kib` after
+// the server had some load. A garbage-collected runtime may keep memory after
+// its first load. So, for such a server, the function calls `again` to repeat
+// the load while memory grows: only a leak grows every time.
 void subject_check_memory(const struct server *s, long before_kib,
                           long limit_kib, void (*again)(const struct server *),
                           const char *what);

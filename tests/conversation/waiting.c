@@ -1,4 +1,4 @@
-// waiting.c - who waits for whom: the simulated backend, and idle connections.
+// waiting.c - which waits happen at the same time: backends, idle connections.
 
 #include <errno.h>
 #include <string.h>
@@ -13,19 +13,19 @@
 
 enum {
     CLIENTS = 60,
-    TOGETHER_MIN = 6,   // of CLIENTS
-    SERVED_MIN = 5,     // beside a long request
+    TOGETHER_MIN = 6,   // requests in flight at the same time
+    SERVED_MIN = 5,     // replies to others during a long request
     COMPUTING_MS = 30,  // of CPU time, which the kernel counts in steps of 10
     SHORT_DELAY_MS = 10,
     ALL_DELAYS_MS = CLIENTS * SHORT_DELAY_MS,
     IDLE_CLIENTS = 50,
     IDLE_TIMEOUT_MS = 1000,
-    SLACK_MS = 100,  // clocks are read, and timers kept, in steps
+    SLACK_MS = 100,  // clocks and timers are not exact
 };
 
 static struct peer peers[CLIENTS];
 
-// Connects CLIENTS and sends a request on each connection.
+// Connects CLIENTS clients and sends a request on each connection.
 static void ask_all(const struct server *s)
 {
     for (int i = 0; i < CLIENTS; i++)
@@ -33,7 +33,8 @@ static void ask_all(const struct server *s)
             peer_finish(&peers[i]);
 }
 
-// Receives the replies and closes the connections. Returns whether all came.
+// Receives one reply per client and closes the connections. Returns whether all
+// replies came.
 static bool hear_all(void)
 {
     int answered = 0;
@@ -44,8 +45,8 @@ static bool hear_all(void)
     return answered == CLIENTS;
 }
 
-// How many requests wait for their backend at this moment. Those that the
-// server had received before the moment and has not answered after it.
+// Returns how many requests the server has received but not answered at one
+// moment, between the two loops: each of them waits for its backend.
 static int count_in_flight(void)
 {
     bool received[CLIENTS];
@@ -57,8 +58,8 @@ static int count_in_flight(void)
     return count;
 }
 
-// The highest number of requests in flight that is seen until the last client
-// has its reply, or until there are enough.
+// Returns the highest number of requests seen in flight, up to TOGETHER_MIN.
+// Stops when the last client has its reply.
 static int watch_in_flight(void)
 {
     int64_t until_ms = now_ms() + patience_ms();
@@ -72,8 +73,9 @@ static int watch_in_flight(void)
     return most;
 }
 
-// Returns the highest number of requests in flight while the backend takes
-// `delay_ms`, or 0 if there were enough and a reply is missing.
+// Starts a server with --delay and sends it CLIENTS requests. Returns the
+// highest number seen in flight, or 0 if that was enough but a reply is
+// missing.
 static int most_together(const char *delay_ms)
 {
     const char *arguments[] = {"--delay", delay_ms, "--quiet", NULL};
@@ -84,13 +86,14 @@ static int most_together(const char *delay_ms)
     int together = watch_in_flight();
     bool missed = together >= TOGETHER_MIN && !hear_all();
     for (int i = 0; i < CLIENTS; i++)
-        peer_reset(&peers[i]);  // No reply is missed any more.
+        peer_reset(&peers[i]);  // The remaining replies do not matter.
     server_stop(&s, "--delay");
     return missed ? 0 : together;
 }
 
-// On a very busy machine the first replies may come before six requests have
-// been received: then a backend that takes ten times as long tells.
+// Checks that the clients wait for their simulated backends at the same time.
+// On a very busy machine, replies may come before six requests have been
+// received. Then the check tries again with ten times the delay.
 static void check_delays_together(void)
 {
     if (subject.one_at_a_time)
@@ -102,8 +105,9 @@ static void check_delays_together(void)
        "60 clients wait for their backends together (%d at once)", together);
 }
 
-// One delay after the other takes as long as all of them: a busy machine only
-// makes that longer.
+// Checks that the clients wait for their simulated backends one after the
+// other: in all, that takes at least the sum of the delays. On a busy machine
+// it takes even longer.
 static void check_delays_in_turn(const char *trap)
 {
     const char *arguments[] = {"--delay", "10", "--quiet", trap, NULL};
@@ -137,8 +141,8 @@ static void check_trap(void)
 #define LONG_REQUEST "42\n"
 #endif
 
-// Waits until the server computes, and so has begun with what it received:
-// nothing else takes so much CPU time.
+// Waits until the server has used COMPUTING_MS of CPU time, and so has begun to
+// compute the long request. Returns false after patience_ms().
 static bool await_computing(const struct server *s)
 {
     int64_t until_ms = now_ms() + patience_ms();
@@ -150,8 +154,9 @@ static bool await_computing(const struct server *s)
     return taken_ms >= COMPUTING_MS;
 }
 
-// The long request is sent first. It takes longer than a few requests that
-// each wait for a lock or a core. Then it is cancelled.
+// Checks that the server serves other clients during a long request. The long
+// one is sent first, and takes longer than several short ones, even if each
+// waits for a lock or a core. At the end its client resets the connection.
 static void check_beside_long(void)
 {
     const char *arguments[] = {"--quiet", NULL};
@@ -164,7 +169,7 @@ static void check_beside_long(void)
     int served = 0;
     while (asked && served < SERVED_MIN && is_served(&s))
         served++;
-    // If the long one is not answered yet, it may be so just by chance.
+    // The check counts only if the server is still computing the long request.
     bool computing = served == SERVED_MIN && await_computing(&s);
     ok(computing && !peer_has_heard(&asking),
        "beside a long request, other clients are served");
@@ -194,8 +199,9 @@ static void check_idle(void)
     server_stop(&s, "idle");
 }
 
-// With --idle-timeout 1 an idle connection is closed, also one that has sent
-// half a request or has received a reply; one that waits for a reply is not.
+// Checks that --idle-timeout closes idle connections: one without a request,
+// one with half a request, and one that has its reply. A connection that waits
+// for a reply must stay open.
 static void check_idle_timeout(void)
 {
     const char *arguments[] = {"--idle-timeout", "1",       "--delay",
@@ -221,7 +227,8 @@ static void check_idle_timeout(void)
     server_stop(&s, "--idle-timeout");
 }
 
-// Idle means no progress in either direction.
+// Checks that --idle-timeout also closes a connection whose client sends
+// requests but never reads. Idle means: no progress in either direction.
 static void check_idle_reader(void)
 {
     static char requests[1 << 16];
