@@ -1,20 +1,21 @@
-// test_fibload.c - the client, against servers that behave in every bad way.
+// test_fibload.c - tests fibload against servers that misbehave on purpose.
 //
-//     test_fibload [BIN]           the folder that has fibload; default: bin
-//     test_fibload --parts         prints the names of its parts; see tap.h
+//     test_fibload [BIN]           BIN: the directory of fibload, or bin
+//     test_fibload --parts         prints the names of its parts: see tap.h
 //
-// Each server is a child of this test and does what its script says. Then the
-// test compares the exit status of fibload, the row that it has written and
-// what it said with what the server has recorded. See fibload/:
+// Each server is a child process of this test and follows a script. The server
+// records what it receives and sends. The test compares that record with
+// fibload's exit status, its output and the row of its CSV file. The directory
+// fibload/ has:
 //
-//     server.h    scripted servers       record.h    what they write down
-//     client.h    runs of fibload        parts.h     the checks
+//     server.h    scripted servers       record.h    what a server records
+//     client.h    runs of fibload        parts.h     the parts of this test
 
 #include "fibload/client.h"
 #include "fibload/parts.h"
 #include "tap.h"
 
-// What takes longest begins first.
+// The parts, the longest first: several run at the same time.
 static const struct tap_part parts[] = {
     {"gone_server", test_gone_server},
     {"full_queue", test_full_queue},

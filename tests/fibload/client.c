@@ -1,4 +1,4 @@
-// client.c - runs fibload, and reads what it has written.
+// client.c - runs fibload, and reads its results.
 
 #include "client.h"
 
@@ -222,7 +222,8 @@ static double time_of(const char *field)
     return *field != '\0' ? strtod(field, NULL) / NS_PER_S : NAN;
 }
 
-// Cuts "connection,kind,due_ns,sent_ns,done_ns,outcome" into its fields.
+// Splits a line "connection,kind,due_ns,sent_ns,done_ns,outcome" into its
+// fields.
 static struct timeline_line parse_line(char *text)
 {
     struct timeline_line line;

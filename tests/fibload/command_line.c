@@ -1,5 +1,4 @@
-// command_line.c - runs that cannot be, and why: bad command lines, and servers
-// that are not there.
+// command_line.c - runs that cannot start: bad command lines, missing servers.
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -20,7 +19,9 @@
 
 // ---- No server
 
-// A socket that does not listen keeps the port from being used by others.
+// Checks that fibload says why it cannot connect. The socket is bound but does
+// not listen. So the kernel refuses connections, and no other program can get
+// the port.
 void test_no_server(void)
 {
     char target[32];
@@ -34,7 +35,8 @@ void test_no_server(void)
     close(socket);
 }
 
-// The kernel takes no more connections than the queue has room for.
+// Checks that fibload gives up connecting when the listener's queue is full.
+// The kernel then ignores new connections instead of refusing them.
 void test_full_queue(void)
 {
     char target[32];

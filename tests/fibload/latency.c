@@ -1,5 +1,5 @@
-// latency.c - the latencies that the client measures are those that its server
-// has caused: see record.h for how that can be known on any machine.
+// latency.c - checks that the client's latencies are those that its server has
+// caused. See record.h for how this can be checked on any machine.
 
 #include <fcntl.h>
 #include <math.h>
@@ -25,7 +25,8 @@ static bool stall_for_a_second(struct peer *peer, int i)
     return reply(peer);
 }
 
-// The histogram may be off by 1 %.
+// Return whether a latency is at least the lower bound, or within both bounds.
+// The client's histogram has errors of up to 1 %.
 static bool is_above(double us, struct bounds bounds)
 {
     return us >= 0.99 * bounds.low_us - 1;
@@ -45,8 +46,8 @@ static const struct {
     {"p50_us", 50}, {"p90_us", 90}, {"p99_us", 99}, {"max_us", 100}};
 enum { PERCENTILE_COUNT = sizeof percentiles / sizeof percentiles[0] };
 
-// Whether all percentiles of a closed loop with one connection are as the
-// server's record says, or as high at least.
+// Checks the percentiles of a closed loop with one connection against the
+// bounds of the server's record. Returns whether is_right() holds for all.
 static bool agree(const struct outcome *o,
                   bool (*is_right)(double us, struct bounds bounds))
 {
@@ -57,8 +58,8 @@ static bool agree(const struct outcome *o,
     return right;
 }
 
-// Whether each request of the timeline took as long as the server's record
-// says.
+// Returns whether the latency of each request in the timeline is within the
+// bounds of the server's record.
 static bool each_agrees(const struct timeline *t)
 {
     bool right = true;
@@ -98,7 +99,8 @@ void test_accuracy(void)
 
 // ---- Two views
 
-// The times at which requests were due, in order. Returns how many there are.
+// Copies the due times of all requests, in ascending order. Returns how many
+// there are.
 static int due_times(const struct timeline *t, double due_s[TIMELINE_MAX])
 {
     for (int i = 0; i < t->count; i++)
@@ -117,8 +119,8 @@ static bool evenly_spaced(const struct timeline *t, double gap_s)
     return even;
 }
 
-// The standard deviation of the gaps, divided by their mean: 0 if requests are
-// evenly spaced, 1 if they come at random.
+// Returns the standard deviation of the gaps between due times, divided by
+// their mean. It is 0 for evenly spaced requests, and 1 for a Poisson process.
 static double variation(const struct timeline *t)
 {
     double due_s[TIMELINE_MAX], sum = 0, squares = 0;
@@ -156,8 +158,9 @@ void test_open_loop(void)
     unlink(path);
 }
 
-// 150 requests are due while the server stands still for 300 ms. In a closed
-// loop one request sees that; in an open one all that are due in that time.
+// Checks how a stall of 300 ms shows. At 500 requests a second, 150 are due
+// during the stall. In an open loop the latency of all of them grows. In a
+// closed loop only one request sees the stall.
 void test_stall(void)
 {
     const struct outcome *o =
@@ -175,8 +178,9 @@ void test_stall(void)
        "a closed loop has one view, and hides it");
 }
 
-// Of 200 requests, 10 ms apart, half are due while the server stands still for
-// a second; of those sent, one sees it.
+// Checks how a stall of a second shows in the 99th percentile. Of 200 requests,
+// 10 ms apart, half are due during the stall. But only one of them is in
+// flight, so the percentile from sent to reply does not show it.
 void test_long_stall(void)
 {
     const struct outcome *o =
@@ -196,7 +200,8 @@ void test_long_stall(void)
        "nor in a closed loop");
 }
 
-// Replies take 20 ms, and one connection asks: 50 a second, when 500 are due.
+// Checks that no request disappears when the server is too slow: 500 requests a
+// second are due, but with 20 ms per reply, one connection gets 50.
 void test_overload(void)
 {
     const struct outcome *o = RUN(slow, "-R", "500", "-c", "1", "-d", "400ms",
@@ -210,18 +215,17 @@ void test_overload(void)
     ok(says(o, SAYS_UNSENT), "and in the report");
 }
 
-// ---- The client's own part
-
-// Blocks until a process is stopped by a signal.
 // ---- A ramp
 
 enum { ROWS_MAX = 10 };
 
+// An interval of the report: its begin and end, its requests and correct
+// replies.
 struct row {
     double from_s, to_s, due_per_s, right_per_s;
 };
 
-// Reads the rows in a file of --json. Returns how many there are.
+// Reads the intervals in a file of --json. Returns how many there are.
 static int read_rows(const char *path, struct row rows[ROWS_MAX])
 {
     static char text[1 << 18];
@@ -239,8 +243,9 @@ static int read_rows(const char *path, struct row rows[ROWS_MAX])
     return count;
 }
 
-// Whether each row begins where the one before it ends, and has the rate that
-// is due in its middle, from 100 at first to 500 after a second.
+// Returns whether the rows cover the run without gaps, and each has the rate
+// that is due in its middle. That rate grows from 100 to 500 a second within a
+// second.
 static bool is_ramp(const struct row *rows, int count)
 {
     double end_s = 0;
@@ -254,7 +259,8 @@ static bool is_ramp(const struct row *rows, int count)
     return right && near(end_s, 1, 1e-5);
 }
 
-// A busy machine may print a row late, and the next one not at all.
+// Checks a rate that grows during the run. A busy machine may print an interval
+// late and leave out the next one, so the number of rows is not checked.
 void test_ramp(void)
 {
     char json[] = TEMPORARY_FILE, csv[] = TEMPORARY_FILE;
@@ -284,6 +290,9 @@ void test_ramp(void)
     unlink(csv);
 }
 
+// ---- The client's own part
+
+// Blocks until a signal has stopped the process, or it has ended.
 static void wait_until_stopped(pid_t pid)
 {
     char path[32], line[256] = "";
@@ -301,8 +310,9 @@ static void wait_until_stopped(pid_t pid)
     }
 }
 
-// The server stops the client just before its reply, and continues it 100 ms
-// later: for so long the client has a reply that it does not read.
+// Stops the client, sends the reply, and continues the client 100 ms later.
+// During this time the reply is in the client's socket, but the client cannot
+// read it.
 static bool stop_client(struct peer *peer, int i)
 {
     (void)i;

@@ -1,5 +1,5 @@
-// load.c - the shapes of the load: pipelines, new connections, threads, pauses,
-// and hogs that delay the others.
+// load.c - the options that shape the load: pipelines, new connections,
+// threads, pauses between requests, and hogs, which send expensive requests.
 
 #include <math.h>
 #include <stdio.h>
@@ -16,8 +16,9 @@
 
 enum { DEPTH = 4, PIPELINED = 40 };
 
-// Answers the oldest request once DEPTH are in flight, or no more come. So each
-// has those before it to wait for, and the record has all that is waiting.
+// Replies to the oldest request once DEPTH requests have arrived, or if no more
+// will come. So each request waits for those before it, and the server has
+// received all requests that wait.
 static bool answer_the_oldest(struct peer *peer, int i)
 {
     int keep = i < PIPELINED - 1 ? DEPTH - 1 : 0;
@@ -51,7 +52,8 @@ void test_pipeline(void)
 
 // ---- A connection for each request
 
-// More connections come than a server has room for: those that leave make room.
+// Checks --churn, which makes a connection per request. There are 500
+// connections, more than the server can have at the same time.
 void test_churn(void)
 {
     const struct outcome *o = RUN(right, "-n", "500", "-c", "3", "--churn");
@@ -85,8 +87,9 @@ static bool refuse_after_first(struct peer *peer, int i)
     return said;
 }
 
-// The most that the latency of two requests can be, in us, if the client was
-// connecting for a second between the first reply and the second request.
+// Returns an upper bound for the latency of both requests, in us, if connecting
+// took the client a second. Most of the time between the first reply and the
+// second request is then not part of a latency.
 static double latency_beside_connecting_us(void)
 {
     int64_t first_ns = record->received_ns[1] - record->hello_ns;
@@ -95,7 +98,9 @@ static double latency_beside_connecting_us(void)
     return (double)longer_ns / 1e3 - 990000;
 }
 
-// TCP sends the first packet of a connection again after a second.
+// Checks whether the time to connect is part of the latency. The kernel drops
+// the first SYN of the second connection and the client's kernel sends it again
+// after a second.
 void test_connecting(void)
 {
     const struct outcome *o =
@@ -110,7 +115,7 @@ void test_connecting(void)
 
 // ---- Threads
 
-// What the threads have counted is added up, once.
+// Checks that the counts of several threads are added up, each count once.
 void test_threads(void)
 {
     const struct outcome *o = RUN(right, "-n", "10001", "-c", "7", "-t", "2");
@@ -135,8 +140,9 @@ void test_threads(void)
        "the rate is that of both");
 }
 
-// By Little's law, whatever the server and the machine do. Near the end some
-// threads may have no requests left.
+// Returns whether about eight requests were in flight. By Little's law this
+// does not depend on the speed of server and machine. It may be fewer near the
+// end, when some threads have sent all their requests.
 static bool has_eight_in_flight(const struct outcome *o)
 {
     return column(o, "in_flight") > 4 && column(o, "in_flight") < 8.1;
@@ -167,7 +173,8 @@ void test_few_requests(void)
 
 enum { THINK_MS = 50, THINKING = 6 };
 
-// One request after the other: what is neither latency nor pause is overhead.
+// Checks --think. One connection sends one request after the other, so the
+// duration is the sum of the latencies, the pauses and the client's overhead.
 void test_think(void)
 {
     const struct outcome *o = RUN(right, "-n", "6", "-c", "1", "--think", "50");
@@ -196,13 +203,14 @@ void test_slow(void)
 
 // ---- Hogs
 
-// What a timeline says of the stream and the hogs. The intervals are those of
-// the client: a third of the window, then until `during_s` is over.
+// What a timeline shows of the hogs and of the stream, which are the normal
+// requests. The three intervals are those of the client: the first third of the
+// window, then `during_s` seconds, then the rest.
 struct hog_times {
-    double first_s, last_s;  // the first hog's request, the last one's reply
-    int replies[3];          // of the stream, by interval
-    int beside;              // of these, between the two times
-    double p99_s;            // latency in the second interval
+    double first_s, last_s;  // first hog request sent, last reply to a hog
+    int replies[3];          // to the stream, by interval
+    int beside;              // of these, between first_s and last_s
+    double p99_s;            // of the latency in the second interval
 };
 
 static int interval_of(double done_s, double third_s, double during_s)
@@ -238,8 +246,8 @@ static struct hog_times hog_times_of(const struct timeline *t, double window_s,
     return times;
 }
 
-// Whether the rates of the three intervals are the replies in the timeline, but
-// for one that came at the very end of an interval.
+// Returns whether the client's rates in the three intervals agree with the
+// timeline. A reply at the very end of an interval may count in either.
 static bool has_rates_of(const struct outcome *o, const struct hog_times *times)
 {
     static const char *const rates[] = {"rate_before", "rate_during",
@@ -255,9 +263,10 @@ static bool has_rates_of(const struct outcome *o, const struct hog_times *times)
     return right;
 }
 
-// Two hogs take 50 ms each time, and while the server is busy with them it
-// serves no other client. So the stream has a few replies for each of theirs:
-// 80 a second at most, which a very slow machine has without hogs.
+// Checks that hogs slow the stream down. A hog's request takes 50 ms, and
+// meanwhile the server serves no other client. Two hogs leave the stream at
+// most 80 replies a second. A very slow machine reaches no more even without
+// hogs, so a lower rate before them is no failure.
 void test_hogs(void)
 {
     const double third_s = 0.5, most_beside = 80;
@@ -287,8 +296,9 @@ void test_hogs(void)
     ok(says(o, SAYS_DURING) && says(o, SAYS_HOGS), "and the report");
 }
 
-// Without hogs, the middle third begins and ends by the time alone. A busy
-// machine may have no reply in a short one: then the window becomes longer.
+// Checks the intervals of a run without hogs: the second one is the middle
+// third. On a busy machine no reply may fall into a short interval. Then the
+// check tries again with twice the window.
 void test_thirds(void)
 {
     enum { LONGEST_MS = 30000 };

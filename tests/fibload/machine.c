@@ -1,5 +1,5 @@
-// machine.c - what a run cost: CPU time of the server, and what other programs
-// took from the client.
+// machine.c - what a run costs: CPU time of the server and the client, and what
+// other programs take from the client.
 
 #include <sched.h>
 #include <signal.h>
@@ -19,7 +19,7 @@
 
 enum { BURN_MS = 10 };
 
-// Uses 10 ms of CPU time for each request.
+// Uses BURN_MS of CPU time for each request.
 static bool burn(struct peer *peer, int i)
 {
     int64_t begin_ns = record_cpu_ns();
@@ -31,7 +31,8 @@ static bool burn(struct peer *peer, int i)
     return every_tenth_wrong(peer, i);
 }
 
-// Files have milliseconds of CPU time, twice: user and system time.
+// Checks the CPU time of server and client. The files round user and system
+// time to a millisecond each.
 void test_usage(void)
 {
     const struct outcome *o = RUN(slow, "-c", "1", "-n", "10", "--grace", "0");
@@ -52,7 +53,7 @@ void test_usage(void)
            near(column(o, "server_cpu_us_per_req") * 10, cpu_s * 1e6, 1100),
        "the CPU time of a request is that by all replies, wrong ones too");
 
-    // A run for one request shows what starting and ending the process takes.
+    // A run with one request shows the cost of starting and ending the client.
     double start_s = RUN(right, "-n", "1")->cpu_s;
     o = RUN(right, "-c", "10", "-n", "10000");
     double client_s = column(o, "client_cpu_share") * column(o, "duration_s");
@@ -62,8 +63,9 @@ void test_usage(void)
        "the client's own is nearly all that its process has used");
 }
 
-// Two threads that never sleep use a third of their CPU time in the window, as
-// it is a third of the load. That of the warm-up does not count.
+// Checks that only CPU time in the measured window counts. Two threads that
+// never sleep use CPU time during the whole run, and the window is a third of
+// the run.
 void test_cpu_time(void)
 {
     const struct outcome *o = RUN(right, "-c", "2", "-t", "2", "--spin", "-d",
@@ -81,7 +83,8 @@ static void drop_privileges(void)
         _exit(CLIENT_NOT_PREPARED);
 }
 
-// Starts a process that uses no CPU time: when this returns, it is stopped.
+// Starts a process that stops itself, so that it uses no CPU time. Returns its
+// process id.
 static pid_t start_stopped(void)
 {
     int status;
@@ -95,7 +98,8 @@ static pid_t start_stopped(void)
     return pid;
 }
 
-// The process of --server-pid need not be the server.
+// Checks that fibload notices when --server-pid names another process than the
+// server.
 void test_other_process(void)
 {
     char target[16], pid[16];
@@ -114,7 +118,8 @@ void test_other_process(void)
     waitpid(other, NULL, 0);
 }
 
-// The memory of another user's process must not be read. Only root can become
+// Checks that the client says "unknown" when it may not read the server's
+// memory, because the server belongs to another user. Only root can become
 // another user.
 void test_unreadable_memory(void)
 {
@@ -131,7 +136,7 @@ void test_unreadable_memory(void)
     server_stop(&server);
 }
 
-// The first core that we may use.
+// Returns the first core that this process may run on.
 static int first_core(void)
 {
     cpu_set_t cores;

@@ -1,5 +1,5 @@
-// merge.c - the results of several clients, added: nothing is lost, and nothing
-// is taken for a result that is none.
+// merge.c - --merge, which adds the results of several clients: no sample is
+// lost, and files that are not results are refused.
 
 #include <fcntl.h>
 #include <math.h>
@@ -38,7 +38,7 @@ static void write_text(const char *path, const char *text, size_t len)
     close(fd);
 }
 
-// Whether two files of --json have the same histograms, to the last sample.
+// Returns whether two files of --json have the same histograms.
 static bool have_same_histograms(const char *a, const char *b)
 {
     static char first[FILE_SIZE];
@@ -52,7 +52,7 @@ static bool have_same_histograms(const char *a, const char *b)
            strncmp(x, y, len + sizeof end) == 0;
 }
 
-// Three runs of different kinds, and what is known of all of them together.
+// The result files of three different runs, and the sums over these runs.
 static struct sums {
     char path[3][sizeof TEMPORARY_FILE];
     double samples, squares, latency_us, max_us;
@@ -99,7 +99,7 @@ static void test_sums(void)
        "the worst verdict counts, and the report says of which file it is");
 }
 
-// However files are grouped, the sum is the same.
+// Checks that the sum does not depend on the order and grouping of the files.
 static void test_order(void)
 {
     char other[] = TEMPORARY_FILE, all[] = TEMPORARY_FILE;
@@ -136,7 +136,7 @@ void test_merge(void)
 
 // ---- Files that are none
 
-// Whether a text in the place of the second file is refused, by its name.
+// Returns whether --merge refuses a file with this text, and names the file.
 static bool is_refused(const char *text, size_t len, const char *because)
 {
     char path[] = TEMPORARY_FILE;
@@ -148,7 +148,8 @@ static bool is_refused(const char *text, size_t len, const char *because)
     return refused(o, because) && strstr(o->err, path) != NULL;
 }
 
-// Whether the file is refused once `new` stands in it where `old` begins.
+// Returns whether --merge refuses a copy of the first file in which `new`
+// overwrites the text at the first `old`.
 static bool is_refused_with(const char *old, const char *new,
                             const char *because)
 {

@@ -1,4 +1,4 @@
-// output.c - what the client says, and where: files, the summary, the verdict.
+// output.c - what the client writes: files, the summary, the verdict.
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +16,8 @@
 
 // ---- Files beside the summary
 
-// Returns how many columns of a run --columns does not explain.
+// Returns how many columns of the CSV file --columns does not explain, or -1 if
+// --columns fails.
 static int unexplained_columns(void)
 {
     static char header[OUTPUT_SIZE];
@@ -51,7 +52,8 @@ void test_columns(void)
     ok(unexplained_columns() == 0, "--columns explains every column");
 }
 
-// Columns that say how the load was shaped.
+// Checks the columns that repeat the options of the load, and those that show
+// the state at the end of the run.
 void test_shape_columns(void)
 {
     const struct outcome *o =
@@ -76,8 +78,8 @@ void test_shape_columns(void)
        "the age of a request without a reply is in the latency");
 }
 
-// Whether the percentiles of a kind rise, or are unknown as there was nothing
-// in an interval: `names` ends with NULL.
+// Returns whether the columns `names`, which end with NULL, have values in
+// ascending order. Columns without a value, for lack of samples, are allowed.
 static bool rise(const struct outcome *o, const char *const *names)
 {
     bool rising = strstr(o->header, names[0]) != NULL;
@@ -87,7 +89,7 @@ static bool rise(const struct outcome *o, const char *const *names)
     return rising;
 }
 
-// Columns of which one follows from others.
+// Checks columns whose values depend on each other.
 void test_related_columns(void)
 {
     static const char *const kinds[][6] = {
@@ -123,7 +125,8 @@ void test_related_columns(void)
        "the client's CPU time by replies");
 }
 
-// A percentile of what did not happen, and the figures of an unknown server.
+// Checks that figures are null if nothing was measured, or if the process of
+// the server is not known.
 void test_unknown(void)
 {
     char target[16];
@@ -147,8 +150,9 @@ static long served_at(const struct outcome *o, const char *at)
     return strtol(at, NULL, 10);
 }
 
-// The first thread has two connections, the second one, which has as many
-// requests and is alone in the end.
+// Checks that the progress report still counts the connections of a thread that
+// has ended. The thread with two connections ends first, because both threads
+// have the same number of requests.
 void test_progress(void)
 {
     long most = 0, last = 0;
@@ -164,7 +168,8 @@ void test_progress(void)
        last);
 }
 
-// Whether each request was due before it was sent, and sent before it was done.
+// Returns whether each request was due before it was sent, and sent before its
+// reply came.
 static bool is_in_order(const struct timeline *t)
 {
     bool in_order = true;
@@ -215,7 +220,8 @@ static void test_percentile_table(void)
     unlink(path);
 }
 
-// Where no server is, there is nothing to write.
+// Checks that a run that cannot connect does not overwrite the files of an
+// earlier run.
 static void test_files_of_an_earlier_run(void)
 {
     char path[] = TEMPORARY_FILE, target[16], text[16];
@@ -261,7 +267,7 @@ void test_summary(void)
        "a full disk is noticed");
 }
 
-// Whether the summary fits a terminal.
+// Returns whether the summary has at most `lines_max` lines of 80 columns.
 static bool fits_screen(const struct outcome *o, int lines_max)
 {
     int lines = 0;
@@ -279,8 +285,8 @@ static bool every_second_wrong(struct peer *peer, int i)
     return i % 2 == 1 ? say(peer, "fib: 56\n") : reply(peer);
 }
 
-// Without the client's own part of the latency, which takes two lines more on
-// a busy machine.
+// Checks that a summary fits a terminal. --no-stamps leaves out the client's
+// own part of the latency, which takes two more lines on a busy machine.
 void test_screen(void)
 {
     const struct outcome *o = RUN(right, "-d", "1500ms", "-R", "100", "--hogs",
@@ -299,7 +305,8 @@ void test_screen(void)
 
 // ---- The verdict
 
-// The duration after a text of the summary, "301 ms" or "1.25 s", in us.
+// Returns the duration that follows `text` in the summary, for example "301 ms"
+// or "1.25 s", in us.
 static double duration_us_after(const struct outcome *o, const char *text)
 {
     const char *found = strstr(o->out, text);
@@ -310,7 +317,7 @@ static double duration_us_after(const struct outcome *o, const char *text)
     return value * (strcmp(unit, "s") == 0 ? 1e6 : 1e3);
 }
 
-// The fifth reply takes STALL_MS, all others come at once.
+// Checks --require. Reply STALL_AT takes STALL_MS, all others come at once.
 void test_require(void)
 {
     const struct outcome *o =
@@ -332,8 +339,8 @@ void test_require(void)
        "what is unknown is not kept");
 }
 
-// What is limited here is the rate itself: then the result does not depend on
-// the machine.
+// Checks --find-rate. Its limit here is on the rate itself, so the result does
+// not depend on the speed of the machine.
 void test_find_rate(void)
 {
     static const char *const first[] = {"200", "2000"};

@@ -1,4 +1,4 @@
-// parts.h - the parts of test_fibload, see tests/test_fibload.c.
+// parts.h - the parts of tests/test_fibload.c, by the file that has them.
 
 #ifndef FIBLOAD_PARTS_H
 #define FIBLOAD_PARTS_H

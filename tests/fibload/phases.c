@@ -1,5 +1,5 @@
-// phases.c - what a run consists of: hellos, a warm-up, the window that is
-// measured, and a grace for what is unanswered at its end.
+// phases.c - the phases of a run: hellos, the warm-up, the measured window, and
+// the grace period for requests that are unanswered at its end.
 
 #include <signal.h>
 #include <stdio.h>
@@ -11,14 +11,15 @@
 #include "record.h"
 #include "server.h"
 
-// As a server does that starts a thread first, and takes long for it.
+// Replies to hellos after 5 ms, like a server that first starts a thread.
 static bool greet_slowly(struct peer *peer, int i)
 {
     sleep_ms(5);
     return greet(peer, i);
 }
 
-// The first replies are waited for, for twice as long as the warm-up takes.
+// Checks that the load begins after all connections have been accepted. The
+// client waits for the replies to its hellos for up to twice the warm-up.
 void test_hello(void)
 {
     const struct script slow_to_greet = {.answer = soon, .greet = greet_slowly};
@@ -122,9 +123,10 @@ static bool interrupt_later(struct peer *peer, int i)
     return true;
 }
 
-// The client alone knows when its window begins and ends. On a busy machine it
-// may send nothing in a short one, or end it late: so the window becomes longer
-// and the interrupt comes later, until it finds the window over.
+// Runs the client so that SIGINT arrives in its grace period. Only the client
+// knows when its window ends. On a busy machine it may send no request in a
+// short window, or end the window late. So the function doubles the window and
+// the delay of the signal until the signal comes after the window.
 static const struct outcome *run_interrupted_in_grace(void)
 {
     enum { LATEST_MS = 30000 };

@@ -1,7 +1,8 @@
-// phrases.h - what the tests look for in texts that people read.
+// phrases.h - phrases that the tests look for in the client's output.
 //
-// Each phrase stands for one finding, and is tested in one place. All others
-// look at numbers, so that a text can be improved by a change here alone.
+// Each phrase stands for one finding and is tested in one place. All other
+// tests read numbers. So after a change of the output's words, only this file
+// must change.
 
 #ifndef FIBLOAD_PHRASES_H
 #define FIBLOAD_PHRASES_H
@@ -19,7 +20,7 @@
 #define SAYS_PSS_UNKNOWN "PSS unknown"
 #define SAYS_HOGS "hogs"
 #define SAYS_DURING "during them"
-#define SAYS_LONGEST_GAP "longest gap on a connection: "  // and how long
+#define SAYS_LONGEST_GAP "longest gap on a connection: "  // a duration
 #define SAYS_PROBLEM "problem"
 #define SAYS_LOST "10 requests were lost with their connections"
 #define SAYS_INSTEAD " instead of "
@@ -42,11 +43,11 @@
 
 // ---- Progress
 
-#define SAYS_SERVED " of 3 served"  // after how many
+#define SAYS_SERVED " of 3 served"  // after a number of connections
 
 // ---- --ramp and --merge
 
-#define SAYS_ROWS "     until  "  // heads the rows
+#define SAYS_ROWS "     until  "  // the heading of the table
 #define SAYS_MERGED "results of 3 files"
 
 // ---- Why a run is refused

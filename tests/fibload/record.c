@@ -1,4 +1,5 @@
-// record.c - what a scripted server saw and did, and the bounds that follow.
+// record.c - what a scripted server received and sent, and the bounds that
+// follow.
 
 #include "record.h"
 
@@ -131,7 +132,8 @@ void record_sort(double *values, int count)
     qsort(values, (size_t)count, sizeof *values, by_value);
 }
 
-// The smallest value that `percent` of all do not exceed. Sorts the values.
+// Returns the smallest value that is not exceeded by `percent` of all values.
+// Sorts the values.
 static double percentile(double *values, int count, double percent)
 {
     int rank = (int)(percent * count / 100);
@@ -167,8 +169,8 @@ struct bounds record_latency(double percent, int depth)
     return bounds_of(low_us, high_us, percent);
 }
 
-// The first request is due when the schedule begins, which is after the hello
-// was answered and before that request is received.
+// Request 0 is due when the schedule begins. That is after the reply to the
+// hello, and before the server receives request 0.
 struct bounds record_latency_from_due(double percent, double rate)
 {
     static double low_us[RECORD_TIMES_MAX], high_us[RECORD_TIMES_MAX];

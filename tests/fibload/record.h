@@ -1,10 +1,10 @@
-// record.h - what a scripted server saw and did in a run, and between which
-// bounds the figures of the client must then lie.
+// record.h - what a scripted server received and sent, and the bounds that
+// follow for the client's figures.
 //
-// Tests compare the client with this record instead of with a limit in
-// milliseconds: on a busy machine both take longer, and the bounds move apart
-// by exactly that. The record is in memory that the test shares with its
-// server; the test reads it once the server has ended.
+// Tests compare the client's latencies with this record, not with a limit in
+// milliseconds. On a busy machine both take longer, and the bounds grow by the
+// same amount. The record is in memory that the test shares with its server.
+// The test reads it after the server has ended.
 
 #ifndef RECORD_H
 #define RECORD_H
@@ -15,74 +15,78 @@
 
 enum { RECORD_TIMES_MAX = 4096, RECORD_CONNECTIONS_MAX = 1024 };
 
-// All times are in ns on the monotonic clock. A hello is the request for
-// fib(1) that each connection begins with, and no request in this list.
+// The record of one run. Times are in ns on the monotonic clock. A hello is the
+// request for fib(1) that begins each connection; it does not count as a
+// request.
 struct record {
-    volatile pid_t client;  // the client under test; 0: not started yet
-    int connections;        // accepted
-    int hellos;             // replies to hellos
-    int hellos_at_first;    // of these, before the first request was received
-    int requests;           // received
-    int replies;            // correct ones
-    int hogs;               // replies to hogs
-    int replies_on[RECORD_CONNECTIONS_MAX];  // correct ones, by connection
-    int64_t hello_ns;        // just before the first reply to a hello was sent
-    int64_t closed_ns;       // after the client had closed its last connection
+    volatile pid_t client;  // the client's process; 0: not started yet
+    int connections;        // connections accepted
+    int hellos;             // replies to hellos sent
+    int hellos_at_first;    // of these, before the first request
+    int requests;           // requests received
+    int replies;            // correct replies sent
+    int hogs;               // replies to hogs sent
+    int replies_on[RECORD_CONNECTIONS_MAX];  // of `replies`, by connection
+    int64_t hello_ns;        // just before the first reply to a hello
+    int64_t closed_ns;       // after the last connection was closed
     int64_t longest_gap_ns;  // between two requests received
     int64_t received_ns[RECORD_TIMES_MAX];  // after request i was received
     int64_t replied_ns[RECORD_TIMES_MAX];   // just before reply i was sent
-    int64_t cpu_ns;    // CPU time that the server had used in the end
-    int64_t burnt_ns;  // CPU time that it used on purpose, for requests
+    int64_t cpu_ns;    // CPU time that the server has used in all
+    int64_t burnt_ns;  // of it, used by the behaviour `burn`
 };
 
-// The record of the current or last run. Starts empty in each run.
+// The record of the current run or, between two runs, of the last one.
 extern struct record *record;
 
-// Empties the record.
+// Empties the record. Each run begins with an empty one.
 void record_clear(void);
 
-// The monotonic clock.
+// Returns the time on the monotonic clock.
 int64_t record_now_ns(void);
 
-// The CPU time that this process has used.
+// Returns the CPU time that this process has used.
 int64_t record_cpu_ns(void);
 
-// Notes that a request was received, or that a correct reply is about to be
-// sent on the connection accepted as number `connection`.
+// The server calls these when it has received a request, and just before it
+// sends a correct reply on connection number `connection`.
 void record_request(void);
 void record_reply(int connection);
 
-// From the last reply back to the first request, in seconds.
+// Returns the time from the first request to the last reply, in seconds.
 double record_span_s(void);
 
-// How long requests were with the server, added up, in seconds.
+// Returns the sum of the times from receiving a request to sending its reply,
+// in seconds.
 double record_held_s(void);
 
-// Jain's index of the correct replies on the `count` connections of a run
-// without churn: (sum x)^2 / (count * sum x^2).
+// Returns Jain's fairness index of the correct replies per connection, for
+// `count` connections: (sum x)^2 / (count * sum x^2). Valid without --churn.
 double record_jain(int count);
 
-// The fewest and the most correct replies on one of `count` connections.
+// Return the fewest and the most correct replies on one of `count` connections.
 int record_fewest(int count);
 int record_most(int count);
 
-// Sorts values, the smallest first.
+// Sorts `count` values in ascending order.
 void record_sort(double *values, int count);
 
+// The range that a latency of the client must be in.
 struct bounds {
     double low_us, high_us;
 };
 
-// Bounds for the latency of request i, from sending it to reading its reply, in
-// a run on one connection with `depth` requests in flight, whose requests were
-// all measured and answered.
+// Returns bounds for the latency of request i, from sending it to reading its
+// reply. The run must have one connection with `depth` requests in flight, and
+// all requests must be measured and answered.
 struct bounds record_latency_of(int i, int depth);
 
-// Bounds for a percentile of those latencies.
+// Returns bounds for a percentile of these latencies.
 struct bounds record_latency(double percent, int depth);
 
-// The same from when a request was due, at `rate` requests per second, with one
-// in flight.
+// Returns bounds for a percentile of the latencies from due time to reply. The
+// run must have `rate` requests per second on one connection, with one in
+// flight.
 struct bounds record_latency_from_due(double percent, double rate);
 
 #endif

@@ -1,5 +1,5 @@
-// refusals.c - runs in which the system refuses what fibload asks for: a call
-// that a sandbox does not know, memory, a thread.
+// refusals.c - runs in which the system refuses a request of fibload: a system
+// call that a sandbox forbids, memory, a thread.
 
 #include <errno.h>
 #include <linux/filter.h>
@@ -21,8 +21,8 @@
 enum { SYS_epoll_pwait2 = 441 };
 #endif
 
-// Old container runtimes refuse the calls that they do not know, with an errno
-// that they choose.
+// The errno with which the sandbox refuses epoll_pwait2(). Old container
+// runtimes refuse all system calls that they do not know; the errno differs.
 static int refusal;
 
 static void refuse_epoll_pwait2(void)
@@ -40,8 +40,9 @@ static void refuse_epoll_pwait2(void)
         _exit(CLIENT_NOT_PREPARED);
 }
 
-// A client that cannot sleep, as its call is refused, takes a whole core for
-// the 400 ms in which the connection thinks.
+// Checks that a client to which epoll_pwait2() is forbidden still sleeps.
+// Otherwise it would use a whole core for the 400 ms in which its connection
+// pauses.
 static void check_refusal(int error, double usual_s)
 {
     refusal = error;
@@ -67,11 +68,11 @@ void test_sandbox(void)
 #ifdef __GLIBC__
 enum { STACKS_ARE_LARGE = true };
 #else
-enum { STACKS_ARE_LARGE = false };  // Those of musl have 128 KiB.
+enum { STACKS_ARE_LARGE = false };  // A stack of musl has 128 KiB.
 #endif
 
 #ifdef SANITIZED
-// A sanitizer needs more memory than that for itself.
+// The sanitizers need more memory themselves.
 void test_little_memory(void)
 {
 }
@@ -83,7 +84,7 @@ static void limit_memory_to_8_mib(void)
 
 static void limit_memory_to_64_mib(void)
 {
-    // As large is the stack of a thread.
+    // A thread's stack then has 8 MiB.
     setrlimit(RLIMIT_STACK, &(struct rlimit){8 << 20, 8 << 20});
     setrlimit(RLIMIT_AS, &(struct rlimit){64 << 20, 64 << 20});
 }

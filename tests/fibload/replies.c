@@ -1,5 +1,6 @@
-// replies.c - every reply is checked, and every request ends in one outcome:
-// a right reply, a wrong one, an error, a lost connection, a timeout, or none.
+// replies.c - checks that every reply is checked, and that every request ends
+// in one outcome: a correct reply, a wrong reply, an error, a lost connection,
+// a timeout, or no reply.
 
 #include <string.h>
 #include <sys/socket.h>
@@ -19,7 +20,8 @@ static bool bare(struct peer *peer, int i)
     return say(peer, "55\n");
 }
 
-// Each piece is a recv() of its own for the client.
+// Sends a reply in three pieces, each of which the client receives by a recv()
+// of its own.
 static bool in_pieces(struct peer *peer, int i)
 {
     (void)i;
@@ -167,8 +169,10 @@ void test_reset_connections(void)
 
 // ---- No replies
 
-// Requests are sent when the window begins, which is after the hello; so their
-// age at its end is the window less what they took to reach the server.
+// Checks requests without a reply: at the end they count as unanswered, with
+// their age as latency. The client sends them when the window begins, after the
+// hello. So their age is at least the window less the time until the server
+// received them.
 void test_missing_replies(void)
 {
     last_request = 3;
@@ -200,8 +204,8 @@ static bool just_late(struct peer *peer, int i)
     return reply(peer);
 }
 
-// The hello of each connection has the same limit, and some thousand times as
-// long as it needs.
+// Checks --timeout. The same limit holds for the hello of each connection,
+// which needs only a small part of it.
 void test_timeouts(void)
 {
     const struct outcome *o =

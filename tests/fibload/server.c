@@ -1,4 +1,4 @@
-// server.c - scripted servers: one loop for all, and the common behaviours.
+// server.c - the loop of the scripted servers, and the common behaviours.
 
 #include "server.h"
 
@@ -21,7 +21,7 @@
 
 enum { PEERS_MAX = 64, PATIENCE_S = 150, LISTENER = 0, RUNNING = 1, FIRST = 2 };
 
-// Beside each descriptor of a client stands what we know of it.
+// The state of this server process. peers[i] belongs to the client at fds[i].
 static struct pollfd fds[FIRST + PEERS_MAX];
 static struct peer peers[FIRST + PEERS_MAX];
 static nfds_t count = FIRST;
@@ -46,8 +46,8 @@ void sleep_ms(int ms)
     nanosleep(&time, NULL);
 }
 
-// The bytes in the receive queue of the socket at the other end, as the kernel
-// lists it in /proc/net/tcp; 0 if it is not there any more.
+// Returns how many bytes are in the receive queue of the client's socket, as
+// /proc/net/tcp shows them. Returns 0 if the socket is closed.
 static unsigned unread_by_client(const struct peer *peer)
 {
     struct sockaddr_in own = {0}, other = {0};
@@ -78,7 +78,8 @@ void wait_until_read(const struct peer *peer)
         sleep_ms(1);
 }
 
-// How many connections the kernel has not put into the queue of the listener.
+// Returns how many connections the kernel has dropped because the listener's
+// queue was full.
 static unsigned refused_count(void)
 {
     unsigned memory[SK_MEMINFO_VARS] = {0};
@@ -93,7 +94,7 @@ int fill_queue(void)
     socklen_t len = sizeof at;
     int filler = socket(AF_INET, SOCK_STREAM, 0);
 
-    listen(fds[LISTENER].fd, 0);  // There is room for one.
+    listen(fds[LISTENER].fd, 0);  // The queue then holds one connection.
     getsockname(fds[LISTENER].fd, (struct sockaddr *)&at, &len);
     if (connect(filler, (struct sockaddr *)&at, sizeof at) != 0)
         perror("connect");
@@ -198,8 +199,8 @@ static bool answer(struct peer *peer)
     return current->answer(peer, requests++);
 }
 
-// Receives what a client has sent and answers each complete line. Returns false
-// when the connection is to be closed.
+// Receives bytes from a client and processes each complete line. Returns false
+// if the server must close the connection.
 static bool converse(struct peer *peer)
 {
     char buf[512];
@@ -232,8 +233,8 @@ static void close_client(nfds_t i)
     record->closed_ns = record_now_ns();
 }
 
-// Whether the test has stopped us, and all clients have closed their
-// connections.
+// Returns whether the test has called server_stop() and all clients have closed
+// their connections.
 static bool is_over(int ready)
 {
     return fds[RUNNING].revents != 0 && ready == 1 && count == FIRST;

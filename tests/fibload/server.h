@@ -1,8 +1,8 @@
-// server.h - servers for one run of the client, which do what a script says and
-// write down what happened (record.h).
+// server.h - scripted servers, each for one run of the client. They record what
+// they receive and send: see record.h.
 //
-// A server is a child process with one thread. It blocks in poll() until a
-// client sends something; while a script sleeps, every client waits.
+// A server is a child process with one thread and a loop around poll(). While a
+// behaviour sleeps, all clients of the server wait.
 
 #ifndef FIBLOAD_SERVER_H
 #define FIBLOAD_SERVER_H
@@ -13,20 +13,21 @@
 
 enum { LINE_SIZE = 16 };
 
-// A connection of the server. `number` counts them in the order of accept().
+// A connection of the server. `number` is 0 for the first that it accepted,
+// then 1 and so on.
 struct peer {
     int fd, number;
-    char line[LINE_SIZE];  // what has arrived of the next request
+    char line[LINE_SIZE];  // the received part of the next request
     size_t len;
 };
 
-// What a server does with a request, the i-th of its kind over all connections,
-// from 0. Returns false to close the connection.
+// A function that is called for each request of its kind. `i` counts these
+// requests over all connections, from 0. Returns false to close the connection.
 typedef bool behaviour(struct peer *peer, int i);
 
-// How a server behaves: on requests, which must not be for fib(1) or fib(20),
-// and on the hello of each connection, the request for fib(1); NULL: it answers
-// hellos at once. Requests for fib(20) are those of hogs: each takes HOG_MS.
+// The behaviours of a server. `answer` is called for requests, `greet` for
+// hellos, which are requests for fib(1). If `greet` is NULL, the server replies
+// to hellos at once. Requests for fib(20) come from hogs, and take HOG_MS each.
 struct script {
     behaviour *answer, *greet;
 };
@@ -36,20 +37,20 @@ enum { HOG_MS = 50 };
 struct server {
     pid_t pid;
     int port;
-    int running;  // the server ends when this descriptor is closed
+    int running;  // a pipe; the server ends when it is closed
 };
 
-// Starts a server on a free port of 127.0.0.1, with an empty record. Exits the
-// test if it cannot.
+// Starts a server on a free port of 127.0.0.1 and empties the record. Ends the
+// test program if it cannot.
 struct server server_start(const struct script *script);
 
-// Waits until the server has seen its clients close all connections and has
-// ended. Then the record is complete. Scripts that never end are ended by the
-// kernel, half a minute after the client under test.
+// Waits until all clients have closed their connections and the server has
+// ended; then the record is complete. A server that does not end gets SIGALRM
+// after 150 s, when the client has had its own time limit of 120 s.
 void server_stop(struct server *server);
 
-// A socket that is bound to a free port of 127.0.0.1. The caller closes it.
-// Exits the test if there is none.
+// Returns a socket that is bound to a free port of 127.0.0.1 but does not
+// listen. The caller closes it. Ends the test program if there is no port.
 int server_bind(int *port);
 
 // ---- To write behaviours with
@@ -57,44 +58,48 @@ int server_bind(int *port);
 // Sends a text. Returns false if the connection is broken.
 bool say(struct peer *peer, const char *text);
 
-// Sends the correct reply, and records it.
+// Records and sends the correct reply. Returns false if the connection is
+// broken.
 bool reply(struct peer *peer);
 
+// Sleeps, and with it the whole server.
 void sleep_ms(int ms);
 
-// Blocks until the client has received all that was sent on a connection: the
-// receive queue of its socket is empty.
+// Blocks until the client has received all bytes that were sent on a
+// connection, so that the receive queue of its socket is empty.
 void wait_until_read(const struct peer *peer);
 
-// Fills the queue of the listener, for a client that connects next. Returns a
-// descriptor for the function below.
+// Fills the listener's queue of connections, so that the kernel drops the next
+// one. Returns a descriptor for empty_queue_after_refusal().
 int fill_queue(void);
 
-// Waits until the kernel has refused a client, as the queue is full, and then
-// empties it. That client tries again, a second later.
+// Waits until the kernel has dropped a client's connection because the queue is
+// full; then empties the queue. The client's kernel tries again a second later.
 void empty_queue_after_refusal(int filler);
 
 // ---- Behaviours that several tests use
 
-// To requests: reply at once, after 1 ms (so that runs for a time do not make
-// many thousand requests), after SLOW_MS, and not at all.
+// Behaviours for requests. right: replies at once. soon: replies after 1 ms,
+// which limits the number of requests in a run of given length. slow: replies
+// after SLOW_MS. no_reply: does not reply.
 behaviour right, soon, slow, no_reply;
 enum { SLOW_MS = 20 };
 
-// Replies to none. Some time after request `last_request`, counted from 1, the
-// user of the client ends its run.
+// Does not reply. 50 ms after request number `last_request`, counted from 1,
+// sends SIGINT to the client.
 behaviour interrupt_after_last;
 extern int last_request;
 
-// Reply at once, but to request STALL_AT only after STALL_MS.
+// Replies at once, except to request STALL_AT, counted from 0: that reply takes
+// STALL_MS.
 behaviour stall_once;
 enum { STALL_AT = 5, STALL_MS = 300 };
 
-// Reply at once, but not always correctly.
+// Reply at once, but the first or every tenth reply is wrong.
 behaviour every_tenth_wrong, first_wrong;
 
-// To hellos: reply to each, and only to the first, as a server does that serves
-// one client after the other.
+// Behaviours for hellos. greet: replies to all. greet_only_first: replies to
+// the first only, like a server that serves one client after the other.
 behaviour greet, greet_only_first;
 
 #endif
