@@ -1,16 +1,18 @@
-// calls.h - the calls that are made to fail, one line each.
+// calls.h - the calls that the tests make fail, one line each.
 //
-//     CALL(result, name, how it fails, errnos, parameters, arguments)
-//     TRANSFER(name, errnos, parameters, arguments)     `size` bytes may be cut
+//     CALL(result, name, result if it fails, errnos, parameters, arguments)
+//     TRANSFER(name, errnos, parameters, arguments)  it may move fewer bytes
 //
-// The errnos are those of the man page that can happen to a program without
-// bugs; what a wrong argument gives (EBADF, EFAULT, EINVAL) is not among them,
-// and EAGAIN is only where no call then waits for an event that never comes.
-// The file is included wherever such a list is needed. Makefile has the linker
-// wrap every name in it, and tests/faults_test compares it with the calls that
-// the objects really make.
+// The errnos are those of the man page that a program without bugs can get. Not
+// listed are EBADF, EFAULT and EINVAL, which come from wrong arguments. EAGAIN
+// is listed only if no call then waits for an event that will not come.
 //
-// `error` is the errno a call is to fail with, which has been set.
+// A file that includes this one defines CALL and TRANSFER first. The makefile
+// has the linker wrap all these calls. tests/faults_test checks that the list
+// has all calls that the programs make.
+//
+// `error` is the errno that the call must fail with; the layer has set errno to
+// it.
 
 CALL(int, accept4, -1,
      "ECONNABORTED EINTR EMFILE ENFILE ENOBUFS ENOMEM EPERM EPROTO ENETDOWN "

@@ -1,4 +1,4 @@
-// cases.c - the faults that are tried on a program.
+// cases.c - the list of faults to test, each with a program.
 
 #include "cases.h"
 
@@ -10,8 +10,8 @@
 enum {
     MEMORY_MIN_KIB = 2800,
     MEMORY_MAX_KIB = 32 * 1024,
-    EACH_MAX = 6,  // how many first calls fail, one at a time
-    BURST = 50,    // failures in a row
+    EACH_MAX = 6,  // how many of the first calls fail, one per case
+    BURST = 50,    // how many calls fail in a row
     CUT_MAX = 14,  // bytes; the longest reply of the tests has 15
 };
 
@@ -32,8 +32,9 @@ struct fault_case *cases_add(const char *path, int variant, const char *format,
     return c;
 }
 
-// Whether a call that fails like this may cost a client. These are about its
-// connection; the others are about the server, which is to try again.
+// Returns whether the server may lose a client when this call fails with this
+// errno. That is so for calls on a client's connection. Other calls are about
+// the server itself, which must try again.
 static bool costs_a_client(const char *call, const char *error)
 {
     if (strcmp(error, "EINTR") == 0)
@@ -43,9 +44,9 @@ static bool costs_a_client(const char *call, const char *error)
     return fault_is_listed("recv send ioctl getsockopt", call);
 }
 
-// Whether this is the call by which a server learns which clients are ready. If
-// it always fails, the server cannot serve any.
-static bool is_how_it_learns(const char *call)
+// Returns whether a server learns from this call which clients are ready. If it
+// always fails, the server can serve no client.
+static bool reports_ready_clients(const char *call)
 {
     return fault_is_listed("poll select", call);
 }
@@ -69,11 +70,12 @@ static void add_error(const char *path, int moment,
     struct fault_case *c =
         cases_add(path, moment, "%s:%s:1-", call->name, error);
     c->lasting = true;
-    c->spares = harmless && !is_how_it_learns(call->name);
+    c->spares = harmless && !reports_ready_clients(call->name);
 }
 
-// Adds the first errno that is not about a client, many times in a row. Then
-// all clients are served, those that were there before and new ones.
+// Adds a case with the first errno that is about the server itself, many times
+// in a row. Afterwards the server must serve all clients, residents and new
+// ones.
 static void add_burst(const char *path, const struct fault_call_info *call)
 {
     char error[FAULT_SIZE];
@@ -95,9 +97,10 @@ const char *cases_next_word(const char *list, char *word)
     return list + len + strspn(list + len, " ");
 }
 
-// Coroutines take a short read for the end of what is there, as epoll(7) allows
-// with EPOLLET: one made up would have them wait for what has come already.
-// They get theirs from clients who send a byte at a time.
+// Returns whether the case may make this call move fewer bytes. Coroutines use
+// edge-triggered epoll(7) and take a short read to mean that nothing is left.
+// After a made-up short read they would wait for bytes that are already there.
+// Other tests send them a byte at a time.
 static bool can_be_cut(const char *path, const char *call)
 {
     const char *model = strrchr(path, '/') + 1;
@@ -136,10 +139,11 @@ static void add_call(const char *path, int moment,
         add_cuts(path, moment, call->name);
 }
 
-// From where the program can just be loaded to where there is enough.
+// Adds limits on address space, from just enough to load the program up to
+// plenty.
 static void add_memory(const char *path)
 {
-#ifdef SANITIZED  // They need terabytes of address space.
+#ifdef SANITIZED  // The sanitizers need terabytes of address space.
     (void)path;
 #else
     for (int kib = MEMORY_MIN_KIB; kib < MEMORY_MAX_KIB; kib += kib / 16) {
@@ -151,13 +155,13 @@ static void add_memory(const char *path)
 #endif
 }
 
-void cases_add_server(const char *path, const struct habits *habits)
+void cases_add_server(const char *path, const struct call_counts *counts)
 {
     for (int moment = 0; moment < MOMENT_COUNT; moment++)
         for (int call = 0; call < CALL_COUNT; call++)
-            if (habits->seen[moment][call] > 0)
+            if (counts->seen[moment][call] > 0)
                 add_call(path, moment, &fault_calls[call],
-                         habits->seen[moment][call]);
+                         counts->seen[moment][call]);
     cases_add(path, AT_START, "all:EINTR:7%%")->harmless = true;
     cases_add(path, AT_START, "all:EINTR:50%%")->harmless = true;
     cases_add(path, SERVING, "signals without end")->storm = true;

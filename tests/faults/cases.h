@@ -1,4 +1,4 @@
-// cases.h - the faults that are tried on a program.
+// cases.h - the list of faults to test, each with a program.
 
 #ifndef CASES_H
 #define CASES_H
@@ -7,48 +7,56 @@
 
 enum { FAULT_SIZE = 64, CASES_MAX = 16384 };
 
-// When the faults begin.
+// The moment from which calls are counted and can fail.
 enum moment { AT_START, SERVING, STOPPING, MOMENT_COUNT };
 
-// How often a program made each call, by moment, when none failed.
-struct habits {
+// How often a program made each call, by moment, in a run without faults.
+struct call_counts {
     int seen[MOMENT_COUNT][CALL_COUNT];
 };
 
+// One test: a program, a fault, and what the program must still do. If one of
+// the fields from `storm` to `memory_kib` is set, no call is made to fail.
 struct fault_case {
-    const char *path;  // of the program; an option may follow
-    int variant;       // of a server, the enum moment; of the client, an errand
-    bool harmless;     // no client may be lost
-    bool lasting;      // no new client need be served, and it must not spin
-    bool spares;       // clients that it has are served all the same
-    bool storm;        // no fault, but signals without end
-    bool sudden;       // no fault, but SIGTERM right after a call
-    bool leaps;        // no fault, but a clock that leaps
-    int memory_kib;    // no fault, but an address space of this size; 0: any
+    const char *path;  // path of the program
+    int variant;       // a server's enum moment, or a client's command line
+    bool harmless;     // the server must lose no client
+    bool lasting;      // no end: new clients may wait; it must not spin
+    bool spares;       // clients from before must be served
+    bool storm;        // many signals instead: see storm.h
+    bool sudden;       // SIGTERM after a call instead: see sudden.h
+    bool leaps;        // a leaping clock instead: see leaps.h
+    int memory_kib;    // a limit on address space instead; 0: none
     char fault[FAULT_SIZE];
 };
 
-// All that were added.
+// The cases that were added.
 extern struct fault_case cases[CASES_MAX];
 extern int case_count;
 
-// Adds a case, printf-like.
+// Adds a case. `format` gives its fault, or a description, as in printf().
+// Returns the case, for the caller to set its flags. Ends the program if there
+// are too many.
 __attribute__((format(printf, 3, 4))) struct fault_case *
 cases_add(const char *path, int variant, const char *format, ...);
 
-// Whether an errno can come on and on. A signal, or a client that gave up, does
-// not.
+// Returns whether a call can fail with this errno again and again. False for a
+// signal (EINTR) and for a client that has left (ECONNABORTED).
 bool cases_can_last(const char *error);
 
-// Puts the next word of a list into `word`, which has room for FAULT_SIZE.
-// Returns what is behind it.
+// Copies the first word of a list into `word`, which has FAULT_SIZE bytes.
+// Returns the rest of the list.
 const char *cases_next_word(const char *list, char *word);
 
-// Adds the faults of a server with these habits: each errno once; the first
-// errno in each of its first calls; each errno a few times in a row, and for
-// ever; one errno many times in a row; transfers of every small size;
-// interruptions here and there; SIGTERM after each of the first calls; signals
-// without end; a clock that leaps; and less and less memory.
-void cases_add_server(const char *path, const struct habits *habits);
+// Adds the cases of a server that makes these calls:
+//
+// - each errno of each call once, four times in a row, and without end
+// - the first errno of a call, in each of its first six calls
+// - the first errno that is about the server, 50 times in a row
+// - transfers that move at most 1 to 14 bytes
+// - EINTR in 7 % and 50 % of all calls
+// - SIGTERM after each of the first six calls
+// - many signals, a clock that leaps, and limits on memory
+void cases_add_server(const char *path, const struct call_counts *counts);
 
 #endif

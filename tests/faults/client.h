@@ -1,19 +1,21 @@
-// client.h - fibload with a fault: it must end, with a report or a reason.
+// client.h - fibload with a fault: it must end, with a report or an error
+// message.
 
 #ifndef CLIENT_H
 #define CLIENT_H
 
 #include "trial.h"
 
-// Where a server listens that has no fault. Set it first.
+// The port of a server without a fault. Set it before any other call.
 extern int client_port;
 
-// Adds the faults of the client at `path`, for each of the errands it is sent
-// on. `o` says whether they work without a fault.
+// Adds the cases of the client at `path`, for several command lines. Runs each
+// of these once without a fault, to see which calls it makes. `o` says whether
+// all of these runs succeeded.
 void client_add_cases(const char *path, struct outcome *o);
 
-// Runs a case of these: status 0 or 1 and a report, or a reason; or status 2
-// and a reason. No signal ends it, and it ends.
+// Runs one of these cases. The client must end by itself. Its status may be 0
+// or 1 with a report or an error message, or 2 with an error message.
 void client_try(const struct fault_case *c, struct outcome *o);
 
 #endif

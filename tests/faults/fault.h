@@ -1,21 +1,22 @@
-// fault.h - which call is to fail, how and when.
+// fault.h - which call fails, how and when.
 //
-// A program linked with this layer reads from its environment
+// A program that is linked with this layer reads a variable of the environment:
 //
 //     FAULT=CALL:HOW:WHEN
 //
-//     CALL   the name of a call in calls.h; all: each that may fail like this
-//     HOW    the name of an errno; a number: at most so many bytes are moved;
-//            SIGTERM: the call is made, and the signal comes right after it
+//     CALL   the name of a call in calls.h; or `all`: every call that has HOW
+//     HOW    the name of an errno: the call fails with it; a number: the call
+//            moves at most so many bytes; SIGTERM: the call is made, and the
+//            program gets the signal right after it
 //     WHEN   3: the third call; 3-7: the third to the seventh; 3-: the third
 //            and all later ones; 7%: seven in a hundred
 //
-// so that a fault can be tried by hand, and nothing in the program knows of it:
+// The program itself has no code for this. A fault can be tried by hand:
 //
 //     FAULT=recv:ECONNRESET:3 build/plain/tests/faults/thread --port 9999
 //
-// LEAP_US=1000 has its clock leap before each look at it, by up to a
-// millisecond. SIGUSR1 does nothing in it but to interrupt the call that waits.
+// With LEAP_US=1000 the program's clock leaps by up to 1,000 us before each
+// reading. SIGUSR1 only interrupts the system call that the program waits in.
 
 #ifndef FAULT_H
 #define FAULT_H
@@ -32,20 +33,21 @@ enum fault_call {
     CALL_COUNT
 };
 
-// What a test shares with the program and its children, in a file whose
-// descriptor is the number in FAULT_COUNTS. Without one, faults begin at once.
+// Memory that a test shares with the program and its children. It is a file
+// whose descriptor is the number in FAULT_COUNTS. Without that variable, calls
+// can fail from the start.
 struct fault_counts {
-    atomic_int interrupted;         // SIGUSR1 that came
+    atomic_int interrupted;         // how often SIGUSR1 came
     atomic_int leaps;               // of the clock: see leaping_clock.c
-    atomic_bool armed;              // only then calls are counted, and fail
-    atomic_int seen[CALL_COUNT];    // calls
-    atomic_int failed[CALL_COUNT];  // of these, calls that were made to fail
+    atomic_bool armed;              // if not, calls neither count nor fail
+    atomic_int seen[CALL_COUNT];    // how often each call was made
+    atomic_int failed[CALL_COUNT];  // of these, how many were made to fail
 };
 
 struct fault_call_info {
     const char *name;
     const char *errnos;  // separated by blanks
-    bool is_transfer;    // may move less than it was asked to
+    bool is_transfer;    // it may move fewer bytes than requested
 };
 
 extern const struct fault_call_info fault_calls[CALL_COUNT];
@@ -53,10 +55,11 @@ extern const struct fault_call_info fault_calls[CALL_COUNT];
 // Counts a leap of the clock.
 void fault_leapt(void);
 
-// Whether `word` is one of those that `list` has between blanks.
+// Returns whether `word` is one of the words of `list`, which blanks separate.
 bool fault_is_listed(const char *list, const char *word);
 
-// Returns the number of an errno, or of an error of getaddrinfo(); 0: unknown.
+// Returns the number of an errno, or of an error of getaddrinfo(). Returns 0 if
+// it does not know the name.
 int fault_errno(const char *name);
 
 #endif

@@ -1,8 +1,8 @@
-// layer.c - what lies between a program and its system calls.
+// layer.c - the layer between a program and its system calls.
 //
-// The linker's --wrap option routes each call in calls.h through a function
-// here, which fails if FAULT says so, and else makes the real call. The tested
-// code carries no hooks and no #ifdef.
+// The linker's --wrap option replaces each call in calls.h by a function of
+// this file. The function fails if FAULT says so; otherwise it makes the real
+// call. The tested code has no hooks and no #ifdef.
 
 #include <dirent.h>
 #include <errno.h>
@@ -31,18 +31,19 @@ enum { EXIT_USAGE = 2, NAME_SIZE = 32 };
 
 // ---- What is wanted
 
-// A fault: of calls number `first` to `last`, or `percent` in a hundred.
+// The fault in FAULT. It happens in calls number `first` to `last`, or in
+// `percent` of a hundred calls.
 static struct {
     char call[NAME_SIZE], how[NAME_SIZE];
-    bool signals;  // SIGTERM after the call, which does not fail
-    int error;     // 0: the transfer is cut
+    bool signals;  // SIGTERM after the call, which succeeds
+    int error;     // 0: the call moves fewer bytes
     size_t bytes_max;
     int first, last, percent;
 } fault;
 
-static struct fault_counts *counts;  // NULL: no fault is wanted.
-static pid_t program;                // Not one of its children.
-static _Thread_local bool is_due;    // A signal, after the call.
+static struct fault_counts *counts;  // NULL: no fault, no counts.
+static pid_t program;                // The process, not one of its children.
+static _Thread_local bool signal_is_due;  // SIGTERM after this call.
 
 static bool parse_when(const char *text)
 {
@@ -57,7 +58,7 @@ static bool parse_when(const char *text)
     return fault.first > 0 && fault.last >= fault.first;
 }
 
-// Returns whether `text` is a fault.
+// Reads a fault "CALL:HOW:WHEN" into `fault`. Returns false if it is not valid.
 static bool parse(const char *text)
 {
     char when[NAME_SIZE];
@@ -119,49 +120,52 @@ static bool concerns(enum fault_call call)
                             : info->is_transfer;
 }
 
-// Scattered, and the same every time: Knuth's multiplicative hash.
+// Returns whether call number `number` is one of the `percent` that fail. They
+// are scattered, but the same in every run: Knuth's multiplicative hash.
 static bool is_drawn(int number)
 {
     const unsigned factor = 2654435769U;
     return (unsigned)number * factor / 1024 % 100 < (unsigned)fault.percent;
 }
 
-// Counts a call. Returns whether the fault is to happen in it.
-static bool strikes(enum fault_call call)
+// Counts a call. Returns whether it must fail or move fewer bytes. Sets
+// signal_is_due if SIGTERM must follow it.
+static bool must_fail(enum fault_call call)
 {
     if (counts == NULL || !counts->armed)
         return false;
     int number = atomic_fetch_add(&counts->seen[call], 1) + 1;
-    bool strikes =
+    bool matches =
         concerns(call) &&
         (fault.percent > 0 ? is_drawn(number)
                            : number >= fault.first && number <= fault.last);
-    is_due = strikes && fault.signals;
-    if (!strikes || fault.signals)
+    signal_is_due = matches && fault.signals;
+    if (!matches || fault.signals)
         return false;
     atomic_fetch_add(&counts->failed[call], 1);
     return true;
 }
 
-// Returns the error that a call is to fail with; 0: none.
+// Counts a call. Returns the error that it must fail with, or 0.
 static int error_of(enum fault_call call)
 {
-    return strikes(call) ? fault.error : 0;
+    return must_fail(call) ? fault.error : 0;
 }
 
-// The same for a call that moves `*size` bytes, which may be cut instead.
+// Does the same for a call that moves `*size` bytes. May reduce `*size`
+// instead.
 static int error_or_cut(enum fault_call call, size_t *size)
 {
-    if (!strikes(call))
+    if (!must_fail(call))
         return 0;
     if (fault.error == 0 && *size > fault.bytes_max)
         *size = fault.bytes_max;
     return fault.error;
 }
 
-// Sends the signal that is due after a call, and keeps errno. If that call
-// blocks, the signal may never come. The test may have sent its own meanwhile,
-// and a second one would end the server at once.
+// Sends SIGTERM to the program after a call, and keeps errno. Only the first
+// caller sends it. If the call blocked for long, the test may have sent its own
+// signal instead, and a second one would end the server at once.
 static void send_signal(enum fault_call call)
 {
     int saved = errno;
@@ -182,7 +186,7 @@ static void send_signal(enum fault_call call)
 #undef CALL
 #undef TRANSFER
 
-// Some do what they are asked to even if they fail.
+// These calls do their work even when they report a failure.
 
 static int closed(int fd)
 {
@@ -208,7 +212,7 @@ static int file_closed(FILE *file)
     return EOF;
 }
 
-// What could not be written is not written later either.
+// Discards the buffered output, so that it is not written later.
 static int purged(FILE *file)
 {
     __fpurge(file);
@@ -224,7 +228,7 @@ static int purged(FILE *file)
             errno = error;                                                     \
             return failure;                                                    \
         }                                                                      \
-        bool signals = is_due;                                                 \
+        bool signals = signal_is_due;                                          \
         result returned = __real_##name arguments;                             \
         if (signals)                                                           \
             send_signal(CALL_##name);                                          \
@@ -240,7 +244,7 @@ static int purged(FILE *file)
             errno = error;                                                     \
             return -1;                                                         \
         }                                                                      \
-        bool signals = is_due;                                                 \
+        bool signals = signal_is_due;                                          \
         ssize_t returned = __real_##name arguments;                            \
         if (signals)                                                           \
             send_signal(CALL_##name);                                          \

@@ -1,8 +1,8 @@
-// leaping_clock.c - between two looks at it, the clock has moved on.
+// leaping_clock.c - a clock that leaps before each reading.
 //
-// Before each reading it leaps by up to LEAP_US microseconds (environment), as
-// if another program had had the core meanwhile. So whatever can become due
-// between two readings does. No LEAP_US: the real clock.
+// It leaps by up to LEAP_US microseconds (a variable of the environment), as if
+// another program had used the core in between. So anything that can become due
+// between two readings does. Without LEAP_US this is the real clock.
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 enum { NS_PER_S = 1000000000, NS_PER_US = 1000 };
 
 static unsigned leap_ns;
-static atomic_llong ahead_ns;  // of the real clock
+static atomic_llong ahead_ns;  // by how much it is ahead of the real clock
 static atomic_uint looks;
 
 int __real_clock_gettime(clockid_t clock, struct timespec *now);
@@ -26,7 +26,8 @@ __attribute__((constructor)) static void read_leap(void)
         leap_ns = (unsigned)strtoul(us, NULL, 10) * NS_PER_US;
 }
 
-// Scattered, and the same every time: Knuth's multiplicative hash.
+// Returns the length of the next leap. Lengths are scattered, but the same in
+// every run: Knuth's multiplicative hash.
 static unsigned next_leap_ns(void)
 {
     const unsigned factor = 2654435769U;

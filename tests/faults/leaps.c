@@ -1,8 +1,9 @@
-// leaps.c - a clock that moves on between any two looks at it.
+// leaps.c - a server whose clock leaps between any two readings.
 //
-// A server that looks twice and takes that for one moment forgets what became
-// due in between, perhaps once in ten thousand sleeps. With leaps almost as
-// long as its backend takes, it does so within a few rounds of clients.
+// Suppose that a server reads the clock twice and treats both readings as the
+// same moment. Then it misses whatever becomes due in between, perhaps once in
+// ten thousand sleeps. Here the leaps are almost as long as the backend takes,
+// so a few rounds of clients are enough to show it.
 
 #include "leaps.h"
 
@@ -14,7 +15,8 @@
 
 enum { CLIENTS = 2, ROUNDS = 60, LEAPS_MIN = ROUNDS };
 
-// Has clients ask, all at the same time. Returns how many were lost.
+// Has CLIENTS clients send requests at the same time. Returns how many did not
+// get all their replies.
 static int lose_some(int port)
 {
     struct peer peers[CLIENTS];

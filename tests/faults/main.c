@@ -1,13 +1,14 @@
 // main.c - makes every system call of the servers and the client fail.
 //
-//     build/plain/tests/faults/run build/plain/tests/faults
+//     build/plain/tests/faults/run build/plain/tests/faults PROGRAM ...
 //
-// The folder has the programs, linked with the layer that makes calls fail
-// (fault.h). First each program shows which calls it makes; each of these then
-// fails in every way its man page lists, at the start, while clients are served
-// and at the end. What may be lost is one client.
+// The directory has the programs, linked with the layer that makes calls fail
+// (fault.h). First each program runs without faults, to see which calls it
+// makes. Then each of these calls fails with every errno of its man page: at
+// the start, while the server serves clients, and while it stops. A server may
+// lose one client per failed call.
 //
-// ONLY=thread:recv in the environment picks the cases that begin like that.
+// ONLY=thread:recv in the environment runs only the cases that begin like that.
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +24,7 @@
 enum {
     PATH_SIZE = 4096,
     PROGRAMS_MAX = 32,
-    REACHED_MIN = 180,  // of the faults of a program
+    REACHED_MIN = 180,  // faults that must happen, per program
     REACHED_MIN_PERCENT = 90,
     FELT_MIN = 20,
 };
@@ -81,9 +82,9 @@ static void report(const struct fault_case *c, const struct outcome *o)
         printf("# %s\n", o->said);
 }
 
-// Checks that the faults of a program were not only planned. The few that are
-// not reached depend on which client is served first, and most are not felt:
-// that is what the program is made for.
+// Checks that most faults of a program happened and that some had an effect.
+// Which client is served first varies, so a few faults do not happen. Most have
+// no effect, because the programs handle them.
 static void check_reached(const char *path, const struct outcome *outcomes)
 {
     int tried = 0, reached = 0, felt = 0;
@@ -100,11 +101,11 @@ static void check_reached(const char *path, const struct outcome *outcomes)
 
 static void add_server(const char *path)
 {
-    struct habits habits;
+    struct call_counts counts;
     struct outcome o = {0};
-    ok(trial_habits(path, &habits, &o), "%s works without faults %s",
+    ok(trial_count_calls(path, &counts, &o), "%s works without faults %s",
        name_of(path), o.said);
-    cases_add_server(path, &habits);
+    cases_add_server(path, &counts);
 }
 
 static void add_client(const char *path)
@@ -114,7 +115,7 @@ static void add_client(const char *path)
     ok(o.passed, "fibload works without faults %s", o.said);
 }
 
-// Tries all cases of the programs at `paths`.
+// Runs all cases of the programs at `paths`.
 static void try_all(char paths[][PATH_SIZE], int count)
 {
     for (int i = 0; i < count; i++)
@@ -132,7 +133,7 @@ int main(int argc, char **argv)
 {
     static char paths[PROGRAMS_MAX][PATH_SIZE];
     const char *quiet[] = {"--quiet", NULL};
-    struct server other;  // for the client: it has no fault
+    struct server other;  // without a fault, for fibload
     snprintf(paths[0], PATH_SIZE, "%s/coroutine", argv[1]);
     if (!server_start(&other, COMMAND(paths[0]), quiet, NULL))
         return done_testing();

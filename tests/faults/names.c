@@ -1,4 +1,4 @@
-// names.c - what calls and errnos are called.
+// names.c - the names of calls and errnos.
 
 #include <errno.h>
 #include <netdb.h>

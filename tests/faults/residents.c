@@ -1,4 +1,4 @@
-// residents.c - clients that a server is serving when a fault begins.
+// residents.c - clients that are connected to a server before a fault begins.
 
 #include "residents.h"
 
@@ -6,8 +6,8 @@
 
 #include "../conversation/await.h"
 
-// Some servers tell the kernel that a client now waits for something else when
-// a next request is there already. So these come together.
+// These requests are sent together. When a server has sent a reply and finds
+// the next request already there, it may have to change what it waits for.
 static const char requests[] = "1\n2\n10\nx\n";
 static const char replies[] = "fib: 1\nfib: 1\nfib: 55\n"
                               "error: not a number (want 1 to 45)\n";

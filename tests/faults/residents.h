@@ -1,6 +1,7 @@
-// residents.h - clients that a server is serving when a fault begins.
+// residents.h - clients that are connected to a server before a fault begins.
 //
-// A fault that keeps the server from taking new clients must not touch them.
+// A fault may keep the server from accepting new clients, but the residents
+// must still get their replies.
 
 #ifndef RESIDENTS_H
 #define RESIDENTS_H
@@ -15,19 +16,20 @@ struct residents {
     int count;  // 0 for a server that serves one client at a time
 };
 
-// Connects them, and waits for a reply to each. Returns false if one is not
-// served.
+// Connects the residents and waits for a reply to each. Returns whether all got
+// one.
 bool residents_connect(struct residents *r, const struct server *s);
 
-// Has each ask some more, one after the other, several requests at once.
-// Returns how many of them get all replies.
+// Sends several requests for each resident, and waits for the replies, one
+// resident after the other. Returns how many residents got all replies.
 int residents_ask(struct residents *r);
 
-// Has each send a last request, and waits until it has arrived. Returns false
-// if one is no longer connected.
+// Sends one more request for each resident, and waits until it has arrived at
+// the server's socket. Returns false if a resident's connection is closed.
 bool residents_ask_last(struct residents *r);
 
-// Returns how many of them get the reply to that, and closes all.
+// Receives the replies to these requests and closes the connections. Returns
+// how many residents got the correct reply.
 int residents_leave(struct residents *r);
 
 #endif

@@ -1,4 +1,4 @@
-// side_by_side.c - many cases at once, as most of them only wait.
+// side_by_side.c - runs many cases at the same time, as most of them only wait.
 
 #include "side_by_side.h"
 
@@ -14,7 +14,7 @@
 
 enum { WORKERS = 8 };
 
-// In memory that the workers share.
+// Memory that all worker processes share. `next` is the next case to run.
 struct shared {
     atomic_int next;
     struct outcome outcomes[];

@@ -1,4 +1,4 @@
-// side_by_side.h - many cases at once, as most of them only wait.
+// side_by_side.h - runs many cases at the same time, as most of them only wait.
 
 #ifndef SIDE_BY_SIDE_H
 #define SIDE_BY_SIDE_H
@@ -10,18 +10,19 @@ enum { SAID_SIZE = 512 };
 // The result of a case.
 struct outcome {
     bool passed;
-    bool reached;          // a call was made to fail: else this proves nothing
-    bool felt;             // and it was noticed: no start, a lost client
-    char said[SAID_SIZE];  // why it failed, printed only then
+    bool reached;          // the fault happened; if not, nothing was tested
+    bool felt;             // a client was lost, or the program did not start
+    char said[SAID_SIZE];  // why it did not pass
 };
 
-// Calls try(i, outcome) for each `i` below `count`, in processes of its own.
-// Returns the outcomes, all zero at first, which are never freed.
+// Calls try(i, outcome) for each `i` below `count`, in several child processes,
+// and waits for all. Returns the outcomes, which are all zero before the calls.
+// They are never freed.
 struct outcome *side_by_side(int count,
                              void (*try)(int i, struct outcome *outcome));
 
-// Sets what `o` says, printf-like, unless it has said something. Returns false,
-// to be returned.
+// Sets o->said, as printf() would, unless it is set already. Always returns
+// false, so that a check can return it.
 __attribute__((format(printf, 2, 3))) bool fails(struct outcome *o,
                                                  const char *format, ...);
 

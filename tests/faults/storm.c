@@ -1,8 +1,8 @@
-// storm.c - signals without end, to all threads and processes of a server.
+// storm.c - a server whose system calls are interrupted all the time.
 //
-// The layer (fault.h) handles SIGUSR1 by doing nothing: what remains is that
-// the call that waits returns EINTR. SIGSTOP and SIGCONT do the same to some
-// calls although there is no handler, see signal(7).
+// The layer's handler of SIGUSR1 (layer.c) only counts. So the effect is that a
+// blocked call returns EINTR. SIGSTOP and SIGCONT do this to some calls without
+// a handler: see signal(7).
 
 #include "storm.h"
 
@@ -20,13 +20,14 @@
 #include "trial.h"
 
 enum {
-    ROUNDS = 10,  // of clients, and so many signals, before the end
+    ROUNDS = 10,  // of clients, at least
     SIGNALS_MIN = 500,
     PAUSE_US = 300,
-    STOP_EVERY = 50,  // rounds of signals
+    STOP_EVERY = 50,  // rounds of signals between two SIGSTOPs
 };
 
-// Interrupts all threads of a process. Returns whether there is one.
+// Sends SIGUSR1 to all threads of a process. Returns false if the process is
+// gone.
 static bool interrupt_threads(pid_t process)
 {
     char path[64];
@@ -54,8 +55,8 @@ static void interrupt_children(pid_t process)
         fclose(children);
 }
 
-// Continues until the server is gone or this process is killed.
-_Noreturn static void rage(pid_t server)
+// Sends signals to the server and its children until the server is gone.
+_Noreturn static void interrupt_without_end(pid_t server)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     for (int round = 1; interrupt_threads(server); round++) {
@@ -69,10 +70,10 @@ _Noreturn static void rage(pid_t server)
     _exit(EXIT_SUCCESS);
 }
 
-// Has clients ask, until there were enough of them and of signals. Returns
-// false, having said why, if one was lost.
-static bool ask_in_storm(int port, const struct fault_counts *counts,
-                         struct outcome *o)
+// Runs rounds of clients until there were ROUNDS of them and SIGNALS_MIN
+// signals. Returns false if a client was lost; `o` says why.
+static bool run_clients(int port, const struct fault_counts *counts,
+                        struct outcome *o)
 {
     int64_t until_ms = now_ms() + patience_ms();
     for (int round = 0; round < ROUNDS || counts->interrupted < SIGNALS_MIN;
@@ -97,8 +98,8 @@ void storm_run(const struct fault_case *c, struct outcome *o)
     }
     pid_t storm = tap_fork();
     if (storm == 0)
-        rage(s.pid);
-    bool served = ask_in_storm(s.port, counts, o);
+        interrupt_without_end(s.pid);
+    bool served = run_clients(s.port, counts, o);
     int status = server_end(&s, SIGTERM);
     kill(storm, SIGKILL);
     waitpid(storm, NULL, 0);

@@ -1,4 +1,4 @@
-// storm.h - signals without end, to all threads and processes of a server.
+// storm.h - a server whose system calls are interrupted all the time.
 
 #ifndef STORM_H
 #define STORM_H
@@ -6,10 +6,10 @@
 #include "cases.h"
 #include "side_by_side.h"
 
-// Starts the server of a case and has clients ask it, while a signal interrupts
-// each of its threads every few hundred microseconds, and it is stopped and
-// continued now and then: no client may be lost. In the midst of that it is
-// told to end. Takes until enough signals came, at most patience_ms().
+// Starts the server of a case. Sends SIGUSR1 to each of its threads every few
+// hundred microseconds, and sometimes stops and continues it. Checks that no
+// client is lost and that the server ends on SIGTERM. Blocks until enough
+// signals came, at most patience_ms().
 void storm_run(const struct fault_case *c, struct outcome *o);
 
 #endif

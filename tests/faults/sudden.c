@@ -1,4 +1,4 @@
-// sudden.c - the signal to stop, right after any call.
+// sudden.c - SIGTERM for a server, right after one of its system calls.
 
 #include "sudden.h"
 
@@ -9,12 +9,13 @@
 
 enum { SILENT = 2, ASKING = 3 };
 
+// Clients that connect just before the signal.
 struct newcomers {
     struct peer silent[SILENT], asking[ASKING];
     int silent_count;  // 0 for a server that serves one client at a time
 };
 
-static void arrive(struct newcomers *n, int port)
+static void connect_newcomers(struct newcomers *n, int port)
 {
     for (int i = 0; i < n->silent_count; i++)
         peer_connect(&n->silent[i], port);
@@ -22,27 +23,29 @@ static void arrive(struct newcomers *n, int port)
         trial_begin(&n->asking[i], port);
 }
 
-// Returns how many have got a part of their replies, or a wrong one.
+// Receives the replies. Returns how many clients got a wrong one or only some.
 static int finish_asking(struct newcomers *n)
 {
     int cut = 0;
     for (int i = 0; i < ASKING; i++) {
-        enum fate fate = trial_finish(&n->asking[i]);
-        cut += fate == CUT || fate == WRONG;
+        enum reception reception = trial_finish(&n->asking[i]);
+        cut += reception == CUT || reception == WRONG;
     }
     return cut;
 }
 
-// While the server is stopped, so that all has arrived before the signal, the
-// clients that it has ask once more, and new ones connect.
-static bool surprise(struct server *s, struct residents *residents,
-                     struct newcomers *newcomers, struct fault_counts *counts)
+// Stops the server with SIGSTOP, sends the requests of residents and newcomers,
+// and continues the server. So all requests have arrived before its next call.
+// Returns false if a resident's connection is closed.
+static bool send_while_stopped(struct server *s, struct residents *residents,
+                               struct newcomers *newcomers,
+                               struct fault_counts *counts)
 {
     kill(s->pid, SIGSTOP);
     bool asked = residents_ask_last(residents);
     counts->armed = true;
     newcomers->silent_count = residents->count > 0 ? SILENT : 0;
-    arrive(newcomers, s->port);
+    connect_newcomers(newcomers, s->port);
     kill(s->pid, SIGCONT);
     return asked;
 }
@@ -56,7 +59,7 @@ void sudden_run(const struct fault_case *c, struct outcome *o)
     struct fault_counts *counts = trial_announce(c->fault);
     bool ready = server_launch(&s, COMMAND(c->path), arguments, NULL) &&
                  residents_connect(&residents, &s) &&
-                 surprise(&s, &residents, &newcomers, counts);
+                 send_while_stopped(&s, &residents, &newcomers, counts);
     if (!ready) {
         server_end(&s, SIGKILL);
         fails(o, "it does not serve the clients before the signal");

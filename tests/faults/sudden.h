@@ -1,4 +1,4 @@
-// sudden.h - the signal to stop, right after any call.
+// sudden.h - SIGTERM for a server, right after one of its system calls.
 
 #ifndef SUDDEN_H
 #define SUDDEN_H
@@ -6,10 +6,11 @@
 #include "cases.h"
 #include "side_by_side.h"
 
-// Starts the server of a case, which gets SIGTERM (fault.h) while it has
-// clients that were served before and new ones come, some of which are idle.
-// It owes a reply to the former, whose requests had arrived. A new one gets all
-// of its replies or, if it was not accepted, none. The server ends, status 0.
+// Starts the server of a case, which gets SIGTERM after the call in c->fault.
+// Residents have sent requests before, and new clients connect, some of them
+// idle. Checks that each resident gets its reply. A new client must get all of
+// its replies or, if it was not accepted, none. The server must end with status
+// 0.
 void sudden_run(const struct fault_case *c, struct outcome *o);
 
 #endif

@@ -1,4 +1,4 @@
-// trial.c - a server with a fault: started, asked, stopped, judged.
+// trial.c - tests a server with one fault.
 
 #include "trial.h"
 
@@ -16,10 +16,10 @@
 #include "residents.h"
 
 enum {
-    VICTIMS = 5,  // one more than the faults in a row
+    VICTIMS = 5,  // more than the four failures in a row
     OFFLOAD_THREADS = 2,
     WATCH_MS = 100,
-    TRIES_MAX = 40,  // in that time, for all clients that have to wait
+    TRIES_MAX = 40,  // in WATCH_MS, for all waiting clients together
 };
 
 static const char *quiet[] = {"--quiet", NULL};
@@ -59,7 +59,7 @@ int trial_failed(const struct fault_counts *counts)
 
 // ---- Clients
 
-// All that is said at once, and what must come back.
+// The requests of each client, sent at once, and their replies.
 static const char script[] = "10\n 20 \r\nx\n7";
 static const char *const replies[] = {"fib: 55\n", "fib: 6765\n",
                                       "error: not a number (want 1 to 45)\n",
@@ -75,19 +75,19 @@ void trial_begin(struct peer *p, int port)
     }
 }
 
-enum fate trial_finish(struct peer *p)
+enum reception trial_finish(struct peer *p)
 {
-    enum fate fate = p->fd < 0 ? LOST : SERVED;
-    for (size_t i = 0; i < sizeof replies / sizeof *replies && fate == SERVED;
-         i++) {
+    enum reception reception = p->fd < 0 ? LOST : SERVED;
+    for (size_t i = 0;
+         i < sizeof replies / sizeof *replies && reception == SERVED; i++) {
         const char *line = peer_line(p);
         if (line == NULL || (*line == '\0' && *replies[i] != '\0'))
-            fate = i == 0 ? LOST : CUT;
+            reception = i == 0 ? LOST : CUT;
         else if (strcmp(line, replies[i]) != 0)
-            fate = WRONG;
+            reception = WRONG;
     }
     peer_close(p);
-    return fate;
+    return reception;
 }
 
 static void begin_all(struct peer peers[VICTIMS], int port)
@@ -96,14 +96,15 @@ static void begin_all(struct peer peers[VICTIMS], int port)
         trial_begin(&peers[i], port);
 }
 
-// Returns how many were lost, or -1 if one got a wrong reply.
+// Receives the replies of all victims. Returns how many victims did not get all
+// of them, or -1 if one got a wrong reply.
 static int finish_all(struct peer peers[VICTIMS])
 {
     int lost = 0, wrong = 0;
     for (int i = 0; i < VICTIMS; i++) {
-        enum fate fate = trial_finish(&peers[i]);
-        lost += fate == LOST || fate == CUT;
-        wrong += fate == WRONG;
+        enum reception reception = trial_finish(&peers[i]);
+        lost += reception == LOST || reception == CUT;
+        wrong += reception == WRONG;
     }
     return wrong > 0 ? -1 : lost;
 }
@@ -115,7 +116,7 @@ int trial_lose_some(int port)
     return finish_all(peers);
 }
 
-static enum fate one_more(int port)
+static enum reception serve_one_more(int port)
 {
     struct peer p;
     trial_begin(&p, port);
@@ -124,7 +125,7 @@ static enum fate one_more(int port)
 
 // ---- Parts of a trial
 
-// Those that are there before the fault, and those that come after it began.
+// The clients of a trial. Victims connect after the fault has begun.
 struct clients {
     struct residents residents;
     struct peer victims[VICTIMS];
@@ -142,8 +143,8 @@ static bool judge_lost(int lost, bool harmless,
     return true;
 }
 
-// Whether the server sleeps between two tries, and how often it tries. A busy
-// machine only makes that less often.
+// Returns whether the server sleeps and retries at most TRIES_MAX times in
+// WATCH_MS. On a busy machine it retries less often, so the check still holds.
 static bool tries_seldom(const struct server *s,
                          const struct fault_counts *counts, struct outcome *o)
 {
@@ -159,7 +160,7 @@ static bool tries_seldom(const struct server *s,
     return true;
 }
 
-// Waits until a call has failed, for a server that is always busy.
+// Waits until a call has failed. For a server that never sleeps.
 static void await_failure(const struct fault_counts *counts)
 {
     int64_t until_ms = now_ms() + patience_ms();
@@ -167,10 +168,12 @@ static void await_failure(const struct fault_counts *counts)
         sleep_ms(LOOK_MS);
 }
 
-// While the fault lasts, new clients wait. The server must not be busy with
-// that.
-static bool endure(const struct fault_case *c, const struct server *s,
-                   const struct fault_counts *counts, struct outcome *o)
+// Checks that the server is not busy while a lasting fault keeps new clients
+// waiting. Returns false if it is; `o` says why.
+static bool sleeps_during_fault(const struct fault_case *c,
+                                const struct server *s,
+                                const struct fault_counts *counts,
+                                struct outcome *o)
 {
     if (strstr(s->out_text, "nonblocking") == NULL)
         return tries_seldom(s, counts, o);
@@ -179,8 +182,8 @@ static bool endure(const struct fault_case *c, const struct server *s,
     return true;
 }
 
-// Has the residents ask, of whom none may be lost.
-static bool spare(struct residents *r, struct outcome *o)
+// Checks that all residents get the replies to some requests.
+static bool serve_residents(struct residents *r, struct outcome *o)
 {
     int served = residents_ask(r);
     return served == r->count || fails(o,
@@ -192,10 +195,10 @@ static bool spare(struct residents *r, struct outcome *o)
 static bool serve_next(const struct server *s, const struct resources *before,
                        struct outcome *o)
 {
-    if (one_more(s->port) != SERVED)
+    if (serve_one_more(s->port) != SERVED)
         return fails(o, "the next client is not served");
     struct resources limit = *before;
-    limit.threads += OFFLOAD_THREADS;  // Those of --offload stay.
+    limit.threads += OFFLOAD_THREADS;  // offload keeps its worker threads.
     struct resources after = server_settle(s, &limit);
     if (after.descriptors > before->descriptors ||
         after.processes > before->processes || after.zombies > before->zombies)
@@ -205,22 +208,23 @@ static bool serve_next(const struct server *s, const struct resources *before,
     return true;
 }
 
-static bool serve(const struct fault_case *c, const struct server *s,
-                  struct clients *clients, struct fault_counts *counts,
-                  struct outcome *o)
+static bool serve_clients(const struct fault_case *c, const struct server *s,
+                          struct clients *clients, struct fault_counts *counts,
+                          struct outcome *o)
 {
     struct resources before = server_resources(s);
     if (c->variant == SERVING)
         counts->armed = true;
     begin_all(clients->victims, s->port);
     if (c->lasting)
-        return endure(c, s, counts, o) && spare(&clients->residents, o);
-    return spare(&clients->residents, o) &&
+        return sleeps_during_fault(c, s, counts, o) &&
+               serve_residents(&clients->residents, o);
+    return serve_residents(&clients->residents, o) &&
            judge_lost(finish_all(clients->victims), c->harmless, counts, o) &&
            serve_next(s, &before, o);
 }
 
-// Two clients at the end: one is silent, the other waits for a reply.
+// Two clients while the server stops: one is idle, the other waits for a reply.
 struct last_clients {
     struct peer silent, asking;
 };
@@ -237,7 +241,7 @@ static bool begin_last(struct last_clients *last, const struct fault_case *c,
         counts->armed = true;
     bool asked = connected && peer_connect(&last->silent, port) &&
                  peer_say(&last->asking, "25\n");
-    await_arrived(&last->asking);  // Or a fault has ended it.
+    await_arrived(&last->asking);  // Or a fault has closed it.
     return asked;
 }
 
@@ -252,8 +256,9 @@ static bool end_last(struct last_clients *last, const struct fault_case *c,
     return c->lasting || judge_lost(wrong ? -1 : lost, c->harmless, counts, o);
 }
 
-// How many victims of a lasting fault the server has accepted: it owes them
-// their replies, the others nothing. The others leave.
+// Finds the victims of a lasting fault that the server has accepted: it owes
+// them their replies. Moves them to the front, closes the others, and returns
+// how many there are.
 static int keep_accepted(const struct fault_case *c, struct clients *clients)
 {
     int accepted = 0;
@@ -267,10 +272,10 @@ static int keep_accepted(const struct fault_case *c, struct clients *clients)
     return accepted;
 }
 
-// Stops the server, and sets its exit status. Returns false, having said why,
-// if a client that it had accepted was not served.
-static bool end(const struct fault_case *c, struct server *s,
-                struct clients *clients, int *status, struct outcome *o)
+// Stops the server and sets its exit status. Returns false if it did not serve
+// a client that it had accepted; `o` says why.
+static bool end_server(const struct fault_case *c, struct server *s,
+                       struct clients *clients, int *status, struct outcome *o)
 {
     struct residents *residents = &clients->residents;
     int accepted = keep_accepted(c, clients), served = 0;
@@ -287,14 +292,14 @@ static bool end(const struct fault_case *c, struct server *s,
                  accepted);
 }
 
-static bool stop(const struct fault_case *c, struct server *s,
-                 struct clients *clients, struct fault_counts *counts,
-                 struct outcome *o)
+static bool stop_server(const struct fault_case *c, struct server *s,
+                        struct clients *clients, struct fault_counts *counts,
+                        struct outcome *o)
 {
     struct last_clients last;
     bool begun = begin_last(&last, c, s->port, counts);
     int status;
-    bool ended = end(c, s, clients, &status, o);
+    bool ended = end_server(c, s, clients, &status, o);
     if (!begun)
         return fails(o, "no client before the end");
     if (!end_last(&last, c, counts, o) || !ended)
@@ -302,14 +307,15 @@ static bool stop(const struct fault_case *c, struct server *s,
     bool unwritable =
         counts->failed[CALL_write] > 0 && strstr(c->fault, "EINTR") == NULL;
     if (status == 1 && (unwritable || counts->failed[CALL_fflush] > 0))
-        return true;  // Its summary could not be written.
+        return true;  // The server could not write its summary.
     if (status != 0 || strstr(s->out_text, ": stopped after ") == NULL)
         return fails(o, "status %d at the end, said: %.100s %.200s", status,
                      s->out_text, s->err_text);
     return true;
 }
 
-// It did not start: was that with a clear message?
+// Checks that a server that did not start has ended with status 1 or 2 and one
+// line of explanation.
 static bool judge_refusal(struct server *s, struct outcome *o)
 {
     int status = server_wait(s);
@@ -320,7 +326,8 @@ static bool judge_refusal(struct server *s, struct outcome *o)
                  s->err_text);
 }
 
-// It has started: puts it through the fault.
+// Tests a server that has started. Returns false if a check fails; `o` says
+// why.
 static bool try_server(const struct fault_case *c, struct server *s,
                        struct fault_counts *counts, struct outcome *o)
 {
@@ -329,8 +336,8 @@ static bool try_server(const struct fault_case *c, struct server *s,
         server_end(s, SIGKILL);
         return fails(o, "it does not serve the clients before the fault");
     }
-    bool served = serve(c, s, &clients, counts, o);
-    return stop(c, s, &clients, counts, o) && served;
+    bool served = serve_clients(c, s, &clients, counts, o);
+    return stop_server(c, s, &clients, counts, o) && served;
 }
 
 void trial_run(const struct fault_case *c, struct outcome *o)
@@ -351,8 +358,10 @@ void trial_run(const struct fault_case *c, struct outcome *o)
     o->reached = trial_failed(counts) > 0;
 }
 
-// Counts the calls of one moment, from its beginning to its end.
-static bool observe(const char *path, int moment, int *seen, struct outcome *o)
+// Counts the calls that a server makes at one moment, in a run without faults.
+// Returns false if the run fails; `o` says why.
+static bool count_calls(const char *path, int moment, int *seen,
+                        struct outcome *o)
 {
     struct fault_case none = {
         .path = path, .variant = moment, .harmless = true};
@@ -364,19 +373,20 @@ static bool observe(const char *path, int moment, int *seen, struct outcome *o)
     if (moment == AT_START)
         counts->armed = false;
     struct clients clients = {0};
-    bool works = serve(&none, &s, &clients, counts, o);
+    bool works = serve_clients(&none, &s, &clients, counts, o);
     if (moment == SERVING)
         counts->armed = false;
-    works = stop(&none, &s, &clients, counts, o) && works;
+    works = stop_server(&none, &s, &clients, counts, o) && works;
     for (int i = 0; i < CALL_COUNT; i++)
         seen[i] = counts->seen[i];
     return works;
 }
 
-bool trial_habits(const char *path, struct habits *habits, struct outcome *o)
+bool trial_count_calls(const char *path, struct call_counts *calls,
+                       struct outcome *o)
 {
     bool works = true;
     for (int moment = 0; moment < MOMENT_COUNT; moment++)
-        works = observe(path, moment, habits->seen[moment], o) && works;
+        works = count_calls(path, moment, calls->seen[moment], o) && works;
     return works;
 }

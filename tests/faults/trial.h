@@ -1,4 +1,4 @@
-// trial.h - a server with a fault: started, asked, stopped, judged.
+// trial.h - tests a server with one fault.
 
 #ifndef TRIAL_H
 #define TRIAL_H
@@ -7,39 +7,44 @@
 #include "cases.h"
 #include "side_by_side.h"
 
-// Tells programs that are started from now on of a fault (NULL: none), and
-// returns what they share with us, all zero. One at a time.
+// Sets the fault of programs that are started from now on; NULL means none.
+// Returns the memory shared with them, all zero. It is valid until the next
+// call.
 struct fault_counts *trial_announce(const char *fault);
 
-// How many calls were made to fail.
+// Returns how many calls were made to fail.
 int trial_failed(const struct fault_counts *counts);
 
-// The outcome for a client that asks for several replies.
-enum fate { SERVED, LOST, WRONG, CUT };
+// What a client has received: all replies, none, a wrong one, or only some of
+// them before the end of the stream.
+enum reception { SERVED, LOST, WRONG, CUT };
 
-// Begins such a conversation, which may be lost at once, and receives its
-// replies. CUT means that some came, and then the end.
+// trial_begin() connects a client and sends its requests; the server may close
+// the connection at once. trial_finish() receives the replies and closes it.
 void trial_begin(struct peer *p, int port);
-enum fate trial_finish(struct peer *p);
+enum reception trial_finish(struct peer *p);
 
-// Has some clients ask, all at the same time. Returns how many were lost, or -1
-// if one got a wrong reply.
+// Has several clients send requests at the same time. Returns how many did not
+// get all their replies, or -1 if one got a wrong reply.
 int trial_lose_some(int port);
 
-// Finds out which calls a server makes. Returns false, having said why, if it
-// does not even work without faults.
-bool trial_habits(const char *path, struct habits *habits, struct outcome *o);
+// Counts the calls that a server makes without faults. Returns false if it does
+// not work even so; `o` says why.
+bool trial_count_calls(const char *path, struct call_counts *counts,
+                       struct outcome *o);
 
-// Starts the server of a case and puts it through the fault:
-//   - it may refuse to start, with one line and status 1 or 2; if it starts,
-//   - no reply is wrong, not more clients are lost than calls have failed, and
-//     none if the fault is harmless;
-//   - a client who comes afterwards is served;
-//   - no descriptor, process or thread is left over;
-//   - while a fault lasts, it does not try again and again without a pause;
-//   - one that is not about a client leaves alone those that were there before;
-//   - told to stop, it stops: all that it has accepted are served then, the
-//     status is 0, and there is a summary.
+// Starts the server of a case and checks that:
+//
+// - a server that does not start ends with one line and status 1 or 2;
+// - no reply is wrong;
+// - no more clients are lost than calls have failed, and none if the fault is
+//   harmless;
+// - the server serves the next client after the fault;
+// - it keeps no descriptor and no process of a client that has left;
+// - during a lasting fault it does not retry without a pause;
+// - residents are served during a fault that is not about their connections;
+// - on SIGTERM it serves all clients that it has accepted, prints its summary
+//   and ends with status 0.
 void trial_run(const struct fault_case *c, struct outcome *o);
 
 #endif
