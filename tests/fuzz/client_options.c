@@ -1,6 +1,7 @@
-// client_options.c - the command line of fibload, fed with any words.
+// client_options.c - fuzzes the command line of fibload.
 //
-// The parser is included, not linked, to see its limits.
+// The parser is included, not linked, because the checks use its private
+// limits.
 
 #include "../../client/options.c"  // NOLINT(bugprone-suspicious-include)
 

@@ -1,4 +1,4 @@
-// co_model.c - what co.h promises, as a model: simple, slow and complete.
+// co_model.c - a model of what co.h promises: simple, slow and complete.
 
 #include "co_model.h"
 
@@ -62,7 +62,7 @@ int model_refusal(const struct actor *a)
 void model_call(struct actor *a, enum wait wait)
 {
     a->wait = wait;
-    a->state = CO_READY;  // Others run only if it is rescheduled.
+    a->state = CO_READY;  // Other actors run only if it is rescheduled.
     a->error = 0;
 }
 
@@ -108,8 +108,9 @@ int64_t model_due_ms(const struct actor *a)
     return a->due_ms < deadline_ms ? a->due_ms : deadline_ms;
 }
 
-// A wait ends by itself. That of co_sleep() then succeeds; one for a descriptor
-// that epoll does not watch is over only at its limit.
+// Returns the error of a wait that ends by itself. co_sleep() then succeeds. A
+// wait for a descriptor that epoll does not watch ends only at its limit;
+// before that it tries again.
 static int error_at_end(const struct actor *a)
 {
     bool by_deadline = deadline_of(a) < a->due_ms;
@@ -156,17 +157,17 @@ void model_wake(struct actor *a)
         a->permit = true;
 }
 
-void model_mail(struct actor *a)
+void model_wake_async(struct actor *a)
 {
-    a->mail = true;
+    a->async_wake = true;
 }
 
-void model_deliver_mail(void)
+void model_deliver_async_wakes(void)
 {
     for (int i = 0; i < ACTORS; i++) {
-        if (actors[i].exists && actors[i].mail)
+        if (actors[i].exists && actors[i].async_wake)
             model_wake(&actors[i]);
-        actors[i].mail = false;
+        actors[i].async_wake = false;
     }
 }
 
@@ -221,8 +222,8 @@ void model_group_fail(int group, int error)
     model_group_cancel(group);
 }
 
-// The function of `a` returns. If it is a member of a group, `error` is 0 or
-// what it has failed with.
+// The function of `a` returns. `error` is 0, or what a member of a group has
+// failed with.
 void model_end(struct actor *a, int error)
 {
     int group = a->group;

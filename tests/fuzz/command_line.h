@@ -1,7 +1,8 @@
-// command_line.h - a parser of command lines, fed with any words at all.
+// command_line.h - fuzzes a parser of command lines with any words.
 //
-// It must come back with what is in range, having said nothing; or exit with
-// status 2 and one line; or exit with status 0, after --help.
+// The parser must do one of three things: return values in range and print
+// nothing; exit with status 2 and one line on standard error; or exit with
+// status 0 after --help.
 
 #ifndef COMMAND_LINE_H
 #define COMMAND_LINE_H
@@ -22,7 +23,7 @@ _Noreturn void __real_exit(int status);
 _Noreturn void __wrap_exit(int status);
 
 static jmp_buf on_exit_called;
-static bool parsing;  // Else it is libFuzzer that calls exit().
+static bool parsing;  // If not, libFuzzer calls exit().
 static int exit_status;
 
 _Noreturn void __wrap_exit(int status)
@@ -33,8 +34,8 @@ _Noreturn void __wrap_exit(int status)
     longjmp(on_exit_called, 1);
 }
 
-// Splits `len` bytes at newlines, into words that are copied to `line`. Returns
-// how many there are, the name of the program first.
+// Splits `len` bytes at newlines into words, which are copied to `line`.
+// Returns how many there are, including the program's name in front.
 static int split(const uint8_t *data, size_t len, char *line, char **words)
 {
     int count = 0;
@@ -52,24 +53,24 @@ static int split(const uint8_t *data, size_t len, char *line, char **words)
     return count;
 }
 
-// Calls parse(). Returns whether it came back. On its own, as longjmp() may
-// lose the local variables of who calls setjmp().
-static bool comes_back(void (*parse)(int argc, char **argv), int argc,
-                       char **argv)
+// Calls parse(). Returns whether parse() has returned, and not called exit().
+// This is a function of its own because longjmp() can change the local
+// variables of the function that calls setjmp().
+static bool returns(void (*parse)(int argc, char **argv), int argc, char **argv)
 {
     exit_status = 0;
     parsing = true;
-    volatile bool came_back = false;
+    volatile bool returned = false;
     if (setjmp(on_exit_called) == 0) {
         parse(argc, argv);
-        came_back = true;
+        returned = true;
     }
     parsing = false;
-    return came_back;
+    return returned;
 }
 
-// Makes a descriptor lead to where `to` leads. Returns a copy of it for
-// restore().
+// Makes descriptor `fd` refer to the file of `to`. Returns a copy of the old
+// `fd`, for restore().
 static int redirect(int fd, int to)
 {
     int copy = dup(fd);
@@ -84,13 +85,13 @@ static void restore(int fd, int copy)
     close(copy);
 }
 
-// Calls parse(argc, argv) with the words. Returns whether it came back, after
-// judging what it said.
+// Calls parse(argc, argv) with the words in the input, and checks its exit
+// status and what it prints. Returns whether parse() has returned.
 static bool parses(const uint8_t *data, size_t len,
                    void (*parse)(int argc, char **argv))
 {
     static char line[LINE_MAX_LEN + 1], said[SAID_SIZE], *words[WORDS_MAX];
-    static int errors = -1, nowhere = -1;  // where it prints to
+    static int errors = -1, nowhere = -1;  // files for its output
     int count = split(data, len, line, words);
     memset(said, 0, sizeof said);
     if (errors < 0) {
@@ -99,8 +100,8 @@ static bool parses(const uint8_t *data, size_t len,
     }
     int out = redirect(STDOUT_FILENO, nowhere);
     int err = redirect(STDERR_FILENO, errors);
-    optind = 0;  // Makes getopt_long() begin again, see getopt(3).
-    bool came_back = comes_back(parse, count, words);
+    optind = 0;  // Makes getopt_long() start again: see getopt(3).
+    bool returned = returns(parse, count, words);
     fflush(stdout);
     restore(STDOUT_FILENO, out);
     restore(STDERR_FILENO, err);
@@ -110,11 +111,11 @@ static bool parses(const uint8_t *data, size_t len,
 
     const char *newline = strchr(said, '\n');
     bool one_line = newline != NULL && newline[1] == '\0';
-    if (came_back || exit_status == 0)
+    if (returned || exit_status == 0)
         MUST(said[0] == '\0');
     else
         MUST(exit_status == 2 && one_line);
-    return came_back;
+    return returned;
 }
 
 #endif

@@ -1,23 +1,23 @@
-// coroutines.c - the coroutine runtime, compared with a model of what co.h
-// says.
+// coroutines.c - fuzzes the coroutine runtime, with a model of co.h to compare.
 //
-// The input is a program for up to 16 coroutines ("actors"): the one that runs
-// takes the next byte, which says what it does: start another, yield, park,
-// wake, sleep, receive, wait for a semaphore, cancel, resume, free, and so on.
-// The model (co_model.c) makes the same step. What is compared, at each step:
+// The input is a program for up to 16 coroutines ("actors"). The actor that
+// runs takes the next byte of the input, which selects its next step: start
+// another actor, yield, park, wake one, sleep, receive, wait for a semaphore,
+// cancel, resume, free, and so on. The model (co_model.c) does the same step.
+// After each step, this test checks:
 //
 //   - the state of every coroutine, and the result of every call;
 //   - that an actor continues only when something has ended its wait, and that
-//     each one which is ready has its turn;
-//   - that the loop sleeps only when no coroutine is ready, for exactly the
-//     time until the next timer, and that it then sleeps rather than spins;
+//     every ready actor gets its turn;
+//   - that the loop sleeps only when no coroutine is ready, until exactly the
+//     next timer, and that it does not busy-wait;
 //   - that no coroutine waits for a descriptor that is ready, and that all data
-//     arrives, in order.
+//     arrives in order.
 //
-// The clock is virtual: it moves only while the loop sleeps, so each input
-// gives the same run. When the loop would never wake up, the outside world
-// acts: it wakes an actor or lets a thread of co_offload() finish. At the end
-// of the input all actors are cancelled, and must end.
+// The clock is virtual: it moves only while the loop sleeps. So each input
+// gives the same run every time. When the loop would never wake up, the test
+// acts from outside: it wakes an actor or lets a job of co_offload() end. At
+// the end of the input all actors are cancelled, and must end.
 
 #include <errno.h>
 #include <poll.h>
@@ -47,7 +47,7 @@ enum {
 
 static const uint8_t *input;
 static size_t input_left;
-static uint64_t steps;  // of all inputs
+static uint64_t steps;  // of all inputs together
 
 static unsigned next_byte(void)
 {
@@ -57,7 +57,7 @@ static unsigned next_byte(void)
     return *input++;
 }
 
-static struct actor *current;  // the actor that runs; NULL: none
+static struct actor *current;  // the actor that runs, or NULL
 static struct co_group groups[GROUPS];
 
 static struct actor *any_actor(void)
@@ -67,13 +67,14 @@ static struct actor *any_actor(void)
 
 // ---- Sockets: what has been sent and not yet received
 
-// Each byte is its number in the stream.
+// One end of a socket pair, and what is on its way to it. Each byte of a stream
+// is its own position, modulo 256, so that a lost or swapped byte is noticed.
 struct end {
-    int fd;                          // -1: this input has not used it
-    int message_lens[MESSAGES_MAX];  // a stream has one long message
+    int fd;                          // -1: not opened for this input
+    int message_lens[MESSAGES_MAX];  // a stream has one, long message
     int message_count;
     uint8_t next_sent, next_received;
-    bool finished;  // no more will be sent to it
+    bool finished;  // its peer will send no more
 };
 
 static struct end ends[ENDS];
@@ -101,7 +102,7 @@ static struct end *end_of(int fd)
 static void open_pair(int pair)
 {
     int fds[2];
-    const int least = 1;  // The kernel has a minimum of its own.
+    const int least = 1;  // The kernel raises this to its minimum.
     MUST(socketpair(AF_UNIX, types[pair] | SOCK_NONBLOCK, 0, fds) == 0);
     for (int i = 0; i < 2; i++) {
         ends[2 * pair + i] = (struct end){.fd = fds[i]};
@@ -117,7 +118,7 @@ static struct end *any_end(void)
     return &ends[at];
 }
 
-// `to` will receive these bytes.
+// Notes that `len` bytes are on their way to `to`.
 static void add_message(struct end *to, int len)
 {
     bool joins = is_stream(to) && to->message_count > 0;
@@ -139,7 +140,7 @@ static void remove_message(struct end *e, int len)
             (size_t)e->message_count * sizeof e->message_lens[0]);
 }
 
-// `e` has received `len` bytes, of `size` that were asked for.
+// Checks `len` bytes that `e` has received, in a call that asked for `size`.
 static void check_received(struct end *e, const uint8_t *bytes, int len,
                            int size)
 {
@@ -156,13 +157,13 @@ static void check_received(struct end *e, const uint8_t *bytes, int len,
         remove_message(e, len);
     } else {
         MUST(len == (expected < size ? expected : size));
-        remove_message(e, expected);  // What does not fit is lost.
+        remove_message(e, expected);  // The kernel discards the rest.
     }
 }
 
 // ---- Comparing the runtime with the model
 
-static struct co *keeper;  // starts actors, and ends them with the input
+static struct co *keeper;  // starts actors, and cancels them at the end
 
 static struct actor *actor_of(const struct co *c)
 {
@@ -177,9 +178,10 @@ static enum co_state state_of(const struct actor *a)
     return a->c != NULL ? co_state_of(a->c) : a->state;
 }
 
-// A coroutine that joins a group runs unseen when it is interrupted: it cancels
-// the members, and waits for them. It also does so when the last member is
-// gone, but another one was added since: then it waits again.
+// Brings the model of a joining actor up to date. When it is interrupted, the
+// runtime cancels the group's members and makes it wait again, without a return
+// to this test. It also waits again if a member was added after the last one
+// had ended.
 static void notice_joiner_of(int group)
 {
     struct actor *joiner = group_models[group].joiner;
@@ -201,9 +203,9 @@ static void notice_joiners(void)
         notice_joiner_of(i);
 }
 
-// In a call for a descriptor a coroutine may be woken, find nothing to do, and
-// wait again, unseen. But right after the loop has slept it must be ready if
-// its descriptor is.
+// Compares the state of an actor in a call for a descriptor. It may be woken,
+// find nothing to do and wait again, without a return to this test. But right
+// after the loop has slept, it must be ready if its descriptor is ready.
 static void compare_io(struct actor *a, enum co_state state)
 {
     MUST(state == CO_READY || state == CO_WAITING);
@@ -231,9 +233,9 @@ static void compare(void)
     }
 }
 
-// `me` runs again, after a call that may have suspended it. Returns the error
-// with which the call had to fail.
-static int come_back(struct actor *me)
+// Notes that `me` has returned from a call that may have suspended it. Returns
+// the error with which the call had to fail, or 0.
+static int return_from_call(struct actor *me)
 {
     int saved_errno = errno;
     MUST(co_self() == me->c);
@@ -249,11 +251,11 @@ static void must_be(int result, int error)
     MUST(error == 0 ? result >= 0 : result == -1 && errno == error);
 }
 
-// Checks the result of a waiting call, which was refused at once if `refusal`
-// is not 0.
+// Checks the result of a waiting call. If `refusal` is not 0, the call had to
+// fail at once with that error.
 static void must_return(struct actor *me, int refusal, int result)
 {
-    must_be(result, refusal != 0 ? refusal : come_back(me));
+    must_be(result, refusal != 0 ? refusal : return_from_call(me));
 }
 
 // ---- Faults: how many of the next calls fail
@@ -270,7 +272,8 @@ static bool fails(enum fault fault)
     return true;
 }
 
-// epoll cannot watch a descriptor for the coroutine that runs: it tries again.
+// Notes whether epoll has refused to watch a descriptor for the running
+// coroutine. The runtime then tries again after RETRY_MS.
 static void notice_unwatched(bool unwatched)
 {
     struct actor *a = actor_of(co_self());
@@ -390,10 +393,10 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *now)
     return 0;
 }
 
-static sem_t jobs[ACTORS];  // each is posted when the job may end
+static sem_t jobs[ACTORS];  // each is posted when that actor's job may end
 
-// Returns the actor whose job in another thread is the oldest that may not end
-// yet, or NULL.
+// Returns the actor whose job has been waiting longest in another thread, or
+// NULL if there is none.
 static struct actor *oldest_job(void)
 {
     struct actor *oldest = NULL;
@@ -416,7 +419,7 @@ static int64_t next_due_ms(void)
     return earliest_ms;
 }
 
-// Returns for how long the loop has to wait now.
+// Returns the timeout, in ms, with which the loop must wait now; -1 means none.
 static int expected_timeout_ms(void)
 {
     bool ready = co_state_of(keeper) == CO_READY;
@@ -428,9 +431,10 @@ static int expected_timeout_ms(void)
     return due_ms == NEVER ? -1 : (int)(due_ms - now_ms);
 }
 
-// A coroutine that is ready runs in the next round. It may then be rescheduled
-// once, for its budget, before its call returns. One that joins a group may
-// wait again, unseen, and be ready once more in the same round.
+// Checks that ready coroutines run soon. A ready coroutine runs in the next
+// round of the loop; before its call returns, it may be rescheduled once
+// because its budget is used up. One that joins a group may also wait again,
+// and become ready again in the same round.
 static void check_turns(void)
 {
     enum { ROUNDS_MAX = 2, ROUNDS_TO_JOIN_MAX = 4 };
@@ -448,13 +452,14 @@ static void before_sleep(int timeout_ms)
 {
     current = NULL;
     notice_joiners();
-    model_deliver_mail();
+    model_deliver_async_wakes();
     compare();
     check_turns();
     MUST(timeout_ms == expected_timeout_ms());
 }
 
-// Ends the waits of the model that the loop is about to end.
+// Ends the waits in the model that the loop will end now: those for ready
+// descriptors, and those whose time has come.
 static void after_wait(void)
 {
     for (int i = 0; i < ACTORS; i++) {
@@ -469,12 +474,12 @@ static void after_wait(void)
         model_end_wait(a, 0);
         a->must_run = true;
     }
-    model_deliver_mail();
+    model_deliver_async_wakes();
     model_pass_time();
 }
 
-// Something happens that ends the sleep of the loop. Returns whether it comes
-// from another thread, and so may take a while.
+// Causes an event that ends the sleep of the loop. Returns whether another
+// thread causes it, so that the loop must wait for it.
 static bool outside_acts(void)
 {
     struct actor *job = oldest_job();
@@ -490,32 +495,33 @@ static bool outside_acts(void)
         co_wake_async(keeper);
     } else if (a->exists && a->c != NULL) {
         co_wake_async(a->c);
-        model_mail(a);
+        model_wake_async(a);
     }
     return false;
 }
 
-// The fuzzer has a timer that may interrupt the wait.
-static int wait_for_thread(int (*look)(int ms))
+// Waits until the other thread has acted. libFuzzer's timer may interrupt the
+// wait.
+static int wait_for_thread(int (*wait_call)(int ms))
 {
-    int count = look(-1);
+    int count = wait_call(-1);
     while (count < 0 && errno == EINTR)
-        count = look(-1);
+        count = wait_call(-1);
     return count;
 }
 
-// Does what a call would do that waits for up to `timeout_ms`. look(ms) makes
-// the system call. Returns its result.
-static int wait_in_loop(int timeout_ms, int (*look)(int ms))
+// Replaces a call of the loop that waits for up to `timeout_ms`. wait_call(ms)
+// makes the real call. Returns the number of events.
+static int wait_in_loop(int timeout_ms, int (*wait_call)(int ms))
 {
     before_sleep(timeout_ms);
-    int count = look(0);
+    int count = wait_call(0);
     bool jumps =
         timeout_ms > 0 && (oldest_job() == NULL || next_byte() % 4 > 0);
     if (count == 0 && jumps)
         now_ms += timeout_ms;
     while (count == 0 && timeout_ms != 0 && !jumps)
-        count = outside_acts() ? wait_for_thread(look) : look(0);
+        count = outside_acts() ? wait_for_thread(wait_call) : wait_call(0);
     after_wait();
     return count;
 }
@@ -533,14 +539,14 @@ int __real_epoll_pwait(int epoll, struct epoll_event *events, int max, int ms,
 int __wrap_epoll_pwait(int epoll, struct epoll_event *events, int max, int ms,
                        const sigset_t *mask);
 
-static bool looking;
+static bool in_real_epoll_wait;
 
-static int look_by_epoll(int ms)
+static int wait_by_epoll(int ms)
 {
-    looking = true;
+    in_real_epoll_wait = true;
     int count = __real_epoll_wait(wait_arguments.epoll, wait_arguments.events,
                                   wait_arguments.events_max, ms);
-    looking = false;
+    in_real_epoll_wait = false;
     return count;
 }
 
@@ -549,15 +555,15 @@ int __wrap_epoll_wait(int epoll, struct epoll_event *events, int max, int ms)
     wait_arguments.epoll = epoll;
     wait_arguments.events = events;
     wait_arguments.events_max = max;
-    return wait_in_loop(ms, look_by_epoll);
+    return wait_in_loop(ms, wait_by_epoll);
 }
 
-// Called by the loop, which has a mask for ThreadSanitizer only, and there are
-// no signals here; or, linked statically, by the C library's epoll_wait().
+// Called by the loop, or by epoll_wait() of a statically linked C library. The
+// mask can be ignored: there are no signals here.
 int __wrap_epoll_pwait(int epoll, struct epoll_event *events, int max, int ms,
                        const sigset_t *mask)
 {
-    if (looking)
+    if (in_real_epoll_wait)
         return __real_epoll_pwait(epoll, events, max, ms, mask);
     return __wrap_epoll_wait(epoll, events, max, ms);
 }
@@ -566,7 +572,8 @@ int __wrap_epoll_pwait(int epoll, struct epoll_event *events, int max, int ms,
 
 static bool act(struct actor *me);
 
-// The last step of an actor: `error` is what a member of a group fails with.
+// Ends an actor in the model. `error` is what a member of a group fails with,
+// or 0.
 static void end(struct actor *me, int error)
 {
     struct actor *resumer = me->resumer;
@@ -579,7 +586,7 @@ static void task_main(void *arg)
 {
     struct actor *me = arg;
     me->c = co_self();
-    come_back(me);
+    return_from_call(me);
     while (act(me))
         continue;
     end(me, 0);
@@ -589,7 +596,7 @@ static int member_main(void *arg)
 {
     struct actor *me = arg;
     me->c = co_self();
-    come_back(me);
+    return_from_call(me);
     while (act(me))
         continue;
     int error = next_byte() % 4 == 1 ? ECONNREFUSED : 0;
@@ -705,7 +712,7 @@ static bool reschedule(struct actor *me)
 {
     model_call(me, NO_WAIT);
     co_reschedule();
-    come_back(me);
+    return_from_call(me);
     return true;
 }
 
@@ -738,7 +745,7 @@ static bool wake_async(struct actor *me)
     if (!a->exists || a->c == NULL)
         return true;
     co_wake_async(a->c);
-    model_mail(a);
+    model_wake_async(a);
     return true;
 }
 
@@ -747,7 +754,7 @@ static bool cancel(struct actor *me)
     struct actor *a = any_actor();
     (void)me;
     if (!a->exists || a->c == NULL || next_byte() % 4 > 0)
-        return true;  // Seldom: what is cancelled does not do much any more.
+        return true;  // Rarely: a cancelled actor does little more.
     co_cancel(a->c);
     model_cancel(a);
     return true;
@@ -780,7 +787,7 @@ static bool limit_waits(struct actor *me)
     return true;
 }
 
-static bool nap(struct actor *me)
+static bool sleep_for_a_while(struct actor *me)
 {
     int ms = any_ms(), refusal = model_refusal(me);
     if (refusal == 0 && ms == 0) {
@@ -828,8 +835,8 @@ static bool post_sem(struct actor *me)
 
 // ---- Groups
 
-// Returns the highest group of which `a`, or an actor that waits for it in
-// co_resume(), is a member; -1: none.
+// Returns the highest group that `a`, or an actor that waits for `a` in
+// co_resume(), is a member of; -1 if there is none.
 static int group_of(const struct actor *a)
 {
     int highest = -1;
@@ -839,7 +846,8 @@ static int group_of(const struct actor *a)
     return highest;
 }
 
-// Returns 0 if `me` will wait for the group.
+// Notes in the model that `me` joins a group. Returns 0 if it must wait for the
+// members, or the error with which the call must fail at once.
 static int begin_to_join(struct actor *me, int group)
 {
     struct group_model *g = &group_models[group];
@@ -863,9 +871,9 @@ static int begin_to_join(struct actor *me, int group)
 static bool join_group(struct actor *me)
 {
     int group = (int)next_byte() % GROUPS;
-    // Members join only groups with higher numbers than their own, or they
-    // might wait for each other without end. Only joining one's own group is
-    // detected.
+    // A member joins only groups with a higher number than its own. Otherwise
+    // two members could wait for each other without end. The runtime detects
+    // only a member that joins its own group.
     if (group_of(me) > group)
         return true;
     int refusal = begin_to_join(me, group);
@@ -874,7 +882,7 @@ static bool join_group(struct actor *me)
         must_be(result, refusal);
         return true;
     }
-    int error = come_back(me);
+    int error = return_from_call(me);
     if (error != 0)
         model_group_fail(group, error);
     must_be(result, group_models[group].error);
@@ -905,7 +913,7 @@ static bool offload(struct actor *me)
 {
     int refusal = model_refusal(me);
     if (next_byte() % 8 > 0)
-        return true;  // Seldom: threads are slow.
+        return true;  // Rarely: threads are slow.
     me->job_ends = false;
     if (refusal == 0)
         model_wait(me, OFFLOAD, NEVER);
@@ -937,7 +945,8 @@ static int begin_io(struct actor *me, const struct end *e, bool out)
     return 0;
 }
 
-// Whether another actor waits for the same end in the same direction.
+// Returns whether another actor waits for the same socket in the same
+// direction.
 static bool is_busy(const struct actor *me)
 {
     for (int i = 0; i < ACTORS; i++)
@@ -956,9 +965,9 @@ static bool end_io(struct actor *me, int refusal, ssize_t result)
     }
     bool busy = is_busy(me), closed = me->closed, out = me->out;
     bool late = me->tried_again && me->limit_at <= now_ms;
-    int error = come_back(me);
-    // A coroutine that joins its group may have cancelled it, unseen, after its
-    // call had succeeded.
+    int error = return_from_call(me);
+    // When another actor's co_group_join() is interrupted, it cancels the
+    // members, perhaps after their calls have succeeded.
     bool cancelled_late = error == ECANCELED && me->group >= 0;
     if (result >= 0 && (error == 0 || cancelled_late))
         return true;
@@ -968,8 +977,8 @@ static bool end_io(struct actor *me, int refusal, ssize_t result)
     else if (error != 0)
         MUST(errno == error);
     else
-        // It may have been cancelled after it was woken, for data that another
-        // actor has taken since.
+        // A coroutine may be cancelled after it was woken for data that another
+        // actor then received.
         MUST((busy && errno == EBUSY) || errno == model_refusal(me) ||
              (late && errno == ETIMEDOUT) || errno == ECONNRESET ||
              (out && errno == EPIPE));
@@ -988,11 +997,12 @@ static bool receive(struct actor *me)
     return true;
 }
 
-// Fills in the next bytes that `e` sends.
+// Writes the next bytes of the stream that `e` sends to `bytes`. Returns how
+// many.
 static size_t any_bytes(const struct end *e, uint8_t *bytes, size_t size)
 {
     size_t len = next_byte();
-    len = 1 + len * len / 64 % size;  // Mostly short.
+    len = 1 + len * len / 64 % size;  // Mostly few.
     for (size_t i = 0; i < len; i++)
         bytes[i] = (uint8_t)(e->next_sent + i);
     return len;
@@ -1007,7 +1017,8 @@ static bool transmit(struct actor *me)
 {
     uint8_t bytes[1024];
     const struct end *e = any_end();
-    // A coroutine that waits must not have its bytes overtaken.
+    // While another actor waits to send, these bytes must not overtake its
+    // bytes.
     me->end = (int)(e - ends), me->out = true;
     if (is_busy(me) || !has_space(e))
         return true;
@@ -1029,7 +1040,7 @@ static bool wait_until_ready(struct actor *me)
     return true;
 }
 
-// Sends from outside, with a descriptor passed along.
+// Sends bytes without the runtime, together with a descriptor.
 static bool pass_descriptor(struct actor *me)
 {
     union {
@@ -1048,7 +1059,8 @@ static bool pass_descriptor(struct actor *me)
                              .msg_iovlen = 1,
                              .msg_control = &control,
                              .msg_controllen = sizeof control};
-    // Not a socket: the kernel would close it later, and report that.
+    // It is not a socket: the kernel would close that later and report an
+    // event.
     const int passed = STDERR_FILENO;
     memcpy(CMSG_DATA(&control.header), &passed, sizeof passed);
     sent(e->fd, sendmsg(e->fd, &message, MSG_NOSIGNAL));
@@ -1064,7 +1076,8 @@ static bool finish_sending(struct actor *me)
     return true;
 }
 
-// Closes both ends, and opens others, which may get the same numbers.
+// Closes both ends of a pair and opens new ones, which may get the same
+// descriptors.
 static bool close_ends(struct actor *me)
 {
     struct end *one = any_end(), *other = peer_of(one);
@@ -1095,7 +1108,7 @@ static bool cause_fault(struct actor *me)
     return true;
 }
 
-static bool stop(struct actor *me)
+static bool end_sometimes(struct actor *me)
 {
     (void)me;
     return next_byte() % 8 > 0;
@@ -1122,7 +1135,7 @@ static bool act(struct actor *me)
         cancel,
         set_deadline,
         limit_waits,
-        nap,
+        sleep_for_a_while,
         compute,
         wait_for_sem,
         post_sem,
@@ -1138,7 +1151,7 @@ static bool act(struct actor *me)
         finish_sending,
         close_ends,
         cause_fault,
-        stop,
+        end_sometimes,
     };
     if (input_left == 0)
         return false;
@@ -1151,7 +1164,8 @@ static bool act(struct actor *me)
 
 // ---- The end
 
-// Cancels all actors. Those left that only another one could resume are freed.
+// Cancels all actors. When no task is left, frees those that no actor will
+// resume any more. Returns whether none is left.
 static bool end_all(void)
 {
     int task_count = 0, count = 0;
@@ -1170,7 +1184,7 @@ static bool end_all(void)
     return task_count + count == 0;
 }
 
-static void keep(void *arg)
+static void keeper_main(void *arg)
 {
     (void)arg;
     keeper = co_self();
@@ -1209,7 +1223,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     co_set_stack_size(STACK_SIZE);
     co_set_offload_threads(2);
     begin(data, len);
-    MUST(co_go(keep, NULL) == 0);
+    MUST(co_go(keeper_main, NULL) == 0);
     start_task(NULL);
     faults[EPOLL_FULL] = (int)(len % 2);
     while (co_run() != 0)

@@ -1,9 +1,9 @@
 // fuzz.h - what all fuzz targets share.
 //
-// A target is one function that is given bytes, and aborts when the code under
-// test does not do with them what it promises. libFuzzer makes up the bytes
-// (make fuzz); replay.c takes those that were worth keeping from corpus/, with
-// any compiler.
+// A target is one function that gets an input of bytes. It aborts if the code
+// under test breaks a promise for that input. libFuzzer makes up inputs (`make
+// fuzz`). replay.c takes the interesting ones from corpus/, and works with any
+// compiler.
 
 #ifndef FUZZ_H
 #define FUZZ_H
@@ -16,11 +16,11 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
-// Returns how many random inputs replay.c should try. A target that wants none
-// does not define it.
+// Returns how many random inputs replay.c must try, by default 0. A target may
+// define it.
 int fuzz_random_count(void);
 
-// What must hold. Not assert(), which may be switched off.
+// Aborts if the condition is false. assert() can be switched off; this cannot.
 #define MUST(condition) must((condition), __FILE__, __LINE__, #condition)
 
 static inline void must(bool holds, const char *file, int line,
@@ -32,7 +32,8 @@ static inline void must(bool holds, const char *file, int line,
     abort();
 }
 
-// How TCP may cut a stream: pieces of 1 to 2^(seed % 8) bytes at random.
+// A generator of random piece sizes, as TCP may cut a stream: 1 to 2^(seed % 8)
+// bytes.
 struct cutter {
     uint32_t state;
     unsigned size_max;
@@ -43,7 +44,7 @@ static inline struct cutter cutter_make(uint8_t seed)
     return (struct cutter){seed * 2654435761U + 1, 1U << seed % 8};
 }
 
-// Returns the size of the next piece (xorshift, see G. Marsaglia 2003).
+// Returns the size of the next piece. Uses xorshift (G. Marsaglia, 2003).
 static inline size_t cutter_next(struct cutter *c)
 {
     c->state ^= c->state << 13;

@@ -1,9 +1,10 @@
-// http.c - HTTP, compared with another reading of it.
+// http.c - fuzzes HTTP, with a second implementation to compare.
 //
-// The same bytes are given to a session in random pieces and, whole, to the few
-// lines below, which know nothing of buffers. Both must give the same replies.
+// A session gets the input in random pieces. The second implementation gets it
+// as a whole, so it needs no buffers. Both must give the same replies.
 //
-// The first two bytes of the input say how, the rest is what a client sends.
+// The first two bytes of the input set the limit of n and the cuts. The rest is
+// what a client sends.
 
 #include <ctype.h>
 #include <stdbool.h>
@@ -23,14 +24,14 @@ struct output {
 
 uint64_t __wrap_fib(unsigned n);
 
-// In place of the slow one: any function of n will do.
+// Replaces fib(), which is slow. For this test, any function of n will do.
 uint64_t __wrap_fib(unsigned n)
 {
     MUST(n >= 1 && n <= FIB_N_MAX);
     return UINT64_MAX - n;
 }
 
-// The number that a path names, or what is wrong with it.
+// Reads the number in a path. Returns NULL, or what is wrong with it.
 static const char *read_path(const char *path, size_t len, int n_max, int *n)
 {
     for (; len > 0 && (*path == ' ' || *path == '\t'); len--)
@@ -63,7 +64,8 @@ static void expect(struct output *want, const char *status, const char *wrong,
         status, len, keep ? "keep-alive" : "close", body);
 }
 
-// Whether the header says so: "Connection:", blanks, and the value.
+// Returns whether the header line is "Connection:", blanks, and a value that
+// begins with `value`.
 static bool connection_is(const char *line, size_t len, const char *value)
 {
     static const char name[] = "connection:";
@@ -76,13 +78,15 @@ static bool connection_is(const char *line, size_t len, const char *value)
            strncasecmp(line + at, value, strlen(value)) == 0;
 }
 
+// The request that is being read.
 struct reading {
     bool started, keep;
     int n;
     const char *wrong;
 };
 
-// One line. Returns false when the conversation ends with it.
+// Reads one line, and adds the reply that it causes. Returns false if the
+// server must then close the connection.
 static bool read_line(struct reading *r, struct output *want, const char *line,
                       size_t len, int n_max)
 {

@@ -1,12 +1,12 @@
-// replay.c - runs a fuzz target on files, for want of libFuzzer.
+// replay.c - runs a fuzz target without libFuzzer, on the files of its corpus.
 //
-//     build/plain/tests/fuzz_session
+//     build/plain/tests/fuzz_NAME
 //
-// The files are those of tests/fuzz/corpus/NAME, NAME being what comes after
-// fuzz_ in the program's name. They hold what once was hard to get right. Some
-// targets are then given random inputs, the same ones each time; RUNS and SEED
-// in the environment ask for others. KEEP names a file that always holds the
-// input that is being tried.
+// The files are in tests/fuzz/corpus/NAME. They are inputs that once showed a
+// bug, or reach code that is hard to reach. Some targets then get random
+// inputs, the same in every run. Variables of the environment: RUNS and SEED
+// change the random inputs; KEEP names a file that always holds the current
+// input.
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -23,7 +23,7 @@ __attribute__((weak)) int fuzz_random_count(void)
 
 enum { PATH_SIZE = 256, INPUT_SIZE = 1 << 16, FILES_MIN = 5 };
 
-static void keep(const uint8_t *bytes, size_t len)
+static void save_input(const uint8_t *bytes, size_t len)
 {
     const char *path = getenv("KEEP");
     FILE *file = path != NULL ? fopen(path, "w") : NULL;
@@ -33,13 +33,14 @@ static void keep(const uint8_t *bytes, size_t len)
     fclose(file);
 }
 
-// As large as the input is, so that a sanitizer sees reads beyond its end.
+// Runs the target on a copy of the input, which has exactly its size. So a
+// sanitizer notices reads beyond the end.
 static void run(const uint8_t *bytes, size_t len)
 {
     uint8_t *input = malloc(len);
     MUST(input != NULL);
     memcpy(input, bytes, len);
-    keep(bytes, len);
+    save_input(bytes, len);
     LLVMFuzzerTestOneInput(input, len);
     free(input);
 }

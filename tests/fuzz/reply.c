@@ -1,9 +1,9 @@
-// reply.c - the client's reading of replies, compared with another one.
+// reply.c - fuzzes how the client checks replies, with a second implementation.
 //
-// The same bytes are given to it whole and in random pieces; the verdicts must
-// be those of the lines below, which see each reply at once.
+// The client's code gets the input as a whole and in random pieces. The second
+// implementation gets whole lines only. All verdicts must be equal.
 //
-// The first two bytes of the input say which n was asked for, and how to cut.
+// The first two bytes of the input set n and the cuts.
 
 #include "../../client/reply.h"
 
@@ -60,10 +60,11 @@ static void expect(struct verdicts *v, const char *sent, size_t len, int n)
     }
 }
 
-// Adds the verdicts on a piece. Returns whether the connection is kept.
-static bool take(struct verdicts *v, struct reply *reply,
-                 const struct reply_expected *expected, const char *piece,
-                 size_t len)
+// Gives a piece to the client's code and adds its verdicts to `v`. Returns
+// whether the client would keep the connection.
+static bool add_verdicts(struct verdicts *v, struct reply *reply,
+                         const struct reply_expected *expected,
+                         const char *piece, size_t len)
 {
     while (len > 0) {
         struct reply_found found;
@@ -96,12 +97,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     reply_expect(&expected, n);
 
     expect(&want, sent, len, n);
-    take(&whole, &(struct reply){0}, &expected, sent, len);
+    add_verdicts(&whole, &(struct reply){0}, &expected, sent, len);
     struct reply reply = {0};
     for (size_t at = 0; at < len;) {
         size_t piece = cutter_next(&cutter);
         piece = piece < len - at ? piece : len - at;
-        if (!take(&pieces, &reply, &expected, sent + at, piece))
+        if (!add_verdicts(&pieces, &reply, &expected, sent + at, piece))
             break;
         at += piece;
     }

@@ -1,4 +1,4 @@
-// server_options.c - the command line of a server, fed with any words.
+// server_options.c - fuzzes the command line of a server.
 
 #include "../../servers/common/options.h"
 

@@ -1,11 +1,12 @@
-// session.c - the protocol, compared with another reading of it.
+// session.c - fuzzes the protocol, with a second implementation to compare.
 //
-// The same bytes are given to a session whole and in random pieces; both must
-// answer like the few lines below, which know nothing of buffers: they see all
-// lines at once. With framing by recv, a piece is a request. At the end the
-// client finishes, or the server does, in the midst of what has arrived.
+// A session gets the input as a whole and in random pieces. The second
+// implementation gets whole lines, so it needs no buffers. All replies must be
+// equal. With --framing recv, each piece is a request. At the end either the
+// client ends its input, or the server stops before it has received everything.
 //
-// The first three bytes of the input say how, the rest is what a client sends.
+// The first three bytes of the input set the rules, the cuts and the end. The
+// rest is what a client sends.
 
 #include <stdbool.h>
 #include <string.h>
@@ -26,7 +27,7 @@ struct output {
 
 uint64_t __wrap_fib(unsigned n);
 
-// In place of the slow one: what is wanted here is the protocol.
+// Replaces fib(), which is slow. This test is about the protocol.
 uint64_t __wrap_fib(unsigned n)
 {
     uint64_t value = 0, next = 1;
@@ -39,7 +40,8 @@ uint64_t __wrap_fib(unsigned n)
     return value;
 }
 
-// The number in `text`, blanks removed, or what is wrong with it.
+// Reads the number in `text`, which has no blanks. Returns NULL, or what is
+// wrong with it.
 static const char *read_number(const char *text, size_t len, int n_max, int *n)
 {
     if (len == 0)
@@ -76,8 +78,8 @@ static void expect_reply(struct output *want, const char *line, size_t len,
                                (unsigned long long)__wrap_fib((unsigned)n)));
 }
 
-// The replies to `len` bytes by line. The last line may lack its end if the
-// client `finished`.
+// Adds the replies to the lines in `len` bytes. The last line may have no
+// newline if the client has `finished`.
 static void expect_lines(struct output *want, const char *sent, size_t len,
                          bool finished, int n_max)
 {
@@ -95,13 +97,14 @@ static void expect_lines(struct output *want, const char *sent, size_t len,
 
 // ---- A server without a network
 
+// A conversation to play: what the client sends, and where the server stops.
 struct play {
     struct session_rules rules;
     const char *sent;
-    size_t len;        // of `sent`
-    bool stops;        // the server is told to stop,
-    size_t finish_at;  // at this place,
-    size_t unread;     // when so much more has arrived
+    size_t len;        // the length of `sent`
+    bool stops;        // the server stops before the end of `sent`
+    size_t finish_at;  // bytes it has received by then
+    size_t unread;     // bytes that have arrived but are not yet received
 };
 
 static void take_replies(struct session *s, struct output *got)
@@ -116,8 +119,9 @@ static void take_replies(struct session *s, struct output *got)
     got->errors = s->errors;
 }
 
-// Plays it with pieces as `cutter` says (NULL: as large as they can be). With
-// framing by recv, `want` gets what each piece should be answered.
+// Plays the conversation in pieces of the sizes that `cutter` gives, or as
+// large as possible if it is NULL. With --framing recv, adds the expected reply
+// to each piece to `want`.
 static void perform(const struct play *play, struct cutter *cutter,
                     struct output *got, struct output *want)
 {
