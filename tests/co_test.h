@@ -1,4 +1,4 @@
-// co_test.h - what the tests of the coroutine runtime share.
+// co_test.h - helpers for the tests of the coroutine runtime.
 
 #ifndef CO_TEST_H
 #define CO_TEST_H
@@ -55,7 +55,8 @@ static inline bool traced(const char *expected)
     return same;
 }
 
-// Runs all coroutines. Returns whether they left just this trace.
+// Runs all coroutines. Returns whether co_run() succeeded and the trace is then
+// exactly `expected`. Empties the trace.
 static inline bool run_traced(const char *expected)
 {
     bool same = traced("") && co_run() == 0;
@@ -64,14 +65,15 @@ static inline bool run_traced(const char *expected)
 
 // ---- Coroutines
 
-// co_go() with a name, which the coroutine does not change.
+// Starts a coroutine with co_go() and passes it a name, which it must not
+// change.
 static inline void go(void (*fn)(void *arg), const char *name)
 {
     if (co_go(fn, (void *)(uintptr_t)name) != 0)
         ok(false, "co_go: %s", strerror(errno));
 }
 
-// Lets others run until `c` is in `state`.
+// Reschedules the calling coroutine until `c` is in `state`.
 static inline void until(const struct co *c, enum co_state state)
 {
     while (co_state_of(c) != state)
@@ -82,7 +84,8 @@ static inline void until(const struct co *c, enum co_state state)
 
 static int ends[2];
 
-// Opens both ends; records a failed check if it cannot.
+// Opens two connected, non-blocking sockets. Records a failed check if it
+// cannot.
 static inline void make_pair_of(int type)
 {
     if (socketpair(AF_UNIX, type | SOCK_NONBLOCK, 0, ends) != 0)
@@ -102,8 +105,8 @@ static inline void close_pair(void)
 
 // ---- Other processes
 
-// Runs `test` in a process of its own and reads what it prints on standard
-// error. Returns its wait status.
+// Runs `test` in a child process and reads what it prints on standard error
+// into `said`. Returns the wait status of the child.
 static inline int in_child(void (*test)(void), char *said, size_t said_size)
 {
     int status = 0, output[2];

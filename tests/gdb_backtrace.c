@@ -1,11 +1,12 @@
-// gdb_backtrace.c - a program with a coroutine, to be watched by gdb.
+// gdb_backtrace.c - a program with a coroutine, for gdb_backtrace.py to debug.
 
 #include <stddef.h>
 
 #include "../servers/coro/co.h"
 
 static struct co *generator;
-static volatile int turns;  // Work after a call, or it would become a jump.
+// Changed after each call, so that the compiler makes no call a jump.
+static volatile int turns;
 
 __attribute__((noinline)) static void bottom(void)
 {

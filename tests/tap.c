@@ -1,4 +1,4 @@
-// tap.c - the whole test harness.
+// tap.c - the test harness.
 
 #include "tap.h"
 
@@ -48,7 +48,7 @@ bool tap_check(bool passed, const char *file, int line, const char *name, ...)
 
 // ---- Tests side by side
 
-// A test, the process it runs in, what it prints, and how it ended.
+// A part, its process, the file it prints to, and how it ended.
 struct job {
     const struct tap_part *part;
     pid_t pid;
@@ -91,7 +91,7 @@ static void wait_for_one(struct job *jobs, int count)
         }
 }
 
-// Gives a check the next number of this process; other lines stay as they are.
+// Prints a line of a job. A check gets the next number of this process.
 static void repeat_line(const char *line)
 {
     bool passed = strncmp(line, "ok ", 3) == 0;
@@ -117,7 +117,8 @@ static void show(const struct job *job)
         ok(false, "%s comes to its end", job->part->name);
 }
 
-// Runs the jobs, a few at a time. Shows each as soon as the order allows.
+// Runs all jobs, a few at the same time. Prints the output of each as soon as
+// all jobs before it are printed.
 static void run_all(struct job *jobs, int count)
 {
     int started = 0, ended = 0, shown = 0;
@@ -165,8 +166,8 @@ static const struct tap_part *find_part(const struct tap_part *parts, int count,
     return NULL;
 }
 
-// Chooses the parts that `only` names, in their order there. A misspelt name
-// fails: it must not pass for a part without checks. Returns how many.
+// Chooses the parts that `only` names, in that order. Returns how many. An
+// unknown name is a failed check, or it would look like a part without checks.
 static int choose(struct job *jobs, const struct tap_part *parts, int count,
                   const char *only)
 {

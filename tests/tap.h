@@ -1,5 +1,5 @@
-// tap.h - the whole test harness: numbered checks in the Test Anything
-// Protocol, which people and `prove` can both read.
+// tap.h - the test harness: numbered checks in the Test Anything Protocol,
+// which both people and `prove` can read.
 //
 //     int main(void)
 //     {
@@ -14,25 +14,25 @@
 #include <stdio.h>
 #include <sys/types.h>
 
-// Records one check; the rest, printf-like, says what is true when it passes.
-// Returns whether it did.
+// Records and prints one check. The arguments after the condition are its name,
+// as in printf(): what is true if it passes. Returns whether it passed.
 #define ok(condition, ...)                                                     \
     tap_check((condition), __FILE__, __LINE__, __VA_ARGS__)
 
-// Puts `subject` in front of the names of all later checks. NULL: nothing.
+// Puts `subject` in front of the names of all later checks; NULL means nothing.
 void tap_subject(const char *subject);
 
-// Runs tests that mostly wait side by side, each in a process of its own, a few
-// at once, the first ones first. What they check is printed in their order, as
-// soon as that allows, and counts here; one that ends early has failed.
+// Runs tests in processes of their own, a few at the same time, in the given
+// order of start. Prints their checks in that order and counts them here. A
+// test that does not return is a failed check. Blocks until all have ended.
 void tap_side_by_side(void (*const tests[])(void), int count);
 
-// Calls `explain` after each failed check, to print what helps to understand
-// it: the last run of a program, for example. Each line should begin with "# ".
+// Sets a function that is called after each failed check. It prints details,
+// such as the last run of a program, in lines that begin with "# ".
 void tap_explain(void (*explain)(void));
 
-// A part of a test program. It needs no other part to run before it, so that
-// the parts can be run in any order and at the same time.
+// A part of a test program. It does not depend on other parts, so parts can run
+// in any order and at the same time.
 struct tap_part {
     const char *name;  // one word
     void (*run)(void);
@@ -41,24 +41,25 @@ struct tap_part {
 // The main() of a test program that has parts.
 //
 //     PROGRAM [ARGUMENT ...]           runs all parts
-//     ONLY='name name' PROGRAM ...     runs these
+//     ONLY='name name' PROGRAM ...     runs these parts
 //     PROGRAM [ARGUMENT ...] --parts   prints the names, one a line
 //
-// Runs each part in a process of its own, a few at the same time, and starts
-// them in the order of the table; so a long part belongs at its beginning.
-// Prints the checks of each part in the same order, then the plan and the
-// tally. A part that does not return and a name that is not in the table are
-// failed checks. Blocks until all parts have ended. Returns the exit status.
+// Runs each part in a process of its own, a few at the same time. Starts them
+// in the order of the table, so a long part should come first. Prints the
+// checks of the parts in that order, then the plan and the totals. A part that
+// does not return, or an unknown name in ONLY, is a failed check. Blocks until
+// all parts have ended. Returns the exit status.
 int tap_main(int argc, char **argv, const struct tap_part *parts, int count);
 
-// Calls fork(), with nothing in the buffer of standard output that both would
-// print. Ends the program if the system has no process for us: a test that goes
-// on would sooner or later signal process -1, which is all processes.
+// Calls fork() after it has flushed standard output, so that nothing is printed
+// twice. Ends the program if fork() fails. Otherwise a test could later signal
+// process -1, which means all processes.
 pid_t tap_fork(void);
 
-// Prints the plan and the tally. Return its result from main().
+// Prints the plan and the totals. Returns the exit status for main().
 int done_testing(void);
 
+// Does the work of ok().
 __attribute__((format(printf, 4, 5))) bool
 tap_check(bool passed, const char *file, int line, const char *name, ...);
 

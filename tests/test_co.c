@@ -1,7 +1,7 @@
-// test_co.c - coroutines without a scheduler: values, delegation, and stacks.
+// test_co.c - tests coroutines without a scheduler: values, delegation, stacks.
 //
-// The linker's --wrap option routes madvise() through the function below, to
-// see what happens on a kernel without guard markers.
+// The linker's --wrap option replaces madvise() by the function below, to test
+// kernels without guard markers.
 
 #include <alloca.h>
 #include <fcntl.h>
@@ -188,7 +188,7 @@ static void test_stacks(void)
 static int dig(int depth)
 {
     volatile char frame[512];
-    __asm__ volatile("" : : "r"(frame) : "memory");  // All of it is needed.
+    __asm__ volatile("" : : "r"(frame) : "memory");  // The whole frame is used.
     frame[0] = 1;
     int below = depth == 0 ? 0 : dig(depth - 1);
     return below + frame[0];
@@ -246,7 +246,8 @@ static long address_space_kib(void)
     return pages * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
-// One after the other. Returns how many did what they should.
+// Runs `count` threads, one after the other. Returns in how many of them all
+// calls succeeded.
 static int run_threads(int count)
 {
     int right_count = 0;
@@ -262,15 +263,15 @@ static int run_threads(int count)
 
 static void test_threads(void)
 {
-    int right = run_threads(THREADS);  // Now the C library has what it keeps.
+    int right = run_threads(THREADS);  // Fills caches of the C library.
     long before_kib = address_space_kib();
     right += run_threads(THREADS);
     long grown_kib = address_space_kib() - before_kib;
     ok(right == 2 * THREADS, "%d threads run coroutines", 2 * THREADS);
 #ifdef SANITIZED
-    (void)grown_kib;  // A sanitizer remembers threads that have ended.
+    (void)grown_kib;  // The sanitizers keep data of ended threads.
 #else
-    // What a thread would leave is a page at least.
+    // Anything that a thread leaves takes at least a page of 4 KiB.
     ok(grown_kib < 4L * THREADS, "and leave nothing: %ld KiB after %d threads",
        grown_kib, THREADS);
 #endif
@@ -283,7 +284,7 @@ static void *use_frame(void *arg)
 {
     co_set_name("large");
     volatile char *frame = alloca((size_t)value_of(arg));
-    frame[0] = 1;  // The lowest byte, in the stack of the neighbour or beyond.
+    frame[0] = 1;  // The lowest byte: beyond the guard page if large.
     return number(frame[0]);
 }
 
@@ -372,7 +373,7 @@ int main(void)
 {
     alarm(300);
 #ifndef SANITIZED
-    test_limits();  // First: what the kernel can do is tried only once.
+    test_limits();  // First: the runtime tests the kernel once.
     test_large_frames();
 #endif
     test_values();

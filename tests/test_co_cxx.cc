@@ -1,5 +1,5 @@
-// test_co_cxx.cc - co.h in C++20, where co_yield, co_await and co_return are
-// keywords.
+// test_co_cxx.cc - tests co.h in C++20, where co_yield, co_await and co_return
+// are keywords.
 
 extern "C" {
 #include "tap.h"

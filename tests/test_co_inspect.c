@@ -1,4 +1,5 @@
-// test_co_inspect.c - the inspector says of each coroutine what it waits for.
+// test_co_inspect.c - tests the inspector, which says what each coroutine waits
+// for.
 
 #include <fcntl.h>
 #include <semaphore.h>
@@ -19,11 +20,11 @@ enum { MANY = 5000 };
 
 static char folder[] = "/tmp/co inspect XXXXXX";  // with spaces
 static char path[64];
-static char text[TEXT_SIZE];  // the last answer
+static char text[TEXT_SIZE];  // the last answer of the inspector
 
 // ---- A client of the inspector
 
-// Returns the descriptor of a client that is connected, or -1.
+// Connects to the inspector. Returns the descriptor, or -1.
 static int connect_client(void)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -35,7 +36,7 @@ static int connect_client(void)
     return -1;
 }
 
-// Reads an answer into `text`. Returns how many lines it has.
+// Reads an answer of the inspector into `text`. Returns how many lines it has.
 static int inspect(void)
 {
     size_t len = 0;
@@ -63,8 +64,7 @@ static int count_of(const char *begin)
     return count;
 }
 
-// Checks that the answer has one line of the coroutine `name`, and what it says
-// there.
+// Checks that the answer has exactly one line with these values.
 static void check_line(const char *name, const char *state,
                        const char *waits_for, int fd, int due_ms)
 {
@@ -86,7 +86,7 @@ static int all_count;
 static struct co_sem none;
 static struct co_group group;
 static sem_t job_may_end;
-static int full[2];  // two connected sockets; the first one is never read
+static int full[2];  // connected sockets; the second is never read
 
 static void begin(const char *name)
 {
@@ -212,7 +212,7 @@ static void inspect_all(void *arg)
 {
     (void)arg;
     for (int i = 0; i < 100; i++)
-        co_reschedule();  // Until all are where they stay.
+        co_reschedule();  // Until each has reached its wait.
     check_answer();
     for (int i = 0; i < all_count; i++)
         co_cancel(all[i]);
@@ -304,7 +304,7 @@ static bool fails_with(const char *at, int error)
     return co_inspect(at) == -1 && errno == error;
 }
 
-// Listens at `path` as another program would. Returns the descriptor.
+// Listens at `path` like another program. Returns the descriptor.
 static int listen_at_path(void)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -340,7 +340,7 @@ static void test_socket(void)
     unlink(path);
     fd = listen_at_path();
     ok(fails_with(path, EADDRINUSE), "so does the socket of another program");
-    close(fd);  // As the end of that program does.
+    close(fd);  // As if that program had ended.
     co_inspect(path);
     co_go(inspect_once, NULL);
     co_run();

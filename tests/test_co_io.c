@@ -1,7 +1,7 @@
-// test_co_io.c - calls that wait for descriptors.
+// test_co_io.c - tests the calls of coroutines that wait for descriptors.
 //
-// The linker's --wrap option routes epoll_ctl() and accept4() through functions
-// below that can make them fail, and recv() through one that counts.
+// The linker's --wrap option replaces epoll_ctl() by a function below that can
+// fail, and recv() and recvmsg() by functions that count the calls.
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -112,7 +112,7 @@ static void send_and_compute(void *arg)
 {
     (void)arg;
     co_send(ends[0], "x", 1);
-    clock_advance_ms(30);  // The limit of receive_limited() passes.
+    clock_advance_ms(30);  // Now the limit of receive_limited() is over.
 }
 
 static void receive_without_wait(void *arg)
@@ -232,8 +232,8 @@ static void close_other(void *arg)
 
 static struct co *closer;
 
-// Runs after the event has come and before the reader, which is ready. It must
-// not read from the descriptor that has the same number now.
+// Closes the sockets when `victim` is ready but has not run, and opens others.
+// The victim must not receive from a new socket that has the same number.
 static void close_and_reuse(void *arg)
 {
     (void)arg;
@@ -302,7 +302,8 @@ static void test_cancellation(void)
 
 static void hold_the_loop(void *arg)
 {
-    // A client that always has another request, and replies taken at once.
+    // This is like a client that always has another request and reads all
+    // replies at once.
     char bytes[64];
     int *turns = arg;
     for (int i = 0; i < 500; i++) {
@@ -347,7 +348,7 @@ static void send_then_reschedule(void *arg)
     append(arg);
 }
 
-static void poll_for_ever(void *arg)
+static void poll_until_stopped(void *arg)
 {
     const bool *stop = arg;
     while (!*stop)
@@ -377,7 +378,7 @@ static void test_turns(void)
     go(send_then_reschedule, "rescheduled ");
     ok(run_traced("event rescheduled "),
        "a rescheduled coroutine comes after those whose event has happened");
-    co_go(poll_for_ever, &stop);
+    co_go(poll_until_stopped, &stop);
     co_go(stop_the_others, &stop);
     ok(co_run() == 0, "co_poll() lets others run, too");
     close_pair();
@@ -416,7 +417,8 @@ static void receive_to_the_end(void *arg)
         *right = co_recv(ends[1], bytes, sizeof bytes) == expected[i] && *right;
 }
 
-// The end of the input comes right behind a short read.
+// Sends bytes and ends the stream, so that the receiver has a short read and
+// the end of the input at the same time.
 static void send_and_end(void *arg)
 {
     (void)arg;
@@ -453,7 +455,8 @@ static void make_tcp_pair(void)
     close(listener);
 }
 
-// Urgent data makes a recv() end early, with more behind it.
+// Sends urgent data between other data. recv() returns early at its mark,
+// although more data has arrived.
 static void send_urgent(void *arg)
 {
     (void)arg;
@@ -492,7 +495,7 @@ static void test_edges(void)
 
 // ---- Kinds of sockets
 
-// Sends a message, with a descriptor passed along.
+// Sends a message, together with the descriptor `fd`.
 static void send_with_descriptor(int fd, const char *text)
 {
     char bytes[8] = {0};
@@ -554,9 +557,9 @@ static void send_four_when_awaited(void *arg)
     send_four();
 }
 
-// Returns how many of four bytes are received that are sent by `send`, all
-// before the receiver runs. `calls` gets how often recv() was called for the
-// next byte, which does not come.
+// Returns how many of four bytes the receiver gets when send() has sent all of
+// them before it runs. Sets `calls` to the number of recv() calls for a fifth
+// byte, which never comes.
 static int received_of_four(int type, void (*send)(void), int *calls)
 {
     int len = 0;
@@ -651,7 +654,7 @@ static void test_connections(void)
 
 // ---- Exhaustion
 
-// Lets epoll refuse descriptors from now on, for so many milliseconds.
+// Makes epoll_ctl() fail for a number of milliseconds.
 static void fill_epoll(void *arg)
 {
     failures = 0;

@@ -1,5 +1,5 @@
-// test_co_loop.c - the scheduler and what coroutines do to each other: order,
-// timers, semaphores, cancellation, deadlines, groups, other threads.
+// test_co_loop.c - tests the scheduler, timers, semaphores, cancellation,
+// deadlines, groups and other threads.
 
 #include <pthread.h>
 #include <semaphore.h>
@@ -89,7 +89,8 @@ static void sleep_thrice(void *arg)
         slept += co_sleep(1 + (int)(value_of(arg) * 37 % 50)) == 0;
 }
 
-// Returns the CPU time per coroutine, in ns.
+// Runs `count` coroutines that sleep three times. Returns the CPU time per
+// coroutine, in ns.
 static double cost_of_sleepers(int count)
 {
     struct timespec cpu;
@@ -211,8 +212,9 @@ static void resume_deep_sleeper(void *arg)
     sleep_deep(arg);
 }
 
-// The innermost coroutine cancels the outermost, which it runs for; later the
-// outermost resumes another one. What the first one left must not matter.
+// A generator that cancels the coroutine that has resumed it. That coroutine
+// then resumes a second one. A pointer that is left from the first must not
+// matter.
 static void *cancel_resumer(void *arg)
 {
     co_sleep(1);
@@ -346,7 +348,7 @@ static int wait_long(void *arg)
     int result = sleep_long();
     int reason = errno;
     append_result(result);
-    co_sleep(1);  // Cleaning up may wait, and is refused.
+    co_sleep(1);  // After a cancellation this wait fails at once.
     errno = reason;
     return result;
 }
@@ -402,7 +404,7 @@ static void join_with_deadline(void *arg)
 
 static struct co_group late_group;
 
-// Starts another member when it is cancelled.
+// A member that adds another member to its group when it is cancelled.
 static int start_another(void *arg)
 {
     int result = sleep_long();
@@ -486,8 +488,8 @@ static void offload_square(void *arg)
         sum += work.n;
 }
 
-// Proves that the loop continues while the threads are blocked: they wait for
-// it.
+// Lets the blocked threads continue, after the loop has slept three times. If
+// the threads blocked the loop, this coroutine would never run.
 static void let_work(void *arg)
 {
     for (int i = 0; i < 3; i++)
@@ -527,7 +529,7 @@ static void resume_it(void *arg)
 
 static int thread_count(void)
 {
-    struct stat tasks;  // It has a folder for each thread, "." and "..".
+    struct stat tasks;  // Links: one per thread, "." and "..".
     return stat("/proc/self/task", &tasks) == 0 ? (int)tasks.st_nlink - 2 : -1;
 }
 
@@ -564,7 +566,7 @@ static void test_offload(void)
     ok(run_traced("cancel fine worked cancelled not again "),
        "co_offload() waits for fn even if it is cancelled");
 
-    // Created outside of the loop.
+    // This generator is created outside of the loop.
     struct co *c = co_new(offload_in_generator, number(5));
     co_go(resume_it, c);
     sum = 0;

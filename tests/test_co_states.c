@@ -1,6 +1,8 @@
-// test_co_states.c - the table of co.h: what happens to a coroutine in each
-// state when it is woken, cancelled, resumed or freed, or when its deadline
-// passes; and wake-ups that come from outside, too early or twice.
+// test_co_states.c - tests the table of states in co.h, and wakeups.
+//
+// In each state, a coroutine is woken, cancelled, resumed or freed, or its
+// deadline passes. Further tests are about wakeups that come too early, twice,
+// from threads or from signal handlers.
 
 #include <pthread.h>
 #include <semaphore.h>
@@ -42,7 +44,8 @@ static void act(void)
     append(errno == EBUSY ? "busy " : errno == EINVAL ? "invalid " : "");
 }
 
-// Acts, and lets the loop deliver mail and end waits that are due.
+// Acts, then lets the loop deliver asynchronous wakeups and end waits that are
+// due.
 static void act_and_pass(void)
 {
     act();
@@ -58,7 +61,7 @@ static void begin(void)
         co_set_deadline(DEADLINE_MS);
 }
 
-// The result of its next call, and whether it has a permit.
+// Appends the result of the subject's next call, and whether it has a permit.
 static void observe(void)
 {
     append_result(co_sleep(0));
@@ -86,7 +89,8 @@ static void *observe_twice(void *arg)
     return NULL;
 }
 
-// A coroutine that can be resumed: afterwards it is, if `action` did not.
+// Acts on a coroutine that is new or has yielded. Then resumes it, unless the
+// action has ended or freed it.
 static void suspended(bool yielded)
 {
     subject = co_new(observe_twice, number(yielded));
@@ -218,7 +222,7 @@ static void subject_main(void *arg)
     wait_and_observe(wait_of_subject);
 }
 
-// Starts a subject that waits, and acts once it is in `state`.
+// Starts a subject that waits, and acts on it once it is in `state`.
 static void waiting(int (*wait)(void), enum co_state state)
 {
     subject = NULL;
@@ -254,7 +258,7 @@ static void in_sem_wait(void)
         ok(co_sem_wait(&sem) == 0, "the semaphore keeps its count");
 }
 
-// The subject waits at one end of a pair of sockets. Then a byte arrives there.
+// Acts on a subject that waits for a socket. Then a byte arrives there.
 static void waiting_for_byte(int (*wait)(void))
 {
     make_pair();
@@ -297,7 +301,8 @@ static void in_done(void)
 
 // ---- The table
 
-// The traces of a coroutine that waits are the same, whatever it waits for.
+// The traces of the actions on a waiting coroutine. They are the same for all
+// kinds of waits.
 #define AS_WAITING                                                             \
     "fine fine permit", "fine fine permit", "cancelled cancelled cancelled",   \
         "late late none", "busy fine fine none", "busy fine fine none"
@@ -397,7 +402,7 @@ static void wake_before_park(void *arg)
     append_result(co_park());
 }
 
-static void wake_in_vain(void *arg)
+static void wake_itself_often(void *arg)
 {
     (void)arg;
     int turns = 0;
@@ -422,7 +427,7 @@ static void test_wake_ups(void)
     ok(run_traced("fine late "), "all wake-ups for one park count as one");
     co_go(wake_before_park, NULL);
     ok(run_traced("fine late "), "there is at most one permit");
-    co_go(wake_in_vain, NULL);
+    co_go(wake_itself_often, NULL);
     co_go(bystander, NULL);
     ok(run_traced("bystander woken "),
        "a coroutine that finds a permit each time lets the others run");
@@ -444,7 +449,7 @@ static void produce(void *arg)
             co_park();
         stock++;
         co_wake(consumer);
-        co_send(ends[0], "x", 1);  // Reschedules when its budget is used up.
+        co_send(ends[0], "x", 1);  // It reschedules when the budget is used up.
     }
 }
 
@@ -463,7 +468,7 @@ static void consume(void *arg)
     }
 }
 
-static void look_on(void *arg)
+static void reschedule_often(void *arg)
 {
     (void)arg;
     for (int i = 0; i < ITEMS; i++)
@@ -477,7 +482,7 @@ static void test_pair(void)
     co_go(consume, NULL);
     co_go(produce, NULL);
     for (int i = 0; i < BYSTANDERS; i++)
-        co_go(look_on, NULL);
+        co_go(reschedule_often, NULL);
     ok(co_run() == 0 && consumed == ITEMS && sent == ITEMS,
        "a producer and a consumer lose none of %d wake-ups", ITEMS);
     ok(bystanders_done == BYSTANDERS, "and no bystander");
@@ -495,7 +500,8 @@ enum { WAKERS = 3 };
 
 static atomic_int requested, served;
 
-// Requests are counted: each thread continues when its own has been served.
+// A thread that counts a request, wakes the coroutine, and waits until the
+// coroutine has served that request.
 static void *wake_from_thread(void *arg)
 {
     for (int i = 0; i < WAKE_UPS; i++) {
@@ -535,8 +541,8 @@ static void wake_on_signal(int signo)
     co_wake_async(subject);
 }
 
-// Waits until the handler has run, so that no signal is merged with the next
-// of the same kind: only with the other thread's.
+// Sends many signals of one kind to the loop's thread. Another thread does the
+// same with another kind, so that handlers interrupt each other's wakeups.
 static void *send_signals(void *arg)
 {
     int signo = (int)value_of(arg);
@@ -579,18 +585,18 @@ static void wait_for_signal(void *arg)
     (void)arg;
     subject = co_self();
     raise(SIGUSR1);
-    append_result(co_sleep(1));  // The wake-up comes meanwhile, and is kept.
+    append_result(co_sleep(1));  // The wakeup arrives during the sleep.
     append_result(co_park());
 }
 
-// It ends, and is freed, while a message to it is still pending.
-static void end_with_mail(void *arg)
+// Ends, and is freed, before its asynchronous wakeup is delivered.
+static void end_with_pending_wakeup(void *arg)
 {
     co_wake_async(co_self());
     append(arg);
 }
 
-static void free_with_mail(void *arg)
+static void free_with_pending_wakeup(void *arg)
 {
     struct co *c = co_new(return_at_once, NULL);
     co_wake_async(c);
@@ -607,8 +613,8 @@ static void test_wake_async(void)
     sigaction(SIGUSR2, &act, NULL);
     loop_thread = pthread_self();
 
-    go(end_with_mail, "ended ");
-    go(free_with_mail, "freed ");
+    go(end_with_pending_wakeup, "ended ");
+    go(free_with_pending_wakeup, "freed ");
     ok(run_traced("ended fine freed "),
        "a coroutine may end before its mail is delivered");
     co_go(wait_for_signal, NULL);

@@ -1,8 +1,9 @@
-// test_co_switch.c - what a change of stacks must not change.
+// test_co_switch.c - tests that a switch of stacks keeps all registers and
+// values.
 //
-// The same checks for every implementation of co_switch.h. They see it from
-// above, as a compiler does: a call to co_yield_value() is a call, so whatever
-// may stay in a register across a call has to be there when it returns.
+// The same checks hold for every implementation of co_switch.h. To the
+// compiler, a call of co_yield_value() is an ordinary call. So every register
+// that a call must keep has to have its old value when it returns.
 
 #include <stdint.h>
 #include <unistd.h>
@@ -15,17 +16,17 @@ enum { ROUNDS = 50, CROWD = 1000 };
 
 // ---- Registers
 
-// A call that may change as many registers as co_yield_value(), but switches
-// nothing.
+// Does nothing, but the compiler must assume that it may change as many
+// registers as co_yield_value().
 __attribute__((noinline)) static void *stay(void *value)
 {
     __asm__ volatile("" ::: "memory");
     return value;
 }
 
-// More values than any machine has callee-saved registers, all of them needed
-// after every pause: so the compiler keeps some in each of those registers, and
-// one that is lost changes the result.
+// Computes with more values than any machine has callee-saved registers. All of
+// them are needed after each call of pause(). So the compiler keeps some in
+// each of these registers, and a lost register changes the result.
 static uint64_t mix_integers(uint64_t seed, void *(*pause)(void *value))
 {
     uint64_t a = seed, b = a * 3 + 1, c = b * 3 + 1, d = c * 3 + 1;
@@ -41,8 +42,8 @@ static uint64_t mix_integers(uint64_t seed, void *(*pause)(void *value))
     return a ^ b ^ c ^ d ^ e ^ f ^ g ^ h ^ i ^ j ^ k ^ l;
 }
 
-// The same for floating point, which has registers of its own. All values stay
-// below 2^53: sums are exact, in whatever order.
+// Does the same with floating-point values, which have their own registers. All
+// values stay below 2^53, so the sums are exact.
 static double mix_doubles(double seed, void *(*pause)(void *value))
 {
     double a = seed, b = a + 1, c = b + 2, d = c + 3, e = d + 4, f = e + 5;
@@ -84,8 +85,8 @@ static void test_registers(void)
         mix(&want[i], stay);
         co[i] = co_new(mix_and_yield, &got[i]);
     }
-    // In turn, so that each finds what the other has left behind, and not in
-    // step, so that their counts of rounds differ, too.
+    // The coroutines alternate, so that each finds the registers of the other.
+    // The first is one round ahead, so that their round counters differ, too.
     co_resume(co[0], NULL);
     while (!co_done(co[1]))
         for (int i = 0; i < 2; i++)
@@ -131,13 +132,13 @@ static void test_resumer(void)
 
 // ---- The first function on a stack
 
-// Whether a variable that must be aligned to 16 bytes is. Compilers take a
-// stack that was aligned at the call for granted: one that was not shows here.
+// Returns whether a 16-byte aligned variable really is aligned. Compilers rely
+// on a stack that was aligned at the call, so a misaligned stack shows here.
 static bool aligned(void)
 {
     _Alignas(16) char local[16];
     uintptr_t address = (uintptr_t)local;
-    __asm__("" : "+r"(address));  // Forget what is known about it.
+    __asm__("" : "+r"(address));  // The compiler must not know the value.
     return address % 16 == 0;
 }
 
@@ -151,8 +152,8 @@ static void *tell_alignment(void *arg)
     return NULL;
 }
 
-// Below co.c, which would tell the sanitizers: they can bear a few switches
-// that they do not know of.
+// This test uses co_switch.h directly. The sanitizers do not learn of these
+// switches, but can bear a few of them.
 static void *main_stack, *other_stack;
 static void *first_value;
 static bool entry_aligned;
@@ -164,12 +165,13 @@ static void enter(void *value)
     co_switch(&other_stack, main_stack, NULL);
 }
 
-// Functions in between would restore the frame pointer, so this one is tested
-// here.
+// Switches to the other stack and back. Returns whether the frame pointer is
+// the same. Every function restores its caller's frame pointer, so the check
+// must be in the function that switches.
 static bool enter_and_return(void *load, void *value)
 {
     uintptr_t before = (uintptr_t)__builtin_frame_address(0);
-    __asm__("" : "+r"(before));  // Forget where it is from.
+    __asm__("" : "+r"(before));  // The compiler must not know the value.
     co_switch(&main_stack, load, value);
     return before == (uintptr_t)__builtin_frame_address(0);
 }
@@ -255,7 +257,7 @@ static void test_crowd(void)
 
 int main(void)
 {
-    alarm(60);  // Whose count of rounds is lost may never end.
+    alarm(60);  // With a lost loop counter it might never end.
     test_registers();
     test_resumer();
     test_prepare();

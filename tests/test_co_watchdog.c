@@ -1,9 +1,11 @@
-// test_co_watchdog.c - the watchdog names the coroutine that lets no other run.
+// test_co_watchdog.c - tests the watchdog, which reports a coroutine that runs
+// too long.
 //
-// The time is ours, so that no machine is too slow: the linker's --wrap option
-// routes clock_gettime() through a function below. The watchdog calls it at
-// each look, and those calls are counted: a test that waits for a few looks
-// knows what the watchdog has seen.
+// The clock is virtual, so the result does not depend on the machine: the
+// linker's --wrap option replaces clock_gettime() by a function below. The
+// watchdog reads the clock at each check, and the function counts these
+// readings. So a test can wait until the watchdog has checked a number of
+// times.
 
 #include <link.h>
 #include <poll.h>
@@ -20,7 +22,7 @@ enum {
     LIMIT_MS = 20,
     SHORT_MS = 18,
     PATIENCE_MS = 30000,
-    STACK_SIZE = 128 * 1024,  // A sanitizer may run the handler on it.
+    STACK_SIZE = 128 * 1024,  // Sanitizers may run a signal handler on it.
 };
 
 static pthread_t loop_thread;
@@ -46,10 +48,10 @@ static void advance(int ms)
 
 // ---- What the watchdog prints
 
-static int output = -1;  // where our standard error can be read
+static int output = -1;  // the reading end of our standard error
 static char said[4096];
 
-// Routes standard error into a pipe.
+// Redirects standard error to a pipe.
 static void open_output(void)
 {
     int ends_of_pipe[2];
@@ -60,8 +62,8 @@ static void open_output(void)
     close(ends_of_pipe[1]);
 }
 
-// Waits until the watchdog has printed something and moves that into `said`.
-// The calls are interrupted by its signal.
+// Waits until the watchdog has printed a report, and moves it to `said`. The
+// watchdog's signal interrupts poll(), so it tries several times.
 static void await_report(void)
 {
     struct pollfd report = {.fd = output, .events = POLLIN};
@@ -88,8 +90,8 @@ static bool names_coroutine(const char *name)
     return named;
 }
 
-// Waits until the watchdog has looked, seen what we did before, and looked
-// again. Keeps the turn: it computes.
+// Waits until the watchdog has checked three more times. By then it has noticed
+// what happened before the call. Does not reschedule the calling coroutine.
 static void await_looks(void)
 {
     int seen = atomic_load(&looks), tries = 0;
@@ -171,7 +173,7 @@ static void test_generator(void)
        "of a coroutine and the one it has resumed, it names the latter");
 }
 
-// Sleeps in the loop until the watchdog has seen that twice.
+// Wakes the coroutine `c` after the watchdog has checked the sleeping loop.
 static void *wake_after_looks(void *c)
 {
     keep_turn(10 * LIMIT_MS);
@@ -201,7 +203,8 @@ static void test_idle(void)
 
 static uintptr_t call_address;
 
-// Computes until there is a report. Notes from where it was called.
+// Computes until the watchdog has printed a report. Saves its own return
+// address.
 __attribute__((noinline)) static void compute(void)
 {
     call_address = (uintptr_t)__builtin_return_address(0);
@@ -225,7 +228,7 @@ static int program_is_at(struct dl_phdr_info *info, size_t size, void *arg)
 {
     (void)size;
     *(uintptr_t *)arg = info->dlpi_addr;
-    return 1;  // The first one is the program.
+    return 1;  // The program itself comes first.
 }
 
 static void test_where(void)
@@ -281,12 +284,12 @@ static void test_full_output(void)
 
 static int thread_count(void)
 {
-    struct stat tasks;  // It has a folder for each thread, "." and "..".
+    struct stat tasks;  // Links: one per thread, "." and "..".
     return stat("/proc/self/task", &tasks) == 0 ? (int)tasks.st_nlink - 2 : -1;
 }
 
-// Waits until there are `count` threads: the kernel lists one for a moment
-// after pthread_join() has returned.
+// Waits until this process has `count` threads; returns whether it has. The
+// kernel may list a thread for a moment after pthread_join() has returned.
 static bool threads_become(int count)
 {
     for (int i = 0; i < PATIENCE_MS && thread_count() != count; i++)

@@ -1,4 +1,5 @@
-// test_conn.c - one connection of the client: refused, to itself, good.
+// test_conn.c - tests one connection of the client: its start, requests,
+// replies.
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -16,7 +17,8 @@
 static struct sockaddr_in at = {.sin_family = AF_INET};
 static int epoll;
 
-// A socket bound to a free port of the loopback, which is then in `at`.
+// Returns a socket that is bound to a free port of 127.0.0.1, and sets `at` to
+// its address.
 static int bound_socket(void)
 {
     socklen_t len = sizeof at;
@@ -29,7 +31,7 @@ static int bound_socket(void)
     return fd;
 }
 
-// Opens `c` to where `at` says. Returns 0, or why that failed.
+// Connects `c` to the address in `at`. Returns 0, or the errno of the failure.
 static int open_error(struct conn *c, uint16_t source)
 {
     struct address to = {.len = sizeof at};
@@ -46,13 +48,15 @@ static int open_error(struct conn *c, uint16_t source)
 static void test_refused(void)
 {
     struct conn c = {0};
-    close(bound_socket());  // No one listens there.
+    close(bound_socket());  // Then no socket listens there.
     ok(open_error(&c, 0) == ECONNREFUSED, "no server there: refused");
     conn_close(&c, false);
     ok(c.state == CONN_CLOSED, "and closed");
 }
 
-// The kernel may do this with an unbound socket as well, one time in 28,000.
+// Checks that a socket that is connected to itself counts as refused. When a
+// client connects to a free port, the kernel may choose that same port for the
+// client: one time in 28,000.
 static void test_to_itself(void)
 {
     int fd = bound_socket();
@@ -149,8 +153,9 @@ static void test_source(void)
     close(listener);
 }
 
-// The kernel begins to stamp some time after the first socket asks for it, and
-// ends with the last: this one stays.
+// Makes the kernel put timestamps on packets. It starts some time after the
+// first socket asks for them and stops when the last such socket is closed. So
+// this socket stays open.
 static void begin_stamping(void)
 {
     const int on = 1;

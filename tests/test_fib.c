@@ -1,4 +1,4 @@
-// test_fib.c - the work: right values, and slow on purpose.
+// test_fib.c - tests fib(): the values, and that it is slow on purpose.
 
 #include <time.h>
 
@@ -12,8 +12,8 @@ static double cpu_s(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-// The CPU time of fib(n): the least of some calls, as whatever else the machine
-// does can only add to it.
+// Returns the CPU time of fib(n) in seconds: the shortest of some calls,
+// because other programs on the machine can only make a call longer.
 static double cpu_s_of(unsigned n, int calls)
 {
     double least_s = 1e9;
@@ -41,7 +41,8 @@ int main(void)
     ok(sums, "each value up to fib(30) is the sum of the two before");
     ok(fib(30) == 832040, "fib(30) is 832040");
 
-    // 1.618^10 is 123. If fib() becomes fast, the suite loses its knob.
+    // The ratio should be 1.618^10 = 123. If fib() became fast, N would no
+    // longer set the cost of a request.
     double ratio = cpu_s_of(35, 3) / cpu_s_of(25, 30);
     ok(ratio > 20 && ratio < 1000, "ten more cost about 123 times as much");
     return done_testing();

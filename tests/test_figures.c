@@ -1,4 +1,5 @@
-// test_figures.c - what follows from the counts of a run, and the verdict.
+// test_figures.c - tests the figures derived from a run's counts, and the
+// verdict.
 
 #include "../client/figures.h"
 
@@ -10,7 +11,7 @@
 static struct result result;
 static struct options opt;
 
-// A run that there is no reason to doubt: ten connections, 1 ms each.
+// Makes a result without problems: ten connections, 3000 replies of 1 ms each.
 static void begin(void)
 {
     opt = (struct options){.connections = 10, .threads = 1};
@@ -146,7 +147,8 @@ static void test_unknown(void)
     ok(figures_find("nonsense") == NULL, "there is no figure of that name");
 }
 
-// Of five requests on ten connections five connections have none.
+// Checks how many connections count as unserved. Five requests on ten
+// connections cannot serve more than five.
 static void test_unserved(void)
 {
     begin();

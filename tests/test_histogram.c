@@ -1,4 +1,4 @@
-// test_histogram.c - percentiles against a sort of the same samples.
+// test_histogram.c - tests percentiles by a sort of the same samples.
 
 #include <math.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-// In [0, 1).
+// Returns a random number in [0, 1).
 static double random_share(void)
 {
     return (double)rand() / ((double)RAND_MAX + 1);
@@ -85,7 +85,7 @@ static void check(const char *name, uint64_t (*draw)(void))
        "%s: the mean is exact", name);
 }
 
-// Those of two threads, merged, are as if one had counted all.
+// Checks that two histograms, merged, equal one histogram with all samples.
 static void test_merge(void)
 {
     static struct histogram merged, halves[2];
@@ -106,8 +106,8 @@ static void test_merge(void)
        "two halves are a whole");
 }
 
-// Many samples of the same value are as many calls; what one had before can be
-// taken out again.
+// Checks that adding a value seven times at once equals seven calls, and that a
+// histogram can be subtracted from a later one.
 static void test_many_at_once(void)
 {
     static struct histogram later, earlier;
@@ -153,7 +153,7 @@ int main(void)
     ok(histogram_count_to(&histogram, 99) == 100 &&
            histogram_count_to(&histogram, UINT64_MAX) == 256,
        "so is how many do not exceed one");
-    // Of 0..n-1 it is sqrt((n * n - 1) / 12).
+    // The deviation of the numbers 0 to n - 1 is sqrt((n * n - 1) / 12).
     ok(fabs(histogram_deviation(&histogram) - sqrt(65535 / 12.0)) < 1e-6,
        "and their deviation");
 

@@ -1,9 +1,10 @@
-// test_net.c - the surprises that net.c promises to handle, made on purpose.
+// test_net.c - tests how net.c handles errors and limits, all caused on
+// purpose.
 //
-// The linker's --wrap option routes calls of net.c through the functions below,
-// so the tested code has no hooks and no #ifdef. A script says what the next
-// calls do; without one the real call is made. The clock can be set, so that no
-// test waits for a time to pass.
+// The linker's --wrap option replaces some calls of net.c by the functions
+// below, so the tested code has no hooks and no #ifdef. A script sets the
+// results of the next calls. Without a script, the real call is made. The clock
+// can be set, so no test has to wait.
 
 #include <errno.h>
 #include <netdb.h>
@@ -22,11 +23,11 @@
 #include "../servers/common/server.h"
 #include "tap.h"
 
-enum { FOR_EVER = -1 };  // Ends a script: the call before it is repeated.
+enum { REPEAT = -1 };  // At a script's end: repeat the last result.
 
-static const int *script;  // Errnos of the next calls; 0: it works for 1 byte.
-static char taken[64];
-static size_t taken_len;
+static const int *script;  // Errnos of the next calls; 0: 1 byte is moved.
+static char sent_bytes[64];
+static size_t sent_len;
 static bool pipe_signal_possible;
 static int64_t fake_now_ns;  // 0: the real clock.
 static int64_t fake_step_ns;
@@ -45,8 +46,8 @@ int __real_getaddrinfo(const char *host, const char *service,
 int __wrap_getaddrinfo(const char *host, const char *service,
                        const struct addrinfo *hints, struct addrinfo **found);
 
-// The name "both" has two addresses, ::1 and then 127.0.0.1, as "localhost" has
-// on many machines.
+// Gives the host "both" two addresses, ::1 and then 127.0.0.1, as "localhost"
+// has on many machines.
 int __wrap_getaddrinfo(const char *host, const char *service,
                        const struct addrinfo *hints, struct addrinfo **found)
 {
@@ -70,8 +71,9 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *now)
     return 0;
 }
 
-// Lets the clock show `s` seconds more at each look, from now on: returns now.
-static int64_t let_pass(int64_t s)
+// Makes the clock advance by `s` seconds with each reading. Returns the time
+// now, in ns.
+static int64_t start_fake_clock(int64_t s)
 {
     fake_now_ns = 0;
     fake_step_ns = s * NS_PER_S;
@@ -79,11 +81,11 @@ static int64_t let_pass(int64_t s)
     return fake_now_ns;
 }
 
-// The errno of the next call of a script.
+// Returns the errno of the next call, from the script.
 static int next_errno(void)
 {
     int result = *script;
-    if (script[1] != FOR_EVER)
+    if (script[1] != REPEAT)
         script++;
     return result;
 }
@@ -95,7 +97,7 @@ ssize_t __wrap_send(int fd, const void *buf, size_t len, int flags)
         return __real_send(fd, buf, len, flags);
     if ((errno = next_errno()) != 0)
         return -1;
-    taken[taken_len++] = *(const char *)buf;  // Accepts a single byte.
+    sent_bytes[sent_len++] = *(const char *)buf;  // Sends a single byte.
     return 1;
 }
 
@@ -122,30 +124,30 @@ static void test_errors(void)
 {
     struct session s;
     session_start(&s, &rules);
-    script = (int[]){EINTR, EINTR, 0, FOR_EVER};
+    script = (int[]){EINTR, EINTR, 0, REPEAT};
     ok(net_receive(-1, &s) && s.end == 1, "recv() starts again after signals");
-    script = (int[]){ECONNRESET, FOR_EVER};
+    script = (int[]){ECONNRESET, REPEAT};
     ok(!net_receive(-1, &s), "a reset ends the conversation");
 
-    script = (int[]){0, EINTR, 0, EINTR, EINTR, 0, FOR_EVER};
-    ok(net_send_all(-1, "abc", 3) == 0 && taken_len == 3 &&
-           memcmp(taken, "abc", 3) == 0,
+    script = (int[]){0, EINTR, 0, EINTR, EINTR, 0, REPEAT};
+    ok(net_send_all(-1, "abc", 3) == 0 && sent_len == 3 &&
+           memcmp(sent_bytes, "abc", 3) == 0,
        "send() one byte at a time, with signals: nothing lost, nothing twice");
-    taken_len = 0;
-    script = (int[]){EAGAIN, EAGAIN, EAGAIN, EAGAIN, 0, FOR_EVER};
-    ok(net_send_all(-1, "ab", 2) == 0 && memcmp(taken, "ab", 2) == 0,
+    sent_len = 0;
+    script = (int[]){EAGAIN, EAGAIN, EAGAIN, EAGAIN, 0, REPEAT};
+    ok(net_send_all(-1, "ab", 2) == 0 && memcmp(sent_bytes, "ab", 2) == 0,
        "the server waits for a slow reader");
-    script = (int[]){0, EPIPE, FOR_EVER};
+    script = (int[]){0, EPIPE, REPEAT};
     ok(net_send_all(-1, "ab", 2) == -1 && errno == EPIPE, "a gone peer is -1");
     ok(!pipe_signal_possible, "send() never raises SIGPIPE");
 
-    script = (int[]){EINTR, ECONNABORTED, 0, FOR_EVER};
+    script = (int[]){EINTR, ECONNABORTED, 0, REPEAT};
     ok(net_accept(-1) == 42, "accept() outlives signals and quitters");
-    script = (int[]){EAGAIN, FOR_EVER};
+    script = (int[]){EAGAIN, REPEAT};
     ok(net_accept(-1) == -1 && net_would_block(), "no client is no trouble");
 
     int64_t begin_ns = clock_now_ns();
-    script = (int[]){EMFILE, ENFILE, ENOBUFS, ENOMEM, 0, FOR_EVER};
+    script = (int[]){EMFILE, ENFILE, ENOBUFS, ENOMEM, 0, REPEAT};
     ok(net_accept(-1) == 42, "accept() outlives full tables");
     ok(clock_now_ns() - begin_ns >= 4LL * NET_BACKOFF_MS * NS_PER_MS,
        "and does not spin meanwhile");
@@ -157,27 +159,27 @@ static void test_nonblocking(void)
     struct session s;
     struct net_progress progress = {0};
     session_start(&s, &rules);
-    script = (int[]){EAGAIN, FOR_EVER};
+    script = (int[]){EAGAIN, REPEAT};
     ok(net_try_receive(-1, &s, &progress) && progress.blocked && s.end == 0,
        "nothing there: the conversation is not over");
-    script = (int[]){0, FOR_EVER};
+    script = (int[]){0, REPEAT};
     ok(net_try_receive(-1, &s, &progress) && !progress.blocked && s.end == 1,
        "a byte is received");
-    script = (int[]){ECONNRESET, FOR_EVER};
+    script = (int[]){ECONNRESET, REPEAT};
     ok(!net_try_receive(-1, &s, &progress), "a reset ends the conversation");
 
     s.reply_len = 3;
     memcpy(s.reply, "abc", 3);
-    taken_len = 0;
-    script = (int[]){0, EAGAIN, EINTR, 0, FOR_EVER};
+    sent_len = 0;
+    script = (int[]){0, EAGAIN, EINTR, 0, REPEAT};
     ok(net_try_send(-1, &s, &progress) && progress.sent == 1, "one byte sent");
     ok(net_try_send(-1, &s, &progress) && progress.sent == 1 &&
            progress.blocked,
        "no space: it continues later");
     ok(net_try_send(-1, &s, &progress) && progress.sent == 2 &&
-           memcmp(taken, "ab", 2) == 0,
+           memcmp(sent_bytes, "ab", 2) == 0,
        "where it was");
-    script = (int[]){EPIPE, FOR_EVER};
+    script = (int[]){EPIPE, REPEAT};
     ok(!net_try_send(-1, &s, &progress), "a gone peer ends the conversation");
     script = NULL;
 }
@@ -199,7 +201,7 @@ static int option(int fd, int level, int name)
     return getsockopt(fd, level, name, &value, &len) == 0 ? value : -1;
 }
 
-// A listener, a client and the server's end of its connection.
+// A listener, and both ends of a connection to it.
 struct pair {
     int listener, client, served;
     char address[NET_ADDRESS_SIZE];
@@ -253,15 +255,15 @@ static void test_sockets(void)
     close_pair(&p);
 }
 
-// Idle: no byte in either direction for the timeout. Each look at the clock
-// shows one second more.
+// Checks when a connection is idle: when no byte has moved in either direction
+// during the timeout. Each reading of the clock shows one second more.
 static void test_idle(void)
 {
     struct pair p = connect_pair();
     struct net_progress progress = {0};
     struct session s;
     session_start(&s, &rules);
-    let_pass(1);
+    start_fake_clock(1);
     bool idle = false;
     for (int i = 0; i < 100; i++)
         idle = idle || net_idle(p.served, &progress);
@@ -273,7 +275,7 @@ static void test_idle(void)
         checks++;
     ok(checks >= 9 && checks <= 12, "with one of 10 s it is after 10 (%d)",
        checks);
-    ok(recv(p.client, taken, 1, 0) <= 0, "the client learns of it");
+    ok(recv(p.client, sent_bytes, 1, 0) <= 0, "the client learns of it");
     ok(net_receive(p.served, &s) && !net_receive(p.served, &s),
        "and for the server its input ends");
     close_pair(&p);
@@ -286,7 +288,7 @@ static void test_idle(void)
     }
     ok(!idle, "one that does something every 5 s is not idle");
 
-    script = (int[]){EAGAIN, FOR_EVER};
+    script = (int[]){EAGAIN, REPEAT};
     ok(net_send_all(p.served, "a", 1) == -1 && errno == ETIMEDOUT,
        "one that never reads is idle as well");
     script = NULL;
@@ -316,14 +318,15 @@ static void test_signals(void)
     ok(true, "a second signal at the same moment does not end the process");
 }
 
-// From here on, the server is stopping.
+// Checks what a stopping server still does. From here on, stop_requested() is
+// true.
 static void test_stop(void)
 {
     struct pair p = connect_pair();
     struct session s;
     stopping_listener = p.listener;
     ok(p.served >= 0 && send(p.client, "1\n2", 3, 0) == 3 &&
-           recv(p.served, taken, 3, MSG_PEEK | MSG_WAITALL) == 3,
+           recv(p.served, sent_bytes, 3, MSG_PEEK | MSG_WAITALL) == 3,
        "three bytes have arrived");
     session_start(&s, &rules);
     test_signals();
@@ -332,17 +335,18 @@ static void test_stop(void)
     send(p.client, "3\n", 2, 0);
     ok(!net_receive(p.served, &s), "but no more than that");
 
-    taken_len = 0;
-    script = (int[]){EAGAIN, EAGAIN, 0, FOR_EVER};
+    sent_len = 0;
+    script = (int[]){EAGAIN, EAGAIN, 0, REPEAT};
     ok(net_send_all(-1, "a", 1) == 0, "the server waits for a slow reader");
-    script = (int[]){EAGAIN, FOR_EVER};
-    let_pass(NET_STALL_MS / MS_PER_S / 4);
+    script = (int[]){EAGAIN, REPEAT};
+    start_fake_clock(NET_STALL_MS / MS_PER_S / 4);
     ok(net_send_all(-1, "a", 1) == -1, "but not for one that does not read");
     script = NULL;
     close_pair(&p);
 }
 
-// As much as the kernel takes is sent to a client that does not read.
+// Checks how long a server keeps a connection whose client does not read. The
+// send buffer is full, so the connection cannot be closed gracefully.
 static void test_close(void)
 {
     static char bytes[1 << 16];
@@ -353,7 +357,7 @@ static void test_close(void)
        "nothing was sent: it can be closed");
     while (send(ends[0], bytes, sizeof bytes, 0) > 0)
         ;
-    let_pass(1);
+    start_fake_clock(1);
     ok(net_must_linger(ends[0], &progress), "it lingers for a client");
     int checks = 0;
     while (checks < 100 && net_must_linger(ends[0], &progress))
@@ -368,7 +372,7 @@ static void test_close(void)
 
 static void test_time(void)
 {
-    int64_t now_ns = let_pass(0);
+    int64_t now_ns = start_fake_clock(0);
     ok(clock_ms_until(INT64_MAX) == -1, "never is -1 milliseconds");
     ok(clock_ms_until(now_ns) == 0 && clock_ms_until(now_ns - NS_PER_S) == 0,
        "what has passed takes 0");
@@ -381,7 +385,8 @@ static void test_time(void)
     fake_now_ns = 0;
 }
 
-// In a child, as it is for good.
+// Checks the limit on descriptors. In a child process, because the limit cannot
+// be raised again.
 static void test_descriptors(void)
 {
     int status = -1;

@@ -1,6 +1,7 @@
-// test_options.c - what fibload --help says of its options.
+// test_options.c - tests what fibload --help says about the options.
 //
-// The source is included, not linked, to see the table of the options.
+// The source is included, not linked, because the test reads the table of
+// options.
 
 #include "../client/options.c"  // NOLINT(bugprone-suspicious-include)
 
@@ -13,7 +14,8 @@ enum { HELP_SIZE = 1 << 15, COLUMNS = 80 };
 
 static char help[HELP_SIZE];
 
-// Reads the text of --help. The process that prints it ends.
+// Reads the output of --help into `help`. Returns the wait status of the child
+// process that prints it.
 static int read_help(void)
 {
     char name[] = "fibload", flag[] = "--help";
@@ -32,8 +34,8 @@ static int read_help(void)
     return status;
 }
 
-// Returns the paragraph about an option: from its name to the next line that
-// is not indented as an explanation is. NULL: there is none.
+// Returns the paragraph about an option in the help: from its name to the next
+// line with another indentation. Returns NULL if there is none.
 static const char *paragraph(const struct rule *rule, size_t *len)
 {
     char name[64];

@@ -1,7 +1,7 @@
-// test_output.c - what fibload prints: numbers, and texts with figures in them.
+// test_output.c - tests what fibload prints: numbers, and texts with figures.
 //
-// The source is included, not linked, to see the lines of the summary: most of
-// them are printed only when something goes wrong.
+// The source is included, not linked, because the test reads the table of the
+// summary's lines. Most of these lines are printed only in case of a problem.
 
 #include "../client/output.c"  // NOLINT(bugprone-suspicious-include)
 
@@ -10,7 +10,7 @@
 static struct options opt = {.connections = 1234567, .n = 1, .host = "h"};
 static struct result result = {.opt = &opt};
 
-// Whether `say` prints `expected`.
+// Returns whether output_say() prints the text `say` as `expected`.
 static bool prints(const char *say, const char *expected)
 {
     char text[TEXT_SIZE * 4] = "";
@@ -56,7 +56,7 @@ static void test_texts(void)
        "percentiles as far as samples go");
 }
 
-// Returns how many figures of a text there are not; prints their names.
+// Returns how many figures in a text do not exist, and prints their names.
 static int unknown_figures(const char *text)
 {
     int unknown = 0;

@@ -1,4 +1,4 @@
-// test_procstat.c - the accounting of a process tree, against what we did.
+// test_procstat.c - tests the accounting of a process and its descendants.
 
 #include <signal.h>
 #include <stdio.h>
@@ -29,8 +29,9 @@ static void burn(void)
         ;
 }
 
-// A tree: this process has a child that has a child; each burns its share and
-// then waits, but for one more child that ends at once.
+// Starts a child with two children. Each of the three uses BURN_MS of CPU time.
+// Then one grandchild ends; the child and the other grandchild write to `ready`
+// and wait. Returns the child.
 static pid_t start_tree(int ready)
 {
     pid_t child = fork();
@@ -57,13 +58,15 @@ static pid_t start_tree(int ready)
 
 static void end_tree(pid_t child)
 {
-    // The grandchild is in our process group; it is the only other one there.
+    // The grandchild is reached through the process group, which has no other
+    // member than this process and the child.
     signal(SIGTERM, SIG_IGN);
     kill(0, SIGTERM);
     waitpid(child, NULL, 0);
 }
 
-// A process that answers as the other end of --usage-fd does.
+// Checks procstat_ask(). A child process answers like the far end of
+// --usage-fd.
 static void check_another_host(void)
 {
     int ends[2];

@@ -1,4 +1,4 @@
-// test_reply.c - the client's check of what servers say.
+// test_reply.c - tests how the client checks the replies of servers.
 
 #include <string.h>
 
@@ -7,8 +7,8 @@
 
 static struct reply_expected expected;
 
-// Feeds `text` in pieces of `piece` bytes. Returns the last verdict, and stops
-// at the first that is not INCOMPLETE. `used` is how much was taken.
+// Passes `text` in pieces of `piece` bytes until a verdict is not INCOMPLETE.
+// Returns the last verdict, and sets `used` to the number of bytes taken.
 static enum reply_verdict judge(const char *text, size_t piece, size_t *used)
 {
     struct reply reply = {0};
@@ -32,7 +32,8 @@ static bool gets(const char *text, enum reply_verdict verdict)
     return true;
 }
 
-// Replies to a pipeline are judged at once, as long as they are right.
+// Checks that correct replies in a pipeline are taken together, and that a
+// wrong one among them is found.
 static void test_many(void)
 {
     struct reply reply = {0};

@@ -1,4 +1,4 @@
-// test_schedule.c - when requests are due in an open loop.
+// test_schedule.c - tests when requests are due in an open loop.
 
 #include "../client/schedule.h"
 
@@ -27,7 +27,8 @@ static void test_constant(void)
     ok(uneven == 0, "evenly spaced, and nothing adds up");
 }
 
-// Each of three has every third request: none twice, none left out.
+// Checks that three schedules share one stream of requests. Each has every
+// third request: none is missing and none comes twice.
 static void test_shared(void)
 {
     struct schedule shared[3];
@@ -40,8 +41,8 @@ static void test_shared(void)
     ok(uneven == 0, "three schedules side by side are one, evenly spaced");
 }
 
-// Exponential gaps: mean and deviation are the same, and a share of 1 - 1/e is
-// shorter than the mean.
+// Checks that the gaps are exponentially distributed. Their mean equals their
+// deviation, and a share of 1 - 1/e is shorter than the mean.
 static void test_poisson(void)
 {
     struct schedule s, again;
@@ -68,7 +69,8 @@ static void test_poisson(void)
     ok(different == 0, "and the same from run to run");
 }
 
-// How many requests are due between two times, if `rate` rises by `slope`.
+// Returns how many requests are due between two times, if the rate starts at
+// `rate` and grows by `slope` per second.
 static int due_between(double rate, double slope, double from_s, double to_s)
 {
     struct schedule s;

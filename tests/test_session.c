@@ -1,5 +1,5 @@
-// test_session.c - the line protocol, fed in every possible way, without a
-// network.
+// test_session.c - tests the line protocol without a network, for all ways in
+// which the bytes can arrive.
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +17,8 @@ static void answer_all(struct session *s, char *out)
         strncat(out, s->reply, s->reply_len);
 }
 
-// Feeds `len` bytes as one arrival, in as many pieces as the room demands.
+// Passes `len` bytes to a session, in as many pieces as its buffer requires,
+// and appends the replies to `out`.
 static void feed(struct session *s, const char *text, size_t len, char *out)
 {
     while (len > 0) {
@@ -44,8 +45,8 @@ static bool same(const char *got, const char *want, const char *how, size_t at)
     return false;
 }
 
-// True when `text` of `len` bytes, then the end of the input, gets the replies
-// `want`: whole, in pieces of every size, and split in two at every place.
+// Returns whether `text` of `len` bytes, then the end of the input, gets the
+// replies `want`. Tries pieces of every size, and a cut at every place.
 static bool replies_to(const char *text, size_t len, const char *want)
 {
     static char out[OUT_SIZE];
@@ -118,7 +119,7 @@ static void test_bad_lines(void)
        "any number of digits");
 }
 
-// A line of `len` bytes: zeros, then 7.
+// Returns a line of `len` bytes, zeros and then a 7, followed by `ending`.
 static const char *long_line(size_t len, const char *ending)
 {
     static char line[4096];
@@ -163,7 +164,8 @@ static void test_counts(void)
     ok(session_over(&s), "until the client has finished");
 }
 
-// What a server does when it stops while `left` bytes are in the kernel.
+// Returns whether a stopping server sends the replies `want`. The session has
+// received `before`; `left` bytes of `after` have arrived but are not received.
 static bool finishes(const char *before, size_t left, const char *after,
                      const char *want)
 {
@@ -245,9 +247,9 @@ static void test_pending(void)
     ok(session_answer(&s) && !session_pending(&s), "after the last, nothing");
 }
 
-// Random bytes, cut at random: as many replies as lines, and never more memory
-// than a session has (the sanitizers watch). What fib() would be worth of a
-// random number is not the question here.
+// Checks random bytes in random pieces: there must be as many replies as lines.
+// The sanitizers check that the session stays within its buffer. A small n_max
+// keeps fib() fast.
 static void test_garbage(void)
 {
     struct session s;
@@ -259,7 +261,7 @@ static void test_garbage(void)
         size_t len = 1 + (size_t)rand() % session_space_len(&s);
         char *space = session_space(&s);
         for (size_t i = 0; i < len; i++) {
-            // Digits and newlines often, so that all paths are taken.
+            // Often digits and newlines, so that all branches are reached.
             space[i] =
                 (char)(rand() % 4 == 0 ? "\n\r 15x"[rand() % 6] : rand() % 256);
             lines += space[i] == '\n';

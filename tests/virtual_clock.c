@@ -1,4 +1,4 @@
-// virtual_clock.c - a clock that moves only while the loop sleeps.
+// virtual_clock.c - a clock that moves only while the event loop sleeps.
 
 #include "virtual_clock.h"
 
@@ -52,15 +52,15 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *now)
     return 0;
 }
 
-// Returns for how long to really wait: a wait without limit is one for an event
-// that comes from outside.
+// Counts a call of epoll_wait(). Returns the timeout in ms for the real call.
+// It is -1 only if the loop waits without a timer, for an event from outside.
 static int real_ms(int ms)
 {
     polls += on;
     return on && ms > 0 ? 0 : ms;
 }
 
-// Called with the outcome of the real wait. Returns it.
+// Moves the clock by `ms` if the real wait has found no event. Returns `count`.
 static int after_wait(int count, int ms)
 {
     if (!on || count != 0 || ms <= 0)

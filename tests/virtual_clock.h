@@ -1,9 +1,9 @@
-// virtual_clock.h - a clock that moves only while the loop sleeps.
+// virtual_clock.h - a clock that moves only while the event loop sleeps.
 //
-// The linker's --wrap option routes the runtime's clock_gettime() and
-// epoll_wait() through virtual_clock.c. When the loop would sleep until its
-// next timer, and no event comes first, the clock jumps to that time. So tests
-// with timers take no time, and what they see does not depend on the machine.
+// The linker's --wrap option replaces the runtime's clock_gettime() and
+// epoll_wait() by functions of virtual_clock.c. If the loop would sleep until
+// its next timer, and there is no event, the clock jumps to that time. So tests
+// with timers take no time, and their results do not depend on the machine.
 
 #ifndef VIRTUAL_CLOCK_H
 #define VIRTUAL_CLOCK_H
@@ -11,19 +11,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-// The options of the linker are VIRTUAL_CLOCK in the Makefile.
+// tests/tests.mk has the list of these calls: VIRTUAL_CLOCK.
 
-// Turns it on (`wanted`; so it is at first) or off: then the calls go to the
-// system, for tests in which other threads end a sleep.
+// Switches the virtual clock on, which is the default, or off. When it is off,
+// the calls go to the system. That is for tests in which another thread ends a
+// sleep.
 void clock_virtual(bool wanted);
 
-// Returns the time.
+// Returns the time on the virtual clock, in ms.
 int64_t clock_ms(void);
 
-// Moves the clock, as a long computation would.
+// Moves the clock by `ms`, as a long computation would.
 void clock_advance_ms(int ms);
 
-// Returns how often the loop has looked for events, and how often it has slept
+// Return how often the loop has called epoll_wait(), and how often it has slept
 // until its next timer.
 int clock_polls(void);
 int clock_sleeps(void);

@@ -109,7 +109,7 @@ static long flood(const struct server *s, struct peer *p)
         requests[i] = i % 2 == 0 ? 'x' : '\n';
     while (taken < FLOOD_MAX &&
            (sent >= 0 || (errno == EAGAIN && !subject_is_stuck(s, p)))) {
-        // The last piece may have ended after 'x'.
+        // If the last piece ended after 'x', begin with the newline.
         size_t cut = (size_t)taken % 2;
         sent = send(p->fd, requests + cut, sizeof requests - cut,
                     MSG_NOSIGNAL | MSG_DONTWAIT);

@@ -88,7 +88,7 @@ static bool fill(const struct server *s, struct peer *p)
     for (size_t i = 0; i < sizeof requests; i++)
         requests[i] = i % 2 == 0 ? 'x' : '\n';
     while (refused < 2) {
-        // The last piece may have ended after 'x'.
+        // If the last piece ended after 'x', begin with the newline.
         size_t cut = p->sent % 2;
         ssize_t n = send(p->fd, requests + cut, sizeof requests - cut,
                          MSG_NOSIGNAL | MSG_DONTWAIT);

@@ -103,7 +103,8 @@ static int list_family(pid_t root, int pids[NUMBERS_MAX])
     return count;
 }
 
-// Reads the server's process and its children. Returns how many there are.
+// Reads /proc/PID/stat of the server and its children. Returns how many
+// processes these are.
 static int list_processes(const struct server *s,
                           struct process processes[PROCESSES_MAX])
 {

@@ -7,7 +7,7 @@
 // listed are EBADF, EFAULT and EINVAL, which come from wrong arguments. EAGAIN
 // is listed only if no call then waits for an event that will not come.
 //
-// A file that includes this one defines CALL and TRANSFER first. The makefile
+// A file that includes this one defines CALL and TRANSFER first. tests/tests.mk
 // has the linker wrap all these calls. tests/faults_test checks that the list
 // has all calls that the programs make.
 //

@@ -31,8 +31,8 @@ static bool burn(struct peer *peer, int i)
     return every_tenth_wrong(peer, i);
 }
 
-// Checks the CPU time of server and client. The files round user and system
-// time to a millisecond each.
+// Checks the CPU time of server and client. In the client's files, user and
+// system time are each rounded to a millisecond.
 void test_usage(void)
 {
     const struct outcome *o = RUN(slow, "-c", "1", "-n", "10", "--grace", "0");

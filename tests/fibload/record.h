@@ -48,8 +48,9 @@ int64_t record_now_ns(void);
 // Returns the CPU time that this process has used.
 int64_t record_cpu_ns(void);
 
-// The server calls these when it has received a request, and just before it
-// sends a correct reply on connection number `connection`.
+// The server calls record_request() when it has received a request. It calls
+// record_reply() just before it sends a correct reply on a connection; the
+// connections are numbered in the order of accept().
 void record_request(void);
 void record_reply(int connection);
 
