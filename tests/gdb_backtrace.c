@@ -5,7 +5,7 @@
 #include "../servers/coro/co.h"
 
 static struct co *generator;
-// Changed after each call, so that the compiler makes no call a jump.
+// Changed after each call, so that the compiler does not make the call a jump.
 static volatile int turns;
 
 __attribute__((noinline)) static void bottom(void)

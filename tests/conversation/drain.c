@@ -26,7 +26,7 @@ enum {
     DRAINS = 5,  // repetitions, unless the environment has DRAINS
     TALKERS = 20,
     ROUNDS_MAX = 50,   // between the first reply and the signal
-    REQUEST_SIZE = 4,  // all the same, so that bytes tell requests
+    REQUEST_SIZE = 4,  // bytes, the same for every request
     N_MAX = 9,
     PIECE_MAX = 600,
     BUFFER_SIZE = 8192,
@@ -82,8 +82,9 @@ static void hear_byte(struct talker *t, char byte)
     }
 }
 
-// Receives at most 200 bytes, fewer than the replies to one call of ask(). So
-// there are always replies in flight. Returns false when the server has closed.
+// Receives at most 200 bytes, on average fewer than the replies to one call of
+// ask(). So there are replies in flight at almost any time. Returns false when
+// the server has closed the connection.
 static bool hear(struct talker *t)
 {
     char bytes[200];

@@ -55,7 +55,7 @@ static void apply(const struct limits *limits)
         setrlimit(RLIMIT_AS, &memory);
     // The limit on processes does not hold for root, so become another user.
     // That user may not be able to look up the program's path, but it can run
-    // the open file. The user id depends on the process id, because the limit
+    // the open file. The user id depends on the process id. The limit
     // counts all processes of a user, and other tests may run at the same time.
     const uid_t user = ANOTHER_USER + (uid_t)getpid() % USERS;
     if (limits->processes > 0 &&

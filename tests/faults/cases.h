@@ -21,7 +21,7 @@ struct fault_case {
     const char *path;  // path of the program
     int variant;       // a server's enum moment, or a client's command line
     bool harmless;     // the server must lose no client
-    bool lasting;      // no end: new clients may wait; it must not spin
+    bool lasting;      // it never ends: new clients may wait
     bool spares;       // clients from before must be served
     bool storm;        // many signals instead: see storm.h
     bool sudden;       // SIGTERM after a call instead: see sudden.h

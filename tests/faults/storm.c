@@ -20,7 +20,7 @@
 #include "trial.h"
 
 enum {
-    ROUNDS = 10,  // of clients, at least
+    ROUNDS = 10,  // rounds of clients, at least
     SIGNALS_MIN = 500,
     PAUSE_US = 300,
     STOP_EVERY = 50,  // rounds of signals between two SIGSTOPs

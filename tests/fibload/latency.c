@@ -200,8 +200,8 @@ void test_long_stall(void)
        "nor in a closed loop");
 }
 
-// Checks that no request disappears when the server is too slow: 500 requests a
-// second are due, but with 20 ms per reply, one connection gets 50.
+// Checks that no request disappears when the server is too slow. 500 requests a
+// second are due. With 20 ms per reply, one connection gets only 50 replies.
 void test_overload(void)
 {
     const struct outcome *o = RUN(slow, "-R", "500", "-c", "1", "-d", "400ms",

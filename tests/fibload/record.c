@@ -106,9 +106,9 @@ int record_most(int count)
 // ---- Bounds
 //
 // The client reads reply i only after the server has sent it, and sends request
-// i + depth only after it has read reply i. So it sends request i between
-// reply i - depth and the receipt of request i, and reads reply i between
-// reply i and the receipt of request i + depth.
+// i + depth only after it has read reply i. So it sends request i after reply
+// i - depth, but before the server receives request i. It reads reply i after
+// the server has sent it, but before the server receives request i + depth.
 
 static int64_t earliest_send_ns(int i, int depth)
 {
@@ -132,8 +132,8 @@ void record_sort(double *values, int count)
     qsort(values, (size_t)count, sizeof *values, by_value);
 }
 
-// Returns the smallest value that is not exceeded by `percent` of all values.
-// Sorts the values.
+// Sorts the values. Returns the smallest value such that `percent` of all
+// values are not larger.
 static double percentile(double *values, int count, double percent)
 {
     int rank = (int)(percent * count / 100);

@@ -33,7 +33,7 @@ struct record {
     int64_t received_ns[RECORD_TIMES_MAX];  // after request i was received
     int64_t replied_ns[RECORD_TIMES_MAX];   // just before reply i was sent
     int64_t cpu_ns;    // CPU time that the server has used in all
-    int64_t burnt_ns;  // of it, used by the behaviour `burn`
+    int64_t burnt_ns;  // of this, used by the behaviour burn()
 };
 
 // The record of the current run or, between two runs, of the last one.
