@@ -37,9 +37,10 @@ static int cut_version(struct line *line)
     return at[len - 1] - '0';
 }
 
-// LESSON request-line: the first line of a request has the method, the path and
-// the version. HTTP/1.1 keeps the connection open after the reply, and HTTP/1.0
-// closes it, unless the header Connection asks for the opposite.
+// LESSON request-line: the first line of a request contains the method, the
+// path and the version. With HTTP/1.1, the connection stays open after the
+// reply. With HTTP/1.0, the server closes it. The header Connection can ask for
+// the opposite.
 static void start_request(struct session *s, struct line line)
 {
     struct http_request *r = &s->http;

@@ -1,12 +1,13 @@
-// http.h - the same requests and replies as HTTP/1.1, without any I/O.
+// http.h - the requests and replies of session.h as HTTP/1.1, without any I/O.
 //
 //     GET /30 HTTP/1.1      200, and "fib: 832040\n"
 //     GET /x HTTP/1.1       404, and what is wrong with the path
 //     anything else         400, and the end of the conversation
 //
-// The version and the header Connection say whether a connection stays open.
-// Requests may be pipelined. Other headers are skipped in constant memory. A
-// request has no body here; a server in production must expect one.
+// The version and the header Connection say whether the connection stays open
+// after a reply. Requests may be pipelined. Other headers are skipped, and no
+// memory is allocated for them. A request must not have a body here; a server
+// in production must accept one.
 
 #ifndef HTTP_H
 #define HTTP_H
@@ -15,7 +16,7 @@
 
 struct session;
 
-// What is known of a request once its first line has been received. Each
+// What the session knows of a request once its first line has arrived. Each
 // session contains one such struct, which starts as {0}.
 struct http_request {
     bool started;       // the request line was received

@@ -13,8 +13,8 @@ _Static_assert(SESSION_INPUT_SIZE > SESSION_LINE_LEN_MAX + 2,
 
 void session_start(struct session *s, const struct session_rules *rules)
 {
-    // The two arrays at the end need no zeros. Leaving them out saves writing
-    // 416 bytes for every client.
+    // The last two fields, `reply` and `input`, need no zeros. Leaving them out
+    // saves writing 416 bytes for every client.
     memset(s, 0, offsetof(struct session, reply));
     s->rules = rules;
 }
@@ -55,8 +55,9 @@ void session_end(struct session *s)
     s->client_finished = true;
 }
 
-// When no complete line is left, make_space() sets `begin` to 0. So while
-// `begin` is not 0, the rest of the input may be a complete request.
+// When no complete line is left, make_space() moves the rest of the input to
+// the start. So if `begin` is above 0, make_space() has not run since the last
+// answer, and the rest may contain a complete request.
 bool session_pending(const struct session *s)
 {
     return s->begin > 0 && s->begin < s->end;
@@ -67,9 +68,9 @@ bool session_over(const struct session *s)
     return s->client_finished || (s->limited && s->bytes_left == 0);
 }
 
-// Takes the next `len` bytes of the input as a line, without a '\r' at their
-// end. Also skips the newline after them, if there is one: then `ending_len` is
-// 1, else 0.
+// Takes the next `len` bytes of the input as a line. A '\r' at their end does
+// not belong to the line. `ending_len` is 1 if a newline follows, which is then
+// skipped, and 0 if the line has no newline.
 static struct line cut_line(struct session *s, size_t len, size_t ending_len)
 {
     struct line line = {.text = s->input + s->begin, .len = len};
@@ -82,9 +83,10 @@ static struct line cut_line(struct session *s, size_t len, size_t ending_len)
     return line;
 }
 
-// Moves an incomplete line to the start of the input, so that the rest of it
-// fits. If the line is already too long to be a request, drops it instead: so a
-// line that never ends is skipped in constant memory.
+// Moves an incomplete line to the start of the input, so that the rest of the
+// line fits behind it. If the line is already too long to be a request, drops
+// what has arrived of it. So even a line that never ends needs only constant
+// memory.
 static void make_space(struct session *s)
 {
     size_t len = s->end - s->begin;
@@ -99,8 +101,8 @@ static void make_space(struct session *s)
 }
 
 // LESSON bytes-are-not-lines: TCP delivers a stream of bytes. One recv() may
-// return half a request, or three at once. So we search for the newline, and
-// keep what follows it for the next call.
+// return half a request, or three requests at once. So this function searches
+// for the newline, and keeps the bytes after it for the next call.
 bool lines_next(struct session *s, struct line *line)
 {
     size_t len = s->end - s->begin;
@@ -120,9 +122,9 @@ bool lines_next(struct session *s, struct line *line)
 }
 
 // LESSON framing-by-recv: like many first network programs, this function
-// treats the bytes of one recv() as one request. This works while requests are
-// small and sent one at a time. Try it: with --framing recv, send "30\n31\n" in
-// one piece.
+// treats the bytes of one recv() as one request. This is correct only while
+// requests are small and come one at a time. Try it: with --framing recv, send
+// "30\n31\n" in one send().
 static bool next_recv(struct session *s, struct line *line)
 {
     size_t len = s->end - s->begin;
@@ -141,10 +143,9 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t';
 }
 
-// Parses a line: a decimal number from 1 to `max`, with or without blanks
-// around it. Sets `n`. Returns NULL, or what is wrong with the line. strtoul()
-// would be shorter, but it accepts "-1" and "+7", skips newlines, and stops at
-// a NUL byte that a client may have sent.
+// Does not call strtoul(), which would be shorter. But strtoul() accepts "-1"
+// and "+7", skips newlines, and stops at a NUL byte that a client may have
+// sent.
 const char *lines_parse_n(struct line line, unsigned max, unsigned *n)
 {
     const char *at = line.text;
@@ -161,7 +162,7 @@ const char *lines_parse_n(struct line line, unsigned max, unsigned *n)
     for (; at < end; at++) {
         if (*at < '0' || *at > '9')
             return "not a number";
-        if (*n <= max)  // A larger n grows no further: no overflow.
+        if (*n <= max)  // Once above `max`, *n stays: no overflow.
             *n = *n * 10 + (unsigned)(*at - '0');
     }
     return *n >= 1 && *n <= max ? NULL : "out of range";
@@ -175,7 +176,7 @@ void lines_append(struct session *s, const char *text)
     s->reply_len += len;
 }
 
-// Does not call snprintf(). That takes longer than fib(10), and 3 KB of stack:
+// Does not call snprintf(), which takes longer than fib(10), and 3 KB of stack:
 // more than everything else that a coroutine calls.
 void lines_append_number(struct session *s, uint64_t value)
 {
