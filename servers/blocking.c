@@ -2,10 +2,10 @@
 //
 // Model     one process, one thread, blocking calls
 // Blocks    in accept() until a client connects, then in recv() until it sends
-// Strength  nothing is shared and nothing is scheduled: little can go wrong
+// Strength  it shares no data and starts no threads, so little can go wrong
 // Weakness  while it serves one client, even an idle one, all others wait
 //
-// Read this file first. Every other server is a small change to it. Next:
+// Read this file first. Every other server changes only a part of it. Next:
 //     diff -u servers/blocking.c servers/fork.c
 
 #include <stdbool.h>
@@ -16,7 +16,7 @@
 static struct options options = {.model = "blocking"};
 static int listener;
 
-// Receives until a complete request has arrived and `s` holds its reply.
+// Receives until a complete request has arrived, and writes its reply into `s`.
 // Returns false once the conversation is over.
 static bool next_reply(int client, struct session *s)
 {
@@ -32,7 +32,7 @@ static void serve_client(int client)
     session_start(&s, &options.rules);
 
     while (next_reply(client, &s)) {
-        sleep_ms(options.delay_ms);  // A simulated backend.
+        sleep_ms(options.delay_ms);  // Simulates a backend (--delay).
         if (net_send_all(client, s.reply, s.reply_len) != 0)
             break;  // The connection broke, or the client does not read.
     }
@@ -41,8 +41,8 @@ static void serve_client(int client)
 }
 
 // LESSON one-waits-all-wait: serve_client() blocks in recv() until THIS client
-// sends something. Meanwhile no one calls accept(), so one idle client stops
-// the whole service. Try it: connect twice, and type only into the second one.
+// sends something. Meanwhile the server cannot accept: one idle client stops
+// all others. Try it: connect twice, and type only into the second one.
 static void serve_clients(void)
 {
     int client;
@@ -54,5 +54,5 @@ int main(int argc, char **argv)
 {
     listener = server_start(&options, argc, argv);
     serve_clients();
-    return report_summary();  // After SIGTERM: see common/server.c.
+    return report_summary();  // Reached after SIGTERM: see common/server.c.
 }

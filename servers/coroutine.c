@@ -3,10 +3,10 @@
 // Model     thread.c's client code; where it would block, other coroutines run
 // Blocks    in epoll_wait() only, for all clients at once
 // Strength  reads like blocking code, costs a small stack and no thread
-// Weakness  one thread: a long fib() delays every client, on any machine
+// Weakness  one thread uses one core: a long fib() delays every client
 //
-// What changed from thread.c: coro/ replaces the kernel's scheduler, and a
-// call that would block the thread lets other coroutines run. Next: coro/co.h
+// What changed from thread.c: coro/ replaces the kernel's scheduler, and a call
+// that would block the thread lets other coroutines run. Next: coro/co.h
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,9 +17,9 @@
 
 static struct options options = {.model = "coroutine", .own = {co_net_options}};
 static int listener;
-static struct co_sem slots;  // How many more clients may be served.
+static struct co_sem slots;  // Free slots, except one for the next client.
 
-// Receives until a complete request has arrived and `s` holds its reply.
+// Receives until a complete request has arrived, and writes its reply into `s`.
 // Returns false once the conversation is over.
 static bool next_reply(int client, struct session *s)
 {
@@ -35,7 +35,7 @@ static void serve_client(int client)
     session_start(&s, &options.rules);
 
     while (next_reply(client, &s)) {
-        co_sleep_ms(options.delay_ms);  // A simulated backend.
+        co_sleep_ms(options.delay_ms);  // Simulates a backend (--delay).
         if (co_net_send_all(client, s.reply, s.reply_len) != 0)
             break;  // The connection broke, or the client does not read.
     }
@@ -54,7 +54,7 @@ static void start_client(int client)
     void *arg = (void *)(intptr_t)client;
     while (co_go(client_main, arg) != 0)
         if (!co_net_backoff("co_go")) {
-            client_main(arg);  // The server is stopping: serve it here.
+            client_main(arg);  // The server stops: serve this client here.
             return;
         }
 }

@@ -3,7 +3,7 @@
 // Model     the parent accepts; each client gets a child process of its own
 // Blocks    the parent in ppoll() (stop_wait()), each child in recv()
 // Strength  full isolation: a child may crash, leak or loop and harm no other
-// Weakness  a process per client: fork() copies page tables, memory adds up
+// Weakness  each client costs a fork(), which copies page tables, and memory
 //
 // What changed from blocking.c: a child process serves the client. The parent
 // must count, reap and stop its children: see common/children.c. Next:
@@ -20,7 +20,7 @@ static struct options options = {
     .model = "fork", .nonblocking = true, .forks = true};
 static int listener;
 
-// Receives until a complete request has arrived and `s` holds its reply.
+// Receives until a complete request has arrived, and writes its reply into `s`.
 // Returns false once the conversation is over.
 static bool next_reply(int client, struct session *s)
 {
@@ -36,7 +36,7 @@ static void serve_client(int client)
     session_start(&s, &options.rules);
 
     while (next_reply(client, &s)) {
-        sleep_ms(options.delay_ms);  // A simulated backend.
+        sleep_ms(options.delay_ms);  // Simulates a backend (--delay).
         if (net_send_all(client, s.reply, s.reply_len) != 0)
             break;  // The connection broke, or the client does not read.
     }
@@ -49,7 +49,7 @@ static void start_client(int client)
     pid_t pid;
     while ((pid = fork()) < 0)
         if (!children_backoff()) {
-            serve_client(client);  // The server is stopping: serve it here.
+            serve_client(client);  // The server stops: serve this client here.
             return;
         }
     if (pid == 0) {
@@ -60,9 +60,9 @@ static void start_client(int client)
     }
     children_add(pid);
 
-    // LESSON two-closes: both processes hold the connection open. TCP ends it
-    // when the LAST one calls close(). Try it: delete this line, and
-    // `printf '30\n' | nc -N localhost 9999` gets its reply but never ends.
+    // LESSON two-closes: both processes have the connection open. It ends after
+    // the LAST close(). Try it: delete the next line. Then `printf '30\n' | nc
+    // -N localhost 9999` gets its reply, but never ends.
     close(client);
 }
 
@@ -84,5 +84,5 @@ int main(int argc, char **argv)
     listener = server_start(&options, argc, argv);
     serve_clients();
     children_end();
-    return report_summary();  // After SIGTERM: see common/server.c.
+    return report_summary();  // Reached after SIGTERM: see common/server.c.
 }

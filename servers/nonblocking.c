@@ -1,13 +1,13 @@
 // nonblocking.c - one thread polls every client in turn, and never blocks.
 //
 // Model     one thread, non-blocking calls, an endless loop over all clients
-// Blocks    nowhere: it takes a whole core even while no client sends anything
+// Blocks    nowhere: it uses a whole core even while no client sends anything
 // Strength  no scheduler, no locks; the lowest latency while clients are few
 // Weakness  every idle client costs a system call per round
 //
-// What changed from blocking.c: no call waits. So how far a conversation has
-// come is kept in struct client, not on the stack: compare serve_client() there
-// with step() here. Next:
+// What changed from blocking.c: no call blocks. So struct client stores how far
+// a conversation has come. In blocking.c, the stack does. Compare
+// serve_client() there with step() here. Next:
 //     diff -u servers/thread.c servers/coroutine.c
 
 #include <stdbool.h>
@@ -28,14 +28,14 @@ static int listener;
 static struct client *clients;  // client_count of them.
 static int client_count;
 
-// Takes a client one step further: to the end of one reply at most. Returns
-// false once the conversation is over.
+// Makes one step for a client: at most one recv(), one reply and one send().
+// Returns false once the conversation is over.
 static bool step(struct client *c)
 {
     struct session *s = &c->session;
     if (c->progress.sent == s->reply_len) {
-        // LESSON would-block: without input, recv() fails with EAGAIN. That is
-        // not an error; it means "not now": try again in the next round.
+        // LESSON would-block: without input, recv() fails with EAGAIN. This is
+        // not an error. It means "not now": try again in the next round.
         if (!session_answer(s)) {
             bool open = net_try_receive(c->fd, s, &c->progress);
             if (!open || !session_answer(s))
@@ -45,8 +45,8 @@ static bool step(struct client *c)
         if (options.delay_ms > 0)
             c->due_ns = clock_now_ns() + options.delay_ms * (int64_t)NS_PER_MS;
     }
-    // LESSON deadline-instead-of-sleep: to sleep here would delay all clients.
-    // Remember when the backend replies, and continue with the next client.
+    // LESSON deadline-instead-of-sleep: sleeping here would delay all clients.
+    // So due_ns stores when the backend replies, and the loop continues.
     return clock_now_ns() < c->due_ns || net_try_send(c->fd, s, &c->progress);
 }
 
@@ -63,7 +63,7 @@ static void accept_clients(void)
 }
 
 // LESSON compute-blocks-all: no system call in here blocks, but a long fib() in
-// session_answer() delays all clients. Try it: ask for fib(45), then fib(1).
+// session_answer() delays all clients. Try it: one client sends 45, another 1.
 static void step_clients(void)
 {
     for (int i = client_count - 1; i >= 0; i--) {
@@ -92,5 +92,5 @@ int main(int argc, char **argv)
     clients = server_allocate(options.clients_max, sizeof *clients);
     server_ready();
     serve_clients();
-    return report_summary();  // After SIGTERM: see common/server.c.
+    return report_summary();  // Reached after SIGTERM: see common/server.c.
 }

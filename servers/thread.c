@@ -3,10 +3,10 @@
 // Model     the main thread accepts; each client gets a thread of its own
 // Blocks    the main thread in accept(), each client's thread in recv()
 // Strength  cheaper than a process, and the client code does not change
-// Weakness  one address space: one wild pointer takes every client down
+// Weakness  one address space: one wild pointer can crash the whole server
 //
-// What changed from fork.c: threads share everything, so there is one close()
-// and no reaping; a semaphore counts the clients. Next:
+// What changed from fork.c: the threads share all descriptors, so one close()
+// is enough. Nothing must be reaped. A semaphore counts the free slots. Next:
 //     diff -u servers/blocking.c servers/nonblocking.c
 
 #include <errno.h>
@@ -19,9 +19,9 @@
 
 static struct options options = {.model = "thread", .stack_kib = 64};
 static int listener;
-static sem_t slots;  // How many more clients may be served.
+static sem_t slots;  // Free slots, except one for the next client.
 
-// Receives until a complete request has arrived and `s` holds its reply.
+// Receives until a complete request has arrived, and writes its reply into `s`.
 // Returns false once the conversation is over.
 static bool next_reply(int client, struct session *s)
 {
@@ -37,7 +37,7 @@ static void serve_client(int client)
     session_start(&s, &options.rules);
 
     while (next_reply(client, &s)) {
-        sleep_ms(options.delay_ms);  // A simulated backend.
+        sleep_ms(options.delay_ms);  // Simulates a backend (--delay).
         if (net_send_all(client, s.reply, s.reply_len) != 0)
             break;  // The connection broke, or the client does not read.
     }
@@ -54,14 +54,14 @@ static void *client_main(void *arg)
 
 static void start_client(int client)
 {
-    // LESSON pass-by-value: the descriptor travels inside the pointer. &client
-    // would be a race: the next accept() may change it before the thread runs.
+    // LESSON pass-by-value: the pointer holds the descriptor. &client would be
+    // a race: start_client() may return before the thread reads it.
     void *arg = (void *)(intptr_t)client;
     pthread_t thread;
     while ((errno = pthread_create(&thread, &threads_attributes, client_main,
                                    arg)) != 0)
         if (!net_backoff("pthread_create")) {
-            client_main(arg);  // The server is stopping: serve it here.
+            client_main(arg);  // The server stops: serve this client here.
             return;
         }
     pthread_detach(thread);
@@ -84,7 +84,7 @@ int main(int argc, char **argv)
     server_ready();
     serve_clients();
     // LESSON drain: after SIGTERM (common/server.c) every recv() returns what
-    // has arrived, and then 0. So each thread ends, and posts its slot.
+    // has arrived, and then 0. So every thread ends, and posts its slot.
     threads_sem_wait_for(&slots, slot_count);
     return report_summary();
 }

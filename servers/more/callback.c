@@ -176,5 +176,5 @@ int main(int argc, char **argv)
     server_require(watch(EPOLL_CTL_ADD, listener, 0) == 0, "epoll_ctl");
     server_ready();
     serve_clients();
-    return report_summary();  // After SIGTERM: see common/server.c.
+    return report_summary();  // Reached after SIGTERM: see common/server.c.
 }

@@ -126,5 +126,5 @@ int main(int argc, char **argv)
     polled = server_allocate(options.clients_max + 1, sizeof *polled);
     server_ready();
     serve_clients();
-    return report_summary();  // After SIGTERM: see common/server.c.
+    return report_summary();  // Reached after SIGTERM: see common/server.c.
 }

@@ -26,7 +26,7 @@ enum {
 
 static struct options options = {.model = "gil", .stack_kib = 64};
 static int listener;
-static sem_t slots;  // How many more clients may be served.
+static sem_t slots;  // Free slots, except one for the next client.
 
 // The lock. Its parts are guarded by the mutex, which is never held for long.
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -98,7 +98,7 @@ static bool answer(struct session *s)
     return answered;
 }
 
-// Receives until a complete request has arrived and `s` holds its reply.
+// Receives until a complete request has arrived, and writes its reply into `s`.
 // Returns false once the conversation is over.
 static bool next_reply(int client, struct session *s)
 {
@@ -114,7 +114,7 @@ static void serve_client(int client)
     session_start(&s, &options.rules);
 
     while (next_reply(client, &s)) {
-        sleep_ms(options.delay_ms);  // A simulated backend.
+        sleep_ms(options.delay_ms);  // Simulates a backend (--delay).
         if (net_send_all(client, s.reply, s.reply_len) != 0)
             break;  // The connection broke, or the client does not read.
     }
@@ -136,7 +136,7 @@ static void start_client(int client)
     while ((errno = pthread_create(&thread, &threads_attributes, client_main,
                                    arg)) != 0)
         if (!net_backoff("pthread_create")) {
-            client_main(arg);  // The server is stopping: serve it here.
+            client_main(arg);  // The server stops: serve this client here.
             return;
         }
     pthread_detach(thread);
@@ -174,5 +174,5 @@ int main(int argc, char **argv)
     server_ready();
     serve_clients();
     threads_sem_wait_for(&slots, slot_count);
-    return report_summary();  // After SIGTERM: see common/server.c.
+    return report_summary();  // Reached after SIGTERM: see common/server.c.
 }

@@ -40,12 +40,12 @@ static const struct option_rule own_options[] = {
 static struct options options = {.model = "multiloop",
                                  .own = {co_net_options, own_options}};
 static int listener;
-static sem_t slots;       // How many more clients may be served, by all loops.
+static sem_t slots;       // Free slots of all loops, except one.
 static sem_t open_loops;  // Loops that can take clients.
 static struct loop *loops;
 static unsigned inbox_size;
 
-// Receives until a complete request has arrived and `s` holds its reply.
+// Receives until a complete request has arrived, and writes its reply into `s`.
 // Returns false once the conversation is over.
 static bool next_reply(int client, struct session *s)
 {
@@ -61,7 +61,7 @@ static void serve_client(int client)
     session_start(&s, &options.rules);
 
     while (next_reply(client, &s)) {
-        co_sleep_ms(options.delay_ms);  // A simulated backend.
+        co_sleep_ms(options.delay_ms);  // Simulates a backend (--delay).
         if (co_net_send_all(client, s.reply, s.reply_len) != 0)
             break;  // The connection broke, or the client does not read.
     }
@@ -80,7 +80,7 @@ static void start_client(int client)
     void *arg = (void *)(intptr_t)client;
     while (co_go(client_main, arg) != 0)
         if (!co_net_backoff("co_go")) {
-            client_main(arg);  // The server is stopping: serve it here.
+            client_main(arg);  // The server stops: serve this client here.
             return;
         }
 }
@@ -172,5 +172,5 @@ int main(int argc, char **argv)
     open_all_loops();
     server_ready();
     serve_clients();
-    return report_summary();  // After SIGTERM: see common/server.c.
+    return report_summary();  // Reached after SIGTERM: see common/server.c.
 }

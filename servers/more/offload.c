@@ -23,7 +23,7 @@ static const struct option_rule own_options[] = {
 static struct options options = {.model = "offload",
                                  .own = {co_net_options, own_options}};
 static int listener;
-static struct co_sem slots;  // How many more clients may be served.
+static struct co_sem slots;  // Free slots, except one for the next client.
 
 struct answer {
     struct session *session;
@@ -49,7 +49,7 @@ static bool co_session_answer(struct session *s)
     return answer.complete;
 }
 
-// Receives until a complete request has arrived and `s` holds its reply.
+// Receives until a complete request has arrived, and writes its reply into `s`.
 // Returns false once the conversation is over.
 static bool next_reply(int client, struct session *s)
 {
@@ -65,7 +65,7 @@ static void serve_client(int client)
     session_start(&s, &options.rules);
 
     while (next_reply(client, &s)) {
-        co_sleep_ms(options.delay_ms);  // A simulated backend.
+        co_sleep_ms(options.delay_ms);  // Simulates a backend (--delay).
         if (co_net_send_all(client, s.reply, s.reply_len) != 0)
             break;  // The connection broke, or the client does not read.
     }
@@ -84,7 +84,7 @@ static void start_client(int client)
     void *arg = (void *)(intptr_t)client;
     while (co_go(client_main, arg) != 0)
         if (!co_net_backoff("co_go")) {
-            client_main(arg);  // The server is stopping: serve it here.
+            client_main(arg);  // The server stops: serve this client here.
             return;
         }
 }

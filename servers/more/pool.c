@@ -29,7 +29,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int queue[QUEUE_SIZE];  // The lock guards this and the next two.
 static unsigned added_count, taken_count;
 
-// Receives until a complete request has arrived and `s` holds its reply.
+// Receives until a complete request has arrived, and writes its reply into `s`.
 // Returns false once the conversation is over.
 static bool next_reply(int client, struct session *s)
 {
@@ -45,7 +45,7 @@ static void serve_client(int client)
     session_start(&s, &options.rules);
 
     while (next_reply(client, &s)) {
-        sleep_ms(options.delay_ms);  // A simulated backend.
+        sleep_ms(options.delay_ms);  // Simulates a backend (--delay).
         if (net_send_all(client, s.reply, s.reply_len) != 0)
             break;  // The connection broke, or the client does not read.
     }
@@ -125,5 +125,5 @@ int main(int argc, char **argv)
     start_threads();
     server_ready();
     serve_clients();
-    return report_summary();  // After SIGTERM: see common/server.c.
+    return report_summary();  // Reached after SIGTERM: see common/server.c.
 }

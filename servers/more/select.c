@@ -131,5 +131,5 @@ int main(int argc, char **argv)
     connections_open(&clients, &options, false, listener);
     server_ready();
     serve_clients();
-    return report_summary();  // After SIGTERM: see common/server.c.
+    return report_summary();  // Reached after SIGTERM: see common/server.c.
 }

@@ -173,5 +173,5 @@ int main(int argc, char **argv)
     server_require(ask_for_signals(listener), "fcntl");
     server_ready();
     serve_clients();
-    return report_summary();  // After SIGTERM: see common/server.c.
+    return report_summary();  // Reached after SIGTERM: see common/server.c.
 }

@@ -176,5 +176,5 @@ int main(int argc, char **argv)
     while (!stop_requested())
         run_round(1);
     drain_clients();
-    return report_summary();  // After SIGTERM: see common/server.c.
+    return report_summary();  // Reached after SIGTERM: see common/server.c.
 }

@@ -176,5 +176,5 @@ int main(int argc, char **argv)
     close_listeners(-1);
     children_end();
     report_workers();
-    return report_summary();  // After SIGTERM: see common/server.c.
+    return report_summary();  // Reached after SIGTERM: see common/server.c.
 }
