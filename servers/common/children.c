@@ -36,8 +36,8 @@ bool children_has(pid_t pid)
 }
 
 // LESSON zombies: a child that has exited keeps its entry in the process table
-// until its parent calls waitpid(). Try it: begin this function with `return;`,
-// connect and disconnect, and look for <defunct> in `ps`.
+// until its parent calls waitpid(). Try it: make `return;` the first line of
+// this function, connect and disconnect, and look for <defunct> in `ps`.
 void children_reap(void)
 {
     pid_t exited;
@@ -66,9 +66,9 @@ void children_end(void)
         stop_wait(-1, -1);
 }
 
-// LESSON orphans: a child outlives its parent, unless it asks the kernel for a
-// signal at the parent's death. If the parent died before prctl(), no signal
-// comes, but getppid() shows that the child has a new parent.
+// LESSON orphans: a child outlives its parent. With prctl(), the child asks the
+// kernel to kill it when the parent dies. If the parent has died before
+// prctl(), no signal comes, but getppid() returns another process.
 void child_begin(void)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -1,4 +1,4 @@
-// clock.c - the monotonic clock, and waiting for a time to come.
+// clock.c - the monotonic clock, and how long to wait.
 
 #include "clock.h"
 
@@ -29,5 +29,5 @@ void sleep_ms(int ms)
 {
     struct timespec left = clock_timespec(ms);
     while (ms > 0 && nanosleep(&left, &left) != 0 && errno == EINTR)
-        ;  // nanosleep() has written what is left into `left`.
+        ;  // nanosleep() has stored the remaining time in `left`.
 }

@@ -1,6 +1,7 @@
-// clock.h - the monotonic clock, and waiting for a time to come.
+// clock.h - the monotonic clock, and how long to wait.
 //
-// All times are nanoseconds of CLOCK_MONOTONIC, a clock that cannot be set.
+// Points in time are in nanoseconds of CLOCK_MONOTONIC, a clock that cannot be
+// set.
 
 #ifndef CLOCK_H
 #define CLOCK_H
@@ -20,12 +21,13 @@ int64_t clock_now_ns(void);
 // Converts `ms` milliseconds to the struct that system calls take.
 struct timespec clock_timespec(int ms);
 
-// Returns the time left until `until_ns` in whole milliseconds, rounded up, as
-// a timeout for poll(2): 0 if `until_ns` has passed, -1 (no timeout) if it is
-// INT64_MAX.
+// Returns the timeout for poll(2), in milliseconds, so that poll() ends at
+// `until_ns`: 0 if that has passed, -1 (no timeout) if it is INT64_MAX. Rounds
+// up, because a poll() that ends too early would be called again.
 int clock_ms_until(int64_t until_ns);
 
-// Blocks for `ms` milliseconds, even if signals come. Returns at once for 0.
+// Blocks for `ms` milliseconds, even if signals come. Does not block if `ms` is
+// 0.
 void sleep_ms(int ms);
 
 #endif

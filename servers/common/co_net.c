@@ -1,8 +1,7 @@
-// co_net.c - the calls of net.h that block, for coroutines.
+// co_net.c - the blocking calls of net.h, for coroutines.
 //
 // The comments in net.c and net_client.c explain which errors these calls
-// handle. No call here blocks the thread, except with --trap, which shows what
-// happens if one does.
+// handle. No call here blocks the thread, except co_sleep_ms() with --trap.
 
 #include "co_net.h"
 
@@ -20,13 +19,13 @@
 
 enum { NAME_SIZE = NET_ADDRESS_SIZE + 8, NAMES_MAX = 1000000 };
 
-static _Thread_local char (*names)[NAME_SIZE];  // by descriptor; NULL: none
+static _Thread_local char (*names)[NAME_SIZE];  // by descriptor; or NULL
 static _Thread_local int name_count;
 
-// Writes the name of the coroutine that will serve `fd`. snprintf() touches one
-// more page of stack, and a coroutine keeps each page that it has touched. So
-// the coroutine that accepts calls this function: then the coroutines of idle
-// clients need one page less.
+// Stores the name of the coroutine that will serve `fd` in names[fd]. This
+// needs one page of stack more, for snprintf(), and a coroutine keeps every
+// page that it has touched. So the coroutine that accepts clients calls this
+// function: then each coroutine of an idle client takes one page less.
 __attribute__((noinline)) static void write_name(int fd)
 {
     char address[NET_ADDRESS_SIZE];
@@ -34,7 +33,7 @@ __attribute__((noinline)) static void write_name(int fd)
         snprintf(names[fd], NAME_SIZE, "client %s", address);
 }
 
-// Gives the running coroutine, which serves `fd`, its name.
+// Gives the running coroutine, which serves `fd`, the name in names[fd].
 static void name_after(int fd)
 {
     if (fd >= name_count)
@@ -96,8 +95,10 @@ bool co_net_receive(int fd, struct session *s)
     return true;
 }
 
-// Sends for NET_CHECK_MS at most: co_net_send_all() below has set this limit.
-// Returns how many bytes were sent, or -1.
+// Sends some bytes. Waits at most NET_CHECK_MS: co_net_send_all() has set this
+// limit. After this time tries once more, for the reason that
+// send_for_a_while() in net_client.c names. Returns how many bytes were sent,
+// or -1.
 static ssize_t send_for_a_while(int fd, const char *data, size_t len)
 {
     ssize_t n = co_send(fd, data, len);
@@ -145,8 +146,9 @@ const struct option_rule co_net_options[] = {
 };
 // clang-format on
 
-// LESSON blocking-trap: a call that blocks the thread blocks all coroutines.
-// Try it: --delay 100 and ten clients, with and without --trap.
+// LESSON blocking-trap: a call that blocks the thread blocks all its
+// coroutines. Try it: compare --delay 100 with --delay 100 --trap, with ten
+// clients each.
 void co_sleep_ms(int ms)
 {
     if (trap)
@@ -162,8 +164,9 @@ struct first {
     void *arg;
 };
 
-// Starts the inspector of this loop (see co_inspect() in co.h). The inspector
-// of a server's second loop listens at PATH.2, and so on.
+// Starts the inspector of this loop (see co_inspect() in co.h). It listens at
+// PATH of --inspect. If a server has several loops, the inspector of the second
+// one listens at PATH.2, and so on.
 static void start_inspector(void)
 {
     static atomic_int loop_count;
@@ -173,8 +176,8 @@ static void start_inspector(void)
     server_require(co_inspect(path) == 0, "--inspect");
 }
 
-// Runs in the first coroutine of a loop. When fn() returns, the server is
-// stopping. Then the inspector must end as well, because co_run() waits for it.
+// The first coroutine of a loop. fn() returns when the server is stopping. Then
+// the inspector must end, too, because co_run() waits for all coroutines.
 static void first_main(void *arg)
 {
     const struct first *first = arg;
@@ -202,8 +205,8 @@ struct server {
     void (*serve_clients)(void);
 };
 
-// Runs in a coroutine, so that co_run() has opened all that it needs before the
-// server says that it is ready.
+// The first coroutine of a server with one loop. When it runs, co_run() has
+// opened everything, so server_ready() can announce the server.
 static void serve(void *arg)
 {
     const struct server *server = arg;

@@ -1,8 +1,8 @@
-// co_net.h - the calls of net.h that block, for coroutines: here only the
-// calling coroutine waits, and other coroutines run meanwhile.
+// co_net.h - the blocking calls of net.h, for coroutines. Here only the calling
+// coroutine waits, and other coroutines run in the meantime.
 //
-// Each of the first five functions does and returns the same as its twin in
-// net.h, whose name lacks "co_".
+// Each of the first five functions does and returns the same as the function of
+// net.h with the same name without "co_".
 
 #ifndef CO_NET_H
 #define CO_NET_H
@@ -12,28 +12,29 @@
 
 #include "options.h"
 
-// The listener must be non-blocking. The returned descriptor is non-blocking.
+// `listener` must be non-blocking. So is the descriptor that is returned.
 int co_net_accept(int listener);
 bool co_net_backoff(const char *what);
 bool co_net_receive(int fd, struct session *s);
 int co_net_send_all(int fd, const void *buf, size_t len);
 void co_net_close(int fd);
 
-// Waits `ms` milliseconds for the simulated backend. With --trap, blocks the
-// whole thread meanwhile, not only the coroutine.
+// Simulates a backend: the calling coroutine waits for `ms` milliseconds. With
+// --trap, the whole thread blocks for this time.
 void co_sleep_ms(int ms);
 
-// The options that every server with coroutines has. Such a server puts them
-// into the field `own` of its struct options.
+// The options of every server with coroutines, for the field `own` of its
+// struct options.
 extern const struct option_rule co_net_options[];
 
-// Applies these options to this thread, and runs fn(arg) in the first coroutine
-// of a loop. Returns when all coroutines of the loop have ended. Exits if the
-// loop cannot start.
+// Applies co_net_options to this thread, and runs fn(arg) in the first
+// coroutine of a loop. Returns when all coroutines of the loop have ended.
+// Exits if the loop cannot start.
 void co_net_run(void (*fn)(void *arg), void *arg);
 
-// Runs serve_clients() by co_net_run(), for a server with one loop. Makes the
-// listener non-blocking, and calls server_ready() when the loop runs.
+// For a server with one loop: makes `listener` non-blocking, and runs
+// serve_clients() in the loop, as co_net_run() does. Calls server_ready()
+// first, when the loop is open.
 void co_net_serve(int listener, void (*serve_clients)(void));
 
 #endif

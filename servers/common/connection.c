@@ -1,7 +1,8 @@
 // connection.c - the connections of a server with one thread and no blocking
 // calls.
 //
-// To understand connection_step(), read step() in servers/nonblocking.c.
+// connection_step() does the same as step() in servers/nonblocking.c: read that
+// first.
 
 #include "connection.h"
 
@@ -89,10 +90,10 @@ short connection_interest(const struct connection *c, int64_t now_ns)
 {
     if (now_ns < c->due_ns)
         return 0;
-    // After a reply, the next step has to receive. But if the session holds
-    // more input already, or the conversation is over, the next step should
-    // come at once. Then this function asks for POLLOUT: a socket is usually
-    // writable, so the wait ends at once.
+    // After a reply, the next step has to receive. But if the session already
+    // holds more input, or the conversation is over, the next step need not
+    // wait for input. Then POLLOUT lets the step come at once, because a socket
+    // is usually writable.
     bool replied = c->progress.sent == c->session.reply_len;
     bool finished = session_pending(&c->session) || session_over(&c->session);
     return replied && !finished ? POLLIN : POLLOUT;
@@ -137,10 +138,10 @@ int64_t connections_due_ns(const struct connections *t)
     return due_ns;
 }
 
-// Advances a connection until it would have to wait, and closes it once its
-// conversation is over. Does not ask poll() before send(): while less than a
-// third of the buffer is free, poll() does not report the socket as writable,
-// but send() can use the free part.
+// Makes steps for a connection until it would have to wait, and closes it once
+// its conversation is over. Calls send() without asking poll() first: poll()
+// reports a socket as writable only if a third of its buffer is free, but
+// send() can use less.
 static void drain(struct connections *t, struct connection *c)
 {
     bool open = true;

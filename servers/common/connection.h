@@ -1,10 +1,10 @@
 // connection.h - the connections of a server with one thread and no blocking
 // calls.
 //
-// The models of this kind differ only in how they learn which connections are
-// ready, so they share the rest. Only servers/nonblocking.c does not use this
-// module: its own text shows what such a server has to keep for each client.
-// Only connections_drain() blocks.
+// Such models differ only in how they learn which connections are ready, so
+// they share the rest. One such model, servers/nonblocking.c, does not use this
+// module: its own source shows what a server has to store for each client. Only
+// connections_drain() blocks.
 
 #ifndef CONNECTION_H
 #define CONNECTION_H
@@ -21,9 +21,9 @@ struct connection {
     int64_t due_ns;  // when the simulated backend replies
     struct session session;
     struct net_progress progress;
-    short interest;                          // events the kernel was asked for
-    bool (*callback)(struct connection *c);  // the next step of `c`
-    int line;                                // line of generator.c to resume at
+    short interest;                          // the events that it waits for
+    bool (*callback)(struct connection *c);  // makes the next step
+    int line;                                // where generator.c resumes it
     bool queued;                             // in a timer queue
     struct connection *next;                 // in that queue
 };
@@ -34,67 +34,69 @@ struct connections {
     struct connection *all;
     int size;            // entries in `all`
     int count;           // entries in use
-    bool by_descriptor;  // all[fd] is for `fd`; if false: all[0..count) in use
+    bool by_descriptor;  // uses all[fd] for `fd`; if false, all[0..count)
     int64_t accept_ns;   // when to accept again, after accept() has failed
     int64_t check_ns;    // when to look for idle connections again
 };
 
-// Allocates the entries. If they are `by_descriptor`, also lowers the limit on
-// open files, so that every descriptor has an entry. `highest` is the highest
-// descriptor that the server itself has open. Exits if there is no memory: call
-// it before server_ready().
+// Allocates the entries. If `by_descriptor`, all[fd] is the entry of `fd`. Then
+// also lowers the limit on open files, so that no descriptor is too high for an
+// entry. `highest` is the highest descriptor that the server has opened for
+// itself. Exits if there is no memory, so call it before server_ready().
 void connections_open(struct connections *t, const struct options *options,
                       bool by_descriptor, int highest);
 
-// Returns true if a client may be accepted now: there is a free slot, and
-// accept() has not failed a moment ago. Otherwise the caller must not watch the
-// listener, or it would wake up for nothing.
+// Returns true if the server may accept a client now: there is a free slot, and
+// accept() has not failed in the last NET_BACKOFF_MS. If false, the caller must
+// not watch the listener: the kernel could report it as ready at every call.
 bool connections_may_accept(const struct connections *t);
 
-// Accepts a client. Returns its connection, or NULL if no client is there, no
-// slot is free, or a resource is exhausted.
+// Accepts a client. Returns its connection, or NULL if no client has connected,
+// no slot is free, or a resource is exhausted.
 struct connection *connections_accept(struct connections *t, int listener);
 
-// Starts a connection that was accepted as `fd`, and returns it. There must be
-// a free slot. For connection_step(), `fd` must be non-blocking.
+// Starts the conversation on a connection that was accepted as `fd`. Returns
+// the connection. There must be a free slot. If the caller uses
+// connection_step(), `fd` must be non-blocking.
 struct connection *connections_add(struct connections *t, int fd);
 
-// Reports the conversation (report.h) and closes the connection. If the entries
-// are not `by_descriptor`, the last entry moves into the place of this one. If
-// the server is stopping and the client has not acknowledged all replies,
-// leaves the connection open: connections_drain() closes it later.
+// Reports the conversation (report.h) and closes the connection. Without
+// `by_descriptor`, then moves the last entry into the free place. If the server
+// is stopping, and the client has not acknowledged all replies, does nothing: a
+// later call closes the connection (see connections_drain()).
 void connections_close(struct connections *t, struct connection *c);
 
-// Takes a connection one step further: to the end of one reply at most. Returns
-// false once the conversation is over.
+// Makes one step for a connection: at most one recv(), one reply and one
+// send(). Returns false once the conversation is over.
 bool connection_step(struct connection *c, const struct options *options);
 
 // Starts the simulated backend, if the server has one: sets due_ns.
 void connection_start_backend(struct connection *c,
                               const struct options *options);
 
-// Returns the event that the next step needs: POLLIN or POLLOUT (epoll has the
-// same values). Returns 0 while the connection waits for due_ns instead.
+// Returns the event that the next step needs, POLLIN or POLLOUT (epoll has the
+// same values). Returns 0 if the next step must wait until due_ns instead.
 short connection_interest(const struct connection *c, int64_t now_ns);
 
-// Shuts down connections that have been idle for too long. The kernel then
-// reports them as ready, and their next step ends the conversation. Checks once
-// a second at most. Returns when to check again, or INT64_MAX for never.
+// Shuts down connections that have been idle for longer than the idle timeout.
+// Then the kernel reports them as ready, and their next step ends the
+// conversation. Checks at most once a second. Returns when to call it again, or
+// INT64_MAX for never.
 int64_t connections_end_idle(struct connections *t, int64_t now_ns);
 
-// Calls connections_end_idle(). Returns when the server has to wake up even if
-// no event comes: to check for idle connections again, to accept again, or at
-// `due_ns`, whichever is earliest.
+// Calls connections_end_idle(). Returns when the server has to continue even if
+// no event comes: at `due_ns`, or earlier to check for idle connections or to
+// accept again after a failure.
 int64_t connections_wake_ns(struct connections *t, int64_t due_ns);
 
 // Returns the earliest due_ns of all connections whose `interest` is 0, or
-// INT64_MAX if there is none. Only for entries that are not `by_descriptor`. If
-// a connection has become due since its `interest` was set, the result is in
-// the past, and the server must not wait at all.
+// INT64_MAX if there is none. It may be in the past: then the server must not
+// wait. Only without `by_descriptor`.
 int64_t connections_due_ns(const struct connections *t);
 
-// For a server that is stopping: answers all requests that have arrived, closes
-// all connections gracefully, and blocks until that is done.
+// Ends all conversations of a server that is stopping: answers the requests
+// that have arrived, and closes the connections gracefully. Blocks until this
+// is done.
 void connections_drain(struct connections *t);
 
 #endif

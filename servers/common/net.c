@@ -1,5 +1,5 @@
-// net.c - the socket calls, with their everyday surprises handled once: up to
-// the moment when a client is accepted. net_client.c has the rest.
+// net.c - the socket calls, with their common failures handled in one place, up
+// to the call that accepts a client. net_client.c has the calls after that.
 
 #include "net.h"
 
@@ -60,7 +60,7 @@ bool net_would_block(void)
 
 // ---- Listening and accepting
 
-// Opens a listening socket. Sets the options that accepted sockets inherit.
+// Opens a listening socket, and sets the options that accepted sockets inherit.
 static int listen_on(const struct addrinfo *address, int backlog,
                      unsigned flags)
 {
@@ -90,9 +90,9 @@ static int listen_on(const struct addrinfo *address, int backlog,
     return -1;
 }
 
-// Returns the first IPv4 address of a host name, or its first address if it has
-// none for IPv4. IPv4 is preferred because some clients know nothing else,
-// while all others try every address of a name.
+// Returns the first IPv4 address of a host name, or its first address if none
+// is IPv4. A client that can use IPv6 tries every address of the name, but some
+// clients can only use IPv4.
 static const struct addrinfo *preferred(const struct addrinfo *addresses)
 {
     const struct addrinfo *a = addresses;
@@ -166,7 +166,7 @@ int net_idle_timeout_ms(void)
 static atomic_int highest;  // The highest descriptor of a client so far.
 
 // The signal to stop may come after accept() and before this call. Then the
-// signal handler has not shut down this client, so this function does.
+// handler did not know this client yet, so this function shuts it down.
 void net_accepted(int fd)
 {
     if (fd > highest)
@@ -217,10 +217,10 @@ int net_accept(int listener)
     return fd;
 }
 
-// LESSON out-of-descriptors: a full descriptor table is no reason to exit. The
-// client stays in the accept queue, so the next accept() would fail at once,
-// and the loop would take a whole core. So back off: try again a moment later,
-// when a connection may have been closed.
+// LESSON out-of-descriptors: a server must not exit because it has no free
+// descriptor. But the client stays in the accept queue, so the next accept()
+// would fail at once, and the loop would use a whole core. So back off: wait
+// for a moment, in which a connection may be closed, and try again.
 bool net_backoff(const char *what)
 {
     report_exhausted(what);

@@ -1,4 +1,4 @@
-// net_client.c - the socket calls for one client: receive, send, close.
+// net_client.c - the socket calls for an accepted client: receive, send, close.
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -15,7 +15,7 @@
 
 // ---- What the kernel knows of a connection
 
-// Returns how many bytes have arrived on `fd` and wait for recv().
+// Returns how many bytes have arrived on `fd` that recv() has not returned yet.
 static size_t unread(int fd)
 {
     int len = 0;
@@ -30,16 +30,16 @@ static int tcp_state(int fd)
     return info.tcpi_state;
 }
 
-// Returns true if the client has shut down its sending side, so that no more
-// bytes will come.
+// Returns true if the client has shut down its sending side: no more bytes will
+// come.
 static bool is_half_closed(int fd)
 {
     return tcp_state(fd) == TCP_CLOSE_WAIT;
 }
 
-// Returns how many bytes were sent on `fd` and are not yet acknowledged by the
-// client's kernel: see tcp(7). Returns 0 after a reset, because none of them
-// will be acknowledged any more.
+// Returns how many of the bytes sent on `fd` the client's kernel has not yet
+// acknowledged: see tcp(7). Returns 0 after a reset, because then it never
+// will.
 static size_t unacknowledged(int fd)
 {
     int len = 0;
@@ -51,8 +51,9 @@ static size_t unacknowledged(int fd)
 // ---- Receiving
 
 // LESSON last-requests: a client that never stops sending must not keep a
-// stopping server alive. So when the server first receives after the signal, it
-// counts what has arrived by then, and takes no more than that.
+// stopping server running. So when the server first receives from a client
+// after the signal, it counts the bytes that have arrived, and takes no more
+// than these. If the client has shut down its sending side, no more can come.
 void net_received(int fd, struct session *s, size_t len)
 {
     if (stop_requested() && !is_half_closed(fd))
@@ -61,9 +62,10 @@ void net_received(int fd, struct session *s, size_t len)
     trace_received(fd, s, len);
 }
 
-// Calls recv() for the session, and again if a signal interrupts it. Once the
-// server is stopping, recv() must not block. If the signal to stop comes during
-// recv(), the signal handler wakes recv() (see server.h).
+// Calls recv() for the session, and again if a signal interrupts it. recv()
+// must not block once the server is stopping. If the signal to stop comes
+// during recv(), the signal handler ends recv() (see server_ready() in
+// server.h).
 static ssize_t receive(int fd, struct session *s)
 {
     int flags = stop_requested() ? MSG_DONTWAIT : 0;
@@ -85,8 +87,8 @@ bool net_try_receive(int fd, struct session *s, struct net_progress *progress)
 {
     if (session_over(s))
         return false;
-    // stop_requested() comes before recv(). If it came after, a request that
-    // arrived between recv() and the signal would get no reply.
+    // Check this before recv(), not after it: a request may arrive after
+    // recv(), but before the signal. It must be received in the next round.
     bool stopping = stop_requested();
     progress->blocked = receive(fd, s) < 0;
     if (progress->blocked)
@@ -102,8 +104,8 @@ void net_sent(int fd)
     trace_sent(fd);
 }
 
-// Calls send(), and again if a signal interrupts it. If the peer is gone, fails
-// with EPIPE instead of raising SIGPIPE.
+// Calls send(), and again if a signal interrupts it. If the client is gone,
+// MSG_NOSIGNAL makes send() fail with EPIPE instead of raising SIGPIPE.
 static ssize_t try_send(int fd, const char *data, size_t len, int flags)
 {
     ssize_t n;
@@ -128,14 +130,14 @@ bool net_try_send(int fd, const struct session *s,
     return true;
 }
 
-// Sends on a blocking socket, for NET_CHECK_MS at most. Returns how many bytes
-// the kernel took, or -1.
+// Sends on a blocking socket. Blocks for NET_CHECK_MS at most. Returns how many
+// bytes the kernel took, or -1.
 static ssize_t send_for_a_while(int fd, const char *data, size_t len)
 {
     ssize_t n = try_send(fd, data, len, 0);
-    // A blocking send() waits until a third of the buffer is free. If a slow
-    // client has read less than that, only a non-blocking send() uses the
-    // space.
+    // A blocking send() waits until a third of the buffer is free. A slow
+    // client may free less than that in NET_CHECK_MS. A non-blocking send() can
+    // use this smaller part.
     if (n < 0 && net_would_block())
         n = try_send(fd, data, len, MSG_DONTWAIT);
     return n < 0 && net_would_block() ? 0 : n;
@@ -146,8 +148,8 @@ int net_send_all_with(ssize_t (*send_some)(int fd, const char *data,
                       int fd, const void *buf, size_t len)
 {
     // LESSON partial-writes: if the client does not read, the socket's buffer
-    // fills up, and send() takes fewer bytes than offered. That is not an
-    // error: offer the rest again, for as long as the client reads at all.
+    // fills up, and send() takes fewer bytes than it was given. This is not an
+    // error: send the rest later, as long as the client still reads.
     struct net_progress progress = {0};
     while (progress.sent < len) {
         const char *rest = (const char *)buf + progress.sent;
@@ -172,8 +174,8 @@ int net_send_all(int fd, const void *buf, size_t len)
 
 // ---- Idle and closing connections
 
-// Gives up a connection: shuts it down, and makes close() drop what the client
-// has not acknowledged.
+// Gives up a connection: shuts it down, and makes close() drop the bytes that
+// the client has not acknowledged.
 static void abandon(int fd, size_t undelivered)
 {
     const struct linger none = {.l_onoff = 1, .l_linger = 0};
@@ -191,7 +193,7 @@ static bool is_abandoned(int fd)
     return linger.l_onoff;
 }
 
-// Returns how long a client may make no progress; -1: without limit.
+// Returns for how long a client may make no progress; -1: without limit.
 static int64_t patience_ms(void)
 {
     return stop_requested() ? NET_STALL_MS : net_idle_timeout_ms();
@@ -212,8 +214,8 @@ bool net_idle(int fd, struct net_progress *progress)
     progress->active = false;
     progress->unacked = left;
 
-    // If the client was idle before the signal to stop, the time counts only
-    // from the signal on.
+    // If the client was already idle when the signal to stop came, only the
+    // time since the signal counts.
     if (progress->last_ns > since_ns)
         since_ns = progress->last_ns;
     if (now_ns - since_ns < patience_ms() * NS_PER_MS)
@@ -235,9 +237,9 @@ static void drop_input(int fd)
     }
 }
 
-// LESSON close-can-lose: close() while input is unread resets the connection,
-// and a reset discards the replies that the client has not read yet. So a
-// stopping server drops all input until the client has acknowledged all
+// LESSON close-can-lose: if close() finds unread input, the kernel resets the
+// connection. A reset discards the replies that the client has not read yet. So
+// a stopping server drops all input until the client has acknowledged all
 // replies.
 bool net_must_linger(int fd, struct net_progress *progress)
 {

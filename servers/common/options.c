@@ -19,7 +19,7 @@ enum {
     OPTIONS_MAX = 32,
     CLIENTS_MAX = 1000000,
     CLIENTS_MAX_DEFAULT = 100000,
-    OWN_DESCRIPTORS = 16,  // standard streams, listener, epoll, some to spare
+    OWN_DESCRIPTORS = 16,  // standard streams, listener, epoll, and a reserve
     DELAY_MS_MAX = 3600 * 1000,
     IDLE_TIMEOUT_S_MAX = 24 * 3600,
     STACK_KIB_MIN = 16,
@@ -57,8 +57,8 @@ _Noreturn void options_refuse(const struct options *o, const char *name,
     exit(EXIT_USAGE);
 }
 
-// Parses a whole decimal number. atoi() would read "80a" as 80 and "abc" as 0.
-// strtol() accepts " +80", so this function checks the first character itself.
+// Parses a whole decimal number. atoi() would read "80a" as 80, and "abc" as 0.
+// strtol() accepts " +80", so this function also checks the first character.
 static void parse_number(const struct options *o, const struct option_rule *r,
                          const char *text)
 {
@@ -86,9 +86,10 @@ static void parse_value(const struct options *o, const struct option_rule *r,
 }
 
 // Prints which option getopt_long() has refused, and exits. parse_all() keeps
-// getopt_long() from printing a message of its own, whose words depend on the C
-// library. For a short option, optopt is its letter. For a long one, optopt is
-// its index in `known`, or 0 if the option is not there: less than any letter.
+// getopt_long() from printing a message, because its words depend on the C
+// library. For a short option, optopt is the letter. For a long option, optopt
+// is its index in `known`, or 0 if it is not there. Both are less than any
+// letter.
 _Noreturn static void refuse_option(const struct options *o, int refused,
                                     char **argv)
 {
@@ -99,7 +100,8 @@ _Noreturn static void refuse_option(const struct options *o, int refused,
     exit(EXIT_USAGE);
 }
 
-// Parses the command line by `count` rules.
+// Parses the command line: the options that the `count` rules allow, and
+// --help.
 static void parse_all(const struct options *o, const struct option_rule *rules,
                       int count, int argc, char **argv)
 {
@@ -175,7 +177,7 @@ static void parse_rules(struct options *o, const char **framing, int argc,
     parse_all(o, all, count, argc, argv);
 }
 
-// Returns how many clients the limit on open files allows.
+// Returns how many clients may be connected within the limit on open files.
 static int clients_allowed(void)
 {
     int count = net_raise_descriptor_limit() - OWN_DESCRIPTORS;

@@ -1,6 +1,6 @@
 // options.h - the command line of a server.
 //
-// All servers have the same options; a model may add some of its own.
+// All servers share most options. A model may add its own.
 
 #ifndef OPTIONS_H
 #define OPTIONS_H
@@ -9,12 +9,11 @@
 
 #include "../../fib/session.h"
 
-// One option: how it is parsed and how --help shows it. Exactly one of
-// `number`, `text` and `flag` is set: it points to the variable that gets the
-// value.
+// One option: how to parse it and how --help shows it. Exactly one of `number`,
+// `text` and `flag` is set. It points to the variable that receives the value.
 struct option_rule {
     const char *name;
-    const char *argument;  // what the help text calls its value; NULL: no value
+    const char *argument;  // its value in the help text; NULL: it has no value
     const char *help;
     int *number;  // a decimal number from min to max
     int min, max;
@@ -22,15 +21,15 @@ struct option_rule {
     bool *flag;         // set to true
 };
 
-// The settings of a server: those in its source and those of its command line.
-// They do not change once the server accepts clients.
+// The settings of a server, from its source and from its command line. They do
+// not change once the server accepts clients.
 struct options {
     // Set in the source of the server.
     const char *model;                 // its name
     bool nonblocking;                  // accept() never blocks
-    bool reuseport;                    // listeners share the address
+    bool reuseport;                    // several listeners share the address
     bool forks;                        // it has child processes
-    void (*wake_blocked_calls)(void);  // see server.h; or NULL
+    void (*wake_blocked_calls)(void);  // see server_ready(); or NULL
     const struct option_rule *own[2];  // more options, ended by {0}; or NULL
 
     // Defaults of two options, set in the source of the server. The command
@@ -39,24 +38,25 @@ struct options {
     int clients_max;  // clients served at once; 0: the common default
 
     // Set by options_parse().
-    bool clients_capped;  // clients_max is what the limit on open files allows
+    bool clients_capped;  // the limit on open files has lowered clients_max
     const char *host;     // address to listen on
     int port;             // 0: the kernel chooses a free one
     int backlog;          // connections that the kernel queues
     int idle_timeout_s;   // 0: none
     int delay_ms;         // time that the simulated backend takes
     bool quiet;           // no log lines
-    const char *trace;    // file for what happened (trace.h); NULL: none
+    const char *trace;    // file for the events (trace.h); NULL: none
     struct session_rules rules;
 };
 
-// Prints one line on standard error that says what --`name` must be, and exits
-// with status 2.
+// Prints one line on standard error that says that --`name` must be `must_be`,
+// not `text`. Then exits with status 2.
 _Noreturn void options_refuse(const struct options *o, const char *name,
                               const char *must_be, const char *text);
 
-// Fills `o` from the command line. After --help, exits with status 0; after bad
-// usage, with status 2 and one line on standard error that names what is wrong.
+// Fills `o` from the command line. Exits with status 0 after --help. If the
+// command line is wrong, prints one line on standard error that says what is
+// wrong, and exits with status 2.
 void options_parse(struct options *o, int argc, char **argv);
 
 #endif

@@ -1,4 +1,4 @@
-// report.c - what a server says: log lines, counters, the summary.
+// report.c - what a server prints: log lines, counters, the summary.
 
 #include "report.h"
 
@@ -18,10 +18,10 @@
 
 enum { LINE_SIZE = 256 };
 
-// LESSON shared-counters: fork() copies variables, so what a child adds to its
-// copy is lost when the child ends. So the counters are in memory that is
-// shared instead of copied. And they are atomic, because in thread.c several
-// threads add at the same time.
+// LESSON shared-counters: fork() copies variables. If a child adds to its copy,
+// the parent does not see it. So the counters are in memory that fork() shares
+// and does not copy. They are atomic, because several threads or processes may
+// add at the same time.
 struct counters {
     _Atomic uint64_t connections;
     _Atomic uint64_t requests;
@@ -46,11 +46,11 @@ int report_open(const char *model, bool quiet)
     return 0;
 }
 
-// Writes one line with one write(), so that lines of several processes do not
-// mix. Drops the line if the stream cannot take it at once: a full pipe that no
-// process reads must not block the server. Does not use a stream of stdio: that
-// would take 8 KiB of stack for a buffer, most of what a coroutine has. Returns
-// 0, or -1 with errno set.
+// Writes one line by one write(), so that lines of several processes do not
+// mix. Drops the line if the stream cannot take it at once: the server must not
+// block because no process reads from a full pipe. Does not use stdio, which
+// would need 8 KiB of stack for a buffer, most of the stack of a coroutine.
+// Returns 0, or -1 with errno set.
 __attribute__((format(printf, 2, 0))) static int
 write_line(int fd, const char *format, va_list arguments)
 {

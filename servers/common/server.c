@@ -1,4 +1,4 @@
-// server.c - what every server needs: its options, its start, its reports.
+// server.c - what every server does before the first client, and how it stops.
 
 #include "server.h"
 
@@ -18,14 +18,14 @@
 #include "threads.h"
 #include "trace.h"
 
-enum { FEW_CLIENTS = 1000 };  // an experiment in class may need more
+enum { FEW_CLIENTS = 1000 };  // server_ready() reports a limit below this
 
 static const struct options *options;
 static int listener;
 
-// Opens /dev/null for each standard stream that is closed. Otherwise a socket
-// could get the descriptor of standard output, and what the server prints would
-// go to a client.
+// Opens /dev/null for each standard stream that is closed. Otherwise the kernel
+// could give a client's socket the descriptor of standard output, and the
+// server would print into the connection of that client.
 static void open_standard_streams(void)
 {
     int fd;
@@ -36,8 +36,9 @@ static void open_standard_streams(void)
         close(fd);
 }
 
-// Closes descriptors that the parent left open by mistake. From now on, all
-// descriptors above the listener's belong to clients.
+// Closes descriptors that the parent process left open by mistake. From now on,
+// every socket whose descriptor is above the listener's belongs to a client:
+// net_shutdown_clients() relies on this.
 static void close_inherited_descriptors(void)
 {
     DIR *directory = opendir("/proc/self/fd");
@@ -80,12 +81,13 @@ int server_open(struct options *o, int argc, char **argv)
     exit(EXIT_FAILURE);
 }
 
-// LESSON stop-without-a-race: the handler of SIGTERM calls this function. A
-// handler that only sets a flag is not enough: if the signal comes just before
-// accept() or recv(), the call blocks all the same. A socket that was shut down
-// stays shut down. So accept() fails, which ends the loop of the server, and
-// recv() returns what has arrived, and then 0. Both do so whether they are
-// blocked now or called later. (For accept(), only Linux promises this.)
+// LESSON stop-without-a-race: the handler of SIGTERM calls this function. It is
+// not enough if a handler sets a flag: when the signal comes just before
+// accept() or recv(), the call blocks all the same. But a socket that was shut
+// down stays shut down. Then accept() fails, which ends the loop of the server,
+// and recv() returns what has arrived, and then 0. This holds for calls that
+// are blocked now and for all later calls. (For accept(), only Linux promises
+// this.)
 static void wake_blocked_calls(void)
 {
     shutdown(listener, SHUT_RDWR);
@@ -103,7 +105,8 @@ void server_ready(void)
     if (options->clients_capped && options->clients_max < FEW_CLIENTS)
         report_log("serving at most %d clients at once (open files: %d)",
                    options->clients_max, net_raise_descriptor_limit());
-    // Must succeed: without this line, a client may not know the port.
+    // This must succeed: with --port 0, a client learns the port only from this
+    // line.
     server_require(report_line("listening on %s", address) == 0,
                    "standard output");
 }
@@ -127,8 +130,8 @@ void server_require(bool succeeded, const char *what)
     static atomic_flag has_failed = ATOMIC_FLAG_INIT;
     if (succeeded)
         return;
-    // The same call may fail in several threads. Only the first thread prints a
-    // line and ends the server; the others wait for that end.
+    // The same call may fail in several threads. Only the first of them prints
+    // a line and exits. The others wait until the process ends.
     while (atomic_flag_test_and_set(&has_failed))
         sleep_ms(NET_BACKOFF_MS);
     fprintf(stderr, "%s: %s: %s\n", options->model, what, strerror(errno));

@@ -13,14 +13,15 @@
 
 #include "clock.h"
 
-// One atomic variable says whether a signal has come, and when. If two threads
-// receive a signal at the same moment, they agree on which one was first.
+// One atomic variable stores whether a signal has come, and when. If two
+// threads receive a signal at the same time, only one of them can change it
+// from 0.
 static _Atomic int64_t requested_ns;  // 0: not requested.
 static void (*wake)(void);            // Written before the handler can run.
 static pid_t server;
 
 static sigset_t unblocked;  // The signal mask during stop_wait().
-static bool blocking;       // Whether stop_wait() has to change the mask.
+static bool blocking;       // stop_wait() has to change the mask.
 
 static void on_stop_signal(int signo)
 {
@@ -37,10 +38,10 @@ static void on_stop_signal(int signo)
     errno = saved;
 }
 
-// Installs a handler. Without SA_RESTART, a call that the signal interrupts
-// fails with EINTR, and its caller can check stop_requested(). With SA_ONSTACK,
-// the handler runs on a separate stack if its thread has one: the stack of a
-// coroutine is too small for it.
+// Installs a handler. Without SA_RESTART, the signal makes a blocked call fail
+// with EINTR, and the caller can check stop_requested(). With SA_ONSTACK, the
+// handler runs on a separate stack if the thread has one, because the stack of
+// a coroutine is too small for a handler.
 static int handle(int signo, void (*handler)(int signo))
 {
     struct sigaction action = {.sa_handler = handler, .sa_flags = SA_ONSTACK};
@@ -67,8 +68,9 @@ int64_t stop_requested_ns(void)
     return requested_ns;
 }
 
-// Replaces ppoll() when the kernel has no memory for it: unblocks the signals
-// and sleeps, so that the server does not spin.
+// Replaces a ppoll() that has failed because the kernel has no memory: unblocks
+// the signals and sleeps. Without the sleep, the server would call ppoll()
+// again at once, and use a whole core.
 static void pause_instead(void)
 {
     struct timespec pause = clock_timespec(STOP_BACKOFF_MS);
@@ -78,11 +80,11 @@ static void pause_instead(void)
     sigprocmask(SIG_SETMASK, &old, NULL);
 }
 
-// LESSON wait-for-signals: ppoll() unblocks the signals and blocks the thread
-// in one step. If signals were unblocked all the time, one could arrive after
-// the server has checked for it and before poll() blocks. Its handler would
-// run, and poll() would block all the same: a dead child stays a zombie, or the
-// server does not stop.
+// LESSON wait-for-signals: ppoll() unblocks the signals and waits in one step.
+// If signals were never blocked, one could arrive after the server has checked
+// for it, but before poll() blocks. Then its handler would run, but poll()
+// would still block: a dead child would stay a zombie, or the server would not
+// stop.
 bool stop_wait(int fd, int timeout_ms)
 {
     struct pollfd interest = {.fd = fd, .events = POLLIN};
@@ -91,7 +93,7 @@ bool stop_wait(int fd, int timeout_ms)
                       blocking ? &unblocked : NULL);
     if (ready < 0 && errno != EINTR)
         pause_instead();
-    // When a descriptor is ready, ppoll() delivers no pending signal. If new
+    // If a descriptor is ready, ppoll() delivers no pending signal. So if new
     // clients kept coming, no signal would ever be delivered. A second ppoll(),
     // without descriptors, delivers it.
     if (ready > 0 && blocking)

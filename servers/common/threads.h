@@ -6,19 +6,19 @@
 #include <pthread.h>
 #include <semaphore.h>
 
-// The attributes for pthread_create(), set by server_open(): a stack of
-// --stack-kib. With the default attributes, each thread would take 8 MiB of
-// address space.
+// The attributes for pthread_create(). server_open() sets the stack size to
+// --stack-kib. By default, each thread would take 8 MiB of address space.
 extern pthread_attr_t threads_attributes;
 
-// Sets the stack size in threads_attributes. Returns 0, or -1 with errno set.
+// Sets the stack size in threads_attributes to `kib` KiB. Returns 0, or -1 with
+// errno set.
 int threads_set_stack(int kib);
 
 // Calls sem_wait(3), and again if a signal interrupts it.
 void threads_sem_wait(sem_t *semaphore);
 
-// Calls threads_sem_wait() `count` times. A client's thread posts its slot when
-// it ends, so this blocks until `count` slots are free.
+// Calls threads_sem_wait() `count` times. Each client's thread posts the
+// semaphore when it ends, so this call blocks until `count` slots are free.
 void threads_sem_wait_for(sem_t *semaphore, int count);
 
 #endif

@@ -32,30 +32,30 @@ struct event {
     uint8_t kind;
 };
 
-// Shared by all processes. To write an event without a lock, a process first
-// reserves an entry of `events`. If the process is killed before it writes, the
-// entry stays empty.
+// The events of all processes, in shared memory. To write an event without a
+// lock, a process first reserves an entry of `events`. If the process is killed
+// before it has written the entry, the entry stays empty.
 struct recording {
     atomic_uint_least32_t connections;
-    atomic_uint_least32_t reserved;  // entries, dropped events included
+    atomic_uint_least32_t reserved;  // entries, also those of dropped events
     struct event events[TRACE_EVENTS_MAX];
 };
 
 static struct recording *recording;  // NULL: off
 static FILE *file;
 static const char *process_name;
-static int backend_ms;  // what the simulated backend takes
+static int backend_ms;  // the delay of the simulated backend
 
-// The number of each descriptor's connection. Not shared: the same descriptor
-// means another connection in each process. A child of fork() starts with a
-// copy.
+// For each descriptor, the number of its connection. Not shared, because the
+// same descriptor is a different connection in each process. A child of fork()
+// starts with a copy.
 static atomic_uint_least32_t *connection_of;
 static size_t descriptors;
 
 static _Thread_local int32_t tid;  // 0: not known yet
 static _Thread_local int64_t computing_since_ns;
 
-// ---- Noting events
+// ---- Recording events
 
 static void note_since(int64_t begin_ns, enum kind kind, uint32_t connection,
                        size_t value)
@@ -82,7 +82,7 @@ static void note(enum kind kind, uint32_t connection, size_t value)
     note_since(0, kind, connection, value);
 }
 
-// Returns the number of a descriptor's connection, 0 if it is not known.
+// Returns the number of a descriptor's connection, or 0 if it is unknown.
 static uint32_t connection(int fd)
 {
     bool known = fd >= 0 && (size_t)fd < descriptors;
@@ -91,7 +91,7 @@ static uint32_t connection(int fd)
                : 0;
 }
 
-// Returns the port at the other end of a connection, 0 if that is not known.
+// Returns the client's port, or 0 if it is unknown.
 static uint16_t peer_port(int fd)
 {
     union {
@@ -135,8 +135,8 @@ void trace_closed(const struct session *s)
         note(CLOSED, s->connection, 0);
 }
 
-// Notes a computation. A session calls this function before and after it
-// answers.
+// Records how long a computation took. A session calls this function before and
+// after each computation.
 static void on_answer(const struct session *s, unsigned n, bool done)
 {
     if (done)
@@ -171,8 +171,8 @@ int trace_open(const char *path, const char *model, int delay_ms,
     file = fdopen(fd, "w");
     descriptors = descriptor_limit();
     connection_of = calloc(descriptors, sizeof *connection_of);
-    // The kernel allocates each page of this memory at the first write to it.
-    // So entries that are never used take no memory.
+    // The kernel allocates each page of this memory only at the first write to
+    // the page. So entries that are never used take no memory.
     void *shared = mmap(NULL, sizeof *recording, PROT_READ | PROT_WRITE,
                         MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (file == NULL || connection_of == NULL || shared == MAP_FAILED)
@@ -201,8 +201,8 @@ static void write_head(const char *phase, const struct event *e, int64_t ns)
     write_us("ts", ns);
 }
 
-// Writes an event of a connection. A viewer shows each connection in a line of
-// its own.
+// Writes an event of a connection. A viewer shows each connection in its own
+// row.
 static void write_of_connection(const char *phase, const struct event *e,
                                 int64_t ns, const char *name)
 {
@@ -246,15 +246,15 @@ static void write_computed(const struct event *e)
 }
 
 // Writes how long a reply waited for the simulated backend: from the end of the
-// computation until the reply was sent. Models wait in different ways, but all
-// send the reply as soon as the wait is over.
+// computation until the reply was sent. This is the same for all models,
+// because each sends the reply as soon as the backend's delay is over.
 static void write_backend(const struct event *e, int64_t since_ns)
 {
     write_of_connection("b", e, since_ns, "backend");
     write_of_connection("e", e, e->end_ns, "backend");
 }
 
-// Writes one event. `computed_ns` holds, for each connection, when its last
+// Writes one event. `computed_ns` contains for each connection when its last
 // computation ended.
 static void write_event(const struct event *e, int64_t *computed_ns)
 {
@@ -308,7 +308,7 @@ long trace_write(void)
     fprintf(file, "\n]}\n");
     free(computed_ns);
 
-    // If the disk is full, an earlier fprintf() has failed, or fclose() fails.
+    // If the disk is full, either an earlier fprintf() or fclose() has failed.
     bool failed = ferror(file) != 0;
     if (fclose(file) != 0 || failed)
         return -1;
