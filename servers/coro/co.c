@@ -1,8 +1,8 @@
 // co.c - coroutines: functions that can be suspended and resumed.
 //
-// A coroutine and its resumer (the coroutine or thread that has resumed it)
-// take turns. Each has a stack of its own. co_jump() switches from one to the
-// other, and passes a value, without a system call. Nothing here blocks.
+// A coroutine and its resumer (the coroutine or thread that has resumed it) run
+// alternately. Each has a stack of its own. co_jump() switches from one to the
+// other and passes a value. This takes no system call. No function here blocks.
 
 #include "co.h"
 
@@ -11,10 +11,10 @@
 #include "co_stack.h"
 #include "co_switch.h"
 
-// Represents the thread's own stack, on which the thread begins.
+// Represents the thread's own stack, the one on which the thread starts.
 static _Thread_local struct co own_stack = {.state = CO_RUNNING};
-static _Thread_local struct co *running;  // NULL: no coroutine was created
-static _Thread_local struct co *left;     // the coroutine that jumped last
+static _Thread_local struct co *running;  // NULL: no coroutine created yet
+static _Thread_local struct co *left;     // the last one that called co_jump()
 
 struct co *co_current(void)
 {
@@ -27,9 +27,9 @@ struct co *co_self(void)
 }
 
 // LESSON stack-switch: co_switch() saves our registers, among them the stack
-// pointer, and loads the registers that `to` saved when it was suspended. So
-// `to` continues: its own call of co_switch() returns, as if nothing had
-// happened. Ours returns in the same way, once a coroutine jumps back to us.
+// pointer. Then it loads the registers that `to` saved when it was suspended.
+// So `to` continues: there, its own call of co_switch() returns. Our call
+// returns in the same way, once a coroutine jumps back to us.
 void *co_jump(struct co *to, void *value)
 {
     struct co *self = running;
@@ -48,7 +48,7 @@ static void co_main(void *value)
     struct co *self = running;
 
     co_tools_arrived(&self->stack, &left->stack);
-    (void)value;  // Discarded: no co_yield_value() waits for it yet.
+    (void)value;  // Discarded: no co_yield_value() could return it yet.
     value = self->fn(self->arg);
     co_become(self, CO_DONE);
     co_jump(co_resumer(self), value);
@@ -94,14 +94,14 @@ struct co *co_at(size_t at)
 {
     char *low = co_stack_at(at);
     struct co *c = co_cache_place(low, co_stack_usable());
-    // If the stack's memory went back to the kernel, it is all zero: fn is
-    // NULL.
+    // If the system has taken back the memory of the stack, it reads as zeros:
+    // then fn is NULL.
     return c->fn != NULL && co_state(c) != CO_DONE ? c : NULL;
 }
 
 // Sets errno and returns NULL, for a co_resume() or co_yield_value() that is
-// not allowed. Not inlined: these two functions are so short that the code of
-// this rare case would slow them down.
+// not allowed. This rare case is not inlined, because it would make these two
+// short functions slower.
 static __attribute__((noinline)) void *refuse(int error)
 {
     errno = error;
@@ -127,10 +127,9 @@ void *co_yield_value(void *value)
     return co_jump(resumer, value);
 }
 
-// LESSON yield-from: the running coroutine lets another one, `inner`, yield in
-// its place, and its resumer does not notice. The loop yields to the resumer
-// what `inner` has yielded. Then it resumes `inner` with the value that the
-// resumer has passed.
+// LESSON yield-from: the running coroutine passes values on between `inner` and
+// its own resumer. The loop yields to the resumer each value that `inner` has
+// yielded. Then it resumes `inner` with the value that the resumer has passed.
 void *co_delegate(struct co *inner)
 {
     void *value = co_resume(inner, NULL);

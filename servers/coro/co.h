@@ -1,27 +1,26 @@
 // co.h - stackful coroutines for one thread, with waiting calls over epoll.
 //
-// A coroutine is a function that runs on a stack of its own until it yields,
-// waits or returns. Nothing interrupts it in between. These are the layers.
-// Each needs only the layers above it in this list:
+// A coroutine is a function that runs on its own stack until it yields, waits
+// or returns. Nothing interrupts it in between. The runtime has these layers,
+// and each uses only those above it:
 //
 //     co.c          coroutines: resume and yield, passing values
-//     co_loop.c     the scheduler: which coroutine runs next, timers, sleeping
-//     co_wait.c     park and wake, sleep, semaphores, cancellation, deadlines
+//     co_loop.c     the scheduler: which coroutine runs next, and waking it
+//     co_wait.c     parking, sleeping, semaphores, cancellation, deadlines
 //     co_io.c       calls that wait for a descriptor
 //     co_group.c    coroutines that succeed or fail together
 //     co_offload.c  blocking functions, run by other threads
-//     co_inspect.c  what each coroutine waits for, on a UNIX socket
-//     co_watchdog.c which coroutine does not let the others run, and where
+//     co_inspect.c  reports what each coroutine waits for, on a UNIX socket
+//     co_watchdog.c reports a coroutine that does not let the others run
 //
-// They stand on co_stack.c (stacks and their guard pages), co_timers.c (a heap
-// of due times), co_mail.c (messages from other threads and signal handlers),
-// co_cache.h (what is done for the processor's cache), co_tools.h (what
-// sanitizers and valgrind must be told) and co_switch.h (the exchange of one
-// stack for another, per architecture).
+// The layers use co_stack.c (stacks and their guard pages), co_timers.c (a heap
+// of timers), co_mail.c (messages from other threads and signal handlers),
+// co_cache.h (use of the processor's cache), co_tools.h (calls that inform
+// sanitizers and valgrind) and co_switch.h (switching stacks, in assembly).
 //
 // Results  A function that returns int or ssize_t returns -1 on failure and
 //          sets errno.
-// Times    are in milliseconds; -1 means never, 0 means now.
+// Times    A parameter `ms` is in milliseconds. -1 means never.
 // Threads  A coroutine belongs to the thread that created it, and each thread
 //          has a scheduler of its own. Only co_wake_async() may be called for a
 //          coroutine of another thread. When a thread ends, the runtime frees
@@ -60,7 +59,7 @@ struct co_queue {
 
 enum {
     CO_STACK_KIB = 16,  // default size of a stack, its guard page included
-    CO_BUDGET = 16,     // calls in a row before other coroutines run
+    CO_BUDGET = 16,     // waiting calls in a row before other coroutines run
 };
 
 // ---- States
@@ -84,10 +83,11 @@ enum co_state co_state_of(const struct co *c);
 // Three words have a strict meaning here. A coroutine that *yields* lets the
 // coroutine that has resumed it continue, and runs again at the next
 // co_resume(). A coroutine that *reschedules* itself runs again in the next
-// round of the scheduler. A coroutine that *parks* runs again when it is woken.
+// round of the scheduler. A coroutine that *parks* runs again after a
+// co_wake().
 //
-// The table says what happens to a coroutine when one of these functions is
-// called for it, or when its deadline passes:
+// The table says what happens to a coroutine in each state when one of these
+// functions is called for it, or when its deadline passes:
 //
 //                    co_wake()  co_cancel()  deadline   co_resume()  co_free()
 //   NEW, YIELDED     permit     next call    next call  it runs      freed
@@ -108,29 +108,29 @@ enum co_state co_state_of(const struct co *c);
 //               through others. If that one is PARKED or WAITING, its wait
 //               fails at once.
 //
-// Why a wake-up leaves a permit: a coroutine decides to park, but before its
-// co_park() it calls co_send(), or another function that lets other coroutines
-// run. One of those coroutines wakes it. If that wake-up were lost, its
-// co_park() would never return. The price is that a permit may be left from an
-// earlier event. So check a condition around the call: while (!done) co_park();
+// Why a wake-up leaves a permit: coroutine A decides to park, but before its
+// co_park() it calls co_send(), which may let other coroutines run. Coroutine B
+// runs, and calls co_wake(A). If this wake-up were lost, the co_park() of A
+// would never return. But a permit may also be left from an earlier event. So A
+// must check a condition around the call: while (!done) co_park();
 
-// ---- Coroutines (co.c): nothing here waits for an event
+// ---- Coroutines (co.c): no function here waits for an event
 
-// Creates a coroutine that will run fn(arg) when it is first resumed. Returns
-// NULL with ENOMEM if there is no memory for a stack. The caller frees the
-// coroutine with co_free().
+// Creates a coroutine that runs fn(arg) when it is first resumed. Returns NULL
+// with ENOMEM if there is no memory for a stack. The caller frees the coroutine
+// with co_free().
 struct co *co_new(void *(*fn)(void *arg), void *arg);
 
-// Runs `c` until it yields or returns. The co_yield_value() in which `c` was
-// suspended returns `value`. At the first co_resume() there is no such call
-// yet, and `value` is discarded. Returns the value that `c` yields or returns,
-// or NULL with EBUSY or EINVAL if its state does not allow it (see the table).
+// Runs `c` until it yields or returns, and returns the value that it yields or
+// returns. In `c`, co_yield_value() returns `value`; the first co_resume() of
+// `c` discards `value`. Returns NULL with EBUSY or EINVAL if the state of `c`
+// does not allow it (see the table).
 void *co_resume(struct co *c, void *value);
 
-// Suspends the running coroutine. The co_resume() that has run it returns
-// `value`. Returns the value that is passed to the next co_resume(). In a
-// coroutine without a resumer, such as one that co_go() started, returns NULL
-// with EPERM at once.
+// Suspends the running coroutine: the co_resume() that runs it returns `value`.
+// Returns the value that is passed to the next co_resume(). If the coroutine
+// has no resumer, for example because co_go() has started it, returns NULL with
+// EPERM at once.
 void *co_yield_value(void *value);
 
 // Resumes `inner` until it is done ("yield from"). The calling coroutine yields
@@ -141,10 +141,10 @@ void *co_delegate(struct co *inner);
 // Returns true once the function of `c` has returned.
 bool co_done(const struct co *c);
 
-// Frees `c`. If `c` is not done, its functions never return, and the memory and
-// descriptors that they hold stay allocated. Returns 0, or -1 with EBUSY if the
-// state of `c` forbids it (see the table). The scheduler frees coroutines that
-// co_go() started.
+// Frees `c`. If `c` is not done, its function never continues, so the memory
+// and the descriptors that it owns stay allocated. Returns 0, or -1 with EBUSY
+// if the state of `c` does not allow it (see the table). Coroutines that
+// co_go() has started are freed by the scheduler.
 int co_free(struct co *c);
 
 // Returns the running coroutine, or NULL on the thread's own stack.
@@ -154,69 +154,71 @@ struct co *co_self(void);
 // and for debuggers. The string must stay valid while the coroutine exists.
 void co_set_name(const char *name);
 
-// Sets the size of this thread's stacks, guard page included, rounded up to
-// whole pages. Has no effect once the thread has created a coroutine.
+// Sets the size in bytes of this thread's stacks, guard page included. It is
+// rounded up to whole pages. Has no effect once the thread has created a
+// coroutine.
 void co_set_stack_size(size_t size);
 
-// Returns how many bytes of the stack of `c` have been written to, by `c` or by
-// an earlier coroutine on the same stack.
+// Returns how many bytes of the stack of `c` have been used so far, by `c` or
+// by an earlier coroutine on the same stack.
 size_t co_stack_used(const struct co *c);
 
 // Gives the memory of all stacks of this thread back to the system. Returns 0,
-// or -1 with EBUSY while a coroutine of the thread exists. The end of the
-// thread gives the memory back, too.
+// or -1 with EBUSY while a coroutine of the thread exists. When a thread ends,
+// the runtime does this by itself.
 int co_release_stacks(void);
 
 // ---- The scheduler (co_loop.c)
 
-// Creates a coroutine for fn(arg). The scheduler runs it after all coroutines
-// that are ready now, and frees it when fn has returned. Returns 0, or -1 with
+// Creates a coroutine that runs fn(arg), after all coroutines that are ready
+// now. The scheduler frees it when fn has returned. Returns 0, or -1 with
 // ENOMEM. Does not wait.
 int co_go(void (*fn)(void *arg), void *arg);
 
-// Runs coroutines, one turn after another, until all that co_go() started have
-// returned. A turn ends when the coroutine waits, reschedules itself or
+// The scheduler: runs coroutines in turns, until all that co_go() has started
+// have returned. A turn ends when the coroutine waits, reschedules itself or
 // returns. Blocks the thread while no coroutine is ready. Returns 0, or -1 with
-// errno of eventfd(2), epoll_create1(2), epoll_ctl(2) or epoll_wait(2), or with
-// EBUSY if it is called in one of the coroutines that it runs.
+// errno of eventfd(2), epoll_create1(2), epoll_ctl(2) or epoll_wait(2). Returns
+// -1 with EBUSY in a coroutine that co_run() already runs.
 int co_run(void);
 
 // Lets other coroutines run: those that are ready, and those whose event has
-// happened. This is not a waiting call, so it cannot fail. Has no effect
-// outside co_run().
+// come. It is not a waiting call, so it cannot fail. Has no effect outside
+// co_run().
 void co_reschedule(void);
 
 // ---- Waiting calls: what they have in common
 //
-// Some of the functions below are waiting calls. Their comments begin with
-// these two words. A waiting call suspends the calling coroutine, and other
-// coroutines run meanwhile. Only coroutines that co_run() runs, and coroutines
-// that these resume, may make one. A waiting call fails at once, even if it
-// would not have to wait,
+// The comment of a waiting call begins with the words "Waiting call". A waiting
+// call suspends the calling coroutine, and other coroutines run in the
+// meantime. It may be made by coroutines that co_run() runs, and by coroutines
+// that these have resumed. A waiting call fails at once, even if it would not
+// have to wait,
 //
 //     with EPERM      outside of co_run(),
 //     with ECANCELED  if the calling coroutine, or one that has resumed it and
 //                     waits for it, was cancelled by co_cancel(),
 //     with ETIMEDOUT  if the deadline of one of these coroutines has passed.
 //
-// A waiting call also fails in this way if the cancellation or the deadline
-// comes while it waits, before its event.
+// It also fails with ECANCELED or ETIMEDOUT if the cancellation or the deadline
+// comes before its event, while it waits.
 //
-// A coroutine may make many waiting calls in a row of which none has to wait.
-// So that other coroutines run, too, call number CO_BUDGET reschedules it. An
-// earlier call does so if more than a millisecond has passed since the third.
+// If all waiting calls of a turn return without having to wait, the coroutine
+// would never let others run. So call number CO_BUDGET of the turn reschedules
+// it. An earlier call does so if more than 1 ms has passed since the third
+// call.
 
-// Waiting call. If there is a permit, takes it and returns at once. Otherwise
-// waits for co_wake().
+// Waiting call. If there is a permit (see the table), takes it and returns at
+// once. Otherwise waits for co_wake().
 int co_park(void);
 
 // Ends the co_park() of `c`, or leaves a permit (see the table). Does not wait.
 void co_wake(struct co *c);
 
 // Asks the thread of `c` to call co_wake(c). May be called in any thread and
-// any signal handler, any number of times: until the thread of `c` has seen the
-// first call, further calls add nothing. `c` must not be freed before the call
-// returns. Does not block and keeps errno.
+// any signal handler. Several calls have the effect of one, until the thread of
+// `c` has seen the first. `c` must not be freed before the call returns. Does
+// not block and keeps errno.
 void co_wake_async(struct co *c);
 
 // Waiting call. Waits until `ms` milliseconds have passed. With -1, waits until
@@ -224,19 +226,20 @@ void co_wake_async(struct co *c);
 int co_sleep(int ms);
 
 // Sets the deadline of the running coroutine to `ms` milliseconds from now; -1:
-// none. After that time, all waiting calls of this coroutine, and of those that
-// it resumes, fail with ETIMEDOUT.
+// none. Once it has passed, all waiting calls of this coroutine, and of the
+// coroutines that it resumes, fail with ETIMEDOUT.
 void co_set_deadline(int ms);
 
 // Limits each wait for a descriptor (see "Descriptors" below) to `ms`
-// milliseconds; -1: no limit. After that time, the waiting call fails with
-// ETIMEDOUT. Holds for the running coroutine and those that it resumes, until
-// its next co_limit_waits(). Returns the previous limit; at first -1.
+// milliseconds; -1: no limit. When the limit has passed, the waiting call fails
+// with ETIMEDOUT. The limit holds for the running coroutine and those that it
+// resumes, until the next co_limit_waits(). Returns the previous limit, at
+// first -1.
 int co_limit_waits(int ms);
 
-// Makes the present waiting call of `c`, and all later ones, fail with
-// ECANCELED (see the table). So `c` should do what it does when any call fails:
-// clean up and return. Does not wait until `c` has returned.
+// Makes the present waiting call of `c` and all later ones fail with ECANCELED
+// (see the table). `c` should then do what it does when any call fails: clean
+// up and return. Does not wait for that.
 void co_cancel(struct co *c);
 
 // A counting semaphore, as in sem_overview(7), for the coroutines of a thread.
@@ -250,8 +253,8 @@ struct co_sem {
 // coroutines are served in the order in which they came.
 int co_sem_wait(struct co_sem *sem);
 
-// If a coroutine waits for the semaphore, ends the wait of the first one. Else
-// adds one to the count. Does not wait.
+// Ends the wait of the first coroutine that waits for the semaphore. If none
+// waits, adds one to the count. Does not wait.
 void co_sem_post(struct co_sem *sem);
 
 // ---- Groups (co_group.c)
@@ -265,19 +268,19 @@ struct co_group {
     bool cancelled;
 };
 
-// Starts fn(arg) in a coroutine, a member of the group. If fn returns anything
-// but 0, it must set errno to the reason, and all other members are cancelled.
-// A member that is started in a cancelled group is cancelled from the start.
-// Returns 0, or -1 with ENOMEM. Does not wait.
+// Starts fn(arg) in a coroutine, a member of the group. If fn fails, it must
+// set errno and return a value other than 0: then all other members are
+// cancelled. If the group is already cancelled, so is the new member. Returns
+// 0, or -1 with ENOMEM. Does not wait.
 int co_group_go(struct co_group *group, int (*fn)(void *arg), void *arg);
 
 // Waiting call. Waits until all members have returned. Returns 0 if all of them
 // returned 0, else -1 with the errno of the first that did not. If the caller
-// is cancelled, or its deadline passes, the call cancels the members, and still
-// waits until they have returned: when it returns, no member is left. Fails at
-// once, without cancelling members, with EBUSY if another coroutine waits for
-// the group, and with EDEADLK if the caller is a member, because it would wait
-// for itself.
+// is cancelled, or its deadline passes, cancels all members, and still waits
+// until they have returned: when this call returns, the group has no members.
+// Two errors come at once, and cancel no member: EBUSY if another coroutine
+// already waits for the group, and EDEADLK if the caller is a member, which
+// would wait for itself.
 int co_group_join(struct co_group *group);
 
 // Cancels all members. Does not wait.
@@ -285,13 +288,13 @@ void co_group_cancel(struct co_group *group);
 
 // ---- Other threads (co_offload.c)
 
-// Sets how many threads co_offload() may start; by default the number of cores.
-// Does not end threads that were started before.
+// Sets how many threads co_offload() may start. The default is the number of
+// cores. Threads that were started earlier do not end.
 void co_set_offload_threads(int count);
 
-// Waiting call. Runs fn(arg) in another thread: for functions that block, or
+// Waiting call. Runs fn(arg) in another thread, for functions that block, or
 // compute for more than about 50 us. Waits until fn has returned, even if the
-// coroutine is cancelled meanwhile: fn may be using variables on the
+// coroutine is cancelled in the meantime, because fn may use variables on the
 // coroutine's stack. Returns 0, or -1 with EAGAIN if no thread can be started;
 // then fn has not run.
 int co_offload(void (*fn)(void *arg), void *arg);
@@ -299,48 +302,51 @@ int co_offload(void (*fn)(void *arg), void *arg);
 // ---- Descriptors (co_io.c)
 //
 // The descriptor must be non-blocking. At most one coroutine may wait to read
-// from it, and one to write to it; the call of another one fails with EBUSY.
-// When co_close() closes the descriptor, waiting calls for it fail with EBADF.
-// A call also fails with the errno of the system call of the same name, except
-// for EAGAIN, after which it waits, and EINTR, after which it tries again.
+// from it, and one to write to it. If another one tries, its call fails with
+// EBUSY. When co_close() closes the descriptor, waiting calls for it fail with
+// EBADF. A call also fails if its system call of the same name does, with the
+// same errno. There are two exceptions: after EAGAIN the call waits, and after
+// EINTR it tries again.
 
 // Waiting call, as accept4(2). Returns a non-blocking, close-on-exec
 // descriptor, which the caller closes with co_close(). Skips connections that
 // were aborted before they could be accepted.
 int co_accept(int listener);
 
-// Waiting call, as connect(2): returns when the connection is established or
-// has failed. For a UNIX socket it fails with EAGAIN if the queue of the
-// listener is full.
+// Waiting call, as connect(2). Returns when the connection is established or
+// has failed. For a UNIX socket, fails with EAGAIN if the queue of the listener
+// is full.
 int co_connect(int fd, const struct sockaddr *address, socklen_t len);
 
-// Waiting call, as recv(2): returns the number of bytes, or 0 at the end of the
+// Waiting call, as recv(2). Returns the number of bytes, or 0 at the end of the
 // input.
 ssize_t co_recv(int fd, void *buf, size_t size);
 
-// Waiting call, as send(2): may send less than `len` bytes. Fails with EPIPE,
-// without a signal, if the peer has closed the connection.
+// Waiting call, as send(2). May send less than `len` bytes. Fails with EPIPE if
+// the peer has closed the connection, and raises no signal.
 ssize_t co_send(int fd, const void *buf, size_t len);
 
-// Waiting call: calls co_send() until all `len` bytes are sent. A limit of
-// co_limit_waits() holds for each co_send(), so it limits only the time without
-// progress. Returns 0, or -1; part of the data may have been sent then.
+// Waiting call. Calls co_send() until all `len` bytes are sent. A limit of
+// co_limit_waits() holds for each co_send(): it limits only the time without
+// progress. Returns 0, or -1; then a part of the data may have been sent.
 int co_send_all(int fd, const void *buf, size_t len);
 
-// Waiting call. Waits until `fd`, of any kind that epoll accepts, is ready for
-// `event`, which is EPOLLIN or EPOLLOUT. Fails with EINVAL for any other event.
+// Waiting call. Waits until `fd` is ready for `event`, which is EPOLLIN or
+// EPOLLOUT. Fails with EINVAL for any other event. `fd` may be of any kind that
+// epoll accepts.
 int co_poll(int fd, uint32_t event);
 
-// As close(2), for a descriptor that was used with these calls. Also makes the
-// runtime forget what it knows about the descriptor, which close() does not.
+// As close(2), for a descriptor that was used with these calls. Also deletes
+// what the runtime has stored about the descriptor, which close() does not.
 // Does not wait.
 int co_close(int fd);
 
 // ---- Seeing what coroutines do (co_inspect.c, co_watchdog.c)
 
 // Starts the inspector of this thread: a coroutine that listens on a UNIX
-// socket. Each client that connects gets a line for every coroutine of the
-// thread, as JSON; then the connection is closed. Try it with nc -U. A line:
+// socket. It sends each client that connects one line of JSON for every
+// coroutine of the thread, and then closes the connection. Try it with nc -U. A
+// line:
 //
 //     {"name": "client", "state": "waiting", "waits_for": "read", "fd": 7,
 //      "due_ms": 950, "stack_used": 1312, "stack_size": 12288}
@@ -360,7 +366,7 @@ int co_close(int fd);
 //   due_ms      in how many ms the wait ends at the latest; -1: no limit
 //   stack_used  see co_stack_used()
 //
-// If a program that has ended left its socket at `path`, the new socket
+// If a program that has ended has left its socket at `path`, the new socket
 // replaces it. Returns 0, or -1: with EBUSY if the thread already has an
 // inspector, with ENAMETOOLONG if `path` has more than 107 bytes, with
 // EADDRINUSE if a program listens at `path` or another kind of file is there,
@@ -373,14 +379,17 @@ int co_inspect(const char *path);
 void co_inspect_end(void);
 
 // Starts a thread, the watchdog of the calling thread. It watches the
-// coroutines that co_run() runs. If one of them lets no other run for `ms`
-// milliseconds, because it computes, blocks, or gets no processor, the watchdog
-// prints the name of that coroutine on standard error, and a command line of
-// addr2line(1) that shows where the coroutine is: its functions and their
-// lines, the innermost first (with musl, only the name is printed). The
-// watchdog reports a turn at most once, and may miss turns of less than 5/4 of
-// `ms`. With -1, only ends the thread's watchdog, as the end of the thread
-// does, too. Blocks until the previous watchdog has ended: for up to 50 ms.
+// coroutines that co_run() runs. Suppose one of them lets no other run for `ms`
+// milliseconds, because it computes, blocks, or gets no processor. Then the
+// watchdog prints its name on standard error, and a command line of
+// addr2line(1). This command prints where the coroutine is: its functions and
+// their lines, the innermost first. (With musl, only the name is printed.) The
+// watchdog reports a turn at most once, and may miss a turn of less than 5/4 of
+// `ms`.
+//
+// If `ms` is -1, only ends the watchdog that the thread has, as the end of the
+// thread does, too. The call blocks until the previous watchdog has ended, for
+// up to 50 ms.
 //
 // The watchdog interrupts the coroutine by SIGURG: a system call in which the
 // coroutine blocks may fail with EINTR. The watchdog checks four times in `ms`,

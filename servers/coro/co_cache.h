@@ -10,11 +10,11 @@
 enum { CO_CACHE_LINE = 64 };
 
 // LESSON colouring: the low bits of an address choose its line of the cache. If
-// all coroutines began at the same offset of their stacks, their first frames
-// would compete for the same few lines. So each coroutine begins 0 to 15 lines
-// lower than the top of its stack. Fibonacci hashing decides how many (Knuth,
-// volume 3, 6.4): it spreads addresses at any regular distance well, and needs
-// no division.
+// all coroutines started at the same offset of their stacks, their first frames
+// would compete for the same few lines. So each coroutine starts 0 to 15 cache
+// lines below the top of its stack. A hash of the stack's address chooses how
+// many: Fibonacci hashing (Knuth, volume 3, 6.4), which spreads regularly
+// spaced addresses evenly, and needs no division.
 static inline size_t co_cache_colour(const char *stack)
 {
     enum { PAGE_BITS = 12, HASH_BITS = 32, COLOUR_BITS = 4 };
@@ -23,18 +23,18 @@ static inline size_t co_cache_colour(const char *stack)
     return colour * CO_CACHE_LINE;
 }
 
-// Returns where the struct of a coroutine is: near the top of `stack`, at the
-// beginning of a cache line. The place is the same for each coroutine that uses
-// this stack.
+// Returns the address for the struct of a coroutine: near the top of `stack`,
+// at the beginning of a cache line. It is the same for all coroutines that use
+// this stack one after the other.
 static inline struct co *co_cache_place(char *stack, size_t size)
 {
     size_t top = size - sizeof(struct co) - co_cache_colour(stack);
     return (struct co *)(void *)(stack + top - top % CO_CACHE_LINE);
 }
 
-// Zeroes the struct of a coroutine one cache line at a time. For one memset()
-// of all lines, compilers choose an instruction (rep stos) that takes longer
-// than everything else in the life of a short coroutine.
+// Zeroes the struct of a coroutine, one cache line at a time. For a single
+// memset(), compilers choose an instruction (rep stos) that takes longer than
+// creating, running and freeing a short coroutine.
 static inline void co_cache_clear(struct co *c)
 {
     for (size_t at = 0; at < sizeof(struct co); at += CO_CACHE_LINE)
@@ -42,9 +42,9 @@ static inline void co_cache_clear(struct co *c)
 }
 
 // LESSON prefetch: with thousands of clients, the stack of the next coroutine
-// is no longer in the cache. So while `c` runs, the processor already fetches
-// the first lines of that stack. It also fetches the struct of the coroutine
-// after the next one, because this function needs it at the next turn.
+// is no longer in the cache. So before `c` runs, this function tells the
+// processor to fetch the first lines of that stack. It also prefetches the
+// struct of the coroutine after the next one, which it needs at the next turn.
 static inline void co_cache_prefetch_after(const struct co *c)
 {
     enum { LINES = 8, FOR_WRITING = 1 };

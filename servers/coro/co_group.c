@@ -1,10 +1,10 @@
 // co_group.c - coroutines that succeed or fail together.
 //
-// LESSON structured: a coroutine that starts others and continues without them
-// leaves questions open: which coroutine learns that one has failed, and which
-// one stops the rest? A group answers both. co_group_join() returns when all
-// members have returned, with the reason of the first that failed. So no
-// coroutine outlives the function that started it. Only co_group_join() waits.
+// LESSON structured: suppose a coroutine starts others and does not wait for
+// them. Which coroutine learns that one of them has failed, and which one stops
+// the rest? A group answers both questions: co_group_join() returns when all
+// members have returned, with the errno of the first that failed. So no member
+// outlives the function that calls co_group_join(). Only co_group_join() waits.
 
 #include "co.h"
 #include "co_internal.h"
@@ -62,9 +62,9 @@ int co_group_go(struct co_group *group, int (*fn)(void *arg), void *arg)
     return 0;
 }
 
-// Waits until the group has no members. Checks again after each wait: another
-// coroutine may add a member before the joiner runs. Returns 0, or -1 if the
-// wait failed.
+// Waits until the group has no members. Checks this after each wait, because
+// another coroutine may have added a member in the meantime. Returns 0, or -1
+// if a wait failed.
 static int wait_for_members(struct co_group *group)
 {
     while (group->members != NULL)

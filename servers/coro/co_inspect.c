@@ -1,13 +1,13 @@
-// co_inspect.c - a coroutine that tells what each of the others waits for.
+// co_inspect.c - a coroutine that reports what each of the others waits for.
 //
 // This coroutine, the inspector, waits for clients on a UNIX socket. Try it:
 //
 //     nc -U PATH
 //
-// For each client, it goes through the stacks of its thread to find the
-// coroutines. The runtime keeps no list of all coroutines, because that would
-// make the start and the end of each one slower. Nothing here blocks the
-// thread: while the inspector sends, other coroutines run.
+// For each client, it checks all stacks of its thread for coroutines. The
+// runtime has no list of all coroutines, because it would make the start and
+// the end of each coroutine slower. No function here blocks the thread: while
+// the inspector sends, other coroutines run.
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -26,14 +26,14 @@ enum {
     NS_PER_MS = 1000000,
     BACKLOG = 16,
     BACKOFF_MS = 100,
-    PATIENCE_MS = 1000,  // with a client that does not read
+    PATIENCE_MS = 1000,  // how long a client may not read
     NAME_MAX_LEN = 100,
     LINE_MAX_LEN = 400,
     TEXT_SIZE = 8192,
-    AT_ONCE = 64,  // stacks in a row before other coroutines run
+    AT_ONCE = 64,  // stacks checked before other coroutines run
 };
 
-// The part of an answer that is not sent yet. This struct is on the heap,
+// The part of an answer that was not sent yet. It is allocated on the heap,
 // because it is too big for the stack of a coroutine.
 struct answer {
     int client;
@@ -46,8 +46,8 @@ static _Thread_local struct sockaddr_un address;  // of its socket
 
 // ---- One line
 
-// Returns what ends the wait of `c`, in a word or two. Sets `fd` to the
-// descriptor that it waits for, or to -1.
+// Returns what `c` waits for, as co.h lists it at co_inspect(). Sets `fd` to
+// the descriptor that `c` waits for, or to -1.
 static const char *awaited(const struct co *c, int *fd)
 {
     uint32_t event;
@@ -68,9 +68,9 @@ static const char *awaited(const struct co *c, int *fd)
     return c->timer != 0 ? "time" : "group or cancellation";
 }
 
-// Copies a name for use in a JSON string. Characters that JSON would need
-// escaped (quotes, backslashes, control characters), and those beyond ASCII,
-// become question marks.
+// Copies a name into a JSON string. Replaces by '?' the characters that JSON
+// must escape (quotes, backslashes, control characters) and all that are not
+// ASCII.
 static void copy_name(char copy[NAME_MAX_LEN + 1], const char *name)
 {
     size_t len = 0;
@@ -84,8 +84,8 @@ static void copy_name(char copy[NAME_MAX_LEN + 1], const char *name)
     copy[len] = '\0';
 }
 
-// Returns in how many milliseconds the wait of `c` ends at the latest; -1:
-// without limit.
+// Returns in how many milliseconds the wait of `c` ends at the latest; -1: no
+// limit.
 static int64_t due_ms(const struct co *c)
 {
     int64_t due_ns = co_due_ns(c), now_ns = co_now_ns();
@@ -122,9 +122,9 @@ static int send_text(struct answer *a)
     return co_send_all(a->client, a->text, len);
 }
 
-// Goes from stack to stack and sends a line for each coroutine. A coroutine
-// keeps its stack, so this function finds every coroutine exactly once, but it
-// may miss one that starts or ends meanwhile.
+// Sends a line for each coroutine, by going through all stacks. A coroutine
+// never changes its stack, so none is listed twice. But a coroutine that starts
+// or ends in the meantime may be missing.
 static void describe_all(struct answer *a)
 {
     for (size_t at = 0; at < co_stack_count(); at++) {
@@ -161,7 +161,7 @@ static int open_socket(void)
 }
 
 // Returns true if the file at the address is a socket on which no program
-// listens: it was left by a program that has ended.
+// listens: the program that created it has ended.
 static bool is_left_over(void)
 {
     struct stat status;
@@ -199,8 +199,8 @@ static int listen_on(const char *path)
     return co_fail(error);
 }
 
-// The inspector: serves one client after another. Ends when it is cancelled:
-// then co_accept() and co_sleep() both fail.
+// The inspector: serves one client after another, until it is cancelled. Then
+// both co_accept() and co_sleep() fail.
 static void *inspect(void *arg)
 {
     int client, listener = (int)(intptr_t)arg;

@@ -1,4 +1,4 @@
-// co_internal.h - what the layers of the runtime know about each other.
+// co_internal.h - what the layers of the runtime share; not for programs.
 
 #ifndef CO_INTERNAL_H
 #define CO_INTERNAL_H
@@ -15,26 +15,26 @@
 
 #define CO_NEVER INT64_MAX  // as a point in time
 
-// A coroutine. This struct lies at the top of the coroutine's stack, on the
-// page that its first calls touch in any case: so a suspended coroutine takes
-// only one page. The fields that the scheduler needs are in the first cache
-// line. The struct is zeroed as a whole, and most fields start as 0 or NULL: a
-// field that starts with another value takes one more store.
+// A coroutine. This struct is at the top of the coroutine's stack, in the page
+// that the first calls of the coroutine use, too. So a suspended coroutine can
+// do with one page. The fields that the scheduler uses are in the first cache
+// line. co_new() zeroes the struct, so most fields start as 0 or NULL: each
+// other start value would need one more store.
 struct co {
     void *sp;                // what co_switch() saved; valid while suspended
-    uintptr_t state;         // and the coroutine that has resumed it; see below
-    struct co *next;         // in the queue it is in, if any
-    struct co *previous;     // the same; undefined for the first one
-    struct co_queue *queue;  // of a semaphore, while it waits there
+    uintptr_t state;         // its state and its resumer: see below
+    struct co *next;         // the next coroutine in its queue, if any
+    struct co *previous;     // in its queue; undefined for the first one
+    struct co_queue *queue;  // of the semaphore that it waits for, or NULL
     int64_t deadline_ns;     // of all its waiting calls; 0: none
     unsigned limit_plus_1;   // of its waits for descriptors, in ms; 0: none
     unsigned timer;          // its place in the heap, from 1; 0: no timer
     short wait_errno;        // why the last wait ended; 0: its event came
-    bool permit;             // for its next co_park()
+    bool permit;             // its next co_park() returns at once
     bool cancelled;
-    int fd;  // the descriptor it has waited for last
+    int fd;  // the descriptor that it waited for last
 
-    struct co *innermost;        // the resumed coroutine that waits, if any
+    struct co *innermost;        // one it has resumed, and that waits; or NULL
     struct co_mail mail;         // sent by co_wake_async()
     struct co_mailbox *mailbox;  // of its thread
 
@@ -52,13 +52,13 @@ struct co {
     struct co_stack stack;
 };
 
-// ---- Its state
+// ---- The state of a coroutine
 //
-// One word, `state`, holds the state and the address of the resumer (NULL:
-// none). Both change at each resume, and a switch is so short that each store
-// counts: with two words, it takes 10 % longer to resume 100,000 coroutines one
-// after the other. The address of a coroutine is a multiple of 8, so its lowest
-// three bits are free for one of eight states.
+// The field `state` contains both the state and the address of the resumer
+// (NULL: none). Each resume changes both, and is so short that one store
+// counts: with two fields, resuming 100,000 coroutines one after the other
+// takes 10 % longer. The address of a coroutine is a multiple of 8, so its
+// lowest three bits are free for one of eight states.
 
 enum { CO_STATE_MASK = 7 };
 
@@ -72,8 +72,8 @@ static inline struct co *co_resumer(const struct co *c)
     return (struct co *)(c->state & ~(uintptr_t)CO_STATE_MASK);
 }
 
-// The next two functions are for a coroutine that is CO_RUNNING. That state is
-// 0, so the word equals the address of the resumer, and co_resume() and
+// The next two functions are for a coroutine that is CO_RUNNING. This state is
+// 0, so `state` equals the address of the resumer, and co_resume() and
 // co_yield_value() need no mask.
 static inline uintptr_t co_running_for(const struct co *resumer)
 {
@@ -87,7 +87,7 @@ static inline struct co *co_running_resumer(const struct co *c)
 
 static_assert(CO_RUNNING == 0, "see co_running_for()");
 
-// Returns true if a coroutine may change from one state to the other.
+// Returns true if a coroutine may change from state `from` to state `to`.
 static inline bool co_may_become(enum co_state from, enum co_state to)
 {
     switch (from) {
@@ -108,10 +108,10 @@ static inline bool co_may_become(enum co_state from, enum co_state to)
     return false;
 }
 
-// Changes the state of a coroutine, but not its resumer. All transitions use
-// it, with three exceptions: co_resume() also sets the resumer,
-// co_yield_value() also clears it, and co_free() sets CO_DONE even if the
-// coroutine has not returned.
+// Changes the state of a coroutine, but not its resumer. Only three functions
+// change the state of an existing coroutine themselves: co_resume() also sets
+// the resumer, co_yield_value() also clears the resumer, and co_free() sets
+// CO_DONE even if the coroutine has not returned.
 static inline void co_become(struct co *c, enum co_state state)
 {
     assert(co_may_become(co_state(c), state));
@@ -161,53 +161,53 @@ static inline int co_fail(int error)
 
 // ---- co.c
 
-// Switches from the running coroutine, or the thread's own stack, to `to`. The
-// call of co_jump() in which `to` was suspended returns `value`. This call
-// returns when another co_jump() switches back, with the value of that other
-// call. The runtime changes stacks only by this function.
+// Switches from the running coroutine, or from the thread's own stack, to `to`:
+// there, the co_jump() in which `to` was suspended returns `value`. This call
+// returns when another co_jump() switches back, with the value of that
+// co_jump(). Only this function changes stacks.
 void *co_jump(struct co *to, void *value);
 
 // Returns the running coroutine. On the thread's own stack, returns a struct co
-// that represents it.
+// that stands for this stack.
 struct co *co_current(void);
 
-// Returns the coroutine on stack number `at` of this thread, or NULL if that
-// stack has none. `at` is less than co_stack_count(). A coroutine keeps its
-// stack, and so its number, while it exists.
+// Returns the coroutine on stack number `at` of this thread, or NULL if there
+// is none. `at` must be less than co_stack_count(). A coroutine never changes
+// its stack.
 struct co *co_at(size_t at);
 
 // ---- co_loop.c
 
-// Creates a coroutine for fn(arg). The scheduler runs it, and frees it when it
-// is done. fn must end with: return co_finish(). Returns the coroutine, which
-// has not run yet, or NULL with ENOMEM.
+// Creates a coroutine that runs fn(arg). The scheduler will run it, and frees
+// it at its end. fn must end with `return co_finish();`. Returns the coroutine,
+// which has not run yet, or NULL with ENOMEM.
 struct co *co_start(void *(*fn)(void *arg), void *arg);
 void *co_finish(void);
 
-// Returns true if co_run() runs the running coroutine, directly or through
-// others that have resumed it.
+// Returns true in a coroutine that co_run() runs, and in all coroutines that it
+// has resumed, directly or through others.
 bool co_in_loop(void);
 
-// Suspends the running coroutine in `state` until co_end_wait() ends its wait.
-// `state` is CO_PARKED, CO_WAITING or CO_UNINTERRUPTIBLE. The wait fails with
-// ETIMEDOUT at `due_ns`, which must be CO_NEVER for CO_UNINTERRUPTIBLE. Returns
-// 0, or -1 with the error that co_end_wait() was given.
+// Suspends the running coroutine in `state` (CO_PARKED, CO_WAITING or
+// CO_UNINTERRUPTIBLE) until co_end_wait() ends its wait. At `due_ns` the wait
+// fails with ETIMEDOUT; for CO_UNINTERRUPTIBLE, `due_ns` must be CO_NEVER.
+// Returns 0, or -1 with the error that was passed to co_end_wait().
 int co_suspend(enum co_state state, int64_t due_ns);
 
-// Ends the wait of `c`: it succeeds if `error` is 0, and fails with `error`
-// otherwise. Has no effect if another call has already ended the wait, and `c`
-// has not run since.
+// Ends the wait of `c`. If `error` is 0, the wait succeeds, else it fails with
+// `error`. Has no effect if the wait has already ended, and `c` has not run
+// since.
 void co_end_wait(struct co *c, int error);
 
-// Counts a waiting call of this turn. Reschedules the running coroutine if the
-// turn has lasted long enough: see CO_BUDGET.
+// Counts a waiting call of this turn. If the turn has lasted long enough (see
+// co.h), reschedules the running coroutine.
 void co_spend(void);
 
 // Returns when the wait of `c` ends at the latest; CO_NEVER: no limit.
 int64_t co_due_ns(const struct co *c);
 
-// Returns the address of this thread's counter of turns. The loop adds one when
-// it begins a turn. Other threads may read the counter.
+// Returns the address of this thread's counter of turns. The loop adds one at
+// the beginning of each turn. Other threads may read the counter.
 const atomic_uint *co_turn_count(void);
 
 // Returns the time on the monotonic clock.
@@ -216,20 +216,20 @@ int64_t co_now_ns(void);
 // Returns the time `ms` milliseconds from now; CO_NEVER for -1.
 int64_t co_time_in(int ms);
 
-// The functions by which a loop sleeps and learns of events.
+// The functions by which a loop waits for events.
 struct co_poller {
     // Called when the loop starts. Returns 0, or -1.
     int (*open)(void);
     // Waits up to `timeout_ms` (-1: without limit) for mail and other events,
-    // with the signal mask `mask` unless that is NULL. Ends the waits for these
-    // events. Returns 0, or -1.
+    // with the signal mask `mask` unless it is NULL. Ends the waits of the
+    // coroutines whose event has come. Returns 0, or -1.
     int (*wait)(int timeout_ms, const sigset_t *mask);
     // Called when the loop has ended: no coroutine waits any more.
     void (*close)(void);
 };
 
-// Sets the poller of all loops. co_io.c calls this function before main(). So
-// co_loop.c need not know co_io.c.
+// Sets the poller of all loops. co_io.c calls it before main(). So co_loop.c
+// calls functions of co_io.c, but does not depend on that file.
 void co_set_poller(const struct co_poller *p);
 
 // ---- co_wait.c
@@ -238,12 +238,12 @@ void co_set_poller(const struct co_poller *p);
 // ECANCELED or ETIMEDOUT (see co.h).
 int co_begin_wait(void);
 
-// Calls co_suspend(CO_WAITING), with `due_ns` or the earliest deadline of the
-// coroutine and its resumers, whichever comes first.
+// Calls co_suspend(CO_WAITING, ...). The wait ends at `due_ns`, or earlier at
+// the earliest deadline of the coroutine and its resumers.
 int co_wait_until(int64_t due_ns);
 
-// Returns when a wait for a descriptor must fail if it begins now: see
-// co_limit_waits().
+// Returns the time at which a wait for a descriptor must fail if it begins now:
+// see co_limit_waits().
 int64_t co_limit_ns(void);
 
 // ---- co_io.c
@@ -255,8 +255,8 @@ int co_awaited_fd(const struct co *c, uint32_t *event);
 // ---- co_offload.c
 
 // Starts a thread in which all signals are blocked. So the kernel delivers
-// signals to the other threads, whose blocking calls they must interrupt.
-// Returns 0 or an error number.
+// signals only to the other threads: a signal must be able to interrupt a
+// blocking call of the thread of a loop. Returns 0 or an error number.
 int co_start_thread(pthread_t *thread, void *(*fn)(void *arg), void *arg);
 
 #endif

@@ -1,15 +1,14 @@
 // co_io.c - calls that wait for a descriptor while other coroutines run.
 //
-// Each call tries its system call first, because most calls need not wait. The
-// first call that has to wait for a descriptor adds the descriptor to epoll,
-// where it stays until it is closed. That takes one epoll_ctl() for each
-// descriptor, or two if a call later waits for writing. Here epoll reports each
-// event only once (EPOLLET, see epoll(7)): otherwise it would report input that
-// no coroutine reads yet again and again. So this file must remember the
-// events.
+// Most calls need not wait, so a call usually tries its system call first. If
+// it has to wait for a descriptor, it adds the descriptor to epoll, where the
+// descriptor stays until it is closed. This takes one epoll_ctl() for each
+// descriptor, and a second one if a call waits for writing later. With EPOLLET
+// (see epoll(7)), epoll reports each event only once. Otherwise it would report
+// the same input at every call, until a coroutine reads it. So this file must
+// remember the events.
 //
-// No call blocks the thread. The thread blocks only in wait_for_events(), for
-// all coroutines at once.
+// The thread blocks only in wait_for_events(), for all coroutines at once.
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -25,22 +24,22 @@
 
 // One direction of a descriptor: reading from it, or writing to it.
 struct direction {
-    struct co *waiter;  // the coroutine that waits, until it runs; or NULL
-    bool drained;       // until an event comes, a try would give EAGAIN
+    struct co *waiter;  // the coroutine that waits, or NULL
+    bool drained;       // until the next event, the system call gives EAGAIN
 };
 
 enum kind { UNKNOWN, TCP, UNIX_STREAM, OTHER };
 
-// What this file remembers of a descriptor. All zero at first.
+// What this file remembers of a descriptor. Starts as {0}.
 struct slot {
     struct direction in, out;
     uint32_t events;      // what epoll watches; 0: not added yet
-    uint32_t generation;  // counts the descriptors that had this number
+    uint32_t generation;  // how many descriptors have had this number before
     enum kind kind;       // the kind of socket
-    bool read_on;         // after SPECIAL or an error: read until EAGAIN
+    bool read_on;         // a SPECIAL event or an error: read until EAGAIN
 };
 
-// A waiting call, and what it waits for.
+// A waiting call, and the event of a descriptor for which it waits.
 struct call {
     int fd;
     uint32_t event;
@@ -51,15 +50,15 @@ enum {
     EVENTS_AT_ONCE = 256,
     SLOTS_AT_FIRST = 64,
     RETRY_MS = 10,
-    // After these two events, a recv() may return less than we asked for, and
-    // still not have read everything. No further event reports the rest.
-    // EPOLLRDHUP: the peer has shut down its sending side, so another recv()
-    // must follow, which returns 0. EPOLLPRI: the peer has sent urgent data,
-    // and a recv() stops in front of it.
+    // After one of these two events, recv() may return less than it was asked
+    // for, although more can be read, and no further event comes. EPOLLRDHUP:
+    // the peer has shut down its sending side, so another recv() must follow,
+    // which returns 0. EPOLLPRI: the peer has sent urgent data, and recv()
+    // stops before these data.
     SPECIAL = EPOLLRDHUP | EPOLLPRI,
 };
 
-static const uint64_t MAIL = UINT64_MAX;  // key of the event: mail has come
+static const uint64_t MAIL = UINT64_MAX;  // key of the mailbox in epoll
 
 struct io {
     int epoll;
@@ -72,7 +71,7 @@ static _Thread_local struct io io = {.epoll = -1};
 // ---- What is remembered of descriptors
 
 // Returns the slot of `fd`, or NULL with errno set. Call it again after every
-// wait: while other coroutines run, the table may grow, and the slots move.
+// wait: other coroutines may enlarge the table, which moves the slots.
 static struct slot *slot_of(int fd)
 {
     size_t at = (size_t)fd;
@@ -98,8 +97,8 @@ static struct direction *direction_of(struct slot *s, uint32_t event)
 }
 
 // Empties the slot of a descriptor, and ends all waits for it with EBADF. The
-// kernel may give its number to a new descriptor. The generation in the slot
-// tells handle() below that an event is of the old one.
+// kernel may give its number to a new descriptor. By the generation, handle()
+// recognizes events of the old descriptor.
 static void forget(int fd)
 {
     if ((size_t)fd >= io.slot_count)
@@ -171,8 +170,8 @@ static int wait_for_events(int timeout_ms, const sigset_t *mask)
 
 static int open_epoll(void)
 {
-    // With EPOLLET, epoll reports each new write to the eventfd, so the loop
-    // need not read it.
+    // With EPOLLET, epoll reports each write to the eventfd once. So the loop
+    // need not read from the eventfd.
     struct epoll_event mail = {.events = EPOLLIN | EPOLLET, .data.u64 = MAIL};
 
     if (io.epoll >= 0)
@@ -195,8 +194,8 @@ static void close_epoll(void)
     io = (struct io){.epoll = -1};
 }
 
-// Gives the loop the functions above as its poller. So co_loop.c need not know
-// anything about descriptors.
+// Passes the functions above to the loop. So co_loop.c does not depend on this
+// file.
 __attribute__((constructor)) static void install(void)
 {
     static const struct co_poller poller = {open_epoll, wait_for_events,
@@ -221,9 +220,9 @@ static int watch(int fd, struct slot *s, uint32_t event)
 // ---- Waiting
 
 // LESSON try-then-wait: a call first tries its system call, and calls this
-// function if the descriptor was not ready. If the event comes between the try
-// and the wait, it is not lost: epoll reports the present state when a
-// descriptor is added, and afterwards every change.
+// function only if that fails with EAGAIN. If the event comes between the try
+// and the wait, it is not lost: when a descriptor is added to epoll, epoll
+// reports its present state, and from then on every change.
 static int wait_for(struct call *call)
 {
     struct slot *s = slot_of(call->fd);
@@ -234,9 +233,9 @@ static int wait_for(struct call *call)
     if (call->due_ns == 0)
         call->due_ns = co_limit_ns();
     bool watched = watch(call->fd, s, call->event) == 0;
-    // ENOSPC and ENOMEM mean that the kernel cannot watch the descriptor now.
-    // Then this function waits for RETRY_MS, and its caller tries again. After
-    // any other error, the call fails.
+    // After ENOSPC or ENOMEM, the kernel cannot watch the descriptor now. Then
+    // this function waits for RETRY_MS, and its caller tries again. After any
+    // other error, the call fails.
     if (!watched && errno != ENOSPC && errno != ENOMEM)
         return -1;
 
@@ -262,8 +261,8 @@ int co_awaited_fd(const struct co *c, uint32_t *event)
     return s->in.waiter == c || s->out.waiter == c ? c->fd : -1;
 }
 
-// Begins a call of co_accept(), co_recv() or co_send(). If it is known that the
-// system call would fail with EAGAIN, waits first. Returns 0, or -1 with errno
+// Begins a call of co_accept(), co_recv() or co_send(). If the system call
+// would certainly fail with EAGAIN, waits first. Returns 0, or -1 with errno
 // set.
 static inline int begin_call(struct call *call)
 {
@@ -275,8 +274,8 @@ static inline int begin_call(struct call *call)
     return direction_of(s, call->event)->drained ? wait_for(call) : 0;
 }
 
-// Waits if a try has failed with EAGAIN. Returns 0 if the caller is to try
-// again, or -1 if the call must fail.
+// Call it after a system call has failed. After EAGAIN, waits for the event.
+// Returns 0 if the caller should try again, or -1 if the call must fail.
 static int retry(struct call *call)
 {
     if (errno == EINTR)
@@ -322,9 +321,9 @@ int co_connect(int fd, const struct sockaddr *address, socklen_t len)
     return 0;
 }
 
-// As recv(2), on a UNIX socket. If descriptors were sent with some bytes
-// (SCM_RIGHTS), recvmsg() stops after those bytes, even if more have arrived.
-// Then this function sets `cut`. The kernel closes the descriptors.
+// As recv(2), on a UNIX socket. A peer may send descriptors with some bytes
+// (SCM_RIGHTS). Then recvmsg() stops after these bytes, even if more have
+// arrived, and this function sets `cut`. The kernel closes such descriptors.
 static ssize_t receive_unix(int fd, void *buf, size_t size, bool *cut)
 {
     struct iovec space = {buf, size};
@@ -334,14 +333,14 @@ static ssize_t receive_unix(int fd, void *buf, size_t size, bool *cut)
     return n;
 }
 
-// LESSON short-read: if recv() on a stream returns less than we asked for,
-// there was no more. So the next call need not try recv() before it waits,
-// which saves one system call in three. But there may be more after a short
-// datagram, after bytes that a UNIX socket returns together with descriptors,
-// and after the events in SPECIAL.
+// LESSON short-read: if recv() on a stream returns less than it was asked for,
+// it has read all that was there. So the next call waits at once and does not
+// try recv() first. This saves one system call in three. There are exceptions:
+// a datagram may be short, bytes may come together with descriptors on a UNIX
+// socket, and the events in SPECIAL.
 //
-// Not inlined: its variables would take space in the stack frame of co_recv(),
-// and so on the stack of every idle client, which waits in co_recv().
+// Not inlined: otherwise co_recv() would have the variables of this function in
+// its stack frame, and every idle client waits in co_recv().
 __attribute__((noinline)) static ssize_t receive(int fd, void *buf, size_t size)
 {
     struct slot *s = slot_of(fd);

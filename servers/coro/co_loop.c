@@ -1,9 +1,9 @@
 // co_loop.c - the scheduler: which coroutine runs next, timers, and sleeping.
 //
-// A coroutine that co_go() has started is ready, running or waiting. A ready
-// coroutine is in one of two queues. A descriptor (co_io.c), a timer, another
-// coroutine or another thread ends the wait of a waiting one. The thread blocks
-// in one place only, in the wait() of the poller, and only while no coroutine
+// A coroutine that co_go() has started is ready, running or waiting. Ready
+// coroutines are in one of two queues. The wait of a coroutine is ended by a
+// descriptor (co_io.c), a timer, another coroutine or another thread. The
+// thread blocks only in the wait() of the poller, and only while no coroutine
 // is ready.
 
 #include "co.h"
@@ -26,7 +26,7 @@ struct loop {
     size_t alive_count;           // coroutines started and not yet done
     struct co *ended;             // a coroutine that is done and to be freed
     struct co_queue ready;        // coroutines that run in the next round,
-    struct co_queue rescheduled;  // and those that run after them
+    struct co_queue rescheduled;  // and those that run after these
     atomic_uint turn_count;       // turns begun; the watchdog reads it
     int budget;                   // calls left in this turn
     int64_t busy_since_ns;        // when the third call of this turn was made
@@ -111,12 +111,12 @@ void co_reschedule(void)
     co_jump(loop.self, NULL);
 }
 
-// LESSON budget: if the next request of a client is always there already, no
-// call of its coroutine has to wait, and the other clients would never be
-// served. So a turn ends after CO_BUDGET calls. If the coroutine computes much
-// between its calls, its turn ends earlier: at the first call that comes more
-// than a millisecond after the third. The clock is read only from the third
-// call on, because most turns have only two calls.
+// LESSON budget: if the next request of a client has always arrived already,
+// the calls of its coroutine never wait, and no other client would be served.
+// So a turn ends after CO_BUDGET calls. It ends earlier if the coroutine
+// computes much between its calls: at the first call that comes more than 1 ms
+// after the third one. Most turns have only two calls, so only longer ones read
+// the clock.
 void co_spend(void)
 {
     loop.budget--;
@@ -131,7 +131,7 @@ void co_spend(void)
 
 struct co *co_start(void *(*fn)(void *arg), void *arg)
 {
-    // One timer is enough for each coroutine that co_start() creates: of this
+    // Each coroutine that co_start() creates needs at most one timer: of this
     // coroutine and those that it resumes, only one can wait at a time.
     if (co_timers_reserve(&loop.timers, loop.alive_count + 1) != 0)
         return NULL;
@@ -147,7 +147,7 @@ struct co *co_start(void *(*fn)(void *arg), void *arg)
 void *co_finish(void)
 {
     loop.alive_count--;
-    loop.ended = co_current();  // run() frees it: here we stand on its stack.
+    loop.ended = co_current();  // run() frees it: its stack is still in use.
     co_become(loop.ended, CO_DONE);
     return co_jump(loop.self, NULL);
 }
@@ -169,8 +169,8 @@ int co_go(void (*fn)(void *arg), void *arg)
 
 // ---- The loop
 
-// Only this thread writes the count, so the addition need not be atomic. The
-// watchdog reads the count.
+// Adds one to the count, which the watchdog reads. Only this thread writes it,
+// so the addition need not be atomic.
 static void count_turn(void)
 {
     unsigned count =
@@ -194,10 +194,10 @@ static void run(struct co *c)
     loop.ended = NULL;
 }
 
-// LESSON round-robin: every coroutine that is ready now gets one turn, in the
-// order in which they became ready. Coroutines that become ready during this
-// round run in the next round. So none runs twice while another one waits for
-// its turn.
+// LESSON round-robin: in a round, every coroutine that is ready at its start
+// gets one turn, in the order in which they became ready. Coroutines that
+// become ready during the round run in the next one. So no coroutine gets two
+// turns while another one waits for its first.
 static void run_round(void)
 {
     const struct co *last = loop.ready.last;
@@ -237,7 +237,7 @@ static void end_due_waits(void)
 }
 
 // Returns for how many milliseconds the loop may sleep: 0 if a coroutine is
-// ready, else the time until the first timer is due, or -1 if there is no
+// ready, -1 (without limit) if there is no timer, else the time until the first
 // timer.
 static int idle_ms(void)
 {
@@ -248,14 +248,14 @@ static int idle_ms(void)
     int64_t left_ns = loop.timers.heap[1].due_ns - co_now_ns();
     if (left_ns <= 0)
         return 0;
-    // Rounded up: otherwise the loop would wake up just before the timer is
-    // due, and spin until then.
+    // Rounds up. Otherwise the loop would wake up just before the timer is due,
+    // and use the processor until then.
     int64_t left_ms = (left_ns + NS_PER_MS - 1) / NS_PER_MS;
     return left_ms < INT_MAX ? (int)left_ms : INT_MAX;
 }
 
 // Sleeps while no coroutine is ready, and ends the waits whose events have
-// come. Then appends the rescheduled coroutines to the ready ones. Returns 0,
+// come. Then moves the rescheduled coroutines behind the ready ones. Returns 0,
 // or -1.
 static int wait_for_events(const sigset_t *mask)
 {
@@ -277,8 +277,8 @@ static void close_loop(void)
 }
 
 // LESSON scheduler: this loop is the whole scheduler. It runs the coroutines
-// that are ready. Then it sleeps until a descriptor is ready or a timer is due,
-// and makes the coroutines ready that wait for them.
+// that are ready. Then it sleeps until a descriptor is ready or a timer is due.
+// This makes the coroutines ready that have waited for it.
 int co_run(void)
 {
     sigset_t previous;

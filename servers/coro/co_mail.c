@@ -1,10 +1,10 @@
 // co_mail.c - messages to the loop of a thread, from other threads and from
 // signal handlers.
 //
-// A lock cannot be used here: a signal handler could interrupt the very thread
-// that holds the lock, and wait for the lock without end. So senders add their
-// messages by atomic instructions. Only co_mail_close() blocks: until the
-// present calls of co_mail_send() have returned.
+// This file cannot use a lock: a signal handler may interrupt the thread that
+// holds the lock, and would then wait for it without end. So senders add their
+// messages by atomic instructions. Only co_mail_close() blocks: until all
+// running calls of co_mail_send() have returned.
 
 #include "co_mail.h"
 
@@ -16,11 +16,10 @@
 
 _Thread_local struct co_mailbox co_mailbox = {.event = -1};
 
-// LESSON wake-from-outside: only the thread of a loop may touch the queues of
+// LESSON wake-from-outside: only the thread of a loop may use the queues of
 // that loop. Other threads push their messages onto a list, by one atomic
-// instruction. The sender that finds the list empty also writes to an eventfd.
-// That write wakes the loop. If the loop is not asleep yet, its next sleep ends
-// at once.
+// instruction. The sender that finds the list empty also writes to an eventfd,
+// which wakes the loop. If the loop is not asleep, its next sleep ends at once.
 void co_mail_send(struct co_mailbox *box, struct co_mail *mail)
 {
     if (atomic_exchange(&mail->pending, true))
@@ -31,7 +30,7 @@ void co_mail_send(struct co_mailbox *box, struct co_mail *mail)
     do
         mail->next = newest;
     while (!atomic_compare_exchange_weak(&box->pushed, &newest, mail));
-    // From here on the owner may take `mail`, and free it.
+    // From here on, the owner of the mailbox may take `mail`, and free it.
     int event = atomic_load(&box->event);
     if (newest == NULL && event >= 0)
         eventfd_write(event, 1);
@@ -54,8 +53,8 @@ void co_mail_close(void)
     close(event);
 }
 
-// Appends the messages that were pushed, the oldest first, to those that were
-// collected before.
+// Reverses the list of pushed messages, so that the oldest comes first, and
+// appends it to those that were collected before.
 void co_mail_collect(void)
 {
     if (atomic_load(&co_mailbox.pushed) == NULL)
@@ -79,11 +78,11 @@ struct co_mail *co_mail_take(void)
     if (mail == NULL)
         return NULL;
     co_mailbox.collected = mail->next;
-    // A sender that still finds the message pending sends nothing. So this
-    // message must do for that sender, too: the coroutine that we wake must see
-    // what the sender wrote before it called co_mail_send(). An exchange reads
-    // what that sender has stored in `pending`, which guarantees this. A mere
-    // store would not.
+    // If a second sender finds the message still pending, it sends nothing:
+    // this message serves both. So the coroutine that is woken must also see
+    // what the second sender wrote before its co_mail_send(). atomic_exchange()
+    // guarantees this, because it reads the value that the second sender has
+    // stored in `pending`. atomic_store() would not.
     atomic_exchange(&mail->pending, false);
     return mail;
 }

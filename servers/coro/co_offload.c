@@ -1,10 +1,10 @@
 // co_offload.c - blocking functions, run by other threads.
 //
-// A coroutine that computes, or makes a call that blocks, stops all the others.
-// A few other threads can do this work instead: the coroutine waits, a thread
-// takes its job, and sends mail to the coroutine when the job is done. A thread
-// is started when there is work and all others are busy, and it never ends.
-// Only these threads block.
+// A coroutine that computes, or makes a call that blocks, stops all others.
+// Other threads can do this work instead: the coroutine adds a job to a queue
+// and waits. A thread takes the job, does it, and sends mail to the coroutine.
+// If there is a job and all threads are busy, another thread is started.
+// Threads never end, and only they block.
 
 #include <pthread.h>
 #include <signal.h>
@@ -13,12 +13,12 @@
 #include "co.h"
 #include "co_internal.h"
 
-// A job. It lies on the stack of the coroutine that waits for it.
+// A job. This struct is on the stack of the coroutine that waits for it.
 struct job {
     void (*fn)(void *arg);
     void *arg;
     struct co_mail mail;
-    struct co_mailbox *mailbox;  // of the thread of that coroutine
+    struct co_mailbox *mailbox;  // of the coroutine's thread
     struct job *next;
 };
 
@@ -27,7 +27,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t work = PTHREAD_COND_INITIALIZER;
 static struct job *first_job, *last_job;
 static int job_count, thread_count;
-static int idle_count;  // threads that take the next jobs at once
+static int idle_count;  // threads that wait for a job, or soon will
 static int thread_max;  // 0: not known yet
 
 static struct job *take_job(void)
@@ -57,10 +57,10 @@ static void *do_jobs(void *arg)
         struct job *job = take_job();
         struct co_mailbox *mailbox = job->mailbox;
         job->fn(job->arg);
-        // This thread counts as idle before the coroutine runs. Otherwise the
-        // next job of that coroutine would start another thread.
+        // This thread becomes idle before the coroutine runs. Otherwise the
+        // next job of the coroutine could start another thread.
         become_idle();
-        // The mail comes last: once the coroutine runs, its job may no longer
+        // The mail comes last: once the coroutine runs, `job` may no longer
         // exist.
         co_mail_send(mailbox, &job->mail);
     }
@@ -102,9 +102,8 @@ void co_set_offload_threads(int count)
     pthread_mutex_unlock(&lock);
 }
 
-// Adds the job to the queue of the threads, and starts one more thread if all
-// are busy. Returns 0, or EAGAIN if there is no thread yet and none can be
-// started.
+// Adds a job to the queue, and starts one more thread if all are busy. Returns
+// 0, or EAGAIN if there is no thread yet and none can be started.
 static int hand_over(struct job *job)
 {
     int error = 0;

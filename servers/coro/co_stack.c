@@ -1,18 +1,19 @@
 // co_stack.c - where the stacks of coroutines come from, and what happens to a
 // coroutine that needs more stack than it has.
 //
-// Asking the kernel for every stack would cost a few microseconds each time
-// (mmap, guard page, page fault, munmap), a thousand times the price of a
-// switch. So stacks are mapped many at once, in slabs, and used again:
+// Getting every stack from the kernel would take a few microseconds (mmap,
+// guard page, page fault, munmap), a thousand times as long as a switch. So
+// this file maps many stacks at once, in slabs, and uses each stack again and
+// again:
 //
 //     slab   [guard|stack][guard|stack][guard|stack] ...     SLAB_STACKS
 //
-//     idle   [cold ..... cold|warm ..... warm]               the last is taken
+//     idle   [cold ..... cold|warm ..... warm]             taken from the end
 //                            ^ cold_count    ^ idle_count
 //
 // A stack takes memory only for the pages that were touched. A slab stays
-// mapped until the thread ends, but the pages of idle stacks that are cold were
-// given back to the system.
+// mapped until the thread ends. But if a stack has been idle for long, it is
+// cold: the system has taken back its pages.
 
 #include "co_stack.h"
 
@@ -44,31 +45,31 @@
 
 enum {
     SLAB_STACKS = 64,
-    WARM_STACKS = 256,  // idle stacks that keep their pages, at least
-    COOL_STACKS = 64,   // idle stacks that lose their pages together
+    WARM_STACKS = 256,  // at least as many idle stacks keep their pages
+    COOL_STACKS = 64,   // as many idle stacks lose their pages at once
 };
 
 struct pool {
     size_t page_size;
-    size_t stride;  // from one stack to the next: its size with the guard page
+    size_t stride;  // bytes from one stack to the next, with the guard page
     char *unused;   // the part of the newest slab that was never taken
     size_t unused_count;
-    char **idle;  // stacks that were given back
+    char **idle;  // stacks that co_stack_put() was given
     size_t idle_count, cold_count;
     size_t idle_size;  // entries in `idle`, one for each mapped stack
-    char **slabs;      // all that was mapped
+    char **slabs;      // all slabs that were mapped
     size_t slab_count;
-    void *signal_stack;  // for the message about an overflow,
-    char advice[96];     // the end of that message
+    void *signal_stack;  // on which the handler of SIGSEGV runs
+    char advice[96];     // the end of the message about an overflow
 };
 
 static _Thread_local struct pool pool;
 
 // ---- Advice to the kernel, about many pages at once
 
-// Gives the advice for all ranges in one system call: so the kernel takes the
-// lock of the memory map, and flushes the TLB, once instead of once for each
-// range. Returns false if the kernel cannot do that.
+// Gives the advice for all ranges in one system call. Then the kernel takes the
+// lock of the memory map, and flushes the TLB, only once instead of once per
+// range. Returns false if the kernel cannot do this.
 static bool advise_at_once(const struct iovec *ranges, size_t count, int advice)
 {
     static atomic_bool unsupported;
@@ -85,7 +86,7 @@ static bool advise_at_once(const struct iovec *ranges, size_t count, int advice)
 }
 
 // As madvise(2), for `count` ranges of whole pages. Returns 0, or -1 with errno
-// set: then the kernel may have followed the advice for some of the ranges.
+// set: then the kernel may have followed the advice for a part of the ranges.
 static int advise(const struct iovec *ranges, size_t count, int advice)
 {
     if (advise_at_once(ranges, count, advice))
@@ -99,13 +100,14 @@ static int advise(const struct iovec *ranges, size_t count, int advice)
 // ---- Guard pages
 
 // Returns true if the kernel has guard markers, which forbid access to a page
-// (see guard() below). Tries to set one on `page`, which needs a guard in any
-// case. If madvise() succeeds, that proves nothing, because emulators accept
-// any advice and ignore it. So this function also makes a system call that
-// writes to the page. If there is a marker, that call fails.
+// (see guard() below). To find out, tries to set a marker on `page`, which
+// needs a guard in any case. A successful madvise() is no proof, because an
+// emulator may accept any advice and ignore it. So this function then makes a
+// system call that writes to the page. If the page has a marker, this call
+// fails.
 static bool has_markers(char *page)
 {
-    static atomic_int known;  // 0: not tried yet; 1: it has; -1: it has not
+    static atomic_int known;  // 0: not tried yet; 1: markers; -1: no markers
     if (known == 0)
         known = madvise(page, pool.page_size, MADV_GUARD_INSTALL) == 0 &&
                         getrandom(page, 1, GRND_NONBLOCK) < 0 && errno == EFAULT
@@ -131,10 +133,10 @@ static int forbid_access(const struct iovec *pages)
 }
 
 // LESSON guard-page: without a guard page, a stack that overflows would
-// silently overwrite its neighbour. With a page below it that must not be
-// touched, the program crashes on the spot. mprotect() can forbid access, but
-// splits the mapping in two, and a process may have only vm.max_map_count
-// (65,530) mappings: enough for 32,000 stacks. A guard marker
+// silently overwrite the stack below it. If the page below a stack must not be
+// touched, the program crashes at once instead. mprotect() can forbid access to
+// a page, but splits the mapping in two. A process may have only
+// vm.max_map_count (65,530) mappings, enough for 32,000 stacks. A guard marker
 // (MADV_GUARD_INSTALL) is an entry in the page table, and has no such limit.
 static int guard(char *slab)
 {
@@ -147,9 +149,8 @@ static int guard(char *slab)
 
 // ---- The message about an overflow
 //
-// Touching the guard page raises SIGSEGV. The handler of SIGSEGV cannot run on
-// the stack that has just overflowed, so it runs on a separate one (see
-// sigaltstack(2)).
+// Touching the guard page raises SIGSEGV. The handler cannot run on the stack
+// that has just overflowed, so it runs on another one (see sigaltstack(2)).
 
 static void say(const char *text)
 {
@@ -172,8 +173,8 @@ static void on_fault(int signo, siginfo_t *info, void *context)
     abort();
 }
 
-// Installs the handler, unless the program has one already: a sanitizer's
-// handler, for example, reports more.
+// Installs the handler, unless the program already has one. The handler of a
+// sanitizer, for example, reports more.
 static void handle_faults(void)
 {
     const struct sigaction action = {.sa_sigaction = on_fault,
@@ -246,8 +247,8 @@ int co_stack_release_all(void)
     return 0;
 }
 
-// The destructor of this key runs at the end of each thread that has set its
-// value.
+// When a thread that has set a value for this key ends, the destructor of the
+// key runs.
 static pthread_key_t at_thread_end;
 static bool has_key;
 
@@ -274,9 +275,9 @@ static void set_up_thread(void)
     open_signal_stack();
 }
 
-// Enlarges the pool's two lists, of slabs and of idle stacks, for one more
-// slab. The list of idle stacks has a place for every stack, so that
-// co_stack_put() cannot fail. Returns false if there is no memory.
+// Enlarges the two lists of the pool, of slabs and of idle stacks, for one more
+// slab. The list of idle stacks has a place for every stack: so co_stack_put()
+// cannot fail. Returns false if there is no memory.
 static bool grow(void)
 {
     size_t size = pool.idle_size + SLAB_STACKS;
@@ -331,8 +332,8 @@ void *co_stack_take(void)
     return low;
 }
 
-// Gives the memory of the stacks that have been idle longest back to the
-// system.
+// Gives the memory of COOL_STACKS stacks back to the system: of the warm stacks
+// that have been idle longest.
 static void cool_down(void)
 {
     struct iovec coldest[COOL_STACKS];
@@ -360,10 +361,10 @@ void *co_stack_at(size_t at)
            pool.page_size;
 }
 
-// Skips the pages that are not in memory, because they were never touched, or
-// their memory went back to the system. Then looks for the first byte that is
-// not zero. AddressSanitizer must not check this function, because it would
-// report the reads: they are outside of declared variables.
+// Skips the pages that are not in memory: they were never touched, or the
+// system has taken them back. Then searches for the first byte that is not
+// zero. AddressSanitizer must not check this function: it would report the
+// reads, because they are not in declared variables.
 __attribute__((no_sanitize("address"))) size_t co_stack_touched(void *low)
 {
     const char *at = low, *top = at + co_stack_usable();

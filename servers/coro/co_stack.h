@@ -1,8 +1,8 @@
 // co_stack.h - where the stacks of coroutines come from.
 //
-// Everything here is about the stacks of the calling thread. Nothing blocks.
-// Taking a stack or giving one back takes some nanoseconds. Only about one call
-// in 64 makes system calls, and so takes longer.
+// All functions work on the stacks of the calling thread. None blocks. Taking a
+// stack or giving one back takes some nanoseconds. About one call in 64 takes
+// longer, because it makes system calls.
 
 #ifndef CO_STACK_H
 #define CO_STACK_H
@@ -12,29 +12,30 @@
 // See co_set_stack_size().
 void co_stack_set_size(size_t size);
 
-// Returns how many bytes of a stack can be used: all but the guard page.
+// Returns how many bytes of a stack can be used: all except the guard page.
 size_t co_stack_usable(void);
 
-// Takes a stack. Returns its lowest usable address. The page below that is the
-// guard page: touching it raises SIGSEGV. The stack may still contain what its
-// last user has written. Returns NULL with ENOMEM if there is no memory, or no
-// guard page, for a new stack.
+// Takes a stack. Returns its lowest usable address. Below this address is the
+// guard page: touching it raises SIGSEGV. The stack may contain what an earlier
+// user has written. Returns NULL with ENOMEM if there is no memory for a new
+// stack, or no guard page.
 void *co_stack_take(void);
 
-// Gives back a stack. The stack given back last is taken first, because it may
-// still be in the cache. The memory of the stacks that have been idle longest
-// is returned to the system.
+// Gives a stack back. The stack that was given back last is taken first,
+// because it may still be in the cache. The system gets back the memory of
+// stacks that have been idle for long.
 void co_stack_put(void *low);
 
-// Returns how many bytes of a stack have been written to since its memory came
-// from the system: from the top down to the lowest byte that is not zero.
+// Returns how many bytes of a stack were used since the system gave its memory:
+// from the top of the stack down to the lowest byte that is not zero.
 size_t co_stack_touched(void *low);
 
-// Returns how many different stacks were taken so far.
+// Returns how many different stacks co_stack_take() has returned so far.
 size_t co_stack_count(void);
 
-// Returns the lowest usable address of stack number `at`, from 0 up to
-// co_stack_count() - 1. A stack keeps its number, even after it was given back.
+// Returns the lowest usable address of stack number `at`, which is at least 0
+// and less than co_stack_count(). A stack keeps its number even after it was
+// given back.
 void *co_stack_at(size_t at);
 
 // Unmaps all stacks. Returns 0, or -1 with EBUSY if some are in use.

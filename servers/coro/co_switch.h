@@ -1,4 +1,4 @@
-// co_switch.h - exchanging one stack for another: all that depends on the
+// co_switch.h - switching from one stack to another: all that depends on the
 // machine. co_switch_x86_64.S and co_switch_aarch64.S do it in assembly, and
 // co_switch_ucontext.c by library calls, for all other machines. Nothing here
 // blocks or fails.
@@ -8,15 +8,16 @@
 
 #include <stddef.h>
 
-// Prepares a stack of `size` bytes at `low`. Returns the `load` for the first
-// co_switch() to it (see below). That call runs entry() on the stack, with its
-// own `value`. entry() must not return.
+// Prepares a stack of `size` bytes that begins at `low`. Returns the value of
+// `load` for the first co_switch() to this stack (see below). That co_switch()
+// runs entry(value) on the stack, with its own `value`. entry() must not
+// return.
 void *co_switch_prepare(void *low, size_t size, void (*entry)(void *value));
 
-// Saves the registers on the present stack, and their address in *save. Then
-// loads the registers saved at `load`: so the co_switch() that saved them
-// returns, and its result is `value`. This call returns when a later
-// co_switch() loads *save. Its result is the `value` of that later call.
+// Saves the registers on the present stack, and stores their address in *save.
+// Then loads the registers that were saved at `load`. So the co_switch() that
+// saved them returns there, and its result is `value`. This call returns when a
+// later co_switch() loads *save; its result is the `value` of the later call.
 void *co_switch(void **save, void *load, void *value);
 
 #endif

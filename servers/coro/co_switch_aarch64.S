@@ -1,14 +1,16 @@
-// co_switch_aarch64.S - exchanging one stack for another on 64-bit Arm.
+// co_switch_aarch64.S - switching from one stack to another on 64-bit Arm.
 //
-// To the compiler co_switch() is an ordinary call, so it expects the registers
-// that a call may change (x0-x17, v0-v7, v16-v31) to be lost, and has saved
-// what it needs of them. Left to us are the callee-saved ones of the procedure
-// call standard (AAPCS64, section 6.1): x19-x28, the frame pointer x29, sp, and
-// the lower halves of v8-v15, which are d8-d15. Our own return address is in
-// x30. x18 belongs to the platform, and Linux makes no use of it.
+// For the compiler, co_switch() is an ordinary call. It expects that the call
+// changes the registers x0-x17, v0-v7 and v16-v31, and itself saves those that
+// it needs. So co_switch() saves only the registers that a call must keep
+// (callee-saved, AAPCS64, section 6.1): x19-x28, the frame pointer x29, sp, and
+// the lower halves of v8-v15, which are d8-d15. It also saves x30, which has
+// its own return address. x18 belongs to the platform, and Linux does not use
+// it.
 //
-// FPCR, which holds the rounding mode, is not saved: reading and writing it is
-// slow. A program that changes it sets it for all its coroutines.
+// This file does not save FPCR, which has the rounding mode, because reading
+// and writing it is slow. If a program changes FPCR, it changes it for all
+// coroutines of the thread.
 //
 // The .cfi lines tell debuggers, at every instruction, where the caller's
 // registers are.
@@ -51,8 +53,8 @@ co_switch:
         save    d14, d15, 144
 
         mov     x9, sp
-        str     x9, [x0]        // From here on we stand on the other stack,
-        mov     sp, x1          // which looks just like the one we left.
+        str     x9, [x0]        // From here on, we use the other stack,
+        mov     sp, x1          // which has the same layout as the first.
 co_switch_suspended:            // Debuggers show suspended coroutines here.
 
         restore x29, x30, 0
@@ -69,11 +71,11 @@ co_switch_suspended:            // Debuggers show suspended coroutines here.
         .cfi_adjust_cfa_offset -SAVED_SIZE
 
         mov     x0, x2
-        // We use ret, although the processor predicts that it goes back to the
-        // place of the last call, which is wrong here every time. A br would
-        // not be predicted like this. But with branch target identification, a
-        // br may lead only to a "bti" instruction. This jump leads to the
-        // instruction after a call of co_switch(), which is no "bti".
+        // The processor predicts that ret returns to the place of the last
+        // call. Here this is wrong every time. A br would have no such
+        // prediction. But with branch target identification, a br may lead only
+        // to a "bti" instruction. Here it would lead to the instruction after a
+        // call of co_switch(), which is none. So we use ret.
         ret
         .cfi_endproc
         .size   co_switch, . - co_switch
@@ -85,7 +87,7 @@ co_switch_suspended:            // Debuggers show suspended coroutines here.
 // void *co_switch_prepare(void *low /* x0 */, size_t size /* x1 */,
 //                         void (*entry)(void *) /* x2 */)
 //
-// Lays out the stack as if co_first() had called co_switch() right before its
+// Makes the stack look as if co_first() had called co_switch() right before its
 // second instruction. So the first co_switch() to this stack continues there.
 co_switch_prepare:
         .cfi_startproc
@@ -103,10 +105,11 @@ co_switch_prepare:
         .type   co_first, %function
         .p2align 4
 
-// The first instructions of a coroutine. No function has called them, so a
-// backtrace ends here. The coroutine starts after the nop, at the address that
-// co_switch_prepare() stored. A debugger takes that for a return address, and
-// looks up the byte before it. The nop makes that byte a part of co_first.
+// The first instructions of a coroutine. No function has called co_first(), so
+// a backtrace ends here. The coroutine starts after the nop, at the address
+// that co_switch_prepare() has stored. A debugger treats this address as a
+// return address, so it looks up the byte before it. The nop makes this byte a
+// part of co_first.
 co_first:
         .cfi_startproc
         .cfi_undefined x30
@@ -117,9 +120,9 @@ co_first:
         .size   co_first, . - co_first
 
 // This note tells the linker what this file allows. Branch target
-// identification (BTI): yes, because the functions that may be called
-// indirectly begin with "bti c". Signed return addresses (PAC): no, because
-// co_switch() stores return addresses that are not signed.
+// identification (BTI): yes, because each function that may be called
+// indirectly begins with "bti c". Signed return addresses (PAC): no, because
+// co_switch() stores return addresses without a signature.
         .section .note.gnu.property, "a"
         .p2align 3
         .long   4, 16, 5                // sizes of name and content, type

@@ -1,14 +1,14 @@
-// co_switch_ucontext.c - exchanging one stack for another, by library calls.
+// co_switch_ucontext.c - switching from one stack to another by library calls.
 //
-// Works on every architecture, but slowly: swapcontext() saves the signal mask
-// too, with a system call at each switch. POSIX dropped swapcontext() in 2008.
+// Works on every architecture, but slowly: each swapcontext() also saves the
+// signal mask, which takes a system call. POSIX removed swapcontext() in 2008,
+// but the C libraries of Linux still have it.
 //
-// _setjmp() and _longjmp() leave the mask alone. Once makecontext() has begun a
-// stack, they would be ten times as fast. But C allows a jump only to a
-// function that has not returned yet, and C libraries check: built with
-// _FORTIFY_SOURCE, as distributions do, the first jump to another stack would
-// end the program. So this file uses the slow calls, which all C libraries
-// allow.
+// _setjmp() and _longjmp() do not save the signal mask, and would be ten times
+// as fast. But C allows a jump only to a function that has not returned yet,
+// and a C library may check this. With _FORTIFY_SOURCE, which distributions
+// use, the first jump to another stack would end the program. So this file uses
+// the slow calls.
 
 #include <assert.h>
 #include <stdbool.h>
@@ -17,17 +17,17 @@
 
 #include "co_switch.h"
 
-// What lies at the top of a stack before its first switch. Each later context
-// lies in the frame of the co_switch() that saved it.
+// What is at the top of a stack before the first switch to it. Each later
+// context is in the stack frame of the co_switch() that saved it.
 struct beginning {
     ucontext_t context;
     void (*entry)(void *value);
 };
 
-static _Thread_local void *passed;  // The value on its way to the other stack.
+static _Thread_local void *passed;  // The value for the other stack.
 
-// The first function on a stack. makecontext() can pass it only ints, so the
-// pointer comes in two halves.
+// The first function on a stack. makecontext() can pass only ints to it, so it
+// gets the address in two halves.
 static void begin(unsigned high, unsigned low)
 {
     uintptr_t address = (uintptr_t)((uint64_t)high << 32 | low);

@@ -1,14 +1,15 @@
-// co_switch_x86_64.S - exchanging one stack for another on x86-64.
+// co_switch_x86_64.S - switching from one stack to another on x86-64.
 //
-// To the compiler co_switch() is an ordinary call, so it expects the registers
-// that a call may change (rax, rcx, rdx, rsi, rdi, r8-r11, all of xmm) to be
-// lost, and has saved what it needs of them. Left to us are the callee-saved
-// ones of the System V ABI (section 3.2.1): rbp, rbx, r12-r15 and rsp.
+// For the compiler, co_switch() is an ordinary call. It expects that the call
+// changes the registers rax, rcx, rdx, rsi, rdi, r8-r11 and all of xmm, and
+// itself saves those that it needs. So co_switch() saves only the registers
+// that a call must keep (callee-saved, System V ABI, section 3.2.1): rbp, rbx,
+// r12-r15 and rsp.
 //
-// By the letter of the ABI, the control bits of MXCSR and of the x87 unit
-// (rounding and exception masks) are callee-saved, too. They are not saved
-// here, because a switch would take three times as long. So a program that
-// changes them sets them for all its coroutines.
+// According to the ABI, the control bits of MXCSR and of the x87 unit (rounding
+// and exception masks) are callee-saved, too. This file does not save them,
+// because a switch would take three times as long. So if a program changes
+// them, it changes them for all coroutines of the thread.
 //
 // The .cfi lines tell debuggers, at every instruction, where the caller's
 // registers are.
@@ -42,8 +43,8 @@ co_switch:
         save    %r14
         save    %r15
 
-        movq    %rsp, (%rdi)    // From here on we stand on the other stack,
-        movq    %rsi, %rsp      // which looks just like the one we left.
+        movq    %rsp, (%rdi)    // From here on, we use the other stack,
+        movq    %rsi, %rsp      // which has the same layout as the first.
 co_switch_suspended:            // Debuggers show suspended coroutines here.
 
         restore %r15
@@ -54,9 +55,9 @@ co_switch_suspended:            // Debuggers show suspended coroutines here.
         restore %rbp
 
         movq    %rdx, %rax
-        // Not ret: the processor predicts that a ret goes back to the place of
-        // the last call. Here that is wrong every time, and a wrong prediction
-        // takes longer than all the lines above.
+        // Not ret: the processor predicts that a ret returns to the place of
+        // the last call. Here this is wrong every time, and a wrong prediction
+        // takes longer than all instructions above.
         popq    %rcx
         .cfi_adjust_cfa_offset -8
         .cfi_register %rip, %rcx
@@ -72,7 +73,7 @@ co_switch_suspended:            // Debuggers show suspended coroutines here.
 // void *co_switch_prepare(void *low /* rdi */, size_t size /* rsi */,
 //                         void (*entry)(void *) /* rdx */)
 //
-// Lays out the stack as if co_first() had called co_switch() right before its
+// Makes the stack look as if co_first() had called co_switch() right before its
 // second instruction. So the first co_switch() to this stack continues there.
 co_switch_prepare:
         .cfi_startproc
@@ -90,10 +91,11 @@ co_switch_prepare:
         .type   co_first, @function
         .p2align 4
 
-// The first instructions of a coroutine. No function has called them, so a
-// backtrace ends here. The coroutine starts after the nop, at the address that
-// co_switch_prepare() stored. A debugger takes that for a return address, and
-// looks up the byte before it. The nop makes that byte a part of co_first.
+// The first instructions of a coroutine. No function has called co_first(), so
+// a backtrace ends here. The coroutine starts after the nop, at the address
+// that co_switch_prepare() has stored. A debugger treats this address as a
+// return address, so it looks up the byte before it. The nop makes this byte a
+// part of co_first.
 co_first:
         .cfi_startproc
         .cfi_undefined %rip
@@ -105,10 +107,10 @@ co_first:
         .size   co_first, . - co_first
 
 // This note tells the linker which parts of Intel's CET this file allows.
-// Indirect branch tracking: yes, because the indirect jump above says notrack,
-// and no indirect branch leads into this file. Shadow stacks: no, because each
-// coroutine would need a shadow stack of its own. So they stay off in the whole
-// program.
+// Indirect branch tracking: yes, because the indirect jump above has the prefix
+// notrack, and no indirect branch leads into this file. Shadow stacks: no,
+// because each coroutine would need a shadow stack of its own. So the whole
+// program runs without shadow stacks.
         .section .note.gnu.property, "a"
         .p2align 3
         .long   4, 16, 5                // sizes of name and content, type

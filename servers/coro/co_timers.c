@@ -1,4 +1,4 @@
-// co_timers.c - when to wake which coroutine: the heap of co_timers.h.
+// co_timers.c - the times at which to wake coroutines: a binary heap.
 
 #include "co_timers.h"
 

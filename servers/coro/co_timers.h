@@ -1,10 +1,10 @@
-// co_timers.h - when to wake which coroutine.
+// co_timers.h - the times at which to wake coroutines.
 //
-// A binary heap (Williams, CACM 7(6), 1964): to set a timer, to remove one, and
-// to find the one that is due first take little longer with 100,000 timers than
+// A binary heap (Williams, CACM 7(6), 1964). Adding a timer, removing one, and
+// finding the one that is due first take little longer with 100,000 timers than
 // with ten. A coroutine has at most one timer. It stores the place of its timer
-// in the heap, so that the timer can be removed when the wait ends earlier.
-// Nothing here blocks, and only co_timers_reserve() can fail.
+// in the heap, so that its timer can be removed when its wait ends earlier. No
+// function here blocks, and only co_timers_reserve() can fail.
 
 #ifndef CO_TIMERS_H
 #define CO_TIMERS_H

@@ -1,11 +1,11 @@
 // co_tools.h - what sanitizers and valgrind must be told about stacks.
 //
 // AddressSanitizer must know which stack is in use. ThreadSanitizer treats each
-// stack as the stack of a thread of its own, a "fiber". Without sanitizers, the
-// functions that are called at each switch are empty. Valgrind must know only
-// where stacks are. A few instructions tell it, which do nothing on a real
-// processor. So they are in every program, if the header of valgrind was
-// installed when the program was built.
+// stack as if it belonged to a thread of its own, a "fiber". Without
+// sanitizers, the functions that are called at each switch are empty. Valgrind
+// must only know where the stacks are. Programs inform it by a few
+// instructions, which have no effect on a real processor. So every program
+// contains them, if the header of valgrind was installed when it was built.
 
 #ifndef CO_TOOLS_H
 #define CO_TOOLS_H
@@ -40,7 +40,7 @@
 #endif
 #endif
 
-// The stack of a coroutine, and the handles that the tools have for it.
+// The stack of a coroutine, and what the tools store for it.
 struct co_stack {
     void *low;  // the lowest address
     size_t size;
@@ -55,8 +55,8 @@ struct co_stack {
 #endif
 };
 
-// Call it when a coroutine begins to use a stack. The lowest `unused_size`
-// bytes of the stack may contain anything.
+// Call it when a coroutine begins to use a stack. The coroutine will not read
+// the lowest `unused_size` bytes of the stack before it writes them.
 static inline void co_tools_created(struct co_stack *stack, size_t unused_size)
 {
     (void)stack, (void)unused_size;
@@ -68,8 +68,8 @@ static inline void co_tools_created(struct co_stack *stack, size_t unused_size)
         VALGRIND_MAKE_MEM_UNDEFINED(stack->low, unused_size);
 #endif
 #ifdef __SANITIZE_ADDRESS__
-    // A stack that is used again still has AddressSanitizer's marks of its last
-    // use.
+    // If the stack was used before, AddressSanitizer may still forbid parts of
+    // it.
     ASAN_UNPOISON_MEMORY_REGION(stack->low, stack->size);
 #endif
 #ifdef __SANITIZE_THREAD__
@@ -89,8 +89,8 @@ static inline void co_tools_freeing(struct co_stack *stack)
 #endif
 }
 
-// Call it right before co_switch() from one stack to another. `forever`: no
-// switch will ever lead back to `from`.
+// Call it right before co_switch() from one stack to another. `forever` means
+// that no switch will ever lead back to `from`.
 static inline void co_tools_leaving(struct co_stack *from, bool forever,
                                     const struct co_stack *to)
 {
@@ -106,9 +106,9 @@ static inline void co_tools_leaving(struct co_stack *from, bool forever,
 #endif
 }
 
-// Call it first on the stack `on`, after a switch from the stack `from`.
-// AddressSanitizer then tells the bounds of `from`: only in this way do we
-// learn those of the thread's own stack.
+// Call it on the stack `on`, first after a switch from the stack `from`. Stores
+// the bounds of `from`, which AddressSanitizer then knows. For the thread's own
+// stack, the runtime has no other way to learn them.
 static inline void co_tools_arrived(const struct co_stack *on,
                                     struct co_stack *from)
 {
@@ -120,9 +120,9 @@ static inline void co_tools_arrived(const struct co_stack *on,
 #endif
 }
 
-// Between co_tools_mute(true) and co_tools_mute(false), valgrind reports
-// nothing. This allows reading what a coroutine has left below its stack
-// pointer.
+// After co_tools_mute(true), valgrind reports nothing, until
+// co_tools_mute(false). In between, the caller can read what a coroutine has
+// left below its stack pointer.
 static inline void co_tools_mute(bool mute)
 {
     (void)mute;
@@ -134,8 +134,8 @@ static inline void co_tools_mute(bool mute)
 #endif
 }
 
-// Tells valgrind that `value` is defined, even if it was computed from memory
-// that is not.
+// Tells valgrind that `value` is defined, even if it was computed from
+// undefined memory.
 static inline void co_tools_defined(void *value, size_t size)
 {
     (void)value, (void)size;
@@ -144,11 +144,11 @@ static inline void co_tools_defined(void *value, size_t size)
 #endif
 }
 
-// With ThreadSanitizer, blocks SIGINT and SIGTERM while coroutines run. That
-// tool delivers a signal only when the fiber in which it arrived makes a system
-// call. If another fiber runs before that, the signal is lost. Stores the
-// previous mask in `previous` and returns that pointer. Without
-// ThreadSanitizer, only returns NULL.
+// Only with ThreadSanitizer: blocks SIGINT and SIGTERM while coroutines run,
+// stores the previous mask in `previous`, and returns `previous`.
+// ThreadSanitizer delivers a signal only when the fiber in which it arrived
+// makes a system call. If another fiber runs before that, the signal is lost.
+// Without ThreadSanitizer, returns NULL.
 static inline const sigset_t *co_tools_block_signals(sigset_t *previous)
 {
     (void)previous;
@@ -165,8 +165,8 @@ static inline const sigset_t *co_tools_block_signals(sigset_t *previous)
 }
 
 // As epoll_wait(2). With ThreadSanitizer, first unblocks the signals for a
-// moment, so that those that have arrived are delivered: epoll_pwait() delivers
-// none if it finds events at once.
+// moment, so that those that have arrived are delivered. epoll_pwait() alone
+// would deliver none if there are events already.
 static inline int co_tools_epoll_wait(int epoll, struct epoll_event *events,
                                       int events_max, int timeout_ms,
                                       const sigset_t *previous)

@@ -1,17 +1,17 @@
 // co_wait.c - calls that wait for another coroutine or for a time, and what can
 // end every wait: cancellation and deadlines.
 //
-// A coroutine that has resumed another one waits until that one yields. So
-// while the resumed coroutine waits for an event, both wait. Therefore a
-// waiting call fails if the running coroutine is cancelled, or its resumer, or
-// the resumer of that one, and so on up this chain. Deadlines hold in the same
-// way. Nothing here blocks the thread.
+// A coroutine waits until the one that it has resumed yields. So while the
+// resumed coroutine waits for an event, both wait. Therefore a waiting call
+// fails if the running coroutine, its resumer, the resumer of its resumer, or
+// another one in this chain is cancelled. Deadlines hold in the same way. No
+// function here blocks the thread.
 
 #include "co.h"
 #include "co_internal.h"
 
 // Returns true if a coroutine of the chain was cancelled: the running one, or
-// one of its resumers. Sets `deadline_ns` to the earliest of their deadlines.
+// one of its resumers. Sets `deadline_ns` to their earliest deadline.
 static bool is_cancelled(int64_t *deadline_ns)
 {
     bool cancelled = false;
@@ -36,16 +36,17 @@ int co_begin_wait(void)
     return 0;
 }
 
-// Stores `innermost`, the coroutine that waits, or NULL, in all resumers of the
-// running coroutine. So co_cancel() finds the coroutine whose wait it must end.
+// Sets the field `innermost` in all resumers of the running coroutine: to the
+// running coroutine while it waits, or NULL. With this field, co_cancel() finds
+// the coroutine whose wait it must end.
 static void set_innermost(struct co *innermost)
 {
     for (struct co *c = co_resumer(co_current()); c != NULL; c = co_resumer(c))
         c->innermost = innermost;
 }
 
-// Waits in `state`. Checks for cancellation once more: some calls wait again
-// after a spurious wakeup, and the coroutine may have been cancelled since the
+// Waits in `state`. Checks for cancellation once more: after a spurious wakeup,
+// some calls wait again, and the coroutine may have been cancelled since the
 // call began.
 static int wait_in(enum co_state state, int64_t due_ns)
 {
@@ -140,9 +141,9 @@ int co_sem_wait(struct co_sem *sem)
     return co_wait_until(CO_NEVER);
 }
 
-// If a coroutine waits, ends its wait and leaves the count at 0. With a count
-// of 1 instead, a third coroutine could call co_sem_wait() before the waiting
-// one runs, and take its place.
+// If a coroutine waits, ends its wait, and the count stays 0. If the count
+// became 1 instead, a third coroutine could call co_sem_wait() before the
+// waiting one runs, and get ahead of it.
 void co_sem_post(struct co_sem *sem)
 {
     if (sem->waiters.first != NULL)

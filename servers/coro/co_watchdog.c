@@ -1,10 +1,10 @@
 // co_watchdog.c - reports a coroutine that does not let the others run.
 //
 // Nothing interrupts a coroutine, so only another thread can notice that a
-// coroutine keeps the processor, or blocks. The watchdog is that other thread.
-// Each thread that has called co_set_watchdog() has its own. The watchdog
-// sleeps most of the time, and the loop only counts its turns for the watchdog.
-// Only co_set_watchdog() blocks the loop: until the previous watchdog has
+// coroutine computes for long, or blocks. The watchdog is such a thread. Each
+// thread that calls co_set_watchdog() gets its own watchdog. For the watchdog,
+// the loop only counts its turns, and the watchdog itself sleeps most of the
+// time. Only co_set_watchdog() blocks the loop: until the previous watchdog has
 // ended.
 
 #include <elf.h>
@@ -46,8 +46,8 @@ struct watchdog {
     const atomic_uint *turn;  // of the watched thread: see co_turn_count()
     atomic_bool stopping;
     _Atomic enum step step;
-    // The thread that makes a step writes these fields before the step. The
-    // other thread reads them after the step.
+    // Before a thread changes `step`, it writes these fields. After the change,
+    // the other thread reads them.
     atomic_uint asked_turn;
     char name[NAME_SIZE];
     uintptr_t frames[FRAMES_MAX];  // addresses in code, the innermost first
@@ -59,9 +59,9 @@ static _Thread_local struct watchdog *own;  // watches this thread; or NULL
 // ---- In the watched thread
 
 #ifdef __GLIBC__
-// Adds a frame to the report if it is on the stack of the running coroutine.
-// The unwinder also finds the frames of the signal handler, which are on
-// another stack.
+// Adds a frame to the report if the frame is on the stack of the running
+// coroutine. The unwinder also finds the frames of the signal handler, which
+// are on another stack.
 static _Unwind_Reason_Code add_frame(struct _Unwind_Context *context, void *arg)
 {
     struct watchdog *w = arg;
@@ -73,7 +73,7 @@ static _Unwind_Reason_Code add_frame(struct _Unwind_Context *context, void *arg)
         return _URC_NO_REASON;
     int interrupted_here = 0;
     uintptr_t at = (uintptr_t)_Unwind_GetIPInfo(context, &interrupted_here);
-    // A return address is behind the call: it may belong to the next line.
+    // A return address comes after the call. It may belong to the next line.
     w->frames[w->frame_count++] = interrupted_here ? at : at - 1;
     return _URC_NO_REASON;
 }
@@ -87,8 +87,9 @@ static void add_frames(struct watchdog *w)
 #endif
 }
 
-// The handler of SIGURG: answers the watchdog. It interrupts the coroutine that
-// has the turn, and runs on the thread's stack for signals.
+// The handler of SIGURG: answers the watchdog. The signal interrupts the
+// coroutine that has the turn. The handler runs on the separate stack for
+// signals.
 static void on_question(int signo)
 {
     struct watchdog *w = own;
@@ -110,8 +111,8 @@ static void on_question(int signo)
 
 // ---- In the thread of the watchdog
 
-// Appends text to the report, formatted as by printf(). Returns the new length
-// of the report.
+// Appends text to the report. The text is formatted as by printf(). Returns the
+// new length of the report.
 __attribute__((format(printf, 3, 4))) static int append(char *report, int len,
                                                         const char *format, ...)
 {
@@ -123,8 +124,8 @@ __attribute__((format(printf, 3, 4))) static int append(char *report, int len,
     return len + more < REPORT_SIZE ? len + more : REPORT_SIZE - 1;
 }
 
-// The linker defines these symbols: where the program's file begins in memory,
-// and where its code ends.
+// The linker defines these symbols: the start of the program's file in memory,
+// and the end of its code.
 extern const ElfW(Ehdr) file_begin __asm__("__ehdr_start");
 extern const char code_end[] __asm__("etext");
 
@@ -134,8 +135,8 @@ static bool is_ours(uintptr_t at)
     return at >= (uintptr_t)&file_begin && at < (uintptr_t)code_end;
 }
 
-// Converts an address in memory to the one that addr2line(1) needs: the address
-// in the program's file.
+// Converts an address in memory to the address in the program's file, which
+// addr2line(1) needs.
 static size_t in_file(uintptr_t at)
 {
     return at - (file_begin.e_type == ET_DYN ? (uintptr_t)&file_begin : 0);
@@ -153,7 +154,7 @@ static int append_frames(char *report, int len, const struct watchdog *w)
     return len;
 }
 
-// Prints what the watched thread has answered. Prints nothing if standard error
+// Prints the answer of the watched thread. Prints nothing if standard error
 // would block: perhaps no process ever reads from it, and the watchdog must be
 // able to end.
 static void print_report(const struct watchdog *w)
@@ -184,10 +185,11 @@ static void sleep_until_next_check(const struct watchdog *w)
     nanosleep(&(struct timespec){.tv_nsec = (long)ms * NS_PER_MS}, NULL);
 }
 
-// The main function of the watchdog. If the number of the turn is the same as
-// at the previous check, this turn has lasted at least since then. Only the
-// watched thread can find out which coroutine has the turn, and where it is: so
-// the watchdog sends it a signal, and the handler walks up the stack.
+// The main function of the watchdog. If the number of turns has not changed
+// since the previous check, the same turn has lasted all this time. Only the
+// watched thread can find out which coroutine has the turn, and where it is. So
+// the watchdog sends a signal to this thread, and the handler walks up the
+// stack.
 static void *watch(void *arg)
 {
     struct watchdog *w = arg;
@@ -222,7 +224,7 @@ static void stop(void *watchdog)
     free(w);
 }
 
-// The destructor of this key runs at the end of each thread that is watched.
+// When a thread that has a watchdog ends, the destructor of this key runs.
 static pthread_key_t at_thread_end;
 
 static void set_up_process(void)
