@@ -1,4 +1,4 @@
-"""What the servers in Python share: the work, the protocol, the listener."""
+"""What the servers in Python share: fib(), the replies, the listener."""
 
 import socket
 import sys
@@ -13,7 +13,7 @@ def fib(n):
 
 
 def reply(line):
-    """Returns the reply to a line. Computes, and so keeps the interpreter."""
+    """Returns the reply to a line. Computes, so other clients wait."""
     text = line.strip(b" \t\r\n")
     if len(line) <= LINE_LEN_MAX and text.isdigit() and 1 <= int(text) <= N_MAX:
         return b"fib: %d\n" % fib(int(text))
@@ -21,7 +21,7 @@ def reply(line):
 
 
 def listen(name):
-    """Returns a listener on the port behind --port, and says so."""
+    """Returns a listener on the port of --port, and prints its address."""
     port = 9999
     if "--port" in sys.argv:
         port = int(sys.argv[sys.argv.index("--port") + 1])

@@ -1,4 +1,4 @@
-// A goroutine per client: coroutine.c, on as many threads as there are cores.
+// As coroutine.c: a goroutine per client, but on a thread per core.
 package main
 
 import (
@@ -32,7 +32,7 @@ func serveClient(client net.Conn) {
 
 func main() {
 	port := flag.String("port", "9999", "0: the kernel chooses")
-	flag.Bool("quiet", false, "does nothing: it is quiet")
+	flag.Bool("quiet", false, "no effect: there are no log lines")
 	flag.Parse()
 	listener, err := net.Listen("tcp", "127.0.0.1:"+*port)
 	if err != nil {

@@ -1,4 +1,4 @@
-// libuv.c - the event loop of Node, without Node: callback.c over libuv.
+// libuv.c - callback.c over libuv, the event loop that Node uses.
 
 #include <stdio.h>
 #include <stdlib.h>

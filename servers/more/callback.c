@@ -1,12 +1,12 @@
 // callback.c - an event loop: it waits for all clients and calls functions.
 //
-// Model     one thread; epoll reports readiness, callbacks say what comes next
+// Model     one thread; epoll reports ready clients, a callback serves each
 // Blocks    in epoll_wait() only, for all clients at once
 // Strength  the cost depends on the clients that are ready, not on all of them
 // Weakness  the client code is in pieces, and each must name the one after it
 //
 // What changed from poll.c: the kernel keeps the list of clients, and the step
-// of a client is cut where it may have to wait. Next:
+// of a client is cut into functions where it may have to wait. Next:
 //     diff -u servers/more/callback.c servers/coroutine.c
 
 #include <stdbool.h>
@@ -31,9 +31,9 @@ static struct timer_queue timers;  // Clients that wait for a time.
 
 static bool write_reply(struct connection *c);
 
-// LESSON inside-out: this is serve_client() of blocking.c, cut where it waits.
-// A pointer, not the next line, says what comes next. A loop becomes two
-// functions that name each other, and all local variables are lost.
+// LESSON inside-out: these two functions are serve_client() of blocking.c, cut
+// where it waits. A pointer, not the next line, says which code follows. A loop
+// becomes two functions that name each other, and no local variable is kept.
 static bool read_request(struct connection *c)
 {
     struct session *s = &c->session;
@@ -57,8 +57,8 @@ static bool write_reply(struct connection *c)
     return true;
 }
 
-// LESSON tell-changes-only: poll() is told about every client at every call.
-// epoll is told once, and again only when the client waits for another event.
+// LESSON tell-changes-only: each call of poll() needs the list of all clients.
+// epoll keeps the list, and the server tells it only the changes.
 static int watch(int operation, int fd, short interest)
 {
     struct epoll_event event = {.events = (uint32_t)interest, .data.fd = fd};
@@ -69,8 +69,8 @@ static int watch(int operation, int fd, short interest)
     return epoll_ctl(epoll, operation, fd, &event);
 }
 
-// Tells epoll what the client waits for. If the kernel has no memory for that,
-// a timer calls the callback later instead: the client is late, but not lost.
+// Tells epoll what the client waits for. If the kernel has no memory for this,
+// a timer calls the callback later: the client is served late, but not lost.
 static void watch_client(struct connection *c, short interest)
 {
     int operation = c->interest == UNWATCHED ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
@@ -84,12 +84,12 @@ static void watch_client(struct connection *c, short interest)
         timer_queue_add(&timers, c, net_backoff_until_ns());
 }
 
-// Calls the client's callback once, or with --edge until it would block.
+// Calls the client's callback once. With --edge, calls it until it would block.
 // Returns false once the conversation is over.
-// LESSON edge-triggered: with --edge, epoll reports that bytes have arrived,
-// but not that they are still there. If we stop before EAGAIN, no further event
-// comes, so a timer must call the callback again. Try it: set CALLS_IN_A_ROW to
-// 1, remove timer_queue_add() below, and send 20 requests.
+// LESSON edge-triggered: with --edge, epoll reports only that new bytes have
+// arrived, not that old ones are still there. If we stop before EAGAIN, no
+// event may come, so a timer must call the callback again. Try it: set
+// CALLS_IN_A_ROW to 1, remove timer_queue_add() below, and send 20 requests.
 static bool call_callbacks(struct connection *c)
 {
     for (int i = 0; i < CALLS_IN_A_ROW; i++) {
@@ -145,7 +145,7 @@ static void call_back_ready_clients(void)
         call_back(c);
 }
 
-// Watches the listener only while a client may be accepted.
+// Watches the listener only while the server may accept a client.
 static void watch_listener(void)
 {
     static short watched;

@@ -21,20 +21,21 @@ static int listener;
 static struct connections clients;
 static struct pollfd *polled;  // One for each client, and the listener.
 
-// LESSON stackless: of a suspended function, only a line number is kept. A
-// `case` jumps back to that line, even into the middle of a loop (Duff's
-// device, 1983; Dunkels' protothreads work like this). The local variables are
-// lost. And no function that this one calls can yield: for that, each client
-// would need a stack.
+// LESSON stackless: a suspended function keeps only a line number. A `case`
+// jumps back to this line, even into the middle of a loop (Duff's device, 1983;
+// Dunkels' protothreads work like this). The function loses its local
+// variables. And a function that it calls cannot yield: for that, each client
+// would need its own stack.
 #define YIELD(c, event)                                                        \
     (c)->line = __LINE__;                                                      \
     (c)->interest = (event);                                                   \
     return true;                                                               \
     case __LINE__:
 
-// Serves a client until it yields or the conversation is over. Returns true if
-// it has yielded: then the client waits for the event c->interest or, if that
-// is 0, until c->due_ns. Returns false if the conversation is over.
+// Serves a client until this function yields or the conversation is over.
+// Returns true if it has yielded: then the client waits for the event
+// c->interest or, if this is 0, until c->due_ns. Returns false if the
+// conversation is over.
 static bool serve_client(struct connection *c)
 {
     struct session *s = &c->session;
@@ -64,8 +65,8 @@ static bool serve_client(struct connection *c)
     return serve_client(c);  // Starts again, and runs to its next YIELD().
 }
 
-// Blocks until a client is ready or due. Returns how many clients poll() was
-// asked about: later ones are not in `polled`.
+// Blocks until a client is ready or due. Returns the number of clients in
+// `polled`: a client that is accepted later is not there.
 static int wait_for_clients(void)
 {
     for (int i = 0; i < clients.count; i++) {
@@ -90,7 +91,7 @@ static bool is_ready(int i)
     return c->due_ns <= clock_now_ns();
 }
 
-// The whole scheduler: resumes every client that is ready, until it yields.
+// The whole scheduler: resumes each client that is ready, until it yields.
 static void resume_clients(int count)
 {
     for (int i = count - 1; i >= 0; i--) {

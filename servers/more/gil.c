@@ -2,11 +2,11 @@
 //
 // Model     thread.c, but a thread computes only while it holds the one lock
 // Blocks    where thread.c does; in take_lock() while another thread computes
-// Strength  what only computing threads touch needs no lock of its own
+// Strength  data that threads use only while they compute need no other lock
 // Weakness  one core only, and a short request waits 5 ms for a long one
 //
-// What changed from thread.c: answer() is the only way to compute. Threads take
-// the lock in turns, by the rules of CPython since its version 3.2. Next:
+// What changed from thread.c: a thread computes only in answer(), which takes
+// the lock. The rules are those of CPython since version 3.2. Next:
 //     diff -u servers/thread.c servers/more/gil.c
 
 #include <errno.h>
@@ -20,23 +20,23 @@
 #include "../common/threads.h"
 
 enum {
-    SWITCH_INTERVAL_MS = 5,  // as sys.getswitchinterval() returns
-    CHECK_N = 15,            // below this, fib(n) takes 1 us: no check
+    SWITCH_INTERVAL_MS = 5,  // CPython's default: sys.getswitchinterval()
+    CHECK_N = 15,            // below this, fib(n) takes only about 1 us
 };
 
 static struct options options = {.model = "gil", .stack_kib = 64};
 static int listener;
 static sem_t slots;  // Free slots, except one for the next client.
 
-// The lock. Its parts are guarded by the mutex, which is never held for long.
+// The lock. The mutex guards its parts, and no thread holds the mutex for long.
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t dropped, taken;
 static bool held;
 static unsigned long turn;          // How often the lock was taken.
 static atomic_bool drop_requested;  // Read without the mutex, too.
 
-// Blocks until the lock is dropped, for SWITCH_INTERVAL_MS at most. Returns
-// false if one thread has held the lock for all that time.
+// Blocks until the lock is dropped, but at most SWITCH_INTERVAL_MS. Returns
+// false if one thread has held the lock for all of this time.
 static bool wait_for_drop(void)
 {
     int64_t until_ns = clock_now_ns() + SWITCH_INTERVAL_MS * (int64_t)NS_PER_MS;
@@ -46,9 +46,9 @@ static bool wait_for_drop(void)
            turn != seen;
 }
 
-// LESSON switch-interval: a thread that finds the lock held waits for 5 ms, and
-// only then asks the holder to drop it. So a reply that takes a microsecond to
-// compute may come after 5 ms, although a second core is idle.
+// LESSON switch-interval: a thread that finds the lock held waits for 5 ms
+// before it asks the holder to drop the lock. So a reply that takes 1 us to
+// compute may come after 5 ms, even if a second core is idle.
 static void take_lock(void)
 {
     pthread_mutex_lock(&mutex);
@@ -64,8 +64,8 @@ static void take_lock(void)
 
 // LESSON forced-switch: if a thread has asked for the lock, the holder drops
 // the lock and blocks until another thread has taken it. Otherwise the holder
-// could take it again at once. Still, short requests lose: a short one drops
-// the lock after a microsecond, and then a long one holds it for 5 ms.
+// could take the lock again at once. But this is unfair to short requests: a
+// short one drops the lock after 1 us, and then a long one holds it for 5 ms.
 static void drop_lock(void)
 {
     pthread_mutex_lock(&mutex);
@@ -77,8 +77,8 @@ static void drop_lock(void)
     pthread_mutex_unlock(&mutex);
 }
 
-// Computes fib(n). Checks between its parts whether another thread has asked
-// for the lock, as Python's interpreter does between instructions.
+// Computes fib(n) in parts. Between two parts, checks whether another thread
+// has asked for the lock, as Python's interpreter does between instructions.
 static uint64_t interruptible_fib(unsigned n)
 {
     if (atomic_load_explicit(&drop_requested, memory_order_relaxed)) {

@@ -40,9 +40,9 @@ void loop_serve(const struct connection *c)
         ;  // If the server is stopping, connections_drain() serves it.
 }
 
-// Steps a client until it would block, because epoll reports each change only
-// once. After STEPS_IN_A_ROW steps, a timer continues it, after the other
-// clients.
+// Makes steps for a client until it would block, because epoll reports each
+// change only once. After STEPS_IN_A_ROW steps, other clients are served first,
+// and a timer continues this one.
 static void step_client(struct connection *c)
 {
     int64_t now_ns = clock_now_ns();
@@ -82,8 +82,8 @@ bool loop_wait(int listener)
     return pending;
 }
 
-// LESSON wake-by-event: a signal that comes just before epoll_wait() does not
-// interrupt that call. An eventfd(2) stays readable once it was written to. So
+// LESSON wake-by-event: if a signal comes just before epoll_wait(), it does not
+// interrupt that call. But an eventfd(2) that was written to stays readable:
 // from then on, every epoll_wait() returns at once.
 void loop_wake(void)
 {

@@ -1,7 +1,7 @@
 // loop.h - an event loop for the clients of this process, by epoll.
 //
-// The loop serves a client as callback.c --edge does, but in a server with
-// several processes: each process opens its own loop after fork().
+// The loop serves clients as callback.c --edge does, but for a server with
+// several processes. Each process opens its own loop after fork().
 
 #ifndef LOOP_H
 #define LOOP_H
@@ -11,32 +11,32 @@
 
 #include "../common/connection.h"
 
-enum { LOOP_DESCRIPTORS = 2 };  // how many loop_open() takes
+enum { LOOP_DESCRIPTORS = 2 };  // how many loop_open() opens
 
-// The clients of the loop. Call connections_open() with `by_descriptor` set
-// before loop_open().
+// The clients of the loop. Before loop_open(), call connections_open() for
+// them, with `by_descriptor` true.
 extern struct connections loop_clients;
 
 // Opens the loop. Returns 0, or -1 with errno set.
 int loop_open(void);
 
-// Starts, or stops, watching a descriptor. `events` are those of epoll_ctl(2).
-// Returns 0, or -1 with errno set.
+// loop_watch() starts and loop_unwatch() stops watching a descriptor. `events`
+// are those of epoll_ctl(2). Both return 0, or -1 with errno set.
 int loop_watch(int fd, uint32_t events);
 int loop_unwatch(int fd);
 
-// Starts to serve an accepted client. Blocks only if the kernel has no memory
-// to watch it: then backs off (net.h) and tries again.
+// Starts to serve an accepted client. If the kernel has no memory for this,
+// backs off (net_backoff() in net.h) and tries again. Otherwise does not block.
 void loop_serve(const struct connection *c);
 
-// Blocks until the listener or a client is ready, until a client is due
-// (because its simulated backend replies, for example), or until the server
-// must check for idle clients or accept again. Steps each client that is ready
-// or due, until it would block. Returns true if the listener is ready.
+// Blocks until the listener or a client is ready, until a timer is due (for
+// example that of a simulated backend), or until the server must check for idle
+// clients or accept again. Then makes steps for each client that is ready or
+// due, until it would block. Returns true if the listener is ready.
 bool loop_wait(int listener);
 
-// Wakes loop_wait(), now and at every later call. Safe in a signal handler.
-// Does nothing while the loop is not open.
+// Makes loop_wait() return, now and at every later call. Safe in a signal
+// handler. Does nothing while the loop is not open.
 void loop_wake(void);
 
 #endif

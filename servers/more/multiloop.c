@@ -22,13 +22,13 @@
 
 enum { NO_MORE = -1 };
 
-// The main thread adds clients to the inbox of a loop, and a coroutine in the
-// loop takes them. The lock guards the inbox and the two counts.
+// The main thread adds clients to the inbox of a loop. A coroutine of the loop,
+// its receiver, takes them. The lock guards the inbox and the two counts.
 struct loop {
     pthread_t thread;
-    struct co *receiver;  // that coroutine
+    struct co *receiver;
     pthread_mutex_t lock;
-    int *inbox;  // a ring with places for all clients of the server
+    int *inbox;  // a ring buffer with places for all clients of the server
     unsigned added_count, taken_count;
 };
 
@@ -85,9 +85,9 @@ static void start_client(int client)
         }
 }
 
-// Adds a client to the inbox of a loop and wakes the receiver, both while it
-// holds the lock: once the lock is released, the receiver may take NO_MORE and
-// end, and can no longer be woken.
+// Adds a client to the inbox of a loop and wakes the receiver, before it
+// releases the lock. After that, the receiver may take NO_MORE and end, and a
+// wake-up would be an error.
 static void add_client(struct loop *loop, int client)
 {
     pthread_mutex_lock(&loop->lock);
@@ -144,9 +144,9 @@ static void open_all_loops(void)
 
 // LESSON shared-nothing: one thread accepts the clients and gives them to the
 // loops round-robin. If each loop had a listener (SO_REUSEPORT, see socket(7)),
-// that thread would not be needed. But the kernel would choose by a hash: some
-// loops would get more clients than others, and the clients of a full loop
-// would wait while other loops have free slots.
+// this thread would not be needed. But then the kernel would choose a loop by a
+// hash. Some loops would get more clients than others, and clients of a full
+// loop would wait while other loops have free slots.
 static void serve_clients(void)
 {
     int client, next = 0;

@@ -5,7 +5,8 @@
 // Strength  a long fib() delays no other client, as long as a thread is free
 // Weakness  every request travels to another thread and back, short ones too
 //
-// What changed from coroutine.c: computing is one more thing to wait for. Next:
+// What changed from coroutine.c: a coroutine also waits for the computation.
+// Next:
 //     diff -u servers/more/offload.c servers/more/multiloop.c
 
 #include <stdbool.h>
@@ -36,9 +37,9 @@ static void compute(void *arg)
     answer->complete = session_answer(answer->session);
 }
 
-// LESSON offload: runs session_answer() in another thread, while other
-// coroutines run in this one. Only one of the two threads uses the session at a
-// time: the coroutine waits until the other thread is done. If the session has
+// LESSON offload: another thread runs session_answer(), and other coroutines
+// run in this thread in the meantime. The two threads never use the session at
+// once: the coroutine waits until the other thread is done. If the session has
 // no input, or no thread can be started, this thread calls session_answer().
 static bool co_session_answer(struct session *s)
 {

@@ -6,8 +6,8 @@
 // Weakness  the kernel and the server go through all clients at every call
 //
 // What changed from nonblocking.c: the step of a client and its state are the
-// same, in common/connection.c. But poll() says which clients can make a step,
-// and blocks while none can. Next:
+// same, in common/connection.c. But poll() reports which clients can make a
+// step, and blocks while none can. Next:
 //     diff -u servers/more/poll.c servers/more/callback.c
 
 #include <poll.h>
@@ -22,26 +22,27 @@ static struct connections clients;
 static struct pollfd *polled;  // One for each client, and the listener.
 
 // Tells poll() what each client waits for, and blocks until one is ready or
-// due. Returns how many clients poll() was told about: later ones are not in
-// `polled`.
+// due. Returns the number of clients in `polled`: a client that is accepted
+// later is not there.
 static int wait_for_clients(void)
 {
     int64_t now_ns = clock_now_ns();
     for (int i = 0; i < clients.count; i++) {
         struct connection *c = &clients.all[i];
         c->interest = connection_interest(c, now_ns);
-        // LESSON not-watched: even if poll() is asked for no event, it reports
-        // a closed connection. Every call then returns at once. So for a client
-        // that cannot be served yet, pass the descriptor -1: poll() ignores it.
+        // LESSON not-watched: poll() reports a closed connection even if it was
+        // asked for no event. Then every call would return at once. So for a
+        // client that cannot be served yet, pass the descriptor -1, which
+        // poll() ignores.
         polled[i] =
             (struct pollfd){c->interest != 0 ? c->fd : -1, c->interest, 0};
     }
     short accepting = connections_may_accept(&clients) ? POLLIN : 0;
     polled[clients.count] = (struct pollfd){listener, accepting, 0};
 
-    // LESSON the-whole-list: the server and the kernel both go through all
-    // clients, idle ones too. Try it: fibload -c 10, with --idle 10000 and
-    // without.
+    // LESSON the-whole-list: both the server and the kernel go through all
+    // clients, even idle ones. Try it: compare fibload -c 10 with fibload -c 10
+    // --idle 10000.
     int64_t due_ns = connections_due_ns(&clients);
     int ms = clock_ms_until(connections_wake_ns(&clients, due_ns));
     net_check_wait(poll(polled, (nfds_t)clients.count + 1, ms));
@@ -56,8 +57,8 @@ static bool is_ready(int i)
     return c->due_ns <= clock_now_ns();
 }
 
-// Steps every client that is ready, the last one first: when a client is
-// closed, the last one takes its place, and has already had its step.
+// Makes a step for each client that is ready, from the last to the first. If a
+// client is closed, the last one, which has had its step, takes its place.
 static void step_clients(int count)
 {
     for (int i = count - 1; i >= 0; i--) {

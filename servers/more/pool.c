@@ -2,11 +2,11 @@
 //
 // Model     --max-clients threads; each takes clients from a queue, one by one
 // Blocks    the main thread in accept(), a thread in sem_wait() or in recv()
-// Strength  no thread to start per client, and never more than were planned
+// Strength  no thread to start per client, and never more threads than planned
 // Weakness  with as many idle clients as threads, no other client is served
 //
-// What changed from thread.c: the threads come first, and the clients wait for
-// one in a queue. Next:
+// What changed from thread.c: the server starts its threads before the first
+// client, and clients wait for a thread in a queue. Next:
 //     diff -u servers/fork.c servers/more/prefork.c
 
 #include <errno.h>
@@ -26,7 +26,7 @@ static int thread_count;
 static sem_t slots;    // Free places in the queue.
 static sem_t waiting;  // Clients in the queue.
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static int queue[QUEUE_SIZE];  // The lock guards this and the next two.
+static int queue[QUEUE_SIZE];  // The lock guards this and the two counts.
 static unsigned added_count, taken_count;
 
 // Receives until a complete request has arrived, and writes its reply into `s`.
@@ -98,7 +98,7 @@ static void start_threads(void)
 }
 
 // LESSON full-queue: when the queue is full, the main thread does not accept.
-// Then the kernel's queue fills up (--backlog). When that is full too, the
+// Then the kernel's queue fills up (--backlog). When this is full, too, the
 // kernel ignores new connections, and the clients try again after a second.
 // With an unlimited queue, the server would accept all clients, and each would
 // wait longer than the one before.
@@ -108,7 +108,7 @@ static void serve_clients(void)
     while ((client = net_accept(listener)) >= 0)
         add_client(client);
     for (int i = 0; i < thread_count; i++)
-        add_client(NO_MORE);  // Behind all clients that were accepted.
+        add_client(NO_MORE);  // After all clients that were accepted.
     for (int i = 0; i < thread_count; i++)
         pthread_join(threads[i], NULL);
 }
@@ -117,8 +117,8 @@ int main(int argc, char **argv)
 {
     listener = server_open(&options, argc, argv);
     threads = server_allocate(options.clients_max, sizeof *threads);
-    // The main thread accepts a client only when the queue has a place for it.
-    // So one place is reserved from the start.
+    // The main thread accepts a client only if the queue has a place for it. So
+    // the place for the first client is taken from the start.
     server_require(sem_init(&slots, 0, QUEUE_SIZE - 1) == 0 &&
                        sem_init(&waiting, 0, 0) == 0,
                    "sem_init");

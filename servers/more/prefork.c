@@ -1,12 +1,13 @@
-// prefork.c - processes that are there before the clients.
+// prefork.c - processes that start before the first client connects.
 //
 // Model     --max-clients children; each accepts and serves clients one by one
 // Blocks    the parent in ppoll() (stop_wait()), a child in accept() or recv()
 // Strength  isolation as in fork.c, without a fork() for each client
 // Weakness  with as many idle clients as children, no other client is served
 //
-// What changed from fork.c: the children come first, and each is a blocking.c.
-// The parent replaces those that die. Next:
+// What changed from fork.c: the parent starts its children before the first
+// client, and each child does what blocking.c does. The parent replaces dead
+// children. Next:
 //     diff -u servers/thread.c servers/more/pool.c
 
 #include <stdatomic.h>
@@ -31,7 +32,7 @@ static struct options options = {.model = "prefork",
                                  .own = {own_options},
                                  .clients_max = 64};
 static int listener;
-static atomic_ulong *spurious;  // Shared: wakeups that found no client.
+static atomic_ulong *spurious;  // Wakeups that found no client; shared memory.
 
 // Receives until a complete request has arrived, and writes its reply into `s`.
 // Returns false once the conversation is over.
@@ -59,8 +60,8 @@ static void serve_client(int client)
 
 // LESSON thundering-herd: for each client, the kernel wakes one of the children
 // that block in accept(). But it wakes all children that block in poll(), and
-// all but one of them find no client. Try it: --herd, with fibload --churn, and
-// read the last lines.
+// only one of them gets the client. Try it: --herd, with fibload --churn, and
+// read the last lines that the server prints.
 static int next_client(void)
 {
     int client = -1;
@@ -81,10 +82,10 @@ static void serve_clients(void)
         serve_client(client);
 }
 
-// LESSON one-listener: there is one listener, and each process has its own
-// descriptor for it. To stop, a process closes only its descriptor, and the
-// others continue. If it shut down the listener, as other servers do, a signal
-// to one child would stop all processes.
+// LESSON one-listener: all processes use one listener, each by its own
+// descriptor. To stop, a process closes only its own descriptor, and the others
+// continue. If it shut down the listener, as other servers do, a signal to one
+// child would stop all processes.
 static void wake_blocked_calls(void)
 {
     close(listener);

@@ -15,7 +15,8 @@ static void *map(int fd, size_t size, off_t what)
                 fd, what);
 }
 
-// Returns the address of a field in the rings. The kernel has chosen `offset`.
+// Returns the address of a field in the rings. The kernel has chosen its
+// offset.
 static unsigned *field(char *rings, unsigned offset)
 {
     return (unsigned *)(void *)(rings + offset);
@@ -56,9 +57,9 @@ static unsigned prepared(const struct ring *r)
     return *r->sq_tail - __atomic_load_n(r->sq_head, __ATOMIC_ACQUIRE);
 }
 
-// Stores the timeout of request `index` and returns its address. The kernel
-// reads it only in ring_enter(). Until then, each prepared timeout needs a
-// place of its own.
+// Stores the timeout of request `index` and returns the address. The kernel
+// reads the timeout only in ring_enter(), so each prepared request needs its
+// own.
 static struct __kernel_timespec *timeout_at(struct ring *r, unsigned index,
                                             size_t ms)
 {

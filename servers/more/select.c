@@ -6,7 +6,7 @@
 // Weakness  it cannot watch descriptors from 1,024 up, on any machine
 //
 // What changed from nonblocking.c: the step of a client and its state are the
-// same, in common/connection.c. But select() says which clients can make a
+// same, in common/connection.c. But select() reports which clients can make a
 // step, and blocks while none can. Next:
 //     diff -u servers/more/select.c servers/more/poll.c
 
@@ -27,7 +27,7 @@ static int listener, wake_pipe[2];
 static struct connections clients;
 static fd_set readable, writable;  // In: which to watch. Out: which are ready.
 
-// Puts each client into the set of the event that it waits for. Returns the
+// Adds each client to the set of the event that it waits for. Returns the
 // highest descriptor.
 static int fill_sets(void)
 {
@@ -48,8 +48,8 @@ static int fill_sets(void)
     return highest;
 }
 
-// Blocks until a client is ready or due. Returns how many clients select() was
-// asked about: later ones are not in the sets.
+// Blocks until a client is ready or due. Returns the number of clients in the
+// sets: a client that is accepted later is not there.
 static int wait_for_clients(void)
 {
     int highest = fill_sets();
@@ -60,7 +60,7 @@ static int wait_for_clients(void)
                        ms < 0 ? NULL : &timeout);
     net_check_wait(ready);
     if (ready <= 0) {
-        FD_ZERO(&readable);  // On failure, select() leaves the sets as is.
+        FD_ZERO(&readable);  // On failure, select() does not change the sets.
         FD_ZERO(&writable);
     }
     return clients.count;
@@ -74,8 +74,8 @@ static bool is_ready(int i)
     return c->due_ns <= clock_now_ns();
 }
 
-// Steps every client that is ready, the last one first: when a client is
-// closed, the last one takes its place, and has already had its step.
+// Makes a step for each client that is ready, from the last to the first. If a
+// client is closed, the last one, which has had its step, takes its place.
 static void step_clients(int count)
 {
     for (int i = count - 1; i >= 0; i--) {
@@ -98,17 +98,17 @@ static void serve_clients(void)
     connections_drain(&clients);
 }
 
-// LESSON self-pipe: a byte that the signal handler writes into a pipe stays
-// there. So it ends the next select(), even one that begins after the signal,
-// and even while the listener is not in the set.
+// LESSON self-pipe: the signal handler writes a byte into a pipe, where the
+// byte stays. So it ends the next select(), even if that begins after the
+// signal, and even if the listener is not in the set.
 static void wake_select(void)
 {
     (void)!write(wake_pipe[1], "", 1);
 }
 
-// LESSON the-wall: a set has FD_SETSIZE bits in every C library for Linux, and
-// FD_SET() beyond them writes over whatever follows in memory. So the server
-// must never get a descriptor from FD_SETSIZE up.
+// LESSON the-wall: a set has FD_SETSIZE bits (1,024 in every C library for
+// Linux). FD_SET() for a higher descriptor writes over whatever follows in
+// memory. So the server must never get such a descriptor.
 static void stop_at_the_wall(void)
 {
     int unused = 0;

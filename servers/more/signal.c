@@ -6,8 +6,7 @@
 // Weakness  a system call per event, and a queue that can overflow
 //
 // What changed from callback.c --edge: signals report which client is ready.
-// This was the way to serve many clients on Linux before there was epoll (2.4).
-// Next:
+// Before Linux had epoll (2.5.44), this was a way to serve many clients. Next:
 //     diff -u servers/more/signal.c servers/more/uring.c
 
 #include <fcntl.h>
@@ -29,14 +28,14 @@ static struct options options = {.model = "signal",
 static int listener;
 static struct connections clients;
 static struct timer_queue timers;  // Clients that wait for a time.
-static bool pending;               // A client may be in the accept queue.
+static bool pending;               // There may be clients in the accept queue.
 static int ready_signal;
 static sigset_t awaited;  // ready_signal and SIGIO.
 
-// LESSON signal-driven: without F_SETSIG, the kernel would send SIGIO, which
-// only says that some descriptor is ready. With it, the kernel queues a signal
-// that contains the descriptor. The signal reports only changes, so the server
-// itself must find out what had arrived before.
+// LESSON signal-driven: without F_SETSIG, the kernel sends SIGIO, which only
+// says that some descriptor is ready. With F_SETSIG, it queues a signal that
+// contains the descriptor. Signals report only changes, so the server must
+// check by itself what had arrived before.
 static bool ask_for_signals(int fd)
 {
     return fcntl(fd, F_SETOWN, getpid()) == 0 &&
@@ -44,10 +43,9 @@ static bool ask_for_signals(int fd)
            fcntl(fd, F_SETFL, O_NONBLOCK | O_ASYNC) == 0;
 }
 
-// Asks the kernel for the signals of a client, unless it sends them already. A
-// timer steps the client later: bytes may have arrived before the kernel was
-// asked, or the kernel may have refused. If it has refused, that step asks
-// again.
+// Asks the kernel for signals of a client, unless it sends them already. Bytes
+// may have arrived before that, or the kernel may have refused. So a timer
+// makes a step later. If the kernel has refused, this step asks again.
 static void await_signal(struct connection *c)
 {
     if (c->interest == WATCHED)
@@ -59,9 +57,9 @@ static void await_signal(struct connection *c)
     timer_queue_add(&timers, c, net_backoff_until_ns());
 }
 
-// Steps a client until it would block, because no further signal comes for
-// bytes that have already arrived. After STEPS_IN_A_ROW steps, a timer
-// continues it, after the other clients.
+// Makes steps for a client until it would block, because no further signal
+// comes for bytes that have already arrived. After STEPS_IN_A_ROW steps, other
+// clients are served first, and a timer continues this one.
 static void step_client(struct connection *c)
 {
     c->progress.blocked = false;
@@ -89,17 +87,16 @@ static void accept_clients(void)
     pending = !connections_may_accept(&clients);
 }
 
-// Returns true if a signal for `fd` allows a step: the client still exists, and
-// does not wait for a timer.
+// Returns true if a signal for `fd` should lead to a step: the client still
+// exists, and does not wait for a timer.
 static bool can_step(int fd)
 {
     return clients.all[fd].fd > 0 && !clients.all[fd].queued;
 }
 
-// LESSON queue-overflow: the kernel queues a limited number of signals (ulimit
-// -i). Beyond that limit it drops them and sends one SIGIO instead, and the
-// server must check every client. Try it: bash -c 'ulimit -i 10; bin/signal',
-// and fibload -c 100.
+// LESSON queue-overflow: the kernel queues only a limited number of signals
+// (ulimit -i). Then it sends one SIGIO instead, and the server must check every
+// client. Try it: bash -c 'ulimit -i 10; bin/signal', and fibload -c 100.
 static void handle_signal(int signo, int ready_fd)
 {
     if (signo == SIGIO) {
@@ -114,8 +111,8 @@ static void handle_signal(int signo, int ready_fd)
     }
 }
 
-// Blocks until a signal comes or a timer is due. Handles the signals that have
-// come, up to SIGNALS_IN_A_ROW.
+// Blocks until a signal comes or a timer is due. Then handles all signals that
+// have come, but at most SIGNALS_IN_A_ROW.
 static void handle_signals(void)
 {
     const struct timespec at_once = {0};
@@ -154,8 +151,8 @@ static void serve_clients(void)
     connections_drain(&clients);
 }
 
-// Sends SIGIO to this process. SIGIO is blocked, so it stays pending until
-// sigtimedwait() takes it. So it ends that call even if the call begins later.
+// Sends SIGIO to this process. SIGIO is blocked, so it stays pending until a
+// sigtimedwait() takes it, even one that begins later.
 static void wake_sigtimedwait(void)
 {
     kill(getpid(), SIGIO);

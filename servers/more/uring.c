@@ -3,10 +3,10 @@
 // Model     one thread; requests and results pass through two shared rings
 // Blocks    in io_uring_enter() only, for all clients at once
 // Strength  one system call submits many receives and sends
-// Weakness  kernels and containers may refuse io_uring; it borrows the buffers
+// Weakness  kernels and containers may refuse io_uring; buffers must not move
 //
-// What changed from callback.c: the server does not ask whether it can receive,
-// it asks the kernel to receive, and gets the result. Needs Linux 5.7.
+// What changed from callback.c: the server does not wait until it can receive.
+// It asks the kernel to receive, and later gets the result. Needs Linux 5.7.
 
 #include <errno.h>
 #include <poll.h>
@@ -19,23 +19,23 @@
 
 // `data` is the descriptor of a client, which is above 3, or one of these.
 enum { ACCEPTED, ACCEPT_AGAIN, CHECK_IDLE, LISTENER_CLOSED };
-enum { OVER = -1 };  // `interest` of a client: no more requests.
+enum { OVER = -1 };  // `interest` of a client whose conversation is over.
 
 static struct options options = {.model = "uring"};
 static int listener;
 static struct ring ring;
 static struct connections clients;
-static bool accepting;  // A request to accept, or to do so later, is in flight.
+static bool accepting;  // A request ACCEPTED or ACCEPT_AGAIN is in flight.
 
-// Submits the prepared requests. Blocks until there are at least `results` (0
-// or 1) results. Backs off if that fails.
+// Submits the prepared requests. Blocks until at least `results` results (0 or
+// 1) are there. Backs off if this fails.
 static void submit(unsigned results)
 {
     if (ring_enter(&ring, results) != 0 && errno != EINTR && errno != EBUSY)
         net_backoff("io_uring_enter");
 }
 
-// Prepares a request to the kernel. `data` comes back with its result.
+// Prepares a request. handle_result() gets `data` together with the result.
 static void ask(uint8_t operation, int fd, const void *address, size_t len,
                 uint64_t data)
 {
@@ -46,8 +46,8 @@ static void ask(uint8_t operation, int fd, const void *address, size_t len,
 
 // Asks the kernel for the next operation of a client, and sets `interest` to
 // what the client waits for. Returns false once the conversation is over.
-// LESSON lent-buffers: until the result comes, the kernel reads and writes the
-// session, so the session must stay where it is.
+// LESSON lent-buffers: until the result comes, the kernel reads or writes the
+// buffers of the session, so the session must stay where it is.
 static bool proceed(struct connection *c)
 {
     struct session *s = &c->session;
@@ -73,7 +73,7 @@ static bool proceed(struct connection *c)
     return left > 0 || !session_over(s);
 }
 
-// Closes a client, or leaves that to drain_clients(): see connections_close().
+// Closes a client, or leaves this to drain_clients(): see connections_close().
 static void end_client(struct connection *c)
 {
     c->interest = OVER;
@@ -82,7 +82,7 @@ static void end_client(struct connection *c)
 
 static void handle_client(struct connection *c, int result)
 {
-    // -EAGAIN: a timeout in the kernel (SO_SNDTIMEO). proceed() asks again.
+    // -EAGAIN: SO_SNDTIMEO has passed. Then proceed() asks for the same again.
     bool again = result == -EAGAIN || result == -EINTR;
     bool failed = result < 0 && result != -ETIME && !again;
     c->progress.active = c->progress.active || !again;
@@ -128,9 +128,9 @@ static void handle_result(uint64_t data, int result)
         handle_client(&clients.all[data], result);
 }
 
-// LESSON one-call-for-many: submits all prepared requests, blocks until there
-// are at least `results` (0 or 1) results, and handles all results that are
-// there. Returns how many it has handled.
+// LESSON one-call-for-many: one system call submits all prepared requests, and
+// blocks until at least `results` results (0 or 1) are there. Handles all
+// results, and returns how many there were.
 static int run_round(unsigned results)
 {
     uint64_t data;
@@ -149,7 +149,7 @@ static int run_round(unsigned results)
 
 static void drain_clients(void)
 {
-    // The last request to accept may still bring a client.
+    // The last request ACCEPTED may still bring a client.
     while (clients.count > 0 || accepting) {
         while (run_round(0) > 0)
             ;

@@ -2,10 +2,10 @@
 //
 // Model     --workers children share one listener; each serves clients by epoll
 // Blocks    the parent in ppoll() (stop_wait()), each child in epoll_wait()
-// Strength  uses all cores; a worker that crashes takes only its clients along
-// Weakness  clients are dealt out unevenly, and stay with the worker they have
+// Strength  uses all cores; if a worker crashes, only its clients are lost
+// Weakness  some workers get more clients than others, and a client cannot move
 //
-// What changed from prefork.c: a child serves many clients, by loop.c. Next:
+// What changed from prefork.c: a child serves many clients, with loop.c. Next:
 //     diff -u servers/more/prefork.c servers/more/workers.c
 
 #include <stdbool.h>
@@ -21,9 +21,9 @@
 
 struct worker {
     pid_t pid;
-    int listener;            // its own with --reuseport, else that of all
+    int listener;            // its own with --reuseport, else the common one
     unsigned long accepted;  // clients
-    unsigned long spurious;  // wakeups by the listener that found no client
+    unsigned long spurious;  // wakeups that found no client to accept
 };
 
 static bool herd;
@@ -42,10 +42,10 @@ static struct options options = {.model = "workers",
                                  .own = {own_options}};
 static int listener;
 static struct worker *workers;  // worker_count of them, in shared memory.
-static struct worker *self;     // In a worker: itself.
+static struct worker *self;     // The worker that this process is.
 
-// LESSON accept-one: a worker accepts one client, then serves those that it
-// has. If it took all clients in the queue, the other workers would find none.
+// LESSON accept-one: a worker accepts one client, and then serves those it has.
+// If it accepted all clients in the queue, other workers would find none.
 static void accept_client(void)
 {
     const struct connection *c = connections_accept(&loop_clients, listener);
@@ -55,9 +55,9 @@ static void accept_client(void)
         loop_serve(c);
 }
 
-// LESSON exclusive-wakeup: all workers wait for one listener. By default a new
-// client wakes them all, and all but one find no client. EPOLLEXCLUSIVE wakes
-// one, the last that began to wait: that worker may get all clients. Try it:
+// LESSON exclusive-wakeup: all workers wait for one listener. By default, a new
+// client wakes all of them, and only one gets the client. EPOLLEXCLUSIVE wakes
+// one: the last that began to wait, so one worker may get all clients. Try it:
 // fibload -c 100, with and without --herd, and read the last lines.
 static void watch_listener(void)
 {
@@ -69,7 +69,7 @@ static void watch_listener(void)
     else if (!wanted && watched)
         watched = loop_unwatch(listener) != 0;
     if (wanted && !watched)
-        loop_clients.accept_ns = net_backoff_until_ns();  // Tries again then.
+        loop_clients.accept_ns = net_backoff_until_ns();  // Try again then.
 }
 
 static void serve_clients(void)
@@ -126,9 +126,9 @@ static void replace_workers(void)
     }
 }
 
-// LESSON listener-per-worker: with SO_REUSEPORT several sockets listen on one
-// port, and the kernel chooses by a hash of the client's address. No wakeup is
-// spurious, but a client waits if the kernel has chosen a busy or full worker.
+// LESSON listener-per-worker: with SO_REUSEPORT, several sockets listen on one
+// port, and the kernel chooses one by a hash of the client's address. So no
+// wakeup is spurious. But a client must wait if its worker is busy or full.
 static int listener_of(int i)
 {
     char address[NET_ADDRESS_SIZE];

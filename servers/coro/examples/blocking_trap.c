@@ -1,15 +1,15 @@
 // blocking_trap.c - one call that blocks the thread, and every coroutine stops.
 //
-// Three coroutines print their number every 100 ms. A fourth sleeps for 500 ms,
-// first with co_sleep(), then with nanosleep(). What the others print in that
-// time stands between the brackets.
+// Three coroutines print their numbers every 100 ms. A fourth sleeps for 500
+// ms, first with co_sleep(), then with nanosleep(). In the output, brackets
+// mark the start and the end of this sleep.
 //
 //     make examples && bin/examples/blocking_trap [TICK_MS]
 //
 // The kernel does not know that this thread runs several coroutines, so
 // nanosleep() stops all of them. So do getaddrinfo(), reading a file from a
-// slow disk, and most database libraries: see offload.c. The program prints, if
-// the machine is not too busy:
+// slow disk, and most database libraries. offload.c shows a remedy. If the
+// machine is not too busy, the program prints:
 //
 //     co_sleep():  1 2 3 [ 1 2 3 1 2 3 1 2 3 1 2 3 1 2 3 ] 1 2 3
 //     nanosleep(): 1 2 3 [ ] 1 2 3 1 2 3
@@ -22,15 +22,15 @@
 
 static int tick_ms = 100;
 
-// Prints at once. An unbuffered printf() would do so, too, but takes 8 KB of
-// stack.
+// Prints at once. printf() to an unbuffered stream would, too, but needs 8 KB
+// of stack.
 static void show(const char *text)
 {
     fputs(text, stdout);
     fflush(stdout);
 }
 
-// Prints its number every `tick_ms`, until it is cancelled.
+// Prints its number every `tick_ms` milliseconds, until it is cancelled.
 static int tick(void *arg)
 {
     while (co_sleep(tick_ms) == 0)

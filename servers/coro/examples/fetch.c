@@ -1,8 +1,8 @@
 // fetch.c - main() of the three ways to fetch, and the backends. See fetch.h.
 //
-// The backends are coroutines in a process of their own. They send each reply
-// in two pieces, one after half of the delay and one at its end, as a reply
-// longer than a packet would arrive.
+// The backends are coroutines in another process. They send each reply in two
+// pieces, one after half of the delay and one at its end: a reply that is
+// longer than a packet would arrive like this.
 
 #include "fetch.h"
 
@@ -29,7 +29,7 @@ static struct timespec begin;
 // ---- The backends
 
 // Receives a line of at most `size` bytes. Returns its length, or 0 if the
-// client sends none.
+// client sends no complete line.
 static size_t receive_line(int client, char *line, size_t size)
 {
     size_t len = 0;
@@ -64,8 +64,8 @@ static void accept_clients(void *arg)
         co_go(reply, (void *)(intptr_t)client);
 }
 
-// Starts a process for the backends and returns its id. The process ends at the
-// latest when this one does.
+// Starts a process for the backends and returns its id. If the process still
+// runs when this one ends, the kernel kills it.
 static pid_t start_backends(void)
 {
     socklen_t size = sizeof backend;

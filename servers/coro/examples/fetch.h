@@ -1,14 +1,15 @@
 // fetch.h - ten slow replies, fetched in three ways.
 //
 // fetch_blocking.c, fetch_callbacks.c and fetch_coroutines.c do the same: send
-// a line to each of ten backends and receive a line from each. fetch.c has what
-// is not the lesson: main(), and the backends, which take a second to reply.
+// a line to each of ten backends and receive a line from each. fetch.c has the
+// parts that all three share: main(), and the backends, which take a second to
+// reply.
 //
 //     make examples && for how in blocking callbacks coroutines
 //     do time bin/examples/fetch_$how; done
 //
-// Notice the time they take, 10 s, 1 s and 1 s, and then what the difference
-// costs in the source:
+// Notice the time that they take: 10 s, 1 s and 1 s. Then compare their
+// sources:
 //
 //     cd servers/coro/examples
 //     diff -u fetch_blocking.c fetch_coroutines.c
@@ -30,11 +31,11 @@ struct fetch {
 // The address at which all ten backends listen.
 extern struct sockaddr_in backend;
 
-// Fetches all replies: what each of the three files has to do.
+// Fetches all replies. Each of the three files has its own version.
 void fetch_all(struct fetch all[FETCHES]);
 
-// Call it at the end of each fetch. Prints the reply or, if `result` is not 0,
-// the reason why there is none (errno).
+// Call it at the end of each fetch. If `result` is 0, prints the reply.
+// Otherwise prints the reason of the failure, which is in errno.
 void fetch_done(const struct fetch *f, int result);
 
 #endif

@@ -1,7 +1,7 @@
 // fetch_blocking.c - ten slow replies, one after the other.
 //
-// While the program waits for one backend, it does nothing else: ten replies of
-// a second each take ten seconds. See fetch.h for how to run and compare it.
+// While the program waits for one backend, it does nothing else: if each of ten
+// replies takes a second, all take ten. fetch.h says how to run and compare it.
 //
 //     make examples && bin/examples/fetch_blocking [DELAY_MS]
 

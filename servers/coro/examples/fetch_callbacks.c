@@ -1,13 +1,13 @@
 // fetch_callbacks.c - ten slow replies, all at once, by callbacks over epoll.
 //
 // All ten replies take one second, as in fetch_coroutines.c. But no function
-// may wait. So one function has become a function for each event, and what was
-// a local variable is kept from one event to the next in struct call.
+// may wait. So each event has a function of its own, and what was a local
+// variable in fetch_blocking.c is now in struct call.
 //
 //     make examples && bin/examples/fetch_callbacks [DELAY_MS]
 //
-// Notice that no line here reads "send, then receive": the calls of await(), in
-// the middle of each function, say which function follows.
+// Notice that the order, first send, then receive, cannot be read from top to
+// bottom. Each function calls await(), which says which function comes next.
 
 #include <errno.h>
 #include <stdbool.h>
@@ -89,7 +89,7 @@ static void start(struct call *c)
     if (c->fd >= 0 &&
         (connect(c->fd, (struct sockaddr *)&backend, sizeof backend) == 0 ||
          errno == EINPROGRESS))
-        await(c, EPOLLOUT, on_writable);  // If it fails, send() says so.
+        await(c, EPOLLOUT, on_writable);  // If it fails, send() does, too.
     else
         finish(c, -1);
 }

@@ -1,8 +1,7 @@
 // fetch_coroutines.c - ten slow replies, all at once, by ten coroutines.
 //
-// Each coroutine waits as fetch_blocking.c does. While one of them waits, the
-// others run: all ten replies take one second. See fetch.h for how to run and
-// compare it.
+// Each coroutine waits as fetch_blocking.c does. While it waits, the others
+// run: all ten replies take one second. fetch.h says how to run and compare it.
 //
 //     make examples && bin/examples/fetch_coroutines [DELAY_MS]
 

@@ -1,15 +1,15 @@
 // generator.c - a function that gives its caller one value after another.
 //
-// There is no scheduler here. To get the next value, the caller runs the
-// generator with co_resume(), up to its next co_yield_value(). Values go both
-// ways: out of the generator and into it.
+// There is no scheduler here. To get the next value, the caller resumes the
+// generator with co_resume(), and it runs up to its next co_yield_value().
+// Values go both ways: out of the generator and into it.
 //
 //     make examples && bin/examples/generator
 //
-// Notice that `i`, `sum` and `mean` are ordinary local variables. They live on
-// the stack of their coroutine, which stays while it is suspended, so the
-// caller may even read them there. What it prints is at the end of this file.
-// Next: yield_from.c.
+// Notice that `i`, `sum` and `mean` are ordinary local variables. They are on
+// the stack of their coroutine, which keeps them while it is suspended. So the
+// caller may even read them there. The output is at the end of this file. Next:
+// yield_from.c.
 
 #include <stdio.h>
 

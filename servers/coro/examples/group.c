@@ -1,15 +1,15 @@
 // group.c - several coroutines that succeed or fail together.
 //
-// Four parts of a page are fetched at once. The page is of no use unless all of
-// them arrive. When one fails, the others are cancelled: the call in which they
-// wait fails with ECANCELED, and they return by the way they take whenever
-// something fails, which cleans up.
+// Four parts of a page are fetched at once. The page is of no use if a part is
+// missing. So when one part fails, the others are cancelled: the call in which
+// they wait fails with ECANCELED. Then they clean up and return, as after any
+// other failure.
 //
 //     make examples && bin/examples/group
 //
-// Notice that no member is left when co_group_join() returns. Try it: let no
-// part fail; cancel the group yourself; make a part ignore ECANCELED, and see
-// which coroutine waits for which. The program prints:
+// Notice that all members have returned when co_group_join() returns. Try it:
+// let no part fail; cancel the group yourself; make a part ignore ECANCELED,
+// and see which coroutine waits for which. The program prints:
 //
 //     text: here, closed
 //     style: Connection refused, closed

@@ -1,13 +1,14 @@
 // offload.c - a long computation, while other coroutines run.
 //
-// Coroutines share one thread: they help to wait for many events at once, not
-// to compute faster. While one of them computes fib(39), no other runs, unless
-// co_offload() has another thread compute it. The dots between the brackets
-// come from a coroutine that prints one every 10 ms.
+// Coroutines share one thread. They help to wait for many events at once, not
+// to compute faster. While a coroutine computes fib(39), no other one runs.
+// With co_offload(), another thread computes it instead. A second coroutine
+// prints a dot every 10 ms; brackets mark the start and the end of the
+// computation.
 //
 //     make examples && bin/examples/offload [N]
 //
-// Try it: with four computations at once, how many cores do they use? The
+// Try it: start four computations at once. How many cores do they use? The
 // program prints, with more or fewer dots:
 //
 //     computed here:      . . . [ 63245986 ] . . .
@@ -37,12 +38,12 @@ static void compute(void *arg)
 
 static void compute_elsewhere(void *arg)
 {
-    // `arg` may be on our stack: co_offload() returns only after compute().
+    // `arg` may be on this stack: co_offload() returns only after compute().
     co_offload(compute, arg);
 }
 
-// Prints at once. An unbuffered printf() would do so, too, but takes 8 KB of
-// stack.
+// Prints at once. printf() to an unbuffered stream would, too, but needs 8 KB
+// of stack.
 static void show(const char *text)
 {
     fputs(text, stdout);

@@ -1,14 +1,14 @@
 // round_robin.c - three countdowns take turns, by two schedulers.
 //
-// The first scheduler is a few lines long, and no more is needed: run each
-// coroutine until it yields, then the next. The second is the runtime's own,
-// co_run(): it also knows which coroutine waits, and for what.
+// The first scheduler, run_by_hand(), needs only a few lines: it resumes each
+// coroutine until it yields, and then the next one. The second is that of the
+// runtime, co_run(): it also knows which coroutine waits, and for which event.
 //
 //     make examples && bin/examples/round_robin
 //
 // Notice that the order is the same every time, without any lock: a coroutine
-// loses its turn only where it says so. Try it: delete co_reschedule(). The
-// program prints:
+// loses its turn only where its source says so. Try it: delete co_reschedule().
+// The program prints:
 //
 //     co_resume():  a3 b2 c3 a2 b1 c2 a1 c1
 //     co_run():     a3 b2 c3 a2 b1 c2 a1 c1

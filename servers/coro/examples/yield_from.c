@@ -1,14 +1,14 @@
 // yield_from.c - a generator that delegates to another one.
 //
-// walk() yields the words of a tree in order. For each subtree it starts
-// another walk(), and co_delegate() passes on what that one yields, until it is
-// done and returns how many words there were.
+// walk() yields the words of a tree in order. For each subtree it creates
+// another walk(), and co_delegate() yields all words of that one. When that one
+// is done, co_delegate() returns how many words there were.
 //
 //     make examples && bin/examples/yield_from
 //
 // Notice that walk() reads like the recursive function in any textbook. Without
-// coroutines, an iterator that stops in the middle and continues later would
-// have to keep the way back to the root itself. The program prints:
+// coroutines, an iterator must also stop in the middle and continue later: it
+// would have to store the path from the root itself. The program prints:
 //
 //     ant bee cat dog emu (5 words)
 
