@@ -68,7 +68,8 @@ void children_end(void)
 
 // LESSON orphans: a child outlives its parent. With prctl(), the child asks the
 // kernel to kill it when the parent dies. If the parent has died before
-// prctl(), no signal comes, but getppid() returns another process.
+// prctl(), no signal comes, but then getppid() returns the id of another
+// process.
 void child_begin(void)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -22,8 +22,8 @@ int64_t clock_now_ns(void);
 struct timespec clock_timespec(int ms);
 
 // Returns the timeout for poll(2), in milliseconds, so that poll() ends at
-// `until_ns`: 0 if that has passed, -1 (no timeout) if it is INT64_MAX. Rounds
-// up, because a poll() that ends too early would be called again.
+// `until_ns`: 0 if this time has passed, -1 (no timeout) if it is INT64_MAX.
+// Rounds up, because a poll() that ends too early would be called again.
 int clock_ms_until(int64_t until_ns);
 
 // Blocks for `ms` milliseconds, even if signals come. Does not block if `ms` is

@@ -165,8 +165,8 @@ struct first {
 };
 
 // Starts the inspector of this loop (see co_inspect() in co.h). It listens at
-// PATH of --inspect. If a server has several loops, the inspector of the second
-// one listens at PATH.2, and so on.
+// the PATH of --inspect. If a server has several loops, the inspector of the
+// second one listens at PATH.2, and so on.
 static void start_inspector(void)
 {
     static atomic_int loop_count;

@@ -12,7 +12,8 @@
 
 #include "options.h"
 
-// `listener` must be non-blocking. So is the descriptor that is returned.
+// `listener` must be non-blocking. The returned descriptor is non-blocking,
+// too.
 int co_net_accept(int listener);
 bool co_net_backoff(const char *what);
 bool co_net_receive(int fd, struct session *s);

@@ -141,7 +141,7 @@ int64_t connections_due_ns(const struct connections *t)
 // Makes steps for a connection until it would have to wait, and closes it once
 // its conversation is over. Calls send() without asking poll() first: poll()
 // reports a socket as writable only if a third of its buffer is free, but
-// send() can use less.
+// send() can use a smaller part.
 static void drain(struct connections *t, struct connection *c)
 {
     bool open = true;

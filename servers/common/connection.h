@@ -39,16 +39,18 @@ struct connections {
     int64_t check_ns;    // when to look for idle connections again
 };
 
-// Allocates the entries. If `by_descriptor`, all[fd] is the entry of `fd`. Then
-// also lowers the limit on open files, so that no descriptor is too high for an
-// entry. `highest` is the highest descriptor that the server has opened for
-// itself. Exits if there is no memory, so call it before server_ready().
+// Allocates the entries. If `by_descriptor` is true, all[fd] is the entry of
+// `fd`. Then every descriptor needs an entry, so this function also lowers the
+// limit on open files. `highest` is the highest descriptor that the server has
+// opened for itself. Exits if there is no memory, so call it before
+// server_ready().
 void connections_open(struct connections *t, const struct options *options,
                       bool by_descriptor, int highest);
 
 // Returns true if the server may accept a client now: there is a free slot, and
-// accept() has not failed in the last NET_BACKOFF_MS. If false, the caller must
-// not watch the listener: the kernel could report it as ready at every call.
+// accept() has not failed in the last NET_BACKOFF_MS. If this is false, the
+// caller must not watch the listener. Otherwise the server would wake up again
+// and again for a client that it cannot accept.
 bool connections_may_accept(const struct connections *t);
 
 // Accepts a client. Returns its connection, or NULL if no client has connected,
@@ -60,10 +62,10 @@ struct connection *connections_accept(struct connections *t, int listener);
 // connection_step(), `fd` must be non-blocking.
 struct connection *connections_add(struct connections *t, int fd);
 
-// Reports the conversation (report.h) and closes the connection. Without
-// `by_descriptor`, then moves the last entry into the free place. If the server
-// is stopping, and the client has not acknowledged all replies, does nothing: a
-// later call closes the connection (see connections_drain()).
+// Reports the conversation (report.h) and closes the connection. If
+// `by_descriptor` is false, also moves the last entry into the free place. But
+// if the server is stopping, and the client has not acknowledged all replies,
+// does nothing: connections_drain() calls this function again.
 void connections_close(struct connections *t, struct connection *c);
 
 // Makes one step for a connection: at most one recv(), one reply and one
@@ -90,8 +92,8 @@ int64_t connections_end_idle(struct connections *t, int64_t now_ns);
 int64_t connections_wake_ns(struct connections *t, int64_t due_ns);
 
 // Returns the earliest due_ns of all connections whose `interest` is 0, or
-// INT64_MAX if there is none. It may be in the past: then the server must not
-// wait. Only without `by_descriptor`.
+// INT64_MAX if there is none. If it is in the past, the server must not wait.
+// Call this function only if `by_descriptor` is false.
 int64_t connections_due_ns(const struct connections *t);
 
 // Ends all conversations of a server that is stopping: answers the requests

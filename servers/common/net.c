@@ -91,8 +91,8 @@ static int listen_on(const struct addrinfo *address, int backlog,
 }
 
 // Returns the first IPv4 address of a host name, or its first address if none
-// is IPv4. A client that can use IPv6 tries every address of the name, but some
-// clients can only use IPv4.
+// is IPv4. Some clients can use only IPv4. All others try every address of the
+// name, so they find the IPv4 address, too.
 static const struct addrinfo *preferred(const struct addrinfo *addresses)
 {
     const struct addrinfo *a = addresses;

@@ -89,9 +89,10 @@ int net_accept(int listener);
 // report_exhausted(), unless the server is stopping.
 int net_accept_nonblocking(int listener);
 
-// Shuts down the receiving side of all clients: a blocked recv() returns what
-// has arrived, and later ones return 0. Every socket whose descriptor is above
-// `listener` must be a client's. Safe in a signal handler.
+// Shuts down the receiving side of all clients: from then on, recv() returns
+// what has arrived, and then 0. This also ends a recv() that is blocked. Every
+// socket whose descriptor is above `listener` must be a client's. Safe in a
+// signal handler.
 void net_shutdown_clients(int listener);
 
 // Call it after the call `what` has failed because a resource (descriptors,
@@ -105,8 +106,9 @@ bool net_backoff(const char *what);
 int64_t net_backoff_until_ns(void);
 
 // Call it with the result of a call that waits for events, such as poll(2). If
-// the call failed because the kernel had no memory, blocks for NET_BACKOFF_MS.
-// Otherwise the server would call it again at once, and use a whole core.
+// the call has failed, but not because of a signal, the kernel had no memory
+// for it. Then this function blocks for NET_BACKOFF_MS. Otherwise the server
+// would call it again at once, and use a whole core.
 void net_check_wait(int result);
 
 // Call it after a client was accepted as `fd` by other calls than those above:
@@ -136,7 +138,7 @@ void net_close(int fd);
 // ---- Conversations on a non-blocking socket
 
 // The progress of a conversation. Starts as {0}. Only net_idle() uses the
-// fields after `active`: with them it tells a slow client from an idle one.
+// fields after `active`, to tell a slow client from an idle one.
 struct net_progress {
     size_t sent;       // bytes of the session's reply that the kernel has taken
     bool blocked;      // the last call failed with EAGAIN
@@ -155,10 +157,10 @@ bool net_try_receive(int fd, struct session *s, struct net_progress *progress);
 bool net_try_send(int fd, const struct session *s,
                   struct net_progress *progress);
 
-// Checks if the client has made no progress, neither in sending nor in
-// receiving, during the idle timeout, or during NET_STALL_MS while the server
-// is stopping. If so, shuts down the connection and returns true. Never blocks.
-// Call it at least once a second.
+// Checks whether the client has made no progress, neither in sending nor in
+// receiving, during the idle timeout. While the server is stopping, checks this
+// for NET_STALL_MS instead. If so, shuts down the connection and returns true.
+// Never blocks. Call it at least once a second.
 bool net_idle(int fd, struct net_progress *progress);
 
 // Returns true while `fd` must stay open because the server is stopping: the

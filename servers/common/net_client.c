@@ -38,8 +38,8 @@ static bool is_half_closed(int fd)
 }
 
 // Returns how many of the bytes sent on `fd` the client's kernel has not yet
-// acknowledged: see tcp(7). Returns 0 after a reset, because then it never
-// will.
+// acknowledged: see tcp(7). Returns 0 after a reset: no acknowledgement comes
+// then.
 static size_t unacknowledged(int fd)
 {
     int len = 0;

@@ -177,7 +177,7 @@ static void parse_rules(struct options *o, const char **framing, int argc,
     parse_all(o, all, count, argc, argv);
 }
 
-// Returns how many clients may be connected within the limit on open files.
+// Returns how many clients the limit on open files allows at once.
 static int clients_allowed(void)
 {
     int count = net_raise_descriptor_limit() - OWN_DESCRIPTORS;

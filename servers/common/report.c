@@ -47,8 +47,8 @@ int report_open(const char *model, bool quiet)
 }
 
 // Writes one line by one write(), so that lines of several processes do not
-// mix. Drops the line if the stream cannot take it at once: the server must not
-// block because no process reads from a full pipe. Does not use stdio, which
+// mix. Drops the line if the stream cannot take it at once. Otherwise a full
+// pipe that no process reads would block the server. Does not use stdio, which
 // would need 8 KiB of stack for a buffer, most of the stack of a coroutine.
 // Returns 0, or -1 with errno set.
 __attribute__((format(printf, 2, 0))) static int

@@ -12,9 +12,9 @@
 
 #include "../../fib/session.h"
 
-// Prepares the counters, to which all threads and all children of fork() may
-// add. Every line begins with `model`, which must stay valid. If `quiet`,
-// report_log() writes nothing. Returns 0, or -1 with errno set.
+// Prepares the counters. All threads, and all children of fork(), may add to
+// them. Every line begins with `model`, which must stay valid. If `quiet` is
+// true, report_log() writes nothing. Returns 0, or -1 with errno set.
 int report_open(const char *model, bool quiet);
 
 // Writes a line, as printf(3) formats it, to standard error. Does nothing if

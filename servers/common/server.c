@@ -81,10 +81,10 @@ int server_open(struct options *o, int argc, char **argv)
     exit(EXIT_FAILURE);
 }
 
-// LESSON stop-without-a-race: the handler of SIGTERM calls this function. It is
-// not enough if a handler sets a flag: when the signal comes just before
+// LESSON stop-without-a-race: the handler of SIGTERM calls this function. A
+// handler that only sets a flag is not enough: if the signal comes just before
 // accept() or recv(), the call blocks all the same. But a socket that was shut
-// down stays shut down. Then accept() fails, which ends the loop of the server,
+// down stays shut down. So accept() fails, which ends the loop of the server,
 // and recv() returns what has arrived, and then 0. This holds for calls that
 // are blocked now and for all later calls. (For accept(), only Linux promises
 // this.)

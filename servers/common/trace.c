@@ -308,7 +308,8 @@ long trace_write(void)
     fprintf(file, "\n]}\n");
     free(computed_ns);
 
-    // If the disk is full, either an earlier fprintf() or fclose() has failed.
+    // If the disk is full, one of the fprintf() above has failed, or fclose()
+    // fails.
     bool failed = ferror(file) != 0;
     if (fclose(file) != 0 || failed)
         return -1;

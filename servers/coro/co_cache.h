@@ -43,8 +43,9 @@ static inline void co_cache_clear(struct co *c)
 
 // LESSON prefetch: with thousands of clients, the stack of the next coroutine
 // is no longer in the cache. So before `c` runs, this function tells the
-// processor to fetch the first lines of that stack. It also prefetches the
-// struct of the coroutine after the next one, which it needs at the next turn.
+// processor to fetch the first lines of that stack. At the next turn, this
+// function needs the struct of the coroutine after the next one, so it
+// prefetches this struct, too.
 static inline void co_cache_prefetch_after(const struct co *c)
 {
     enum { LINES = 8, FOR_WRITING = 1 };

@@ -16,10 +16,10 @@
 #define CO_NEVER INT64_MAX  // as a point in time
 
 // A coroutine. This struct is at the top of the coroutine's stack, in the page
-// that the first calls of the coroutine use, too. So a suspended coroutine can
-// do with one page. The fields that the scheduler uses are in the first cache
-// line. co_new() zeroes the struct, so most fields start as 0 or NULL: each
-// other start value would need one more store.
+// that the first calls of the coroutine use, too. So a suspended coroutine
+// needs only one page. The fields that the scheduler uses are in the first
+// cache line. co_new() zeroes the struct, so most fields start as 0 or NULL. A
+// field with another start value needs one more store.
 struct co {
     void *sp;                // what co_switch() saved; valid while suspended
     uintptr_t state;         // its state and its resumer: see below
@@ -55,10 +55,10 @@ struct co {
 // ---- The state of a coroutine
 //
 // The field `state` contains both the state and the address of the resumer
-// (NULL: none). Each resume changes both, and is so short that one store
-// counts: with two fields, resuming 100,000 coroutines one after the other
-// takes 10 % longer. The address of a coroutine is a multiple of 8, so its
-// lowest three bits are free for one of eight states.
+// (NULL: none). Each resume changes both. With two fields it would need one
+// more store, and resuming 100,000 coroutines one after the other would take 10
+// % longer. The address of a coroutine is a multiple of 8, so its lowest three
+// bits are free for one of eight states.
 
 enum { CO_STATE_MASK = 7 };
 
@@ -203,7 +203,8 @@ void co_end_wait(struct co *c, int error);
 // co.h), reschedules the running coroutine.
 void co_spend(void);
 
-// Returns when the wait of `c` ends at the latest; CO_NEVER: no limit.
+// Returns the time at which the wait of `c` ends at the latest; CO_NEVER: no
+// limit.
 int64_t co_due_ns(const struct co *c);
 
 // Returns the address of this thread's counter of turns. The loop adds one at
@@ -255,8 +256,8 @@ int co_awaited_fd(const struct co *c, uint32_t *event);
 // ---- co_offload.c
 
 // Starts a thread in which all signals are blocked. So the kernel delivers
-// signals only to the other threads: a signal must be able to interrupt a
-// blocking call of the thread of a loop. Returns 0 or an error number.
+// signals to the other threads, where they can interrupt blocking calls.
+// Returns 0 or an error number.
 int co_start_thread(pthread_t *thread, void *(*fn)(void *arg), void *arg);
 
 #endif

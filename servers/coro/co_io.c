@@ -97,8 +97,8 @@ static struct direction *direction_of(struct slot *s, uint32_t event)
 }
 
 // Empties the slot of a descriptor, and ends all waits for it with EBADF. The
-// kernel may give its number to a new descriptor. By the generation, handle()
-// recognizes events of the old descriptor.
+// kernel may give its number to a new descriptor. Then handle() recognizes
+// events of the old descriptor, because they have another generation.
 static void forget(int fd)
 {
     if ((size_t)fd >= io.slot_count)

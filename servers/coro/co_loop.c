@@ -278,7 +278,7 @@ static void close_loop(void)
 
 // LESSON scheduler: this loop is the whole scheduler. It runs the coroutines
 // that are ready. Then it sleeps until a descriptor is ready or a timer is due.
-// This makes the coroutines ready that have waited for it.
+// The coroutines that have waited for this become ready.
 int co_run(void)
 {
     sigset_t previous;

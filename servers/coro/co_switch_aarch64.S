@@ -74,8 +74,8 @@ co_switch_suspended:            // Debuggers show suspended coroutines here.
         // The processor predicts that ret returns to the place of the last
         // call. Here this is wrong every time. A br would have no such
         // prediction. But with branch target identification, a br may lead only
-        // to a "bti" instruction. Here it would lead to the instruction after a
-        // call of co_switch(), which is none. So we use ret.
+        // to a "bti" instruction. The instruction after a call of co_switch()
+        // is no "bti". So we use ret.
         ret
         .cfi_endproc
         .size   co_switch, . - co_switch
@@ -87,8 +87,9 @@ co_switch_suspended:            // Debuggers show suspended coroutines here.
 // void *co_switch_prepare(void *low /* x0 */, size_t size /* x1 */,
 //                         void (*entry)(void *) /* x2 */)
 //
-// Makes the stack look as if co_first() had called co_switch() right before its
-// second instruction. So the first co_switch() to this stack continues there.
+// Makes the stack look as if co_first() had called co_switch() just before the
+// second instruction of co_first(). So the first co_switch() to this stack
+// continues at that instruction.
 co_switch_prepare:
         .cfi_startproc
         hint    34

@@ -73,8 +73,9 @@ co_switch_suspended:            // Debuggers show suspended coroutines here.
 // void *co_switch_prepare(void *low /* rdi */, size_t size /* rsi */,
 //                         void (*entry)(void *) /* rdx */)
 //
-// Makes the stack look as if co_first() had called co_switch() right before its
-// second instruction. So the first co_switch() to this stack continues there.
+// Makes the stack look as if co_first() had called co_switch() just before the
+// second instruction of co_first(). So the first co_switch() to this stack
+// continues at that instruction.
 co_switch_prepare:
         .cfi_startproc
         leaq    (%rdi,%rsi), %rax

@@ -19,7 +19,7 @@ struct co_timer {
     struct co *waiter;
 };
 
-// Starts as {0}.
+// The timers of one loop. Starts as {0}.
 struct co_timers {
     struct co_timer *heap;  // heap[1] is due first; heap[0] is not used
     size_t count, size;
@@ -35,7 +35,7 @@ void co_timers_set(struct co_timers *timers, struct co *c, int64_t due_ns);
 // Removes the timer of `c`, which must have one.
 void co_timers_clear(struct co_timers *timers, struct co *c);
 
-// Frees the memory.
+// Frees the memory of the timers, of which none may be set.
 void co_timers_free(struct co_timers *timers);
 
 #endif

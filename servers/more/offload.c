@@ -38,9 +38,10 @@ static void compute(void *arg)
 }
 
 // LESSON offload: another thread runs session_answer(), and other coroutines
-// run in this thread in the meantime. The two threads never use the session at
-// once: the coroutine waits until the other thread is done. If the session has
-// no input, or no thread can be started, this thread calls session_answer().
+// run in this thread in the meantime. Only one of the two threads uses the
+// session at a time, because the coroutine waits until the other thread is
+// done. If the session has no input, or no thread can be started, this thread
+// calls session_answer().
 static bool co_session_answer(struct session *s)
 {
     struct answer answer = {.session = s};

@@ -57,9 +57,8 @@ static unsigned prepared(const struct ring *r)
     return *r->sq_tail - __atomic_load_n(r->sq_head, __ATOMIC_ACQUIRE);
 }
 
-// Stores the timeout of request `index` and returns the address. The kernel
-// reads the timeout only in ring_enter(), so each prepared request needs its
-// own.
+// Stores the timeout of request `index` and returns its address. The kernel
+// reads it only in ring_enter(). Until then, each timeout needs its own place.
 static struct __kernel_timespec *timeout_at(struct ring *r, unsigned index,
                                             size_t ms)
 {

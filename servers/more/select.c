@@ -99,7 +99,7 @@ static void serve_clients(void)
 }
 
 // LESSON self-pipe: the signal handler writes a byte into a pipe, where the
-// byte stays. So it ends the next select(), even if that begins after the
+// byte stays. So the next select() ends at once, even one that begins after the
 // signal, and even if the listener is not in the set.
 static void wake_select(void)
 {

@@ -43,9 +43,9 @@ static bool ask_for_signals(int fd)
            fcntl(fd, F_SETFL, O_NONBLOCK | O_ASYNC) == 0;
 }
 
-// Asks the kernel for signals of a client, unless it sends them already. Bytes
-// may have arrived before that, or the kernel may have refused. So a timer
-// makes a step later. If the kernel has refused, this step asks again.
+// Asks the kernel for signals of a client, unless it sends them already. A
+// timer makes a step later, for two reasons: bytes that arrived earlier cause
+// no signal, and the kernel may have refused. Then this step asks again.
 static void await_signal(struct connection *c)
 {
     if (c->interest == WATCHED)
@@ -95,8 +95,9 @@ static bool can_step(int fd)
 }
 
 // LESSON queue-overflow: the kernel queues only a limited number of signals
-// (ulimit -i). Then it sends one SIGIO instead, and the server must check every
-// client. Try it: bash -c 'ulimit -i 10; bin/signal', and fibload -c 100.
+// (ulimit -i). Instead of further ones it sends one SIGIO, and the server must
+// check every client. Try it: bash -c 'ulimit -i 10; bin/signal', and fibload
+// -c 100.
 static void handle_signal(int signo, int ready_fd)
 {
     if (signo == SIGIO) {

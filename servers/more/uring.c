@@ -82,7 +82,7 @@ static void end_client(struct connection *c)
 
 static void handle_client(struct connection *c, int result)
 {
-    // -EAGAIN: SO_SNDTIMEO has passed. Then proceed() asks for the same again.
+    // -EAGAIN: SO_SNDTIMEO has passed. proceed() submits the request again.
     bool again = result == -EAGAIN || result == -EINTR;
     bool failed = result < 0 && result != -ETIME && !again;
     c->progress.active = c->progress.active || !again;
@@ -129,8 +129,8 @@ static void handle_result(uint64_t data, int result)
 }
 
 // LESSON one-call-for-many: one system call submits all prepared requests, and
-// blocks until at least `results` results (0 or 1) are there. Handles all
-// results, and returns how many there were.
+// blocks until at least `results` results (0 or 1) are there. Then this
+// function handles all results, and returns how many there were.
 static int run_round(unsigned results)
 {
     uint64_t data;

@@ -126,9 +126,9 @@ static void replace_workers(void)
     }
 }
 
-// LESSON listener-per-worker: with SO_REUSEPORT, several sockets listen on one
-// port, and the kernel chooses one by a hash of the client's address. So no
-// wakeup is spurious. But a client must wait if its worker is busy or full.
+// LESSON listener-per-worker: with SO_REUSEPORT, each worker waits for its own
+// listener, so no wakeup is spurious. The kernel chooses one of the listeners
+// by a hash of the client's address, even if that worker is busy or full.
 static int listener_of(int i)
 {
     char address[NET_ADDRESS_SIZE];
