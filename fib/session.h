@@ -67,9 +67,9 @@ struct session {
 // Starts a conversation. `rules` must stay valid until the conversation ends.
 void session_start(struct session *s, const struct session_rules *rules);
 
-// Return where to write the next received bytes, and how many fit there: at
-// least one, if session_answer() has returned false and session_over() is
-// false.
+// Return where to write the next received bytes, and how many fit there. At
+// least one byte fits if session_answer() has returned false and session_over()
+// is false.
 char *session_space(struct session *s);
 size_t session_space_len(const struct session *s);
 

@@ -25,7 +25,7 @@ struct client {
 
 static struct options options = {.model = "nonblocking", .nonblocking = true};
 static int listener;
-static struct client *clients;  // client_count of them.
+static struct client *clients;  // The first client_count are in use.
 static int client_count;
 
 // Makes one step for a client: at most one recv(), one reply and one send().

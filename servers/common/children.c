@@ -12,7 +12,7 @@
 #include "stop.h"
 
 int children_count;
-static pid_t *children;  // children_count of them.
+static pid_t *children;  // The first children_count are in use.
 static pid_t parent;
 
 int children_open(int count_max)

@@ -22,9 +22,9 @@ enum { NAME_SIZE = NET_ADDRESS_SIZE + 8, NAMES_MAX = 1000000 };
 static _Thread_local char (*names)[NAME_SIZE];  // by descriptor; or NULL
 static _Thread_local int name_count;
 
-// Stores the name of the coroutine that will serve `fd` in names[fd]. This
-// needs one page of stack more, for snprintf(), and a coroutine keeps every
-// page that it has touched. So the coroutine that accepts clients calls this
+// Stores in names[fd] the name of the coroutine that will serve `fd`.
+// snprintf() needs one more page of stack, and a coroutine keeps every page
+// that it has touched. So the coroutine that accepts clients calls this
 // function: then each coroutine of an idle client takes one page less.
 __attribute__((noinline)) static void write_name(int fd)
 {

@@ -220,7 +220,8 @@ int net_accept(int listener)
 // LESSON out-of-descriptors: a server must not exit because it has no free
 // descriptor. But the client stays in the accept queue, so the next accept()
 // would fail at once, and the loop would use a whole core. So back off: wait
-// for a moment, in which a connection may be closed, and try again.
+// for a moment, then try again. Another connection may have been closed by
+// then.
 bool net_backoff(const char *what)
 {
     report_exhausted(what);

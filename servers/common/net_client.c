@@ -53,7 +53,8 @@ static size_t unacknowledged(int fd)
 // LESSON last-requests: a client that never stops sending must not keep a
 // stopping server running. So when the server first receives from a client
 // after the signal, it counts the bytes that have arrived, and takes no more
-// than these. If the client has shut down its sending side, no more can come.
+// than these. No limit is needed for a client that has shut down its sending
+// side.
 void net_received(int fd, struct session *s, size_t len)
 {
     if (stop_requested() && !is_half_closed(fd))

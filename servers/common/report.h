@@ -17,8 +17,8 @@
 // true, report_log() writes nothing. Returns 0, or -1 with errno set.
 int report_open(const char *model, bool quiet);
 
-// Writes a line, as printf(3) formats it, to standard error. Does nothing if
-// the server is quiet.
+// Formats a line as printf(3) does, and writes it to standard error. Does
+// nothing if `quiet` was true in report_open().
 __attribute__((format(printf, 1, 2))) void report_log(const char *format, ...);
 
 // Logs that the call `what` failed because a resource is exhausted, with the
@@ -33,8 +33,8 @@ void report_session(const struct session *s);
 // deliver.
 void report_undelivered(size_t bytes);
 
-// Writes a line, as printf(3) formats it, to standard output. Returns 0, or -1
-// with errno set if the stream did not take the line.
+// Formats a line as printf(3) does, and writes it to standard output. Returns
+// 0, or -1 with errno set if standard output did not take the line.
 __attribute__((format(printf, 1, 2))) int report_line(const char *format, ...);
 
 // Writes the trace, if there is one (trace.h), and logs the reason if that

@@ -178,9 +178,9 @@ struct co *co_at(size_t at);
 
 // ---- co_loop.c
 
-// Creates a coroutine that runs fn(arg). The scheduler will run it, and frees
-// it at its end. fn must end with `return co_finish();`. Returns the coroutine,
-// which has not run yet, or NULL with ENOMEM.
+// Creates a coroutine that runs fn(arg). The scheduler runs the coroutine, and
+// frees it when it is done. fn must end with `return co_finish();`. Returns the
+// coroutine, which has not run yet, or NULL with ENOMEM.
 struct co *co_start(void *(*fn)(void *arg), void *arg);
 void *co_finish(void);
 

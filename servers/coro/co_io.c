@@ -335,9 +335,9 @@ static ssize_t receive_unix(int fd, void *buf, size_t size, bool *cut)
 
 // LESSON short-read: if recv() on a stream returns less than it was asked for,
 // it has read all that was there. So the next call waits at once and does not
-// try recv() first. This saves one system call in three. There are exceptions:
-// a datagram may be short, bytes may come together with descriptors on a UNIX
-// socket, and the events in SPECIAL.
+// try recv() first. This saves one system call in three. There are three
+// exceptions: datagrams, bytes that come with descriptors on a UNIX socket, and
+// the time after an event in SPECIAL.
 //
 // Not inlined: otherwise co_recv() would have the variables of this function in
 // its stack frame, and every idle client waits in co_recv().

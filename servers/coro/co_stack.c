@@ -45,8 +45,8 @@
 
 enum {
     SLAB_STACKS = 64,
-    WARM_STACKS = 256,  // at least as many idle stacks keep their pages
-    COOL_STACKS = 64,   // as many idle stacks lose their pages at once
+    WARM_STACKS = 256,  // this many idle stacks keep their pages, at least
+    COOL_STACKS = 64,   // this many idle stacks lose their pages together
 };
 
 struct pool {
@@ -133,11 +133,11 @@ static int forbid_access(const struct iovec *pages)
 }
 
 // LESSON guard-page: without a guard page, a stack that overflows would
-// silently overwrite the stack below it. If the page below a stack must not be
-// touched, the program crashes at once instead. mprotect() can forbid access to
-// a page, but splits the mapping in two. A process may have only
-// vm.max_map_count (65,530) mappings, enough for 32,000 stacks. A guard marker
-// (MADV_GUARD_INSTALL) is an entry in the page table, and has no such limit.
+// silently overwrite the stack below it. With a guard page below it, the
+// program crashes at once instead. mprotect() can make such a page, but splits
+// the mapping in two. A process may have only vm.max_map_count (65,530)
+// mappings, enough for 32,000 stacks. A guard marker (MADV_GUARD_INSTALL) is an
+// entry in the page table, and has no such limit.
 static int guard(char *slab)
 {
     struct iovec pages[SLAB_STACKS];

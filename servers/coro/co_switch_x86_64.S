@@ -79,7 +79,7 @@ co_switch_suspended:            // Debuggers show suspended coroutines here.
 co_switch_prepare:
         .cfi_startproc
         leaq    (%rdi,%rsi), %rax
-        andq    $-16, %rax              // The ABI wants calls aligned to 16.
+        andq    $-16, %rax              // At a call, rsp is a multiple of 16.
         leaq    co_first+1(%rip), %rcx
         movq    %rcx, -8(%rax)          // the address to jump to
         movq    $0, -16(%rax)           // rbp: the chain of frames ends here

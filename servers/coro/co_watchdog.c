@@ -73,7 +73,8 @@ static _Unwind_Reason_Code add_frame(struct _Unwind_Context *context, void *arg)
         return _URC_NO_REASON;
     int interrupted_here = 0;
     uintptr_t at = (uintptr_t)_Unwind_GetIPInfo(context, &interrupted_here);
-    // A return address comes after the call. It may belong to the next line.
+    // A return address is that of the instruction after the call, which may
+    // belong to the next line. One byte before is the call itself.
     w->frames[w->frame_count++] = interrupted_here ? at : at - 1;
     return _URC_NO_REASON;
 }

@@ -58,7 +58,7 @@ static bool write_reply(struct connection *c)
 }
 
 // LESSON tell-changes-only: each call of poll() needs the list of all clients.
-// epoll keeps the list, and the server tells it only the changes.
+// epoll keeps it: call epoll_ctl() only if a client waits for another event.
 static int watch(int operation, int fd, short interest)
 {
     struct epoll_event event = {.events = (uint32_t)interest, .data.fd = fd};
@@ -87,8 +87,8 @@ static void watch_client(struct connection *c, short interest)
 // Calls the client's callback once. With --edge, calls it until it would block.
 // Returns false once the conversation is over.
 // LESSON edge-triggered: with --edge, epoll reports only that new bytes have
-// arrived, not that old ones are still there. If we stop before EAGAIN, no
-// event may come, so a timer must call the callback again. Try it: set
+// arrived, not that old ones are still there. If we stop before EAGAIN, perhaps
+// no event follows, so a timer must call the callback again. Try it: set
 // CALLS_IN_A_ROW to 1, remove timer_queue_add() below, and send 20 requests.
 static bool call_callbacks(struct connection *c)
 {

@@ -66,7 +66,7 @@ static bool serve_client(struct connection *c)
 }
 
 // Blocks until a client is ready or due. Returns the number of clients in
-// `polled`: a client that is accepted later is not there.
+// `polled`. Clients that are accepted later have no entry there.
 static int wait_for_clients(void)
 {
     for (int i = 0; i < clients.count; i++) {

@@ -22,8 +22,8 @@ static struct connections clients;
 static struct pollfd *polled;  // One for each client, and the listener.
 
 // Tells poll() what each client waits for, and blocks until one is ready or
-// due. Returns the number of clients in `polled`: a client that is accepted
-// later is not there.
+// due. Returns the number of clients in `polled`. Clients that are accepted
+// later have no entry there.
 static int wait_for_clients(void)
 {
     int64_t now_ns = clock_now_ns();

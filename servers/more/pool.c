@@ -21,9 +21,9 @@ enum { QUEUE_SIZE = 16, NO_MORE = -1 };
 static struct options options = {
     .model = "pool", .stack_kib = 64, .clients_max = 64};
 static int listener;
-static pthread_t *threads;  // thread_count of them.
+static pthread_t *threads;  // The first thread_count are in use.
 static int thread_count;
-static sem_t slots;    // Free places in the queue.
+static sem_t slots;    // Free places in the queue, except one: see main().
 static sem_t waiting;  // Clients in the queue.
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int queue[QUEUE_SIZE];  // The lock guards this and the two counts.
@@ -117,8 +117,8 @@ int main(int argc, char **argv)
 {
     listener = server_open(&options, argc, argv);
     threads = server_allocate(options.clients_max, sizeof *threads);
-    // The main thread accepts a client only if the queue has a place for it. So
-    // the place for the first client is taken from the start.
+    // The main thread reserves a place in the queue before it accepts a client.
+    // For the first client, it does so here, by - 1.
     server_require(sem_init(&slots, 0, QUEUE_SIZE - 1) == 0 &&
                        sem_init(&waiting, 0, 0) == 0,
                    "sem_init");

@@ -49,7 +49,7 @@ static int fill_sets(void)
 }
 
 // Blocks until a client is ready or due. Returns the number of clients in the
-// sets: a client that is accepted later is not there.
+// sets. Clients that are accepted later are not in them.
 static int wait_for_clients(void)
 {
     int highest = fill_sets();

@@ -43,9 +43,9 @@ static bool ask_for_signals(int fd)
            fcntl(fd, F_SETFL, O_NONBLOCK | O_ASYNC) == 0;
 }
 
-// Asks the kernel for signals of a client, unless it sends them already. A
-// timer makes a step later, for two reasons: bytes that arrived earlier cause
-// no signal, and the kernel may have refused. Then this step asks again.
+// Asks the kernel for signals of a client, unless it sends them already. Bytes
+// that arrived earlier cause no signal, so a timer makes a step later. If the
+// kernel has refused to send signals, this step asks again.
 static void await_signal(struct connection *c)
 {
     if (c->interest == WATCHED)

@@ -127,8 +127,8 @@ static void replace_workers(void)
 }
 
 // LESSON listener-per-worker: with SO_REUSEPORT, each worker waits for its own
-// listener, so no wakeup is spurious. The kernel chooses one of the listeners
-// by a hash of the client's address, even if that worker is busy or full.
+// listener, so no wakeup is spurious. The kernel chooses a listener by a hash
+// of the client's address, even if the worker of this listener is busy or full.
 static int listener_of(int i)
 {
     char address[NET_ADDRESS_SIZE];
