@@ -3,7 +3,7 @@
 // Model     the parent accepts; each client gets a child process of its own
 // Blocks    the parent in ppoll() (stop_wait()), each child in recv()
 // Strength  full isolation: a child may crash, leak or loop and harm no other
-// Weakness  each client costs a fork(), which copies page tables, and memory
+// Weakness  each client costs memory, and a fork(), which copies page tables
 //
 // What changed from blocking.c: a child process serves the client. The parent
 // must count, reap and stop its children: see common/children.c. Next:

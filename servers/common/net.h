@@ -157,10 +157,10 @@ bool net_try_receive(int fd, struct session *s, struct net_progress *progress);
 bool net_try_send(int fd, const struct session *s,
                   struct net_progress *progress);
 
-// Checks whether the client has made no progress, neither in sending nor in
-// receiving, during the idle timeout. While the server is stopping, checks this
-// for NET_STALL_MS instead. If so, shuts down the connection and returns true.
-// Never blocks. Call it at least once a second.
+// Returns true, and shuts down the connection, if the client has made no
+// progress for too long, neither in sending nor in receiving. This is the idle
+// timeout, or NET_STALL_MS while the server is stopping. Never blocks. Call it
+// at least once a second.
 bool net_idle(int fd, struct net_progress *progress);
 
 // Returns true while `fd` must stay open because the server is stopping: the

@@ -381,11 +381,11 @@ void co_inspect_end(void);
 // Starts a thread, the watchdog of the calling thread. It watches the
 // coroutines that co_run() runs. Suppose one of them lets no other run for `ms`
 // milliseconds, because it computes, blocks, or gets no processor. Then the
-// watchdog prints its name on standard error, and a command line of
-// addr2line(1). This command prints where the coroutine is: its functions and
-// their lines, the innermost first. (With musl, only the name is printed.) The
-// watchdog reports a turn at most once, and may miss a turn of less than 5/4 of
-// `ms`.
+// watchdog prints the name of this coroutine on standard error, and a command
+// line of addr2line(1). This command prints where the coroutine is: its
+// functions and their lines, the innermost first. (With musl, only the name is
+// printed.) The watchdog reports a turn at most once, and may miss a turn of
+// less than 5/4 of `ms`.
 //
 // If `ms` is -1, only ends the watchdog that the thread has, as the end of the
 // thread does, too. The call blocks until the previous watchdog has ended, for

@@ -2,7 +2,7 @@
 //
 // Works on every architecture, but slowly: each swapcontext() also saves the
 // signal mask, which takes a system call. POSIX removed swapcontext() in 2008,
-// but the C libraries of Linux still have it.
+// but glibc still has it.
 //
 // _setjmp() and _longjmp() do not save the signal mask, and would be ten times
 // as fast. But C allows a jump only to a function that has not returned yet,
