@@ -56,8 +56,8 @@ void session_end(struct session *s)
 }
 
 // When no complete line is left, make_space() moves the rest of the input to
-// the start. So if `begin` is above 0, make_space() has not run since the last
-// answer, and the rest may contain a complete request.
+// the start, and sets `begin` to 0. So if `begin` is above 0, the rest may
+// contain a complete request.
 bool session_pending(const struct session *s)
 {
     return s->begin > 0 && s->begin < s->end;

@@ -19,9 +19,9 @@ enum {
 // Installs the handler of SIGTERM and SIGINT. At the first signal,
 // stop_requested() becomes true, and the handler calls `wake_blocked_calls` if
 // it is not NULL. This function may make only async-signal-safe calls
-// (signal-safety(7)). It must wake every blocked call of the server, and keep
-// later calls from blocking, because the signal may come just before a call
-// blocks. A system call that the signal interrupts fails with EINTR. A second
+// (signal-safety(7)). It must wake every blocked call of the server. It must
+// also keep later calls from blocking, because the signal may come just before
+// a call. A system call that the signal interrupts fails with EINTR. A second
 // signal, more than STOP_AGAIN_MS after the first, ends the process at once.
 // Children of fork() ignore a second signal, but the kernel kills them when
 // their parent ends (see child_begin()). Returns 0, or -1 with errno set.

@@ -16,7 +16,8 @@
 // The layers use co_stack.c (stacks and their guard pages), co_timers.c (a heap
 // of timers), co_mail.c (messages from other threads and signal handlers),
 // co_cache.h (use of the processor's cache), co_tools.h (calls that inform
-// sanitizers and valgrind) and co_switch.h (switching stacks, in assembly).
+// sanitizers and valgrind) and co_switch.h (switching stacks, per
+// architecture).
 //
 // Results  A function that returns int or ssize_t returns -1 on failure and
 //          sets errno.

@@ -51,10 +51,10 @@ enum {
     SLOTS_AT_FIRST = 64,
     RETRY_MS = 10,
     // After one of these two events, recv() may return less than it was asked
-    // for, although more can be read, and no further event comes. EPOLLRDHUP:
-    // the peer has shut down its sending side, so another recv() must follow,
-    // which returns 0. EPOLLPRI: the peer has sent urgent data, and recv()
-    // stops before these data.
+    // for. More can be read then, but no further event comes. EPOLLRDHUP: the
+    // peer has shut down its sending side, so another recv() must follow, which
+    // returns 0. EPOLLPRI: the peer has sent urgent data, and recv() stops
+    // before these data.
     SPECIAL = EPOLLRDHUP | EPOLLPRI,
 };
 

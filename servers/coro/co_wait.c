@@ -36,9 +36,9 @@ int co_begin_wait(void)
     return 0;
 }
 
-// Sets the field `innermost` in all resumers of the running coroutine: to the
-// running coroutine while it waits, or NULL. With this field, co_cancel() finds
-// the coroutine whose wait it must end.
+// Sets the field `innermost` in all resumers of the running coroutine. While
+// this coroutine waits, the field points to it; else it is NULL. With this
+// field, co_cancel() finds the coroutine whose wait it must end.
 static void set_innermost(struct co *innermost)
 {
     for (struct co *c = co_resumer(co_current()); c != NULL; c = co_resumer(c))

@@ -3,7 +3,7 @@
 // Model     one thread, non-blocking calls, for the clients that are ready
 // Blocks    in select() only, for all clients at once
 // Strength  the oldest way to wait for many clients, known everywhere
-// Weakness  it cannot watch descriptors from 1,024 up, on any machine
+// Weakness  it cannot watch descriptors from 1,024 up, whatever the limit is
 //
 // What changed from nonblocking.c: the step of a client and its state are the
 // same, in common/connection.c. But select() reports which clients can make a

@@ -17,7 +17,7 @@
 #include "../common/server.h"
 #include "ring.h"
 
-// `data` is the descriptor of a client, which is above 3, or one of these.
+// `data` of a request: the descriptor of a client (above 3), or one of these.
 enum { ACCEPTED, ACCEPT_AGAIN, CHECK_IDLE, LISTENER_CLOSED };
 enum { OVER = -1 };  // `interest` of a client whose conversation is over.
 
