@@ -1,10 +1,10 @@
 // co_offload.c - blocking functions, run by other threads.
 //
-// A coroutine that computes, or makes a call that blocks, stops all others.
-// Other threads can do this work instead: the coroutine adds a job to a queue
-// and waits. A thread takes the job, does it, and sends mail to the coroutine.
-// If there is a job and all threads are busy, another thread is started.
-// Threads never end, and only they block.
+// A coroutine that computes, or makes a call that blocks, stops all others of
+// its thread. Other threads can do this work instead: the coroutine adds a job
+// to a queue and waits. A thread takes the job, does it, and sends mail to the
+// coroutine. If there is a job and all threads are busy, another thread is
+// started. Threads never end, and only they block.
 
 #include <pthread.h>
 #include <signal.h>

@@ -4,9 +4,9 @@
 // changes the registers x0-x17, v0-v7 and v16-v31, and itself saves those that
 // it needs. So co_switch() saves only the registers that a call must keep
 // (callee-saved, AAPCS64, section 6.1): x19-x28, the frame pointer x29, sp, and
-// the lower halves of v8-v15, which are d8-d15. It also saves x30, which has
-// its own return address. x18 belongs to the platform, and Linux does not use
-// it.
+// the lower halves of v8-v15, which are d8-d15. It also saves x30, the address
+// to which co_switch() returns. x18 belongs to the platform, and Linux does not
+// use it.
 //
 // This file does not save FPCR, which has the rounding mode, because reading
 // and writing it is slow. If a program changes FPCR, it changes it for all

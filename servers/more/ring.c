@@ -1,4 +1,4 @@
-// ring.c - io_uring(7) by its three system calls, without a library.
+// ring.c - io_uring(7) by its system calls, without a library.
 
 #include "ring.h"
 

@@ -1,4 +1,4 @@
-// ring.h - io_uring(7) by its three system calls, without a library.
+// ring.h - io_uring(7) by its system calls, without a library.
 //
 // Two ring buffers in memory that the program shares with the kernel: the
 // program adds requests to one, and the kernel adds results to the other. Only

@@ -2,7 +2,7 @@
 //
 // Model     --workers children share one listener; each serves clients by epoll
 // Blocks    the parent in ppoll() (stop_wait()), each child in epoll_wait()
-// Strength  uses all cores; if a worker crashes, only its clients are lost
+// Strength  can use all cores; if a worker crashes, only its clients are lost
 // Weakness  some workers get more clients than others, and a client cannot move
 //
 // What changed from prefork.c: a child serves many clients, with loop.c. Next:
