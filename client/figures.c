@@ -149,7 +149,6 @@ const struct figure figures[] = {
 };
 // clang-format on
 const size_t figure_count = sizeof figures / sizeof figures[0];
-_Static_assert(sizeof figures / sizeof figures[0] <= FIGURES_MAX, "too many");
 
 const char *const verdict_names[] = {"ok", "client-limited", "noisy",
                                      "incomplete"};
@@ -310,38 +309,44 @@ static double errors(const struct result *r)
            counted(r, COUNT_HOGS_UNANSWERED);
 }
 
-static void derive_server(struct result *r)
-{
-    const struct procstat *s = &r->server;
-    double ticks = s->user_ticks + s->sys_ticks;
-    double user_share = ticks > 0 ? s->user_ticks / ticks : 0.5;  // a guess
-    r->server_user_s = s->cpu_s * user_share;
-    r->server_sys_s = s->cpu_s - r->server_user_s;
-    r->server_cpu_us_per_req = per(s->cpu_s * 1e6, counted(r, COUNT_REPLIES));
-    r->server_cores = per(s->cpu_s, r->server_wall_s);
-    r->others_cores = others_cores(r);
-    bool is_watched = r->opt->server_pid != 0 || r->opt->usage_fd != 0;
-    r->server_lost = is_watched && r->measured && isnan(s->cpu_s);
-}
-
 static double mean_us(const struct histogram *h)
 {
     return per(h->sum / NS_PER_US, (double)h->count);
 }
 
-static void derive_rates(struct result *r)
+void figures_derive_rates(struct result *r)
 {
-    const struct histogram *connect = &r->stats.timings[TIME_CONNECT];
+    const struct histogram *timings = r->stats.timings;
+    double replies = counted(r, COUNT_REPLIES);
+    double connects = (double)timings[TIME_CONNECT].count;
     r->req_per_s = per(counted(r, COUNT_RIGHT), r->duration_s);
     r->rate_before = interval_rate(r, LATENCY_BEFORE);
     r->rate_during = interval_rate(r, LATENCY_DURING);
     r->rate_after = interval_rate(r, LATENCY_AFTER);
-    r->connects_per_s = per((double)connect->count, r->duration_s);
+    r->connects_per_s = per(connects, r->duration_s);
+    r->mean_us = mean_us(&timings[LATENCY]);
+    r->hog_p50_us = percentile_us(&timings[LATENCY_HOG], 50);
+    r->jain = jain(r);
+    r->own_share = own_share(r);
+    r->server_cpu_us_per_req = per(r->server.cpu_s * 1e6, replies);
+    r->server_cores = per(r->server.cpu_s, r->server_wall_s);
     r->client_cpu_us_per_req =
-        per(r->client_cores * r->duration_s * 1e6, counted(r, COUNT_REPLIES));
+        per(r->client_cores * r->duration_s * 1e6, replies);
     // By Little's law: a closed loop keeps one request in flight on each
     // connection, unless the client itself is the limit.
     r->in_flight = r->req_per_s * mean_us(timing(r, TIME_SERVICE)) / 1e6;
+}
+
+static void derive_server(struct result *r)
+{
+    const struct procstat *s = &r->server;
+    double ticks = s->user_ticks + s->sys_ticks;
+    double user_share = ticks > 0 ? s->user_ticks / ticks : 0.5;  // a guess
+    bool is_watched = r->opt->server_pid != 0 || r->opt->usage_fd != 0;
+    r->server_user_s = s->cpu_s * user_share;
+    r->server_sys_s = s->cpu_s - r->server_user_s;
+    r->server_lost = is_watched && r->measured && isnan(s->cpu_s);
+    r->others_cores = others_cores(r);
 }
 
 bool figures_are_good(const struct result *r)
@@ -448,14 +453,10 @@ void figures_derive(struct result *r)
     r->idle_lost = (double)opt->idle - counted(r, COUNT_IDLE_CONNECTED);
     r->longest_gap_us = (double)r->stats.longest_gap_ns / NS_PER_US;
     r->oldest_us = (double)r->stats.oldest_ns / NS_PER_US;
-    r->mean_us = mean_us(&r->stats.timings[LATENCY]);
-    r->hog_p50_us = percentile_us(&r->stats.timings[LATENCY_HOG], 50);
     r->think_us = (double)opt->think_ns / NS_PER_US;
     r->warmup_s = clock_seconds(opt->warmup_ns);
-    r->own_share = own_share(r);
-    r->jain = jain(r);
-    derive_rates(r);
     derive_server(r);
+    figures_derive_rates(r);
     r->judgement = judge(r);
     r->marked = r->judgement.verdict;
 }

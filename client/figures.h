@@ -11,8 +11,6 @@
 
 #include "stats.h"
 
-enum { FIGURES_MAX = 160 };
-
 enum unit {
     UNIT_COUNT,
     UNIT_PER_S,
@@ -72,7 +70,10 @@ double figures_value(const struct figure *f, const struct result *r);
 void figures_set(const struct figure *f, struct options *opt, struct result *r,
                  double value);
 
-// Fills in those fields of a result that follow from others, and judges it: the
+// Fills in the figures that are DERIVED.
+void figures_derive_rates(struct result *r);
+
+// Fills in all fields of a result that follow from others, and judges it: the
 // worst verdict for which there is a reason counts.
 void figures_derive(struct result *r);
 

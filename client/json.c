@@ -3,16 +3,13 @@
 // Each figure, text and histogram has a line of its own, and --merge reads line
 // by line: what it takes is what is written here, and no JSON beyond that.
 
-#include "json.h"
-
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "figures.h"
-#include "output.h"
+#include "files.h"
 
 enum { SCHEMA = 2, NAME_SIZE = 128 };
 
@@ -100,15 +97,15 @@ static void print_rows(FILE *file, const struct result *r)
                 ", \"right_per_s\": %.1f, \"p50_us\": ",
                 i > 0 ? "," : "", row->from_s, row->to_s, row->due_per_s,
                 row->right_per_s);
-        output_number(file, row->p50_us, 3, "null");
+        files_print_number(file, row->p50_us, 3, "null");
         fprintf(file, ", \"p99_us\": ");
-        output_number(file, row->p99_us, 3, "null");
+        files_print_number(file, row->p99_us, 3, "null");
         fputc('}', file);
     }
     fprintf(file, "],\n");
 }
 
-int json_write(FILE *file, const struct result *r)
+void json_write(FILE *file, const struct result *r)
 {
     struct judgement j = r->judgement;
     fprintf(file, "{\n  \"schema\": %d,\n", SCHEMA);
@@ -117,7 +114,7 @@ int json_write(FILE *file, const struct result *r)
     print_string(file, "model", r->opt->model);
     for (size_t i = 0; i < figure_count; i++) {
         fprintf(file, ",\n  \"%s\": ", figures[i].name);
-        output_value(file, &figures[i], r, "null");
+        files_print_value(file, &figures[i], r, "null");
     }
     fprintf(file, ",\n");
     print_failures(file, r);
@@ -129,7 +126,6 @@ int json_write(FILE *file, const struct result *r)
     fprintf(file, ",\n  ");
     print_string(file, "because", j.because);
     fprintf(file, "\n}\n");
-    return output_close(file);
 }
 
 // ---- Reading
@@ -140,18 +136,14 @@ static const char ends_here[] = "the file ends here";
 
 // A file, and the run of which it tells.
 struct part {
-    double values[FIGURES_MAX];  // in the order of figures[]
-    size_t count;                // of figures that it has
-    struct stats stats;          // histograms, and failures by errno
+    struct options *opt;
+    struct result *result;
+    size_t count;    // of figures that it has
+    double samples;  // as it says; the result has them in its histograms
     char model[NAME_SIZE], reason[NAME_SIZE];
     char because[2 * NAME_SIZE];  // the reason, and of which file
     bool is_over;                 // its last line has been read
 };
-
-static double *value_of(struct part *part, const char *name)
-{
-    return &part->values[figures_find(name) - figures];
-}
 
 // Copies what stands between quotes, as far as there is room.
 static void take_text(char text[NAME_SIZE], const char *quoted)
@@ -180,7 +172,9 @@ static const char *take_number(struct part *part, const char *name,
         figure->source == FROM_RESULT || figure->source == FROM_PERCENTILE;
     if (!may_be_unknown && !(value >= 0 && value < 0x1p53))
         return "a count is expected";
-    part->values[figure - figures] = value;
+    figures_set(figure, part->opt, part->result, value);
+    if (figure->source == FROM_SAMPLES && figure->which == LATENCY)
+        part->samples = value;
     part->count++;
     return NULL;
 }
@@ -235,6 +229,7 @@ static const char *take_histogram(struct histogram *h, const char *text)
 // Takes a line: the begin or end of a list, or a name and what it has.
 static const char *take_line(struct part *part, const char *line)
 {
+    struct stats *stats = &part->result->stats;
     char name[NAME_SIZE];
     int at = 0;
     if (part->is_over)
@@ -249,10 +244,10 @@ static const char *take_line(struct part *part, const char *line)
     if (at == 0 || *value == '\0')
         return "a name and a value are expected";
     if (*value == '{' && strcmp(name, "failed_by_errno") == 0)
-        return take_failures(part->stats.counters, value);
+        return take_failures(stats->counters, value);
     for (int i = 0; *value == '{' && i < TIMINGS; i++)
         if (timing_names[i] != NULL && strcmp(timing_names[i], name) == 0)
-            return take_histogram(&part->stats.timings[i], value);
+            return take_histogram(&stats->timings[i], value);
     if (*value == '"' && strcmp(name, "model") == 0)
         take_text(part->model, value);
     if (*value == '"' && strcmp(name, "because") == 0)
@@ -264,16 +259,16 @@ static const char *take_line(struct part *part, const char *line)
 // Completes a part whose file has been read.
 static const char *complete(struct part *part)
 {
-    struct histogram *timings = part->stats.timings;
+    struct histogram *timings = part->result->stats.timings;
+    double marked = part->result->marked;
     for (int i = LATENCY_BEFORE; i <= LATENCY_LATE; i++)
         histogram_merge(&timings[LATENCY], &timings[i]);
     if (!part->is_over)
         return ends_here;
     if (part->count != figure_count)
         return "figures are missing: another version of fibload has written it";
-    if (*value_of(part, "samples") != (double)timings[LATENCY].count)
+    if (part->samples != (double)timings[LATENCY].count)
         return "the histograms do not hold its number of samples";
-    double marked = *value_of(part, "marked");
     if (!(marked >= VERDICT_OK && marked <= VERDICT_INCOMPLETE))
         return "it has a verdict that fibload does not know";
     return NULL;
@@ -319,7 +314,7 @@ static int read_part(const char *path, struct part *part,
     if (problem != NULL)
         snprintf(failure, FAILURE_SIZE, "%.120s: line %d: %s", path, number,
                  problem);
-    bool is_doubtful = *value_of(part, "marked") > VERDICT_OK;
+    bool is_doubtful = part->result->marked > VERDICT_OK;
     snprintf(part->because, sizeof part->because, "%.120s%s%s",
              is_doubtful ? path : "", is_doubtful ? ": " : "", part->reason);
     return problem == NULL ? 0 : -1;
@@ -338,66 +333,67 @@ static double combine(enum sum rule, double a, double b)
     return rule == SMALLEST ? fmin(a, b) : a + b;
 }
 
-// Returns the CPU time of the clients.
-static double busy_time_s(struct part *part)
+// Adds the figures that are not counted in `struct stats`. Returns the first one
+// that makes runs with different loads, which have no common figures, or NULL.
+static const struct figure *add_figures(struct part *total,
+                                        const struct part *part)
 {
-    return *value_of(part, "client_cpu_share") * *value_of(part, "duration_s");
+    for (const struct figure *f = figures; f < figures + figure_count; f++) {
+        double sum = combine(f->sum, figures_value(f, total->result),
+                             figures_value(f, part->result));
+        if (f->source == FROM_OPTIONS && isnan(sum))
+            return f;
+        if (f->source == FROM_OPTIONS || f->source == FROM_RESULT)
+            figures_set(f, total->opt, total->result, sum);
+    }
+    return NULL;
 }
 
-// Adds the run of a file. Returns 0; or -1, and why in `failure`.
-static int add(struct part *total, struct part *part, const char *path,
-               char failure[FAILURE_SIZE])
+// Adds the run of a file. Returns 0; or -1, and why in result->failure.
+static int add(struct part *total, const struct part *part, const char *path)
 {
-    double busy_s = busy_time_s(total) + busy_time_s(part);
-    if (*value_of(part, "marked") > *value_of(total, "marked"))
+    struct result *sum = total->result;
+    const struct result *r = part->result;
+    double busy_s =
+        sum->client_cores * sum->duration_s + r->client_cores * r->duration_s;
+    if (r->marked > sum->marked)
         memcpy(total->because, part->because, sizeof total->because);
     if (strcmp(total->model, "-") == 0)
         memcpy(total->model, part->model, sizeof total->model);
-    for (size_t i = 0; i < figure_count; i++) {
-        double previous = total->values[i], value = part->values[i];
-        total->values[i] = combine(figures[i].sum, previous, value);
-        if (figures[i].source != FROM_OPTIONS || !isnan(total->values[i]))
-            continue;
-        snprintf(failure, FAILURE_SIZE,
+    const struct figure *different = add_figures(total, part);
+    if (different != NULL) {
+        snprintf(sum->failure, sizeof sum->failure,
                  "%.150s: %s is %.0f, and %.0f in the files before it: runs "
                  "with different loads have no common figures",
-                 path, figures[i].name, value, previous);
+                 path, different->name, figures_value(different, r),
+                 figures_value(different, sum));
         return -1;
     }
-    *value_of(total, "client_cpu_share") =
-        busy_s / *value_of(total, "duration_s");
-    stats_add(&total->stats, &part->stats);
+    sum->client_cores = busy_s / sum->duration_s;
+    stats_add(&sum->stats, &r->stats);
     return 0;
-}
-
-// Sets the figures from which others follow.
-static void set_figures(const struct part *total, struct options *opt,
-                        struct result *result)
-{
-    for (size_t i = 0; i < figure_count; i++)
-        if (figures[i].sum != DERIVED)
-            figures_set(&figures[i], opt, result, total->values[i]);
 }
 
 int json_merge(struct options *opt, struct result *result)
 {
-    static struct part total, part;
-    for (int i = 0; i < opt->file_count; i++) {
-        struct part *into = i == 0 ? &total : &part;
-        *into = (struct part){0};
-        if (read_part(opt->files[i], into, result->failure) != 0 ||
-            (i > 0 && add(&total, &part, opt->files[i], result->failure) != 0))
+    static struct part total;
+    total = (struct part){.opt = opt, .result = result};
+    result->opt = opt;
+    if (read_part(opt->files[0], &total, result->failure) != 0)
+        return -1;
+    for (int i = 1; i < opt->file_count; i++) {
+        static struct options load;
+        static struct result other;
+        struct part part = {.opt = &load, .result = &other};
+        other = (struct result){.opt = &load};
+        if (read_part(opt->files[i], &part, result->failure) != 0 ||
+            add(&total, &part, opt->files[i]) != 0)
             return -1;
     }
     if (opt->model == NULL)
         opt->model = total.model;
-    result->opt = opt;
-    result->stats = total.stats;
-    result->measured = *value_of(&total, "duration_s") > 0;
-    result->busy_cores = NAN;  // There may be several machines.
-    set_figures(&total, opt, result);
-    figures_derive(result);
-    set_figures(&total, opt, result);  // Some are sums of what was derived.
+    result->measured = result->duration_s > 0;
+    figures_derive_rates(result);
     result->judgement.verdict = (enum verdict)(int)result->marked;
     result->judgement.because = total.because;
     return 0;

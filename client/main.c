@@ -9,8 +9,7 @@
 //     procstat.c   what the server costs, and what other programs do
 //     figures.c    what follows from all that, the verdict, and limits
 //     trials.c     runs in a row: the highest rate within limits, calibration
-//     output.c     the summary, and files
-//     timeline.c   what happened to every request
+//     output.c     the summary            files.c      CSV, timeline, ...
 //     json.c       the result as JSON, and several of these added
 
 #include <ctype.h>
@@ -19,19 +18,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "figures.h"
-#include "json.h"
+#include "files.h"
 #include "output.h"
 #include "run.h"
 #include "trials.h"
 
 enum { EXIT_NOT_GOOD = 1, EXIT_CANNOT_RUN = 2 };
-
-// Files that are written beside the summary; NULL: not asked for.
-struct files {
-    FILE *csv, *json, *hist;
-    struct timeline timeline;
-};
 
 _Noreturn static void fail(const char *what, const char *why)
 {
@@ -75,64 +67,11 @@ static void name_server(struct options *opt)
         opt->model = name;
 }
 
-static FILE *open_file(const char *path)
-{
-    if (path == NULL)
-        return NULL;
-    FILE *file = fopen(path, "we");
-    if (file == NULL)
-        fail(path, strerror(errno));
-    return file;
-}
-
-// Opens all files. Called once the server has been reached, so that a run
-// without a server does not empty the files of an earlier run.
-static void open_files(const struct options *opt, struct files *files)
-{
-    files->hist = open_file(opt->hist);
-    if (timeline_open(&files->timeline, opt->timeline) != 0)
-        fail(opt->timeline, strerror(errno));
-    bool to_stdout = opt->json != NULL && strcmp(opt->json, "-") == 0;
-    files->json = to_stdout ? stdout : open_file(opt->json);
-    if (opt->csv != NULL)
-        files->csv = output_open_csv(opt->csv, opt);
-    if (opt->csv != NULL && files->csv == NULL)
-        fail(opt->csv, errno == EINVAL
-                           ? "has other columns than this run would add"
-                           : strerror(errno));
-}
-
-// Prints an error about the file unless `result` is 0. Returns whether it is.
-static bool written(const char *path, int result)
-{
-    if (result != 0)
-        fprintf(stderr, "fibload: %s: %s\n", path, strerror(errno));
-    return result == 0;
-}
-
-// Prints the summary and writes the files. Returns whether all of it worked.
-static bool report(const struct result *r, struct files *files)
-{
-    const struct options *opt = r->opt;
-    bool good = true;
-    output_summary(r);
-    if (files->csv != NULL)
-        good = written(opt->csv, output_csv(files->csv, r));
-    if (files->hist != NULL)
-        good &= written(opt->hist, output_percentiles(files->hist, r));
-    good &= written(opt->timeline, timeline_close(&files->timeline));
-    if (files->json != NULL)
-        good &= written(opt->json, json_write(files->json, r));
-    if (files->json != stdout)
-        good &= written("standard output", output_close(stdout));
-    return good;
-}
-
 static int explain_columns(void)
 {
     output_columns();
-    return written("standard output", output_close(stdout)) ? EXIT_SUCCESS
-                                                            : EXIT_NOT_GOOD;
+    int status = files_close("standard output", stdout);
+    return status == 0 ? EXIT_SUCCESS : EXIT_NOT_GOOD;
 }
 
 // For a fibload on another host, see procstat_ask(). Zeros say that there is no
@@ -162,30 +101,30 @@ static void catch_interrupts(void)
         sigaction(signals[i], &action, NULL);
 }
 
-// Loads the server, and opens the files. Exits if there was nothing to load.
-static void load(struct options *opt, struct result *result,
-                 struct files *files)
+// Opens the files only once there is a server: a run without one does not empty
+// the files of an earlier run.
+static void load(struct options *opt, struct result *result)
 {
     struct target target;
     if (run_raise_limit(opt, result) != 0 ||
         run_reach(opt, &target, result) != 0)
         fail(result->failure, "");
-    open_files(opt, files);
-    int status = opt->find_rate != NULL
-                     ? trials_find_rate(opt, &target, result)
-                     : run_load(opt, &target, &files->timeline, result);
+    if (files_open(opt) != 0)
+        exit(EXIT_CANNOT_RUN);
+    int status = opt->find_rate != NULL ? trials_find_rate(opt, &target, result)
+                                        : run_load(opt, &target, result);
     if (status != 0)
         fail(result->failure, "");
     figures_derive(result);
 }
 
 // Adds the results of other clients instead.
-static void merge(struct options *opt, struct result *result,
-                  struct files *files)
+static void merge(struct options *opt, struct result *result)
 {
     if (json_merge(opt, result) != 0)
         fail(result->failure, "");
-    open_files(opt, files);
+    if (files_open(opt) != 0)
+        exit(EXIT_CANNOT_RUN);
 }
 
 // Returns whether the run was as good as the user wants it.
@@ -201,7 +140,6 @@ static bool is_good(const struct result *r)
 int main(int argc, char **argv)
 {
     static struct result result;
-    static struct files files;
     struct options *opt = options_parse(argc, argv);
     catch_interrupts();
     if (opt->columns)
@@ -214,9 +152,13 @@ int main(int argc, char **argv)
     check_labels(opt);
     check_limits(opt->require);
     check_limits(opt->find_rate);
-    if (!opt->merge)
+    if (opt->merge) {
+        merge(opt, &result);
+    } else {
         name_server(opt);
-    opt->merge ? merge(opt, &result, &files) : load(opt, &result, &files);
-    bool whole = report(&result, &files), good = is_good(&result);
-    return whole && good ? EXIT_SUCCESS : EXIT_NOT_GOOD;
+        load(opt, &result);
+    }
+    output_summary(&result);
+    bool whole = files_write(&result) == 0;
+    return is_good(&result) && whole ? EXIT_SUCCESS : EXIT_NOT_GOOD;
 }

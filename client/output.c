@@ -1,20 +1,18 @@
-// output.c - what is printed and written.
+// output.c - what is printed for people.
 
 #include "output.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "figures.h"
 
-enum { TEXT_SIZE = 64, HEADER_SIZE = 4096 };
+enum { TEXT_SIZE = 64 };
 
 static FILE *summary_file(const struct options *opt)
 {
@@ -418,131 +416,10 @@ void output_summary(const struct result *r)
             j.because);
 }
 
-// ---- CSV
-
-void output_number(FILE *file, double value, int decimals, const char *unknown)
-{
-    if (isfinite(value))
-        fprintf(file, "%.*f", decimals, value);
-    else
-        fputs(unknown, file);
-}
-
-void output_value(FILE *file, const struct figure *f, const struct result *r,
-                  const char *unknown)
-{
-    static const int decimals[] = {
-        [UNIT_COUNT] = 0, [UNIT_PER_S] = 1, [UNIT_S] = 6,    [UNIT_US] = 3,
-        [UNIT_KIB] = 0,   [UNIT_SHARE] = 4, [UNIT_RATIO] = 4};
-    output_number(file, figures_value(f, r), decimals[f->unit], unknown);
-}
+// ---- What else
 
 void output_columns(void)
 {
     for (size_t i = 0; i < figure_count; i++)
         printf("%-22s %s\n", figures[i].name, figures[i].meaning);
-}
-
-static void print_header(FILE *file, const struct options *opt)
-{
-    for (int i = 0; i < opt->label_count; i++)
-        fprintf(file, "%s,", opt->labels[i].name);
-    fprintf(file, "model");
-    for (size_t i = 0; i < figure_count; i++)
-        fprintf(file, ",%s", figures[i].name);
-    fputc('\n', file);
-}
-
-// Returns whether a regular file has no header yet, or the one that our rows
-// need. Other files, such as a terminal or a pipe, cannot be read.
-static bool fits(const char *path, const struct options *opt)
-{
-    char needed[HEADER_SIZE] = "", found[HEADER_SIZE] = "";
-    struct stat status;
-    if (stat(path, &status) != 0 || !S_ISREG(status.st_mode))
-        return true;
-    FILE *header = fmemopen(needed, sizeof needed, "w");
-    if (header != NULL) {
-        print_header(header, opt);
-        fclose(header);
-    }
-    FILE *file = fopen(path, "re");
-    if (file != NULL) {
-        (void)!fgets(found, sizeof found, file);
-        fclose(file);
-    }
-    return found[0] == '\0' || strcmp(found, needed) == 0;
-}
-
-FILE *output_open_csv(const char *path, const struct options *opt)
-{
-    FILE *file = fopen(path, "ae");
-    if (file == NULL || fits(path, opt))
-        return file;
-    fclose(file);
-    errno = EINVAL;
-    return NULL;
-}
-
-int output_csv(FILE *file, const struct result *r)
-{
-    struct stat status = {0};
-    if (fstat(fileno(file), &status) != 0 || status.st_size == 0)
-        print_header(file, r->opt);
-    for (int i = 0; i < r->opt->label_count; i++)
-        fprintf(file, "%s,", r->opt->labels[i].value);
-    fputs(r->opt->model, file);
-    for (size_t i = 0; i < figure_count; i++) {
-        fputc(',', file);
-        output_value(file, &figures[i], r, "nan");
-    }
-    fputc('\n', file);
-    return output_close(file);
-}
-
-// ---- Percentiles
-
-// Prints five lines until the distance to 100 % is halved: 50, 75, 87.5, ...
-static void print_shares(FILE *file, const struct histogram *h)
-{
-    enum { LINES_PER_HALF = 5 };
-    double share = 0, half = 0.5;
-    uint64_t value = histogram_percentile(h, 0);
-    for (int i = 0; histogram_count_to(h, value) < h->count; i++) {
-        fprintf(file, "%12.6f %2.12f %10" PRIu64 " %14.2f\n",
-                (double)value / NS_PER_MS, share, histogram_count_to(h, value),
-                1 / (1 - share));
-        if (i > 0 && i % LINES_PER_HALF == 0)
-            half /= 2;
-        share += half / LINES_PER_HALF;
-        value = histogram_percentile(h, share * 100);
-    }
-}
-
-int output_percentiles(FILE *file, const struct result *r)
-{
-    const struct histogram *h = &r->stats.timings[LATENCY];
-    double max_ms = (double)h->max / NS_PER_MS;
-    fprintf(file, "%12s %14s %10s %14s\n\n", "Value", "Percentile",
-            "TotalCount", "1/(1-Percentile)");
-    print_shares(file, h);
-    fprintf(file, "%12.6f %2.12f %10" PRIu64 "\n", max_ms, 1.0, h->count);
-    fprintf(file, "#[Mean    = %12.6f, StdDeviation   = %12.6f]\n",
-            histogram_mean(h) / NS_PER_MS, histogram_deviation(h) / NS_PER_MS);
-    fprintf(file, "#[Max     = %12.6f, Total count    = %12" PRIu64 "]\n",
-            max_ms, h->count);
-    fprintf(file, "#[Buckets = %12d, SubBuckets     = %12d]\n",
-            HISTOGRAM_BUCKETS / HISTOGRAM_SUB_COUNT, HISTOGRAM_SUB_COUNT);
-    return output_close(file);
-}
-
-int output_close(FILE *file)
-{
-    int error = ferror(file) ? EIO : 0;  // Of an earlier write; why, is lost.
-    if (fflush(file) != 0)
-        error = errno;
-    if (fclose(file) != 0 && error == 0)
-        error = errno;
-    errno = error;
-    return error == 0 ? 0 : -1;
 }

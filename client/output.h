@@ -1,8 +1,4 @@
-// output.h - what is printed and written: progress, the summary, CSV, the table
-// of percentiles.
-//
-// Functions that write a file may wait for the disk, and return -1 or NULL with
-// errno on failure.
+// output.h - what is printed for people: progress, the summary, the columns.
 
 #ifndef OUTPUT_H
 #define OUTPUT_H
@@ -31,28 +27,7 @@ void output_say(FILE *file, const struct result *r, const char *text);
 // Prints the summary: problems first.
 void output_summary(const struct result *r);
 
-// Prints a number, or the value of a figure, for programs to read: without a
-// unit, and with `unknown` for a NAN.
-void output_number(FILE *file, double value, int decimals, const char *unknown);
-void output_value(FILE *file, const struct figure *f, const struct result *r,
-                  const char *unknown);
-
 // Prints the name and the meaning of every figure.
 void output_columns(void);
-
-// Opens a file for a row to be appended. Fails with EINVAL if it is a
-// regular file that has other columns than ours, with the labels of `opt`.
-FILE *output_open_csv(const char *path, const struct options *opt);
-
-// Appends a row, after a header if the file is empty, and closes the file.
-int output_csv(FILE *file, const struct result *r);
-
-// Writes the latencies as a table of percentiles in milliseconds, and closes
-// the file. The format is that of HdrHistogram (Gil Tene), whose plotter takes
-// it: hdrhistogram.github.io/HdrHistogram/plotFiles.html.
-int output_percentiles(FILE *file, const struct result *r);
-
-// Closes a file that was written. Returns -1 if not all of it could be.
-int output_close(FILE *file);
 
 #endif

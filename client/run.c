@@ -516,18 +516,17 @@ static void sum_up(struct run *run)
             count_share(r, &run->workers[i].stream[j], &run->control);
 }
 
-int run_load(const struct options *opt, const struct target *target,
-             const struct timeline *timeline, struct result *result)
+int run_load(const struct options *opt, struct target *target,
+             struct result *result)
 {
-    bool is_timed = timeline != NULL && timeline->file != NULL;
     struct run run = {.opt = opt, .result = result, .line_ns = INT64_MAX};
     run.control = (struct control){.opt = opt,
                                    .server = &target->address,
                                    .first_fd = target->fd,
-                                   .timeline = is_timed ? timeline : NULL,
                                    .alive_ns = clock_now_ns(),
                                    .bell = -1,
                                    .done_bell = -1};
+    target->fd = -1;
     *result = (struct result){.opt = opt};
     int status = create_workers(&run);
     if (status != 0)

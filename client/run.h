@@ -11,7 +11,6 @@
 
 #include "conn.h"
 #include "stats.h"
-#include "timeline.h"
 
 // A server that accepts connections.
 struct target {
@@ -30,11 +29,11 @@ int run_reach(const struct options *opt, struct target *target,
 int run_raise_limit(const struct options *opt, struct result *result);
 
 // Runs the load: connects, warms up, measures, waits for the rest. Ends early,
-// with what there is, after run_interrupt() or when the server has gone. What
-// happened to each request goes into `timeline`, unless that is NULL. Returns
-// 0; or -1, and why in result->failure, if there was nothing to run it with.
-int run_load(const struct options *opt, const struct target *target,
-             const struct timeline *timeline, struct result *result);
+// with what there is, after run_interrupt() or when the server has gone. Takes
+// the socket of `target`. Returns 0; or -1, and why in result->failure, if
+// there was nothing to run it with.
+int run_load(const struct options *opt, struct target *target,
+             struct result *result);
 
 // Asks run_load() to finish. Safe in a signal handler.
 void run_interrupt(void);

@@ -121,9 +121,7 @@ static int run_once(const struct options *opt, struct target *target,
 {
     if (target->fd < 0 && run_reach(opt, target, result) != 0)
         return -1;
-    int status = run_load(opt, target, NULL, result);
-    target->fd = -1;
-    if (status != 0)
+    if (run_load(opt, target, result) != 0)
         return -1;
     figures_derive(result);
     snprintf(result->failure, sizeof result->failure,

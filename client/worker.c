@@ -25,6 +25,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "files.h"
 #include "output.h"
 
 enum {
@@ -57,32 +58,26 @@ static void add_time(struct worker *w, enum timing timing, int64_t ns, int n)
     histogram_add(&w->stats.timings[timing], (uint64_t)ns, (uint64_t)n);
 }
 
-// Writes what happened to `n` requests of a batch into the timeline.
+// Returns the number of a connection among those of all workers.
+static int number_of(const struct worker *w, const struct conn *c)
+{
+    return w->first + (int)(c - w->conns);
+}
+
 static void write_timeline(struct worker *w, const struct conn *c,
                            const struct batch *batch, int n,
                            enum counter outcome)
 {
-    static const char *const names[] = {
-        [COUNT_RIGHT] = "right",         [COUNT_WRONG] = "wrong",
-        [COUNT_ERROR_REPLIES] = "error", [COUNT_TIMEOUTS] = "timeout",
-        [COUNT_LOST] = "lost",           [COUNT_UNANSWERED] = "unanswered",
-        [COUNT_UNSENT] = "unsent"};
-    const struct timeline *t = w->control->timeline;
-    const struct request *kind =
-        c != NULL && c->request != NULL ? c->request : &w->request;
-    const struct timeline_request request = {
-        .connection = c != NULL ? w->first + (int)(c - w->conns) : -1,
-        .port = c != NULL && t->is_trace ? conn_port(c) : 0,
-        .is_hog = c != NULL && c->role == ROLE_HOG,
-        .n = kind->lines,
-        .n_len = kind->line_len - 1,
-        .due_ns = batch->due_ns,
-        .sent_ns = batch->sent_ns,
+    bool has_request = c != NULL && c->request != NULL;
+    const struct timeline_entry entry = {
+        .conn = c,
+        .number = c != NULL ? number_of(w, c) : -1,
+        .request = has_request ? c->request : &w->request,
+        .batch = {batch->due_ns, batch->sent_ns, n},
         .end_ns = w->now_ns > batch->sent_ns ? w->now_ns : batch->sent_ns,
-        .has_reply = outcome <= COUNT_ERROR_REPLIES,
-        .outcome = names[outcome]};
-    for (int i = 0; i < n; i++)
-        timeline_write(t, w->window_ns, &request);
+        .window_ns = w->window_ns,
+        .outcome = outcome};
+    files_write_timeline(&entry);
 }
 
 // Counts the outcome of `n` requests of a batch. `c` is their connection, or
@@ -95,7 +90,7 @@ static void count_outcome(struct worker *w, const struct conn *c,
     bool is_hog = c != NULL && c->role == ROLE_HOG;
     if (outcome != COUNT_RIGHT && !(outcome == COUNT_UNANSWERED && is_hog))
         count(w, outcome, n);
-    if (w->control->timeline != NULL)
+    if (w->opt->timeline != NULL)
         write_timeline(w, c, batch, n, outcome);
 }
 
@@ -168,9 +163,12 @@ static uint16_t source_of(const struct worker *w, int number)
 // the socket that run_reach() has connected. Returns false on failure.
 static bool open_conn(struct worker *w, struct conn *c)
 {
-    int number = w->first + (int)(c - w->conns), fd = w->first_fd;
-    w->first_fd = -1;
-    if (fd < 0)
+    int number = number_of(w, c);
+    int *first_fd = &w->control->first_fd;
+    int fd = number == 0 ? *first_fd : -1;
+    if (fd >= 0)
+        *first_fd = -1;
+    else
         fd = conn_connect(w->control->server, source_of(w, number), c->stamps);
     int result = fd >= 0 ? conn_open(c, fd) : -1;
     count_state(w, c, 1);
@@ -743,8 +741,6 @@ int worker_create(struct worker *w, struct control *control, int index)
     w->open_loop = opt->rate > 0;
     w->window_ns = w->hogs_ns = INT64_MAX;
     w->end = &w->ready;
-    w->first_fd = control->first_fd;
-    control->first_fd = -1;
     plan(w);
     request_make(&w->probe, PROBE_N);
     request_make(&w->request, (int)opt->n);
@@ -769,8 +765,6 @@ void worker_destroy(struct worker *w)
     free(w->batches);
     if (w->epoll >= 0)
         close(w->epoll);
-    if (w->first_fd >= 0)
-        close(w->first_fd);
 }
 
 // Counts requests that have no reply at the end, at their age.

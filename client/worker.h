@@ -15,7 +15,6 @@
 #include "conn.h"
 #include "schedule.h"
 #include "stats.h"
-#include "timeline.h"
 
 // What workers do in each phase, and until when.
 enum phase {
@@ -32,8 +31,7 @@ enum phase {
 struct control {
     const struct options *opt;
     const struct address *server;
-    int first_fd;  // a connected socket for the first worker to take, or -1
-    const struct timeline *timeline;  // NULL: none
+    int first_fd;  // a connected socket that connection 0 takes, or -1
 
     // Written by the coordinator, which then rings the bell.
     _Atomic enum phase phase;
@@ -65,7 +63,6 @@ struct worker {
     int first, idle, stream_count, hogs, conn_count;
     struct conn *conns, *stream;
     struct batch *batches;      // of all connections
-    int first_fd;               // socket of the first connection, or -1
     int tried;                  // connections that were opened, or failed to
     int opening, open;          // connections in that state
     struct conn *ready, **end;  // queue of those that may send, and its end

@@ -1,0 +1,320 @@
+// files.c - the files for other programs: CSV, percentiles, a timeline.
+
+#include "files.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "clock.h"
+
+enum { US_SIZE = 32, HEADER_SIZE = 4096 };
+
+static void write_row(FILE *file, const struct result *r);
+static void write_percentiles(FILE *file, const struct result *r);
+static void end_timeline(FILE *file, const struct result *r);
+
+enum { CSV, PERCENTILES, TIMELINE, JSON, FILES };
+
+// The files, in the order in which they are written.
+static struct file {
+    const char *mode;  // to open it with
+    void (*write)(FILE *file, const struct result *r);
+    const char *path;
+    FILE *stream;  // NULL: not asked for
+} files[FILES] = {
+    [CSV] = {"ae", write_row},
+    [PERCENTILES] = {"we", write_percentiles},
+    [TIMELINE] = {"we", end_timeline},
+    [JSON] = {"we", json_write},
+};
+
+// ---- Numbers
+
+void files_print_number(FILE *file, double value, int decimals,
+                        const char *unknown)
+{
+    if (isfinite(value))
+        fprintf(file, "%.*f", decimals, value);
+    else
+        fputs(unknown, file);
+}
+
+void files_print_value(FILE *file, const struct figure *f,
+                       const struct result *r, const char *unknown)
+{
+    static const int decimals[] = {
+        [UNIT_COUNT] = 0, [UNIT_PER_S] = 1, [UNIT_S] = 6,    [UNIT_US] = 3,
+        [UNIT_KIB] = 0,   [UNIT_SHARE] = 4, [UNIT_RATIO] = 4};
+    files_print_number(file, figures_value(f, r), decimals[f->unit], unknown);
+}
+
+// ---- CSV
+
+static void print_header(FILE *file, const struct options *opt)
+{
+    for (int i = 0; i < opt->label_count; i++)
+        fprintf(file, "%s,", opt->labels[i].name);
+    fprintf(file, "model");
+    for (size_t i = 0; i < figure_count; i++)
+        fprintf(file, ",%s", figures[i].name);
+    fputc('\n', file);
+}
+
+// Returns whether a regular file has no header yet, or the one that our row
+// needs. Other files, such as a terminal or a pipe, cannot be read.
+static bool has_our_columns(const char *path, const struct options *opt)
+{
+    char needed[HEADER_SIZE] = "", found[HEADER_SIZE] = "";
+    struct stat status;
+    if (stat(path, &status) != 0 || !S_ISREG(status.st_mode))
+        return true;
+    FILE *header = fmemopen(needed, sizeof needed, "w");
+    if (header != NULL) {
+        print_header(header, opt);
+        fclose(header);
+    }
+    FILE *file = fopen(path, "re");
+    if (file != NULL) {
+        (void)!fgets(found, sizeof found, file);
+        fclose(file);
+    }
+    return found[0] == '\0' || strcmp(found, needed) == 0;
+}
+
+// Appends a row, after a header if the file is empty.
+static void write_row(FILE *file, const struct result *r)
+{
+    struct stat status = {0};
+    if (fstat(fileno(file), &status) != 0 || status.st_size == 0)
+        print_header(file, r->opt);
+    for (int i = 0; i < r->opt->label_count; i++)
+        fprintf(file, "%s,", r->opt->labels[i].value);
+    fputs(r->opt->model, file);
+    for (size_t i = 0; i < figure_count; i++) {
+        fputc(',', file);
+        files_print_value(file, &figures[i], r, "nan");
+    }
+    fputc('\n', file);
+}
+
+// ---- Percentiles
+
+// Prints five lines until the distance to 100 % is halved: 50, 75, 87.5, ...
+static void print_shares(FILE *file, const struct histogram *h)
+{
+    enum { LINES_PER_HALF = 5 };
+    double share = 0, half = 0.5;
+    uint64_t value = histogram_percentile(h, 0);
+    for (int i = 0; histogram_count_to(h, value) < h->count; i++) {
+        fprintf(file, "%12.6f %2.12f %10" PRIu64 " %14.2f\n",
+                (double)value / NS_PER_MS, share, histogram_count_to(h, value),
+                1 / (1 - share));
+        if (i > 0 && i % LINES_PER_HALF == 0)
+            half /= 2;
+        share += half / LINES_PER_HALF;
+        value = histogram_percentile(h, share * 100);
+    }
+}
+
+// Writes the latencies in milliseconds, in the format of HdrHistogram (Gil
+// Tene), whose plotter takes it:
+// hdrhistogram.github.io/HdrHistogram/plotFiles.html.
+static void write_percentiles(FILE *file, const struct result *r)
+{
+    const struct histogram *h = &r->stats.timings[LATENCY];
+    double max_ms = (double)h->max / NS_PER_MS;
+    fprintf(file, "%12s %14s %10s %14s\n\n", "Value", "Percentile",
+            "TotalCount", "1/(1-Percentile)");
+    print_shares(file, h);
+    fprintf(file, "%12.6f %2.12f %10" PRIu64 "\n", max_ms, 1.0, h->count);
+    fprintf(file, "#[Mean    = %12.6f, StdDeviation   = %12.6f]\n",
+            histogram_mean(h) / NS_PER_MS, histogram_deviation(h) / NS_PER_MS);
+    fprintf(file, "#[Max     = %12.6f, Total count    = %12" PRIu64 "]\n",
+            max_ms, h->count);
+    fprintf(file, "#[Buckets = %12d, SubBuckets     = %12d]\n",
+            HISTOGRAM_BUCKETS / HISTOGRAM_SUB_COUNT, HISTOGRAM_SUB_COUNT);
+}
+
+// ---- The timeline
+//
+// A file whose name ends with ".json" gets Chrome trace events, with times of
+// the monotonic clock: the format of the servers' --trace, so that
+// scripts/watch/merge can join both sides. It has all requests, in the order in
+// which they ended. Any other file gets a CSV line for each measured request,
+// with times since the window began.
+
+static bool is_trace(void)
+{
+    const char *suffix = strrchr(files[TIMELINE].path, '.');
+    return suffix != NULL && strcmp(suffix, ".json") == 0;
+}
+
+static void begin_timeline(FILE *file)
+{
+    if (is_trace())
+        fprintf(file,
+                "{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n"
+                "{\"ph\":\"M\",\"pid\":%d,\"name\":\"process_name\","
+                "\"args\":{\"name\":\"fibload\"}}",
+                (int)getpid());
+    else
+        fputs("connection,kind,due_ns,sent_ns,done_ns,outcome\n", file);
+}
+
+static void end_timeline(FILE *file, const struct result *r)
+{
+    (void)r;
+    if (is_trace())
+        fputs("\n]}\n", file);
+}
+
+static const char *outcome_name(const struct timeline_entry *e)
+{
+    static const char *const names[] = {
+        [COUNT_RIGHT] = "right",         [COUNT_WRONG] = "wrong",
+        [COUNT_ERROR_REPLIES] = "error", [COUNT_TIMEOUTS] = "timeout",
+        [COUNT_LOST] = "lost",           [COUNT_UNANSWERED] = "unanswered",
+        [COUNT_UNSENT] = "unsent"};
+    return names[e->outcome];
+}
+
+static void print_time(char text[US_SIZE], bool is_known, int64_t ns)
+{
+    text[0] = '\0';
+    if (is_known)
+        snprintf(text, US_SIZE, "%" PRId64, ns);
+}
+
+static void write_line(FILE *file, const struct timeline_entry *e)
+{
+    char connection[US_SIZE], sent[US_SIZE], done[US_SIZE];
+    const struct batch *b = &e->batch;
+    bool is_hog = e->conn != NULL && e->conn->role == ROLE_HOG;
+    print_time(connection, e->conn != NULL, e->number);
+    print_time(sent, b->sent_ns != TIMELINE_NEVER, b->sent_ns - e->window_ns);
+    print_time(done, e->outcome <= COUNT_ERROR_REPLIES,
+               e->end_ns - e->window_ns);
+    // A single printf(): no other thread can write into the line.
+    fprintf(file, "%s,%s,%" PRId64 ",%s,%s,%s\n", connection,
+            is_hog ? "hog" : "stream", b->due_ns - e->window_ns, sent, done,
+            outcome_name(e));
+}
+
+// Microseconds with three decimals, as these events have them.
+static const char *print_us(char text[US_SIZE], int64_t ns)
+{
+    snprintf(text, US_SIZE, "%" PRId64 ".%03d", ns / 1000, (int)(ns % 1000));
+    return text;
+}
+
+// A bar from when the request was sent to its end, in the row of its
+// connection: one more than its number, as no thread has the number 0.
+static void write_sent(FILE *file, const struct timeline_entry *e)
+{
+    char begin[US_SIZE], length[US_SIZE], due[US_SIZE];
+    fprintf(file,
+            ",\n{\"ph\":\"X\",\"cat\":\"request\",\"name\":\"fib(%.*s)\","
+            "\"pid\":%d,\"tid\":%d,\"ts\":%s,\"dur\":%s,\"args\":{"
+            "\"port\":%d,\"due_us\":%s,\"outcome\":\"%s\"}}",
+            e->request->line_len - 1, e->request->lines, (int)getpid(),
+            e->number + 1, print_us(begin, e->batch.sent_ns),
+            print_us(length, e->end_ns - e->batch.sent_ns), conn_port(e->conn),
+            print_us(due, e->batch.due_ns), outcome_name(e));
+}
+
+// The time for which a request was due and not sent, in a row of its own: many
+// may be due at once.
+static void write_due(FILE *file, const struct timeline_entry *e)
+{
+    static atomic_int last_id;
+    char begin[US_SIZE], end[US_SIZE];
+    int id = ++last_id, pid = (int)getpid(), tid = e->number + 1;
+    bool is_sent = e->batch.sent_ns != TIMELINE_NEVER;
+    print_us(begin, e->batch.due_ns);
+    print_us(end, is_sent ? e->batch.sent_ns : e->end_ns);
+    fprintf(file,
+            ",\n{\"ph\":\"b\",\"cat\":\"due\",\"name\":\"due, not sent\","
+            "\"id\":%d,\"pid\":%d,\"tid\":%d,\"ts\":%s}"
+            ",\n{\"ph\":\"e\",\"cat\":\"due\",\"name\":\"due, not sent\","
+            "\"id\":%d,\"pid\":%d,\"tid\":%d,\"ts\":%s}",
+            id, pid, tid, begin, id, pid, tid, end);
+}
+
+static void write_events(FILE *file, const struct timeline_entry *e)
+{
+    if (e->batch.due_ns != e->batch.sent_ns)
+        write_due(file, e);
+    if (e->batch.sent_ns != TIMELINE_NEVER)
+        write_sent(file, e);
+}
+
+void files_write_timeline(const struct timeline_entry *entry)
+{
+    FILE *file = files[TIMELINE].stream;
+    for (int i = 0; file != NULL && i < entry->batch.count; i++)
+        if (is_trace())
+            write_events(file, entry);
+        else if (entry->batch.due_ns >= entry->window_ns)
+            write_line(file, entry);
+}
+
+// ---- All of them
+
+// Says what is wrong with a file. Returns -1.
+static int say(const char *name, const char *problem)
+{
+    fprintf(stderr, "fibload: %s: %s\n", name, problem);
+    return -1;
+}
+
+static int open_file(struct file *file)
+{
+    bool to_stdout = file == &files[JSON] && strcmp(file->path, "-") == 0;
+    file->stream = to_stdout ? stdout : fopen(file->path, file->mode);
+    return file->stream != NULL ? 0 : say(file->path, strerror(errno));
+}
+
+int files_open(const struct options *opt)
+{
+    files[CSV].path = opt->csv;
+    files[PERCENTILES].path = opt->hist;
+    files[TIMELINE].path = opt->timeline;
+    files[JSON].path = opt->json;
+    if (opt->csv != NULL && !has_our_columns(opt->csv, opt))
+        return say(opt->csv, "has other columns than this run would add");
+    for (int i = 0; i < FILES; i++)
+        if (files[i].path != NULL && open_file(&files[i]) != 0)
+            return -1;
+    if (opt->timeline != NULL)
+        begin_timeline(files[TIMELINE].stream);
+    return 0;
+}
+
+int files_close(const char *name, FILE *file)
+{
+    int error = ferror(file) ? EIO : 0;  // Of an earlier write; why, is lost.
+    if (fflush(file) != 0)
+        error = errno;
+    if (fclose(file) != 0 && error == 0)
+        error = errno;
+    return error == 0 ? 0 : say(name, strerror(error));
+}
+
+int files_write(const struct result *r)
+{
+    int status = 0;
+    for (int i = 0; i < FILES; i++) {
+        if (files[i].stream == NULL)
+            continue;
+        files[i].write(files[i].stream, r);
+        status |= files_close(files[i].path, files[i].stream);
+    }
+    if (files[JSON].stream != stdout)
+        status |= files_close("standard output", stdout);
+    return status;
+}

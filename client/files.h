@@ -1,0 +1,66 @@
+// files.h - the files for other programs: CSV, JSON, percentiles, a timeline.
+//
+// They are opened once the server has been reached, and written when the run is
+// over; the timeline grows meanwhile. Every function may block on the disk.
+// Functions json_* are in json.c, the others in files.c.
+
+#ifndef FILES_H
+#define FILES_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "conn.h"
+#include "figures.h"
+
+enum { TIMELINE_NEVER = -1 };  // instead of the time of `sent_ns`
+
+// What happened to requests that were sent together.
+struct timeline_entry {
+    const struct conn *conn;  // NULL: none was free
+    int number;               // of the connection, among all; -1: none
+    const struct request *request;
+    struct batch batch;
+    int64_t end_ns;     // of the reply, or when the client gave up
+    int64_t window_ns;  // when the window began; INT64_MAX: not yet
+    enum counter outcome;
+};
+
+// Opens the files that the options ask for. Returns 0; or -1, after it has said
+// on standard error which file cannot be opened, or is a CSV file with other
+// columns than a row of this run.
+int files_open(const struct options *opt);
+
+// Writes a result into these files, and closes them and standard output.
+// Returns 0; or -1, after it has said which of them are not whole.
+int files_write(const struct result *r);
+
+// Closes a file that was written; errors call it `name`. Returns 0; or -1,
+// after it has said why not all of it could be written.
+int files_close(const char *name, FILE *file);
+
+// Writes a line of --timeline for each request, if that file is open, which
+// takes about a microsecond. Several threads may call it.
+void files_write_timeline(const struct timeline_entry *entry);
+
+// Prints a number, or the value of a figure, for programs to read: without a
+// unit, and with `unknown` for a NAN.
+void files_print_number(FILE *file, double value, int decimals,
+                        const char *unknown);
+void files_print_value(FILE *file, const struct figure *f,
+                       const struct result *r, const char *unknown);
+
+// Writes all figures as one object.
+void json_write(FILE *file, const struct result *r);
+
+// Adds the results of several clients, which loaded one server at the same
+// time. Reads the files of opt->files, as json_write() makes them, and sets
+// `result` to their sum, and in `opt` the load to that of all. Counts and
+// histograms are added exactly, so that percentiles are those of all requests;
+// rates and the rest follow from them. What cannot be added is the largest of
+// all: how long the window was, the server's CPU time and memory, the worst
+// verdict. Returns 0; or -1, and in result->failure which file is why, and
+// where in it, if one is not whole, or had another kind of load than the first.
+int json_merge(struct options *opt, struct result *result);
+
+#endif
