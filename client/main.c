@@ -21,7 +21,6 @@
 #include "files.h"
 #include "output.h"
 #include "run.h"
-#include "trials.h"
 
 enum { EXIT_NOT_GOOD = 1, EXIT_CANNOT_RUN = 2 };
 

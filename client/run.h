@@ -1,4 +1,4 @@
-// run.h - a whole run: the coordinator of the workers.
+// run.h - a whole run: the coordinator of the workers. And several in a row.
 //
 // The thread that calls run_load() decides what all workers do: it sets the
 // phase and its times, waits until the time has come or every worker has
@@ -8,6 +8,8 @@
 
 #ifndef RUN_H
 #define RUN_H
+
+#include <sys/types.h>
 
 #include "conn.h"
 #include "stats.h"
@@ -37,5 +39,28 @@ int run_load(const struct options *opt, struct target *target,
 
 // Asks run_load() to finish. Safe in a signal handler.
 void run_interrupt(void);
+
+// ---- Several runs in a row (trials.c)
+
+enum { NULL_SERVER_REPLY_MAX = 64 };
+
+// Makes runs (open loop) at rates from opt->rate up and down, until the highest
+// one that keeps opt->find_rate without an error is known to 5 %. A run that
+// does not is made once more. The first has the socket of `target`. Prints a
+// line for each on standard error. Sets `best` to the result at that rate, and
+// opt->rate to the rate. Returns 0; or -1, and why in best->failure, if a run
+// could not be made or no rate keeps the limits.
+int trials_find_rate(struct options *opt, struct target *target,
+                     struct result *best);
+
+// Measures some kinds of load with the server that does nothing, and prints a
+// table on standard output. No figure of another server can be better. Blocks
+// for some seconds. Returns 0; or -1, after it has said why on standard error.
+int trials_calibrate(const struct options *opt);
+
+// Starts that server: a process that sends `reply` for every byte `mark` that
+// it receives, as fast as it can, on a free port of the loopback; it ends with
+// ours. Returns its id, for the caller to kill and wait for, or -1 with errno.
+pid_t null_server_start(char mark, const char *reply, int *port);
 
 #endif

@@ -1,7 +1,7 @@
 // trials.c - several runs, one after the other: the highest rate that keeps
 // limits, and what fibload and this machine can do at most.
 
-#include "trials.h"
+#include "run.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -18,7 +18,6 @@
 
 #include "figures.h"
 #include "output.h"
-#include "run.h"
 
 // ---- The server that does nothing
 
