@@ -191,41 +191,29 @@ void conn_answered(struct conn *c, int count)
 
 // ---- Replies
 
+// Returns the kernel's time stamp of what was received, or 0.
 static int64_t stamp_of(struct msghdr *message)
 {
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL;
-         c = CMSG_NXTHDR(message, c)) {
-        struct timespec stamp;
-        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_TIMESTAMPNS)
-            continue;
-        memcpy(&stamp, CMSG_DATA(c), sizeof stamp);
-        return (int64_t)stamp.tv_sec * NS_PER_S + stamp.tv_nsec;
-    }
-    return 0;
+    const struct cmsghdr *c = CMSG_FIRSTHDR(message);
+    struct timespec stamp;
+    if (c == NULL || c->cmsg_type != SCM_TIMESTAMPNS)
+        return 0;
+    memcpy(&stamp, CMSG_DATA(c), sizeof stamp);
+    return (int64_t)stamp.tv_sec * NS_PER_S + stamp.tv_nsec;
 }
 
-static ssize_t receive_stamped(int fd, void *buf, size_t size,
-                               int64_t *stamp_ns)
+long conn_receive(struct conn *c, void *buf, size_t size, int64_t *stamp_ns)
 {
     _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct timespec))];
     struct iovec into = {buf, size};
     struct msghdr message = {.msg_iov = &into,
                              .msg_iovlen = 1,
                              .msg_control = control,
-                             .msg_controllen = sizeof control};
-    ssize_t received = recvmsg(fd, &message, 0);
-    if (received > 0)
-        *stamp_ns = stamp_of(&message);
-    return received;
-}
-
-long conn_receive(struct conn *c, void *buf, size_t size, int64_t *stamp_ns)
-{
+                             .msg_controllen = c->stamps ? sizeof control : 0};
     ssize_t received;
-    *stamp_ns = 0;
     do
-        received = c->stamps ? receive_stamped(c->fd, buf, size, stamp_ns)
-                             : recv(c->fd, buf, size, 0);
+        received = recvmsg(c->fd, &message, 0);
     while (received < 0 && errno == EINTR);
+    *stamp_ns = received > 0 ? stamp_of(&message) : 0;
     return received;
 }

@@ -189,26 +189,19 @@ void procstat_print(const struct procstat *tree)
            tree->threads, tree->rss_kib, tree->pss_kib);
 }
 
-static bool receive_byte(int fd, char *byte)
-{
-    ssize_t n;
-    do
-        n = recv(fd, byte, 1, 0);
-    while (n < 0 && errno == EINTR);
-    return n == 1;
-}
-
-// Receives a line, byte by byte: what follows it is not ours. Returns false at
-// the end of the input.
+// Receives a line. Returns false if none comes any more.
 static bool receive_line(int fd, char *line, size_t size)
 {
     size_t len = 0;
-    char byte = '\0';
-    while (byte != '\n' && receive_byte(fd, &byte))
-        if (len + 1 < size)
-            line[len++] = byte;
-    line[len] = '\0';
-    return byte == '\n';
+    line[0] = '\0';
+    while (strchr(line, '\n') == NULL) {
+        ssize_t received = recv(fd, line + len, size - 1 - len, 0);
+        if (received == 0 || (received < 0 && errno != EINTR))
+            return false;
+        len += received > 0 ? (size_t)received : 0;
+        line[len] = '\0';
+    }
+    return true;
 }
 
 int procstat_ask(int fd, struct procstat *tree)
