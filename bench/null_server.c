@@ -6,7 +6,7 @@
 // same reply, so that what differs between the clients measured with it are the
 // clients. It is the server of `fibload --calibrate`.
 
-#include "../client/trials.h"
+#include "../client/run.h"
 
 #include <stdio.h>
 #include <string.h>

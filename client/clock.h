@@ -53,6 +53,18 @@ static inline int64_t clock_wall_offset_ns(void)
     return wall_ns - before_ns - (after_ns - before_ns) / 2;
 }
 
+// Return the earlier and the later of two times, or the shorter and the longer
+// of two spans.
+static inline int64_t clock_min(int64_t a_ns, int64_t b_ns)
+{
+    return a_ns < b_ns ? a_ns : b_ns;
+}
+
+static inline int64_t clock_max(int64_t a_ns, int64_t b_ns)
+{
+    return a_ns > b_ns ? a_ns : b_ns;
+}
+
 // Returns the same time span in seconds.
 static inline double clock_seconds(int64_t ns)
 {

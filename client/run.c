@@ -76,7 +76,7 @@ __attribute__((format(printf, 2, 3))) static int fail(struct result *result,
 int run_raise_limit(const struct options *opt, struct result *result)
 {
     struct rlimit limit = {0};
-    int64_t count = opt->connections + opt->idle + opt->hogs;
+    int64_t count = options_connections(opt);
     rlim_t needed = (rlim_t)(count + opt->threads * DESCRIPTORS_PER_WORKER) +
                     OWN_DESCRIPTORS;
     getrlimit(RLIMIT_NOFILE, &limit);
@@ -142,9 +142,8 @@ int run_reach(const struct options *opt, struct target *target,
 // that would take some milliseconds, several times.
 static void grow_descriptor_table(const struct run *run)
 {
-    const struct options *opt = run->opt;
-    int64_t count = opt->connections + opt->idle + opt->hogs;
-    int last = fcntl(run->control.bell, F_DUPFD_CLOEXEC, (int)count);
+    int count = (int)options_connections(run->opt);
+    int last = fcntl(run->control.bell, F_DUPFD_CLOEXEC, count);
     if (last >= 0)
         close(last);
 }
@@ -157,15 +156,18 @@ static int create_workers(struct run *run)
     control->done_bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     interrupt_bell = control->done_bell;
     run->workers = calloc(count, sizeof *run->workers);
-    if (control->bell < 0 || control->done_bell < 0 || run->workers == NULL)
-        return -1;
-    grow_descriptor_table(run);
-    while (run->created < (int)count) {
-        int index = run->created++;
-        if (worker_create(&run->workers[index], control, index) != 0)
-            return -1;
+    bool good =
+        control->bell >= 0 && control->done_bell >= 0 && run->workers != NULL;
+    if (good)
+        grow_descriptor_table(run);
+    for (int i = 0; i < (int)count && good; i++) {
+        good = worker_create(&run->workers[i], control, i) == 0;
+        run->created++;
     }
-    return 0;
+    if (good)
+        return 0;
+    return fail(run->result, "cannot prepare %d connections: %s",
+                (int)options_connections(run->opt), strerror(errno));
 }
 
 static int start_workers(struct run *run)
@@ -288,10 +290,8 @@ static void wait_for_bell(const struct run *run, int64_t now_ns,
 {
     struct pollfd bell = {.fd = run->control.done_bell, .events = POLLIN};
     eventfd_t rings;
-    if (until_ns > now_ns + CHECK_NS)
-        until_ns = now_ns + CHECK_NS;
-    if (until_ns > run->line_ns)
-        until_ns = run->line_ns;
+    until_ns = clock_min(until_ns, now_ns + CHECK_NS);
+    until_ns = clock_min(until_ns, run->line_ns);
     if (until_ns > now_ns)
         poll(&bell, 1, (int)((until_ns - now_ns) / NS_PER_MS) + 1);
     eventfd_read(bell.fd, &rings);
@@ -327,9 +327,8 @@ static bool connect_all(struct run *run)
 
 static bool probe(struct run *run)
 {
-    int64_t limit_ns = PROBE_WARM_UPS * run->opt->warmup_ns;
-    if (limit_ns < PROBE_MIN_NS)
-        limit_ns = PROBE_MIN_NS;
+    int64_t limit_ns =
+        clock_max(PROBE_MIN_NS, PROBE_WARM_UPS * run->opt->warmup_ns);
     set_phase(run, PHASE_PROBE);
     return wait_for_workers(run, clock_now_ns() + limit_ns);
 }
@@ -399,14 +398,14 @@ static void begin_window(struct run *run)
 // replies, or now, if it was cut short.
 static int64_t end_of_window(const struct run *run, bool whole)
 {
-    int64_t end_ns = 0;
+    int64_t done_ns = 0;
     if (!whole)
         return clock_now_ns();
-    for (int i = 0; all_done(run) && i < run->created; i++)
-        if (run->workers[i].done_ns > end_ns)
-            end_ns = run->workers[i].done_ns;
-    return end_ns > 0 && end_ns < run->control.end_ns ? end_ns
-                                                      : run->control.end_ns;
+    if (!all_done(run))
+        return run->control.end_ns;
+    for (int i = 0; i < run->created; i++)
+        done_ns = clock_max(done_ns, run->workers[i].done_ns);
+    return clock_min(done_ns, run->control.end_ns);
 }
 
 static void end_window(struct run *run)
@@ -421,10 +420,9 @@ static void end_window(struct run *run)
     r->delay_share /= run->readings_s * run->created;
     r->duration_s = clock_seconds(c->end_ns - c->begin_ns);
     for (int i = 0; i < INTERVALS; i++) {
-        double to_s = clock_seconds(borders_ns[i + 1] - c->begin_ns);
-        double from_s = clock_seconds(borders_ns[i] - c->begin_ns);
-        r->interval_s[i] =
-            fmax(0, fmin(to_s, r->duration_s) - fmin(from_s, r->duration_s));
+        int64_t from_ns = clock_min(borders_ns[i], c->end_ns);
+        int64_t to_ns = clock_min(borders_ns[i + 1], c->end_ns);
+        r->interval_s[i] = clock_seconds(clock_max(0, to_ns - from_ns));
     }
 }
 
@@ -465,8 +463,7 @@ static void read_server(const struct run *run)
     struct result *r = run->result;
     int64_t last_ns = 0;
     for (int i = 0; i < run->created; i++)
-        if (run->workers[i].last_reply_ns > last_ns)
-            last_ns = run->workers[i].last_reply_ns;
+        last_ns = clock_max(last_ns, run->workers[i].last_reply_ns);
     if (last_ns == 0)
         last_ns = clock_now_ns();
     r->server_wall_s = clock_seconds(last_ns - run->control.begin_ns);
@@ -482,14 +479,13 @@ static void count_share(struct result *r, const struct conn *c,
                         const struct control *control)
 {
     double replies = (double)c->replies;
-    int64_t since_ns = c->last_reply_ns > control->begin_ns ? c->last_reply_ns
-                                                            : control->begin_ns;
-    int64_t gap_ns = control->end_ns - since_ns;
+    int64_t since_ns = clock_max(c->last_reply_ns, control->begin_ns);
+    int64_t *longest_ns = &r->stats.longest_gap_ns;
     r->min_replies = fmin(r->min_replies, replies);
     r->max_replies = fmax(r->max_replies, replies);
     r->sum_of_squares += replies * replies;
-    if (r->measured && gap_ns > r->stats.longest_gap_ns)
-        r->stats.longest_gap_ns = gap_ns;
+    if (r->measured)
+        *longest_ns = clock_max(*longest_ns, control->end_ns - since_ns);
 }
 
 static void add_wrong(struct wrong_replies *all, const struct wrong_replies *w)
@@ -529,10 +525,7 @@ int run_load(const struct options *opt, struct target *target,
     target->fd = -1;
     *result = (struct result){.opt = opt};
     int status = create_workers(&run);
-    if (status != 0)
-        fail(result, "cannot prepare %d connections: %s",
-             (int)(opt->idle + opt->connections + opt->hogs), strerror(errno));
-    else
+    if (status == 0)
         status = start_workers(&run);
     if (status == 0)
         run_phases(&run);

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "clock.h"
 #include "histogram.h"
 #include "options.h"
 #include "procstat.h"
@@ -73,15 +74,13 @@ struct stats {
 // Adds what `part` has counted so far; its thread may go on counting.
 static inline void stats_add(struct stats *total, const struct stats *part)
 {
-    int64_t gap_ns = COUNT_READ(part->longest_gap_ns);
     for (int i = 0; i < COUNTERS; i++)
         total->counters[i] += COUNT_READ(part->counters[i]);
     for (int i = 0; i < TIMINGS; i++)
         histogram_merge(&total->timings[i], &part->timings[i]);
-    if (gap_ns > total->longest_gap_ns)
-        total->longest_gap_ns = gap_ns;
-    if (part->oldest_ns > total->oldest_ns)
-        total->oldest_ns = part->oldest_ns;
+    total->longest_gap_ns =
+        clock_max(total->longest_gap_ns, COUNT_READ(part->longest_gap_ns));
+    total->oldest_ns = clock_max(total->oldest_ns, part->oldest_ns);
 }
 
 // A reply that is not right, as much of it as there is room for, and what

@@ -74,7 +74,7 @@ static void write_timeline(struct worker *w, const struct conn *c,
         .number = c != NULL ? number_of(w, c) : -1,
         .request = has_request ? c->request : &w->request,
         .batch = {batch->due_ns, batch->sent_ns, n},
-        .end_ns = w->now_ns > batch->sent_ns ? w->now_ns : batch->sent_ns,
+        .end_ns = clock_max(w->now_ns, batch->sent_ns),
         .window_ns = w->window_ns,
         .outcome = outcome};
     files_write_timeline(&entry);
@@ -149,12 +149,10 @@ static bool is_overdue(const struct worker *w, const struct conn *c)
 // find a free one.
 static uint16_t source_of(const struct worker *w, int number)
 {
-    const struct options *opt = w->opt;
     const struct sockaddr_in *to = (const void *)&w->control->server->storage;
-    int64_t conns = opt->idle + opt->connections + opt->hogs;
     bool is_loopback = to->sin_family == AF_INET &&
                        ntohl(to->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
-    if (conns <= CONNS_PER_SOURCE || !is_loopback)
+    if (options_connections(w->opt) <= CONNS_PER_SOURCE || !is_loopback)
         return 0;
     return (uint16_t)(number / CONNS_PER_SOURCE + 1);
 }
@@ -202,10 +200,9 @@ static void check_conn(struct worker *w, struct conn *c)
 // Checks all connections, often enough for a timeout to be noticed soon.
 static void check_conns(struct worker *w)
 {
-    int64_t interval_ns = w->opt->timeout_ns / 4;
     if (w->now_ns < w->check_ns)
         return;
-    w->check_ns = w->now_ns + (interval_ns < CHECK_NS ? interval_ns : CHECK_NS);
+    w->check_ns = w->now_ns + clock_min(w->opt->timeout_ns / 4, CHECK_NS);
     w->wall_offset_ns = clock_wall_offset_ns();
     if (w->open > 0)
         w->control->alive_ns = w->now_ns;
@@ -252,7 +249,7 @@ static int64_t next_send_ns(const struct worker *w)
         (!w->open_loop && w->now_ns >= w->control->end_ns))
         return INT64_MAX;
     int64_t due_ns = w->open_loop ? w->schedule.due_ns : w->control->begin_ns;
-    return w->ready->ready_ns > due_ns ? w->ready->ready_ns : due_ns;
+    return clock_max(w->ready->ready_ns, due_ns);
 }
 
 static void send_requests(struct worker *w, struct conn *c,
@@ -267,10 +264,10 @@ static void send_requests(struct worker *w, struct conn *c,
 static int64_t take_due(struct worker *w, int64_t ready_ns)
 {
     int64_t due_ns = schedule_take(&w->schedule);
-    int64_t possible_ns = ready_ns > due_ns ? ready_ns : due_ns;
+    int64_t delay_ns = clock_now_ns() - clock_max(ready_ns, due_ns);
     if (w->phase >= PHASE_MEASURE) {
         count(w, COUNT_QUEUED, ready_ns > due_ns);
-        add_time(w, TIME_DELAY, clock_now_ns() - possible_ns, 1);
+        add_time(w, TIME_DELAY, delay_ns, 1);
     }
     return due_ns;
 }
@@ -458,7 +455,7 @@ static void flush(struct worker *w, struct conn *c)
 // Sends or receives one byte on each slow connection, when its time has come.
 static void step_slow(struct worker *w)
 {
-    if (w->opt->slow == 0 || w->now_ns < w->slow_ns)
+    if (w->now_ns < w->slow_ns)
         return;
     w->slow_ns = w->now_ns + NS_PER_S / w->opt->slow;
     for (int i = 0; i < w->conn_count; i++) {
@@ -657,13 +654,9 @@ static int wait_for(int epoll, struct epoll_event *events, int size,
 // worker stays awake for a request that is due sooner than that.
 static int64_t sleep_ns(const struct worker *w)
 {
-    int64_t send_ns = next_send_ns(w), until_ns = w->check_ns;
-    if (w->opt->slow > 0 && w->slow_ns < send_ns)
-        send_ns = w->slow_ns;
-    if (send_ns - SPIN_NS < until_ns)
-        until_ns = send_ns - SPIN_NS;
-    if (w->hogs_ns < until_ns)
-        until_ns = w->hogs_ns;
+    int64_t send_ns = clock_min(next_send_ns(w), w->slow_ns);
+    int64_t until_ns = clock_min(w->check_ns, w->hogs_ns);
+    until_ns = clock_min(until_ns, send_ns - SPIN_NS);
     return until_ns > w->now_ns && !w->opt->spin ? until_ns - w->now_ns : 0;
 }
 
@@ -740,6 +733,7 @@ int worker_create(struct worker *w, struct control *control, int index)
     w->done_phase = -1;
     w->open_loop = opt->rate > 0;
     w->window_ns = w->hogs_ns = INT64_MAX;
+    w->slow_ns = opt->slow > 0 ? 0 : INT64_MAX;
     w->end = &w->ready;
     plan(w);
     request_make(&w->probe, PROBE_N);
@@ -776,8 +770,7 @@ static void count_missing(struct worker *w, const struct conn *c,
     if (c != NULL && c->role != ROLE_STREAM)
         return;
     add_time(w, LATENCY_LATE, age_ns, batch->count);
-    if (age_ns > w->stats.oldest_ns)
-        w->stats.oldest_ns = age_ns;
+    w->stats.oldest_ns = clock_max(w->stats.oldest_ns, age_ns);
 }
 
 // Counts the outstanding requests of a connection as unanswered, and so the
