@@ -30,11 +30,10 @@ static struct options options;
 
 // ---- Values
 
-// A kind of number: what an error calls it, and the suffixes it may have. A
-// word is a suffix without a number.
+// A kind of number: what an error calls it, and the suffixes it may have.
 struct kind {
     const char *expected;
-    const char *unit;  // of the range that is asked for; NULL: none
+    const char *unit;  // of the range that is asked for
     double factor;     // of this unit
     struct {
         const char *text;
@@ -48,9 +47,7 @@ static const struct kind
     whole = {"a whole number", "", 1, {{"", 1}}},
     amount = {"a whole number", "", 1, {{"", 1}, {"k", 1e3}, {"M", 1e6}}},
     seconds = {"a time like 500ms or 5s,", " s", 1e9, {{"", 1e9}, TIMES}},
-    milliseconds = {"a time like 50 or 5s,", " s", 1e9, {{"", 1e6}, TIMES}},
-    arrivals = {"must be const or poisson", NULL, 1,
-                {{"const", 0}, {"poisson", 1}}};
+    milliseconds = {"a time like 50 or 5s,", " s", 1e9, {{"", 1e6}, TIMES}};
 // clang-format on
 
 // One option: how it is called, parsed and explained. Without a name it is a
@@ -62,6 +59,7 @@ struct rule {
     const char *initial;      // the default, as one would type it; NULL: off
     const struct kind *kind;  // of a number; NULL: a text
     void *target;             // where it goes, an int64_t or a const char *
+    void (*parse)(const char *text);  // instead of these; or NULL
     double min, max;
     const char *help;
 };
@@ -77,15 +75,15 @@ _Noreturn static void fail(const char *name, const char *expected,
 // "1e3" and "nan" as well. Returns -1 if it is none.
 static double parse_number(const struct kind *kind, const char *text)
 {
-    bool is_word = kind->unit == NULL, is_time = kind->factor != 1;
+    bool is_time = kind->factor != 1;
     size_t len = strspn(text, "0123456789");
-    double value = is_word ? 1 : strtod(text, NULL);
-    if (len > 0 && text[len] == '.' && is_time)
+    if (len == 0)
+        return -1;
+    if (text[len] == '.' && is_time)
         len += 1 + strspn(text + len + 1, "0123456789");
     for (int i = 0; i < 7 && kind->suffixes[i].text != NULL; i++)
         if (strcmp(text + len, kind->suffixes[i].text) == 0)
-            return is_word == (len == 0) ? value * kind->suffixes[i].factor
-                                         : -1;
+            return strtod(text, NULL) * kind->suffixes[i].factor;
     return -1;
 }
 
@@ -101,9 +99,9 @@ static int64_t parse_value(const char *name, const struct kind *kind,
     double value = parse_number(kind, text);
     snprintf(expected, sizeof expected, "must be %s from %.13g to %.13g%s",
              kind->expected, min / kind->factor, max / kind->factor,
-             kind->unit != NULL ? kind->unit : "");
+             kind->unit);
     if (!(value >= min && value <= max))
-        fail(name, kind->unit != NULL ? expected : kind->expected, text);
+        fail(name, expected, text);
     return (int64_t)value;
 }
 
@@ -135,6 +133,13 @@ static void add_label(const char *text)
     }
 }
 
+static void set_arrivals(const char *text)
+{
+    options.poisson = strcmp(text, "poisson") == 0;
+    if (!options.poisson && strcmp(text, "const") != 0)
+        fail("--arrivals", "must be const or poisson", text);
+}
+
 // Parses "A..B/T": two rates and the time from one to the other.
 static void set_ramp(const char *text)
 {
@@ -157,10 +162,13 @@ static void set_ramp(const char *text)
 
 // ---- The options
 
-#define NUMBER(kind, name, min, max) &(kind), &options.name, min, max
-#define TIME(name, min_ns) &seconds, &options.name, min_ns, 1e9 * DAY_S
-#define FLAG(name) &whole, &options.name, 0, 1
-#define TEXT(name) NULL, &options.name, 0, 0
+_Noreturn static void print_help(const char *text);
+
+#define NUMBER(kind, name, min, max) &(kind), &options.name, NULL, min, max
+#define TIME(name, min_ns) &seconds, &options.name, NULL, min_ns, 1e9 * DAY_S
+#define FLAG(name) &whole, &options.name, NULL, 0, 1
+#define TEXT(name) NULL, &options.name, NULL, 0, 0
+#define PARSED(function) NULL, NULL, function, 0, 0
 
 // clang-format off
 static const struct rule rules[] = {
@@ -184,14 +192,14 @@ static const struct rule rules[] = {
      "keeps limits like p99=5ms, see --require; each run\n"
      "takes -d (1s), and the last that kept them counts;\n"
      "p99 needs 1000 requests: below -R 1000 a longer -d"},
-    {"ramp", 0, "A..B/T", NULL, NULL, NULL, 0, 0,
+    {"ramp", 0, "A..B/T", NULL, PARSED(set_ramp),
      "open loop whose rate rises from A to B per second\n"
      "in the time T, like 100..10k/30s: a row per\n"
      "--interval (T/20) with the rate that was offered,\n"
      "right replies per second and their latency"},
     {"pipeline", 'P', "N", "1", NUMBER(whole, pipeline, 1, PIPELINE_MAX),
      "requests that may be in flight on a connection"},
-    {"arrivals", 0, "HOW", "const", NUMBER(arrivals, poisson, 0, 1),
+    {"arrivals", 0, "HOW", "const", PARSED(set_arrivals),
      "with -R: 'const', evenly spaced, or 'poisson', at\n"
      "random times"},
     {"churn", 0, NULL, NULL, FLAG(churn),
@@ -245,7 +253,7 @@ static const struct rule rules[] = {
      "it was due, sent and answered (ns since the window\n"
      "began), outcome; to FILE.json as Chrome trace events,\n"
      "see below"},
-    {"label", 0, "NAME=VALUE", NULL, NULL, NULL, 0, 0,
+    {"label", 0, "NAME=VALUE", NULL, PARSED(add_label),
      "add a column in front of the CSV's; the label\n"
      "'model' names the server instead"},
     {"server-pid", 0, "PID", NULL, NUMBER(whole, server_pid, 1, INT_MAX),
@@ -271,7 +279,7 @@ static const struct rule rules[] = {
      "like p99=10ms,errors=0: exit with 1 if one of these\n"
      "figures (see --columns) is larger or unknown, else\n"
      "with 0"},
-    {"help", 0, NULL, NULL, NULL, NULL, 0, 0, "print this text"},
+    {"help", 0, NULL, NULL, PARSED(print_help), "print this text"},
 };
 // clang-format on
 
@@ -338,8 +346,9 @@ static const char explanations[] =
     "--strict and the verdict is not ok; 2 bad usage, or no server.\n"
     "With --require, its limits decide between 0 and 1.\n";
 
-_Noreturn static void print_help(void)
+_Noreturn static void print_help(const char *text)
 {
+    (void)text;
     fputs(introduction, stdout);
     for (int i = 0; i < RULE_COUNT; i++)
         print_rule(&rules[i]);
@@ -434,12 +443,8 @@ static void set(const struct rule *rule, const char *text)
 {
     char name[32];
     snprintf(name, sizeof name, "--%s", rule->name);
-    if (strcmp(rule->name, "help") == 0)
-        print_help();
-    else if (strcmp(rule->name, "label") == 0)
-        add_label(text);
-    else if (strcmp(rule->name, "ramp") == 0)
-        set_ramp(text);
+    if (rule->parse != NULL)
+        rule->parse(text);
     else if (rule->kind == NULL)
         *(const char **)rule->target = text;
     else

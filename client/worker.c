@@ -238,15 +238,14 @@ static struct conn *take_ready(struct worker *w)
 // Returns whether this phase has more requests to send, now or later.
 static bool has_more_to_send(const struct worker *w)
 {
-    return w->requests_left > 0 &&
-           !(w->open_loop && w->schedule.due_ns >= w->control->end_ns);
+    int64_t due_ns = w->open_loop ? w->schedule.due_ns : w->now_ns;
+    return w->requests_left > 0 && due_ns < w->control->end_ns;
 }
 
 // Returns when the next request may be sent; INT64_MAX: not before an event.
 static int64_t next_send_ns(const struct worker *w)
 {
-    if (w->ready == NULL || !has_more_to_send(w) ||
-        (!w->open_loop && w->now_ns >= w->control->end_ns))
+    if (w->ready == NULL || !has_more_to_send(w))
         return INT64_MAX;
     int64_t due_ns = w->open_loop ? w->schedule.due_ns : w->control->begin_ns;
     return clock_max(w->ready->ready_ns, due_ns);
