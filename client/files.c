@@ -27,10 +27,10 @@ static struct file {
     const char *path;
     FILE *stream;  // NULL: not asked for
 } files[FILES] = {
-    [CSV] = {"ae", write_row},
-    [PERCENTILES] = {"we", write_percentiles},
-    [TIMELINE] = {"we", end_timeline},
-    [JSON] = {"we", json_write},
+    [CSV] = {.mode = "ae", .write = write_row},
+    [PERCENTILES] = {.mode = "we", .write = write_percentiles},
+    [TIMELINE] = {.mode = "we", .write = end_timeline},
+    [JSON] = {.mode = "we", .write = json_write},
 };
 
 // ---- Numbers

@@ -333,8 +333,8 @@ static double combine(enum sum rule, double a, double b)
     return rule == SMALLEST ? fmin(a, b) : a + b;
 }
 
-// Adds the figures that are not counted in `struct stats`. Returns the first one
-// that makes runs with different loads, which have no common figures, or NULL.
+// Adds the figures that `struct stats` does not count. Returns NULL, or the
+// first option that differs: runs with different loads have no common figures.
 static const struct figure *add_figures(struct part *total,
                                         const struct part *part)
 {
