@@ -59,7 +59,7 @@ struct rule {
     const char *initial;      // the default, as one would type it; NULL: off
     const struct kind *kind;  // of a number; NULL: a text
     void *target;             // where it goes, an int64_t or a const char *
-    void (*parse)(const char *text);  // instead of these; or NULL
+    void (*parse)(const char *text);  // of an option without a target
     double min, max;
     const char *help;
 };

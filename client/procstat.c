@@ -189,7 +189,8 @@ void procstat_print(const struct procstat *tree)
            tree->threads, tree->rss_kib, tree->pss_kib);
 }
 
-// Receives a line. Returns false if none comes any more.
+// Receives a line; the sender is then silent until the next request. Returns
+// false if the connection has ended, or the line is longer than `size`.
 static bool receive_line(int fd, char *line, size_t size)
 {
     size_t len = 0;
