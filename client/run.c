@@ -28,12 +28,18 @@
 
 enum { OWN_DESCRIPTORS = 16, DESCRIPTORS_PER_WORKER = 1, PROBE_WARM_UPS = 2 };
 
-#define CONNECT_NS MS(5000)   // for one address, and for all connections
-#define PROBE_MIN_NS MS(300)  // for all probes, or PROBE_WARM_UPS if longer
-#define SETTLE_NS MS(100)     // for the last replies of the warm-up
-#define START_NS MS(1)        // until every worker knows when the window begins
-#define GONE_NS MS(5000)      // without an open connection: the server has gone
-#define CHECK_NS MS(100)      // at most, between checks of the workers
+#define CONNECT_NS MS(5000)  // for one address, and for all connections
+// The server may take so long to answer all probes: the longest of a minimum,
+// PROBE_WARM_UPS, and a time for each connection. The wait ends early if it has
+// answered some and then none for PROBE_QUIET_NS, or one warm-up if longer: a
+// server that serves one client after the other never accepts the next ones.
+#define PROBE_MIN_NS MS(300)
+#define PROBE_CONNECTION_NS (100 * (int64_t)NS_PER_US)
+#define PROBE_QUIET_NS MS(100)
+#define SETTLE_NS MS(100)  // for the last replies of the warm-up
+#define START_NS MS(1)     // until every worker knows when the window begins
+#define GONE_NS MS(5000)   // without an open connection: the server has gone
+#define CHECK_NS MS(100)   // at most, between checks of the workers
 
 struct run {
     const struct options *opt;
@@ -325,12 +331,37 @@ static bool connect_all(struct run *run)
     return finished;
 }
 
+// Returns how long the server may take to answer all probes.
+static int64_t probe_limit_ns(const struct options *opt)
+{
+    int64_t count = opt->connections + opt->idle + opt->hogs;
+    return clock_max(PROBE_MIN_NS, clock_max(count * PROBE_CONNECTION_NS,
+                                             PROBE_WARM_UPS * opt->warmup_ns));
+}
+
+// Returns when to wait no longer for probes, in a phase that began at
+// `begin_ns`.
+static int64_t probe_end_ns(const struct run *run, int64_t begin_ns)
+{
+    int64_t last_ns = run->control.probed_ns;
+    int64_t limit_ns = begin_ns + probe_limit_ns(run->opt);
+    int64_t quiet_ns = clock_max(begin_ns, last_ns) +
+                       clock_max(PROBE_QUIET_NS, run->opt->warmup_ns);
+    return last_ns > 0 && quiet_ns < limit_ns ? quiet_ns : limit_ns;
+}
+
 static bool probe(struct run *run)
 {
-    int64_t limit_ns =
-        clock_max(PROBE_MIN_NS, PROBE_WARM_UPS * run->opt->warmup_ns);
+    int64_t begin_ns = clock_now_ns();
     set_phase(run, PHASE_PROBE);
-    return wait_for_workers(run, clock_now_ns() + limit_ns);
+    for (;;) {
+        int64_t now_ns = clock_now_ns(), check_ns = now_ns + CHECK_NS;
+        int64_t end_ns = probe_end_ns(run, begin_ns);
+        if (all_done(run) || now_ns >= end_ns)
+            return true;
+        if (!wait_for_workers(run, check_ns < end_ns ? check_ns : end_ns))
+            return false;
+    }
 }
 
 static bool warm_up(struct run *run)

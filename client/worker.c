@@ -387,6 +387,8 @@ static void count_replies(struct worker *w, struct conn *c,
         keep_wrong(w, c->reply.text, found->len, c->request->expected.lines,
                    c->request->expected.line_len);
     count_outcome(w, c, batch, found->count, outcomes[found->verdict]);
+    if (c->request == &w->probe)
+        w->control->probed_ns = w->now_ns;
     if (w->now_ns >= w->window_ns) {
         count(w, COUNT_REPLIES, found->count);
         w->last_reply_ns = w->now_ns;
@@ -609,6 +611,10 @@ static bool has_nothing_to_do(const struct worker *w)
         return all_open && w->probe.in_flight == 0;
     if (w->phase == PHASE_MEASURE)
         return all_answered && w->opt->requests > 0;
+    // Whether or not the server will ever answer them, the probe phase has
+    // waited for the probes that are outstanding when the warm-up has ended.
+    if (w->phase == PHASE_SETTLE)
+        return all_answered;
     return w->phase != PHASE_WARM_UP && all_answered &&
            w->probe.in_flight + w->hog.in_flight == 0;
 }

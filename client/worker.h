@@ -21,7 +21,7 @@ enum phase {
     PHASE_CONNECT,  // open all connections, and send a probe request on each
     PHASE_PROBE,    // wait until all are open and all probes are answered
     PHASE_WARM_UP,  // send requests
-    PHASE_SETTLE,   // send nothing, until nothing is outstanding
+    PHASE_SETTLE,   // send nothing, until nothing but probes is outstanding
     PHASE_MEASURE,  // send requests and count; with -n, until all are answered
     PHASE_GRACE,    // send what was due before, until nothing is outstanding
     PHASE_END,      // leave the loop
@@ -41,8 +41,9 @@ struct control {
     int bell;                    // eventfd
 
     // Written by workers.
-    _Atomic int64_t after_ns;  // when the third interval begins
-    _Atomic int64_t alive_ns;  // when a connection was last seen open
+    _Atomic int64_t after_ns;   // when the third interval begins
+    _Atomic int64_t alive_ns;   // when a connection was last seen open
+    _Atomic int64_t probed_ns;  // when a probe was last answered; 0: not yet
     int done_bell;  // eventfd, rung when a worker is done with a phase
 };
 

@@ -24,6 +24,7 @@ static const struct tap_part parts[] = {
     {"long_stall", test_long_stall},
     {"hogs", test_hogs},
     {"unanswered_hello", test_unanswered_hello},
+    {"wait_for_hellos", test_wait_for_hellos},
     {"screen", test_screen},
     {"window", test_window},
     {"connecting", test_connecting},

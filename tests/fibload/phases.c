@@ -47,6 +47,23 @@ void test_unanswered_hello(void)
        "nor do 50 requests wait for their end");
 }
 
+// How long three connections wait for their first reply before the load begins,
+// and in the warm-up: the age of the oldest request at the end.
+static double waited_us(behaviour *greet)
+{
+    const struct script script = {.answer = soon, .greet = greet};
+    return column(RUN_SCRIPT(&script, "-c", "3", "--warmup", "2s", "-d", "1ms",
+                             "--grace", "0"),
+                  "oldest_us");
+}
+
+// Two warm-ups and one, or one and one: half of the difference is noise.
+void test_wait_for_hellos(void)
+{
+    ok(waited_us(greet_only_first) + 1e6 < waited_us(no_reply),
+       "those behind a client that is served are not waited for as long");
+}
+
 static bool later(struct peer *peer, int i)
 {
     (void)i;
