@@ -1058,8 +1058,11 @@ class Playing(unittest.TestCase):
                 path = pathlib.Path(folder) / "trace.json"
                 with started(BIN / model, "--port", "0", "--trace",
                              path) as (server, port):
-                    record = under_test.scenes.play_scene(
-                        scene, model, port, lambda: stop(server), path)
+                    played = under_test.scenes.Play(scene, port)
+                    played.run()
+                    stop(server)
+                record = under_test.scenes.record(
+                    model, played, json.loads(path.read_text("utf-8")))
                 self.assertEqual(len(record["requests"]), 16)
                 for one in record["requests"]:
                     self.assertNotIn(None, one)

@@ -12,7 +12,7 @@ import time
 
 from bench.claims import MORE_ROUNDS
 from bench.run import (
-    GRACE_S, HELLO_S, make_run, measured_s, two_cores, warmup_s)
+    GRACE_S, QUIET_S, make_run, measured_s, two_cores, warmup_s)
 from lib.processes import RunFailed, StartFailed, held_back
 from lib.samples import DISTURBED_CORES
 from lib.text import say
@@ -75,7 +75,7 @@ def expected_s(run, options):
     over_early = cell.requests and not (starving and cell.idle)
     return (RUN_OVERHEAD_S + warmup_s(run)
             + (0 if over_early else measured_s(run, options))
-            + (HELLO_S + GRACE_S if starving else 0))
+            + (QUIET_S + GRACE_S if starving else 0))
 
 
 class Progress:

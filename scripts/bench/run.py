@@ -16,11 +16,9 @@ from lib.samples import ratio
 
 WARMUP_S = 0.06  # as long as the cores need to wake, however short the run
 RUNTIME_S = 0.5  # other runtimes compile first, and are slower to accept
-MEETING_S = 100e-6  # half of what a fork takes, if there are thousands
-MEETING_S_MAX = 0.5  # only threads and coroutines meet more than 5,000 clients
 GRACE_S = 0.1
 HOG_GRACE_S = 2  # it ends with the last reply, and a fib(40) takes a while
-HELLO_S = 0.3  # how long the client waits for all first replies
+QUIET_S = 0.1  # without a first reply, until the client waits for no more
 TURN_S = 100e-6  # in which the slowest server answers a few of many clients
 QUICK_SHARE = 0.3  # of the time that a run measures
 DELAYS_MIN = 3  # that a run measures at least
@@ -34,17 +32,12 @@ def measured_s(run, options):
 
 
 def warmup_s(run):
-    """The client waits about twice as long for the first reply to each: by
-    then a server must have met all its clients, the silent ones, too. Where
-    replies are delayed, nothing else needs to be warm."""
+    """The client waits by itself until the server has met all its clients.
+    Where requests are counted or delayed, nothing needs to be warm."""
     cell = run["cell"]
-    meeting_s = min(MEETING_S_MAX,
-                    (cell.connections + cell.idle) * MEETING_S)
-    if cell.requests or (cell.delay_ms and meeting_s < HELLO_S):
+    if cell.requests or cell.delay_ms:
         return 0
-    if run["model"] in ELSEWHERE:
-        meeting_s += RUNTIME_S
-    return meeting_s if cell.delay_ms else WARMUP_S + meeting_s
+    return WARMUP_S + (RUNTIME_S if run["model"] in ELSEWHERE else 0)
 
 
 def server_command(run, options):

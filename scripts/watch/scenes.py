@@ -13,7 +13,6 @@ A record holds, in whole µs since the first client connected:
 """
 
 import heapq
-import json
 import selectors
 import socket
 import struct
@@ -226,7 +225,8 @@ def threads_of(connections, end_us):
 
 
 def record(server, play, trace):
-    """What the player needs of one play: see above."""
+    """What the player needs of one play: see above. `trace` is what the
+    server has written."""
     start_us = min(one.connected_ns for one in play.clients) / 1000
     end_us = start_us + play.scene.end_ms * 1000
     by_port = {one.client_port: one
@@ -257,14 +257,3 @@ def record(server, play, trace):
             "threads": [[since(start_us, threads[tid][0]),
                          since(start_us, threads[tid][1]), threads[tid][2]]
                         for tid in sorted(threads)]}
-
-
-def play_scene(scene, server, port, stop, trace_path):
-    """Plays a scene against a server that listens on `port`. `stop` is called
-    when the clients have left, and must return when the server has written
-    `trace_path`. Returns the record."""
-    play = Play(scene, port)
-    play.run()
-    stop()
-    with open(trace_path, encoding="utf-8") as file:
-        return record(server, play, json.load(file))
