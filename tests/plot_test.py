@@ -348,6 +348,22 @@ class Drawn(unittest.TestCase):
         self.assertEqual(":" in label.get_text(), not all_served(runs))
 
 
+    def check_inside(self, figure, name):
+        """Neither texts nor titles of panels leave the picture, or touch its
+        right edge."""
+        width, height = figure.get_size_inches() * figure.dpi
+        figure.canvas.draw()
+        texts = [*figure.texts, *(text for axes in figure.axes
+                                  for text in axes.get_children()
+                                  if isinstance(text, matplotlib.text.Text))]
+        for text in texts:
+            box = text.get_window_extent()
+            self.assertTrue(
+                -1 <= box.x0 and box.x1 <= 0.985 * width and
+                -1 <= box.y0 and box.y1 <= height + 1,
+                f"{name}: {text.get_text()!r} is cut off")
+
+
 class Frames(Drawn):
     def test_each_experiment_has_a_picture(self):
         self.assertEqual(set(self.figures), SHOWN | {"elsewhere"})
@@ -364,16 +380,7 @@ class Frames(Drawn):
 
     def test_nothing_that_is_drawn_leaves_the_picture(self):
         for name, figure in self.figures.items():
-            width, height = figure.get_size_inches() * figure.dpi
-            figure.canvas.draw()
-            texts = [*figure.texts, *(text for axes in figure.axes
-                                      for text in axes.texts)]
-            for text in texts:
-                box = text.get_window_extent()
-                self.assertTrue(
-                    -1 <= box.x0 and box.x1 <= width + 1 and
-                    -1 <= box.y0 and box.y1 <= height + 1,
-                    f"{name}: {text.get_text()!r} is cut off")
+            self.check_inside(figure, name)
 
     def test_letters_can_be_read_from_the_last_row(self):
         """That is, 18 pixels high where the picture is 1,280 wide."""
@@ -532,6 +539,7 @@ class Lines(Drawn):
         self.check_model_bars(
             share, lambda model: self.measured.runs("wait", model, load),
             share_of_maximum)
+        self.check_inside(figure, "wait with one load")
 
 
 class Seen(Drawn):
