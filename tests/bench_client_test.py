@@ -154,12 +154,13 @@ class Arithmetic(unittest.TestCase):
 
     def test_goals_are_met_up_to_the_limit(self):
         for value, most, least, said in (
-                (1.05, 1.05, None, "at most 1.05    met"),
-                (1.06, 1.05, None, "at most 1.05    MISSED"),
-                (2, None, 2, "at least 2      met"),
-                (1.99, None, 2, "at least 2      MISSED"),
+                (1.05, 1.05, None, "at most 1.05   met"),
+                (1.06, 1.05, None, "at most 1.05   MISSED"),
+                (2, None, 2, "at least 2     met"),
+                (1.99, None, 2, "at least 2     MISSED"),
                 (7, None, None, "")):
-            self.assertEqual(bench_client.verdict(value, most, least), said)
+            self.assertEqual(bench_client.costs.verdict(value, most, least),
+                             said)
 
     def test_ratios_near_one_are_shown_precisely(self):
         self.assertEqual(bench_client.precisely(0.99512), "0.9951")

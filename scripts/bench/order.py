@@ -7,7 +7,6 @@ runs of a block alike, and ratios within a round stay comparable.
 
 import math
 import random
-import sys
 import time
 
 from bench.claims import MORE_ROUNDS
@@ -15,7 +14,7 @@ from bench.run import (
     GRACE_S, QUIET_S, make_run, measured_s, two_cores, warmup_s)
 from lib.processes import RunFailed, StartFailed, held_back
 from lib.samples import DISTURBED_CORES
-from lib.text import say
+from lib.text import rewrite, say
 
 RUN_OVERHEAD_S = 0.1  # of starting and stopping both programs, about
 REPEATS_SHARE = 0.1  # of all runs, at most, are made again
@@ -103,17 +102,11 @@ class Progress:
         left = round(self.left_s(number))
         text = (f"round {run['round']}, run {number + 1} of "
                 f"{len(self.runs)}, {left // 60}:{left % 60:02} left")
-        if sys.stdout.isatty():
-            what = (f"{run['experiment'].name} {run['model']} "
-                    f"{run['cell'].connections}")
-            print(f"\r\033[K{text}  {what}", end="", flush=True)
-        elif run["round"] != self.round:
+        what = (f"{run['experiment'].name} {run['model']} "
+                f"{run['cell'].connections}")
+        if not rewrite(f"{text}  {what}") and run["round"] != self.round:
             print(text, flush=True)
         self.round = run["round"]
-
-    def clear(self):
-        if sys.stdout.isatty():
-            print("\r\033[K", end="", flush=True)
 
 
 class Repeats:
@@ -171,10 +164,10 @@ def make_runs(runs, options, directory, problems):
         except RunFailed as failure:
             if isinstance(failure, StartFailed):
                 broken.add(part)
-            progress.clear()
+            rewrite()
             note(problems, f"{run['experiment'].name}, {run['model']}, "
                  f"{run['cell'].connections} clients: {failure}.")
-    progress.clear()
+    rewrite()
 
 
 def note(problems, text):

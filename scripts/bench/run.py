@@ -8,7 +8,7 @@ import os
 
 from bench import request_log
 from bench.design import APART, FREE, HOSTS
-from lib import machine
+from lib import machine, usage
 from lib.client import row_of
 from lib.models import ELSEWHERE
 from lib.processes import RunFailed, ask, serving
@@ -98,9 +98,7 @@ def client_command(run, options, server, files, placement):
 
 def cpu_s_of(pid):
     """The CPU time of one process with its threads, without its children."""
-    fields = machine.text_of(f"/proc/{pid}/stat").rpartition(")")[2].split()
-    ticks = sum(map(int, fields[11:13]))
-    return ticks / os.sysconf("SC_CLK_TCK")
+    return sum(map(int, usage.stat_of(pid)[11:13])) / usage.TICKS_PER_S
 
 
 # On another host we see neither.

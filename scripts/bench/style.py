@@ -212,13 +212,18 @@ def model_bars(axes, runs, column, scale=1):
                 [value / scale for value in of.spread(column)])
         else:
             words(axes, y, served_only(of))
+    name_rows(axes, models)
+    axes.tick_params(axis="y", length=0)
+    axes.margins(x=0.2)
+    axes.set_xlim(left=0)
+
+
+def name_rows(axes, models):
+    """The name of a model beside each row, from the top."""
     axes.set_yticks(range(len(models)), reversed(models), fontweight="bold")
     for label, model in zip(axes.get_yticklabels(), reversed(models)):
         label.set_color(colour(model))
-    axes.tick_params(axis="y", length=0)
     axes.grid(axis="y", visible=False)
-    axes.margins(x=0.2)
-    axes.set_xlim(left=0)
     axes.set_ylim(-0.6, len(models) - 0.4)
 
 
@@ -227,10 +232,8 @@ def model_bars(axes, runs, column, scale=1):
 
 def points(experiment, runs):
     """The runs of each cell, under its load."""
-    for load in runs.values(experiment.axis):
-        of = runs.where(**{experiment.axis: load})
-        if of:
-            yield load, of
+    return [(load, runs.where(**{experiment.axis: load}))
+            for load in runs.values(experiment.axis)]
 
 
 def explained(experiment, runs):
@@ -280,7 +283,7 @@ def lines(axes, experiment, runs, column, scale=1, hollow=lambda of: False):
     highest value. `hollow` tells which points are less than they could be."""
     ends, few = [], len(runs.models()) <= MODELS_PER_SLIDE
     for model in runs.models():
-        cells = list(points(experiment, runs.where(model=model)))
+        cells = points(experiment, runs.where(model=model))
         x = [load for load, _ in cells]
         middle, low, high = zip(*(
             [value / scale for value in of.spread(column)] for _, of in cells))

@@ -7,7 +7,7 @@ import pathlib
 import sys
 
 from lib.models import ALL_MODELS, ROOT, names
-from lib.processes import Interrupted
+from lib.processes import Interrupted, RunFailed
 from lib.text import SUBSTITUTE
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
@@ -80,7 +80,7 @@ def run(main):
     except BrokenPipeError:  # The reader of our output has closed it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(FAILED)
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, RunFailed) as problem:
         sys.exit(f"{name}: {problem}")
     except (Interrupted, KeyboardInterrupt):
         sys.exit(INTERRUPTED)

@@ -70,8 +70,8 @@ def processor():
 
 
 def memory():
-    total = re.search(r"MemTotal:\s*(\d+)", text_of("/proc/meminfo"))
-    return f"{int(total[1]) / 2**20:.1f} GiB" if total else "unknown"
+    total = meminfo().get("MemTotal")
+    return f"{total / 2**30:.1f} GiB" if total else "unknown"
 
 
 def limit(which):

@@ -3,6 +3,7 @@
 import codecs
 import math
 import re
+import sys
 import textwrap
 
 TERMINAL_WIDTH = 80
@@ -86,6 +87,14 @@ def say(text, indent=0):
     """Prints a paragraph, wrapped to TERMINAL_WIDTH columns, which fit a
     projector."""
     print(wrapped(text, TERMINAL_WIDTH, indent))
+
+
+def rewrite(text=""):
+    """Shows a line in the place of the last one. Returns False, and does
+    nothing, unless we print on a terminal."""
+    if sys.stdout.isatty():
+        print(f"\r\033[K{text}", end="", flush=True)
+    return sys.stdout.isatty()
 
 
 def aligned(rows):

@@ -110,19 +110,26 @@ def usage_once_started(server):
     return now
 
 
+def looks():
+    """Yields at once, and then at longer and longer intervals, for SETTLE_S at
+    most."""
+    until, pause_s = time.monotonic() + SETTLE_S, LOOK_S
+    yield
+    while time.monotonic() < until:
+        time.sleep(pause_s)
+        pause_s = min(2 * pause_s, LOOK_MAX_S)
+        yield
+
+
 def usage_once_released(server, before, allowed=0):
     """Waits until the server has released what it used since `before`, an
     earlier Usage, and returns the Usage. Each count may remain higher by
     `allowed`. Returns after SETTLE_S even if more is still in use."""
-    until = time.monotonic() + SETTLE_S
-    pause_s = LOOK_S
-    while True:
+    for _ in looks():
         now = usage_of(server)
-        excess = now.excess_over(before).values()
-        if max(excess, default=0) <= allowed or time.monotonic() > until:
-            return now
-        time.sleep(pause_s)
-        pause_s = min(2 * pause_s, LOOK_MAX_S)
+        if max(now.excess_over(before).values(), default=0) <= allowed:
+            break
+    return now
 
 
 def threads_of(server):

@@ -13,8 +13,8 @@ import threading
 import time
 
 from lib.processes import StartFailed, interruptible, serving, wait
-from lib.usage import (LOOK_MAX_S, SETTLE_S, Usage, idle_cores, session_of,
-                       usage_of, usage_once_released, usage_once_started)
+from lib.usage import (Usage, idle_cores, looks, session_of, usage_of,
+                       usage_once_released, usage_once_started)
 from torture.attacks import PATIENCE_S, Attack, connect, last_words
 from torture.matrix import (AFTER, ALWAYS_BUSY, ANY, BESIDE, CUT, NEVER,
                             STARTED_LATER, expected_of)
@@ -307,14 +307,11 @@ def can_serve_again(program, port):
 def survivors(server):
     """Returns how many processes of an ended server are still running. Waits up
     to SETTLE_S for them to end."""
-    until = time.monotonic() + SETTLE_S
-    pause_s = BREAK_S
-    while True:
+    for _ in looks():
         left = sum(fields[0] != "Z" for _, fields in session_of(server.pid))
-        if not left or time.monotonic() > until:
-            return left
-        time.sleep(pause_s)
-        pause_s = min(2 * pause_s, LOOK_MAX_S)
+        if not left:
+            break
+    return left
 
 
 def end_under_load(cell, server, tools):
