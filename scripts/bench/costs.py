@@ -1,5 +1,5 @@
-"""What `make bench-coro` and `make bench-client` share: options, how a figure is
-compared with its goal, and the file with all values."""
+"""What `make bench-coro` and `make bench-client` share: options, how a figure
+is compared with its goal, and the file with all values."""
 
 import csv
 import os

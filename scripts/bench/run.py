@@ -196,7 +196,7 @@ def serving_for(run, options, core, log):
 
 def make_run(run, options, directory, cores):
     """`cores` are those of server and client, if there are two. Returns how
-    many cores other programs used meanwhile, not a number if that is unknown."""
+    many cores other programs used during it; not a number if unknown."""
     placement, (server_core, client_core) = placed(run["experiment"], options,
                                                    cores)
     watch = Watch()
