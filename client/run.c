@@ -350,6 +350,7 @@ static int64_t probe_end_ns(const struct run *run, int64_t begin_ns)
     return last_ns > 0 && quiet_ns < limit_ns ? quiet_ns : limit_ns;
 }
 
+// Waits until all probes are answered, or the server answers no more.
 static bool probe(struct run *run)
 {
     int64_t begin_ns = clock_now_ns();

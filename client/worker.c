@@ -611,8 +611,8 @@ static bool has_nothing_to_do(const struct worker *w)
         return all_open && w->probe.in_flight == 0;
     if (w->phase == PHASE_MEASURE)
         return all_answered && w->opt->requests > 0;
-    // Whether or not the server will ever answer them, the probe phase has
-    // waited for the probes that are outstanding when the warm-up has ended.
+    // The coordinator has waited for the probes in their own phase. Those that
+    // are still outstanding may never be answered.
     if (w->phase == PHASE_SETTLE)
         return all_answered;
     return w->phase != PHASE_WARM_UP && all_answered &&

@@ -32,8 +32,9 @@ def measured_s(run, options):
 
 
 def warmup_s(run):
-    """The client waits by itself until the server has met all its clients.
-    Where requests are counted or delayed, nothing needs to be warm."""
+    """How long there is load before the window, once the server has met all its
+    clients. Where requests are counted or delayed, nothing needs to be
+    warm."""
     cell = run["cell"]
     if cell.requests or cell.delay_ms:
         return 0
