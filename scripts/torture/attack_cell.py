@@ -331,6 +331,7 @@ def end_under_load(cell, server, tools):
         said = last_words(victim)
         cell.wait_s = time.monotonic() - begin
         cell.status = wait(server.process, PATIENCE_S)
+        attack.quiet.set()  # A process that lives on does so without load.
         left = survivors(server)
     attack.end()
     return said, left

@@ -88,6 +88,7 @@ class Attack:
         self.complaints = []  # promises that the server did not keep
         self.not_tried = ""
         self.begun = threading.Event()  # the server can notice it
+        self.quiet = threading.Event()  # asking() stays, but sends no more
         self.over = threading.Event()
         self.leaving = threading.Event()  # other clients are served from now on
         self.thread = threading.Thread(target=self.run, args=[client],
@@ -326,7 +327,7 @@ def asking(attack):
         client.sendall(FIFTY)
         missing[client] = 50
         selector.register(client, selectors.EVENT_READ)
-    while not attack.over.is_set():
+    while not (attack.quiet.is_set() or attack.over.is_set()):
         for key, _ in selector.select(timeout=0.05):
             client = key.fileobj
             piece = client.recv(BLOCK)
@@ -337,3 +338,4 @@ def asking(attack):
             if missing[client] == 0:
                 client.sendall(FIFTY)
                 missing[client] = 50
+    attack.rest()
