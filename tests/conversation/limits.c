@@ -192,11 +192,12 @@ static void check_max_clients(void)
 
 // ---- A log that takes nothing
 
-// Fills a pipe, so that the next write() to it blocks.
+// Fills a pipe page by page, so that the next write() to it blocks.
 static void fill_pipe(int write_end)
 {
+    static const char page[4096];
     fcntl(write_end, F_SETFL, O_NONBLOCK);
-    while (write(write_end, "", 1) == 1)
+    while (write(write_end, page, sizeof page) > 0)
         ;
     fcntl(write_end, F_SETFL, 0);
 }

@@ -14,7 +14,7 @@
 #include "../tap.h"
 
 enum {
-    SHARE_MS = 50,  // of this process's CPU time, in the first attempt
+    SHARE_MS = 20,  // of this process's CPU time, in the first attempt
     NAME_SIZE = 64,
     NUMBERS_MAX = 1 << 16,
     PROCESSES_MAX = 4096,
