@@ -1,6 +1,7 @@
 """Measures what a server uses, summed over all its processes: descriptors,
 threads, processes, memory and CPU time."""
 
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -54,11 +55,10 @@ def stat_of(pid):
 def session_of(pid):
     """Yields each process of the session that `pid` leads, zombies included:
     its PID and its fields from stat_of()."""
-    for entry in os.listdir("/proc"):
-        if entry.isdecimal():
-            fields = stat_of(entry)
-            if fields and int(fields[3]) == pid:
-                yield int(entry), fields
+    for member in filter(str.isdecimal, os.listdir("/proc")):
+        with contextlib.suppress(OSError):  # The process has just ended.
+            if os.getsid(int(member)) == pid and (fields := stat_of(member)):
+                yield int(member), fields
 
 
 def memory_kib(pid):
