@@ -138,9 +138,17 @@ def conversations(stage, folder, servers, only=()):
     """A job for each server and each part of the conversation."""
     run = BUILD / folder / "tests/conversation/run"
     parts = [part for part in listed(run) if not only or part in only]
-    return [Job(stage, f"{server} {part}", [run, *program(folder, server)],
+    return [Job(stage, f"{server} {part}",
+                [*priority(server), run, *program(folder, server)],
                 {"ONLY": part}, LONG_PARTS.get(part, 3))
             for server in servers for part in parts]
+
+
+def priority(server):
+    """The words before a command that give it a priority: a low one if the
+    server never sleeps, or it would slow down the tests beside it."""
+    never_sleeps = server.split()[0] == "nonblocking"
+    return ["tests/runner/in_background"] if never_sleeps else []
 
 
 def unit_tests(stage, folder, names, under=()):
