@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Tests of scripts/bench/load_client: its arithmetic, what it reads from the output
-of other tools, its command line, its errors, and one short run whose table must
-say what its CSV file says. Prints the same last line as the tests in C.
+"""Tests of scripts/bench/load_client: its arithmetic, how it reads the output
+of other tools, its command line and its errors, and one short run, whose tables
+must show the figures of its CSV file. Parts: see tap.py.
 
-Where other load clients are needed, scripts of that name stand for them, which
-print what those have printed.
+Shell scripts take the place of other load clients: each prints what the real
+client printed once.
 """
 
 import contextlib
@@ -61,7 +61,7 @@ PERF = """\
 29,,raw_syscalls:sys_enter,974300,100.00,,
 """
 
-# As it is written today, and as it was before version 5.
+# The output of strace, and that of versions before 5.
 STRACE = """\
 % time     seconds  usecs/call     calls    errors syscall
 ------ ----------- ----------- --------- --------- ----------------
@@ -74,7 +74,8 @@ OLD_STRACE = STRACE.replace("0.000030           1", "0.000030            ")
 
 
 def place_of(figures=None, **options):
-    """A place where nothing runs."""
+    """Returns a Place without running servers. `figures` has for each pair of
+    row and column the values by round."""
     place = bench_client.Place(
         types.SimpleNamespace(bin=pathlib.Path("bin"), rounds=1,
                               build=pathlib.Path("build"), **options),
@@ -89,8 +90,9 @@ def place_of(figures=None, **options):
 
 
 def values_of(figure, shape, **clients):
-    """Figures of clients in one shape: a list with a value for each round, in
-    which None stands for a run that has failed."""
+    """Returns the values of one figure in one shape of load, as place_of()
+    takes them. `clients` has for each client a value for every round; None
+    stands for a run that failed."""
     return {((name.replace("_", " "), figure), shape):
             {number: value for number, value in enumerate(values, 1)
              if value is not None}
@@ -98,6 +100,8 @@ def values_of(figure, shape, **clients):
 
 
 def goals_of(figures, clients=("fibload", "bare loop")):
+    """Returns the goals for which `figures` has values, by their text: their
+    values, and the highest and the lowest value that meets the goal."""
     return {text: (values, most, least) for text, values, most, least in
             bench_client.goals(clients, place_of(figures)) if values}
 
@@ -121,7 +125,8 @@ class Arithmetic(unittest.TestCase):
         self.assertEqual(bench_client.ratios(place, "cpu", "50", "wrk"), [3])
 
     def test_the_true_p99_follows_from_the_freezes(self):
-        # 1 % of 4 s are 40 ms, shared by two freezes.
+        # p99 leaves out 1 % of 4 s, that is 40 ms: 20 ms of each of the two
+        # freezes.
         self.assertAlmostEqual(bench_client.true_p99_s([0.2, 0.2]), 0.18)
         self.assertAlmostEqual(bench_client.true_p99_s([0.3, 0.2]), 0.23)
 
@@ -212,7 +217,8 @@ class Parsing(unittest.TestCase):
             self.assertEqual(bench_client.calls_in(text), calls, text)
 
     def row(self, **columns):
-        """What row_of() makes of a row that fibload has written."""
+        """Writes a row as fibload does, in which these columns replace values
+        of a good run. Returns what row_of() returns."""
         row = {"model": "x", "wrong": 0, "error_replies": 0, "failed": 0,
                "timeouts": 0, "connected": 50, "connections": 50, "churn": 0,
                **columns}
@@ -283,6 +289,7 @@ class Commands(unittest.TestCase):
         self.assertIn("for i = 1, 16 do", script)
 
     def round(self, number, clients=tuple(bench_client.CLIENTS)):
+        """Returns the tasks of this round: name and arguments of each."""
         return [(task.__name__, *arguments) for _, task, *arguments in
                 bench_client.tasks(clients, number)]
 
@@ -306,18 +313,20 @@ class Commands(unittest.TestCase):
         self.assertGreater(len({tuple(self.round(1)) for _ in range(20)}), 1)
 
     def test_freezes_are_in_the_first_rounds_only(self):
-        for number, wanted in ((1, 1), (3, 1), (4, 0)):
+        for number, freezes in ((1, 1), (3, 1), (4, 0)):
             tasks = [task for task, *_ in self.round(number)]
-            self.assertEqual(tasks.count("measure_freeze"), wanted, number)
+            self.assertEqual(tasks.count("measure_freeze"), freezes, number)
             for task in ("measure_rates", "measure_many", "measure_churn"):
                 self.assertEqual(tasks.count(task), 1)
 
 
 class Rounds(unittest.TestCase):
-    """Runs that fail, and what is left of them."""
+    """Rounds in which a run fails: it must leave a message and a gap, and the
+    other runs must count."""
 
     def measure(self, rounds, fails):
-        """Three clients, whose runs have the values 1, 2, ... or fail."""
+        """Measures three clients. The runs of each have the values 1, 2, ...;
+        those in `fails`, pairs of client and round, fail. Returns the Place."""
         place = place_of()
         place.options.rounds = rounds
         calls = Counter()
@@ -366,7 +375,7 @@ class Rounds(unittest.TestCase):
 
 
 class Processes(unittest.TestCase):
-    """One client at a time."""
+    """Runs of one client: its output, CPU time, memory and failures."""
 
     part = "processes"
 
@@ -418,7 +427,6 @@ class Processes(unittest.TestCase):
 
     def test_a_tool_that_counts_nothing_is_a_problem(self):
         measuring.write_script(self.place.directory / "perf", FAKE_PERF)
-        (self.place.directory / "counts").write_text("0")
         path = f"{self.place.directory}:{os.environ['PATH']}"
         with unittest.mock.patch.dict(os.environ, PATH=path), \
                 bench_client.held_back():
@@ -431,8 +439,9 @@ class Processes(unittest.TestCase):
                          ["fibload: no system calls counted"])
 
 
-# Counts a thousand calls of each program, as perf would write it; none of those
-# that leave a file `count` beside it, but the number in there.
+# Takes the place of perf: runs a program and writes that it made a thousand
+# system calls. If the program has left a file `count` beside this script, it
+# writes the number in that file instead.
 FAKE_PERF = """\
 #!/bin/sh
 while [ "$1" != -- ]; do
@@ -446,14 +455,14 @@ count=1000
 echo "$count,,raw_syscalls:sys_enter,974300,100.00,," >"$file"
 """
 
-# Another client, that says what it has said once.
+# Takes the place of another load client: prints what the real one printed once.
 FAKE_CLIENT = """\
 #!/bin/sh
 cat <<'END'
 {said}END
 """
 
-# Far less than a real run takes.
+# Makes a run much shorter than usual.
 SHORT = """
 program.MEASURED_MS, program.MANY_MEASURED_MS = 200, 200
 program.WARMUP_MS, program.RAMP_MS = 20, 100
@@ -499,7 +508,8 @@ class CommandLine(unittest.TestCase):
 
 
 class Run(unittest.TestCase):
-    """Short runs with our own clients, and scripts that stand for others."""
+    """Short runs with our own clients, and with scripts in the place of other
+    clients."""
 
     part = "run"
 
@@ -526,8 +536,8 @@ class Run(unittest.TestCase):
                                FAKE_CLIENT.format(said=said))
 
     def check_tables(self, said, rows):
-        """Compares each figure of the tables with the median in the file.
-        Returns how many there are of each kind."""
+        """Checks that each figure in the tables is the median of its values in
+        the file. Returns the number of figures of each kind."""
         found = Counter()
         for figure, client, load, text in rows_of_tables(said):
             values = measuring.values(rows, figure=figure, client=client,
@@ -552,8 +562,9 @@ class Run(unittest.TestCase):
                          ("", int(len(problems) > 0)), run.stdout)
         self.assertIn("not installed: ab;", run.stdout)
         rows = measuring.rows_of(self.csv)
-        # Four clients in four shapes, and --no-stamps in one. A machine that
-        # stands still for the time of a run has problems, and fewer figures.
+        # Four clients in four shapes of load, and --no-stamps in one. If the
+        # machine was stalled during a run, that run is a problem and there are
+        # fewer figures.
         found = self.check_tables(run.stdout, rows)
         if not problems:
             self.assertEqual((found["rate"], found["cpu"], found["calls"]),
@@ -577,7 +588,7 @@ class Run(unittest.TestCase):
         run = self.run_program("--rounds", "1",
                                patch="program.SHAPES = {'50': (50, 1)}")
         self.assertEqual(run.returncode, 1)
-        # Once in its only shape, and once for the system calls.
+        # One message is about its only shape, one about its system calls.
         self.assertEqual(run.stdout.count(
             "load_client: wrk: no requests in what it said"), 2)
         self.assertNotRegex(run.stdout, r"(?m)^  wrk ")
@@ -602,8 +613,8 @@ class Run(unittest.TestCase):
 
 
 def rows_of_tables(said):
-    """Each figure that the tables of clients show: what it is, the client, the
-    shape, and the text."""
+    """Yields each figure that the tables show: its kind, the client, the shape
+    of the load, and the text."""
     figures = {"requests per second": "rate", "CPU us per request": "cpu",
                "most memory, MiB": "memory", "system calls per": "calls"}
     figure, shapes = None, ()

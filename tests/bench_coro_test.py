@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Tests of scripts/bench/coroutines: its arithmetic, what it reads from the programs
-that measure, its command line, its errors, and one short run whose table must
-say what its CSV file says. Prints the same last line as the tests in C."""
+"""Tests of scripts/bench/coroutines: its arithmetic, how it reads the output of
+the measuring programs, its command line and its errors, and one short run,
+whose table must show the figures of its CSV file. Parts: see tap.py."""
 
 import contextlib
 import io
@@ -32,7 +32,8 @@ EACH = Row("memory of each", OURS, "memory", "bytes", base=THEIRS, per=10)
 
 
 def figures_of(ours, theirs):
-    """The CPU figures of both in each round, None for a run that failed."""
+    """Returns the CPU figures of the runs OURS and THEIRS. Both arguments have
+    a value for every round; None stands for a run that failed."""
     return {run: [None if value is None else {"cpu": value}
                   for value in values]
             for run, values in ((OURS, ours), (THEIRS, theirs))}
@@ -104,7 +105,8 @@ class Parsing(unittest.TestCase):
 
 
 class Plan(unittest.TestCase):
-    """What there is to measure, and what cannot be measured here."""
+    """The runs that are planned, and those left out because this machine cannot
+    make them."""
 
     def options(self, *only):
         return types.SimpleNamespace(only=list(only) or
@@ -160,11 +162,13 @@ class Plan(unittest.TestCase):
 
 
 class Rounds(unittest.TestCase):
-    """Runs that fail, and what is left of them."""
+    """Rounds in which a run fails: it must leave a message and a gap, and the
+    other runs must count."""
 
     def bench(self, directory, figures_of_run, rounds=3):
-        """bench() with one section. Returns its status, and what it has printed
-        and written."""
+        """Calls bench() with one section. figures_of_run(run, number) gives the
+        figures of the run that is made for the `number`-th time. Returns the
+        exit status, the output, and the rows of the CSV file."""
         options = types.SimpleNamespace(
             only=["serve"], rounds=rounds,
             csv=pathlib.Path(directory, "new", "coro.csv"))
@@ -227,14 +231,15 @@ class Rounds(unittest.TestCase):
         self.assertEqual({row["round"] for row in rows}, {"1"})
 
 
-# A server that says where it is, and never more.
+# A server that prints its ready line and then does nothing.
 FAKE_SERVER = """\
 #!/bin/sh
 echo model: listening on 127.0.0.1:1
 exec sleep 600
 """
 
-# A client that writes what `row` beside it says into its CSV file.
+# A client that writes its arguments to a file beside it, and copies the file
+# `row` beside it to its CSV file.
 FAKE_CLIENT = """\
 #!/bin/sh
 echo "$@" >"${0%/*}/arguments"
@@ -254,6 +259,7 @@ class Processes(unittest.TestCase):
                                              build=self.folder)
 
     def output_of(self, text, *arguments):
+        """Returns the figures printed by a measuring program with this text."""
         measuring.write_script(self.folder / "switch_co", text)
         run = Run("switch", ("switch_co", *arguments))
         with bench_coro.held_back():
@@ -273,6 +279,8 @@ class Processes(unittest.TestCase):
             self.output_of("#!/bin/sh\nexec sleep 600\n")
 
     def replies_of(self, **row):
+        """Returns the figures of a server that are computed from fibload's row.
+        The columns `row` replace values of a good run."""
         row = {"served": 10, "server_cpu_us_per_req": 2.5,
                "req_per_s": 1000, "pss_kib": 7, **row}
         (self.folder / "row").write_text(
@@ -289,7 +297,7 @@ class Processes(unittest.TestCase):
         arguments = (self.folder / "arguments").read_text()
         self.assertRegex(arguments, "^-c 10 --idle 5 .* 1$")
 
-    def test_a_server_that_did_not_serve_all_says_nothing(self):
+    def test_a_server_that_did_not_serve_all_clients_has_no_figures(self):
         with self.assertRaisesRegex(RunFailed,
                                     "coroutine served 9 of 10 clients"):
             self.replies_of(served=9)
@@ -349,8 +357,8 @@ class ShortRun(unittest.TestCase):
             patch="program.MEASURED_MS, program.WARMUP_MS = 500, 50")
 
     def check_table(self, said, rows):
-        """Compares each figure of the table with the file. Returns how many
-        there are."""
+        """Checks that each line of the table has median, lowest and highest of
+        its values in the file. Returns the number of lines."""
         above, found = "", 0
         for line in said.splitlines():
             shown = re.match(r"  ( *\S.*?) +([\d.,]+) (\S+) +"
@@ -372,8 +380,9 @@ class ShortRun(unittest.TestCase):
         return found
 
     def run_with_ten_clients(self):
-        """So few descriptors allow no more. On a busy machine one of them may
-        get no reply in time, which is a failed run: then once more."""
+        """Measures with 100 descriptors, which are enough for ten clients only.
+        Returns the finished process. On a busy machine a client may get no
+        reply in time, and the run fails: it is then made again."""
         for _ in range(self.TRIES):
             run = subprocess.run(
                 self.command("--rounds", "2", "--only", "create,serve"),

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Tests of the bench at work: single runs with programs that do not behave, and
-whole benches that are small, interrupted, or lack something. What is made of
-their runs is the subject of report_test.py, and their pictures are that of
-plot_test.py. Parts: see tap.py."""
+"""Tests of the bench at work: single runs in which a program misbehaves, and
+small benches, also interrupted ones and ones that lack something they need.
+report_test.py tests what the bench computes from runs, and plot_test.py its
+pictures. Parts: see tap.py."""
 
 import concurrent.futures
 import contextlib
@@ -34,24 +34,26 @@ from under_test import (
     program, raise_when_stopped, read_runs, request_log, run, wait)
 
 BY_NAME = {experiment.name: experiment for experiment in EXPERIMENTS}
-# Those of a default bench of the five models, as in the reference run.
+# The experiments that a default bench of the five models makes, as in the
+# reference run.
 WITH_FIVE = {name for name, experiment in BY_NAME.items()
              if experiment.models(MODELS) and not experiment.by_request}
 
-# For a whole bench, on the slowest machine.
+# A whole bench takes less than this, even on the slowest machine.
 BENCH_S_MAX = 600
 
 
 @tap.part("processes")
 class Processes(unittest.TestCase):
-    """A run with programs that do not behave."""
+    """Single runs whose server or client are shell scripts, which may fail or
+    hang."""
 
-    # Leaves a row, as the real one does.
+    # Writes a row of runs.csv, as the real client does.
     CLIENT = ('while [ "$1" != --csv ]; do shift; done; '
               'printf "model,requests\\nfork,7\\n" >"$2"')
 
-    # With a child that does not end when its server does, and which is found
-    # by its environment: $0 is in our folder.
+    # Starts a child that does not end with its server. processes_of() finds the
+    # child by its environment: MARK is $0, a path in the folder of the test.
     SERVER = ("MARK=$0 sleep 1000 & echo fork: listening on 127.0.0.1:1234; "
               "exec sleep 1000")
 
@@ -61,7 +63,8 @@ class Processes(unittest.TestCase):
 
     def run_with(self, server=SERVER, client=CLIENT, ready_s=PATIENCE_S,
                  client_s=PATIENCE_S):
-        """Makes a run with two shell scripts. Returns runs.csv."""
+        """Makes a run with two shell scripts as server and client. Returns the
+        text of runs.csv. Fails if a process is left."""
         with tempfile.TemporaryDirectory() as scratch, held_back():
             directory = pathlib.Path(scratch)
             for name, script in (("fork", server), ("fibload", client)):
@@ -118,7 +121,8 @@ class Processes(unittest.TestCase):
             self.assertEqual(sentences.facts(str(caught.exception)), facts)
 
     def test_a_chatty_server_is_read_all_the_time(self):
-        """It writes more than a pipe holds before it answers."""
+        """Checks that a server can write more than a pipe holds: if the bench
+        stopped reading after the first line, the server would block."""
         chatter = ("echo fork: listening on 127.0.0.1:1; "
                    "head -c 1000000 /dev/zero; touch {}; exec sleep 1000")
         with tempfile.TemporaryDirectory() as scratch:
@@ -132,16 +136,19 @@ class Processes(unittest.TestCase):
             self.assertGreater(os.path.getsize(log.name), 1000000)
 
     def reading_late(self, is_time):
-        """Lets each reader of a pipe wait before it reads."""
+        """Returns a patch that lets `processes` wait until is_time() is true
+        before each read from a pipe."""
         def read(fd, size):
             wait_until(is_time, "the moment to read")
             return os.read(fd, size)
 
-        return unittest.mock.patch.object(processes, "os", types.SimpleNamespace(
-            **{**vars(os), "read": read}))
+        late_os = types.SimpleNamespace(**{**vars(os), "read": read})
+        return unittest.mock.patch.object(processes, "os", late_os)
 
     def test_a_pipe_that_is_closed_is_not_taken_for_the_next(self):
-        """Which has its number, and the first line of another server."""
+        """Checks that a late reader does not read from the next pipe. That pipe
+        gets the number of the closed one, and has the first line of another
+        server."""
         def pipe_with(line):
             reading, writing = os.pipe()
             os.write(writing, line)
@@ -180,15 +187,16 @@ class Processes(unittest.TestCase):
             said = pathlib.Path(log.name).read_text()
         self.assertEqual(said.split("\n")[1:], ["last words", ""])
 
-    def test_a_child_has_no_blocked_signals_and_dies_with_us(self):
-        """Also one that a thread starts while signals are held back."""
+    def test_a_child_has_no_blocked_signals(self):
+        """Checks that a child has no blocked signals, even if a thread starts
+        it while we block signals."""
         show = "grep SigBlk /proc/self/status"
         with held_back(), concurrent.futures.ThreadPoolExecutor() as pool:
             status, said = pool.submit(
                 processes.call, ["sh", "-c", show], PATIENCE_S).result()
         self.assertEqual((status, int(said.split()[1], 16)), (0, 0))
 
-    # Starts a child, and is killed.
+    # A program that starts a child, prints its pid, and is killed.
     PARENT = """
 import os, sys
 sys.path.insert(0, {scripts!r})
@@ -219,7 +227,7 @@ with processes.started(["sh", "-c", "exec sleep 1000"]) as process:
 
 @tap.part("processes")
 class Machine(unittest.TestCase):
-    """What is found out about the machine."""
+    """Calibration and `make doctor` on the machine of the test."""
 
     def test_a_calibration_gives_numbers_and_leaves_no_process(self):
         before = os.sched_getaffinity(0)
@@ -245,7 +253,8 @@ class Machine(unittest.TestCase):
 
 
 class Bench(unittest.TestCase):
-    """The whole program, with a client that measures little and waits long."""
+    """Base of the tests that run the whole program. Their client stops after a
+    few requests and waits long for late replies: see patient_bin()."""
 
     def setUp(self):
         scratch = tempfile.TemporaryDirectory()
@@ -255,9 +264,9 @@ class Bench(unittest.TestCase):
         self.bin = patient_bin(self.scratch)
 
     def start(self, *arguments, env=None, **options):
-        """As the leader of a group, as a shell starts it, and with the name of
-        our folder in the environment, which is how processes that are left are
-        found."""
+        """Starts a quick bench and returns its process. It leads a process
+        group, as if a shell had started it. Its environment has the path of our
+        folder, by which wait_for_end_of() finds processes that are left."""
         variables = {"BENCH_TEST": str(self.scratch), **(env or {})}
         bench = subprocess.Popen(
             [sys.executable, program("bench"), "--quick", "--out", self.out,
@@ -269,8 +278,8 @@ class Bench(unittest.TestCase):
         return bench
 
     def end(self, bench, status):
-        """Returns what a bench has said, on one line. It must end with this
-        exit status, and leave no process."""
+        """Waits until a bench ends. Checks that it has this exit status and
+        leaves no process. Returns its output, joined to one line."""
         said = " ".join(bench.communicate(timeout=BENCH_S_MAX)[0].split())
         self.assertEqual(bench.returncode, status, said)
         self.assertNotIn("Traceback", said)
@@ -279,29 +288,33 @@ class Bench(unittest.TestCase):
         return said
 
     def finish(self, *arguments, status=0, env=None, **options):
-        """The same of a new bench; one that draws no pictures."""
+        """Runs a bench to its end, as start() and end() do, and returns its
+        output. Without `env`, it finds no matplotlib and draws no pictures."""
         return self.end(self.start(
             *arguments, env=env or self.without_matplotlib(), **options),
             status)
 
     def without_matplotlib(self, code="raise ImportError"):
-        """Variables with which Python finds this in the place of matplotlib."""
+        """Writes a module with this code. Returns the environment variables
+        with which Python imports that module instead of matplotlib."""
         (self.scratch / "matplotlib.py").write_text(f"{code}\n")
         return {"PYTHONPATH": str(self.scratch)}
 
-    def runs(self, **wanted):
-        return read_runs(self.out / "runs.csv").where(**wanted)
+    def runs(self, **columns):
+        """Returns the runs of the bench that have these values of columns."""
+        return read_runs(self.out / "runs.csv").where(**columns)
 
     def report(self):
         return (self.out / "report.md").read_text("utf-8")
 
     def warnings(self):
-        """The facts in the warnings of the report."""
+        """Returns the facts() of each warning in the report."""
         about = json.loads((self.out / "about.json").read_text("utf-8"))
         return list(map(sentences.facts, about["warnings"]))
 
     def findings(self):
-        """What must be said of each experiment that was finished."""
+        """Returns the finding of each finished experiment, which the bench must
+        print and report."""
         return [finding(experiment, runs)
                 for experiment, runs in finished(self.runs())]
 
@@ -349,7 +362,8 @@ class Small(Bench):
 
 @tap.part("lacking")
 class Lacking(Bench):
-    """What a bench needs is broken, or there is little of it."""
+    """Benches that lack something: a server, a runtime, descriptors, cores, or
+    right arguments."""
 
     def test_a_server_that_is_broken_is_left_out_and_named(self):
         (self.bin / "fork").unlink()
@@ -358,7 +372,7 @@ class Lacking(Bench):
         self.finish("--only", "silent", "--models", "fork thread", status=1)
         self.assertEqual(self.runs().models(), ["thread"])
         self.assertEqual((self.bin / "fork.tried").read_text(), "\n")
-        # Once that there is no run of it, and once why.
+        # One warning says that fork has no run, another one says why.
         self.assertEqual(sum("fork" in one for one in self.warnings()), 2)
         self.assertIn(self.findings()[0], self.report())
 
@@ -420,8 +434,9 @@ class Lacking(Bench):
 
 @tap.part("hosts")
 class TwoHosts(Bench):
-    """The servers run where a command prefix starts them. That may be another
-    network, another set of processes, or a shell that splits words again."""
+    """A bench that starts its servers with a command prefix, as with ssh. The
+    prefixes here lead to another network namespace, to another PID namespace,
+    and to a shell that splits its arguments into words again."""
 
     NETWORK = f"fib{os.getpid()}"
     HERE = f"10.77.{os.getpid() // 60 % 250}.{os.getpid() % 60 * 4 + 1}"
@@ -429,6 +444,7 @@ class TwoHosts(Bench):
     PIDS = "unshare --pid --fork --mount-proc"
 
     def setUp(self):
+        """Moves the programs to a folder with a space in its name."""
         super().setUp()
         folder = self.scratch / "a folder"
         folder.mkdir()
@@ -436,7 +452,7 @@ class TwoHosts(Bench):
         self.bin = folder / "bin"
 
     def need(self, command):
-        """Skips the test that calls if this command may not be run here."""
+        """Runs a command. Skips the test if the command is missing or fails."""
         try:
             done = subprocess.run(command.split(), capture_output=True,
                                   text=True, check=False)
@@ -447,12 +463,14 @@ class TwoHosts(Bench):
                                     f"{done.stderr.strip()}")
 
     def make_network(self):
-        """Makes a network namespace with an address that we reach."""
+        """Makes a network namespace with an address that we can reach. Skips
+        the test if the kernel does not let us."""
         link, name = f"v{self.NETWORK}", self.NETWORK
         self.need(f"ip netns add {name}")
         self.addCleanup(subprocess.run, ["ip", "netns", "del", name],
                         check=True)  # The link goes with it.
-        self.need(f"ip link add {link} type veth peer name {link}p netns {name}")
+        self.need(f"ip link add {link} type veth "
+                  f"peer name {link}p netns {name}")
         self.need(f"ip addr add {self.HERE}/30 dev {link}")
         self.need(f"ip link set {link} up")
         inside = f"ip netns exec {name} ip"
@@ -460,14 +478,15 @@ class TwoHosts(Bench):
         self.need(f"{inside} link set {link}p up")
 
     def joining_words(self):
-        """Returns a prefix that, as ssh does, runs what a shell makes of its
-        words, and not in our session."""
+        """Returns a prefix that, like ssh, joins its arguments with spaces and
+        hands them to a shell, in another session."""
         script = write_script(self.scratch / "joined",
                               '#!/bin/sh\nexec setsid --wait sh -c "$*"\n')
         return str(script)
 
     def check_usage(self, *prefix):
-        """Runs a bench there. What servers used must be known."""
+        """Runs a bench with this prefix. Checks that the CPU time, memory,
+        processes and threads of the servers are measured."""
         said = self.finish("--only", "throughput", "--models",
                            "fork thread coroutine", "--rounds", "1", *prefix)
         self.assertNotIn("nan", said)
@@ -538,7 +557,7 @@ class TwoHosts(Bench):
 
 @tap.part("interrupted")
 class Interruption(Bench):
-    # Makes one run, and none after that ends.
+    # A client that makes the first run, and hangs in the second one.
     CLIENT = """\
 case "$*" in *--calibrate*) echo "50 connections 1"; exit ;; esac
 mkdir "$0.first" && exec "$0.real" "$@"
@@ -547,7 +566,8 @@ exec sleep 1000
 """
 
     def second_run(self, *arguments):
-        """Starts a bench. Returns it when its second run has begun."""
+        """Starts a bench. Returns its process once its second run has begun,
+        which never ends."""
         client = self.bin / "fibload"
         client.rename(self.bin / "fibload.real")
         write_script(client, f"#!/bin/sh\n{self.CLIENT}")
@@ -557,19 +577,21 @@ exec sleep 1000
         return bench
 
     def interrupt_runs(self, interrupt):
+        """Calls interrupt(process) during the second of eight runs. Checks that
+        the bench ends with a report of the first run."""
         bench = self.second_run("--only", "throughput", "--models",
                                 "fork coroutine")
         self.assertGreater(len(processes_of(str(self.scratch))), 2)
         interrupt(bench)
         self.end(bench, status=130)
         self.assertEqual(len(self.runs()), 1)
-        # Interrupted after 1 of 8 runs, so that there is no finding.
+        # The warning says that 1 of 8 runs was made: too few for a finding.
         self.assertIn("| 1 8", self.warnings())
         self.assertEqual(self.findings(), [])
         self.assertIn("## throughput", self.report())
 
     def press_ctrl_c(self, bench):
-        """As a terminal does, which tells the whole group."""
+        """Sends SIGINT to the process group, as a terminal does."""
         os.killpg(bench.pid, signal.SIGINT)
 
     def test_ctrl_c_leaves_a_report_and_no_process(self):
@@ -580,7 +602,8 @@ exec sleep 1000
 
     def test_ctrl_c_while_drawing_leaves_the_report(self):
         drawing = self.scratch / "drawing"
-        # A probe (python -c) finds it, and the program that draws hangs in it.
+        # The bench first tries `python -c`, which can import this module. The
+        # program that draws the pictures then hangs in it.
         env = self.without_matplotlib(
             "import sys, time\n"
             "if sys.argv[0] != '-c':\n"
@@ -620,7 +643,8 @@ class Latest(unittest.TestCase):
 @tap.part("everything")
 class Everything(Bench):
     def test_each_experiment_on_a_laptop(self):
-        """Which lets a process open 1,024 files."""
+        """Runs all experiments, quickly, where a process may open 1,024 files:
+        the usual limit on laptops."""
         self.finish("--rounds", "1", preexec_fn=lambda: resource.setrlimit(
             resource.RLIMIT_NOFILE, (1024, 1024)))
         self.assertEqual(set(self.runs().values("experiment")), WITH_FIVE)
@@ -635,10 +659,12 @@ class Everything(Bench):
 
 @tap.part("recording")
 class Recording(Bench):
-    """What pictures show of single requests, recorded after the runs."""
+    """`bench --record`: the servers record single requests, for the pictures,
+    after the measured runs."""
 
     def record(self, *arguments):
-        """Records for the reference run, in a folder of its own."""
+        """Runs `bench --record` for a copy of the reference run. Returns the
+        finished process."""
         self.out.mkdir()
         shutil.copy(REFERENCE / "runs.csv", self.out)
         recorded = subprocess.run(
@@ -650,11 +676,14 @@ class Recording(Bench):
         return recorded
 
     def spans(self, name):
+        """Returns the recorded requests of an experiment."""
         path = request_log.recorded_path(self.out, BY_NAME[name])
         return request_log.read(path, request_log.Recorded)
 
     def check_order(self, span):
-        """The client may see a reply before its sender has noted that."""
+        """Checks the order of a request's times. The client may receive a reply
+        before the server notes that it has sent it, so `end_us` is compared
+        with the end of the computing only."""
         times = (span.begin_us, span.received_us, span.computing_us,
                  span.computed_us, span.replied_us)
         self.assertEqual(list(times), sorted(times))
@@ -691,7 +720,8 @@ class Recording(Bench):
                          {"thread"})
 
     def test_a_trace_that_was_full_is_no_record(self):
-        """Of the requests at its end the server knows nothing."""
+        """Checks that a trace in which events were dropped is not used: it
+        lacks the requests of its end."""
         (self.bin / "thread").unlink()
         write_script(self.bin / "thread", f"""#!/bin/sh
 {BIN}/thread "$@" &
@@ -708,7 +738,7 @@ sed -i 's/"dropped_events":0/"dropped_events":1/' "$2"
         self.finish("--only", "timeline", "--models", "thread", "--rounds", "1")
         self.assertEqual(self.spans("timeline"), [])
 
-    def test_other_benches_do(self):
+    def test_longer_benches_on_this_machine_record(self):
         bench = as_module("bench")
         with unittest.mock.patch.object(bench.record, "record",
                                         return_value=["a"]) as recorded:

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Tests of what the course needs besides the bench: pages, quotations,
-skeletons, predictions, grades, the class. Parts: see tap.py."""
+"""Tests of the programs for the course: its HTML pages, quotations of the
+source, skeletons, predictions, grades, and the page of a class. Parts: see
+tap.py."""
 
 import contextlib
 import csv
@@ -30,7 +31,7 @@ from under_test import (
     predictions, processes, program, quotes, read_runs, side_by_side, site,
     skeleton, write_claims)
 
-# For a build, or the grading of a part, on the slowest machine.
+# More than a build or a part of the grading takes on the slowest machine.
 LONG_S = 600
 
 BAD_SERVER = """\
@@ -41,13 +42,14 @@ def serve(client):
     try:
         for count, line in enumerate(client.makefile("rb"), 1):
             if count % 10_000 == 0:
-                continue  # It forgets one of so many.
+                continue  # No reply to one of 10,000 requests.
             a, b = 0, 1
             for _ in range(int(line)):
                 a, b = b, a + b
             client.sendall(b"fib: %d\\n" % a)
     except ConnectionError:
-        os._exit(1)  # A reset ends it, and so does a full table, below.
+        os._exit(1)  # A reset connection ends the server. So does a full
+                     # descriptor table, in accept().
 
 signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 listener = socket.create_server(("127.0.0.1", 0))
@@ -91,6 +93,7 @@ static int second(void)
 
 class Lessons(unittest.TestCase):
     def quoted(self, name):
+        """Returns the first and the last line of a quotation of SOURCE."""
         begin, end = c_source.quotable(SOURCE)[name]
         return SOURCE[begin].strip(), SOURCE[end - 1].strip()
 
@@ -287,6 +290,7 @@ class Texts(unittest.TestCase):
     RUNS = "results/reference/runs.csv"
 
     def problems(self, text):
+        """Returns what scripts/course/quotes reports about a text."""
         return [what for _, what in quotes.problems(text)]
 
     def test_quotations(self):
@@ -392,8 +396,9 @@ class Texts(unittest.TestCase):
 
 
 class OwnRun(unittest.TestCase):
-    """The pages of a run that a reader made, which are made up here: the
-    texts are those of a course."""
+    """Pages with the figures of a reader's own run. The claims of that run come
+    from made-up figures; TEXT has sentences marked with the claims that they
+    rest on."""
 
     TEXT = textwrap.dedent("""\
         # A text
@@ -420,14 +425,16 @@ class OwnRun(unittest.TestCase):
         measured.runs_of.cache_clear()
 
     def claim(self, **runs):
-        """Writes the claims that follow from runs, by experiment."""
+        """Judges the claims on these runs, which are given by experiment, and
+        writes claims.csv."""
         write_claims(self.run_folder / "claims.csv", judgements(
             (experiment, runs[experiment.name]) for experiment in EXPERIMENTS
             if experiment.name in runs))
         measured.claims_of.cache_clear()
 
     def doubted(self, text=TEXT):
-        """The sentences that are marked, and their reasons."""
+        """Returns the sentences of a text that the run contradicts, and the
+        reasons that are shown beside them."""
         text = measured.with_doubts(text, self.run_folder)
         blocks = markdown.parse(text, "x.md")
         html = "\n".join(block.html(ROOT) for block in blocks)
@@ -468,7 +475,7 @@ class OwnRun(unittest.TestCase):
         self.assertEqual(self.doubted()[0], [])
 
     def test_the_reason_is_that_of_the_claim_with_its_figures(self):
-        for rounds, word in ((6, "does not hold"), (2, f"seems")):
+        for rounds, word in ((6, "does not hold"), (2, "seems")):
             self.claim(latency=made_up.on_cores(
                 fork=(1.0, 1.1) * (rounds // 2), thread=(1.9,) * rounds))
             reasons = self.doubted()[1]
@@ -593,10 +600,11 @@ class Lab(unittest.TestCase):
 
 @tap.part("skeletons")
 class Skeletons(unittest.TestCase):
-    """Each is made, built, tried, and tried again with what was taken out."""
+    """The skeletons of the models. Each must build, fail the conversation, and
+    pass it once its file is replaced by the complete model."""
 
     def setUp(self):
-        """A folder in ours, as readers have theirs."""
+        """Makes a folder inside the project, as readers do."""
         (ROOT / "build").mkdir(exist_ok=True)
         scratch = tempfile.TemporaryDirectory(dir=ROOT / "build")
         self.addCleanup(scratch.cleanup)
@@ -607,7 +615,7 @@ class Skeletons(unittest.TestCase):
                               text=True, timeout=LONG_S, check=False, **more)
 
     def converse(self, *command):
-        """Whether a server gets through a part of the conversation."""
+        """Returns whether a server passes the part `protocol`."""
         done = self.run_in(
             ROOT, CONVERSATION, *command,
             env={**os.environ, "ONLY": "protocol",
@@ -620,6 +628,7 @@ class Skeletons(unittest.TestCase):
                            f"SKELETON={directory}")
 
     def begin(self, model):
+        """Makes the skeleton of a model. Returns its folder."""
         directory = self.scratch / model
         done = self.make(model, directory)
         self.assertEqual(done.returncode, 0, done.stderr)
@@ -672,6 +681,8 @@ class Conversations(unittest.TestCase):
         self.scratch = pathlib.Path(scratch.name)
 
     def converse(self, *arguments):
+        """Runs the conversation's part `command_line` with one or more servers,
+        separated by "--". Fails if a check fails. Returns the output."""
         done = subprocess.run(
             [CONVERSATION, *arguments], capture_output=True, text=True,
             timeout=LONG_S, check=False,
@@ -680,7 +691,8 @@ class Conversations(unittest.TestCase):
         return done.stdout
 
     def test_any_path_and_any_option(self):
-        """No word of a command is split or cut."""
+        """Checks that a server's path may be long and have spaces, and that its
+        options arrive unchanged."""
         directory = self.scratch.joinpath("My Lab", *["long name " * 20] * 3)
         directory.mkdir(parents=True)
         server = write_script(directory / "a server", f"""\
@@ -701,6 +713,7 @@ exec "{BIN}/thread" "$@"
 
 class Predictions(unittest.TestCase):
     def ask(self, text):
+        """Returns the answers of a reader who types these lines."""
         with contextlib.redirect_stdout(io.StringIO()):
             return predict.ask_all(io.StringIO(text))
 
@@ -758,7 +771,7 @@ class Predictions(unittest.TestCase):
 
 @tap.part("reports")
 class Reports(unittest.TestCase):
-    """Programs that read or write what others made."""
+    """Programs run as a whole: bench with predictions, predict, classroom."""
 
     def setUp(self):
         scratch = tempfile.TemporaryDirectory()
@@ -766,6 +779,7 @@ class Reports(unittest.TestCase):
         self.scratch = pathlib.Path(scratch.name)
 
     def call(self, name, *arguments):
+        """Runs one of our programs. Returns the finished process."""
         done = subprocess.run([program(name), *arguments], text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               timeout=LONG_S, check=False)
@@ -780,7 +794,7 @@ class Reports(unittest.TestCase):
                          "--bin", patient_bin(self.scratch))
         self.assertEqual(done.returncode, 0, done.stdout)
         said = (self.scratch / "run" / "report.md").read_text("utf-8")
-        # Predicted, measured.
+        # A row of the table: question, predicted 3, measured 4, verdict.
         self.assertRegex(said, r"\n\| .* \| 3 \| 4 \| \w+ \|\n")
 
     def test_predictions_from_a_file(self):
@@ -850,16 +864,19 @@ class CommandLines(unittest.TestCase):
 
 
 class Explanations(unittest.TestCase):
-    """What it means that a check fails, of every check there is."""
+    """Every check of the grade has an explanation of its failure, and every
+    explanation belongs to a check."""
 
     FALLBACK = failures.explained("no such check")
 
-    # Functions that record a check, and which argument is its name.
+    # Functions in C that record a check, and the index of the argument that is
+    # the check's name.
     CHECKS = {"ok": 1, "server_check_memory": 3, "check_overload": 0,
               "subject_check_memory": 4}
 
     def arguments(self, text, begin):
-        """The arguments of a call of C, from behind its parenthesis."""
+        """Returns the arguments of a function call in C, as texts. `begin` is
+        the offset behind the opening parenthesis."""
         found, depth = [""], 1
         for token in re.findall(r'"(?:[^"\\]|\\.)*"|.', text[begin:], re.S):
             depth += (token in ("(", "[", "{")) - (token in (")", "]", "}"))
@@ -872,8 +889,8 @@ class Explanations(unittest.TestCase):
         raise ValueError("a call without an end")
 
     def names(self):
-        """The names of all checks of the conversation, with an 8 for every
-        number and x for every other text."""
+        """Yields the names of all checks in the conversation's source. Numbers
+        that are filled in at run time are 8 here, texts are x."""
         for path in (ROOT / "tests" / "conversation").glob("*.c"):
             text = re.sub(r"//.*", "", path.read_text("utf-8"))
             for call in re.finditer(
@@ -886,7 +903,8 @@ class Explanations(unittest.TestCase):
                 name = name.replace("%s", "x").replace("%%", "%")
                 if name and call[1] == "check_overload":
                     name += ": while full, it does not spin"
-                if name and not name.startswith("x ("):  # its callers say it
+                # "x (...": x is the name that a caller gives, found there.
+                if name and not name.startswith("x ("):
                     yield name
 
     def test_every_check_of_the_conversation(self):
@@ -908,15 +926,17 @@ class Explanations(unittest.TestCase):
 
     def test_every_explanation_is_of_some_check(self):
         texts = [*self.names(), *(
-            f"{attack.name}, {word}: " for attack in matrix.ATTACKS for word in (
-                "beside", "waits", "never", "cut", "lost", "dead", "spins",
-                "grows", "leaks", "exit", "wrong", "fails", "left", "port"))]
+            f"{attack.name}, {word}: " for attack in matrix.ATTACKS
+            for word in ("beside", "waits", "never", "cut", "lost", "dead",
+                         "spins", "grows", "leaks", "exit", "wrong", "fails",
+                         "left", "port"))]
         self.assertEqual([pattern for pattern, _ in failures.EXPLANATIONS
                           if not any(re.search(pattern, text)
                                      for text in texts)], [])
 
 
 def options_for(server, model, programs=BIN):
+    """Returns the grader's options. `programs` is the folder of fibload."""
     return types.SimpleNamespace(server=server, model=model, bin=programs,
                                  conversation=CONVERSATION)
 
@@ -942,7 +962,7 @@ class Grades(unittest.TestCase):
         with unittest.mock.patch.dict(grade.CHECKS, waiting=10):
             refused = grade.result_of(self.PART, said, True)
             self.assertEqual(refused.earned(), 6.0)
-            # What the conversation cannot judge here is given.
+            # Checks that cannot be judged on this machine get their points.
             here = grade.result_of(
                 self.PART, said + "# not judged: 5 checks: why\n", True)
             self.assertEqual(here.earned(), 12.0)
@@ -968,7 +988,7 @@ class Grades(unittest.TestCase):
     def test_expectations_fit_the_model(self):
         for model in (*MODELS, grade.ANY):
             expected = grade.expected_of(model)
-            # Some of it can be judged on however small a part of a core.
+            # Some expectations can be judged on any fraction of a core.
             self.assertGreater(sum(one.cores == 0 for one in expected), 1)
             for one in expected:
                 self.assertLessEqual(set(one.cells), set(grade.CELLS))
@@ -976,20 +996,24 @@ class Grades(unittest.TestCase):
 
 
 class GradedClaims(unittest.TestCase):
-    """Judged on runs that were never made, of a server that claims to be
-    fork."""
+    """The part of the grade about claims, with made-up runs of a server that is
+    graded as a fork server."""
 
     RIGHT = {"processes": 11.0, "threads": 11.0, "cores": 2.0}
     COST = {"latency": 800.0, "small": 12.0}
 
     def rounds(self, **columns):
+        """Returns rounds in which each cell has a run as a fork server makes
+        it. `columns` replace values of all runs."""
         return [{name: {**made_up.row("mine", cell.connections), **self.RIGHT,
                         "server_cpu_us_per_req": self.COST.get(name, 5.0),
                         **columns} for name, cell in grade.CELLS.items()}
                 for _ in range(grade.ROUNDS)]
 
     def judge(self, rounds, problems=(), cores=2):
-        """What is said of the claims that fail, and how many hold."""
+        """Judges these rounds on a machine with so many cores. Returns which
+        claims and runs fail, and the number of claims that hold. A claim is
+        named by its verb and its cell: "answersidle"."""
         with unittest.mock.patch.object(
                 grade, "measured", lambda *_: (rounds, list(problems))), \
                 unittest.mock.patch.object(grade.machine, "cores",
@@ -1030,8 +1054,8 @@ class GradedClaims(unittest.TestCase):
                          ([], 5))
 
     def test_runs_without_a_reply(self):
-        """They fail, unless other programs had the cores; one of three costs
-        nothing."""
+        """Checks that runs without a reply fail, unless other programs used the
+        cores. One such round of three costs no points."""
         nothing = {"server_cpu_us_per_req": math.nan}
         self.assertEqual(self.judge(self.rounds(**nothing)), (
             ["spendslatency", "answersidle"], 4))
@@ -1061,9 +1085,9 @@ class GradedClaims(unittest.TestCase):
 
 @tap.part("grading")
 class Grading(unittest.TestCase):
-    """Real servers are graded."""
+    """The grades of real servers."""
 
-    def test_parts_of_the_conversation_have_as_many_checks_as_is_said(self):
+    def test_parts_of_the_conversation_have_the_known_number_of_checks(self):
         for part in (grade.PARTS[0], *grade.PARTS[-2:]):
             said, whole = grade.converse(part, options_for(BIN / "thread",
                                                            "thread"))
@@ -1102,12 +1126,14 @@ class Grading(unittest.TestCase):
         self.assertEqual(done.returncode, 2)
         self.assertIn("no/such/server", done.stderr)
 
-    # Claims about counts, which are the same on every machine.
+    # Claims about numbers of clients and processes. These do not depend on the
+    # speed of the machine.
     COUNTS = ("servessilent", "hasthroughput")
 
     @unittest.mock.patch.object(grade, "ROUNDS", 1)
     def failed_claims(self, server, model, programs):
-        """Which claims about counts fail, with the client in `programs`."""
+        """Returns the claims of COUNTS that fail in one round, measured by the
+        fibload in the folder `programs`."""
         with contextlib.redirect_stdout(io.StringIO()):
             result = grade.judge_claims(options_for(
                 BIN / server, model, programs))
@@ -1123,14 +1149,14 @@ class Grading(unittest.TestCase):
             self.assertEqual(self.failed_claims("fork", "fork", patient), [])
 
     def test_another_model_than_it_claims(self):
-        # Not a patient client: most of its requests will not be answered.
+        # patient_bin()'s client would wait for replies that never come.
         self.assertEqual(self.failed_claims("blocking", "fork", BIN),
                          [*self.COUNTS])
 
 
 @tap.part("hostile")
 class HostileTable(unittest.TestCase):
-    """The part of the grade that sets hostile clients on a server."""
+    """The part of the grade in which hostile clients attack a server."""
 
     def test_the_matrix_is_read(self):
         with unittest.mock.patch.object(grade, "TRIED", ("silent", "SIGTERM")):
@@ -1140,9 +1166,9 @@ class HostileTable(unittest.TestCase):
         self.assertEqual(check.partition(":")[0], "silent, waits")
         self.assertEqual(meaning, failures.explained(check))
 
-    def wrong(self, server, model, *tried):
-        """What is wrong with a server beside these attacks: the attack and a
-        word."""
+    def first_problems(self, server, model, *tried):
+        """Returns the first problem of a server during each of these attacks,
+        as "attack, problem", or nothing for an attack without a problem."""
         cells = []
         for attack in matrix.ATTACKS:
             if attack.name in tried:
@@ -1156,15 +1182,19 @@ class HostileTable(unittest.TestCase):
     def test_a_bad_server(self):
         with tempfile.TemporaryDirectory() as scratch:
             server = write_script(pathlib.Path(scratch, "bad"), BAD_SERVER)
-            wrong = self.wrong(server, grade.ANY, "silent", "resetting",
-                               "exhausting", "pipelining")
-        self.assertEqual(wrong[:-1], ["resetting, dead", "exhausting, dead"])
-        # Beside other programs, the victim is late as well.
-        self.assertIn(wrong[-1], ("pipelining, lost", "pipelining, waits"))
+            problems = self.first_problems(
+                server, grade.ANY, "silent", "resetting", "exhausting",
+                "pipelining")
+        self.assertEqual(problems[:-1], ["resetting, dead", "exhausting, dead"])
+        # If other programs use the cores, the well-behaved client may wait for
+        # long: then that is the first problem.
+        self.assertIn(problems[-1], ("pipelining, lost", "pipelining, waits"))
 
-    def check(self, server, model, *wrong):
-        self.assertEqual(self.wrong(BIN / server, model, "silent", "SIGTERM"),
-                         [*wrong])
+    def check(self, server, model, *problems):
+        """Checks that one of our servers, graded as `model`, has only these
+        problems beside an idle client and when it is stopped."""
+        self.assertEqual(self.first_problems(BIN / server, model, "silent",
+                                             "SIGTERM"), [*problems])
 
     def test_models_are_what_they_claim_to_be(self):
         self.check("blocking", "blocking")
@@ -1179,8 +1209,8 @@ class HostileTable(unittest.TestCase):
 
 
 def write_class(directory):
-    """The reference run on three machines, two of which are slower, and a file
-    that holds no runs."""
+    """Writes the runs of a class: the reference run on three machines, two of
+    which need more CPU time, and a file that has no runs."""
     with open(REFERENCE / "runs.csv", newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     for name, factor in (("ada", 1), ("bob", 3), ("eve", 2)):
@@ -1211,8 +1241,9 @@ class Class(unittest.TestCase):
             self.assertAlmostEqual(min(values), max(values))
         self.assertIn({"holds": 3}, classroom.verdicts(machines).values())
 
-    def test_a_student_is_the_first_folder(self):
-        """`latest` is in the folders of all, and an older run may be, too."""
+    def test_each_top_folder_is_a_student(self):
+        """Checks that each top folder is one student, named by it, whose newest
+        run counts. Older runs and a folder without runs are reported."""
         with tempfile.TemporaryDirectory() as scratch:
             directory = pathlib.Path(scratch)
             for number, name in enumerate(("ada/old", "ada/results/latest",

@@ -1,13 +1,13 @@
-# gdb_backtrace.py - what a debugger sees of coroutines, at every instruction.
+# gdb_backtrace.py - tests the backtraces of coroutines at every instruction.
 #
 #     gdb -batch -x gdb_backtrace.py PROGRAM
 #
-# PROGRAM is that of gdb_backtrace.c; GDB_START=COMMAND in the environment says
-# how to start it if not by "starti". Steps through three switches instruction
-# by instruction: to a new coroutine, back, and to the suspended one. Each time
-# the backtrace has to be that of the side we stand on, up to main() or to the
-# first function of the coroutine, and its registers what they were when it
-# called the runtime. Prints TAP.
+# PROGRAM is built from gdb_backtrace.c. GDB_START=COMMAND in the environment
+# replaces the command "starti", which starts it. The script steps through three
+# switches, instruction by instruction: to a new coroutine, back, and to the
+# suspended coroutine. At each instruction the backtrace must be that of the
+# resumer, up to main(), or that of the coroutine, up to its first function. Its
+# registers must be those it had when it called the runtime. Prints TAP.
 
 import os
 import re
@@ -38,6 +38,7 @@ def run(command):
 
 
 def failure_of(command):
+    """Returns gdb's error message for a command, or "" if it succeeds."""
     try:
         return run(command) and ""
     except gdb.error as failure:
@@ -45,14 +46,16 @@ def failure_of(command):
 
 
 def names_in(backtrace):
-    """The functions in it. What gdb does not know or doubts has no name."""
+    """Returns the functions in a backtrace, from the innermost. Its last item
+    is "(...)" if gdb reports an unknown function or a broken stack."""
     lines = re.findall(r"^#\d+ +(?:0x\w+ in )?(\S+) \(", backtrace, re.M)
     doubts = re.search(r"\?\?|corrupt|previous frame|Cannot", backtrace)
     return lines + ["(%s)" % doubts.group()] if doubts else lines
 
 
 def backtrace():
-    """Who is running, without the functions of the runtime on top."""
+    """Returns the functions in the current backtrace, without the runtime's own
+    on top."""
     names = names_in(run("backtrace"))
     while names[0].startswith("co_") and names[0] != "co_first":
         names.pop(0)
@@ -60,7 +63,8 @@ def backtrace():
 
 
 def registers_of(name):
-    """The registers that the function of this name has to find again."""
+    """Returns the callee-saved registers in the frame of this function, or None
+    if the function is not in the backtrace."""
     frame = gdb.newest_frame()
     while frame is not None and frame.name() != name:
         frame = frame.older()
@@ -71,8 +75,8 @@ def registers_of(name):
 
 
 def step_to(until):
-    """Steps from the next co_switch() to the function `until`. Returns what
-    was seen at each instruction: who is running, and its registers."""
+    """Steps from the next co_switch() to the function `until`. Returns for each
+    instruction the backtrace, and the registers of its innermost function."""
     seen = []
     run("tbreak co_switch")
     run("continue")
@@ -83,12 +87,13 @@ def step_to(until):
     return seen
 
 
-called_with = {}  # The registers of a function when it called the runtime.
+called_with = {}  # Registers of each function when it called the runtime.
 
 
 def step_through(before, after, until):
-    """Returns True if all was as `before`, at some instruction changed to
-    `after`, and stayed so."""
+    """Steps through the next switch, up to the function `until`. Returns True
+    if the backtrace is `before` up to some instruction, and `after` from there
+    on, each with its own registers. Prints all steps otherwise."""
     seen = step_to(until)
     called_with[before[0]] = seen[0][1]
     old = (before, called_with[before[0]])
@@ -102,7 +107,9 @@ def step_through(before, after, until):
     return right
 
 
-def look_at_suspended():
+def check_suspended():
+    """Checks that `info coroutine` shows the backtrace of a suspended coroutine
+    and leaves the current one unchanged."""
     before = run("backtrace")
     names = names_in(run("info coroutine generator"))
     check(names[0] == "co_switch" and names[-len(PAUSED):] == PAUSED,
@@ -117,7 +124,7 @@ check(step_through(RESUMER, NEW, "generate"), "entering a new coroutine")
 check(step_through(PAUSED, RESUMER, "resume"), "leaving it")
 run("source " + os.path.join(os.path.dirname(__file__),
                              "../servers/coro/co_gdb.py"))
-look_at_suspended()
+check_suspended()
 check(step_through(RESUMER, PAUSED, "bottom"), "coming back to it")
 run("tbreak middle")
 run("continue")

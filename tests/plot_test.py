@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Tests of the pictures: what they show is what runs.csv says. Each is drawn
-from the reference run, to which a few troubles were added, and what matplotlib
-was told to draw is compared with the file, read here once more by plainer
-means. Needs matplotlib. Parts: see tap.py."""
+"""Tests of the pictures: they must show the figures of runs.csv. The pictures
+are drawn from the reference run, to which with_troubles() adds faults. What
+matplotlib was told to draw is compared with the file. The tests read the file
+with code of their own, so that an error in ours is found. Needs matplotlib.
+Parts: see tap.py."""
 
 import contextlib
 import csv
@@ -26,12 +27,12 @@ from under_test import (
     read_runs)
 
 BY_NAME = {experiment.name: experiment for experiment in EXPERIMENTS}
-# Those that the reference run has: a default bench of the five models.
+# The experiments of the reference run: a default bench of the five models.
 SHOWN = {name for name, experiment in BY_NAME.items()
          if experiment.models(MODELS) and not experiment.by_request}
 RUNTIMES = REFERENCE / "elsewhere"  # our models beside other runtimes
-GREYS = ("#DDDDDD", "#AAAAAA")  # of a request that waits, and is received
-LOGS = ("hog", "timeline")  # those with a log of single requests
+GREYS = ("#DDDDDD", "#AAAAAA")  # of a request: not yet received, received
+LOGS = ("hog", "timeline")  # the experiments with a log of single requests
 CAUSES = ("wrong", "error_replies", "failed", "timeouts")
 CELL = ("experiment", "model", "connections", "idle", "hogs")
 
@@ -40,9 +41,9 @@ CELL = ("experiment", "model", "connections", "idle", "hogs")
 
 
 def with_troubles(rows):
-    """Returns the rows of a runs.csv and those of two more models, which have
-    more of everything than thread; some lack clients, have a busy client, or
-    a fault."""
+    """Yields the rows of a runs.csv, and rows of two more models, whose figures
+    are higher than those of thread. In some rows clients are not served, the
+    load client is busy, or a reply is wrong."""
     for run in rows:
         yield run
         if run["model"] == "thread":
@@ -59,7 +60,8 @@ def with_troubles(rows):
 
 
 def best_attempts(rows):
-    """Of runs that were made twice only those that were disturbed least."""
+    """Returns the rows without the disturbed attempts: of a run that was made
+    twice, the attempt beside which other programs used less CPU time."""
     best = {}
     for run in rows:
         place = (*(run[name] for name in CELL), run["round"])
@@ -70,7 +72,8 @@ def best_attempts(rows):
 
 
 class Measured:
-    """The sound runs of a runs.csv."""
+    """The runs of a runs.csv without wrong or failed requests, by their cell:
+    experiment, model and load."""
 
     def __init__(self, path):
         with open(path, newline="", encoding="utf-8") as file:
@@ -86,6 +89,7 @@ class Measured:
         return self.cells[experiment, model, connections, idle, hogs]
 
     def loads(self, experiment, model, axis="connections"):
+        """Returns the loads of a model that have runs, from the lowest."""
         place = CELL.index(axis)
         return sorted(cell[place] for cell in self.cells
                       if cell[:2] == (experiment, model) and self.cells[cell])
@@ -94,30 +98,35 @@ class Measured:
         return {cell[1] for cell in self.cells if cell[0] == experiment}
 
     def kib_per_silent(self, run):
-        """Of the same round, without silent clients, the memory is less."""
-        none, = (one for one in self.runs("idle", run["model"],
-                                          run["connections"])
-                 if one["round"] == run["round"])
-        return (run["pss_kib"] - none["pss_kib"]) / run["idle"]
+        """Returns the memory of one idle client: what the server takes more
+        than in the run of the same round without idle clients."""
+        without, = (other for other in self.runs("idle", run["model"],
+                                                 run["connections"])
+                    if other["round"] == run["round"])
+        return (run["pss_kib"] - without["pss_kib"]) / run["idle"]
 
 
 def all_served(runs):
-    """Less than one of a hundred may have to wait for the next window."""
+    """Returns whether all clients were served. One percent of them may be
+    missing: they got no reply within the window of the measurement."""
     return (median(run["served"] for run in runs)
             > 0.99 * median(run["connections"] for run in runs))
 
 
 def column(name):
+    """Returns a function that returns this column of a run."""
     return lambda run: run[name]
 
 
 def share_of_maximum(run):
-    """In percent; each client can make ten requests a second."""
+    """Returns the rate of a run in percent of the maximum: replies are delayed
+    by 100 ms, so that each client gets at most ten per second."""
     return 10 * run["replies"] / run["server_wall_s"] / run["connections"]
 
 
 def spread(runs, figure):
-    """A run without a reply has no cost of one."""
+    """Returns median, lowest and highest value of `figure(run)`. Leaves out
+    infinite values and NaN: without a reply there is no cost per reply."""
     values = [value for value in map(figure, runs) if math.isfinite(value)]
     return median(values), min(values), max(values)
 
@@ -130,13 +139,14 @@ def hex_of(shade):
 
 
 def names_beside(axes):
-    """The models named left of groups of bars, by the middle of the group."""
+    """Returns the models that are named to the left of groups of bars, by the
+    height of the group's middle."""
     return {round(text.xy[1], 6): text.get_text() for text in axes.texts
             if text.xycoords == ("axes fraction", "data")}
 
 
 def places(axes):
-    """What stands beside each bar: model and load, by the height of the bar."""
+    """Returns the labels beside each bar: its model and load, by its height."""
     ticks = axes.get_yticks()
     loads = [int(label.get_text().split()[0].replace(",", ""))
              for label in axes.get_yticklabels()]
@@ -151,7 +161,8 @@ def places(axes):
 
 
 def model_places(axes):
-    """The same where a model has one bar, and is its label."""
+    """Returns the label of each bar, by its height, for a panel in which every
+    model has one bar: the label is the model."""
     return {round(y, 6): label.get_text() for y, label in zip(
         axes.get_yticks(), axes.get_yticklabels())}
 
@@ -172,32 +183,34 @@ class Bar:
 
 
 def bars(axes):
+    """Returns the bars of a panel that have an error bar."""
     return [Bar(axes, container) for container in axes.containers
             if isinstance(container, matplotlib.container.BarContainer)]
 
 
 def words(axes):
-    """What stands in the place of a bar, by its height."""
+    """Returns the texts that stand in place of a bar, by the bar's height."""
     return {round(text.xy[1], 6): text.get_text() for text in axes.texts
             if text.xy[0] == 0 and text.xycoords == "data"}
 
 
 def lines(axes, style="-"):
-    """Lines of more than one point, by their colour."""
+    """Returns the lines with more than one point, by their colour."""
     return {hex_of(line.get_color()): line for line in axes.lines
             if line.get_linestyle() == style and len(line.get_xdata()) > 1}
 
 
 def marks(axes):
-    """(colour, x) of each mark: its shape, and whether it is hollow."""
+    """Returns the shape and the fill colour of each mark, by its own colour and
+    its x. A hollow mark is filled with white."""
     return {(hex_of(line.get_color()), line.get_xdata()[0]): (
                 line.get_marker(), hex_of(line.get_markerfacecolor()))
             for line in axes.lines if len(line.get_xdata()) == 1}
 
 
 def bands(axes):
-    """The areas between lowest and highest values, by their colour: pairs for
-    each x."""
+    """Returns the bands around lines, by their colour: for each x the lowest
+    and the highest value."""
     found = {}
     for area in axes.collections:
         if isinstance(area, matplotlib.collections.PolyCollection):
@@ -210,7 +223,7 @@ def bands(axes):
 
 
 def draw_all(directory):
-    """Returns what the bench draws of a folder: figures by name."""
+    """Returns all figures that the bench draws from a folder, by name."""
     figures = {}
 
     def keep(figure, _directory, name):
@@ -222,7 +235,8 @@ def draw_all(directory):
 
 
 def draw_some(directory, *names):
-    """Returns the figures of these experiments, and what was said."""
+    """Returns the figures of the experiments `names`, by name, and the text
+    that was printed to standard error."""
     figures = {}
 
     def keep(figure, _directory, name):
@@ -238,6 +252,7 @@ def draw_some(directory, *names):
 
 
 def write_runs(directory):
+    """Writes the reference run, with troubles, to a runs.csv."""
     with open(REFERENCE / "runs.csv", newline="", encoding="utf-8") as file:
         rows = list(with_troubles(csv.DictReader(file)))
     with open(directory / "runs.csv", "w", newline="",
@@ -248,7 +263,9 @@ def write_runs(directory):
 
 
 def setUpModule():
-    """Draws the reference run, with troubles, in Drawn.directory."""
+    """Writes the reference run, with troubles, to Drawn.directory, and draws
+    its pictures. Drawn.seen are those drawn before the folder has the server's
+    recordings, Drawn.figures are drawn with them."""
     scratch = tempfile.TemporaryDirectory()
     unittest.addModuleCleanup(scratch.cleanup)
     unittest.addModuleCleanup(pictures.plt.close, "all")
@@ -265,10 +282,10 @@ def setUpModule():
 
 
 class Drawn(unittest.TestCase):
-    """Compares what is drawn with what was measured."""
+    """Base of the tests that compare drawn figures with measured ones."""
 
     def same(self, drawn, said, what):
-        """Compares numbers, or lists of them."""
+        """Checks that two numbers, or two lists of numbers, are equal."""
         drawn, said = ([*value] if hasattr(value, "__iter__") else [value]
                        for value in (drawn, said))
         self.assertEqual(len(drawn), len(said), what)
@@ -277,6 +294,7 @@ class Drawn(unittest.TestCase):
                             f"{what}: {drawn} is drawn, {said} is measured")
 
     def check_bar(self, bar, model, runs, figure):
+        """Checks the length, error bar, colour and number of a bar."""
         expected = spread(runs, figure)
         self.same(bar.spread, expected, model)
         self.assertEqual(bar.shade, style.colour(model).upper())
@@ -285,7 +303,9 @@ class Drawn(unittest.TestCase):
                         f"{model}: {bar.number} at a bar of {expected[0]}")
 
     def check_bars(self, axes, beside, experiment, figure, whole_only):
-        """One for each model and load, those of the left picture's labels."""
+        """Checks that a panel has a bar for each model and load, as the labels
+        of the panel `beside` name them. With `whole_only`, there must be words
+        instead of a bar for runs in which not all clients were served."""
         where = places(beside)
         self.assertCountEqual(where.values(), [
             (model, load) for model in self.measured.models(experiment)
@@ -303,8 +323,9 @@ class Drawn(unittest.TestCase):
         self.assertEqual([bar for bar in drawn.values() if bar.whole], [])
 
     def check_model_bars(self, axes, runs_of, figure, beside=None):
-        """One for each model that has runs of which all clients were served;
-        words for the others. The models stand beside this panel, or another."""
+        """Checks that a panel has one bar for each model that served all
+        clients, and words instead of a bar for every other model. The panel
+        `beside` has the labels, by default this one."""
         drawn = {bar.y: bar for bar in bars(axes)}
         for y, model in model_places(beside or axes).items():
             runs = runs_of(model)
@@ -316,7 +337,8 @@ class Drawn(unittest.TestCase):
         self.assertEqual(drawn, {})
 
     def check_lines(self, axes, experiment, figure, runs_of, axis):
-        """A line for each model, its band, and a mark for each point."""
+        """Checks that a panel has for each model a line, a band around it, and
+        a mark for each load: a cross if not all clients were served."""
         found, area, marked = lines(axes), bands(axes), marks(axes)
         lowest, last = axes.get_ylim()[0], max(map(max, (
             line.get_xdata() for line in found.values())))
@@ -338,8 +360,8 @@ class Drawn(unittest.TestCase):
         self.assertEqual(marked, {})
 
     def check_end(self, axes, model, runs, end):
-        """The name at the right end, as high as the line ends there, and how
-        few were served."""
+        """Checks the label of a line: it stands at the line's end, names the
+        model, and after a colon the clients served if not all were."""
         label, = (text for text in axes.texts
                   if text.get_text().split(":")[0] == model)
         self.same(label.xy, end, model)
@@ -383,7 +405,8 @@ class Frames(Drawn):
             self.check_inside(figure, name)
 
     def test_letters_can_be_read_from_the_last_row(self):
-        """That is, 18 pixels high where the picture is 1,280 wide."""
+        """Checks that every letter is at least 18 pixels high where the picture
+        is 1,280 pixels wide."""
         for name, figure in self.figures.items():
             wide_points = 72 * figure.get_size_inches()[0]
             for text in figure.findobj(matplotlib.text.Text):
@@ -416,9 +439,9 @@ class Frames(Drawn):
 
 
 class Colours(unittest.TestCase):
-    """The five models are told apart by colour-blind eyes: Machado's matrices
-    (2009) for linear RGB, and distances in CIELAB, of which 2.3 can just be
-    seen."""
+    """Colour-blind people can tell the five models apart by their colours.
+    EYES: Machado's matrices (2009) for linear RGB. Distances are in CIELAB; the
+    eye can just see a distance of 2.3."""
 
     EYES = {
         "normal": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
@@ -430,10 +453,10 @@ class Colours(unittest.TestCase):
                        (0.0047, 0.6914, 0.3039)),
     }
     TO_XYZ = ((0.4339, 0.3762, 0.1899), (0.2126, 0.7152, 0.0722),
-              (0.0177, 0.1095, 0.8729))  # of the white point
+              (0.0177, 0.1095, 0.8729))  # scaled so that white is (1, 1, 1)
 
     def lab(self, shade, eye):
-        """A colour as an eye sees it, in CIELAB."""
+        """Returns a colour in CIELAB, as this kind of eye sees it."""
         linear = [value / 12.92 if value <= 0.04045
                   else ((value + 0.055) / 1.055) ** 2.4
                   for value in matplotlib.colors.to_rgb(shade)]
@@ -456,7 +479,8 @@ class Colours(unittest.TestCase):
 
 class Bars(Drawn):
     def check(self, name, figures):
-        """The panels of a picture, from the left."""
+        """Checks the bars of a picture. `figures` has for each panel, from the
+        left, its figure and `whole_only`: see check_bars()."""
         panels = self.figures[name].axes
         self.assertEqual(len(panels), len(figures))
         for axes, (figure, whole_only) in zip(panels, figures):
@@ -472,7 +496,8 @@ class Bars(Drawn):
                              (column("req_per_s"), False)))
 
     def test_there_are_words_and_hatches(self):
-        """That is, the two tests above have tested them."""
+        """Checks that the picture has words in place of bars, and hatched bars.
+        Otherwise test_churn() would not test them."""
         cost, rate = self.figures["churn"].axes
         self.assertTrue(words(cost))
         self.assertFalse(all(bar.whole for bar in bars(rate)))
@@ -480,6 +505,7 @@ class Bars(Drawn):
 
 class Lines(Drawn):
     def runs_at(self, experiment):
+        """Returns a function that returns the runs of a model at a load."""
         return lambda model, load: self.measured.runs(experiment, model, load)
 
     def test_throughput(self):
@@ -529,7 +555,8 @@ class Lines(Drawn):
             column("server_cpu_us_per_req"))
 
     def test_wait_with_one_load(self):
-        """Of a quick bench: bars."""
+        """Checks the picture of a quick bench, which has one load: the panel of
+        the share has bars instead of lines."""
         load = BY_NAME["wait"].load
         runs = read_runs(self.directory / "runs.csv").sound().where(
             experiment="wait", connections=float(load))
@@ -543,10 +570,12 @@ class Lines(Drawn):
 
 
 class Seen(Drawn):
-    """Pictures of single requests which only the client saw."""
+    """Pictures of single requests with the client's times only: when it sent a
+    request and received the reply."""
 
     def spans(self, name, model):
-        """The spans of a model at its highest load, by run."""
+        """Returns the rows of a model at its highest load, by run: by round and
+        attempt."""
         with open(self.directory / f"{name}.csv", encoding="utf-8") as file:
             rows = [row for row in csv.DictReader(file)
                     if row["model"] == model]
@@ -558,6 +587,7 @@ class Seen(Drawn):
         return by_run
 
     def hog_panels(self):
+        """Returns the panels of the models, by model, and the last panel."""
         *panels, kept = self.seen["hog"].axes
         return {axes.get_ylabel(): axes for axes in panels}, kept
 
@@ -598,8 +628,9 @@ class Seen(Drawn):
             lambda run: 100 * run["rate_during"] / run["rate_before"])
 
     def median_run(self, model):
-        """The spans of the round whose last reply is in the middle; if there
-        are two such rounds, of the faster one."""
+        """Returns the rows of the run of median length, counted to its last
+        reply. Of an even number of runs it takes the faster of the two in the
+        middle. A repeated run counts with its last attempt."""
         last_attempts = {}
         for (number, attempt), rows in sorted(
                 self.spans("timeline", model).items()):
@@ -623,8 +654,9 @@ class Seen(Drawn):
             self.check_unserved(model, axes, rows, bars)
 
     def check_requests(self, model, rows, bars):
-        """Grey from the sending to the reply, and coloured at its end as long
-        as a request takes on average."""
+        """Checks that each request has a grey bar from its sending to its
+        reply. The end of that bar is coloured, as long as the CPU time that a
+        request takes on average."""
         shade = style.colour(model).upper()
         cost = median(run["server_cpu_us_per_req"] / 1000 for run in
                       self.measured.runs("timeline", model, 4))
@@ -645,8 +677,8 @@ class Seen(Drawn):
         self.assertEqual(len(coloured), len(requests))
 
     def check_unserved(self, model, axes, rows, bars):
-        """A client without a reply has one grey bar over all the time, and
-        words on it."""
+        """Checks that each client without a reply has one grey bar and one text
+        on it."""
         unserved = 4 - len({row["connection"] for row in rows})
         self.assertEqual(unserved, 3 if model == "blocking" else 0)
         self.assertEqual(len(axes.texts), unserved)
@@ -654,26 +686,31 @@ class Seen(Drawn):
 
 
 def note_of(figure):
-    """The text at the foot of a picture."""
+    """Returns the text at the foot of a picture."""
     return min(figure.texts, key=lambda text: text.get_position()[1]).get_text()
 
 
 class Recorded(Drawn):
-    """Pictures of single requests which the server recorded, too."""
+    """Pictures of single requests with the times of the client and those that
+    the server has recorded."""
 
-    # The parts of a bar, and the columns with their begin and end.
+    # The columns with start and end of each part of a bar: the request waits,
+    # the server has it, the server computes it.
     PARTS = (("begin_us", "end_us"), ("received_us", "replied_us"),
              ("computing_us", "computed_us"))
 
     def rows(self, name, model, kind):
+        """Returns the recorded requests of a model: "stream" are small ones,
+        "hog" are large ones."""
         path = self.directory / f"{name}-recorded.csv"
         with open(path, encoding="utf-8") as file:
             return [row for row in csv.DictReader(file)
                     if (row["model"], row["kind"]) == (model, kind)]
 
     def check_requests(self, axes, model, rows, unit_us, places):
-        """A bar in a bar in a bar for each request, at the place of its client.
-        Returns how the innermost is hatched, by its core."""
+        """Checks that each request has three nested bars (see PARTS) at the
+        place of its client. Returns pairs of a core and the hatch of the
+        requests that it computed."""
         shades = (*GREYS, style.colour(model).upper())
         bars = defaultdict(list)
         for patch in axes.patches:
@@ -692,13 +729,14 @@ class Recorded(Drawn):
                 for place, x in computed if place == places[row["connection"]]
                 and math.isclose(x, int(row["computing_us"]) / unit_us)}
 
-    def check_hatches(self, figure, found):
-        """Each core has a hatch of its own, which the legend names."""
-        self.assertEqual(len({hatch for _, hatch in found}), len(found))
+    def check_hatches(self, figure, hatches):
+        """Checks that each core has a hatch of its own, and that the legend
+        names it. `hatches`: pairs of a core and its hatch."""
+        self.assertEqual(len({hatch for _, hatch in hatches}), len(hatches))
         legend, = figure.legends
         named = {(facts(text.get_text()), patch.get_hatch() or "") for
                  text, patch in zip(legend.get_texts(), legend.get_patches())}
-        for core, hatch in found:
+        for core, hatch in hatches:
             self.assertIn((f"| {core}", hatch), named)
 
     def test_timeline_shows_which_core_computed_which_request(self):
@@ -719,7 +757,7 @@ class Recorded(Drawn):
         self.check_hatches(self.figures["timeline"], hatches)
 
     def remove_unserved(self, axes):
-        """Removes the bars on which words stand. Returns how many."""
+        """Removes the bars that have a text on them. Returns their number."""
         rows = {text.xy[1] for text in axes.texts}
         for patch in list(axes.patches):
             if round(patch.get_y() + patch.get_height() / 2) in rows:
@@ -741,6 +779,7 @@ class Recorded(Drawn):
         self.check_hatches(self.figures["hog"], hatches)
 
     def check_stream(self, axes, model):
+        """Checks that the steps of a panel are the small requests' replies."""
         rows = self.rows("hog", model, "stream")
         steps, = axes.patches
         values, edges, _ = steps.get_data()
@@ -749,8 +788,9 @@ class Recorded(Drawn):
                   model)
 
     def changed(self, change):
-        """Returns the pictures and what was said, after a change of the lines
-        in both files."""
+        """Draws with changed recordings: `change` gets the lines of a file and
+        returns the new ones. Returns the figures by name, and the text printed
+        to standard error."""
         with tempfile.TemporaryDirectory() as scratch:
             folder = pathlib.Path(scratch)
             for name in LOGS:
@@ -768,9 +808,9 @@ class Recorded(Drawn):
         for name, figure in figures.items():
             self.assertIn("coroutine:", note_of(figure), name)
             self.assertNotIn("coroutine:", note_of(self.figures[name]), name)
-        drawn, seen = ([len(axes.patches) for axes in of["timeline"].axes
+        drawn, seen = ([len(axes.patches) for axes in pictured["timeline"].axes
                         if axes.get_title(loc="left") == "coroutine"]
-                       for of in (figures, self.seen))
+                       for pictured in (figures, self.seen))
         self.assertEqual(drawn, seen)
 
     def test_a_file_that_is_cut_off_is_named_and_not_shown(self):
@@ -818,8 +858,9 @@ class Silent(Drawn):
             self.check_words(axes, y, runs)
 
     def check_words(self, axes, y, runs):
-        """Beside the dots the longest wait; at the arrow, which begins where
-        nothing had come yet, how long that was watched."""
+        """Checks the texts of a model: one at the longest wait for a reply, and
+        one at the arrow that stands for requests without a reply. The arrow
+        starts at the shortest time after which the client gave up."""
         said = [text for text in axes.texts
                 if text.xy[1] == y and text.get_text()]
         arrows = [text for text in axes.texts
@@ -834,10 +875,11 @@ class Silent(Drawn):
 
 
 class Class(Drawn):
-    """The picture of many machines: the same one three times, of which two
-    spend more CPU time."""
+    """The picture of a class with three machines. All have the same runs, but
+    on two of them fork spends two or three times the CPU time."""
 
     def machines(self):
+        """Returns the runs of each machine, by its name."""
         found = {}
         for name, factor in (("ada", 1), ("bob", 3), ("eve", 2)):
             runs = read_runs(self.directory / "runs.csv")
@@ -848,6 +890,7 @@ class Class(Drawn):
         return found
 
     def draw(self, machines):
+        """Returns the picture of these machines, without writing it."""
         with tempfile.TemporaryDirectory() as scratch, \
                 unittest.mock.patch.object(pictures.plt.Figure, "savefig"):
             classroom.draw(machines, pathlib.Path(scratch, "class.png"))
@@ -885,7 +928,8 @@ class Class(Drawn):
 
 
 def draw_elsewhere():
-    """Becomes a python3 that can draw, or says that there is none."""
+    """Runs this program again with a python3 that has matplotlib. If there is
+    none, prints that the tests are skipped, and exits."""
     python = machine.python_with_matplotlib()
     if python is not None:
         os.execv(python, [python, *sys.argv])

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Tests of what the bench makes of its runs: figures, claims, sentences,
-tables, plans. All are in the part `quick`, see tap.py."""
+"""Tests of how the bench plans its runs, and of what it computes and writes
+from them: figures, claims, sentences, tables. No test makes a run. All tests
+are in the part `quick`, see tap.py."""
 
 import contextlib
 import csv
@@ -40,7 +41,8 @@ GOLDEN = pathlib.Path(__file__).with_name("sentences.txt")
 
 
 class Sentences(unittest.TestCase):
-    """What is said of each situation of sentences.py."""
+    """The sentences that our programs print about the made-up runs of
+    sentences.py."""
 
     def test_models_and_numbers(self):
         self.assertGreater(len(sentences.SITUATIONS), 50)
@@ -142,7 +144,8 @@ class Results(unittest.TestCase):
                 self.read(text)
 
     def complete(self, **columns):
-        """A row as read from a file with these columns."""
+        """Returns a run as read_runs() reads it from a file with one row.
+        `columns` replace or add values of that row."""
         run = {"experiment": "latency", "model": "fork", "round": 1,
                "connections": 4, "idle": 0, "duration_s": 1, "requests": 4,
                "req_per_s": 4, "pss_kib": 100, "ctx_switches": 8,
@@ -178,7 +181,8 @@ class Results(unittest.TestCase):
 
 
 class Samples(unittest.TestCase):
-    """One reading of figures: what is faulty or missing is in none of them."""
+    """Samples: the values of a column, one for each round. A run with wrong or
+    failed requests, or without a value, must be in none of them."""
 
     def test_faulty_and_unknown_rounds_are_in_no_sample(self):
         runs = Runs(rounds("fork", 1, req_per_s=(5.0, 1.0, 3.0, math.nan),
@@ -199,7 +203,8 @@ class Samples(unittest.TestCase):
         self.assertEqual((under * 2).values, {1: 10.0, 2: 0.0, 4: 16.0})
 
     def test_medians_of_ratios_everywhere(self):
-        """Which are 2, where the ratio of the medians is 3."""
+        """Checks that a ratio of two models is the median of the rounds'
+        ratios, 2 here. The ratio of the two medians would be 3."""
         runs = of_models(100, "server_cpu_us_per_req", fork=(2.0, 6.0, 9.0),
                          coroutine=(1.0, 2.0, 9.0))
         ratio = predictions.quotient("fork", "coroutine",
@@ -220,13 +225,13 @@ class Samples(unittest.TestCase):
         self.assertFalse(runs.where(idle=100.0).sample("rate_kept"))
 
     def test_rounds_that_resemble_the_one_before(self):
-        def of(*values):
+        def autocorrelation_of(*values):
             return Sample(dict(enumerate(values))).autocorrelation()
 
-        self.assertGreater(of(1, 2, 3, 4, 5, 6), 0.4)
-        self.assertLess(of(1, 6, 1, 6, 1, 6), -0.7)
+        self.assertGreater(autocorrelation_of(1, 2, 3, 4, 5, 6), 0.4)
+        self.assertLess(autocorrelation_of(1, 6, 1, 6, 1, 6), -0.7)
         for too_few in ((), (1, 2), (3, 3, 3)):
-            self.assertTrue(math.isnan(of(*too_few)))
+            self.assertTrue(math.isnan(autocorrelation_of(*too_few)))
 
     def test_the_first_table_says_where_a_figure_is_from(self):
         runs = Runs([row("fork", 10, idle=1000.0, kib_per_silent=32.0),
@@ -248,7 +253,7 @@ class Samples(unittest.TestCase):
 
 
 class Findings(unittest.TestCase):
-    """What the sentences are made of."""
+    """The models and figures that a finding names, and in which order."""
 
     COST = "server_cpu_us_per_req"
 
@@ -316,7 +321,7 @@ class Findings(unittest.TestCase):
 
 
 class Commands(unittest.TestCase):
-    """What server and client are told."""
+    """The command lines with which the bench starts server and client."""
 
     def test_the_server_is_told_to_wait_and_a_variant_its_options(self):
         options = types.SimpleNamespace(bin=pathlib.Path("bin"), programs={},
@@ -348,7 +353,8 @@ class Commands(unittest.TestCase):
 
 
 class Watching(unittest.TestCase):
-    """What is counted over a run."""
+    """The CPU time that the bench counts during a run: of the server, and of
+    other programs on the machine."""
 
     def test_the_cpu_time_of_others_and_not_our_own(self):
         busy_s, own_s = iter((100.0, 107.0)), iter((21.0, 26.0))
@@ -356,7 +362,8 @@ class Watching(unittest.TestCase):
                 machine, busy_s=lambda: next(busy_s),
                 own_cpu_s=lambda: next(own_s), time=unittest.mock.Mock(
                     monotonic=unittest.mock.Mock(side_effect=(50.0, 54.0)))):
-            # 7 s of all programs, of which 5 were ours and our children's.
+            # In 4 s all programs used 7 s of CPU time: we and our children 5 s
+            # of it, other programs 2 s.
             self.assertEqual(machine.Others().cores(), 0.5)
 
     def test_the_share_of_the_first_process(self):
@@ -370,14 +377,16 @@ class Watching(unittest.TestCase):
         self.assertEqual(found["first_process_share"], "0.250")
 
     def test_the_core_of_another_program(self):
-        """The kernel's own count goes up with ours."""
+        """Checks that busy_s() grows while this test computes: it reads the
+        kernel's count of busy time, in /proc/stat."""
         before = machine.busy_s()
         wait_until(lambda: machine.busy_s() > before,
                    "this loop is seen in /proc/stat")
 
 
 class Timeline(unittest.TestCase):
-    # Two connections in turn, a hog, and a request without a reply.
+    # Connections 0 and 1 send small requests, connection 2 large ones. The last
+    # request of connection 2 gets no reply.
     CSV = ("connection,kind,due_ns,sent_ns,done_ns,outcome\n"
            "1,stream,0,0,20000000,right\n"
            "0,stream,0,0,10000000,right\n"
@@ -422,7 +431,8 @@ class Timeline(unittest.TestCase):
         self.assertEqual(request_log.turns(self.requests()), 1)
         one = self.requests()[:1]
         self.assertEqual(request_log.turns([*one, *one]), 0)
-        self.assertEqual(request_log.figures([]), {"set_ms": "nan", "turns": "nan"})
+        self.assertEqual(request_log.figures([]),
+                         {"set_ms": "nan", "turns": "nan"})
 
     def test_what_is_kept_can_be_read_again(self):
         with tempfile.TemporaryDirectory() as scratch:
@@ -450,45 +460,50 @@ class Timeline(unittest.TestCase):
 
     def test_a_run_of_median_length_is_shown(self):
         for ends, number in (((30, 10, 20), 3), ((30, 10), 2), ((5,), 1)):
-            spans = [request_log.Span("fork", number, 1, 4, "stream", 0, 0, end, 1)
+            spans = [request_log.Span("fork", number, 1, 4, "stream", 0, 0,
+                                      end, 1)
                      for number, end in enumerate(ends, 1)]
             shown, = request_log.shown(spans, "fork")
             self.assertEqual(shown.round, number)
 
 
 class Headlines(unittest.TestCase):
-    """A finding and the verdicts on its claims never contradict each other:
-    tried with random rounds, which often lie on both sides of a bound."""
+    """A finding must never contradict the verdicts on the claims of its
+    experiment. The values are random, and often on both sides of a bound."""
 
     SEEDS = range(300)
 
     def verdicts(self, experiment, runs):
+        """Returns the verdict on each claim, by its model and column."""
         return {(one.claim.model, one.claim.column): one.verdict
                 for one in judgements([(experiment, runs)])}
 
     def around(self, dice, bound):
-        """Values near a bound, some of them far off, of 2, 6 or 9 rounds."""
+        """Returns a random value for each round: most of them near `bound`,
+        some far from it."""
         middle = bound * dice.choice((0.7, 0.95, 1.05, 1.5))
         return [middle * dice.choice((1, 1, 1, 0.9, 1.1, 0.3, 3))
                 for _ in range(self.rounds)]
 
-    def each(self):
+    def each_dice(self):
+        """Yields a random generator for each seed, with 2, 6 or 9 rounds."""
         for seed in self.SEEDS:
             dice = random.Random(seed)
             self.rounds = dice.choice((2, 6, 9))
             with self.subTest(seed=seed):
                 yield dice
 
-    def check(self, verdict, says, allows):
-        """`says`: the finding says what the claim says; `allows`: it does not
-        say the opposite."""
+    def check(self, verdict, is_said, is_possible):
+        """Checks that a finding fits the verdict on a claim. `is_said`: the
+        finding states the claim, too. `is_possible`: the claim may be true
+        according to the finding."""
         if verdict in (HOLDS, SUGGESTS):
-            self.assertTrue(allows)
+            self.assertTrue(is_possible)
         elif verdict in CONTRADICTING:
-            self.assertFalse(says)
+            self.assertFalse(is_said)
 
     def test_cores(self):
-        for dice in self.each():
+        for dice in self.each_dice():
             runs = on_cores(fork=self.around(dice, 1.5),
                             coroutine=self.around(dice, 1.2))
             verdicts = self.verdicts(LATENCY, runs)
@@ -498,7 +513,7 @@ class Headlines(unittest.TestCase):
                            model in said)
 
     def test_small_requests(self):
-        for dice in self.each():
+        for dice in self.each_dice():
             runs = beside_hogs(fork=self.around(dice, 0.33))
             kept = "of their small requests" in findings.hog(runs) and (
                 "are left" not in findings.hog(runs))
@@ -506,7 +521,7 @@ class Headlines(unittest.TestCase):
                        kept, kept)
 
     def test_costs(self):
-        for dice in self.each():
+        for dice in self.each_dice():
             thread = self.around(dice, 5)
             runs = costing(thread=thread, coroutine=self.around(dice, 3.5),
                            fork=[cost * dice.choice((0.9, 1, 1.01, 1.2, 2))
@@ -515,10 +530,12 @@ class Headlines(unittest.TestCase):
                 findings.ranked(findings.samples(
                     runs, "server_cpu_us_per_req"))) for model in group}
             verdicts = self.verdicts(THROUGHPUT, runs)
-            for model, other, says in (
-                    ("coroutine", "thread", False),  # Less is not little.
+            # The claim about coroutine says how much less it needs. A finding
+            # only ranks the models, so it never states that claim.
+            for model, other, is_said in (
+                    ("coroutine", "thread", False),
                     ("thread", "fork", place["thread"] < place["fork"])):
-                self.check(verdicts[model, "server_cpu_us_per_req"], says,
+                self.check(verdicts[model, "server_cpu_us_per_req"], is_said,
                            place[model] <= place[other])
 
 
@@ -526,7 +543,8 @@ class Claims(unittest.TestCase):
     CHEAPER = sentences.CHEAPER
 
     def judge(self, claim=CHEAPER, **costs):
-        """Judges on a round for each value of a model's costs."""
+        """Returns the judgement on `claim`. `costs` has for each model its CPU
+        time per request, in µs, in every round."""
         return judge(THROUGHPUT, claim, costing(**costs))
 
     def test_ratios_are_taken_within_a_round(self):
@@ -581,7 +599,7 @@ class Claims(unittest.TestCase):
                     for load, rate in ((10, 100.0), (1000, 95.0)))
         self.assertEqual(judge(THROUGHPUT, claim, runs).values, (0.95, 0.95))
 
-    def test_who_takes_no_part_has_no_claims(self):
+    def test_a_model_without_runs_has_no_claims(self):
         runs = Runs(rounds("thread", 100, cores=(1.0, 1.0)))
         self.assertEqual(judgements([(THROUGHPUT, runs)]), [])
 
@@ -710,7 +728,7 @@ class Experiments(unittest.TestCase):
         self.assertEqual([run["idle"] for run in furthest(IDLE, runs)],
                          [1000, 10000])
 
-    def test_silent_clients_shrink_and_not_those_that_ask(self):
+    def test_fewer_idle_clients_are_planned_but_as_many_that_send(self):
         fitted, notes = fitting(IDLE, 510, "because")
         self.assertEqual([(cell.connections, cell.idle)
                           for cell in fitted.cells],
@@ -767,7 +785,7 @@ class ManyModels(unittest.TestCase):
             in_order({"mine", "coroutine --trap", "coroutine", "thread"}),
             ["thread", "coroutine", "coroutine --trap", "mine"])
 
-    def test_who_queues_meets_no_more_clients_than_the_queue_holds(self):
+    def test_blocking_gets_no_more_clients_than_its_queue_holds(self):
         cell = Cell(10000)
         self.assertTrue(cell.fits("thread"))
         self.assertFalse(cell.fits("blocking"))
@@ -809,7 +827,8 @@ class Plan(unittest.TestCase):
 
 class MoreRounds(unittest.TestCase):
     def more(self, rounds, *doubtful):
-        """The runs that follow if rounds disagree on claims of these models."""
+        """Returns the runs that are added after `rounds` rounds, if these
+        disagree on a claim about each of the models `doubtful`."""
         judged = [
             types.SimpleNamespace(
                 experiment="idle", wants=lambda _: True,
@@ -844,9 +863,13 @@ class MoreRounds(unittest.TestCase):
 
 
 class Limits(unittest.TestCase):
-    """What control groups allow: those of this process, in both versions."""
+    """The limits that control groups set for this process, in version 1 and in
+    version 2."""
 
     def groups(self, scratch, lines, **files):
+        """Returns a patch that puts the folder `scratch` in the place of the
+        system's control groups. `lines` are the text of /proc/self/cgroup. The
+        names of `files` are paths: "__" stands for "/", "_dot_" for "."."""
         folder = pathlib.Path(scratch)
         (folder / "cgroup").write_text(lines)
         for path, text in files.items():
@@ -893,7 +916,7 @@ class Disturbance(unittest.TestCase):
 
         self.assertEqual([*made(100)], [(1, "a"), (1, "b"), (1, "b"),
                                         (2, "a"), (2, "b"), (2, "b")])
-        # Of four runs no more than one is made again.
+        # A tenth of all runs may be repeated, rounded up: one of four.
         self.assertEqual([*made(4)], [(1, "a"), (1, "b"), (1, "b"),
                                       (2, "a"), (2, "b")])
         self.assertEqual([*made(0)], [(1, "a"), (1, "b"), (2, "a"), (2, "b")])
@@ -941,7 +964,9 @@ class Calibration(unittest.TestCase):
         self.assertEqual(calibration.drifted(alone, alone), [])
 
     def threats(self, *calibrations, **columns):
-        """Which threats there are, by the names of their functions."""
+        """Returns the threats to validity of six rounds with these columns: the
+        names of their functions. Leaves out the two threats that depend on the
+        machine of the test."""
         runs = Runs(rounds("fork", 1, **{
             column: 6 * [value] for column, value in columns.items()}))
         return {threat.__name__ for threat in validity.THREATS
@@ -1061,11 +1086,12 @@ class Report(unittest.TestCase):
 
 
 class Runtimes(unittest.TestCase):
-    """Our models beside other runtimes."""
+    """The report's section that compares our models with other runtimes."""
 
     def shown(self, *models, **kept):
-        """Three experiments in which each model costs more than the one before,
-        and keeps less."""
+        """Returns three experiments with their runs. Each model costs more CPU
+        time and memory than the one before. `kept` has for each model the share
+        of its small requests that it keeps beside a large one."""
         runs = Runs()
         for i, model in enumerate(models, 1):
             runs += (row(model, load, server_cpu_us_per_req=float(i))
@@ -1091,8 +1117,8 @@ class Runtimes(unittest.TestCase):
             self.assertIn(text, said.text)
 
     def test_fewer_loads_and_models(self):
-        """A model that lacks a figure is not in the table, nor is a load
-        twice."""
+        """Checks that a model is left out if one of its figures is missing, and
+        that no load is shown twice."""
         shown = self.shown("thread", "fork", "go", thread=1.0, fork=1.0, go=0.5)
         shown = [(experiment, Runs(
             run for run in runs if run["connections"] < 1000

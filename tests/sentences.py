@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""What our programs say about runs, sentence by sentence.
+"""The sentences that our programs print about runs, in made-up situations.
 
-    tests/sentences.py >tests/sentences.txt      after they say it better
+    tests/sentences.py >tests/sentences.txt      after a change of their words
 
-A situation is a name, a function that returns the sentence, and the facts that
-must be in it, whatever its words: the models in the order in which they are
-named, then, behind a bar, the numbers from the lowest to the highest. The words
-themselves stand in sentences.txt and nowhere else in the tests.
+SITUATIONS has for each situation its name, a function that returns the
+sentence, and the facts that the sentence must have, in whatever words: the
+models in the order in which they are named, and after a bar the numbers from
+the lowest to the highest. The words are in sentences.txt, and nowhere else in
+the tests.
 """
 
 import math
@@ -36,24 +37,27 @@ CHEAPER = Claim("thread", "spends {bound} of fork's CPU time",
 
 
 def facts(said):
-    """Returns the models that a text names and its numbers, as above."""
+    """Returns the facts of a text: the models that it names, a bar, and its
+    numbers from the lowest to the highest."""
     numbers = sorted((number.replace(",", "") for number
                       in NUMBER.findall(said)), key=float)
     return f"{' '.join(MODEL.findall(said))} | {' '.join(numbers)}".strip()
 
 
 def constant(value):
-    """Returns a sample of one round."""
+    """Returns a sample with this value in its only round."""
     return Sample({1: value})
 
 
 def judged(**costs):
-    """Returns what is judged of CHEAPER in rounds with these costs."""
+    """Returns the judgement on the claim CHEAPER. `costs` has for each model
+    its CPU time per request, in µs, in every round."""
     return claims.judge(THROUGHPUT, CHEAPER, costing(**costs))
 
 
 def at_a_rate(**kept_up):
-    """Returns rounds in which models answer this share of the requests due."""
+    """Returns runs in which each model answers a share of the requests due.
+    `kept_up` has for each model its share in every round."""
     runs = of_models(20, "kept_up", **kept_up)
     for run in runs:
         run["rate"] = 10000.0
@@ -61,8 +65,9 @@ def at_a_rate(**kept_up):
 
 
 def beside_silent(*idle, **kept):
-    """Returns rounds in which models keep this share of their rate beside 100
-    silent clients, who take as many KiB each as `idle` says."""
+    """Returns runs beside 100 idle clients. `kept` has for each model the share
+    of its rate that it keeps in every round. `idle` has for each run the memory
+    of an idle client, in KiB."""
     runs = of_models(10, "rate_kept", **kept)
     for run, kib in zip(runs, idle):
         run.update(idle=100.0, kib_per_silent=kib)
@@ -70,20 +75,24 @@ def beside_silent(*idle, **kept):
 
 
 def behind_delay(**rates):
-    """Returns a round with 100 clients whose replies are delayed by 100 ms."""
+    """Returns a round with 100 clients whose replies are delayed by 100 ms.
+    `rates` has the replies per second of each model."""
     return Runs(row(model.replace("_trap", " --trap"), 100, delay_ms=100.0,
                     rate_to_last=rate, share_of_possible=rate / 1000)
                 for model, rate in rates.items())
 
 
 def behind_silence():
-    """Returns two rounds in which blocking leaves a request without a reply."""
+    """Returns two rounds of the experiment silent, in which blocking answers no
+    request."""
     return Runs(rounds("blocking", 1, served=(0, 0), oldest_us=(1.2e6, 2e6))
                 + rounds("fork", 1, max_us=(80.0, 120.0))
                 + rounds("thread", 1, max_us=(80.0, 70.0)))
 
 
 def same_requests():
+    """Returns two rounds of the experiment timeline: fork and thread use two
+    cores, coroutine one, and blocking serves only one client."""
     return Runs(rounds("blocking", 4, served=(1, 1), set_ms=(60, 60))
                 + rounds("fork", 4, set_ms=(31, 32))
                 + rounds("thread", 4, set_ms=(33, 36))
@@ -91,48 +100,59 @@ def same_requests():
 
 
 def connecting():
+    """Returns two rounds of the experiment churn, with the CPU time per
+    connection in µs."""
     return of_models(10, "server_cpu_us_per_req", blocking=(7.0, 7.2),
                      fork=(100, 110), thread=(17, 17.5), coroutine=(17, 18))
 
 
 def idle_second_core():
-    """Returns runs in which fork uses a second core and gets nothing for it."""
+    """Returns runs in which fork uses a second core, but does not answer more
+    requests than coroutine."""
     return Runs({**run, "req_per_s": 1000.0}
                 for run in on_cores(fork=(1.9, 1.9), coroutine=(1, 1)))
 
 
-def more_and_more():
-    """Returns a round with 1, 2 and 4 clients."""
+def rising_load():
+    """Returns one round of fork with 1, 2 and 4 clients. From 2 clients on it
+    uses a second core."""
     return Runs(row("fork", clients, experiment="latency",
                     cores=1.9 if clients > 1 else 0.9)
                 for clients in (1, 2, 4))
 
 
 def half_served():
+    """Returns one round in which blocking serves 1 of 100 clients, and fork
+    serves all."""
     return Runs([row("blocking", 100, served=1.0), row("fork", 100)])
 
 
 def excluded():
+    """Returns the report's text about a run with a wrong reply."""
     return " ".join(report.excluded(Runs([row("fork", 1, 2, wrong=1.0)])))
 
 
 def missing():
+    """Returns the report's text about planned cells that have no run."""
     plan = [{"experiment": THROUGHPUT, "model": "fork", "cell": cell}
             for cell in design.of_size(THROUGHPUT, "default").cells]
     return " ".join(report.missing(Runs([row("fork", 1)]), plan))
 
 
 def doubted(runs, *calibrations):
+    """Returns the threats to validity of these runs on a virtual machine."""
     with unittest.mock.patch.object(validity, "is_virtual", lambda: True):
         return " / ".join(validity.threats(Runs(runs), calibrations))
 
 
 def two_machines():
+    """Returns the comparison of two results with different loads."""
     return " / ".join(compare.compared(
         THROUGHPUT, Runs([row("fork", 100)]), Runs([row("fork", 10)])))
 
 
 def cell(column, runs):
+    """Returns the text of a table's cell: this column of these runs."""
     return COLUMNS[column].text(Runs(runs))
 
 
@@ -157,7 +177,7 @@ SITUATIONS = {
     "latency: a second core that brings nothing": (
         lambda: findings.latency(idle_second_core()), "fork | 4"),
     "latency: a single round": (
-        lambda: finding(LATENCY, more_and_more()), "fork | 4"),
+        lambda: finding(LATENCY, rising_load()), "fork | 4"),
     "latency: not all are served": (
         lambda: findings.latency(unserved(on_cores(blocking=(1, 1)), 1.0)),
         "blocking blocking | 1 4"),
@@ -222,7 +242,8 @@ SITUATIONS = {
             fork=(0.9, 1.3), thread=(0.6, 0.7), coroutine=(0.001, 0.002))),
         "fork thread coroutine | 0.10 0.20 4 40 60"),
     "hog: rounds disagree": (
-        lambda: findings.hog(beside_hogs(fork=(0.2, 0.9))), "fork | 4 20 40 90"),
+        lambda: findings.hog(beside_hogs(fork=(0.2, 0.9))),
+        "fork | 4 20 40 90"),
     "hog: no client asked for anything long": (
         lambda: findings.hog(Runs([row("fork", 8)])), "|"),
     "hog: where a model breaks": (
@@ -309,7 +330,8 @@ SITUATIONS = {
 
 
 def text():
-    """Returns all of sentences.txt."""
+    """Returns the whole text of sentences.txt: each situation's name, and below
+    it the sentence."""
     return "".join(
         f"{name}\n" + textwrap.fill(
             say(), 80, initial_indent="    ", subsequent_indent="    ",

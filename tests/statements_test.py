@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Tries what the texts of the course say: of Linux, of our servers, and of what
-happens when a reader breaks one of them ("Break it" in TUTORIAL.md). Each test
-names the statement and the chapter that makes it. Parts: see tap.py."""
+"""Tests of statements in the texts of the course: about Linux, about our
+servers, and about what happens when a reader breaks a server ("Break it" in
+TUTORIAL.md). Each test names the chapter and its statement. Parts: see
+tap.py."""
 
 import contextlib
 import os
@@ -23,13 +24,14 @@ from under_test import BIN, REFERENCE, ROOT, read_runs
 # States of a connection in /proc/net/tcp.
 ESTABLISHED, SYN_SENT, SYN_RECV, TIME_WAIT, LISTEN = (
     "01", "02", "03", "06", "0A")
-BUILD_S = 600  # for one program, on the slowest machine
+BUILD_S = 600  # more than a program takes to build on the slowest machine
 FUTEX = {"x86_64": "202", "aarch64": "98"}.get(os.uname().machine)
 
 
 def connections():
-    """(local port, remote port, state, length of the receive queue) of all TCP
-    connections over IPv4; that length is, of a listener, its accept queue's."""
+    """Yields (local port, remote port, state, length of the receive queue) of
+    each TCP socket over IPv4. A listener's receive queue is its accept
+    queue."""
     rows = pathlib.Path("/proc/self/net/tcp").read_text().splitlines()[1:]
     for row in rows:
         local, remote, state, queues = row.split()[1:5]
@@ -38,13 +40,15 @@ def connections():
 
 
 def count(local=None, remote=None, state=None):
+    """Returns the number of connections with these ports and this state. None
+    stands for any port or state."""
     return sum(1 for found in connections()
-               if all(wanted in (None, is_)
-                      for wanted, is_ in zip((local, remote, state), found)))
+               if all(wanted in (None, value) for wanted, value
+                      in zip((local, remote, state), found)))
 
 
 def status_kib(pid, name):
-    """A line of /proc/PID/status, in KiB or as a number."""
+    """Returns the number in a line of /proc/PID/status: KiB, or a count."""
     text = pathlib.Path(f"/proc/{pid}/status").read_text()
     return int(re.search(rf"^{name}:\s+(\d+)", text, re.M)[1])
 
@@ -55,13 +59,15 @@ def pss_kib(pid):
 
 
 def state_of(pid):
-    """S: all of this process, which has one thread, is asleep."""
+    """Returns the state of a process with one thread: "S" if it sleeps."""
     return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2][1]
 
 
 class Statement(unittest.TestCase):
+    """Base of the tests that start servers and talk to them."""
+
     def server(self, *command, folder=ROOT):
-        """Starts a server. Returns its process, which has its port."""
+        """Starts a server. Returns its process; `port` is its port."""
         process = subprocess.Popen(command, cwd=folder, text=True,
                                    stdout=subprocess.PIPE,
                                    stderr=subprocess.DEVNULL)
@@ -78,25 +84,27 @@ class Statement(unittest.TestCase):
         process.wait()
         process.stdout.close()
 
-    def client(self, port, says=b"", blocking=True):
-        """A client that has connected, or, if not `blocking`, tries to."""
-        one = socket.socket()
-        self.addCleanup(one.close)
-        one.settimeout(PATIENCE_S if blocking else 0)
+    def client(self, port, sends=b"", blocking=True):
+        """Connects a client and sends `sends`. Returns its socket. If not
+        `blocking`, connect() may still be in progress."""
+        client = socket.socket()
+        self.addCleanup(client.close)
+        client.settimeout(PATIENCE_S if blocking else 0)
         with contextlib.suppress(BlockingIOError):
-            one.connect(("127.0.0.1", port))
-        if says:
-            one.sendall(says)
-        return one
+            client.connect(("127.0.0.1", port))
+        if sends:
+            client.sendall(sends)
+        return client
 
     def listener(self):
-        one = socket.create_server(("127.0.0.1", 0))
-        self.addCleanup(one.close)
-        return one
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+        return listener
 
     @staticmethod
     def replies(client, number):
-        """The next replies of a server, as one text."""
+        """Receives until there are `number` replies, or the server closes the
+        connection. Returns all that was received."""
         text = b""
         while text.count(b"\n") < number:
             received = client.recv(4096)
@@ -107,15 +115,16 @@ class Statement(unittest.TestCase):
 
     @staticmethod
     def has_arrived(client):
-        """What has arrived by now, without waiting."""
+        """Returns the bytes that have already arrived, without waiting."""
         ready, _, _ = select.select([client], [], [], 0)
         return client.recv(4096) if ready else b""
 
 
 class Drawings(unittest.TestCase):
     def test_the_memory_of_an_idle_client(self):
-        """Chapter 3: the sums are those of the table, whose first row is from
-        the reference run. In KiB: PSS, kernel stack, page tables, socket."""
+        """Chapter 3: the drawing shows for each model the memory of an idle
+        client. It must be the sum of the PSS in the reference run and the
+        table's kernel stack, page tables and socket, in KiB."""
         runs = read_runs(REFERENCE / "runs.csv")
         drawing = (ROOT / "course/drawings/memory.svg").read_text("utf-8")
         sums = [int(sum_) for sum_ in re.findall(r"about (\d+) KiB<", drawing)]
@@ -131,13 +140,14 @@ class Drawings(unittest.TestCase):
 @tap.part("kernel")
 class Kernel(Statement):
     def test_the_accept_queue_holds_one_more_than_the_backlog(self):
-        """Chapter 1: six of twelve connections are complete on the server's
-        side, and others wait in the SYN queue or in SYN-SENT."""
+        """Chapter 1: with a backlog of 4, the server's kernel completes six of
+        twelve connections: one that is served, five that are queued. The other
+        ones stay in the SYN queue or in SYN-SENT."""
         port = self.server(BIN / "blocking", "--backlog", "4", "--port",
                            "0").port
         for _ in range(12):
             self.client(port, blocking=False)
-        # The kernel's list may show a connection twice while they change.
+        # While connections change, the kernel's list may show one twice.
         wait_until(lambda: count(local=port, state=ESTABLISHED) == 6 and
                    count(local=port, state=SYN_RECV) +
                    count(remote=port, state=SYN_SENT) > 0 and
@@ -147,12 +157,13 @@ class Kernel(Statement):
 
     @staticmethod
     def queue_lengths(port):
-        """How many connections wait at each listener of a port."""
+        """Returns the length of the accept queue of each listener at a port."""
         return [length for local, _, state, length in connections()
                 if (local, state) == (port, LISTEN)]
 
     def test_the_side_that_closes_first_keeps_its_port(self):
-        """Chapter 12: it is in TIME_WAIT, and the other side is gone."""
+        """Chapter 12: the side that closes first stays in TIME_WAIT. The kernel
+        forgets the other side."""
         for client_is_first in (True, False):
             listener = self.listener()
             port = listener.getsockname()[1]
@@ -160,8 +171,8 @@ class Kernel(Statement):
             server, _ = listener.accept()
             client_port = client.getsockname()[1]
             order = (client, server) if client_is_first else (server, client)
-            for one in order:
-                one.close()
+            for side in order:
+                side.close()
             ports = ((client_port, port) if client_is_first
                      else (port, client_port))
             wait_until(lambda: count(*ports, TIME_WAIT) == 1,
@@ -169,7 +180,8 @@ class Kernel(Statement):
             self.assertEqual(count(*reversed(ports), TIME_WAIT), 0)
 
     def test_ports_count_for_each_destination(self):
-        """Chapter 12: one local port, connected to two servers."""
+        """Chapter 12: two clients with the same local port can be connected to
+        different servers."""
         clients, address = [], ("127.0.0.1", 0)
         for _ in range(2):
             clients.append(client := socket.socket())
@@ -183,7 +195,8 @@ class Kernel(Statement):
         self.assertEqual(*(client.getsockname() for client in clients))
 
     def test_an_async_function_without_await(self):
-        """Chapter 9: in Python it does not run, in JavaScript it does."""
+        """Chapter 9: the body of an async function that is called without await
+        does not run in Python, but does in JavaScript."""
         ran = []
 
         async def body():
@@ -193,7 +206,8 @@ class Kernel(Statement):
         self.assertEqual(ran, [])
         if shutil.which("node"):
             said = subprocess.run(
-                ["node", "-e", "async function f() { console.log('ran') }; f()"],
+                ["node", "-e",
+                 "async function f() { console.log('ran') }; f()"],
                 capture_output=True, text=True, check=True).stdout
             self.assertEqual(said, "ran\n")
 
@@ -201,7 +215,8 @@ class Kernel(Statement):
 @tap.part("servers")
 class Servers(Statement):
     def test_forty_descriptors_serve_36_clients(self):
-        """Chapter 12: standard streams and the listener are the others."""
+        """Chapter 12: 40 descriptors are the three standard streams, the
+        listener, and 36 clients. A further client is served when one leaves."""
         server = self.server("bash", "-c", "ulimit -n 40; exec bin/thread "
                              "--max-clients 1000 --port 0")
         clients = [self.client(server.port, b"1\n") for _ in range(50)]
@@ -220,7 +235,8 @@ class Servers(Statement):
         self.assertEqual(len(served), 36)
 
     def test_a_pool_of_64_threads_has_64_clients(self):
-        """Chapter 10: as many as threads, and the next when one leaves."""
+        """Chapter 10: a pool serves as many clients as it has threads. A
+        further client is served when one leaves."""
         server = self.server(BIN / "pool", "--port", "0")
         clients = [self.client(server.port, b"1\n") for _ in range(80)]
         served = set()
@@ -236,7 +252,8 @@ class Servers(Statement):
         self.assertEqual(len(served), 65)
 
     def test_pss_leaves_out_the_page_tables_of_a_child(self):
-        """Chapters 2 and 3: about as much as the PSS."""
+        """Chapters 2 and 3: the page tables of a child take about as much
+        memory as its PSS, half to four times, and are not part of it."""
         server = self.server(BIN / "fork", "--port", "0")
         for client in [self.client(server.port, b"1\n") for _ in range(20)]:
             self.replies(client, 1)
@@ -249,22 +266,23 @@ class Servers(Statement):
         self.assertLess(tables, 4 * pss)
 
     def test_a_stack_of_8_mb_is_a_range_of_addresses(self):
-        """Chapter 3: 8 MiB of addresses for each client, and no more memory
-        than with 64 KiB."""
-        def with_stacks_of(kib):
+        """Chapter 3: a stack of 8 MiB takes 8 MiB of addresses for each client,
+        but no more memory than a stack of 64 KiB."""
+        def kib_with_stacks_of(kib):
             server = self.server(BIN / "thread", "--port", "0", "--stack-kib",
                                  str(kib))
-            for one in [self.client(server.port, b"1\n") for _ in range(50)]:
-                self.replies(one, 1)
+            for client in [self.client(server.port, b"1\n") for _ in range(50)]:
+                self.replies(client, 1)
             return status_kib(server.pid, "VmSize"), pss_kib(server.pid)
 
-        (size, pss), (large_size, large_pss) = map(with_stacks_of, (64, 8192))
+        (size, pss), (large_size, large_pss) = map(kib_with_stacks_of,
+                                                   (64, 8192))
         self.assertGreater(large_size - size, 50 * 8000)
         self.assertLess(large_pss, 2 * pss)
 
     def test_the_first_server_makes_the_mistakes(self):
-        """Chapter 1: it builds without a warning, serves, and takes what one
-        recv() returned for one request."""
+        """Chapter 1: the first server builds without a warning and serves
+        clients, but treats all that one recv() returns as one request."""
         with tempfile.TemporaryDirectory() as folder:
             program = pathlib.Path(folder) / "first"
             subprocess.run(
@@ -281,8 +299,8 @@ class Servers(Statement):
 @tap.part("break-it")
 class BreakIt(Statement):
     def broken(self, program, path, *edits):
-        """Builds a program of which a reader has edited a file. Returns the
-        folder of that project."""
+        """Builds a program in a copy of the project, after these edits of the
+        file `path`: pairs of old and new text. Returns the copy's folder."""
         scratch = tempfile.TemporaryDirectory()
         self.addCleanup(scratch.cleanup)
         folder = pathlib.Path(scratch.name)
@@ -303,7 +321,8 @@ class BreakIt(Statement):
                 "  // After all other clients.\n", "")
 
     def test_an_edge_and_one_call_for_it(self):
-        """Chapter 7: the timer makes up for what is left."""
+        """Chapter 7: with --edge and one call for each edge, requests are left
+        in the buffers. The timer returns to them, so that all are answered."""
         folder = self.broken("bin/callback", "servers/more/callback.c",
                              self.ONE_CALL)
         port = self.server("bin/callback", "--edge", "--port", "0",
@@ -312,7 +331,8 @@ class BreakIt(Statement):
                          "fib: 1\n" * 20)
 
     def test_an_edge_and_one_call_without_the_timer(self):
-        """Chapter 7: the last reply comes only with the next edge."""
+        """Chapter 7: without the timer, the last replies come only after the
+        next edge: when the client sends again."""
         folder = self.broken("bin/callback", "servers/more/callback.c",
                              self.ONE_CALL, self.NO_TIMER)
         server = self.server("bin/callback", "--edge", "--port", "0",
@@ -326,7 +346,8 @@ class BreakIt(Statement):
         self.assertIn("\n", self.replies(client, 1))
 
     def test_a_handler_that_wakes_no_call(self):
-        """Chapter 13: the server stops when the next client connects."""
+        """Chapter 13: if the signal handler wakes no blocked calls, the server
+        stops only when the next client connects."""
         folder = self.broken(
             "bin/blocking", "servers/common/server.c",
             ("    shutdown(listener, SHUT_RDWR);\n"
@@ -343,7 +364,8 @@ class BreakIt(Statement):
         self.assertEqual(server.wait(PATIENCE_S), 0)
 
     def test_a_loop_that_sleeps_a_millisecond(self):
-        """Chapter 6: each request waits for a round, and a round sleeps."""
+        """Chapter 6: a loop that sleeps in each round sleeps about once for
+        each request, as the process's voluntary context switches show."""
         folder = self.broken(
             "bin/nonblocking", "servers/nonblocking.c",
             ("        accept_clients();\n        step_clients();\n",
@@ -358,8 +380,9 @@ class BreakIt(Statement):
         self.assertGreaterEqual(status_kib(
             server.pid, "voluntary_ctxt_switches") - switches, 45)
 
-    def test_a_coroutine_that_does_not_give_its_turn_away(self):
-        """Chapter 9."""
+    def test_a_coroutine_that_does_not_reschedule(self):
+        """Chapter 9: without co_reschedule(), each coroutine prints all its
+        numbers before the next one runs."""
         folder = self.broken("examples", "servers/coro/examples/round_robin.c",
                              ("        co_reschedule();\n", ""))
         said = subprocess.run(["bin/examples/round_robin"], cwd=folder,
@@ -369,8 +392,8 @@ class BreakIt(Statement):
 
     @unittest.skipIf(FUTEX is None, "the number of futex() is not known here")
     def test_a_thread_that_takes_its_lock_twice(self):
-        """Chapter 3: it waits in futex(), again and again, and its client gets
-        no reply."""
+        """Chapter 3: a thread that takes its lock twice blocks in futex(). It
+        wakes at each timeout and blocks again. Its client gets no reply."""
         folder = self.broken(
             "bin/gil", "servers/more/gil.c",
             ("    take_lock();\n    bool answered",
