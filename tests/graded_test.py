@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Grades correct servers in other languages (tests/graded), of which nothing is
-expected but what they do: the grader must not take a point from them for their
-runtime, unless that makes a check impossible. Not part of `make test`: each
-takes a minute."""
+"""Grades the correct servers in other languages in tests/graded. They must get
+full marks: the grader must not take points for how a runtime works inside. Only
+where a runtime cannot pass a check, as Node, the loss must be the expected one.
+Not part of `make test`: each grade takes a minute. Parts: see tap.py."""
 
 import json
 import os
@@ -15,11 +15,12 @@ import unittest
 import tap
 from under_test import BIN, ROOT, grade, program
 
-LONG_S = 900  # for a grade on the slowest machine
+LONG_S = 900  # more than a grade takes on the slowest machine
 GRADED = ROOT / "tests" / "graded"
 
 
 def need(runtime):
+    """Skips the test if this runtime is not installed."""
     if shutil.which(runtime) is None:
         raise unittest.SkipTest(f"no {runtime}")
 
@@ -42,10 +43,11 @@ class Go(unittest.TestCase):
             check_full_marks(self, server)
 
 
-# libuv cannot pause a listener. Once no descriptor is free it accepts and
-# closes all clients that wait; other servers leave them in the kernel's queue.
+# libuv cannot pause a listener. When no descriptor is free, it accepts all
+# waiting clients and closes their connections. Other servers leave such clients
+# in the kernel's queue. So these parts of the grade have failed checks:
 CLOSED_BY_LIBUV = {
-    "limits": 5,  # all of them: "all 120 clients are served in the end"
+    "limits": 5,  # each of them: "all 120 clients are served in the end"
     "torture": 1,  # "exhausting"
 }
 
@@ -64,7 +66,8 @@ class Node(unittest.TestCase):
 
 
 def graded(server):
-    """Returns the last line of the grader, as its program reads it."""
+    """Grades a server without knowing its model. Returns the grader's last
+    line, which is JSON: the score and the failed checks."""
     done = subprocess.run(
         [program("grade"), server, "--model", grade.ANY, "--bin", BIN],
         capture_output=True, text=True, timeout=LONG_S, check=True)

@@ -1,5 +1,5 @@
-// A correct server in Go, with which the grader is tested: a goroutine per
-// client, which blocks in Read() and Write().
+// A correct server in Go, to test the grader with: a goroutine for each client,
+// which blocks in Read() and Write().
 package main
 
 import (
@@ -26,12 +26,12 @@ const (
 	ownDescriptors = 16
 	look           = 10 * time.Millisecond
 	sameSignal     = 200 * time.Millisecond
-	linger         = 10 * time.Second // without progress: given up
+	linger         = 10 * time.Second // then disconnects a client that reads nothing
 	tcpClose       = 7
 	tcpCloseWait   = 8
 )
 
-// A number that an option may be.
+// The value of an option, and the lowest and highest value that it may have.
 type number struct {
 	value, least, most int
 }
@@ -49,7 +49,7 @@ func (n *number) Set(text string) error {
 
 var (
 	port        = number{9999, 0, 65535}
-	backlog     = number{4096, 1, 65535} // Go has its own.
+	backlog     = number{4096, 1, 65535} // accepted, but Go uses its own
 	clientsMax  = number{100000, 1, 1000000}
 	nMax        = number{45, 1, 93}
 	idleTimeout = number{0, 0, 86400}
@@ -87,7 +87,7 @@ func answer(line []byte) string {
 	return fmt.Sprintf("fib: %d\n", fib(int(n)))
 }
 
-// ---- What the kernel knows of a connection
+// ---- What the kernel knows about a connection
 
 func ask(conn *net.TCPConn, request uintptr) int {
 	var count int32
@@ -119,13 +119,13 @@ func state(conn *net.TCPConn) int {
 
 type client struct {
 	conn     *net.TCPConn
-	rest     []byte        // of a line; cut as soon as it is too long
-	left     int           // bytes to be read still, once the server stops
-	stopped  chan struct{} // closed when `left` and `hasEnded` are known
-	hasEnded bool          // its input: the rest is a request
+	rest     []byte        // start of the next line; cut when it is too long
+	left     int           // bytes still to read, known once the server stops
+	stopped  chan struct{} // closed once stop() has set `left` and `hasEnded`
+	hasEnded bool          // it has ended its input: the rest is a request
 }
 
-// From now on only what has arrived counts. Wakes Read().
+// Limits the input to the bytes that have arrived. Wakes Read().
 func (c *client) stop() {
 	c.left = unread(c.conn)
 	c.hasEnded = state(c.conn) == tcpCloseWait
@@ -143,7 +143,7 @@ func (c *client) isStopped() bool {
 	}
 }
 
-// Closes the connection when the client has read nothing for long.
+// Closes the connection when the client has read nothing for `linger`.
 func (c *client) giveUp() {
 	last, since := 0, time.Now()
 	for state(c.conn) != tcpClose {
@@ -170,7 +170,7 @@ func idleDeadline() time.Time {
 func (c *client) read(bytes []byte) int {
 	if !c.isStopped() {
 		c.conn.SetReadDeadline(idleDeadline())
-		if c.isStopped() { // Or stop() has been undone.
+		if c.isStopped() { // We have replaced the deadline that stop() set.
 			c.conn.SetReadDeadline(time.Now())
 		}
 		n, err := c.conn.Read(bytes)
@@ -207,7 +207,8 @@ func (c *client) requestsIn(data []byte) [][]byte {
 	return lines[:len(lines)-1]
 }
 
-// Returns whether the client took the replies.
+// Sends the replies to these requests. Returns false if the connection is
+// broken or idle.
 func (c *client) reply(lines [][]byte) bool {
 	var replies bytes.Buffer
 	for _, line := range lines {
@@ -231,8 +232,10 @@ func (c *client) converse() {
 	}
 }
 
-// Serves a client to its end. A close while it still sends is a reset, which
-// would destroy replies on their way.
+// Serves a client to its end, and frees its slot. When the server stops, the
+// connection is closed only after the client's kernel has acknowledged all
+// replies: a close while the client still sends resets the connection, and the
+// reset would destroy them.
 func (c *client) serve(slots chan struct{}) {
 	c.converse()
 	if c.isStopped() {
@@ -264,7 +267,7 @@ func begin(conn *net.TCPConn, slots chan struct{}) {
 	go c.serve(slots)
 }
 
-// Returns when the listener is closed.
+// Accepts clients while there is a free slot, until the listener is closed.
 func acceptClients(listener *net.TCPListener) {
 	slots := make(chan struct{}, clientsMax.value)
 	for {
@@ -281,8 +284,8 @@ func acceptClients(listener *net.TCPListener) {
 	}
 }
 
-// Stops the server at the first signal, and ends it at a second one, unless
-// that comes so soon that it means the same.
+// Stops the server at the first signal, and ends it at a second one. A second
+// signal within `sameSignal` counts as the first one.
 func obey(signals chan os.Signal, listener *net.TCPListener) {
 	<-signals
 	first := time.Now()
