@@ -1,9 +1,11 @@
-"""Our C source as the course shows it: what texts may point at by name, its
-colours, and a file in two columns, comments left and code right, like docco.
+"""Shows our C source in the course: lessons and functions that texts can quote
+by name, colours, and a file in two columns, comments left and code right, like
+docco.
 
-A lesson is a comment that begins with `// LESSON name:`. Above a function it
-reaches to the end of that; elsewhere to the next blank line or the end of its
-block. A function has the comment above it, if there is one.
+A lesson is a comment that begins with `// LESSON name:`, and the code below it.
+Above a function it reaches to the end of the function; elsewhere to the next
+blank line or the end of its block. The comment above a function is part of the
+function.
 """
 
 import html
@@ -20,7 +22,8 @@ FUNCTION = re.compile(r"^[a-z_][^;={]*?\b([a-z_0-9]+)\([^;]*$")
 
 
 def sources():
-    """The paths of the files that may hold lessons."""
+    """Returns the paths of our C and assembly files, sorted, as seen from the
+    root of the project."""
     return sorted(str(path.relative_to(ROOT)) for folder in FOLDERS
                   for path in (ROOT / folder).rglob("*")
                   if path.suffix in ENDINGS)
@@ -39,7 +42,7 @@ def indent_of(line):
 
 
 def end_of_lesson(lines, begin):
-    """The line after the last of the lesson that begins there."""
+    """Returns the index of the line after the lesson that starts at `begin`."""
     indent, inside = indent_of(lines[begin]), False
     for number in range(begin, len(lines)):
         line = lines[number]
@@ -52,14 +55,17 @@ def end_of_lesson(lines, begin):
 
 
 def start_of_comment(lines, begin):
+    """Returns the index at which the comment right above a line starts, or
+    `begin` if there is none."""
     while begin > 0 and is_comment(lines[begin - 1]):
         begin -= 1
     return begin
 
 
 def functions(lines):
-    """The functions that are defined there: name, first line, line of the
-    opening brace, line after the closing one."""
+    """Yields each function that these lines define: its name, and the indexes
+    of its first line, of its opening brace, and of the line after its closing
+    brace."""
     for begin, line in enumerate(lines):
         match = FUNCTION.match(line)
         if not match:
@@ -72,7 +78,8 @@ def functions(lines):
 
 
 def lessons(lines):
-    """The lessons that are there: name, first line, line after the last."""
+    """Yields each lesson in these lines: its name, and the indexes of its first
+    line and of the line after its last."""
     for begin, line in enumerate(lines):
         match = LESSON.match(line)
         if match:
@@ -80,7 +87,8 @@ def lessons(lines):
 
 
 def quotable(lines):
-    """All that has a name: the lines from where to where."""
+    """Returns all lessons and functions by name: the index of the first line,
+    and that of the line after the last. A comment belongs to its function."""
     found = {name: (start_of_comment(lines, begin), end)
              for name, begin, _, end in functions(lines)}
     found.update((name, (begin, end)) for name, begin, end in lessons(lines))
@@ -88,8 +96,9 @@ def quotable(lines):
 
 
 def quoted(target):
-    """The text that `file#name` stands for, or the whole file. Raises KeyError
-    or OSError if there is none."""
+    """Returns the text of a lesson or function, given as "file#name", or of a
+    whole file, given as "file", without its indent. Raises KeyError if the file
+    has nothing of that name, OSError if there is no such file."""
     path, _, name = target.partition("#")
     lines = lines_of(path)
     begin, end = quotable(lines)[name] if name else (0, len(lines) - 1)
@@ -115,7 +124,7 @@ C = re.compile(r"""
 
 
 def kind_of(match):
-    """The class of a token in the style sheet, or nothing."""
+    """Returns the class that a token has in the style sheet, or ""."""
     if match.lastgroup != "word":
         return match.lastgroup
     word = match[0]
@@ -130,6 +139,7 @@ def span(kind, text):
 
 
 def c_line(line):
+    """Returns a line of C as HTML, in colours."""
     parts, end = [], 0
     for match in C.finditer(line):
         parts += [html.escape(line[end:match.start()], quote=False),
@@ -139,13 +149,14 @@ def c_line(line):
 
 
 def shell_line(line):
-    """The comment behind a command, or the prompt before it."""
+    """Returns a line of shell as HTML: the prompt and the comment in grey."""
     match = re.match(r"(\$ )?(.*?)((?:^|\s+)#\s.*)?$", line)
     return (span("comment", match[1] or "") + html.escape(match[2], quote=False)
             + span("comment", match[3] or ""))
 
 
 def difference(line):
+    """Returns a line of a diff as HTML: added and removed lines in colours."""
     return span({"+": "new", "-": "old"}.get(line[:1], ""), line)
 
 
@@ -154,7 +165,7 @@ LANGUAGES = {"c": c_line, "sh": shell_line, "console": shell_line,
 
 
 def highlight(text, language):
-    """A text as HTML, to stand in <pre>."""
+    """Returns a text as HTML for a <pre>, in the colours of its language."""
     of_line = LANGUAGES.get(language, lambda line: span("", line))
     return "\n".join(map(of_line, text.split("\n")))
 
@@ -163,7 +174,8 @@ def highlight(text, language):
 
 
 def escaped(text):
-    """A comment of the source as HTML: of Markdown it has only `code`."""
+    """Returns a comment of the source as HTML. The only Markdown in comments is
+    `code`."""
     return re.sub(r"`(.+?)`", r"<code>\1</code>", html.escape(text))
 
 
@@ -177,20 +189,22 @@ class Part:
 
 
 def continues(line, code):
-    """Whether a comment continues that began behind the last line of code."""
+    """Returns whether a comment line continues the comment that ends the last
+    line of `code`: both start in the same column."""
     return bool(code) and code[-1].rfind("//") == indent_of(line) > 0
 
 
 def borders(lines):
-    """The numbers of the lines, from 1, at which something else begins."""
+    """Returns the numbers of the lines, from 1, at which a function starts or
+    which follow a lesson."""
     ends = {end + 1 for _, _, end in lessons(lines)
             if end < len(lines) and not lines[end]}
     return ends | {begin + 1 for _, begin, _, _ in functions(lines)}
 
 
 def parts(lines):
-    """The parts of a file. A new one begins with a comment, with a function,
-    and where a lesson ends."""
+    """Returns the parts of a file. A new part starts with each comment and each
+    function, and behind each lesson."""
     found, begins = [Part(1, [], [])], borders(lines)
     for number, line in enumerate(lines, 1):
         part = found[-1]
@@ -214,12 +228,13 @@ def parts(lines):
 
 
 def is_set(text):
-    """Whether a line stands as it is: commands, tables, fields of a header."""
+    """Returns whether a comment line keeps its line breaks: a command, a row of
+    a table, a field of a header."""
     return bool(re.match(r"   |[A-Z]\w+  +\S", text))
 
 
 def paragraphs(comment):
-    """The paragraphs of a comment, as lists of lines."""
+    """Yields the paragraphs of a comment, as lists of lines without "//"."""
     paragraph = []
     for line in comment:
         text = re.sub(r"^// ?", "", line)
@@ -233,6 +248,7 @@ def paragraphs(comment):
 
 
 def paragraph_html(paragraph):
+    """Returns a paragraph as HTML: "---- " starts a heading, LESSON too."""
     if is_set(paragraph[0]):
         return f"<pre>{html.escape(chr(10).join(paragraph))}</pre>"
     text = " ".join(paragraph)
@@ -250,11 +266,14 @@ def paragraph_html(paragraph):
 
 
 def names_at(lines):
-    """The names of the functions by the number of their first line."""
+    """Returns the functions' names by the number of their first line, from
+    1."""
     return {begin + 1: name for name, begin, _, _ in functions(lines)}
 
 
 def code_html(part, names):
+    """Returns the code of a part as HTML. Each line has its number, and the
+    first line of a function is the target of links to it."""
     rows = []
     for number, line in enumerate(part.code, part.first):
         name = f' id="{names[number]}"' if number in names else ""
@@ -264,6 +283,7 @@ def code_html(part, names):
 
 
 def part_html(part, names):
+    """Returns a part as HTML: its comment beside its code."""
     lesson = next(filter(None, map(LESSON.match, part.comment)), None)
     mark = f' lesson" id="{lesson[2]}" tabindex="-1' if lesson else ""
     note = "\n".join(map(paragraph_html, paragraphs(part.comment)))
@@ -275,7 +295,7 @@ def part_html(part, names):
 
 
 def annotated(text):
-    """The body of the page."""
+    """Returns the body of the page of a file with this text."""
     lines = text.rstrip("\n").split("\n")
     names = names_at(lines)
     return "\n".join(part_html(part, names) for part in parts(lines))

@@ -1,13 +1,14 @@
-"""What it means when a check of the conversation or of the hostile table fails,
-for a student who has written a server and has not read the check.
+"""Explains failed checks of the conversation and of the attack matrix to a
+student who has written a server and has not read the check.
 
-A pattern is searched in the name of the check; the first that is found counts.
+EXPLANATIONS are pairs of a pattern and a text. The first pattern that is found
+in the name of the check counts.
 """
 
 import re
 
 EXPLANATIONS = (
-    # What any part may say
+    # Checks in any part
     (r"^it starts", "If it says that a function is not written yet, write that "
      "first. Otherwise it did not say that it is ready: within 30 s it must "
      "print a line on standard output that ends in its port, \"name: listening "
@@ -210,7 +211,7 @@ EXPLANATIONS = (
     (r"127.0.0.1 only$|^--host", "It listens on 127.0.0.1, so that only this "
      "machine can reach it, and elsewhere only if --host says so."),
 
-    # torture: the attack, what is wrong, and the figures
+    # torture: "attack, problem: figures"
     (r"^\w+, dead:", "The whole server ended. What fails on one connection "
      "(ECONNRESET, EPIPE, SIGPIPE) ends that conversation and nothing else, "
      "and a full table is a reason to wait."),
@@ -261,7 +262,7 @@ EXPLANATIONS = (
 
 
 def explained(check):
-    """What it means that this check failed, in a sentence or two."""
+    """Returns what the failure of this check means, in a few sentences."""
     for pattern, meaning in EXPLANATIONS:
         if re.search(pattern, check):
             return meaning

@@ -1,9 +1,9 @@
-"""Reads the Markdown that our texts use into the blocks of document.py.
+"""Reads the Markdown of our texts into the blocks of document.py.
 
-Anything else is an error, so that a page never shows what was not meant. Known
-are headings, paragraphs, lists, tables, pictures, fenced blocks, answers that
-are folded away (<details>), comments, which are dropped, and what
-document.inline() knows inside a text.
+It knows headings, paragraphs, lists, tables, pictures, fenced blocks, folded
+answers (<details>), and inside a text what document.inline() knows. It drops
+comments. Anything else is an error, so that no page shows something that its
+author did not mean.
 """
 
 import re
@@ -30,7 +30,7 @@ class Numbered:
 
 @dataclass(frozen=True)
 class Folded:
-    """Blocks that are shown when the reader asks for them."""
+    """Blocks below a summary, which are hidden until the reader opens it."""
 
     summary: str
     blocks: tuple
@@ -42,7 +42,7 @@ class Folded:
 
 @dataclass(frozen=True)
 class Listing:
-    """A fenced block."""
+    """A fenced block: code, commands or output."""
 
     language: str
     text: str
@@ -53,7 +53,8 @@ class Listing:
 
 
 def doubt(text):
-    """What in this text is not of our Markdown, or nothing."""
+    """Returns the first characters in this text that our Markdown does not
+    have, or ""."""
     bare = re.sub(r"`[^`]+`", "", text)
     bare = re.sub(r"(?<!!)\[[^]]+\]\([^) ]+\)", "", bare)
     bare = re.sub(r"\*\*\S(.*?\S)?\*\*|\*\S(.*?\S)?\*", "", bare)
@@ -63,8 +64,8 @@ def doubt(text):
 
 
 class Reader:
-    """The lines of a text, from first to last. `change_link` is given each
-    target of a link or picture and returns what the page shall have instead."""
+    """Reads the lines of a text from the first to the last. change_link(target)
+    returns the target that a link or picture has on the page."""
 
     def __init__(self, text, where, change_link):
         self.lines, self.where = self.without_comments(text), where
@@ -72,7 +73,8 @@ class Reader:
 
     @staticmethod
     def without_comments(text):
-        """Fenced blocks are left as they are; no line moves."""
+        """Returns the lines of a text without its comments. Comments in fenced
+        blocks stay, and every line keeps its number."""
         def blank(match):
             return "\n" * match[0].count("\n")
 
@@ -81,20 +83,25 @@ class Reader:
         return "".join(parts).split("\n")
 
     def line(self):
+        """Returns the current line, or None at the end of the text."""
         return (self.lines[self.number].rstrip()
                 if self.number < len(self.lines) else None)
 
     def take(self, pattern):
-        """The match of the present line, which then is done."""
+        """If the current line matches the pattern, returns the match and goes
+        to the next line. Otherwise returns None."""
         match = re.match(pattern, self.line() or "")
         self.number += bool(match)
         return match
 
     def fail(self, what, number=None):
+        """Raises ValueError for the line with this index, by default the
+        current one."""
         raise ValueError(f"{self.where}:{(number or self.number) + 1}: {what}")
 
     def text(self, words, begin):
-        """One or several lines as a text."""
+        """Joins lines to a text and changes its links. Raises ValueError, for
+        the line `begin`, if it has Markdown that we do not know."""
         text = " ".join(words)
         if doubt(text):
             self.fail(f"'{doubt(text)}' is not in our Markdown", begin)
@@ -102,7 +109,8 @@ class Reader:
                       f"]({self.change_link(match[1])})", text)
 
     def wrapped(self, first):
-        """A text that continues until a blank line, or whatever else begins."""
+        """Returns a text of one or more lines, of which `first` is the first.
+        It ends at a blank line or where another block starts."""
         words, begin = [first], self.number - 1
         while self.line() and not ITEM.match(self.line()) and not re.match(
                 r"```|#+ |\||</?details|!\[", self.line()):
@@ -115,6 +123,7 @@ class Reader:
     # ---- Blocks
 
     def listing(self, language):
+        """Reads a fenced block, behind its first fence. Returns the block."""
         begin, text = self.number, []
         while self.line() != "```":
             if self.line() is None:
@@ -125,6 +134,7 @@ class Reader:
         return Listing(language, "\n".join(text))
 
     def folded(self, summary):
+        """Reads folded blocks, behind their summary, and returns them."""
         begin, blocks = self.number, []
         while not self.take("</details>$"):
             if self.line() is None:
@@ -133,6 +143,8 @@ class Reader:
         return Folded(summary, tuple(blocks))
 
     def items(self, first):
+        """Reads the rest of a list whose first item is the match `first`.
+        Returns the list."""
         kind = Items if first[1] == "-" else Numbered
         items = [self.wrapped(first[2])]
         while match := self.take(ITEM):
@@ -140,6 +152,8 @@ class Reader:
         return kind(tuple(items))
 
     def table(self, first):
+        """Reads the rest of a table whose first row is the match `first`.
+        Returns the table."""
         rows = [first[1]]
         while match := self.take(r"\| ?(.*?) ?\|$"):
             rows.append(match[1])
@@ -153,7 +167,8 @@ class Reader:
         return Table(tuple(cells[0]), tuple(map(tuple, cells[1:])), left)
 
     def block(self):
-        """The blocks at the present line: one, or none at a blank line."""
+        """Reads the block at the current line. Returns a list with the block,
+        or an empty list at a blank line."""
         if self.take("$"):
             return []
         if match := self.take(FENCE):
@@ -179,8 +194,8 @@ class Reader:
 
 
 def parse(text, where, change_link=lambda target: target):
-    """The blocks of a text. Raises ValueError, with `where` and the number of
-    the line, if it is not in our Markdown."""
+    """Returns the blocks of a text. Raises ValueError, with `where` and a line
+    number, if the text has Markdown that we do not know."""
     return list(Reader(text, where, change_link).blocks())
 
 

@@ -1,21 +1,22 @@
-"""What a run of the bench has measured, where a text of the course says so.
+"""Puts the figures and claims of a run of the bench into the texts of the
+course.
 
-Comments, which no reader sees, name figures and claims of the reference run:
+Comments, which are not shown, name figures and claims of the reference run:
 
     <!-- figure results/reference/runs.csv throughput thread connections=100
     server_cpu_us_per_req -->5.9 µs
-        before a figure: the median over the rounds. `fork/thread` is a ratio;
-        the last words may be `digits=3`, or how it is written: `duration`,
-        `percent`, `count`
+        before a figure: the median over the rounds. `fork/thread` names the
+        ratio of two models. The last word may be the number of digits,
+        `digits=3`, or a form: `duration`, `percent`, `count`
     <!-- figure results/reference/claims.csv idle fork kib_per_silent
     median -->3.8
     <!-- figure servers/blocking.c lines -->82
     <!-- claim hog nonblocking,coroutine kept_beside_hogs -->
-        before a sentence that is true where these claims hold: experiment,
-        models, and the column of runs.csv that is judged
+        before a sentence that is true if these claims hold. The words name the
+        experiment, the models, and the column of runs.csv that is judged
 
-The pages of another run show its figures and pictures in their place, and mark
-each sentence that one of its claims contradicts.
+The pages of another run show the figures and pictures of that run. They mark
+each sentence that a claim of that run contradicts.
 """
 
 import csv
@@ -36,22 +37,23 @@ FIGURE = re.compile(r"(<!-- figure ((?:(?!-->).)*?)\s+-->\s*)"
                     r"(\d[\d,.]*\d|\d)(?: (µs|ms|s\b|%|KiB))?", re.S)
 CLAIM = re.compile(r"<!-- claim ((?:(?!-->).)*?)\s+-->"
                    r"[ \t]*(?:\n(?!\s*\n)[ \t]*)?", re.S)
-# Where a sentence ends that has no full stop: before a blank line, the next
-# item of a list, the next cell of a table, and at the end.
+# Where a sentence without a full stop ends: before a blank line, the next item
+# of a list, the next cell of a table, and at the end of the text.
 BREAK = r"\s*(?:\n\s*\n|\n\s*(?:-|\d+\.) |\||\Z)"
-# One or more claims, and the sentence behind them.
+# One or more comments that name claims, and the sentence behind them.
 SENTENCE = re.compile(
     rf"((?:{CLAIM.pattern})+)((?:(?!{BREAK}).)+?"
     rf"(?:[.!?][)*\"]*(?=\s|\Z)|[。！？]|(?={BREAK})))", re.S)
 PICTURE = re.compile(r"^!\[[^]]+\]\((?:\.\./)*results/reference/"
                      r"([\w-]+\.png)\)$", re.M)
 
-# How the texts name the run that their figures are from, in both languages.
+# The words for the reference run in our texts, in English and Chinese, and the
+# words that replace them on the pages of another run.
 NAMED = ((re.compile(r"(?:the\s+)?(\[?)reference\s+run"), r"\1your run"),
          (re.compile("参考测量"), "你的测量"))
 
-# Stand around a sentence that does not hold, and between it and the reason,
-# until there is HTML (marked()): our Markdown has nothing for that.
+# These characters mark a contradicted sentence and its reason, until marked()
+# replaces them by HTML. Our Markdown has no way to mark a sentence.
 BEGIN, REASON, END = "\ue000", "\ue001", "\ue002"
 
 
@@ -74,8 +76,9 @@ def claims_of(path):
 
 
 def run_value(path, experiment, models, *words):
-    """The median of a cell, or of the ratios within each round of two models.
-    The words are `column=number`, which choose the cell, and the column."""
+    """Returns the median of a column in a cell. For two models, "a/b", returns
+    the median of the ratios of each round. The last of the words is the column;
+    those before it, as `connections=100`, choose the cell."""
     chosen = dict(word.split("=") for word in words[:-1])
     where = {column: float(value) for column, value in chosen.items()}
     sample, *base = [
@@ -86,8 +89,8 @@ def run_value(path, experiment, models, *words):
 
 
 def claim_value(path, *words):
-    """A column of claims.csv, the last of the words; the others name the claim
-    (see claims_named())."""
+    """Returns a value of claims.csv. The last of the words is its column, the
+    others name the claim: see claims_named()."""
     row, = claims_named(path, words[:-1])
     return float(row[words[-1]])
 
@@ -100,8 +103,8 @@ FORMS = {
 
 
 def written(specification, run=REFERENCE):
-    """The figure as it should be written, without a unit unless the form has
-    one."""
+    """Returns the text of a figure that a comment specifies. It has no unit,
+    except in the forms `duration` and `percent`."""
     path, *words = shlex.split(specification)
     form = functools.partial(rounded, digits=2)
     if words[-1] in FORMS:
@@ -117,8 +120,9 @@ def written(specification, run=REFERENCE):
 
 
 def figures(text, run=REFERENCE):
-    """The figures of a text: what is written, what should be, and where. One
-    that the run does not have should be "?" and why."""
+    """Yields each figure in a text: its text, the text that it should have, and
+    its begin and end. If the run does not have the figure, the right text is
+    "?" and the reason."""
     for match in FIGURE.finditer(text):
         try:
             should = written(match[2], run)
@@ -134,8 +138,8 @@ def figures(text, run=REFERENCE):
 
 
 def with_figures(text, run=REFERENCE, missing=""):
-    """The text with its figures as they should be; behind those that the run
-    does not have, `missing`."""
+    """Returns a text with the figures of a run. A figure that the run does not
+    have stays, followed by the text `missing`."""
     for is_written, should, begin, end in reversed(list(figures(text, run))):
         if should.startswith("?"):
             should = is_written + missing
@@ -151,22 +155,23 @@ def models_of(words):
 
 
 def claims_named(path, words):
-    """The rows of a claims.csv that a mark names: by experiment, models and
-    column."""
+    """Returns the rows of a claims.csv that a comment names. Its words are the
+    experiment, the models and the column."""
     return [row for row in claims_of(path)
             if (row["experiment"], row["column"]) == (words[0], words[2])
             and row["model"] in models_of(words)]
 
 
 def measured(row):
-    """The median of a claim and its range: 1.1 (1.0 to 1.2)."""
+    """Returns the median and the range of a claim, as "1.1 (1.0 to 1.2)"."""
     middle, low, high = (rounded(float(row[name]), 2)
                          for name in ("median", "lowest", "highest"))
     return middle if low == high else f"{middle} ({low} to {high})"
 
 
 def reason(row):
-    """What a reader is told who has read the sentence."""
+    """Returns the text that tells a reader why the sentence before it does not
+    hold: it is shown for a row of claims.csv that contradicts the sentence."""
     how = "does not hold" if row["verdict"] == FAILS else (
         f"seems not to hold: {row['rounds']} rounds contradict it")
     return (f"On your machine this {how}, perhaps because "
@@ -175,7 +180,8 @@ def reason(row):
 
 
 def with_doubts(text, run):
-    """The text with the sentences marked that the run contradicts."""
+    """Returns a text in which each sentence that the run contradicts is marked
+    and followed by the reason."""
     def marked_if_contradicted(match):
         against = [row for mark in CLAIM.findall(match[1])
                    for row in claims_named(run / "claims.csv", mark.split())
@@ -189,7 +195,8 @@ def with_doubts(text, run):
 
 
 def marked(html):
-    """The HTML of a text with doubts, and how many there are."""
+    """Replaces the marks of with_doubts() by HTML. Returns the new HTML, and
+    the number of marked sentences."""
     begin, *parts = html.split(BEGIN)
     for number, part in enumerate(parts, 1):
         begin += f'<mark class="doubted" id="doubt-{number}">{part}'
@@ -201,7 +208,8 @@ def marked(html):
 
 
 def of_run(text, run):
-    """A text as it is for a run: its figures, its pictures, and doubts."""
+    """Returns a text for a run: with its figures, with marks at the sentences
+    that it contradicts, and with a note below each picture it does not have."""
     if run == REFERENCE:
         return text
     for name, yours in NAMED:
@@ -215,14 +223,14 @@ def of_run(text, run):
 
 
 def picture(path, run):
-    """The path of a picture: of the reference run, that of this one, if it has
-    any."""
+    """Returns the path of the picture to show. It is the run's own picture if
+    `path` is one of the reference run's and the run has it, too."""
     name = path.name
     return (run / name if path == REFERENCE / name and (run / name).exists()
             else path)
 
 
 def facts(run):
-    """What environment.txt says of the machine."""
+    """Returns the facts about the machine in a run's environment.txt."""
     text = (run / "environment.txt").read_text("utf-8")
     return dict(re.findall(r"^(\S+(?: \S+)*)  +(.+)$", text, re.M))

@@ -1,5 +1,6 @@
-"""Two files side by side. What is the same in both is folded away, if it is
-long, and so are the comments at their heads: the rest is the lesson."""
+"""Shows two files side by side, as HTML. Long parts that are equal in both, and
+the comments at the tops of the files, are folded. What remains visible is the
+lesson."""
 
 import difflib
 import html
@@ -10,9 +11,11 @@ from course.c_source import c_line, functions, is_comment
 from lib.document import folded
 from lib.text import counted, listed
 
-CONTEXT = 3  # lines around a difference that are shown
-FOLDED_MIN = 6  # fewer lines are not worth folding
-ALIKE_MIN = 0.5  # from here on two lines are the same one, changed
+# A numbered line is a pair of the line's number and its text.
+
+CONTEXT = 3  # equal lines that stay visible on both sides of a difference
+FOLDED_MIN = 6  # equal lines, at least, that are folded
+ALIKE_MIN = 0.5  # similarity from which a line counts as changed, not replaced
 
 
 def texts(numbered):
@@ -24,7 +27,8 @@ def words(line):
 
 
 def marked(line, other):
-    """The line with those words marked that the other has not."""
+    """Returns a line as HTML, with the words marked that the line `other` does
+    not have."""
     mine, theirs = words(line), words(other)
     same = difflib.SequenceMatcher(None, mine, theirs, False)
     parts = []
@@ -41,6 +45,8 @@ def alike(left, right):
 
 
 def cell(number, code, kind):
+    """Returns the two cells of one side: the line's number and its code. They
+    are empty if `number` is None."""
     if number is None:
         return '<td class="n"></td><td class="none"></td>'
     return (f'<td class="n {kind}">{number}</td>'
@@ -48,8 +54,8 @@ def cell(number, code, kind):
 
 
 def row(left, right):
-    """A row of the table. Both sides are pairs of a number and a line, or of
-    None."""
+    """Returns a row of the table. Both sides are numbered lines; a side without
+    a line is (None, None)."""
     changed = left[1] != right[1]
     both = changed and None not in (left[0], right[0])
     if both and alike(left[1], right[1]):
@@ -63,13 +69,15 @@ def row(left, right):
 
 
 def rows(a, b, block):
+    """Returns the rows of a block, which is an opcode of SequenceMatcher."""
     _, a_begin, a_end, b_begin, b_end = block
     return [row(*pair) for pair in itertools.zip_longest(
         a[a_begin:a_end], b[b_begin:b_end], fillvalue=(None, None))]
 
 
 def table(lines, stop=False):
-    """A changed part is somewhere to stop for who goes through with keys."""
+    """Returns a table with these rows. With `stop`, the keys that go to the
+    next and previous place stop at it."""
     kind = ' class="compared change" tabindex="-1"' if stop else ' class="compared"'
     body = "\n".join(lines)
     return (f"<table{kind}>\n<colgroup><col class='n'><col><col class='n'><col>"
@@ -77,14 +85,15 @@ def table(lines, stop=False):
 
 
 def begun(a, begin, end):
-    """The functions that begin between these lines."""
+    """Returns the names of the functions that start in a[begin:end]."""
     return [f"{name}()" for name, first, _, _ in functions(texts(a))
             if begin <= first < end]
 
 
 def unchanged(a, b, block, first, last):
-    """The tables of a part that is the same: its edges, and the middle folded
-    away."""
+    """Returns the HTML of an equal block: the lines beside a difference, and
+    the lines between them, folded. The block has no difference before it if it
+    is the `first`, and none behind it if it is the `last`."""
     lines = rows(a, b, block)
     top, bottom = 0 if first else CONTEXT, 0 if last else CONTEXT
     middle = lines[top:len(lines) - bottom]
@@ -100,7 +109,7 @@ def unchanged(a, b, block, first, last):
 
 
 def differences(a, b):
-    """The tables of two lists of numbered lines."""
+    """Returns the tables of two lists of numbered lines, as HTML."""
     blocks = difflib.SequenceMatcher(None, texts(a), texts(b),
                                      False).get_opcodes()
     tables = []
@@ -114,13 +123,14 @@ def differences(a, b):
 
 
 def head(lines):
-    """How many lines the comment has with which a file begins."""
+    """Returns the number of lines in the comment at the top of a file."""
     return next((number for number, line in enumerate(lines)
                  if not is_comment(line)), 0)
 
 
 def side_by_side(a, b):
-    """The differences of two lists of lines, as HTML."""
+    """Returns the comparison of two files as HTML. `a` and `b` are their
+    lines."""
     heads = head(a), head(b)
     a, b = list(enumerate(a, 1)), list(enumerate(b, 1))
     above = differences(a[:heads[0]], b[:heads[1]])
@@ -129,7 +139,7 @@ def side_by_side(a, b):
 
 
 def counts(a, b):
-    """How many lines were added and how many removed."""
+    """Returns the numbers of lines added and removed from `a` to `b`."""
     blocks = difflib.SequenceMatcher(None, a, b, False).get_opcodes()
     changed = [block for block in blocks if block[0] != "equal"]
     return (sum(block[4] - block[3] for block in changed),

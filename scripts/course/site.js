@@ -1,8 +1,9 @@
-// The keys of the course's pages. Without this script everything can be read.
+// The keys of the course's pages. The pages can be read without this script.
 
 "use strict";
 
-// Goes to the place after (1) or before (-1) the one we are at.
+// Goes to the next place (1) or to the previous one (-1): a lesson, a change, a
+// heading or a folded answer.
 function step(direction) {
     const places = [...document.querySelectorAll(
         ".lesson, .change, .text h2, .text details")];
@@ -22,6 +23,7 @@ function step(direction) {
         ? "center" : "start"});
 }
 
+// Opens all folded parts, or closes all if all are open.
 function unfold() {
     const all = [...document.querySelectorAll("details")];
     const open = all.some((one) => !one.open);
