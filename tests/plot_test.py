@@ -252,7 +252,7 @@ def draw_some(directory, *names):
 
 
 def write_runs(directory):
-    """Writes the reference run, with troubles, to a runs.csv."""
+    """Writes the reference run to a runs.csv, changed by with_troubles()."""
     with open(REFERENCE / "runs.csv", newline="", encoding="utf-8") as file:
         rows = list(with_troubles(csv.DictReader(file)))
     with open(directory / "runs.csv", "w", newline="",
@@ -779,7 +779,8 @@ class Recorded(Drawn):
         self.check_hatches(self.figures["hog"], hatches)
 
     def check_stream(self, axes, model):
-        """Checks that the steps of a panel are the small requests' replies."""
+        """Checks that a panel shows the replies to small requests, for each
+        tenth of a second."""
         rows = self.rows("hog", model, "stream")
         steps, = axes.patches
         values, edges, _ = steps.get_data()

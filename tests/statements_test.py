@@ -114,7 +114,7 @@ class Statement(unittest.TestCase):
         return text.decode()
 
     @staticmethod
-    def has_arrived(client):
+    def bytes_arrived(client):
         """Returns the bytes that have already arrived, without waiting."""
         ready, _, _ = select.select([client], [], [], 0)
         return client.recv(4096) if ready else b""
@@ -162,8 +162,8 @@ class Kernel(Statement):
                 if (local, state) == (port, LISTEN)]
 
     def test_the_side_that_closes_first_keeps_its_port(self):
-        """Chapter 12: the side that closes first stays in TIME_WAIT. The kernel
-        forgets the other side."""
+        """Chapter 12: the side that closes first stays in TIME_WAIT. The other
+        side's socket is gone."""
         for client_is_first in (True, False):
             listener = self.listener()
             port = listener.getsockname()[1]
@@ -223,7 +223,7 @@ class Servers(Statement):
         served = set()
 
         def serve():
-            served.update(c for c in clients if self.has_arrived(c))
+            served.update(c for c in clients if self.bytes_arrived(c))
             return len(served)
 
         wait_until(lambda: serve() >= 36, "36 have a reply")
@@ -242,7 +242,7 @@ class Servers(Statement):
         served = set()
 
         def serve():
-            served.update(c for c in clients if self.has_arrived(c))
+            served.update(c for c in clients if self.bytes_arrived(c))
             return len(served)
 
         wait_until(lambda: serve() >= 64, "64 have a reply")
@@ -252,8 +252,8 @@ class Servers(Statement):
         self.assertEqual(len(served), 65)
 
     def test_pss_leaves_out_the_page_tables_of_a_child(self):
-        """Chapters 2 and 3: the page tables of a child take about as much
-        memory as its PSS, half to four times, and are not part of it."""
+        """Chapters 2 and 3: the page tables of a child are not part of its PSS,
+        and take about as much memory: at least half, less than four times."""
         server = self.server(BIN / "fork", "--port", "0")
         for client in [self.client(server.port, b"1\n") for _ in range(20)]:
             self.replies(client, 1)
@@ -340,7 +340,7 @@ class BreakIt(Statement):
         client = self.client(server.port, b"1\n2\n3\n")
         early = self.replies(client, 1)
         wait_until(lambda: state_of(server.pid) == "S", "it sleeps")
-        early += self.has_arrived(client).decode()
+        early += self.bytes_arrived(client).decode()
         self.assertLess(early.count("\n"), 3)
         client.sendall(b"4\n")
         self.assertIn("\n", self.replies(client, 1))
@@ -414,7 +414,7 @@ class BreakIt(Statement):
         wait_until(lambda: waits() >= 10, "it has waited ten times")
         wait_until(lambda: (thread() / "syscall").read_text().split()[0]
                    == FUTEX, "it is blocked in futex()")
-        self.assertEqual(self.has_arrived(client), b"")
+        self.assertEqual(self.bytes_arrived(client), b"")
 
 
 if __name__ == "__main__":
