@@ -861,7 +861,7 @@ class Silent(Drawn):
     def check_words(self, axes, y, runs):
         """Checks the texts of a model: one at the longest wait for a reply, and
         one at the arrow that stands for requests without a reply. The arrow
-        starts at the shortest time after which the client gave up."""
+        starts at the shortest time for which the client waited."""
         said = [text for text in axes.texts
                 if text.xy[1] == y and text.get_text()]
         arrows = [text for text in axes.texts

@@ -91,9 +91,9 @@ def begun(a, begin, end):
 
 
 def unchanged(a, b, block, first, last):
-    """Returns the HTML of an equal block: the lines beside a difference, and
-    the lines between them, folded. The block has no difference before it if it
-    is the `first`, and none behind it if it is the `last`."""
+    """Returns the tables of an equal block, as HTML: the lines next to
+    differences stay visible, the lines between them are folded. No difference
+    comes before the `first` block, and none after the `last`."""
     lines = rows(a, b, block)
     top, bottom = 0 if first else CONTEXT, 0 if last else CONTEXT
     middle = lines[top:len(lines) - bottom]
