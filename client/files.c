@@ -272,11 +272,15 @@ static int say(const char *name, const char *problem)
     return -1;
 }
 
-static int open_file(struct file *file)
+// Opens a file that the options name. Returns 0, or -1 and says what is wrong.
+static int open_file(int i)
 {
-    bool to_stdout = file == &files[JSON] && strcmp(file->path, "-") == 0;
-    file->stream = to_stdout ? stdout : fopen(file->path, file->mode);
-    return file->stream != NULL ? 0 : say(file->path, strerror(errno));
+    bool to_stdout = i == JSON && strcmp(files[i].path, "-") == 0;
+    FILE *stream = to_stdout ? stdout : fopen(files[i].path, files[i].mode);
+    if (stream == NULL)
+        return say(files[i].path, strerror(errno));
+    files[i].stream = stream;
+    return 0;
 }
 
 int files_open(const struct options *opt)
@@ -288,7 +292,7 @@ int files_open(const struct options *opt)
     if (opt->csv != NULL && !has_our_columns(opt->csv, opt))
         return say(opt->csv, "has other columns than this run would add");
     for (int i = 0; i < FILES; i++)
-        if (files[i].path != NULL && open_file(&files[i]) != 0)
+        if (files[i].path != NULL && open_file(i) != 0)
             return -1;
     if (opt->timeline != NULL)
         begin_timeline(files[TIMELINE].stream);

@@ -16,6 +16,7 @@
 #include "common/net.h"
 #include "common/server.h"
 
+// The parent blocks in stop_wait(), so its accept() must not block.
 static struct options options = {
     .model = "fork", .nonblocking = true, .forks = true};
 static int listener;

@@ -2,7 +2,7 @@
 //
 // Model     the main thread accepts; clients are coroutines in one of N loops
 // Blocks    the main thread in accept(), each loop in epoll_wait()
-// Strength  can use all cores, and a loop shares nothing with the others
+// Strength  can use all cores, and its loops have no client in common
 // Weakness  a client stays in its loop: a long fib() delays all clients in it
 //
 // What changed from coroutine.c: each thread has a loop of its own, and a

@@ -49,9 +49,9 @@ void test_unanswered_hello(void)
 
 // How long three connections wait for their first reply before the load begins,
 // and in the warm-up: the age of the oldest request at the end.
-static double waited_us(behaviour *greet)
+static double waited_us(behaviour *to_hello)
 {
-    const struct script script = {.answer = soon, .greet = greet};
+    const struct script script = {.answer = soon, .greet = to_hello};
     return column(RUN_SCRIPT(&script, "-c", "3", "--warmup", "2s", "-d", "1ms",
                              "--grace", "0"),
                   "oldest_us");
