@@ -24,8 +24,8 @@ static inline int64_t clock_read_ns(clockid_t id)
     return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
 }
 
-// Returns nanoseconds on the monotonic clock: no one can set it, so a latency
-// cannot become negative. Takes about 20 ns.
+// Returns nanoseconds on the monotonic clock. It cannot be set, so a latency is
+// never negative. Takes about 20 ns.
 static inline int64_t clock_now_ns(void)
 {
     return clock_read_ns(CLOCK_MONOTONIC);

@@ -113,7 +113,7 @@ watch: all  ## course: Where a server waits, live: MODEL=thread, PID=, ONCE=1
 
 # ---- Hostile clients
 
-torture: all  ## test: Set hostile clients on the servers; QUICK=1, SERVER=./mine
+torture: all  ## test: Run hostile clients against servers; QUICK=1, SERVER=./mine
 	@scripts/torture/torture --bin "$(BIN)" $(QUICKLY) \
 	    $(call flag,ONLY,only) $(call flag,MODELS,models) \
 	    $(call flag,SERVER,server)

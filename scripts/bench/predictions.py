@@ -67,7 +67,7 @@ def quotient(over, under, column):
 
 
 def served(at):
-    """How many of the models serve everybody; not a number if not all of
+    """Returns how many of the models serve all clients; NAN if not all of
     them took part."""
     if not set(MODELS) <= set(at.models()):
         return math.nan

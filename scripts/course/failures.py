@@ -37,7 +37,7 @@ EXPLANATIONS = (
      "longer than 100 bytes is skipped to its end and gets one error; the next "
      "line is a request again."),
     (r"^and takes no memory|^in constant memory|its memory stays as it was",
-     "Its memory grew with what the client sent: anybody can fill it. Keep a "
+     "Its memory grew with what the client sent: a client can fill it. Keep a "
      "buffer of one size, and stop reading from a client that does not read "
      "its replies."),
     (r"^no last newline", "It did not take what was sent."),
@@ -85,19 +85,19 @@ EXPLANATIONS = (
 
     # limits
     (r"its log is", "What it logs must neither stop the server nor reach a "
-     "client: standard error may be a pipe that no one reads, closed, or a "
+     "client: standard error may be a pipe without a reader, closed, or a "
      "full disk. Do not block in write(), ignore its errors, and open "
      "something as standard error if it is closed."),
     (r"while full, it does not spin", "When accept(), fork() or the like "
      "fails because a table is full, it tries again at once, without end. Wait "
      "a little (100 ms) between two attempts: see out-of-descriptors."),
     (r"clients are served in the end", "When a table is full, clients wait in "
-     "the kernel's queue; none may be disconnected, and each is served when "
-     "there is room."),
+     "the kernel's queue; none may be disconnected, and each is served once "
+     "the table has a free entry."),
     (r"lives on until told", "A full table (descriptors, processes, memory) "
      "is no reason to die."),
     (r"at most one log line a second", "It logs the same trouble for every "
-     "client: say it at most once a second."),
+     "client. It may log this once a second."),
     (r"^--max-clients 5|^until one leaves|^no client is disconnected",
      "With --max-clients 5 five are served, a sixth waits in the kernel's "
      "queue until one leaves, and no client is disconnected."),
@@ -117,8 +117,8 @@ EXPLANATIONS = (
     (r"beside a long request", "A long fib() for one client kept another from "
      "its reply, although the model computes for several at once."),
     (r"wait for their backends together", "With --delay each request waits for "
-     "a backend. 60 clients must do that together, and wait one after the "
-     "other: a sleep delays all clients. See deadline-instead-of-sleep and "
+     "a backend. 60 clients must wait at the same time; here they waited one "
+     "after the other: a sleep delays all clients. See deadline-instead-of-sleep and "
      "blocking-trap."),
     (r"backends one after the other", "This model waits for one backend at a "
      "time; it waited for several, or a reply was missing."),
