@@ -1,10 +1,10 @@
-"""What this machine can do, measured in a moment before and after the runs.
+"""Measures, before and after the runs, what this machine can do.
 
-A system call, a timer and the waking of a core cost every server something
-that no server can help, and the client can ask only so fast: what it gets of a
-server that does nothing is the limit of all others. Figures of that size say
-more about the machine than about the model, and figures that differ before and
-after say that it changed.
+A system call, a timer and the waking of a core have costs that no server can
+avoid. The client is limited, too: it gets replies from no server faster than
+from one that does nothing. Figures of about that size say more about the
+machine than about the model. If the figures before and after the runs differ,
+the machine has changed meanwhile.
 """
 
 import math
@@ -20,15 +20,16 @@ CALLS = 20000
 TIMERS = 100
 TIMER_S = 0.0005
 ROUND_TRIPS = 300
-NULL_SERVER = "80ms"  # of each of the client's probes
-CLIENT_TIMEOUT_S = 60  # for all of them, on the slowest machine
+NULL_SERVER = "80ms"  # the length of each of the client's measurements
+CLIENT_TIMEOUT_S = 60  # for all of these, on the slowest machine
 
-# Before and after may differ by this factor: cores wake more or less fast.
+# Two calibrations may differ by this factor, because cores wake more or less
+# quickly.
 DRIFT_MAX = 1.5
 
 
 def loop_us(call):
-    """The time of one call, from the fastest of a few loops."""
+    """Returns the time of one call in µs, from the fastest of five loops."""
     times = []
     for _ in range(5):
         begin = time.perf_counter()
@@ -39,12 +40,14 @@ def loop_us(call):
 
 
 def system_call_us():
-    """A system call that does nothing, without what Python adds to it."""
+    """Returns the time of a system call that does nothing, in µs, without the
+    overhead of Python."""
     return max(0, loop_us(os.getppid) - loop_us(().__len__))
 
 
 def timer_us():
-    """How much later than asked a sleeper wakes: the median."""
+    """Returns the median delay of a timer in µs: how much later than asked a
+    sleeping process wakes."""
     late = []
     for _ in range(TIMERS):
         begin = time.perf_counter()
@@ -54,7 +57,8 @@ def timer_us():
 
 
 def echo(core, requests, replies):
-    """The child of a ping-pong: never returns, and ends with its parent."""
+    """Answers every byte, as the child of a ping-pong. Never returns: the
+    process ends with its parent."""
     try:
         os.sched_setaffinity(0, {core})
         while os.read(requests, 1):
@@ -64,7 +68,8 @@ def echo(core, requests, replies):
 
 
 def round_trip_us(here, there):
-    """A byte to a process on core `there` and back, waiting on core `here`."""
+    """Returns the median time in µs in which a byte goes from core `here` to a
+    process on core `there` and back."""
     before = os.sched_getaffinity(0)
     requests, replies = os.pipe(), os.pipe()
     child = os.fork()
@@ -86,8 +91,9 @@ def round_trip_us(here, there):
 
 
 def wake_up_us():
-    """What it costs more to wake a process on another core, which sleeps, than
-    on the same. Not a number on a machine with one core."""
+    """Returns how much longer it takes to wake a process on another core, which
+    sleeps, than on the same core, in µs. Returns NaN on a machine with one
+    core."""
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
         return float("nan")
@@ -96,8 +102,8 @@ def wake_up_us():
 
 
 def reply_us(client):
-    """How often the client gets a reply of a server that does nothing, with 50
-    connections. Not a number if it cannot tell."""
+    """Returns the time per reply of a server that does nothing, in µs, for a
+    client with 50 connections. Returns NaN if the client fails."""
     try:
         said = subprocess.run(
             [client, "--calibrate", "-d", NULL_SERVER, "--warmup", NULL_SERVER],
@@ -110,14 +116,16 @@ def reply_us(client):
 
 
 def calibrate(client):
-    """Times in microseconds, by name. Takes a second."""
+    """Returns times in µs, by name. Takes about a second."""
     return {"system call": system_call_us(), "timer": timer_us(),
             "wake-up": wake_up_us(), "null server": reply_us(client)}
 
 
 def described(before, after=None):
-    """The facts, in words; with the second measurement if there is one."""
+    """Returns the calibration as texts for a report, by name. `after` is the
+    calibration after the runs, if there is one."""
     def text(name):
+        """Returns one time, or the times before and after."""
         then = duration(before[name], 2)
         return then if not after else (
             f"{then}, after the runs {duration(after[name], 2)}")
@@ -130,7 +138,7 @@ def described(before, after=None):
 
 
 def drifted(before, after):
-    """The names of what is not as it was."""
+    """Returns the names of the times that differ by more than DRIFT_MAX."""
     return [name for name in before
             if max(before[name], after[name])
             > DRIFT_MAX * max(0.01, min(before[name], after[name]))]

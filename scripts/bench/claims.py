@@ -1,19 +1,23 @@
-"""Judges what the experiments are there to show.
+"""Judges the claims of the experiments.
 
-A claim compares a figure of one cell, or its ratio to that of another cell,
-with a bound. Every round gives a value of its own, because whatever disturbs
-the machine disturbs the cells of a round alike. The claim holds if all of an
-interval of these values agrees with the bound, and fails if none of it does.
-Absolute speed is never judged.
+A claim compares a figure of one cell, or its ratio to a figure of another cell,
+with a bound. Each round gives one value, because other programs disturb the
+cells of one round alike. An interval of these values is compared with the
+bound. The claim holds if the whole interval agrees with the bound. It fails if
+the whole interval contradicts the bound. Claims never judge absolute speed.
 
-The interval covers the true median of the values with a probability that needs
-no assumption about how they are distributed (the order statistics of the sign
-test), but one about the rounds: that they are independent. Their lag-1
-autocorrelation is shown beside each claim. The range of six covers the median
-with 97 %, and of nine the second to the eighth value with 96 %. Looking at six,
-and at nine only if they disagree, is right with 94.5 % for each claim: a wrong
-verdict needs all of six (1 in 64, on either side), or eight of nine with the
-other one among the six (6 in 512). Fewer than six rounds only suggest.
+The interval covers the true median of the values with a known probability
+(order statistics, as in the sign test). This needs no assumption about the
+distribution of the values, but it assumes that the rounds are independent.
+Therefore the lag-1 autocorrelation of the rounds is shown beside each claim.
+
+With six rounds, the interval is their range, which covers the median with 97 %.
+With nine rounds, it reaches from the second lowest to the second highest value,
+which covers the median with 96 %. The bench makes six rounds, and three more
+only if the six disagree. The verdict is then right with 94.5 % for each claim.
+A wrong one needs all of six values on the wrong side (1 in 64, on either side),
+or eight of nine with the other one among the first six (6 in 512). Fewer than
+six rounds only suggest a verdict.
 """
 
 import csv
@@ -28,57 +32,64 @@ from lib.verdicts import (
 
 AT_LEAST, AT_MOST = "at least", "at most"
 
-# From which on the range over the rounds covers the median with 97 %.
+# With so many rounds, their range covers the median with 97 %.
 ENOUGH_ROUNDS = 6
 
-# One round cannot say how much a figure varies.
+# Fewer rounds cannot show how much a figure varies.
 ROUNDS_MIN = 2
 
-# How many more rounds are made where six disagree: of nine they can be.
+# Rounds that are added if six disagree. Of nine values, the lowest and the
+# highest can be left out.
 MORE_ROUNDS = 3
 
 
 @dataclass(frozen=True)
 class Claim:
+    """A relation that an experiment is expected to show."""
+
     model: str
-    says: str  # what the model does; {bound} stands for relation and bound
-    column: str  # of runs.csv, or computed from it
+    says: str  # what the model does, with {bound} for relation and bound
+    column: str  # of runs.csv, or one that lib/samples.py computes
     relation: str
     bound: float
-    load: int = None  # that of its experiment, if it is not said
-    than_model: str = None  # compared with this model's column, or ...
-    than_load: int = None  # ... with this load's
-    otherwise: str = ""  # what may be the cause if it fails
+    load: int = None  # None: the load of the experiment
+    than_model: str = None  # for a ratio: the model to compare with
+    than_load: int = None  # for a ratio: the load to compare with
+    otherwise: str = ""  # a possible cause if the claim fails
 
     def sentence(self):
+        """Returns the claim as a sentence, without a full stop."""
         bound = f"{self.relation} {self.bound:g}" if self.bound else "no"
         return f"{self.model} {self.says.format(bound=bound)}"
 
     def is_ratio(self):
+        """Returns whether the claim compares two cells."""
         return self.than_model is not None or self.than_load is not None
 
     def models(self):
-        """Whose runs it needs."""
+        """Returns the models whose runs this claim needs."""
         return {self.model, self.than_model or self.model}
 
     def agrees(self, value):
+        """Returns whether a value agrees with the bound."""
         if self.relation == AT_LEAST:
             return value >= self.bound
         return value <= self.bound
 
 
 def each(models, *what, **more):
-    """The same claim about several models."""
+    """Returns the same claim for each of several models, whose names are
+    separated by spaces."""
     return tuple(Claim(model, *what, **more) for model in models.split())
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """A claim, and what came out of it."""
+    """A claim, and the values by which it is judged."""
 
     experiment: str
     claim: Claim
-    sample: Sample  # a value for every round that could be judged
+    sample: Sample  # a value for each round with sound runs
 
     @property
     def values(self):
@@ -86,6 +97,7 @@ class Judgement:
 
     @property
     def verdict(self):
+        """The verdict on the claim: see lib/verdicts.py."""
         if not self.values:
             return NOT_MEASURED
         agreeing = [self.claim.agrees(value) for value in self.sample.interval]
@@ -97,26 +109,30 @@ class Judgement:
         return FAILS if enough else SUGGESTS_NOT
 
     def spread(self):
+        """Returns (median, lowest, highest) of the interval, or None if there
+        are no values."""
         if not self.values:
             return None
         return self.sample.median, self.sample.low, self.sample.high
 
     def coverage(self):
+        """Returns the probability that the interval covers the true median."""
         return coverage(len(self.values), spared(len(self.values)))
 
     def wants(self, more):
-        """Whether so many more rounds may decide it: if then another extreme
-        value can be spared."""
+        """Returns whether `more` rounds may decide an inconclusive claim,
+        because one more extreme value could then be left out."""
         rounds = len(self.values)
         return (self.verdict == INCONCLUSIVE
                 and spared(rounds + more) > spared(rounds))
 
     def measured(self):
-        """The median and the range of what was judged, in words."""
+        """Returns the median and the interval of the values as text."""
         return with_range(self.spread()) if self.values else "-"
 
     def doubt(self):
-        """What to think of it if it does not hold, in words."""
+        """Returns as text why the claim is not certain: too few rounds, or a
+        possible cause if the rounds contradict it or disagree."""
         if not self.values:
             return "no run has the load that it needs"
         if len(self.values) < ROUNDS_MIN:
@@ -129,7 +145,8 @@ class Judgement:
 
 
 def judge(experiment, claim, runs):
-    """Judges one claim of an experiment on its sound runs."""
+    """Returns the Judgement of one claim of an experiment. Faulty runs are left
+    out."""
     load = experiment.load if claim.load is None else claim.load
     axis = experiment.axis
     sample = runs.where(model=claim.model, **{axis: load}).sample(claim.column)
@@ -141,8 +158,8 @@ def judge(experiment, claim, runs):
 
 
 def judgements(shown):
-    """Of experiments with their runs. Claims about models that did not take
-    part at all are left out."""
+    """Returns the judgements of all claims. `shown` are pairs of an experiment
+    and its runs. Claims about models without any runs are left out."""
     found = []
     for experiment, runs in shown:
         present = set(runs.models())
@@ -152,7 +169,7 @@ def judgements(shown):
 
 
 def write_claims(path, judged):
-    """claims.csv: a row for every claim."""
+    """Writes claims.csv, with one row for each claim."""
     with open(path, "w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow(["experiment", "claim", "verdict", "median", "lowest",

@@ -1,5 +1,5 @@
-"""What `make bench-coro` and `make bench-client` share: options, how a figure
-is compared with its goal, and the file with all values."""
+"""Has what `make bench-coro` and `make bench-client` share: their options, the
+comparison of a figure with its goal, and the file with all values."""
 
 import csv
 import os
@@ -10,7 +10,8 @@ from lib.models import ROOT
 
 
 def parser(doc, name):
-    """Returns a parser of the options of both, for results/NAME.csv."""
+    """Returns the parser of the options that both programs have. The default
+    file for the values is results/NAME.csv; `doc` is the text of --help."""
     options = command_line.parser(doc)
     options.add_argument("--rounds", type=command_line.count, default=5,
                          metavar="N", help="how often each is measured "
@@ -26,7 +27,8 @@ def parser(doc, name):
 
 
 def verdict(value, most, least):
-    """The goal, and whether the value meets it; nothing without a goal."""
+    """Returns the goal and whether the value meets it, as text. `most` and
+    `least` are the goal, or None. Returns "" without a goal."""
     if most is not None:
         met, goal = value <= most, f"at most {most:,g}"
     elif least is not None:
@@ -37,7 +39,7 @@ def verdict(value, most, least):
 
 
 def save(path, header, rows):
-    """Writes all values, and says where they are."""
+    """Writes all values to a CSV file, and prints its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w", newline="", encoding="utf-8") as file:
         out = csv.writer(file)

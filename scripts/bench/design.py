@@ -1,8 +1,8 @@
-"""What an experiment of the bench is: its cells, and which runs follow.
+"""Defines what an experiment of the bench is, and which runs it consists of.
 
-A cell is what client and server do in one run. An experiment has a grid of
-cells along one axis, which it meets with every model. The experiments
-themselves are in experiments.py.
+A cell is what client and server do in one run. The cells of an experiment
+differ in one column, its axis. The experiment runs each of its cells with each
+of its models. experiments.py has the experiments themselves.
 """
 
 import math
@@ -13,14 +13,15 @@ from lib.models import ELSEWHERE, MODELS
 from lib.samples import Runs
 from lib.text import counted, plural
 
-# What a column counts in which the cells of an experiment differ.
+# Each axis is a column of runs.csv. The noun says what the column counts.
 AXES = {"connections": "client", "idle": "silent client", "hogs": "hog",
         "rate": "request per second"}
 
-# Which cores server and client have, if there are two. A core each: both
-# always have one, and cannot take it from each other. One for both: neither has
-# to wake a core for the other. All: the question is who uses them.
-# A host each, if the bench was told so: no program is kept to a core.
+# Which cores server and client use on a machine with at least two.
+# APART: a core each, so that they cannot take it from each other.
+# TOGETHER: the same core, so that neither has to wake a core for the other.
+# FREE: all cores, because the question is which server uses them.
+# HOSTS: server and client are on two hosts, and not bound to a core.
 APART, TOGETHER, FREE, HOSTS = "apart", "together", "free", "hosts"
 PLACES = {
     APART: "Server on one core, client on another.",
@@ -29,12 +30,13 @@ PLACES = {
     HOSTS: "Server on one host, client on another.",
 }
 
-# Models that leave clients waiting in the kernel's queue, and how many fit in
-# there (net.core.somaxconn is 4,096): beyond that, connecting itself fails.
+# Models that leave clients waiting in the accept queue, and how many clients
+# that queue can hold (net.core.somaxconn is 4,096). Further clients could not
+# even connect.
 QUEUING = ("blocking", "coroutine --trap", "select", "prefork", "pool")
 QUEUE_MAX = 4000
 
-# How long a bench may be. Each has the cells of those before it.
+# The sizes of a bench. Each has the cells of the smaller ones, and more.
 SIZES = ("quick", "default", "full")
 
 
@@ -43,26 +45,28 @@ class Cell:
     """What client and server do in one run."""
 
     connections: int
-    n: int = 1  # which fib
-    idle: int = 0  # more connections, which say nothing
-    hogs: int = 0  # more connections, which ask for fib(40) for a while
+    n: int = 1  # requests ask for fib(n)
+    idle: int = 0  # additional connections that send nothing
+    hogs: int = 0  # additional connections that ask for fib(40) for a while
     churn: bool = False  # a new connection for every request
-    rate: int = 0  # requests due per second; 0: each after the last reply
-    requests: int = 0  # stop after so many; 0: when the time is over
-    delay_ms: int = 0  # the server waits so long before it replies
-    size: str = "quick"  # the shortest bench that has it
-    without: tuple = ()  # models that are spared it, but in a full bench
-    asked_by: tuple = ()  # models beside which a shorter bench has it, too
+    rate: int = 0  # requests due per second; 0: send after each reply
+    requests: int = 0  # after which the run ends; 0: it ends after its time
+    delay_ms: int = 0  # the server's delay before each reply
+    size: str = "quick"  # the smallest bench that has this cell
+    without: tuple = ()  # models without this cell, except in a full bench
+    asked_by: tuple = ()  # models; if one takes part, any bench has this cell
 
     def fits(self, model):
+        """Returns whether a model takes part in this cell."""
         clients = self.connections + self.idle + self.hogs
         return model not in self.without and (
             model not in QUEUING or clients <= QUEUE_MAX)
 
 
 def grid(cell, axis, quick, default=(), full=()):
-    """The cell at all these loads: of a quick bench, those that the default
-    has besides, and those that only the full one has."""
+    """Returns copies of `cell`, one for each load on the axis. Every bench has
+    the loads of `quick`; the default and the full bench also have those of
+    `default`; only the full bench has those of `full`."""
     return tuple(replace(cell, size=size, **{axis: load})
                  for size, loads in zip(SIZES, (quick, default, full))
                  for load in loads)
@@ -70,35 +74,38 @@ def grid(cell, axis, quick, default=(), full=()):
 
 @dataclass(frozen=True)
 class Experiment:
+    """One question, with the runs that answer it."""
+
     name: str
     question: str
-    axis: str  # the column in which its cells differ
+    axis: str  # the column of runs.csv in which its cells differ
     cells: tuple
-    load: int  # where on the axis the finding is judged, and most claims
+    load: int  # at which the finding and most claims are judged
     seconds: float  # measured in one run
     placement: str  # of server and client
     finding: Callable
-    columns: tuple  # of the table, see report.py; the first one sums it up
+    columns: tuple  # of its table, see tables.py; the terminal shows the first
     claims: tuple
     explanation: str
-    more_models: tuple = ()  # with options of their own: "coroutine --trap"
-    beside_more: tuple = ()  # the same, if models of servers/more/ take part
-    without: tuple = ()  # models that have no figure here
-    elsewhere: bool = False  # servers of other runtimes take part
-    asked_by: tuple = ()  # only worth its time if one of these takes part
-    # Whether claims compare the loads of a model. Its runs in a round then
-    # follow each other: a machine's speed drifts within seconds.
+    more_models: tuple = ()  # models with options: "coroutine --trap"
+    beside_more: tuple = ()  # more of these, beside any other model
+    without: tuple = ()  # models that do not take part
+    elsewhere: bool = False  # servers in other languages take part
+    asked_by: tuple = ()  # models; if not empty, one of them must take part
+    # Whether claims compare different loads of one model. Its runs in a round
+    # then follow each other, because a machine's speed drifts within seconds.
     compares_loads: bool = False
-    by_request: bool = False  # only if it is named, or in a full bench
-    cost: str = ""  # the column that is shown on the first page
-    breaks: Callable = None  # says of a model's runs whether it breaks there
-    # What is kept of the times of all requests, and of how many rounds, see
-    # request_log.py: writing them down takes the client's time.
+    by_request: bool = False  # only if the user names it, or in a full bench
+    cost: str = ""  # the column of the report's first table, if any
+    breaks: Callable = None  # returns how a model breaks down here, or ""
+    # Selects which requests are stored for the pictures, see request_log.py,
+    # and in how many rounds: writing every request down takes CPU time.
     trace: Callable = None
     traced_rounds: float = math.inf
 
     def models(self, chosen):
-        """Those of the chosen models that take part, and their variants."""
+        """Returns the chosen models that take part in this experiment, and
+        their variants."""
         if self.asked_by and not set(self.asked_by) & set(chosen):
             return []
         if not self.elsewhere:
@@ -109,10 +116,12 @@ class Experiment:
         return [m for m in chosen if m not in self.without] + variants
 
     def blocks(self, chosen):
-        """What is done in a round: pairs of a cell and a model, in groups that
-        follow each other, in blocks of such groups. The models of a load are a
-        block, so that runs that are compared are seconds apart; where loads are
-        compared, those of a model are a group."""
+        """Returns the runs of one round, as pairs of cell and model. They are
+        nested: a list of blocks, each a list of groups, each a list of pairs.
+        The runs of a block follow each other, so that runs that are compared
+        are only seconds apart. A block has all models at one load. If the
+        experiment compares the loads of a model, there is one block, with a
+        group of all loads for each model."""
         models = self.models(chosen)
         if self.compares_loads:
             return [[[(cell, model) for cell in self.cells if cell.fits(model)]
@@ -121,14 +130,14 @@ class Experiment:
                 for cell in self.cells]
 
     def runs(self, chosen):
-        """The same, in no order."""
+        """Returns the pairs of blocks() in one flat list."""
         return [run for block in self.blocks(chosen) for group in block
                 for run in group]
 
 
 def of_size(experiment, size, models=()):
-    """The experiment with the cells of a bench of this size and these
-    models."""
+    """Returns the experiment with only the cells that belong to a bench of this
+    size with these models."""
     sizes = SIZES[:SIZES.index(size) + 1]
     cells = (cell for cell in experiment.cells
              if cell.size in sizes or set(cell.asked_by) & set(models))
@@ -138,9 +147,10 @@ def of_size(experiment, size, models=()):
 
 
 def fitting(experiment, room, reason):
-    """The experiment with at most `room` connections at once: cells that need
-    more are shrunk, cells that then are equal are one. Returns it with a
-    sentence for every cell that changed."""
+    """Returns the experiment, reduced to at most `room` connections at once,
+    and a sentence for each cell that changed. The load of a larger cell is
+    reduced; cells that become equal are merged. `reason` says why there is no
+    more room."""
     axis, cells, notes = experiment.axis, {}, []
     if axis == "rate":  # It takes no connections.
         return experiment, notes
@@ -158,14 +168,15 @@ def fitting(experiment, room, reason):
 
 
 def deciding(experiment, runs):
-    """The runs at the experiment's load, or as near below it as there are."""
+    """Returns the runs at the experiment's load. If there are none, returns
+    those at the next lower load, or else at the lowest."""
     loads = runs.values(experiment.axis)
     below = [load for load in loads if load <= experiment.load]
     return runs.where(**{experiment.axis: max(below, default=loads[0])})
 
 
 def deciding_cell(experiment):
-    """The cell whose runs deciding() returns, if all were made."""
+    """Returns the cell whose runs deciding() returns if all runs were made."""
     def load(cell):
         return getattr(cell, experiment.axis)
 
@@ -174,17 +185,19 @@ def deciding_cell(experiment):
 
 
 def furthest(experiment, runs):
-    """As deciding(), but for each model by itself: not all have all loads."""
+    """Returns the runs that deciding() returns for each model by itself,
+    because not every model has runs at every load."""
     return Runs(run for model in runs.models()
                 for run in deciding(experiment, runs.where(model=model)))
 
 
 def load_named(experiment, runs):
-    """The load of these runs, in words: 4 clients."""
+    """Returns the load of these runs as text: "4 clients"."""
     return counted(runs[0][experiment.axis], AXES[experiment.axis])
 
 
 def finding(experiment, runs):
-    """What came out, in a sentence."""
+    """Returns the result of an experiment as a sentence, without a full
+    stop."""
     sentence = experiment.finding(deciding(experiment, runs))
     return sentence if runs.rounds() > 1 else f"In a single round: {sentence}"

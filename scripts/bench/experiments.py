@@ -1,10 +1,9 @@
-"""The experiments of the bench, as data.
+"""Lists the experiments of the bench, as data.
 
-Each asks one question. Its grid is every cell with every model; a cell is one
-run of the client. Its claims are what it is there to show: relations that
-follow from what the models are, and should hold on every machine. Adding an
-experiment is adding an entry here, its finding in findings.py, and in pictures
-the picture that shows it.
+Each experiment asks one question, and runs each of its cells with each of its
+models. Its claims are relations that follow from how the models work, and
+should hold on every machine. To add an experiment, add an entry here, its
+finding in findings.py, and its picture in pictures.
 """
 
 from bench import findings, request_log
@@ -12,7 +11,7 @@ from bench.claims import AT_LEAST, AT_MOST, Claim, each
 from bench.design import APART, FREE, TOGETHER, Cell, Experiment, grid
 from lib.models import ELSEWHERE
 
-# What several claims say, and what may be the cause where they fail.
+# Texts of several claims: what they say, and likely causes if they fail.
 KEEPS_BESIDE_FOUR = "keeps {bound} of its small requests beside four long ones"
 NO_SECOND_CORE = "there is only one core, or others were using the second"
 CORE_TAKEN = ("the server's core was taken by other programs, or the kernel's "
@@ -117,8 +116,8 @@ EXPERIMENTS = (
         cells=grid(Cell(8), "hogs", quick=(4,), full=(0, 1)),
         load=4,
         seconds=0.75,
-        # One core for all the server does: a second one would be an answer to
-        # another question, and does not help against many hogs anyway.
+        # The server has only one core. A second one would help against one hog
+        # but not against many, and is the subject of the experiment beside.
         placement=APART,
         beside_more=("offload --threads=8",),
         without=("blocking",),
@@ -133,7 +132,7 @@ EXPERIMENTS = (
                 KEEPS_BESIDE_FOUR,
                 "kept_beside_hogs", AT_LEAST, findings.SHARED_MIN,
                 otherwise=CORE_TAKEN),
-            # Fewer threads than long requests would all be taken by these.
+            # With no more threads than hogs, all threads would be busy.
             Claim(
                 "offload --threads=8",
                 KEEPS_BESIDE_FOUR,
@@ -214,15 +213,15 @@ EXPERIMENTS = (
         question="Ten clients ask, many more say nothing: "
                  "what does a silent connection cost?",
         axis="idle",
-        # Claims compare fork with thread, select and poll at 1,000; the others
-        # are compared at 10,000.
+        # The claims about fork, select and poll are judged at 1,000 idle
+        # connections, those about other models at 10,000.
         cells=(*grid(Cell(10), "idle", quick=(0,), full=(100,)),
                Cell(10, idle=1000, size="default",
                     without=("nonblocking", "coroutine")),
                Cell(10, idle=10000, without=("fork",))),
         load=10000,
-        # Long enough that a pause of 30 ms, as other guests of the host
-        # cause it, is no tenth of it.
+        # Long, so that a pause of 30 ms, which other virtual machines on the
+        # host can cause, is less than a tenth of it.
         seconds=0.4,
         placement=APART,
         without=("blocking",),
@@ -441,7 +440,7 @@ EXPERIMENTS = (
         axis="connections",
         cells=(Cell(4, n=32, requests=48),),
         load=4,
-        seconds=5,  # at most; it ends with the last reply
+        seconds=5,  # at most: the run ends with the last reply
         placement=FREE,
         finding=findings.timeline,
         columns=("set_ms", "served", "turns", "cores", "cpu_ms"),
@@ -482,9 +481,9 @@ EXPERIMENTS = (
 
 
 def finished(runs):
-    """The experiments of which a whole round was made, or tried because the
-    next was begun, each with its sound runs: an interrupted bench has
-    others."""
+    """Yields each experiment that can be judged, with its sound runs. A round
+    of it must be complete, or a second one must have begun. An interrupted
+    bench also has experiments for which neither is true."""
     for experiment in EXPERIMENTS:
         of = runs.where(experiment=experiment.name)
         rounds = of.values("round")

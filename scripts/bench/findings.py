@@ -1,41 +1,46 @@
-"""What came out of an experiment, in a sentence: computed, never assumed.
+"""Writes the finding of each experiment, a sentence that is computed from its
+runs.
 
-Each function takes the runs of its experiment at the load that decides, and
-returns the sentence that stands over its picture and its table. It judges by
-the same values and bounds as the claims do (Sample.interval), so that it never
-says the opposite of a verdict: where these disagree it gives their range.
+The function of an experiment takes the runs at the experiment's load. Its
+sentence is the title of the picture and of the table. It judges by the same
+intervals and bounds as the claims (Sample.interval), so that it cannot
+contradict a verdict. If the rounds disagree, the sentence gives their range.
 """
 
 from statistics import median
 
 from lib.text import counted, duration, factor, listed, rounded
 
-# Cores in use, in every round: from here on a second one certainly is, up to
-# there it certainly is not. Between them, or if rounds disagree, it is unclear.
+# A server uses a second core if in every round it uses at least SECOND_CORE_MIN
+# cores. It uses only one if in every round it uses at most ONE_CORE_MAX. In all
+# other cases, that is unclear.
 SECOND_CORE_MIN = 1.5
 ONE_CORE_MAX = 1.2
 
-# The ratio up to which costs that overlap are called equal.
+# Costs that overlap are called about equal up to this ratio.
 ABOUT_EQUAL_MAX = 1.25
 
-# Of more models than that only the range is said.
+# For more models than this, only their range is named.
 SAID_ONE_BY_ONE = 3
 
 
 def verb(models, base):
-    """The verb for these models: one uses, two use."""
+    """Returns the verb for these models: one uses, two use."""
     return base + "s" if len(models) == 1 else base
 
 
 def named(group, models, said=()):
-    """A group of models as one says it, after others were said."""
+    """Returns a group of models as text: their names, "all models" if the group
+    has all of `models`, or "the others" if it has all but those of `said`,
+    which the sentence has named before."""
     if len(group) < 2 or len(group) + len(said) < len(models):
         return listed(group)
     return "the others" if said else "all models"
 
 
 def unserved(at):
-    """'; blocking serves only 1', or nothing if all were served."""
+    """Returns which models did not serve all clients, as "; blocking serves
+    only 1", or "" if all did."""
     text = ""
     for model in at.models():
         of = at.where(model=model)
@@ -45,20 +50,23 @@ def unserved(at):
 
 
 def samples(at, column):
-    """A column of each model that has values, as samples by model."""
+    """Returns a column as Samples by model. Models without values are left
+    out."""
     found = {model: at.where(model=model).sample(column)
              for model in at.models()}
     return {model: sample for model, sample in found.items() if sample}
 
 
 def lowest_to_highest(values):
-    """34; 34 to 36."""
+    """Returns the range of some values as text: "34 to 36", or "34" if both
+    ends are equal when rounded."""
     return " to ".join(dict.fromkeys(
         rounded(value, 2) for value in (min(values), max(values))))
 
 
 def percents(sample):
-    """A share in percent: 1.2 %, or 40 to 80 % if its rounds lie apart."""
+    """Returns a share in percent as text: "1.2 %", or "40 to 80 %" if its
+    rounds are far apart."""
     ends = ((sample.low, sample.high)
             if sample.high > ABOUT_EQUAL_MAX * sample.low
             else (sample.median, sample.median))
@@ -69,17 +77,19 @@ def percents(sample):
 
 
 def cores_used(at):
-    """The models that use a second core, and those that stay on one."""
+    """Returns two lists: the models that use a second core, and those that use
+    only one. Models for which that is unclear are in neither."""
     cores = samples(at, "cores")
     return ([m for m in cores if cores[m].low >= SECOND_CORE_MIN],
             [m for m in cores if cores[m].high <= ONE_CORE_MAX])
 
 
 def gain(at, fast, slow):
-    """By how much the worst of `fast` answers more requests than the best of
-    `slow`: the median over the rounds. At the same load, because a single
-    client leaves cores asleep between its requests: more clients do more than
-    their share already by keeping them awake."""
+    """Returns the ratio of the requests per second of the slowest model in
+    `fast` to those of the fastest model in `slow`, as the median over the
+    rounds. All have the same load. A single client would be no fair base: it
+    lets cores fall asleep between its requests, while more clients keep them
+    awake."""
     def rates(of, models):
         return [run["req_per_s"] for run in of if run["model"] in models]
 
@@ -89,6 +99,8 @@ def gain(at, fast, slow):
 
 
 def latency(at):
+    """Returns the finding of the experiment latency: which models use a second
+    core."""
     second, one = cores_used(at)
     unclear = [m for m in at.models() if m not in second + one]
     only = "only " if one and not unclear else ""
@@ -108,7 +120,8 @@ def latency(at):
 
 
 def benefit(at, second, one):
-    """What those on two cores get for it."""
+    """Returns as text how many more requests the models on two cores answer
+    than those on one, or "" if there are none on one."""
     if not one:
         return ""
     more = gain(at, second, one)
@@ -119,7 +132,8 @@ def benefit(at, second, one):
 
 
 def one_core(of):
-    """Where a model breaks, here and below: a few words, or nothing."""
+    """Returns how a model breaks down under long requests, in a few words, or
+    "" if it does not. `of` are its runs, as in all such functions below."""
     high = of.sample("cores").high
     return "long requests get one core at most" if high <= ONE_CORE_MAX else ""
 
@@ -128,16 +142,17 @@ def one_core(of):
 
 
 def lies_below(these, those):
-    """Whether a sample has lower values than another: in each round, since what
-    disturbs it disturbs both, and by more than about equal ones have, unless
-    all rounds lie apart."""
+    """Returns whether the figure of one sample is lower than that of another.
+    It must be lower in each round, apart from extreme rounds, and differ by
+    more than ABOUT_EQUAL_MAX, unless the two intervals do not overlap."""
     far = those.median > ABOUT_EQUAL_MAX * these.median
     return these.below(those) and (far or these.high < those.low)
 
 
 def ranked(found):
-    """The models of these samples from the lowest to the highest value, in
-    groups: a new one begins where all those before lie below all the rest."""
+    """Returns the models of these samples from the lowest to the highest value,
+    in groups. A new group begins where every earlier model lies below every
+    later one."""
     order = sorted(found, key=lambda model: found[model].spread())
     groups = []
     for i, model in enumerate(order):
@@ -149,7 +164,7 @@ def ranked(found):
 
 
 def costs(group, cost):
-    """5.1 and 5.2 µs, about equal."""
+    """Returns the costs of a group as text: "5.1 and 5.2 µs, about equal"."""
     values = [cost[model].median for model in group]
     texts = [rounded(value, 2) for value in values]
     if len(set(texts)) == 1:
@@ -162,12 +177,15 @@ def costs(group, cost):
 
 
 def of_served(at, column):
-    """Samples by model, of those that served all clients."""
+    """Returns a column as Samples by model, of the models that served all
+    clients."""
     return {model: sample for model, sample in samples(at, column).items()
             if at.where(model=model).all_served()}
 
 
 def throughput(at):
+    """Returns the finding of the experiment throughput: which models need the
+    least CPU time per request."""
     cost = of_served(at, "server_cpu_us_per_req")
     load = f"With {counted(at[0]['connections'], 'client')}"
     if not cost:
@@ -185,12 +203,14 @@ def throughput(at):
 # ---- idle
 
 
-# The share of its rate that a model keeps beside silent clients: from here on
-# they cost it nothing worth naming.
+# The share of its rate that a model keeps beside idle clients. From this share
+# on, the loss is not worth naming.
 KEPT_MIN = 0.8
 
 
 def idle(at):
+    """Returns the finding of the experiment idle: which share of its rate each
+    model keeps, and how much memory an idle client takes."""
     load = counted(at[0]["idle"], "idle client")
     if not at[0]["idle"]:
         return "No client was idle: nothing can be compared"
@@ -200,7 +220,7 @@ def idle(at):
              for model, share in kept.items() if model not in well]
     if well:
         shares = [kept[model].low for model in well]
-        all_of_it = min(shares) >= 1  # Noise may make it more.
+        all_of_it = min(shares) >= 1  # Noise may raise a share above 1.
         parts.append(f"{named(well, list(kept), parts)} {verb(well, 'keep')} "
                      f"{'all of it' if all_of_it else at_least(shares)}")
     parts = parts or ["no model has a rate to compare with"]
@@ -208,16 +228,18 @@ def idle(at):
 
 
 def percent(share):
+    """Returns a share in percent as text."""
     return f"{rounded(100 * share, 2)} %"
 
 
 def at_least(shares):
-    """What models reach in every round."""
+    """Returns the lowest of some shares as text: "at least 90 %"."""
     return f"at least {percent(min(shares))}"
 
 
 def memory(at):
-    """What an idle client takes, from the cheapest model on."""
+    """Returns as text how much memory an idle client takes, from the cheapest
+    model to the most expensive, or "" if that was not measured."""
     taken = samples(at, "kib_per_silent")
     texts = [f"{lowest_to_highest([taken[m].median for m in group])} in "
              f"{listed(group)}" for group in ranked(taken)]
@@ -225,6 +247,7 @@ def memory(at):
 
 
 def slowed_by_silence(of):
+    """Returns how a model breaks down beside idle clients, or ""."""
     kept = of.sample("rate_kept")
     if not kept.high < KEPT_MIN:
         return ""
@@ -235,13 +258,15 @@ def slowed_by_silence(of):
 # ---- hog
 
 
-# The share of its small requests that a model keeps beside long ones: from here
-# on its clients are served, up to there they are not.
+# The share of its small requests that a model keeps beside long ones. From
+# SHARED_MIN on, its clients are served; up to STARVED_MAX, they are not.
 SHARED_MIN = 0.33
 STARVED_MAX = 0.05
 
 
 def hog(at):
+    """Returns the finding of the experiments hog and beside: which share of its
+    small requests each model keeps."""
     hogs = at[0]["hogs"]
     if not hogs:
         return "No client sent a long request: nothing can be compared"
@@ -260,8 +285,9 @@ def hog(at):
 
 
 def starved(kept, first):
-    """What each of these keeps; at most, if they are many. `first` says whether
-    the sentence has no verb yet."""
+    """Returns a list of texts: which share each of these models keeps, or only
+    their maximum if there are many. If `first` is true, the sentence has no
+    verb yet, and the first text adds it."""
     models = sorted(kept, key=lambda model: kept[model].spread())
     if len(models) > SAID_ONE_BY_ONE:
         most = max(sample.high for sample in kept.values())
@@ -272,6 +298,7 @@ def starved(kept, first):
 
 
 def starved_by_long(of):
+    """Returns how a model breaks down beside long requests, or ""."""
     kept = of.sample("kept_beside_hogs")
     if not kept.high < SHARED_MIN:
         return ""
@@ -284,6 +311,8 @@ def starved_by_long(of):
 
 
 def churn(at):
+    """Returns the finding of the experiment churn: in which models a connection
+    costs the least CPU time."""
     cost = of_served(at, "server_cpu_us_per_req")
     if not cost:
         return "No model serves all" + unserved(at)
@@ -298,12 +327,13 @@ def churn(at):
 
 # ---- knee
 
-# The share of the requests due that are answered in the window: above it a
-# server keeps up, as some are always in flight at the end.
+# A server keeps up if it answers at least this share of the requests that are
+# due in the window. Some are always in flight at its end.
 KEPT_UP_MIN = 0.95
 
 
 def knee(at):
+    """Returns the finding of the experiment knee: which models keep up."""
     kept_up = samples(at, "kept_up")
     up = [m for m in kept_up if kept_up[m].low >= KEPT_UP_MIN]
     behind = [m for m in kept_up if kept_up[m].high < KEPT_UP_MIN]
@@ -322,7 +352,9 @@ def knee(at):
 
 
 def timeline(at):
-    """The time for the same requests, of those whose clients all got some."""
+    """Returns the finding of the experiment timeline: how long each model takes
+    for the same requests. Models that did not serve all clients are named at
+    the end."""
     requests = counted(at.median("requests"), "request")
     time = of_served(at, "set_ms")
     if not time:
@@ -336,11 +368,13 @@ def timeline(at):
 # ---- wait
 
 
-# Of the replies that are possible: from here on a model lets all wait at once.
+# A model that reaches this share of the maximum lets all requests wait at once.
 POSSIBLE_MIN = 0.8
 
 
 def wait(at):
+    """Returns the finding of the experiment wait: which share of the maximum,
+    or how many replies per second, each model reaches."""
     share, rates = samples(at, "share_of_possible"), samples(at, "rate_to_last")
     well = [m for m in share if share[m].low >= POSSIBLE_MIN]
     parts = []
@@ -348,7 +382,7 @@ def wait(at):
         parts.append(f"{listed(well)} {verb(well, 'answer')} "
                      f"{at_least(share[model].low for model in well)} of the "
                      "maximum")
-    badly = {}  # those with the same rate, by that
+    badly = {}  # lists of models, by their rate
     for model in rates:
         if model not in well:
             apart = rates[model].high > ABOUT_EQUAL_MAX * rates[model].low
@@ -365,6 +399,7 @@ def wait(at):
 
 
 def waits_for_one(of):
+    """Returns how a model breaks down with a slow backend, or ""."""
     if not of.sample("share_of_possible").high < POSSIBLE_MIN:
         return ""
     rate = rounded(of.median("rate_to_last"), 2)
@@ -376,8 +411,9 @@ def waits_for_one(of):
 
 
 def silent(at):
-    """The second client sends one request, so its longest wait is the longest
-    of all rounds, and what went unanswered was watched to the end."""
+    """Returns the finding of the experiment silent: which models answer the
+    second client, and within which time. For those that never do, it says how
+    long the client waited at least."""
     models = at.models()
     never = [m for m in models if at.where(model=m).values("served") == [0]]
     always = [m for m in models if 0 not in at.where(model=m).values("served")]
@@ -399,5 +435,6 @@ def silent(at):
 
 
 def stopped_by_one(of):
+    """Returns how a model breaks down behind one idle client, or ""."""
     never = of.values("served") == [0]
     return "one silent client stops it" if never else ""

@@ -1,14 +1,15 @@
-"""A server on another host, where a command prefix runs commands: `ssh lab2`,
-or `ip netns exec lab`. The project must be there in the same folder, built.
+"""Runs the servers of a bench on another host, by a command prefix that runs
+commands there: `ssh lab2`, or `ip netns exec lab`. The project must be built
+there, in the same folder as here.
 
-The prefix runs a shell, and the shell becomes far_end, which starts the server
-there as we start one here. The shell reads that command from its input, where
-it is quoted once, whether the prefix passes its words on or, as ssh does, joins
-them for another shell.
+The prefix starts a shell there. The shell reads one line from its input and
+replaces itself with far_end, which starts the server as we would start it here.
+The line is quoted only once, whether the prefix passes its words on unchanged
+or, as ssh does, joins them for another shell.
 
-All that far_end reads and prints goes over one socket. fibload inherits our end
-of it, to ask what the server has used. When that end closes, because we or the
-connection have ended, far_end ends the server.
+One socket carries all that far_end reads and prints. fibload inherits our end
+of the socket, and asks on it what the server has used. When our end closes,
+because we or the network connection have ended, far_end ends the server.
 """
 
 import contextlib
@@ -23,10 +24,10 @@ from lib.processes import (
     READY_TIMEOUT_S, STOP_TIMEOUT_S, RunFailed, StartFailed, interruptible,
     port_in, started, wait)
 
-PREFIX_TIMEOUT_S = 20  # for what the prefix does before its command runs
+PREFIX_TIMEOUT_S = 20  # until the prefix has started its command
 LINE_MAX = 4096
 
-# What is asked of the other host before the first run.
+# The commands that the other host runs before the first run of the bench.
 FACTS = """
 test -x {fibload} || exit
 uname -srm; nproc; ulimit -Hn
@@ -34,7 +35,8 @@ uname -srm; nproc; ulimit -Hn
 
 
 def address_of(name):
-    """Returns the address of a host. Raises ValueError if it is unknown."""
+    """Returns the IP address of a host. Raises ValueError if the name is
+    unknown."""
     try:
         found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
     except OSError as problem:
@@ -43,8 +45,8 @@ def address_of(name):
 
 
 class FarServer:
-    """A server on another host that is ready. What the bench needs of it is
-    called as in lib.processes.Server."""
+    """A server on another host, which is ready. It has those attributes and
+    methods of lib.processes.Server that the bench uses."""
 
     def __init__(self, process, end, name, host):
         self.process, self.end, self.name = process, end, name
@@ -54,7 +56,8 @@ class FarServer:
         self.target = f"{host.bracketed()}:{self.wait_until_ready()}"
 
     def wait_until_ready(self):
-        """Returns the port of the server."""
+        """Waits until the server is ready, and returns its port. Raises
+        StartFailed."""
         self.end.settimeout(PREFIX_TIMEOUT_S + READY_TIMEOUT_S)
         try:
             with interruptible(), self.end.makefile("r", errors="replace") as \
@@ -63,12 +66,13 @@ class FarServer:
         except OSError as problem:
             raise StartFailed(f"{self.name} did not start on the other host: "
                               f"{problem}") from None
-        self.end.settimeout(None)  # fibload has the same open socket.
+        self.end.settimeout(None)  # fibload inherits this setting.
         return port_in(line, self.name)
 
     def stop(self, delay_s=0):
-        """Ends it as lib.processes.Server.stop() does. Raises RunFailed."""
-        with contextlib.suppress(OSError):  # Its status says what happened.
+        """Stops the server, as lib.processes.Server.stop() does. Raises
+        RunFailed."""
+        with contextlib.suppress(OSError):  # The exit status tells why.
             self.end.sendall(f"stop {delay_s}\n".encode())
         if wait(self.process, PREFIX_TIMEOUT_S + STOP_TIMEOUT_S) != 0:
             raise RunFailed(f"{self.name} did not stop on the other host; "
@@ -76,8 +80,9 @@ class FarServer:
 
 
 class Host:
-    """Another host: the prefix that runs commands there, and the address under
-    which its servers are reached. Raises ValueError if it is no such host."""
+    """Another host: the prefix that runs commands there, and the address of its
+    servers. Raises ValueError if the prefix does not run commands there, or the
+    project is not built there."""
 
     def __init__(self, prefix, name, programs):
         self.prefix, self.programs = shlex.split(prefix), programs
@@ -87,6 +92,8 @@ class Host:
         self.kernel, self.cores, self.descriptors = self.ask_facts()
 
     def ask_facts(self):
+        """Returns the other host's kernel, number of cores and limit on
+        descriptors, as texts. Raises ValueError."""
         fibload = shlex.quote(str(self.programs / "fibload"))
         asked = subprocess.run(
             [*self.prefix, "sh"], input=FACTS.format(fibload=fibload),
@@ -99,11 +106,14 @@ class Host:
         return lines
 
     def bracketed(self):
-        """Returns the address as it stands before a port."""
+        """Returns the address as it is written before a port."""
         return f"[{self.address}]" if ":" in self.address else self.address
 
     def connections_allowed(self):
-        """As machine.connections_allowed(), of both hosts."""
+        """Returns how many connections are possible, and the reason for the
+        limit as text. The limit is that of this host, as in
+        machine.connections_allowed(), or the limit on descriptors of the other
+        host."""
         room, reason = machine.connections_allowed()
         there = (int(self.descriptors) - machine.OWN_DESCRIPTORS
                  if self.descriptors.isdecimal() else math.inf)
@@ -112,13 +122,15 @@ class Host:
                                     "descriptors open"))
 
     def described(self):
+        """Returns a description of the host for the report."""
         return (f"another host: {shlex.join(self.prefix)}, {self.address}, "
                 f"{self.cores} cores, {self.kernel}")
 
     @contextlib.contextmanager
     def serving(self, command, name, log):
-        """A server there that is ready, and gone afterwards. Raises
-        StartFailed. For use while signals are held back."""
+        """Starts a server on the other host, and waits until it is ready. Ends
+        it when the `with` block ends. Raises StartFailed. For use while signals
+        are blocked."""
         far_end = [ROOT / "scripts" / "bench" / "far_end",
                    self.programs / "fibload", name, *command]
         ours, theirs = socket.socketpair()

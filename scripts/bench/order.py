@@ -1,8 +1,10 @@
-"""Makes all runs: in which order, how long it takes, which are made again.
+"""Makes all runs: decides their order, shows the remaining time, and repeats
+runs that other programs disturbed.
 
-In every round each experiment's cells meet each model once, in randomised
-complete blocks of a few seconds: whatever else the machine does, it does to all
-runs of a block alike, and ratios within a round stay comparable.
+In every round, each cell of each experiment is run once with each model. The
+order is random within blocks that last a few seconds (randomised complete
+blocks). Other programs then disturb all runs of a block alike, so that ratios
+within a round stay valid.
 """
 
 import math
@@ -16,14 +18,15 @@ from lib.processes import RunFailed, StartFailed, held_back
 from lib.samples import DISTURBED_CORES
 from lib.text import rewrite, say
 
-RUN_OVERHEAD_S = 0.1  # of starting and stopping both programs, about
-REPEATS_SHARE = 0.1  # of all runs, at most, are made again
-MORE_SHARE = 0.1  # of all runs, at most, are in these
+RUN_OVERHEAD_S = 0.1  # about, to start and stop both programs
+REPEATS_SHARE = 0.1  # of the planned runs, at most, are repeated
+MORE_SHARE = 0.1  # of the planned runs, at most, are added
 
 
 def one_round(number, experiments, options, order):
-    """Its runs: blocks, groups in a block, and runs in a group, each in a
-    random order."""
+    """Returns the runs of one round, in random order: the blocks, the groups in
+    each block, and the runs in each group are shuffled. `order` is the
+    generator of random numbers."""
     blocks = [(experiment, block) for experiment in experiments
               for block in experiment.blocks(options.models)]
     order.shuffle(blocks)
@@ -38,15 +41,16 @@ def one_round(number, experiments, options, order):
 
 
 def plan(experiments, options):
-    """All runs of all rounds, every round in an order of its own."""
+    """Returns the runs of all rounds. Each round has an order of its own."""
     order = random.Random(options.seed)
     return [run for number in range(1, options.rounds + 1)
             for run in one_round(number, experiments, options, order)]
 
 
 def more_rounds(experiments, judged, options):
-    """The runs of more rounds of what the claims compare on which the rounds
-    disagree; of the first of these claims if it would take long for all."""
+    """Returns the runs of MORE_ROUNDS more rounds, for the claims whose rounds
+    disagree. Only the models that these claims compare take part. Claims are
+    left out once the runs would exceed MORE_SHARE of all planned runs."""
     order = random.Random(f"{options.seed}, more")
     rounds = [one_round(options.rounds + 1 + i, experiments, options, order)
               for i in range(MORE_ROUNDS)]
@@ -63,11 +67,14 @@ def more_rounds(experiments, judged, options):
 
 
 def compares(run, wanted):
+    """Returns whether a run is one of the wanted pairs of experiment and
+    model."""
     return (run["experiment"].name, run["model"]) in wanted
 
 
 def expected_s(run, options):
-    """About how long a run takes: only used to say how much time is left."""
+    """Returns about how many seconds a run takes. Only the display of the
+    remaining time depends on it."""
     cell = run["cell"]
     starving = (run["model"] in ("blocking", "coroutine --trap")
                 and cell.connections + cell.idle > 1 and not cell.churn)
@@ -78,8 +85,8 @@ def expected_s(run, options):
 
 
 class Progress:
-    """A line that says how far we are: rewritten on a terminal, one per round
-    elsewhere."""
+    """A display of the progress and the remaining time: one line that is
+    rewritten on a terminal, or one line for each round elsewhere."""
 
     def __init__(self, runs, options):
         self.runs = runs
@@ -88,14 +95,17 @@ class Progress:
         self.round = 0
 
     def kind(self, run):
-        """Runs that take the same time."""
+        """Returns a key that is equal for runs that take the same time."""
         return run["experiment"].name, run["cell"], run["model"]
 
     def made(self, run, took_s):
-        """The next of its kind is expected to take as long."""
+        """Records how long a run took. Later runs of the same kind are expected
+        to take as long."""
         self.expected[self.kind(run)] = took_s
 
     def left_s(self, number):
+        """Returns how many seconds the runs from this number on are expected to
+        take."""
         return sum(self.expected[self.kind(run)] for run in self.runs[number:])
 
     def show(self, number, run):
@@ -110,21 +120,24 @@ class Progress:
 
 
 class Repeats:
-    """Which runs to make again, because others used the machine meanwhile:
-    once each, at the end of their round, and not more than a share of all."""
+    """The disturbed runs that are to be made again, because other programs used
+    the machine. Each is repeated at most once, at the end of its round, and in
+    all at most REPEATS_SHARE of the planned runs."""
 
     def __init__(self, planned):
         self.left = math.ceil(REPEATS_SHARE * planned)
         self.waiting = []
 
     def consider(self, run, foreign_cores):
+        """Schedules a run for repetition if it was disturbed."""
         again = foreign_cores > DISTURBED_CORES and "again" not in run
         if again and self.left > 0:
             self.left -= 1
             self.waiting.append({**run, "again": True})
 
     def due(self, next_run):
-        """Those of the round that ends before the next run."""
+        """Returns the runs to be repeated now, which is before the first run of
+        the next round. `next_run` is None after the last run."""
         if self.waiting and (next_run is None or
                              next_run["round"] > self.waiting[0]["round"]):
             due, self.waiting = self.waiting, []
@@ -133,7 +146,8 @@ class Repeats:
 
 
 def with_repeats(runs, repeats):
-    """Every run with its number, and between rounds those made again."""
+    """Yields every run with its number, and at the end of each round the runs
+    to be repeated."""
     for number, run in enumerate(runs):
         for other in repeats.due(run):
             yield number, other
@@ -144,9 +158,9 @@ def with_repeats(runs, repeats):
 
 @held_back()
 def make_runs(runs, options, directory, problems):
-    """Makes all runs, and adds to `problems` what went wrong, each once. A
-    model that does not start is not tried again in its experiment: others may
-    ask less of it."""
+    """Makes all runs, and appends a sentence to `problems` for each different
+    failure. If a server does not start, its other runs in that experiment are
+    skipped. It may still start in another experiment, which may need less."""
     cores = two_cores()
     progress = Progress(runs, options)
     repeats = Repeats(0 if options.size == "quick" else len(runs))
@@ -171,6 +185,8 @@ def make_runs(runs, options, directory, problems):
 
 
 def note(problems, text):
+    """Appends a text to `problems` and prints it, unless it is there
+    already."""
     if text not in problems:
         problems.append(text)
         say(f"bench: {text}")

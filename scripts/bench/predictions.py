@@ -1,5 +1,5 @@
-"""What students say the bench will measure, before it does: the questions, and
-the table that sets their answers beside the figures of a run."""
+"""Asks students to predict what the bench will measure. Has the questions, and
+makes the table that compares the answers with the figures of a run."""
 
 import json
 import math
@@ -14,26 +14,30 @@ from lib.models import MODELS
 from lib.text import rounded
 
 KEPT = "predictions.json"
-EXACT = 1  # For what is counted, not measured.
+EXACT = 1  # for figures that are counted, not measured
 
 
 def without_end(text, end):
-    """The text without this end, if it has it."""
+    """Returns the text without this end, or unchanged if it ends otherwise."""
     return text[:-len(end)] if end and text.endswith(end) else text
 
 
 @dataclass(frozen=True)
 class Question:
+    """A question about one experiment, and how its answer is computed from the
+    runs."""
+
     name: str
     experiment: str
     text: str
-    answer: Callable  # of the runs at the load that decides
+    answer: Callable  # computes it from the runs at the experiment's load
     unit: str = ""
-    close: float = 2  # up to which factor an answer is close
+    close: float = 2  # an answer is close up to this factor
     models: bool = False  # whether the answer is a model
 
     def parse(self, text):
-        """The answer that was typed. Raises ValueError if it is none."""
+        """Converts the answer that was typed. Raises ValueError, with a
+        description of a valid answer, if it is invalid."""
         if self.models:
             if text not in MODELS:
                 raise ValueError(f"one of {', '.join(MODELS)}")
@@ -47,6 +51,7 @@ class Question:
         return number
 
     def said(self, answer):
+        """Returns an answer as text, with its unit."""
         if self.models:
             return answer
         exact = self.close == EXACT or float(f"{answer:.3g}") == answer
@@ -56,18 +61,19 @@ class Question:
 
 
 def of(model, column, scale=1):
-    """The median of a column."""
+    """Returns a function that computes the median of a column from runs."""
     return lambda at: scale * at.where(model=model).median(column)
 
 
 def quotient(over, under, column):
-    """The median of the ratios within each round, as the claims have it."""
+    """Returns a function that computes, from runs, the ratio of a column of two
+    models: the median of the ratios within each round, as in the claims."""
     return lambda at: (at.where(model=over).sample(column)
                        / at.where(model=under).sample(column)).median
 
 
 def served(at):
-    """Returns how many of the models serve all clients; NAN if not all of
+    """Returns how many of the models serve all clients, or NaN if not all of
     them took part."""
     if not set(MODELS) <= set(at.models()):
         return math.nan
@@ -75,7 +81,8 @@ def served(at):
 
 
 def cheapest(at):
-    """The models that need least, about equal: any of them is right."""
+    """Returns the models that need the least CPU time per request, or about as
+    little. Each of them is a right answer."""
     cost = {model: of(model, "server_cpu_us_per_req")(at)
             for model in MODELS if at.where(model=model).all_served()}
     least = min(cost.values(), default=0)
@@ -130,14 +137,15 @@ QUESTIONS = (
 
 
 def keep(directory):
-    """Takes the predictions that lie beside a new folder of results into it:
-    those made later are none."""
+    """Copies the predictions beside a new folder of results into that folder.
+    Predictions that are made later do not count."""
     made = directory.parent / KEPT
     if made.is_file():
         shutil.copy(made, directory / KEPT)
 
 
 def verdict(question, predicted, measured):
+    """Returns as text how close a prediction is to the measured answer."""
     if question.models:
         return "right" if predicted in measured else "wrong"
     low, high = sorted((predicted, measured))
@@ -150,7 +158,8 @@ def verdict(question, predicted, measured):
 
 
 def row(question, predicted, runs):
-    """A row of the table; the last cell is empty if it was not measured."""
+    """Returns a row of the table. The last cell is the verdict, or "not
+    measured"."""
     experiment = next(e for e in EXPERIMENTS if e.name == question.experiment)
     at = runs.sound().where(experiment=experiment.name,
                             **{experiment.axis: experiment.load})
@@ -164,7 +173,8 @@ def row(question, predicted, runs):
 
 
 def section(directory, runs):
-    """What the report says of the predictions in its folder: blocks."""
+    """Returns the blocks of the report about the predictions in its folder. The
+    list is empty if there are none."""
     path = directory / KEPT
     if not path.is_file():
         return []

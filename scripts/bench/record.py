@@ -1,9 +1,9 @@
-"""Records the runs that the pictures of single requests show.
+"""Records the runs whose single requests the pictures show.
 
-They are made after the measured ones, because recording takes time: the client
-writes down every request (--timeline), and the server what it did with it
-(--trace). What is kept of both has when and on which core each request was
-computed.
+These runs are made after the measured ones, because recording takes time. The
+client writes down every request (--timeline), and the server what it does with
+each (--trace). The files that are stored combine both: when the client sent
+each request, and when and on which core the server computed it.
 """
 
 import contextlib
@@ -24,12 +24,13 @@ from lib.models import ALL_MODELS
 from lib.processes import RunFailed, ask, held_back, serving
 from lib.text import say
 
-ATTEMPTS = 3  # of which that of median length is kept
-LENGTH = 2  # of a measured run: what follows the large requests is shown, too
+ATTEMPTS = 3  # of each run; the one of median length is kept
+LENGTH = 2  # times that of a measured run, to show what follows the hogs
 
 
 def runs_to_record(experiment, options):
-    """A run of each of our models. Other servers do not record."""
+    """Returns one run for each of our models in an experiment. Servers in other
+    languages cannot record."""
     longer = replace(experiment, seconds=LENGTH * experiment.seconds)
     return [{"experiment": longer, "cell": deciding_cell(experiment),
              "model": model, "round": 0}
@@ -38,7 +39,7 @@ def runs_to_record(experiment, options):
 
 
 class Files:
-    """What client and server write in one run."""
+    """The files that client and server write in one run."""
 
     def __init__(self, folder):
         self.row = folder / "row.csv"
@@ -47,7 +48,8 @@ class Files:
 
 
 def make(run, options, log):
-    """Makes a run. Returns the traces of client and server."""
+    """Makes a run. Returns the traces of the client and of the server. Raises
+    RunFailed."""
     placement, (server_core, client_core) = placed(run["experiment"], options,
                                                    two_cores())
     with tempfile.TemporaryDirectory() as folder:
@@ -67,14 +69,14 @@ def make(run, options, log):
     return client, recorded
 
 
-# ---- What is kept
+# ---- What is stored
 
 
 def measured_requests(run, client, server):
-    """Returns pairs of a request as the client saw it and what the server
-    recorded of it, None if nothing, and when the measurement began, in µs of
-    their clock, up to a few ms. Probe requests, and those of the warm-up, are
-    left out."""
+    """Returns pairs, and when the measurement began, in µs on the clock of the
+    traces, exact to a few ms. A pair is a request as the client measured it,
+    and what the server recorded about it, or None. Probe requests and requests
+    of the warm-up are left out. Raises RunFailed if there are none."""
     cell = run["cell"]
     own = f"fib({cell.n})"
     pairs = [(event, of) for event, of in trace_events.joined(server, client)
@@ -87,6 +89,8 @@ def measured_requests(run, client, server):
 
 
 def as_request(event, own, begin_us):
+    """Converts an event of the client's trace. `own` is the name of the events
+    of small requests."""
     sent_us = event["ts"] - begin_us
     right = event["args"]["outcome"] == "right"
     return Request(
@@ -96,8 +100,10 @@ def as_request(event, own, begin_us):
 
 
 def at_server(request, begin_us):
-    """What is kept of the server's part: columns of Recorded."""
+    """Returns what the server recorded about a request, as columns of
+    Recorded."""
     def since(time_us):
+        """Converts a time to whole µs since the measurement began."""
         return (None if time_us == trace_events.OPEN_END_US
                 else round(time_us - begin_us))
 
@@ -108,7 +114,7 @@ def at_server(request, begin_us):
 
 
 def spans_of(run, options, client, server):
-    """Returns what is kept of a run."""
+    """Returns the spans of a run that are stored. Raises RunFailed."""
     pairs, begin_us = measured_requests(run, client, server)
     requests = sorted((request for request, _ in pairs),
                       key=lambda request: request.done_us)
@@ -120,8 +126,9 @@ def spans_of(run, options, client, server):
 
 
 def median_attempt(run, options, log):
-    """Makes a run up to ATTEMPTS times; once where the log of a run is long.
-    Returns the spans of the one whose length is the median."""
+    """Makes a run several times, and returns the spans of the attempt whose
+    length is the median. If a run's spans are many (traced_rounds), makes it
+    only so many times. Raises RunFailed."""
     number = min(ATTEMPTS, run["experiment"].traced_rounds)
     made = [spans_of(run, options, *make(run, options, log))
             for _ in range(number)]
@@ -131,8 +138,9 @@ def median_attempt(run, options, log):
 
 @contextlib.contextmanager
 def collector_off():
-    """Turns off the search for cycles, of which a trace has none: it would look
-    at hundreds of thousands of events again and again."""
+    """Turns off the search for reference cycles during a `with` block. A trace
+    has no cycles, and the search would examine its hundreds of thousands of
+    events again and again."""
     gc.disable()
     try:
         yield
@@ -141,8 +149,9 @@ def collector_off():
 
 
 def record(experiments, options, directory):
-    """Records all runs, and keeps them in a file for each experiment. Returns a
-    sentence for each that failed: its picture will show less."""
+    """Records all runs, and stores their spans in one file for each experiment.
+    Returns a sentence for each run that failed; the pictures then show less of
+    it."""
     problems = []
     with held_back(), collector_off(), open(
             directory / "log.txt", "ab") as log:
@@ -161,7 +170,8 @@ def record(experiments, options, directory):
 
 
 def write(path, spans):
-    """Into a file of another name first: what is there is complete."""
+    """Writes spans to a file. Writes to another name first and renames it, so
+    that the file is never incomplete."""
     unfinished = path.with_suffix(".unfinished")
     unfinished.unlink(missing_ok=True)
     request_log.keep(unfinished, spans)

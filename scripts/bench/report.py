@@ -1,5 +1,6 @@
-"""Writes report.md and report.html, which say the same: first what came out on
-one page, then every experiment, then what must be known to trust it."""
+"""Writes report.md and report.html, which have the same contents: first the
+findings on one page, then every experiment, then how far the figures can be
+trusted."""
 
 import json
 import math
@@ -30,7 +31,8 @@ KEPT = "about.json"
 
 
 def coverage_said(rounds):
-    """How far the range over the rounds can be trusted."""
+    """Returns a sentence that says how far the range over the rounds can be
+    trusted."""
     if rounds < 2:
         return "One round says nothing about how much the figures vary."
     percent = 100 * coverage(rounds)
@@ -41,7 +43,8 @@ def coverage_said(rounds):
 
 
 def excluded(runs):
-    """A sentence for every run in which the server failed a client."""
+    """Yields a sentence for every run that is left out of all figures, because
+    the server failed a client."""
     for run in runs:
         if faults(run):
             yield (f"Left out of every figure: {run['experiment']}, "
@@ -50,7 +53,8 @@ def excluded(runs):
 
 
 def missing(runs, plan):
-    """A sentence for every experiment that lacks cells."""
+    """Yields a sentence for every experiment that lacks a sound run of a
+    planned cell. `plan` are the planned runs."""
     sound, lacking = runs.sound(), {}
     for run in plan:
         experiment, model = run["experiment"], run["model"]
@@ -70,7 +74,7 @@ def missing(runs, plan):
 # ---- Claims
 
 
-# What is said of one claim, and of several.
+# The verdicts, with their verbs for one claim and for several.
 TALLIES = (
     (HOLDS, "holds", "hold"), (FAILS, "fails", "fail"),
     (SUGGESTS, "is suggested", "are suggested"),
@@ -80,7 +84,7 @@ TALLIES = (
 
 
 def tally(judged):
-    """How many claims hold, fail, or neither."""
+    """Returns as text how many claims have each verdict."""
     verdicts = Counter(one.verdict for one in judged)
     return listed(
         f"{verdicts[verdict]} {one if verdicts[verdict] == 1 else many}"
@@ -88,12 +92,14 @@ def tally(judged):
 
 
 def correlation(sample):
+    """Returns the autocorrelation of a sample as text."""
     value = sample.autocorrelation()
     return "-" if math.isnan(value) else f"{value:.2f}"
 
 
 def claims_blocks(judged):
-    """A table of claims, and what may explain those that do not hold."""
+    """Returns the table of claims, and a list of what may explain those that do
+    not hold. The result is empty if there are no claims."""
     if not judged:
         return []
     table = Table(
@@ -112,7 +118,8 @@ def claims_blocks(judged):
 
 
 def table(experiment, runs):
-    """A row for every load and model."""
+    """Returns the table of an experiment, with a row for every load and
+    model."""
     columns = [COLUMNS[name] for name in experiment.columns]
     rows = []
     for load in runs.values(experiment.axis):
@@ -127,7 +134,8 @@ def table(experiment, runs):
 
 
 def section(directory, experiment, runs, said, judged):
-    """Everything about one experiment, below what is `said` of it."""
+    """Returns the blocks about one experiment. `said` is its finding, and
+    `judged` are the judgements of its claims."""
     blocks = [Heading(2, experiment.name), Text(experiment.question),
               Text(f"**{said}.**")]
     if has_picture(directory, experiment):
@@ -138,8 +146,8 @@ def section(directory, experiment, runs, said, judged):
 
 
 def sections(directory, runs):
-    """First the experiments that have a finding, then the figures of others
-    that were begun."""
+    """Yields the blocks about all experiments: first those with a finding, then
+    the figures of those of which no round was completed."""
     shown = dict(finished(runs))
     for experiment, of in shown.items():
         yield from section(directory, experiment, of, finding(experiment, of),
@@ -152,6 +160,7 @@ def sections(directory, runs):
 
 
 def has_picture(directory, experiment):
+    """Returns whether an experiment has a picture in this folder."""
     return (directory / f"{experiment.name}.png").exists()
 
 
@@ -159,6 +168,7 @@ def has_picture(directory, experiment):
 
 
 def how_to_read(runs):
+    """Returns the blocks that explain the figures."""
     if not runs:
         return []
     rounds = runs.rounds()
@@ -186,6 +196,8 @@ def how_to_read(runs):
 
 
 def what_came_out(directory, runs):
+    """Returns the blocks of the first page: the table of all models, and the
+    findings."""
     shown = list(finished(runs))
     if not shown:
         return [Text(NOTHING_FINISHED)]
@@ -196,16 +208,20 @@ def what_came_out(directory, runs):
 
 
 def environment(facts):
+    """Returns the facts about the machine as aligned lines."""
     width = max(map(len, facts)) + 2
     return "".join(f"{name:{width}}{fact}\n" for name, fact in facts.items())
 
 
 def servers_place(facts):
-    """A sentence if the servers ran on another host."""
+    """Returns a sentence that names the other host on which the servers ran, or
+    "" if they ran on this one."""
     return f" The servers ran on {facts['server']}." if "server" in facts else ""
 
 
 def contents(directory, runs, about):
+    """Returns the blocks of the whole report. `about` is as in
+    write_report()."""
     facts, warnings = about["facts"], about["warnings"]
     return [
         Heading(1, TITLE),
@@ -225,9 +241,10 @@ def contents(directory, runs, about):
 
 
 def write_report(directory, runs, about):
-    """`about` has, besides the runs, `facts` that describe the machine, the
-    `calibrations` before and after the runs, and `warnings`, sentences. It is
-    kept, so that the report can be written again when there are pictures."""
+    """Writes both forms of the report. `about` is a dictionary: `facts`
+    describe the machine, `calibrations` were made before and after the runs,
+    `warnings` are sentences. It is stored, so that write_again() can write the
+    report again."""
     blocks = contents(directory, runs, about)
     (directory / "report.md").write_text(markdown(blocks), encoding="utf-8")
     (directory / "report.html").write_text(page(TITLE, blocks, directory),
@@ -237,8 +254,8 @@ def write_report(directory, runs, about):
 
 
 def write_again(directory, runs):
-    """The report of an earlier run, with the pictures it has now; nothing if
-    that run kept too little."""
+    """Writes the report of an earlier run again, with the pictures that exist
+    now. Does nothing if that run did not store what it needs."""
     kept = directory / KEPT
     if kept.exists():
         write_report(directory, runs, json.loads(kept.read_text("utf-8")))

@@ -1,10 +1,11 @@
-"""What happened when, in a run whose client wrote down every request.
+"""Stores when each request was sent and answered, in a run whose client writes
+down every request.
 
-That is too much to keep: a run has hundreds of thousands. Spans are kept, as
-few as a picture needs: each request by itself, or how many replies came in each
-tenth of a second. They go to a file beside runs.csv, from which the pictures
-can be drawn again. Another file has the spans of the runs that the server
-recorded, too (see record.py).
+A run has hundreds of thousands of requests, too many to store. So only spans
+are stored, as few as a picture needs: a span is either one request, or the
+number of replies in one tenth of a second. They are stored in a file beside
+runs.csv, from which the pictures can be drawn again. A second file has the
+spans of the runs that the server recorded as well (see record.py).
 """
 
 import csv
@@ -15,13 +16,13 @@ from typing import Optional
 
 BIN_US = 100_000
 STREAM, HOG = "stream", "hog"
-NAMES = ("model", "kind")  # columns of the file that are no numbers
+NAMES = ("model", "kind")  # the columns that are not numbers
 
 
 @dataclass(frozen=True)
 class Request:
-    """When it was sent and answered rightly, in µs since the measurement began;
-    `done_us` is infinite if it never was."""
+    """When a request was sent and when its right reply came, in µs since the
+    measurement began. `done_us` is infinite if no right reply came."""
 
     kind: str
     connection: int
@@ -31,12 +32,12 @@ class Request:
 
 @dataclass(frozen=True)
 class Span:
-    """A request from its sending to its reply; or a time, and the replies of
-    all connections that came in it."""
+    """Either a request, from its sending to its reply, or an interval of time
+    with the number of replies on all connections."""
 
     model: str
     round: int
-    attempt: int  # 2 if others disturbed the first
+    attempt: int  # 2 if other programs disturbed the first one
     load: int
     kind: str
     connection: int  # -1: all
@@ -47,9 +48,10 @@ class Span:
 
 @dataclass(frozen=True)
 class Recorded(Span):
-    """A span with the server's part, if that recorded it: when it had received
-    the request, began and ended to compute, and had sent the reply; and the
-    core on which the computing ended."""
+    """A span with what the server recorded: when it had received the request,
+    when it began and ended the computation, when it had sent the reply, and on
+    which core the computation ended. All are None if the server recorded
+    nothing."""
 
     received_us: Optional[int] = None
     computing_us: Optional[int] = None
@@ -59,8 +61,9 @@ class Recorded(Span):
 
 
 def read_requests(path):
-    """What the client wrote, in the order of the replies. A connection without
-    any may not even have sent a request: it first sends a probe request."""
+    """Returns the requests that the client wrote down, in the order of their
+    replies. A connection without any may have failed even in its probe request,
+    which is not in the file."""
     with open(path, newline="", encoding="utf-8") as file:
         rows = csv.reader(file)
         next(rows, None)
@@ -73,22 +76,25 @@ def read_requests(path):
 
 
 def answered(requests):
+    """Returns the requests that got a right reply."""
     return [one for one in requests if one.done_us < math.inf]
 
 
-# ---- What is kept: (kind, connection, begin, end, replies) of each span
+# ---- What is stored: (kind, connection, begin, end, replies) of each span
 
 
 def each_request(requests, _window_us=0):
+    """Returns a span for each request with a right reply."""
     return [(one.kind, one.connection, one.sent_us, one.done_us, 1)
             for one in answered(requests)]
 
 
 def over_time(requests, window_us=0):
-    """The replies in each tenth of a second, and each of the hogs' requests,
-    which lasts to the end if it got no reply. A last tenth that is cut off
-    would look like a fall, and is dropped; so is the time in which only hogs
-    still wait for replies, and all others have stopped sending requests."""
+    """Returns a span for each tenth of a second with its replies, and one for
+    each request of a hog, which lasts to the end if it got no reply. Leaves out
+    the last tenth if it is incomplete, because it would look like a fall. Also
+    leaves out the time at the end in which only the hogs still wait for
+    replies."""
     end_us = max([window_us, *(one.done_us for one in answered(requests))])
     hogs = [(HOG, one.connection, one.sent_us, min(one.done_us, end_us),
              int(one.done_us <= end_us))
@@ -102,11 +108,12 @@ def over_time(requests, window_us=0):
         for i in range(last)]
 
 
-# ---- What follows from a trace
+# ---- What is computed from all requests
 
 
 def set_ms(requests):
-    """How long all took together, from the first sending to the last reply."""
+    """Returns the time from the first sending to the last reply, in ms, or NaN
+    if there is no reply."""
     done_us = [one.done_us for one in answered(requests)]
     if not done_us:
         return math.nan
@@ -114,7 +121,8 @@ def set_ms(requests):
 
 
 def turns(requests):
-    """Which share of the replies was followed by one to another client."""
+    """Returns the share of replies after which the next reply went to another
+    client, or NaN if there are fewer than two."""
     done = answered(requests)
     pairs = list(zip(done, done[1:]))
     changes = sum(a.connection != b.connection for a, b in pairs)
@@ -122,7 +130,8 @@ def turns(requests):
 
 
 def figures(requests):
-    """Columns of runs.csv; not numbers if there is no trace."""
+    """Returns the columns of runs.csv that are computed from the requests. They
+    are NaN if there are none."""
     return {"set_ms": f"{set_ms(requests):.3f}",
             "turns": f"{turns(requests):.3f}"}
 
@@ -131,15 +140,18 @@ def figures(requests):
 
 
 def measured_path(directory, experiment):
+    """Returns the path of the spans of the measured runs."""
     return directory / f"{experiment.name}.csv"
 
 
 def recorded_path(directory, experiment):
+    """Returns the path of the spans of the runs that the server recorded."""
     return directory / f"{experiment.name}-recorded.csv"
 
 
 def as_span(kept, run, kind=Span, **more):
-    """A span of a run, of what is kept of it: whole µs are enough."""
+    """Converts what an experiment selected of a run, a tuple `kept`, to a span
+    of the class `kind`. Times are rounded to whole µs."""
     name, connection, begin_us, end_us, replies = kept
     load = getattr(run["cell"], run["experiment"].axis)
     return kind(run["model"], run["round"], 2 if "again" in run else 1, load,
@@ -148,7 +160,7 @@ def as_span(kept, run, kind=Span, **more):
 
 
 def keep(path, spans):
-    """Appends spans, all of one class, to a file."""
+    """Appends spans, which are all of one class, to a file."""
     with open(path, "a", newline="", encoding="utf-8") as file:
         rows = csv.writer(file, lineterminator="\n")
         if spans and file.tell() == 0:
@@ -157,9 +169,10 @@ def keep(path, spans):
 
 
 def read(path, kind=Span):
-    """All spans of a file; none if there is none. Raises ValueError if the file
-    is not whole."""
+    """Returns all spans of a file, or an empty list if there is no such file.
+    Raises ValueError if the file is incomplete or has other columns."""
     def value(name, text):
+        """Converts a cell of the file; an empty one to None."""
         return text if name in NAMES else int(text) if text else None
 
     if not path.exists():
@@ -174,8 +187,9 @@ def read(path, kind=Span):
 
 
 def shown(spans, model):
-    """Those of one run of a model at its highest load, as a picture has room
-    for one: of the last attempts of all rounds that of median length."""
+    """Returns the spans of the one run of a model that a picture shows. It has
+    the highest load, and is the last attempt of the round whose length is the
+    median."""
     of = [span for span in spans if span.model == model]
     load = max((span.load for span in of), default=None)
     last, end_us = {}, {}

@@ -1,8 +1,9 @@
-"""The pictures of what happened when: hog and timeline. Needs matplotlib.
+"""Draws the pictures that show single requests: hog and timeline. Needs
+matplotlib.
 
-Where the server recorded its part (see record.py), they show when and on which
-core each request was computed. Where it did not, they show what the client saw,
-and say so.
+If the server recorded its part (see record.py), the pictures show when and on
+which core it computed each request. If not, they show only what the client
+measured, and say so.
 """
 
 from matplotlib.patches import Patch
@@ -15,34 +16,37 @@ from bench.style import (
     SMALL, WARNING_COLOUR, colour, model_bars, note, short, spread)
 from lib.text import listed
 
-# A request waits from its sending to its reply. The server has it from when it
-# was received to when the reply was sent.
+# A request waits from its sending to its reply. The server has it from its
+# receipt until the reply is sent.
 WAITING_COLOUR, RECEIVED_COLOUR, LEGEND_COLOUR = "#DDDDDD", "#AAAAAA", "#444444"
 
-HATCHES = ("", "---", "...", "xxx")  # of the cores, in turn
-ROW = 0.75  # the part of a client's row that its bars fill
+HATCHES = ("", "---", "...", "xxx")  # of the cores; reused for more cores
+ROW = 0.75  # the height of a bar; rows are 1 apart
 
 
 def spans_by_model(runs, spans, recorded):
-    """What is shown of each model: the run that its server recorded, too, or
-    else one that only the client saw."""
+    """Returns the spans that a picture shows, by model: those of the run that
+    the server recorded, or else of a run that only the client measured. Models
+    without spans are left out."""
     found = {model: [span for span in recorded if span.model == model]
              or request_log.shown(spans, model) for model in runs.models()}
     return {model: mine for model, mine in found.items() if mine}
 
 
 def last_us(shown):
-    """When the client got its last reply."""
+    """Returns when the client got its last reply, in µs."""
     return max(span.end_us for spans in shown.values() for span in spans)
 
 
 def is_recorded(spans):
+    """Returns whether the server recorded these spans."""
     return isinstance(spans[0], Recorded)
 
 
 def sentences(shown, of_recorded, of_seen):
-    """What a note says of the models whose servers recorded, and of the
-    others, which it names if there are both."""
+    """Yields sentences for the note: `of_recorded` if servers recorded some of
+    the models, and `of_seen` if servers did not record some. In front of the
+    second, names these models if both kinds exist."""
     seen = [model for model in shown if not is_recorded(shown[model])]
     if len(seen) < len(shown):
         yield of_recorded
@@ -55,20 +59,21 @@ def sentences(shown, of_recorded, of_seen):
 
 
 class Cores:
-    """The cores that computed what a picture shows, and how they are drawn."""
+    """The cores that computed the requests of a picture, and their hatches."""
 
     def __init__(self, recorded):
         self.numbers = sorted({span.core for span in recorded
                                if span.core is not None})
 
     def hatch(self, core):
+        """Returns the hatch of a core. It is empty if the core is unknown."""
         if core is None:
             return ""
         return HATCHES[self.numbers.index(core) % len(HATCHES)]
 
     def legend(self, figure, y):
-        """Names the shades and the hatches, at the right of a slide, `y` inches
-        above its foot."""
+        """Draws the legend of shades and hatches at the right of a slide, `y`
+        inches above its lower edge."""
         shades = [Patch(facecolor=WAITING_COLOUR, label="not yet received"),
                   Patch(facecolor=RECEIVED_COLOUR, label="received")]
         for i, hatch in enumerate(HATCHES):
@@ -85,8 +90,9 @@ class Cores:
 
 
 def draw_recorded(axes, y, span, cores, unit_us):
-    """Bars in each other: from its sending to its reply, while the server has
-    it, and while it computes. `unit_us` is the unit of the axis."""
+    """Draws a request as three bars, each inside the last: from sending to
+    reply, while the server has the request, and while it computes. `unit_us` is
+    the unit of the axis in µs."""
     for begin_us, end_us, look in (
             (span.begin_us, span.end_us, {"color": WAITING_COLOUR}),
             (span.received_us, span.replied_us, {"color": RECEIVED_COLOUR}),
@@ -102,6 +108,8 @@ def draw_recorded(axes, y, span, cores, unit_us):
 
 
 def draw_hog(figure, experiment, runs, spans, recorded):
+    """Draws the small replies over time and the large requests at the left, and
+    which share of the rate each model keeps at the right."""
     at = deciding(experiment, runs)
     shown, cores = spans_by_model(at, spans, recorded), Cores(recorded)
     figure.subplots_adjust(left=0.17, right=0.98)
@@ -129,8 +137,9 @@ def draw_hog(figure, experiment, runs, spans, recorded):
 
 
 def disturbance_panels(figure, place, shown):
-    """Returns two axes for each model, below each other: for the large
-    requests, None if they were not recorded, and for the small ones."""
+    """Returns two axes for each model, one above the other: for the large
+    requests, or None if the server did not record them, and for the small
+    replies."""
     panels, first = [], None
     for (model, mine), cell in zip(
             shown.items(),
@@ -157,11 +166,12 @@ def disturbance_panels(figure, place, shown):
 
 
 def of_kind(spans, kind):
+    """Returns the spans of a kind."""
     return [span for span in spans if span.kind == kind]
 
 
 def draw_stream(axes, spans):
-    """The small replies as an area."""
+    """Draws the small replies over time, as an area."""
     stream = of_kind(spans, request_log.STREAM)
     axes.stairs([span.replies for span in stream],
                 [0, *(span.end_us / 1e6 for span in stream)],
@@ -172,7 +182,8 @@ def draw_stream(axes, spans):
 
 
 def draw_large(axes, spans, cores):
-    """A row for each client that sends large requests, from the top down."""
+    """Draws the large requests, with a row for each client, from the top
+    down."""
     hogs = of_kind(spans, request_log.HOG)
     clients = sorted({span.connection for span in hogs})
     for span in hogs:
@@ -180,7 +191,7 @@ def draw_large(axes, spans, cores):
 
 
 def shade_large(axes, spans):
-    """The time of the large requests, behind the small ones."""
+    """Shades the time of the large requests, behind the small replies."""
     hogs = of_kind(spans, request_log.HOG)
     if hogs:
         axes.axvspan(min(span.begin_us for span in hogs) / 1e6,
@@ -192,6 +203,7 @@ def shade_large(axes, spans):
 
 
 def draw_timeline(figure, _experiment, runs, spans, recorded):
+    """Draws a bar for every request, with a panel for each model."""
     shown, cores = spans_by_model(runs, spans, recorded), Cores(recorded)
     panels = timeline_panels(figure, len(shown))
     panels[0].set_xlim(0, last_us(shown) / 1000)
@@ -210,7 +222,7 @@ def draw_timeline(figure, _experiment, runs, spans, recorded):
 
 
 def timeline_panels(figure, number):
-    """Returns so many axes, beside and below each other."""
+    """Returns `number` axes, in rows of at most three."""
     columns = min(3, number)
     rows = -(-number // columns)
     figure.set_figheight(max(figure.get_figheight(), 1.9 * rows + 2.6))
@@ -227,7 +239,8 @@ def timeline_panels(figure, number):
 
 
 def draw_clients(axes, spans, of, cores):
-    """A row per connection, from the top down."""
+    """Draws the requests of one model, with a row for each connection, from the
+    top down. `of` are its measured runs."""
     model, clients = spans[0].model, int(of[0]["connections"])
     first = min(span.connection for span in spans)
     last_ms = max(span.end_us for span in spans) / 1000
@@ -249,8 +262,8 @@ def draw_clients(axes, spans, of, cores):
 
 
 def draw_seen(axes, y, span, cpu_ms):
-    """A request that only the client saw, with a gap at its end, so that
-    requests can be told apart."""
+    """Draws a request that only the client measured. The part that lasts
+    `cpu_ms`, the CPU time of a request on average, is coloured at the end."""
     begin_ms, end_ms = span.begin_us / 1000, span.end_us / 1000
     computed_ms = min(cpu_ms, end_ms - begin_ms)
     axes.barh(y, end_ms - begin_ms, ROW, left=begin_ms, color=WAITING_COLOUR)

@@ -1,6 +1,7 @@
-"""One run of the bench: a fresh server, one client, one row in runs.csv.
+"""Makes one run of the bench: starts a new server, runs the client once, and
+appends one row to runs.csv.
 
-For use while signals are held back, see lib/processes.py.
+Must be used while signals are blocked: see lib/processes.py.
 """
 
 import csv
@@ -14,17 +15,19 @@ from lib.models import ELSEWHERE
 from lib.processes import RunFailed, ask, serving
 from lib.samples import ratio
 
-WARMUP_S = 0.06  # as long as the cores need to wake, however short the run
-RUNTIME_S = 0.5  # other runtimes compile first, and are slower to accept
+WARMUP_S = 0.06  # cores need so long to wake, however short the run is
+RUNTIME_S = 0.5  # added for other runtimes, which first compile
+# After the window, the client waits at most so long for outstanding replies.
 GRACE_S = 0.1
-HOG_GRACE_S = 2  # it ends with the last reply, and a fib(40) takes a while
-QUIET_S = 0.1  # without a first reply, until the client waits for no more
-TURN_S = 100e-6  # in which the slowest server answers a few of many clients
-QUICK_SHARE = 0.3  # of the time that a run measures
-DELAYS_MIN = 3  # that a run measures at least
+HOG_GRACE_S = 2  # with hogs: a fib(40) takes long
+QUIET_S = 0.1  # after which the client gives up on a first reply
+TURN_S = 100e-6  # for each connection, a run measures at least so long
+QUICK_SHARE = 0.3  # of the usual measuring time, in a quick bench
+DELAYS_MIN = 3  # a run measures at least so many of the server's delays
 
 
 def measured_s(run, options):
+    """Returns for how many seconds a run measures."""
     share = QUICK_SHARE if options.size == "quick" else 1
     return max(share * run["experiment"].seconds,
                DELAYS_MIN * run["cell"].delay_ms / 1000,
@@ -32,9 +35,9 @@ def measured_s(run, options):
 
 
 def warmup_s(run):
-    """How long there is load before the window, once the server has met all its
-    clients. Where requests are counted or delayed, nothing needs to be
-    warm."""
+    """Returns for how many seconds the client sends requests before the
+    measurement begins, once all its connections are open. Returns 0 if requests
+    are counted or delayed, because such runs need no warm-up."""
     cell = run["cell"]
     if cell.requests or cell.delay_ms:
         return 0
@@ -42,8 +45,9 @@ def warmup_s(run):
 
 
 def server_command(run, options):
-    """A model of ours may have options of its own behind its name; the name of
-    another program may have spaces."""
+    """Returns the command that starts the server of a run. The name of one of
+    our models may be followed by options; the name of another program may
+    contain spaces."""
     program, more = options.programs.get(run["model"]), []
     if program is None:
         name, *more = run["model"].split()
@@ -57,12 +61,14 @@ def server_command(run, options):
 
 
 def is_traced(run):
+    """Returns whether the client of a run writes down every request."""
     experiment = run["experiment"]
     return experiment.trace and run["round"] <= experiment.traced_rounds
 
 
 def client_command(run, options, server, files, placement):
-    """`files` are those that the client is to write."""
+    """Returns the command that runs the client. `files` are the files that the
+    client writes."""
     cell, experiment = run["cell"], run["experiment"]
     milliseconds = "{:.0f}ms".format
     command = [
@@ -94,33 +100,36 @@ def client_command(run, options, server, files, placement):
     return [*command, server.target]
 
 
-# ---- What only we can see
+# ---- What only the bench can measure, not the client
 
 
 def cpu_s_of(pid):
-    """The CPU time of one process with its threads, without its children."""
+    """Returns the CPU time of one process in seconds: of all its threads,
+    without its children."""
     return sum(map(int, usage.stat_of(pid)[11:13])) / usage.TICKS_PER_S
 
 
-# On another host we see neither.
+# The columns of a run whose server is on another host.
 NOT_SEEN = {"foreign_cores": "nan", "first_process_share": "nan"}
 
 
 class Watch:
-    """Over one run: CPU time of others, and the share of the server's that a
-    look at its first process alone would have shown."""
+    """A measurement, over one run, of the CPU time of other programs, and of
+    the share of the server's CPU time that its first process used."""
 
     def __init__(self):
         self.others = machine.Others()
         self.first_s = self.before_stop_s = 0
 
     def look_at(self, server):
-        """To be called when the client has ended and the server has not."""
+        """Reads the CPU time of the server's first process. Must be called
+        after the client has ended, and before the server ends."""
         self.first_s = cpu_s_of(server.pid)
         self.before_stop_s = machine.own_cpu_s()
 
     def columns(self):
-        """To be called when both have ended."""
+        """Returns columns of runs.csv. Must be called after client and server
+        have ended."""
         tree_s = machine.own_cpu_s() - self.before_stop_s
         return {
             "foreign_cores": f"{self.others.cores():.3f}",
@@ -129,7 +138,8 @@ class Watch:
 
 
 class Files:
-    """What the client writes in one run, gone afterwards."""
+    """The files that the client writes in one run. They are removed when the
+    `with` block ends."""
 
     def __init__(self, directory):
         self.row = directory / ".row.csv"
@@ -145,7 +155,9 @@ class Files:
 
 
 def keep_trace(run, options, files, directory):
-    """Keeps what pictures need. Returns the columns that follow from it."""
+    """Stores the requests that the pictures need. Returns the columns of
+    runs.csv that are computed from the client's log. Raises RunFailed if there
+    is no log."""
     if not is_traced(run):
         return request_log.figures([])
     experiment = run["experiment"]
@@ -161,7 +173,8 @@ def keep_trace(run, options, files, directory):
 
 
 def keep_row(row, columns, csv_path):
-    """Appends the client's row to the others, with more columns before it."""
+    """Appends the row that the client wrote in the file `row` to runs.csv, with
+    more columns in front."""
     run = {**columns, **row_of(row)}
     with open(csv_path, "a", newline="", encoding="utf-8") as file:
         rows = csv.DictWriter(file, run, lineterminator="\n")
@@ -171,13 +184,16 @@ def keep_row(row, columns, csv_path):
 
 
 def two_cores():
-    """The cores that server and client may have for themselves, or None."""
+    """Returns the cores that server and client may have for themselves, or None
+    if there is only one core."""
     available = sorted(os.sched_getaffinity(0))
     return (available[0], available[-1]) if len(available) > 1 else None
 
 
 def placed(experiment, options, cores):
-    """Where an experiment has its programs: the word, and their cores."""
+    """Returns where an experiment's programs run: the word for it (see
+    design.PLACES), and the cores of server and client. A core is None if the
+    kernel chooses it."""
     if options.on:
         return HOSTS, (None, None)
     if cores is None or experiment.placement == FREE:
@@ -188,7 +204,8 @@ def placed(experiment, options, cores):
 
 
 def serving_for(run, options, core, log):
-    """The server of a run, here or on another host."""
+    """Starts the server of a run, on this host or on another, and stops it when
+    the `with` block ends."""
     command = server_command(run, options)
     if options.on:
         return options.on.serving(command, run["model"], log)
@@ -196,8 +213,9 @@ def serving_for(run, options, core, log):
 
 
 def make_run(run, options, directory, cores):
-    """`cores` are those of server and client, if there are two. Returns how
-    many cores other programs used during it; not a number if unknown."""
+    """Makes one run. `cores` is as two_cores() returns it. Returns how many
+    cores other programs used during the run, or NaN if that is unknown. Raises
+    RunFailed."""
     placement, (server_core, client_core) = placed(run["experiment"], options,
                                                    cores)
     watch = Watch()

@@ -1,6 +1,7 @@
-"""Our models beside the servers of other runtimes: what a request costs, what
-an idle connection takes, and what small requests keep beside a long one. The
-report has a table of these figures, and elsewhere.png shows them."""
+"""Compares our models with the servers in other languages: the CPU time of a
+request, the memory of an idle connection, and the share of small requests that
+a server keeps beside a long one. The report has a table of these figures, and
+elsewhere.png shows them."""
 
 from dataclasses import dataclass, replace
 
@@ -26,10 +27,10 @@ class Figure:
     """A column of the table, and a panel of the picture."""
 
     experiment: str
-    cell: str  # of COLUMNS: what stands in the table
-    column: str  # of runs.csv: what the bars show
-    panel: str  # the title there; the load follows
-    load: int  # on the axis of the experiment, or as near below as there is
+    cell: str  # the name in tables.COLUMNS of the table's column
+    column: str  # the column of runs.csv that the bars show
+    panel: str  # the title of the panel; the load is added
+    load: int  # or the next lower load that was measured
     scale: float = 1
 
 
@@ -47,19 +48,21 @@ FIGURES = (
 
 @dataclass(frozen=True)
 class Measured:
-    """A figure with the runs that it comes from."""
+    """A figure with its experiment and its runs."""
 
     figure: Figure
     experiment: object
     runs: Runs
 
     def load(self):
+        """Returns the load of the runs as text."""
         return load_named(self.experiment, self.runs)
 
 
 def measured(shown):
-    """The figures, of the models that have all of them. `shown` are experiments
-    with their runs. Empty unless a server of another runtime is among them."""
+    """Returns the figures with the runs of those models that have all figures.
+    `shown` are pairs of an experiment and its runs. The list is empty if an
+    experiment is missing, or if there is no server in another language."""
     pairs = {pair[0].name: pair for pair in shown}
     if any(figure.experiment not in pairs for figure in FIGURES):
         return []
@@ -79,7 +82,8 @@ def measured(shown):
 
 
 def extremes(one, unit):
-    """From the model with the lowest median to that with the highest."""
+    """Returns as text the lowest and the highest median, with their models:
+    "5.1 µs in coroutine to 40 µs in fork"."""
     found = findings.of_served(one.runs, one.figure.column)
     order = sorted(found, key=lambda model: found[model].median)
     return " to ".join(f"{rounded(found[model].median, 2)} {unit} in {model}"
@@ -87,8 +91,8 @@ def extremes(one, unit):
 
 
 def said(figures):
-    """What came out: the costs from the cheapest model to the dearest, and who
-    is served beside a long request."""
+    """Returns the finding as a sentence: the range of each cost, and what each
+    model keeps beside a long request."""
     cost, *_, memory, beside = figures
     return (f"With {cost.load()} a request costs {extremes(cost, 'µs')}; an "
             f"idle connection takes {extremes(memory, 'KiB')}. "
@@ -96,6 +100,7 @@ def said(figures):
 
 
 def table(figures):
+    """Returns the table of these figures, with a row for each model."""
     header = ("model", *(f"{COLUMNS[one.figure.cell].heading} "
                          f"([{one.experiment.name}](#{one.experiment.name}), "
                          f"{one.load()})" for one in figures))
@@ -106,7 +111,8 @@ def table(figures):
 
 
 def section(directory, shown):
-    """The part of the report; nothing if there is nothing to compare."""
+    """Returns the blocks of the report about these figures. The list is empty
+    if there is nothing to compare."""
     figures = measured(shown)
     if not figures:
         return []

@@ -1,10 +1,11 @@
-"""What the pictures are made of: the frame of a slide, bars, and lines over the
-load. Needs matplotlib.
+"""Has the parts of which all pictures are made: the frame of a slide, bars, and
+lines over the load. Needs matplotlib.
 
-Every picture is a slide: its title is the question, in one line, with the
-finding below it; the models have the same colours everywhere, and the rounds'
-lowest and highest value stand beside each median. Clients that were never
-served get no latency. Shown 1,280 pixels wide, no letter is smaller than 18.
+Every picture is a slide. Its title is the question, in one line, with the
+finding below it. A model has the same colour in all pictures. The lowest and
+the highest value of the rounds are drawn beside each median. Where clients were
+never served, no latency is drawn. On a slide that is 1,280 pixels wide, no
+letter is smaller than 18 pixels.
 """
 
 import itertools
@@ -22,9 +23,9 @@ matplotlib.use("Agg")
 WARNING_COLOUR = "#B00000"
 
 SLIDE_INCHES = (12.8, 7.2)
-FINDING_COLUMNS = 108  # characters that fit beside each other
+FINDING_COLUMNS = 108  # characters in a line
 NOTE_COLUMNS = 128
-MODELS_PER_SLIDE = 8  # that fit below each other
+MODELS_PER_SLIDE = 8  # that fit on a slide of the usual height
 
 TITLE, FINDING, LABEL, SMALL = 20, 16, 15, 13  # points
 
@@ -41,16 +42,16 @@ plt.rcParams.update({
 
 
 def short(value, _=None):
-    """200000 as 200k."""
+    """Returns a number as a short text: 200000 as "200k"."""
     return f"{value / 1000:g}k" if value >= 1000 else f"{value:g}"
 
 
 # ---- Colours
 
-# The five are far apart in hue and in lightness: for normal eyes, for each of
-# the three kinds of colour blindness (computed, see plot_test.py) and for
-# projectors. Beyond five no palette is that good, so pictures write names
-# beside what they name.
+# The colours of the five models are far apart in hue and in lightness: for
+# normal vision, for each of the three kinds of colour blindness (computed, see
+# plot_test.py) and for projectors. No palette of more colours is that good, so
+# pictures write each name beside its line or bar.
 STYLES = {
     "blocking": ("#222222", "s"),
     "fork": ("#AA3377", "^"),
@@ -68,13 +69,13 @@ STYLES = {
     "generator": ("#E7298A", "8"),
 }
 
-# For programs that have no colour of their own, as they come.
+# For other programs, in the order in which they are first drawn.
 OTHER_STYLES = itertools.cycle((("#777777", "P"), ("#5B8C00", "$+$"),
                                 ("#7F5AC8", "$o$"), ("#B07040", "$x$")))
 
 
 def style(model):
-    """The colour and the mark of a model."""
+    """Returns the colour and the marker of a model."""
     if model not in STYLES:
         STYLES[model] = next(OTHER_STYLES)
     return STYLES[model]
@@ -92,13 +93,16 @@ def marker(model):
 
 
 def slide(experiment, runs):
-    """A figure with the question and the finding on top, the notes below."""
+    """Returns a new figure with the question and the finding of an
+    experiment."""
     return frame(finding(experiment, runs), experiment.question,
                  len(runs.models()))
 
 
 def frame(said, question, models):
-    """An empty slide, higher than usual if it has many models."""
+    """Returns a new figure with only a question as its title, and the sentence
+    `said` below it. It is higher than usual if there are many models; `models`
+    is their number."""
     width, height = SLIDE_INCHES
     height *= max(1, models / MODELS_PER_SLIDE)
     said = wrapped(said, FINDING_COLUMNS)
@@ -115,19 +119,22 @@ def frame(said, question, models):
 
 
 def note(figure, runs, *sentences):
-    """What one must know to read the picture, at its foot."""
+    """Writes what a reader must know, at the lower edge of a picture. Where the
+    programs ran is added to the sentences."""
     text = wrapped(" ".join([*sentences, placement(runs)]), NOTE_COLUMNS)
     figure.text(0.02, 0.12 / figure.get_figheight(), text, fontsize=SMALL,
                 color="#444444", va="bottom", linespacing=1.3)
 
 
 def placement(runs):
-    """Where the programs ran. Runs that do not say it get no sentence."""
+    """Returns a sentence that says where the programs ran, or "" if the runs do
+    not say so or disagree."""
     places = {run.get("placement") for run in runs}
     return PLACES.get(places.pop(), "") if len(places) == 1 else ""
 
 
 def spread(runs):
+    """Returns a sentence that explains medians and ranges."""
     rounds = runs.rounds()
     if rounds < 2:
         return "A single round: how much this varies is unknown."
@@ -138,8 +145,8 @@ def spread(runs):
 
 
 def bar_places(runs):
-    """(y, model, clients) of each bar, from the top, with a gap between
-    models."""
+    """Yields (y, model, clients) for each bar, from the top down. If there are
+    several loads, models are separated by a gap."""
     y = 0
     for model in runs.models():
         for clients in runs.where(model=model).values("connections"):
@@ -149,8 +156,8 @@ def bar_places(runs):
 
 
 def label_bars(axes, runs):
-    """The load beside each bar, if there are several, and the models beside
-    those."""
+    """Writes the models beside their bars, and each bar's load if there are
+    several loads."""
     places = list(bar_places(runs))
     loads = len(runs.values("connections")) > 1
     axes.set_yticks([y for y, _, _ in places])
@@ -167,8 +174,9 @@ def label_bars(axes, runs):
 
 
 def bars(axes, runs, column, scale, whole_only):
-    """A horizontal bar per model and load. With `whole_only`, words instead of
-    a bar where some clients were never served: the bar would be short."""
+    """Draws a horizontal bar for each model and load. With `whole_only`, writes
+    words instead of a bar where some clients were never served, because the bar
+    would be misleadingly short."""
     for y, model, clients in bar_places(runs):
         of = runs.where(model=model, connections=clients)
         if whole_only and not of.all_served():
@@ -182,15 +190,19 @@ def bars(axes, runs, column, scale, whole_only):
 
 
 def served_only(of):
+    """Returns how many clients were served, as text: "1 of 100 served"."""
     return f"{of.median('served'):,.0f} of {of[0]['connections']:,.0f} served"
 
 
 def words(axes, y, text):
+    """Writes a warning in the place of a bar."""
     axes.annotate(text, (0, y), xytext=(6, 0), textcoords="offset points",
                   va="center", color=WARNING_COLOUR, fontsize=SMALL)
 
 
 def bar(axes, y, shade, whole, spread):
+    """Draws a bar with its range and its median as a number. It is hatched
+    unless `whole`, which means that all clients were served."""
     middle, low, high = spread
     axes.barh(y, middle, 0.85, edgecolor=shade, linewidth=1.2,
               color=shade if whole else "white",
@@ -203,7 +215,7 @@ def bar(axes, y, shade, whole, spread):
 
 
 def model_bars(axes, runs, column, scale=1):
-    """A bar per model, which stands beside it."""
+    """Draws one bar for each model, with the name of the model beside it."""
     models = runs.models()
     for y, model in enumerate(reversed(models)):
         of = runs.where(model=model)
@@ -219,7 +231,7 @@ def model_bars(axes, runs, column, scale=1):
 
 
 def name_rows(axes, models):
-    """The name of a model beside each row, from the top."""
+    """Writes the name of a model beside each row, from the top down."""
     axes.set_yticks(range(len(models)), reversed(models), fontweight="bold")
     for label, model in zip(axes.get_yticklabels(), reversed(models)):
         label.set_color(colour(model))
@@ -231,13 +243,14 @@ def name_rows(axes, models):
 
 
 def points(experiment, runs):
-    """The runs of each cell, under its load."""
+    """Returns pairs of a load and the runs at this load."""
     return [(load, runs.where(**{experiment.axis: load}))
             for load in runs.values(experiment.axis)]
 
 
 def explained(experiment, runs):
-    """What the marks of these points mean, if there are such points."""
+    """Yields the sentences that explain the special markers that occur in a
+    picture: hollow ones and crosses."""
     cells = [of for model in runs.models()
              for _, of in points(experiment, runs.where(model=model))]
     if any(of.client_limited() for of in cells):
@@ -248,8 +261,9 @@ def explained(experiment, runs):
 
 
 def load_axis(axes, experiment, runs, what):
-    """Logarithmic, with a tick for each load that is far enough from the next;
-    none at all stands one step before the first."""
+    """Makes the axis of loads logarithmic. A load gets a tick if it is far
+    enough from the next load. A load of 0 is drawn one step before the
+    first."""
     loads = runs.values(experiment.axis)
     far = [load for load, following in zip(loads, [*loads[1:], math.inf])
            if following > 2 * load]
@@ -263,7 +277,8 @@ def load_axis(axes, experiment, runs, what):
 
 
 def log_axis(axes, values, name="y"):
-    """A logarithmic axis as long as its values need, with round numbers."""
+    """Makes an axis logarithmic. It is as long as its values need, and has
+    round numbers."""
     low = min(value for value in values if value > 0) / 1.25
     high = 1.25 * max(values)
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
@@ -279,8 +294,9 @@ def log_axis(axes, values, name="y"):
 
 
 def lines(axes, experiment, runs, column, scale=1, hollow=lambda of: False):
-    """One line per model over the load, in a band from the lowest to the
-    highest value. `hollow` tells which points are less than they could be."""
+    """Draws one line over the load for each model, in a band from the lowest to
+    the highest value. Markers are hollow where `hollow(runs)` is true: the
+    server could reach more than these values."""
     ends, few = [], len(runs.models()) <= MODELS_PER_SLIDE
     for model in runs.models():
         cells = points(experiment, runs.where(model=model))
@@ -298,7 +314,8 @@ def lines(axes, experiment, runs, column, scale=1, hollow=lambda of: False):
 
 
 def mark(axes, x, y, model, of, hollow):
-    """A cross where not all were served."""
+    """Draws the marker of one point. It is a cross if not all clients were
+    served."""
     style = marker(model) if of.all_served() else "x"
     axes.plot(x, y, marker=style, color=colour(model), markersize=9,
               markerfacecolor="white" if hollow else colour(model),
@@ -306,7 +323,8 @@ def mark(axes, x, y, model, of, hollow):
 
 
 def end_label(model, of):
-    """A line's name, with a warning if it needs one."""
+    """Returns the label of a line: the model, with a warning if not all clients
+    were served at its right end."""
     if of.all_served():
         return model
     share = of.median("served") / of.median("connections")
@@ -314,8 +332,9 @@ def end_label(model, of):
 
 
 def label_ends(axes, ends):
-    """Names of lines, at the height of their right ends: in one column, from
-    the top down, and no further than the axes reach."""
+    """Writes the labels of lines in a column at the right, each as close as
+    possible to the height of its line. Labels do not overlap, and stay within
+    the height of the axes."""
     axes.figure.canvas.draw()
     last = max(x for _, x, *_ in ends)
     line = 18 * axes.figure.dpi / 72

@@ -1,5 +1,5 @@
-"""The columns of the reports' tables: what stands in a cell, made from the runs
-of all its rounds."""
+"""Defines the columns of the reports' tables: how the text of a cell is made
+from the runs of all rounds."""
 
 from dataclasses import dataclass
 from typing import Callable
@@ -12,50 +12,59 @@ from lib.text import duration, rounded, with_range
 
 @dataclass(frozen=True)
 class Column:
+    """A column of a table. `text` returns the text of a cell for its runs."""
+
     heading: str
     text: Callable
-    bar: str = ""  # the column of runs.csv whose bar is an honest picture of it
+    bar: str = ""  # the column of runs.csv that bars show; "": no bars
 
 
 def mark(of):
-    """What a rate must not be read without: ≥, the client was the limit; ~,
-    others used the machine in most rounds."""
+    """Returns the warning that belongs before a rate, or "". A ≥ means that the
+    client was the limit; a ~ means that other programs used the machine in most
+    rounds."""
     limited = "≥" if of.client_limited() else ""
     disturbed = "~" if len(of.disturbed()) > len(of) / 2 else ""
     return f"{limited}{disturbed} ".lstrip()
 
 
 def rate(of):
-    """What the client counts as replies: one for each connection, in churn."""
+    """Returns replies per second as text. In the experiment churn, that is also
+    connections per second: each has one request."""
     return mark(of) + with_range(of.spread("req_per_s"))
 
 
 def served(of):
+    """Returns how many clients were served, as text: "1 of 100"."""
     _, least, most = of.spread("served") or (0, 0, 0)
     low = "" if least == most else f"{least:,.0f} to "
     return f"{low}{most:,.0f} of {of[0]['connections']:,.0f}"
 
 
 def latency(column):
-    """A client that is never served has none: those of the others mislead."""
+    """Returns a function that formats a latency. It returns "-" if some clients
+    were never served, because the latencies of the others would mislead."""
     return lambda of: duration(of.median(column)) if of.all_served() else "-"
 
 
 def figure(column, text=rounded):
+    """Returns a function that formats the median of a column."""
     return lambda of: text(of.median(column))
 
 
 def figure_with_range(column, text=rounded):
+    """Returns a function that formats the median and the range of a column."""
     return lambda of: with_range(of.spread(column), text)
 
 
 def share(value):
-    """0.012 %, 3.4 %, 100 %."""
+    """Returns a share in percent as text: 0.012%, 3.4%, 100%."""
     return f"{rounded(100 * value, 2 if value < 0.995 else 3)}%"
 
 
 def first_reply(of):
-    """The wait of the one request that was sent in each round."""
+    """Returns the latency of the one request of each round as text, or says
+    that it got no reply."""
     if 0 not in of.values("served"):
         return with_range(of.spread("max_us"), duration)
     if 1 in of.values("served"):
@@ -123,6 +132,7 @@ NOWHERE = "not in these experiments"
 
 
 def cost_heading(experiment, at):
+    """Returns the heading of an experiment's column in the summary."""
     at = deciding(experiment, at)
     return (f"{COLUMNS[experiment.cost].heading} "
             f"([{experiment.name}](#{experiment.name}), "
@@ -130,9 +140,9 @@ def cost_heading(experiment, at):
 
 
 def cost(experiment, at, model):
-    """A model that serves a few clients only has no cost that could be
-    compared. One that was not measured at the load of the heading says where
-    it was."""
+    """Returns a cell of the summary. A model that did not serve all clients has
+    no cost that can be compared. The text names the load if it differs from
+    that of the heading."""
     of = at.where(model=model)
     if not of:
         return "-"
@@ -145,7 +155,7 @@ def cost(experiment, at, model):
 
 
 def breaks(decided, model):
-    """Where it breaks, as many sentences as there are."""
+    """Returns as text in which experiments a model breaks down, and how."""
     said = (experiment.breaks(at.where(model=model))
             for experiment, at in decided
             if experiment.breaks and at.where(model=model))
@@ -153,7 +163,8 @@ def breaks(decided, model):
 
 
 def summary(shown):
-    """A row per model. `shown` are experiments with their runs."""
+    """Returns the table with one row for each model. `shown` are pairs of an
+    experiment and its runs."""
     decided = [(experiment, furthest(experiment, runs))
                for experiment, runs in shown]
     costs = [(experiment, at) for experiment, at in decided if experiment.cost]

@@ -1,5 +1,5 @@
-"""The summary on the terminal: for each experiment its finding, bars for those
-who have no pictures, and its claims."""
+"""Prints the summary on the terminal: for each experiment its finding, bars in
+the place of a picture, and its claims."""
 
 from bench.claims import HOLDS, NOT_MEASURED, SUGGESTS, judgements
 from bench.design import deciding, finding, load_named
@@ -13,13 +13,15 @@ NOTHING_FINISHED = "No experiment was finished."
 
 
 def bar(value, most):
+    """Returns a bar of block characters, whose length is the share of
+    `most`."""
     length = max(1, round(BAR_WIDTH * value / most)) if most > 0 else 0
     return f"{'█' * length:{BAR_WIDTH}}"
 
 
 def summary_lines(column, at):
-    """A line per model: with a bar if the column has an honest one, and who
-    was not served."""
+    """Yields a line for each model: with a bar if the column has one, and with
+    the number of clients served if that is not all."""
     most = max(run[column.bar] for run in at) if column.bar else 0
     for model in at.models():
         of = at.where(model=model)
@@ -34,7 +36,8 @@ def summary_lines(column, at):
 
 
 def print_claims(judged):
-    """A paragraph per claim; the verdict comes first, so that it is seen."""
+    """Prints a paragraph for each claim. The verdict comes first, so that it is
+    seen."""
     print()
     measured = [one for one in judged if one.verdict != NOT_MEASURED]
     for one in measured:
@@ -48,6 +51,7 @@ def print_claims(judged):
 
 
 def print_summary(runs):
+    """Prints the summary of all experiments that can be judged."""
     shown = list(finished(runs))
     if not shown:
         print(NOTHING_FINISHED)

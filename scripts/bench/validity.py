@@ -1,5 +1,6 @@
-"""What limits the conclusions from a run, in sentences written from what was
-measured: each function returns one, or nothing if its threat is not there."""
+"""Lists what limits the conclusions from a run. Each function below returns a
+sentence about one threat, written from what was measured, or "" if that threat
+does not exist."""
 
 import math
 
@@ -12,10 +13,12 @@ from lib.text import counted, duration, rounded
 
 
 def on_two_hosts(runs):
+    """Returns whether the servers ran on another host."""
     return any(run.get("placement") == HOSTS for run in runs)
 
 
 def network(runs, _calibrations):
+    """Says what the network between client and server means for the figures."""
     if on_two_hosts(runs):
         return ("Server and client ran on two hosts: latencies and rates "
                 "include the network between them. No program was kept to a "
@@ -29,6 +32,7 @@ def network(runs, _calibrations):
 
 
 def waking(runs, calibrations):
+    """Says how much of a latency is the time to wake a core."""
     if on_two_hosts(runs):
         return ""
     found = [one["wake-up"] for one in calibrations]
@@ -43,6 +47,7 @@ def waking(runs, calibrations):
 
 
 def client_ceiling(_runs, calibrations):
+    """Says which rate the client cannot exceed."""
     reply_us = calibrations[0].get("null server", math.nan)
     if reply_us != reply_us:
         return ""
@@ -52,6 +57,7 @@ def client_ceiling(_runs, calibrations):
 
 
 def virtual(_runs, _calibrations):
+    """Says that the machine is virtual."""
     if is_virtual():
         return ("This is a virtual machine: its host may take a core away, and "
                 "waking one takes longer than on bare metal.")
@@ -59,6 +65,7 @@ def virtual(_runs, _calibrations):
 
 
 def client(runs, _calibrations):
+    """Says in how many cells the client limited the rate."""
     limited = runs.cells(lambda of: of.client_limited())
     if not limited:
         return ""
@@ -68,6 +75,7 @@ def client(runs, _calibrations):
 
 
 def others(runs, _calibrations):
+    """Says in how many runs other programs disturbed the server."""
     number = len(runs.disturbed())
     if not number:
         return ""
@@ -78,6 +86,7 @@ def others(runs, _calibrations):
 
 
 def rounds(runs, _calibrations):
+    """Says that there are too few rounds for a verdict."""
     number = runs.rounds()
     if number >= ENOUGH_ROUNDS:
         return ""
@@ -86,6 +95,7 @@ def rounds(runs, _calibrations):
 
 
 def drift(_runs, calibrations):
+    """Says what changed between the two calibrations."""
     before, *after = calibrations
     names = drifted(before, after[0]) if after else []
     if not names:
@@ -99,6 +109,7 @@ THREATS = (network, waking, client_ceiling, virtual, client, others, rounds,
 
 
 def threats(runs, calibrations):
-    """`calibrations` are those before and after the runs, or the former."""
+    """Returns all sentences. `calibrations` has the one before the runs, and
+    the one after them unless that was not made."""
     found = (threat(runs, calibrations) for threat in THREATS)
     return tuple(filter(None, found))
