@@ -1,10 +1,9 @@
-"""Runs jobs side by side and adds up the checks they report.
+"""Runs jobs, several at a time, and adds up the checks that they report.
 
 A job is a command that prints TAP and ends with "# N passed, N failed". The
-queue starts the jobs that are expected to take longest first, several at once;
-those that measure run at the end, one after the other, with nothing beside
-them. No verdict depends on how long a job took: the time limit only ends what
-hangs.
+queue starts the jobs that are expected to take longest first. Jobs that measure
+run last, one at a time, while no other job runs. No verdict depends on how long
+a job took: the time limit only ends jobs that hang.
 """
 
 from __future__ import annotations
@@ -19,14 +18,14 @@ import threading
 import time
 
 TALLY = re.compile(r"^# (\d+) passed, (\d+) failed$", re.M)
-FAILURE = re.compile(r"((?:^# .*\n){0,3})"  # what was heard, most often
+FAILURE = re.compile(r"((?:^# .*\n){0,3})"  # the lines before often say why
                      r"^(not ok.*)((?:\n#(?! \d+ passed).*)*)", re.M)
 SKIP = re.compile(r"^# skipped: (.*)|^ok .* # SKIP (.*)", re.M)
 
 TIME_LIMIT_S = 900
-GUESS_S = 3  # for a job that no stage knows more about and that never ran here
-LAST_LINES = 15  # of a log, to be shown when a job gave no tally
-SHOWN_LINES = 12  # of a failure: the last say most
+GUESS_S = 3  # for a job without a better estimate that has never run here
+LAST_LINES = 15  # of a log, which are shown if a job printed no tally
+SHOWN_LINES = 12  # of a failure, at most: the last ones say most
 
 
 @dataclasses.dataclass
@@ -38,17 +37,17 @@ class Job:
     command: list
     environment: dict = dataclasses.field(default_factory=dict)
     expected_s: float = GUESS_S
-    alone: bool = False  # it measures: nothing else may run
+    alone: bool = False  # it measures: no other job may run
 
     @property
     def key(self):
-        """What it is called in the file of durations."""
+        """The name of the job in the file of durations."""
         return f"{self.stage} {self.name}"
 
 
 @dataclasses.dataclass
 class Result:
-    """What came out of a job, or of the build of a stage."""
+    """The result of a job, or of the build of a stage."""
 
     job: Job
     passed: int = 0
@@ -59,18 +58,22 @@ class Result:
     cpu_s: float = 0
 
     def fail(self, text):
+        """Adds a failure that the job did not report itself."""
         self.failed += 1
         self.failures.append(text)
 
 
 def shortened(before, check, after):
-    """The line of a failure, and those around it that explain it."""
+    """Returns the text of a failure: its line, the lines before it, and the
+    last lines after it, which explain it."""
     return "\n".join([check, *before.splitlines(),
                       *after.strip().splitlines()[-SHOWN_LINES:]])
 
 
 def judged(job, text, status):
-    """The result of a job that printed `text` and ended with `status`."""
+    """Returns the Result of a job that printed `text` and ended with `status`.
+    A job fails, too, if it printed no tally, or ended with an error after a
+    tally without failures."""
     result = Result(job)
     tallies = TALLY.findall(text)
     for passed, failed in tallies:
@@ -88,7 +91,7 @@ def judged(job, text, status):
 
 
 def end_group(pid):
-    """Ends all processes of the group that `pid` leads."""
+    """Kills all processes of the group that `pid` leads."""
     try:
         os.killpg(pid, signal.SIGKILL)
     except ProcessLookupError:
@@ -96,10 +99,11 @@ def end_group(pid):
 
 
 def finished(process):
-    """Waits for a process, ends what it left of its group, and returns its
-    status as subprocess has it, and what it used."""
+    """Waits for a process, and kills what remains of its process group. Returns
+    its exit status, as subprocess defines it, and the resources that it
+    used."""
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-    end_group(process.pid)  # Before the kernel may use its number again.
+    end_group(process.pid)  # Before the kernel can reuse its PID.
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = (os.WEXITSTATUS(status) if os.WIFEXITED(status)
                           else -os.WTERMSIG(status))
@@ -107,9 +111,10 @@ def finished(process):
 
 
 class Durations:
-    """How many seconds each job took the last time, and how many of CPU time:
-    kept in a file, so that the next run can start the longest first and say how
-    much time is left, and a person can see what costs most."""
+    """How many seconds each job took the last time, and how many seconds of CPU
+    time. They are stored in a file. So the next run can start the longest jobs
+    first and show the remaining time, and people can see which jobs cost
+    most."""
 
     def __init__(self, path):
         self.path = pathlib.Path(path)
@@ -118,6 +123,7 @@ class Durations:
                       in re.findall(r"^ *([\d.]+) +([\d.]+) (.+)$", text, re.M)}
 
     def of(self, job):
+        """Returns how many seconds a job is expected to take."""
         return self.known.get(job.key, (job.expected_s, 0))[0]
 
     def note(self, result):
@@ -131,16 +137,16 @@ class Durations:
 
 
 class Queue:
-    """Jobs that wait, and `width` threads that run them.
+    """A queue of jobs, and `width` threads that run them.
 
     Each result is passed to `done`, by one thread at a time. The output of each
-    job is in a file of its own in the folder `logs`.
+    job is written to its own file in the folder `logs`.
     """
 
     def __init__(self, width, logs, durations, done):
         self.logs, self.durations, self.done = logs, durations, done
         self.waiting, self.alone = [], []  # the longest last
-        self.running = {}  # the job by the process that runs it
+        self.running = {}  # jobs, by the process that runs them
         self.closed = False
         self.changed = threading.Condition()
         self.threads = [threading.Thread(target=self.work, daemon=True)
@@ -149,6 +155,7 @@ class Queue:
             thread.start()
 
     def add(self, jobs):
+        """Adds jobs. They start as soon as a thread is free."""
         with self.changed:
             for job in jobs:
                 (self.alone if job.alone else self.waiting).append(job)
@@ -156,7 +163,8 @@ class Queue:
             self.changed.notify_all()
 
     def close(self):
-        """Says that no job will be added. Blocks until all have ended."""
+        """Promises that no job will be added. Blocks until all jobs have
+        ended."""
         with self.changed:
             self.closed = True
             self.changed.notify_all()
@@ -166,14 +174,15 @@ class Queue:
             self.run(self.alone.pop())
 
     def abandon(self):
-        """Ends what runs, and starts nothing more."""
+        """Kills the running jobs, and starts no others."""
         with self.changed:
             self.waiting, self.alone, self.closed = [], [], True
             for process in self.running:
                 end_group(process.pid)
 
     def work(self):
-        """What each thread does: takes the longest job that waits."""
+        """Runs the longest waiting job, again and again, until the queue is
+        closed and empty. Each thread runs this function."""
         while True:
             with self.changed:
                 while not self.waiting and not self.closed:
@@ -184,6 +193,8 @@ class Queue:
             self.run(job)
 
     def start(self, job, log):
+        """Starts a job, with its output in the file `log`. Returns the
+        process."""
         with open(log, "wb") as output, self.changed:
             process = subprocess.Popen(
                 list(map(str, job.command)), stdin=subprocess.DEVNULL,
@@ -193,6 +204,7 @@ class Queue:
         return process
 
     def run(self, job):
+        """Runs a job to its end, and passes on its result."""
         name = re.sub(r"[^\w.=-]+", "-", job.name)
         log = self.logs / job.stage / f"{name}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -211,7 +223,7 @@ class Queue:
             self.done(result)
 
     def left_s(self):
-        """About how long the rest will take."""
+        """Returns about how many seconds the remaining jobs will take."""
         with self.changed:
             beside = [*self.waiting, *self.running.values()]
             return (sum(map(self.durations.of, beside)) / len(self.threads)

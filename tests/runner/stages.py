@@ -1,28 +1,29 @@
-"""What is tested: each stage is a build and the jobs that run what it built.
+"""Defines the stages of the tests. A stage is a build, and the jobs that run
+what was built.
 
-    plain      everything in C, as users build it
-    asan       the same under the address and undefined-behaviour sanitizers
-    tsan       under the thread sanitizer: all of it for what has threads, the
-               stopping of the rest
-    ucontext   the coroutines with the portable switch of stacks
-    valgrind   the coroutines and the protocol, where no byte may be used
-               before it was written
+    plain      all servers and tests in C, as users build them
+    asan       as plain, under the address and undefined-behaviour sanitizers
+    tsan       the unit tests under the thread sanitizer, all conversations of
+               servers with threads, and the stopping of all other servers
+    ucontext   the coroutines, with the portable switch of stacks
+    valgrind   the coroutines and the protocol: finds reads of memory that was
+               never written
     aarch64    the coroutines on another architecture, emulated
-    musl       with another C library: all unit tests that need no glibc, the
-               protocol, and what servers say of their options
-    gdb        what a debugger sees of coroutines
-    hostile    attacks, and the bugs of tests/mutants that a test must catch
-    faults     system calls that fail, one by one
-    fuzz       random input for what parses: always the same
+    musl       the unit tests that do not need glibc, the protocol and the
+               command lines, with another C library
+    gdb        the backtraces of coroutines in a debugger
+    hostile    the attacks, and the bugs of tests/mutants, which tests must find
+    faults     failing system calls, one at a time
+    fuzz       random input for all parsers, the same in every run
     bench      the bench and its arithmetic
     tutorial   every command in the texts
-    course     grading, skeletons, pages
-    watch      seeing servers wait: the live view, traces
-    elsewhere  the protocol, as servers in Python, Go, Node and with libuv speak
-               it: those whose runtime is installed
-    text       what the source promises about itself
-    check      for the inner loop, from a built tree: half a minute
-    graded     what the grader makes of correct servers in other languages
+    course     the grader, the skeletons and the pages
+    watch      the live view of waiting servers, and the traces
+    elsewhere  the protocol of the servers in Python, Go, JavaScript and C with
+               libuv, if their runtimes are installed
+    text       the promises that the source makes about itself
+    check      a selection that takes half a minute, if everything is built
+    graded     the grader, with correct servers in other languages
 """
 
 from __future__ import annotations
@@ -45,11 +46,11 @@ PYTHON = sys.executable
 MODELS = (ROOT / "servers/MODELS").read_text().split()
 MORE = (ROOT / "servers/more/MODELS").read_text().split()
 ELSEWHERE = (ROOT / "servers/elsewhere/MODELS").read_text().split()
-# Options that make another server of a model.
+# Models with options that change how the server waits.
 VARIANTS = ("callback --edge", "prefork --herd", "workers --herd",
             "workers --reuseport")
 VARIANT_PARTS = ("protocol", "hostile", "waiting", "stopping", "owed", "drain")
-# Those in which more than one thread runs.
+# The models that run several threads.
 THREADED = ("thread", "pool", "gil", "offload", "multiloop")
 
 COROUTINE_TESTS = ("test_co", "test_co_states", "test_co_loop", "test_co_io",
@@ -58,25 +59,27 @@ COROUTINE_TESTS = ("test_co", "test_co_states", "test_co_loop", "test_co_io",
 # These assign stderr, or expect the stack size of glibc.
 GLIBC_TESTS = ("fuzz_client_options", "fuzz_server_options", "test_co_cxx",
                "test_examples", "test_scale")
-# Random inputs of fuzz_coroutines where each is slow, or the same ones are tried
-# in another stage: 20,000 in plain, 1,000 under a sanitizer.
+# How many random inputs fuzz_coroutines tries in stages in which each is slow,
+# or which repeat those of another stage. Elsewhere, it tries 20,000, or 1,000
+# under a sanitizer.
 FUZZ_COROUTINES_RUNS = {"ucontext": 1000, "tsan": 200, "valgrind": 300}
-PARTED_TESTS = ("test_fibload",)  # they list their parts and run some of them
+PARTED_TESTS = ("test_fibload",)  # these can list their parts and run one
 BENCH_TESTS = ("bench_test", "report_test", "plot_test", "bench_client_test",
                "bench_coro_test")
 FUZZ_TARGETS = ("session", "http", "reply", "server_options", "client_options",
                 "coroutines")
 FUZZ_RUNS = 100_000
-SLOW_FUZZ_RUNS = {"coroutines": 20_000}  # Each is a whole program.
+SLOW_FUZZ_RUNS = {"coroutines": 20_000}  # Each input is a whole program.
 
-# About how many seconds a part takes: only for the order when nothing has run.
+# About how many seconds a part takes. This decides only in which order jobs are
+# started, and only before the first run.
 LONG_PARTS = {"owed": 12, "stopping": 12, "waiting": 4}
 
 
 @dataclasses.dataclass
 class Stage:
-    """A build and its jobs. `checks_min` is how many checks pass at least when
-    nothing is skipped: a stage that silently runs nothing is red."""
+    """A build and its jobs. `checks_min` is the least number of checks that
+    pass if nothing is skipped: a stage that silently runs nothing fails."""
 
     name: str
     jobs: Callable[[], list]
@@ -88,25 +91,27 @@ class Stage:
     missing: Callable[[], str] = lambda: ""  # why it cannot run here, or ""
 
     def why_skipped(self):
-        """What is missing for this stage; "" if nothing."""
+        """Returns what is missing for this stage, or "" if nothing is."""
         for tool in self.tools:
             if shutil.which(tool) is None:
                 return f"no {tool}"
         return self.missing()
 
     def build_command(self):
+        """Returns the command that builds the stage."""
         folder = BUILD / self.folder
         return ["make", f"-j{os.cpu_count()}", f"BUILD={folder}",
                 f"BIN={'bin' if self.folder == 'plain' else folder / 'bin'}",
                 *self.settings, *self.targets]
 
 
-# ---- What there is to run
+# ---- Lists of jobs
 
 
 def listed(*command, kind=""):
-    """The parts of a test program, as it lists them itself; if a kind is given,
-    only those of that kind, if there are any."""
+    """Asks a test program for its parts, and returns their names. With `kind`,
+    returns only the part of that name, or an empty list if there is none.
+    Raises RuntimeError if the program has no parts at all."""
     said = subprocess.run([*map(str, command), "--parts", *kind.split()],
                           cwd=ROOT, text=True, check=True,
                           stdout=subprocess.PIPE).stdout.split()
@@ -116,15 +121,16 @@ def listed(*command, kind=""):
 
 
 def program(folder, name):
-    """The words of a command: a server, and the options that make it another
-    one."""
+    """Returns the words of a command that starts a server. `name` is the name
+    of the server, followed by its options, if any."""
     name, *options = name.split()
     return [f"{BUILD / folder / 'bin' if folder != 'plain' else 'bin'}/{name}",
             *options]
 
 
 def is_refused(command):
-    """Whether the kernel does not allow a server what it needs (io_uring)."""
+    """Starts a server, and returns True if the kernel does not allow what it
+    needs (io_uring)."""
     with subprocess.Popen([*command, "--port", "0"], cwd=ROOT, text=True,
                           stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE) as process:
@@ -135,7 +141,8 @@ def is_refused(command):
 
 
 def conversations(stage, folder, servers, only=()):
-    """A job for each server and each part of the conversation."""
+    """Returns a job for each server and each part of the conversation test. If
+    `only` is not empty, it has the parts that are run."""
     run = BUILD / folder / "tests/conversation/run"
     parts = [part for part in listed(run) if not only or part in only]
     return [Job(stage, f"{server} {part}",
@@ -145,14 +152,15 @@ def conversations(stage, folder, servers, only=()):
 
 
 def priority(server):
-    """The words before a command that give it a priority: a low one if the
-    server never sleeps, or it would slow down the tests beside it."""
+    """Returns the words before a command that lower its priority, for a server
+    that never sleeps: it would slow down the tests beside it."""
     never_sleeps = server.split()[0] == "nonblocking"
     return ["tests/runner/in_background"] if never_sleeps else []
 
 
 def unit_tests(stage, folder, names, under=()):
-    """A job for each test program, or for each of its parts."""
+    """Returns a job for each test program, or for each part of a program in
+    PARTED_TESTS. `under` are words before the command, such as valgrind."""
     jobs = []
     for name in names:
         command = [*under, BUILD / folder / "tests" / name,
@@ -169,6 +177,8 @@ def unit_tests(stage, folder, names, under=()):
 
 
 def all_unit_tests():
+    """Returns the names of all unit tests in C and C++, and of the fuzz
+    targets."""
     return [path.stem for path in sorted(ROOT.glob("tests/test_*.c"))] + [
         *(["test_co_cxx"] if shutil.which(os.environ.get("CXX", "g++")) else []),
         "test_examples", "test_scale",
@@ -176,7 +186,7 @@ def all_unit_tests():
 
 
 def python_tests(stage, names, kind=""):
-    """A job for each part of some tests in Python."""
+    """Returns a job for each part of these tests in Python."""
     return [Job(stage, f"{name} {part}", [PYTHON, f"tests/{name}.py"],
                 {"ONLY": part}, expected_s=10)
             for name in names
@@ -187,13 +197,14 @@ def python_tests(stage, names, kind=""):
 
 
 def programs_of(folder, tests, servers):
-    """What to build where only these are used."""
+    """Returns the targets to build for a stage that uses only these tests and
+    servers."""
     return (*(f"{BUILD}/{folder}/tests/{name}" for name in tests),
             *(f"{BUILD}/{folder}/bin/{name}" for name in servers))
 
 
 def everything(stage):
-    """All tests in C, and all servers."""
+    """Returns the jobs of plain and asan: all tests in C, and all servers."""
     servers = MODELS + [model for model in MORE if model != "uring"]
     jobs = unit_tests(stage, stage, all_unit_tests())
     if is_refused(program(stage, "uring")):
@@ -207,9 +218,10 @@ def everything(stage):
 
 
 def what_has_threads():
+    """Returns the jobs of tsan."""
     others = [model for model in MODELS + MORE
               if model not in THREADED and model != "uring"]
-    # Holding connections at scale starts programs with one thread only.
+    # The programs that test_scale starts have only one thread each.
     names = [name for name in all_unit_tests() if name != "test_scale"]
     return (unit_tests("tsan", "tsan", names)
             + conversations("tsan", "tsan", THREADED)
@@ -217,6 +229,7 @@ def what_has_threads():
 
 
 def portable_switch():
+    """Returns the jobs of ucontext."""
     return (unit_tests("ucontext", "ucontext",
                        [*COROUTINE_TESTS, "test_examples"])
             + conversations("ucontext", "ucontext", ["coroutine"],
@@ -224,6 +237,7 @@ def portable_switch():
 
 
 def in_valgrind():
+    """Returns the jobs of valgrind."""
     under = ["valgrind", "-q", "--error-exitcode=1",
              "--child-silent-after-fork=yes"]
     run = BUILD / "valgrind/tests/conversation/run"
@@ -234,6 +248,7 @@ def in_valgrind():
 
 
 def emulated():
+    """Returns the jobs of aarch64."""
     jobs = unit_tests("aarch64", "aarch64", COROUTINE_TESTS, ["qemu-aarch64"])
     backtrace = Job("aarch64", "gdb_backtrace", [
         "tests/runner/in_gdb", BUILD / "aarch64/tests/gdb_backtrace",
@@ -242,10 +257,12 @@ def emulated():
 
 
 def musl_tests():
+    """Returns the names of the unit tests that do not need glibc."""
     return [name for name in all_unit_tests() if name not in GLIBC_TESTS]
 
 
 def with_musl():
+    """Returns the jobs of musl."""
     servers = [model for model in MODELS + MORE if model != "uring"]
     return (unit_tests("musl", "musl", musl_tests())
             + conversations("musl", "musl", servers,
@@ -253,11 +270,13 @@ def with_musl():
 
 
 def in_gdb():
+    """Returns the jobs of gdb."""
     return [Job("gdb", "gdb_backtrace", [
         "tests/runner/in_gdb", BUILD / "plain/tests/gdb_backtrace"])]
 
 
 def why_no_gdb():
+    """Returns why the backtraces cannot be tested here, or "" if they can."""
     probe = subprocess.run(["gdb", "-nx", "-batch", "-ex", "starti", "true"],
                            text=True, stdout=subprocess.PIPE,
                            stderr=subprocess.STDOUT, check=False)
@@ -268,6 +287,7 @@ def why_no_gdb():
 
 
 def attacks_and_mutants():
+    """Returns the jobs of hostile."""
     numbers = [path.stem for path in sorted(ROOT.glob("tests/mutants/*.patch"))]
     return [Job("hostile", "torture", ["tests/torture_test", "bin"],
                 expected_s=60),
@@ -276,10 +296,11 @@ def attacks_and_mutants():
 
 
 def failing_calls():
+    """Returns the jobs of faults."""
     run, folder = BUILD / "plain/tests/faults/run", BUILD / "plain/tests/faults"
-    # Not prefork and workers, which may end with more processes than they
-    # began with, nor uring, all of whose calls are one: no fault is about a
-    # single client.
+    # prefork and workers are left out, because they may have more processes
+    # after a fault than before. uring is left out, because it does everything
+    # by one system call, so that no fault would affect only a single client.
     servers = [*MODELS, *(model for model in MORE
                           if model not in ("prefork", "workers", "uring"))]
     return [Job("faults", name, [run, folder, name], expected_s=8)
@@ -288,7 +309,8 @@ def failing_calls():
 
 
 def seeing():
-    """Also the conversation with servers that record it."""
+    """Returns the jobs of watch. They include the conversation with servers
+    that record it."""
     jobs = python_tests("watch", ["watch_test"])
     for model in MODELS:
         recorded = conversations("watch", "plain",
@@ -301,7 +323,8 @@ def seeing():
 
 
 def in_other_languages():
-    """Only for servers that `make elsewhere` could make ready."""
+    """Returns the jobs of elsewhere, for the servers that `make elsewhere` has
+    built."""
     servers = [f"elsewhere/{model}" for model in ELSEWHERE
                if (ROOT / "bin/elsewhere" / model).exists()]
     jobs = conversations("elsewhere", "plain", servers, ["protocol"])
@@ -311,10 +334,12 @@ def in_other_languages():
 
 
 def teaching():
+    """Returns the jobs of tutorial."""
     return python_tests("tutorial", ["tutorial_test", "statements_test"])
 
 
 def random_input():
+    """Returns the jobs of fuzz."""
     return [Job("fuzz", target, ["tests/fuzz/run", BUILD / "fuzz/fuzz",
                                  "--runs", str(SLOW_FUZZ_RUNS.get(target, FUZZ_RUNS)),
                                  target])
@@ -322,13 +347,15 @@ def random_input():
 
 
 def why_no_fuzzer():
+    """Returns why there is no fuzzing here, or "" if there is."""
     return "" if compiles("clang", "-fsanitize=fuzzer",
                           "int LLVMFuzzerTestOneInput(void) { return 0; }"
                           ) else "no clang with libFuzzer"
 
 
 def inner_loop():
-    """What takes half a minute: no sanitizer, no process but the five."""
+    """Returns the jobs of check, which take half a minute: no sanitizers, and
+    of all servers only the five main ones."""
     quick = [name for name in all_unit_tests()
              if name not in ("test_fibload", "test_examples", "test_scale")]
     return (unit_tests("check", "plain", quick)
@@ -342,7 +369,7 @@ def inner_loop():
 
 
 def compiles(compiler, flag, source="int main(void) { return 0; }"):
-    """Whether the compiler can link a program with this flag."""
+    """Returns whether the compiler can link a program with this flag."""
     return subprocess.run([compiler, flag, "-x", "c", "-", "-o", os.devnull],
                           input=source.encode(), check=False,
                           stdout=subprocess.DEVNULL,
@@ -350,13 +377,14 @@ def compiles(compiler, flag, source="int main(void) { return 0; }"):
 
 
 def sanitizer(name):
-    """Settings for make."""
+    """Returns the settings for make that build with a sanitizer."""
     return ["OPT=-O1 -g1", f"SAN=-fsanitize={name} -fno-sanitize-recover=all "
                            "-fno-omit-frame-pointer -DSANITIZED"]
 
 
 def why_no(name):
-    """A function that says why a sanitizer cannot be used; "" if it can."""
+    """Returns a function, which returns why a sanitizer cannot be used here, or
+    "" if it can."""
     flag = f"-fsanitize={name}"
     return lambda: "" if compiles(os.environ.get("CC", "cc"), flag) else (
         f"no {name} sanitizer")
@@ -383,8 +411,8 @@ STAGES = {stage.name: stage for stage in (
           "aarch64", programs_of("aarch64",
                                  [*COROUTINE_TESTS, "gdb_backtrace"], []),
           tools=("aarch64-linux-gnu-gcc", "qemu-aarch64", "gdb-multiarch")),
-    # The macros of its headers make warnings. Its tests take less time than
-    # their build.
+    # The macros in the headers of musl cause warnings. -O1 shortens the build,
+    # which takes longer than the tests.
     Stage("musl", with_musl, 660, ["CC=musl-gcc", "WERROR=", "OPT=-O1"], "musl",
           ("all", *programs_of("musl", [*musl_tests(), "conversation/run"], [])),
           tools=("musl-gcc",)),
@@ -401,7 +429,7 @@ STAGES = {stage.name: stage for stage in (
           tools=("git",) if (ROOT / ".git").exists() else ()),
     Stage("course", lambda: python_tests("course", ["course_test"]), 52),
     Stage("watch", seeing, 150),
-    # 10 for each server in Python that needs nothing but Debian's python3.
+    # 10 checks for each of the servers that need only Debian's python3.
     Stage("elsewhere", in_other_languages, 30, targets=("elsewhere", "tests"),
           missing=lambda: "" if os.access("/usr/bin/python3", os.X_OK) else
           "no /usr/bin/python3"),
