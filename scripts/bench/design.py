@@ -88,7 +88,7 @@ class Experiment:
     claims: tuple
     explanation: str
     more_models: tuple = ()  # models with options: "coroutine --trap"
-    beside_more: tuple = ()  # more of these, beside any other model
+    beside_more: tuple = ()  # more of these, if not only the five take part
     without: tuple = ()  # models that do not take part
     elsewhere: bool = False  # servers in other languages take part
     asked_by: tuple = ()  # models; if not empty, one of them must take part
@@ -185,8 +185,8 @@ def deciding_cell(experiment):
 
 
 def furthest(experiment, runs):
-    """Returns the runs that deciding() returns for each model by itself,
-    because not every model has runs at every load."""
+    """Calls deciding() for each model separately, because not every model has
+    runs at every load. Returns all these runs."""
     return Runs(run for model in runs.models()
                 for run in deciding(experiment, runs.where(model=model)))
 

@@ -30,9 +30,10 @@ def verb(models, base):
 
 
 def named(group, models, said=()):
-    """Returns a group of models as text: their names, "all models" if the group
-    has all of `models`, or "the others" if it has all but those of `said`,
-    which the sentence has named before."""
+    """Returns a group of models as text. It is "all models" if the group has
+    all of `models`. It is "the others" if only those of `said` are missing,
+    which the sentence has named before. Otherwise, and for a single model, it
+    is their names."""
     if len(group) < 2 or len(group) + len(said) < len(models):
         return listed(group)
     return "the others" if said else "all models"
@@ -85,11 +86,10 @@ def cores_used(at):
 
 
 def gain(at, fast, slow):
-    """Returns the ratio of the requests per second of the slowest model in
-    `fast` to those of the fastest model in `slow`, as the median over the
-    rounds. All have the same load. A single client would be no fair base: it
-    lets cores fall asleep between its requests, while more clients keep them
-    awake."""
+    """Returns a ratio of requests per second: that of the slowest model in
+    `fast` to that of the fastest in `slow`, as the median over the rounds. All
+    have the same load. A single client would be no fair base: it lets cores
+    fall asleep between its requests, while more clients keep them awake."""
     def rates(of, models):
         return [run["req_per_s"] for run in of if run["model"] in models]
 

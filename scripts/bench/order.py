@@ -49,8 +49,9 @@ def plan(experiments, options):
 
 def more_rounds(experiments, judged, options):
     """Returns the runs of MORE_ROUNDS more rounds, for the claims whose rounds
-    disagree. Only the models that these claims compare take part. Claims are
-    left out once the runs would exceed MORE_SHARE of all planned runs."""
+    disagree. Only the models that these claims compare take part. A claim is
+    left out if its runs would exceed what remains of MORE_SHARE of all planned
+    runs."""
     order = random.Random(f"{options.seed}, more")
     rounds = [one_round(options.rounds + 1 + i, experiments, options, order)
               for i in range(MORE_ROUNDS)]

@@ -67,7 +67,8 @@ def of(model, column, scale=1):
 
 def quotient(over, under, column):
     """Returns a function that computes, from runs, the ratio of a column of two
-    models: the median of the ratios within each round, as in the claims."""
+    models. It is the median of the ratios within each round, as in the
+    claims."""
     return lambda at: (at.where(model=over).sample(column)
                        / at.where(model=under).sample(column)).median
 

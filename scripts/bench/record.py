@@ -73,10 +73,11 @@ def make(run, options, log):
 
 
 def measured_requests(run, client, server):
-    """Returns pairs, and when the measurement began, in µs on the clock of the
-    traces, exact to a few ms. A pair is a request as the client measured it,
-    and what the server recorded about it, or None. Probe requests and requests
-    of the warm-up are left out. Raises RunFailed if there are none."""
+    """Returns a list of pairs, and the time when the measurement began, in µs
+    on the clock of the traces, exact to a few ms. A pair is a request as the
+    client measured it, and what the server recorded about it, or None. Probe
+    requests and requests of the warm-up are left out. Raises RunFailed if there
+    are no requests."""
     cell = run["cell"]
     own = f"fib({cell.n})"
     pairs = [(event, of) for event, of in trace_events.joined(server, client)
@@ -89,8 +90,8 @@ def measured_requests(run, client, server):
 
 
 def as_request(event, own, begin_us):
-    """Converts an event of the client's trace. `own` is the name of the events
-    of small requests."""
+    """Converts an event of the client's trace to a Request. `own` is the name
+    of the events of small requests."""
     sent_us = event["ts"] - begin_us
     right = event["args"]["outcome"] == "right"
     return Request(
@@ -126,9 +127,9 @@ def spans_of(run, options, client, server):
 
 
 def median_attempt(run, options, log):
-    """Makes a run several times, and returns the spans of the attempt whose
-    length is the median. If a run's spans are many (traced_rounds), makes it
-    only so many times. Raises RunFailed."""
+    """Makes a run ATTEMPTS times, or fewer times if the experiment's
+    `traced_rounds` is lower. Returns the spans of the attempt whose length is
+    the median. Raises RunFailed."""
     number = min(ATTEMPTS, run["experiment"].traced_rounds)
     made = [spans_of(run, options, *make(run, options, log))
             for _ in range(number)]

@@ -2,7 +2,7 @@
 down every request.
 
 A run has hundreds of thousands of requests, too many to store. So only spans
-are stored, as few as a picture needs: a span is either one request, or the
+are stored, as few as a picture needs. A span is either one request, or the
 number of replies in one tenth of a second. They are stored in a file beside
 runs.csv, from which the pictures can be drawn again. A second file has the
 spans of the runs that the server recorded as well (see record.py).
@@ -21,8 +21,8 @@ NAMES = ("model", "kind")  # the columns that are not numbers
 
 @dataclass(frozen=True)
 class Request:
-    """When a request was sent and when its right reply came, in µs since the
-    measurement began. `done_us` is infinite if no right reply came."""
+    """A request: when it was sent and when its right reply came, in µs since
+    the measurement began. `done_us` is infinite if no right reply came."""
 
     kind: str
     connection: int
@@ -48,10 +48,9 @@ class Span:
 
 @dataclass(frozen=True)
 class Recorded(Span):
-    """A span with what the server recorded: when it had received the request,
-    when it began and ended the computation, when it had sent the reply, and on
-    which core the computation ended. All are None if the server recorded
-    nothing."""
+    """A span with the times of the server: when it had received the request,
+    began and ended the computation, and had sent the reply. `core` is where the
+    computation ended. A field is None if the server did not record it."""
 
     received_us: Optional[int] = None
     computing_us: Optional[int] = None
@@ -62,8 +61,8 @@ class Recorded(Span):
 
 def read_requests(path):
     """Returns the requests that the client wrote down, in the order of their
-    replies. A connection without any may have failed even in its probe request,
-    which is not in the file."""
+    replies. A connection without any may still have been waiting for the reply
+    to its probe request, which is not in the file."""
     with open(path, newline="", encoding="utf-8") as file:
         rows = csv.reader(file)
         next(rows, None)
@@ -90,10 +89,10 @@ def each_request(requests, _window_us=0):
 
 
 def over_time(requests, window_us=0):
-    """Returns a span for each tenth of a second with its replies, and one for
-    each request of a hog, which lasts to the end if it got no reply. Leaves out
-    the last tenth if it is incomplete, because it would look like a fall. Also
-    leaves out the time at the end in which only the hogs still wait for
+    """Returns a span for each tenth of a second, with its replies, and one for
+    each request of a hog. A request without a reply lasts to the end. Leaves
+    out the last tenth if it is incomplete, because it would look like a fall.
+    Also leaves out the time at the end in which only the hogs still wait for
     replies."""
     end_us = max([window_us, *(one.done_us for one in answered(requests))])
     hogs = [(HOG, one.connection, one.sent_us, min(one.done_us, end_us),

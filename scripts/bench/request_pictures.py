@@ -25,9 +25,9 @@ ROW = 0.75  # the height of a bar; rows are 1 apart
 
 
 def spans_by_model(runs, spans, recorded):
-    """Returns the spans that a picture shows, by model: those of the run that
-    the server recorded, or else of a run that only the client measured. Models
-    without spans are left out."""
+    """Returns the spans that a picture shows, by model. They belong to the run
+    that the server recorded, or else to one that only the client measured.
+    Models without spans are left out."""
     found = {model: [span for span in recorded if span.model == model]
              or request_log.shown(spans, model) for model in runs.models()}
     return {model: mine for model, mine in found.items() if mine}
@@ -138,8 +138,8 @@ def draw_hog(figure, experiment, runs, spans, recorded):
 
 def disturbance_panels(figure, place, shown):
     """Returns two axes for each model, one above the other: for the large
-    requests, or None if the server did not record them, and for the small
-    replies."""
+    requests, and for the small replies. The first is None if the server did not
+    record the large requests."""
     panels, first = [], None
     for (model, mine), cell in zip(
             shown.items(),
@@ -262,8 +262,8 @@ def draw_clients(axes, spans, of, cores):
 
 
 def draw_seen(axes, y, span, cpu_ms):
-    """Draws a request that only the client measured. The part that lasts
-    `cpu_ms`, the CPU time of a request on average, is coloured at the end."""
+    """Draws a request that only the client measured, as a grey bar. The end of
+    the bar is coloured for `cpu_ms`, the average CPU time of a request."""
     begin_ms, end_ms = span.begin_us / 1000, span.end_us / 1000
     computed_ms = min(cpu_ms, end_ms - begin_ms)
     axes.barh(y, end_ms - begin_ms, ROW, left=begin_ms, color=WAITING_COLOUR)

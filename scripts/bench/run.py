@@ -114,8 +114,8 @@ NOT_SEEN = {"foreign_cores": "nan", "first_process_share": "nan"}
 
 
 class Watch:
-    """A measurement, over one run, of the CPU time of other programs, and of
-    the share of the server's CPU time that its first process used."""
+    """A measurement over one run: how much CPU time other programs used, and
+    which share of the server's CPU time its first process used."""
 
     def __init__(self):
         self.others = machine.Others()
@@ -204,7 +204,7 @@ def placed(experiment, options, cores):
 
 
 def serving_for(run, options, core, log):
-    """Starts the server of a run, on this host or on another, and stops it when
+    """Starts the server of a run, on this host or on another, and ends it when
     the `with` block ends."""
     command = server_command(run, options)
     if options.on:

@@ -1,7 +1,7 @@
-"""Compares our models with the servers in other languages: the CPU time of a
-request, the memory of an idle connection, and the share of small requests that
-a server keeps beside a long one. The report has a table of these figures, and
-elsewhere.png shows them."""
+"""Compares our models with the servers in other languages. The figures are the
+CPU time of a request, the memory of an idle connection, and the share of small
+requests that a server keeps beside a long one. The report has a table of these
+figures, and elsewhere.png shows them."""
 
 from dataclasses import dataclass, replace
 

@@ -29,8 +29,8 @@ def mark(of):
 
 
 def rate(of):
-    """Returns replies per second as text. In the experiment churn, that is also
-    connections per second: each has one request."""
+    """Returns replies per second as text. In the experiment churn, these are
+    also connections per second, because each connection has one request."""
     return mark(of) + with_range(of.spread("req_per_s"))
 
 
@@ -64,7 +64,7 @@ def share(value):
 
 def first_reply(of):
     """Returns the latency of the one request of each round as text, or says
-    that it got no reply."""
+    that some or all rounds had no reply."""
     if 0 not in of.values("served"):
         return with_range(of.spread("max_us"), duration)
     if 1 in of.values("served"):

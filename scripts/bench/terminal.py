@@ -13,15 +13,15 @@ NOTHING_FINISHED = "No experiment was finished."
 
 
 def bar(value, most):
-    """Returns a bar of block characters, whose length is the share of
-    `most`."""
+    """Returns a bar of block characters for `value`, padded to BAR_WIDTH
+    columns. The value `most` would fill them."""
     length = max(1, round(BAR_WIDTH * value / most)) if most > 0 else 0
     return f"{'█' * length:{BAR_WIDTH}}"
 
 
 def summary_lines(column, at):
-    """Yields a line for each model: with a bar if the column has one, and with
-    the number of clients served if that is not all."""
+    """Yields a line for each model. It has a bar if the column has one, and the
+    number of clients served if that is not all."""
     most = max(run[column.bar] for run in at) if column.bar else 0
     for model in at.models():
         of = at.where(model=model)
