@@ -111,10 +111,9 @@ def finished(process):
 
 
 class Durations:
-    """How many seconds each job took the last time, and how many seconds of CPU
-    time. They are stored in a file. So the next run can start the longest jobs
-    first and show the remaining time, and people can see which jobs cost
-    most."""
+    """The seconds and the CPU seconds that each job took the last time. They
+    are stored in a file. So the next run can start the longest jobs first and
+    show the remaining time, and people can see which jobs cost most."""
 
     def __init__(self, path):
         self.path = pathlib.Path(path)
@@ -155,7 +154,7 @@ class Queue:
             thread.start()
 
     def add(self, jobs):
-        """Adds jobs. They start as soon as a thread is free."""
+        """Adds jobs. Those that measure wait until close() is called."""
         with self.changed:
             for job in jobs:
                 (self.alone if job.alone else self.waiting).append(job)

@@ -186,7 +186,8 @@ def all_unit_tests():
 
 
 def python_tests(stage, names, kind=""):
-    """Returns a job for each part of these tests in Python."""
+    """Returns a job for each part of these tests in Python. `kind` is as in
+    listed()."""
     return [Job(stage, f"{name} {part}", [PYTHON, f"tests/{name}.py"],
                 {"ONLY": part}, expected_s=10)
             for name in names
