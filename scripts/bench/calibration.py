@@ -92,8 +92,8 @@ def round_trip_us(here, there):
 
 def wake_up_us():
     """Returns how much longer it takes to wake a process on another core, which
-    sleeps, than on the same core, in µs. Returns NaN on a machine with one
-    core."""
+    sleeps, than on the same core, in µs. Counts only one direction of the round
+    trip. Returns NaN on a machine with one core."""
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
         return float("nan")
@@ -116,7 +116,8 @@ def reply_us(client):
 
 
 def calibrate(client):
-    """Returns times in µs, by name. Takes about a second."""
+    """Measures all times, and returns them in µs, by name. Takes about a
+    second."""
     return {"system call": system_call_us(), "timer": timer_us(),
             "wake-up": wake_up_us(), "null server": reply_us(client)}
 

@@ -481,9 +481,9 @@ EXPERIMENTS = (
 
 
 def finished(runs):
-    """Yields each experiment that can be judged, with its sound runs. A round
-    of it must be complete, or a second one must have begun. An interrupted
-    bench also has experiments for which neither is true."""
+    """Yields each experiment that can be judged, with its sound runs. It can be
+    judged if one of its rounds is complete, or if a second round has begun. In
+    an interrupted bench, some experiments fulfil neither condition."""
     for experiment in EXPERIMENTS:
         of = runs.where(experiment=experiment.name)
         rounds = of.values("round")

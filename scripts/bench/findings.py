@@ -333,7 +333,8 @@ KEPT_UP_MIN = 0.95
 
 
 def knee(at):
-    """Returns the finding of the experiment knee: which models keep up."""
+    """Returns the finding of the experiment knee: which models keep up with the
+    rate at which requests are due."""
     kept_up = samples(at, "kept_up")
     up = [m for m in kept_up if kept_up[m].low >= KEPT_UP_MIN]
     behind = [m for m in kept_up if kept_up[m].high < KEPT_UP_MIN]
@@ -412,8 +413,8 @@ def waits_for_one(of):
 
 def silent(at):
     """Returns the finding of the experiment silent: which models answer the
-    second client, and within which time. For those that never do, it says how
-    long the client waited at least."""
+    second client, and within which time. For models that never do, it says for
+    how long, at least, the client waited."""
     models = at.models()
     never = [m for m in models if at.where(model=m).values("served") == [0]]
     always = [m for m in models if 0 not in at.where(model=m).values("served")]

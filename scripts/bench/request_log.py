@@ -121,7 +121,7 @@ def set_ms(requests):
 
 def turns(requests):
     """Returns the share of replies after which the next reply went to another
-    client, or NaN if there are fewer than two."""
+    client, or NaN if there are fewer than two replies."""
     done = answered(requests)
     pairs = list(zip(done, done[1:]))
     changes = sum(a.connection != b.connection for a, b in pairs)
@@ -171,7 +171,8 @@ def read(path, kind=Span):
     """Returns all spans of a file, or an empty list if there is no such file.
     Raises ValueError if the file is incomplete or has other columns."""
     def value(name, text):
-        """Converts a cell of the file; an empty one to None."""
+        """Converts the text of a cell to a value. An empty text becomes
+        None."""
         return text if name in NAMES else int(text) if text else None
 
     if not path.exists():

@@ -173,8 +173,8 @@ def keep_trace(run, options, files, directory):
 
 
 def keep_row(row, columns, csv_path):
-    """Appends the row that the client wrote in the file `row` to runs.csv, with
-    more columns in front."""
+    """Appends a row to runs.csv: the columns of `columns`, and then those that
+    the client wrote to the file `row`."""
     run = {**columns, **row_of(row)}
     with open(csv_path, "a", newline="", encoding="utf-8") as file:
         rows = csv.DictWriter(file, run, lineterminator="\n")
