@@ -41,11 +41,11 @@ static inline void co_cache_clear(struct co *c)
         memset((char *)c + at, 0, CO_CACHE_LINE);
 }
 
-// LESSON prefetch: with thousands of clients, the stack of the next coroutine
-// is no longer in the cache. So before `c` runs, this function tells the
-// processor to fetch the first lines of that stack. At the next turn, this
-// function needs the struct of the coroutine after the next one, so it
-// prefetches this struct, too.
+// LESSON prefetch: with thousands of clients, the stack of a coroutine is no
+// longer in the cache when its turn comes. So one turn earlier, just before `c`
+// runs, this function tells the processor to fetch the first lines of the next
+// stack. The struct that contains its address was fetched one more turn
+// earlier, by the last call below.
 static inline void co_cache_prefetch_after(const struct co *c)
 {
     enum { LINES = 8, FOR_WRITING = 1 };

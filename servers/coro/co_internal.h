@@ -38,7 +38,8 @@ struct co {
     struct co_mail mail;         // sent by co_wake_async()
     struct co_mailbox *mailbox;  // of its thread
 
-    // The arguments of co_new(), then those of co_go() or co_group_go().
+    // `fn` and `arg` are the arguments of co_new(). co_go() stores its function
+    // in `task`, co_group_go() stores its own in `member`.
     void *(*fn)(void *arg);
     void *arg;
     union {

@@ -323,7 +323,8 @@ int co_connect(int fd, const struct sockaddr *address, socklen_t len)
 
 // As recv(2), on a UNIX socket. A peer may send descriptors with some bytes
 // (SCM_RIGHTS). Then recvmsg() stops after these bytes, even if more have
-// arrived, and this function sets `cut`. The kernel closes such descriptors.
+// arrived, and this function sets `cut`. It has no use for the descriptors, so
+// the kernel closes them.
 static ssize_t receive_unix(int fd, void *buf, size_t size, bool *cut)
 {
     struct iovec space = {buf, size};
