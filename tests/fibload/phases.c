@@ -57,7 +57,9 @@ static double waited_us(behaviour *to_hello)
                   "oldest_us");
 }
 
-// Two warm-ups and one, or one and one: half of the difference is noise.
+// Checks that the client waits for missing replies to its hellos for two
+// warm-ups if none comes, but for one if some come. The warm-up itself is one
+// more. Half a warm-up is allowed for noise.
 void test_wait_for_hellos(void)
 {
     ok(waited_us(greet_only_first) + 1e6 < waited_us(no_reply),
