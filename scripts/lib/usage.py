@@ -12,6 +12,7 @@ from lib.machine import text_of
 
 KIB = 1024
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+PF_EXITING = 0x4  # in the flags of /proc/PID/stat: see linux/sched.h
 # Between two checks. The pause grows, because a check takes CPU time.
 LOOK_S, LOOK_MAX_S = 0.02, 0.5
 SETTLE_S = 20  # at most, until the kernel has released what was closed
@@ -50,6 +51,13 @@ def stat_of(pid):
     """Returns the fields of /proc/PID/stat from the state on, or an empty list
     if the process does not exist."""
     return text_of(f"/proc/{pid}/stat").rpartition(")")[2].split()
+
+
+def is_exiting(pid):
+    """Returns True if the kernel is ending the process. Its sockets may be
+    closed already, although wait(2) cannot yet tell that it has ended."""
+    fields = stat_of(pid)
+    return bool(fields) and int(fields[6]) & PF_EXITING != 0
 
 
 def session_of(pid):

@@ -13,8 +13,8 @@ import threading
 import time
 
 from lib.processes import StartFailed, interruptible, serving, wait
-from lib.usage import (Usage, idle_cores, looks, session_of, usage_of,
-                       usage_once_released, usage_once_started)
+from lib.usage import (Usage, idle_cores, is_exiting, looks, session_of,
+                       usage_of, usage_once_released, usage_once_started)
 from torture.attacks import PATIENCE_S, Attack, connect, last_words
 from torture.matrix import (AFTER, ALWAYS_BUSY, ANY, BESIDE, CUT, NEVER,
                             STARTED_LATER, expected_of)
@@ -260,6 +260,8 @@ def judge(cell):
 def is_dead(cell, server):
     """Returns True if the server has ended by itself. This problem then
     replaces all others of the cell."""
+    if is_exiting(server.pid):
+        wait(server.process, PATIENCE_S)
     if server.process.poll() is None:
         return False
     cell.status = server.process.returncode

@@ -21,6 +21,7 @@ enum {
     SLOW_SIZE = 5000,
     SLOW_PIECES = 60,  // read slowly, the rest as fast as possible
     SLOW_PAUSE_MS = 100,
+    SIGNAL_TRIES = 5,
 };
 
 // Starts a server and connects a client. Returns false, after recording a
@@ -196,21 +197,33 @@ static void check_reset(void)
 
 // ---- Signals
 
-// Checks that several signals in a short time count as one request to stop.
-// `timeout` and terminals send a signal to a process and again to its group.
-static void check_two_signals(void)
+// Stops a server by three signals at the same time, while it computes. Returns
+// whether it ends as after one signal.
+static bool ends_as_after_one(void)
 {
     struct server s;
     struct peer p;
     if (!start_with_client(&s, &p))
-        return;
+        return false;
     bool asked = send_expensive(&p);
     kill(s.pid, SIGTERM);
     kill(s.pid, SIGINT);
     int status = server_end(&s, SIGTERM);
-    ok(asked && status == 0 && peer_hears(&p, SLOW_REPLY),
-       "three signals at the same time count as one");
+    bool answered = peer_hears(&p, SLOW_REPLY);
     peer_close(&p);
+    return asked && status == 0 && answered;
+}
+
+// Checks that several signals in a short time count as one request to stop.
+// `timeout` and terminals send a signal to a process and again to its group.
+// If the machine is busy, the handler for one of them may run so late that it
+// counts as a second request. Then the check tries again.
+static void check_two_signals(void)
+{
+    bool is_one = false;
+    for (int i = 0; i < SIGNAL_TRIES && !is_one; i++)
+        is_one = ends_as_after_one();
+    ok(is_one, "three signals at the same time count as one");
 }
 
 static void check_signal_to_child(void)
