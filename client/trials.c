@@ -146,7 +146,7 @@ static int try_rate(struct options *opt, struct target *target, double rate,
     }
     bool kept = run.errors == 0 && figures_kept(NULL, opt->find_rate, &run);
     output_say(stderr, &run,
-               "{rate:10} per second: p50 {p50_us}, p99 {p99_us}"
+               "{rate:10} per second: p50 {p50_us}, p99 {p99_us}, max {max_us}"
                ", {errors error/errors}: ");
     fprintf(stderr, "%s\n", kept ? "kept" : "not kept");
     if (kept)
