@@ -103,7 +103,8 @@ def wake_up_us():
 
 def reply_us(client):
     """Returns the time per reply of a server that does nothing, in µs, for a
-    client with 50 connections. Returns NaN if the client fails."""
+    client with 50 connections. Returns NaN if the client fails, or if the
+    machine is so busy that no reply comes."""
     try:
         said = subprocess.run(
             [client, "--calibrate", "-d", NULL_SERVER, "--warmup", NULL_SERVER],
@@ -112,7 +113,8 @@ def reply_us(client):
     except (OSError, subprocess.SubprocessError):
         return math.nan
     rate = re.search(r"^ *50 connections +([\d,]+)", said, re.M)
-    return 1e6 / int(rate[1].replace(",", "")) if rate else math.nan
+    per_s = int(rate[1].replace(",", "")) if rate else 0
+    return 1e6 / per_s if per_s > 0 else math.nan
 
 
 def calibrate(client):

@@ -16,9 +16,11 @@
 #include <unistd.h>
 
 #include "../tap.h"
+#include "peer.h"
 
 enum {
     PATIENCE_S = 120,
+    CONNECT_AFTER_MS = 20000,
     ARGUMENTS_MAX = 64,
     ANOTHER_USER = 50000,
     USERS = 10000,
@@ -134,11 +136,31 @@ static int ended(struct server *s, int status)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 256 + WTERMSIG(status);
 }
 
+// With gcc 12, a signal that comes just before accept() does not end this call
+// in a program under the thread sanitizer: the handler runs when the call has
+// returned. So connects once if the server has not ended after a while. Without
+// the sanitizer this would hide a server that needs a client to stop.
+static void connect_once(const struct server *s, int64_t *at_ms)
+{
+#ifdef SANITIZED
+    struct peer p;
+    if (*at_ms == 0 || now_ms() < *at_ms)
+        return;
+    *at_ms = 0;
+    peer_connect(&p, s->port);
+    peer_close(&p);
+#else
+    (void)s, (void)at_ms;
+#endif
+}
+
 int server_wait(struct server *s)
 {
     int status = 0;
     int64_t until_ms = now_ms() + patience_ms();
+    int64_t connect_ms = now_ms() + CONNECT_AFTER_MS;
     while (waitpid(s->pid, &status, WNOHANG) == 0) {
+        connect_once(s, &connect_ms);
         if (now_ms() > until_ms) {
             kill(s->pid, SIGKILL);
             waitpid(s->pid, &status, 0);
