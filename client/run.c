@@ -334,9 +334,9 @@ static bool connect_all(struct run *run)
 // Returns how long the server may take to answer all probes.
 static int64_t probe_limit_ns(const struct options *opt)
 {
-    int64_t count = opt->connections + opt->idle + opt->hogs;
-    return clock_max(PROBE_MIN_NS, clock_max(count * PROBE_CONNECTION_NS,
-                                             PROBE_WARM_UPS * opt->warmup_ns));
+    int64_t for_all_ns = options_connections(opt) * PROBE_CONNECTION_NS;
+    return clock_max(PROBE_MIN_NS,
+                     clock_max(for_all_ns, PROBE_WARM_UPS * opt->warmup_ns));
 }
 
 // Returns when to wait no longer for probes, in a phase that began at
@@ -347,22 +347,22 @@ static int64_t probe_end_ns(const struct run *run, int64_t begin_ns)
     int64_t limit_ns = begin_ns + probe_limit_ns(run->opt);
     int64_t quiet_ns = clock_max(begin_ns, last_ns) +
                        clock_max(PROBE_QUIET_NS, run->opt->warmup_ns);
-    return last_ns > 0 && quiet_ns < limit_ns ? quiet_ns : limit_ns;
+    return last_ns > 0 ? clock_min(quiet_ns, limit_ns) : limit_ns;
 }
 
 // Waits until all probes are answered, or the server answers no more.
 static bool probe(struct run *run)
 {
-    int64_t begin_ns = clock_now_ns();
+    int64_t begin_ns = clock_now_ns(), now_ns = begin_ns;
+    int64_t end_ns = probe_end_ns(run, begin_ns);
     set_phase(run, PHASE_PROBE);
-    for (;;) {
-        int64_t now_ns = clock_now_ns(), check_ns = now_ns + CHECK_NS;
-        int64_t end_ns = probe_end_ns(run, begin_ns);
-        if (all_done(run) || now_ns >= end_ns)
-            return true;
-        if (!wait_for_workers(run, check_ns < end_ns ? check_ns : end_ns))
+    while (!all_done(run) && now_ns < end_ns) {
+        if (!wait_for_workers(run, clock_min(end_ns, now_ns + CHECK_NS)))
             return false;
+        now_ns = clock_now_ns();
+        end_ns = probe_end_ns(run, begin_ns);  // Replies may have come.
     }
+    return true;
 }
 
 static bool warm_up(struct run *run)

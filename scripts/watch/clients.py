@@ -35,8 +35,7 @@ class Client:
         self.sent_s = time.monotonic()
 
     def is_due(self, now_s):
-        """Returns True if it is time for the next request of an active
-        client."""
+        """Returns True if the client is active and its next request is due."""
         return self.active and self.sent_s is None and now_s >= self.due_s
 
     def advance(self):

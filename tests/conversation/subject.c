@@ -98,9 +98,8 @@ bool subject_start_with(struct peer *p, struct server *s,
         return false;
     if (!peer_connect(p, s->port))
         printf("# it cannot connect: %s\n", strerror(errno));
-    // With gcc 12, a handler does not run at once in a program under the thread
-    // sanitizer, unless the signal interrupts a call. If a thread were about to
-    // call accept() or recv(), a signal would not stop the server.
+    // Under the thread sanitizer, a signal that comes just before accept() or
+    // recv() stops nothing: see connect_once() in server.c.
     if (!subject.always_busy)
         server_await_rest(s);
     return true;
