@@ -47,22 +47,27 @@ void test_unanswered_hello(void)
        "nor do 50 requests wait for their end");
 }
 
-// How long three connections wait for their first reply before the load begins,
-// and in the warm-up: the age of the oldest request at the end.
-static double waited_us(behaviour *to_hello)
+// Returns how long a run takes in ns: the wait for hellos, and a warm-up.
+static int64_t run_ns(behaviour *to_hello)
 {
     const struct script script = {.answer = soon, .greet = to_hello};
-    return column(RUN_SCRIPT(&script, "-c", "3", "--warmup", "2s", "-d", "1ms",
-                             "--grace", "0"),
-                  "oldest_us");
+    int64_t begin_ns = record_now_ns();
+    RUN_SCRIPT(&script, "-c", "3", "--warmup", "2s", "-d", "1ms", "--grace",
+               "0");
+    return record_now_ns() - begin_ns;
 }
 
 // Checks that the client waits for missing replies to its hellos for two
-// warm-ups if none comes, but for one if some come. The warm-up itself is one
-// more. Half a warm-up is allowed for noise.
+// warm-ups if none comes, but for one if some come. On a busy machine a run may
+// take half a warm-up longer: then the check tries again.
 void test_wait_for_hellos(void)
 {
-    ok(waited_us(greet_only_first) + 1e6 < waited_us(no_reply),
+    enum { TRIES = 3 };
+    const int64_t half_ns = 1000000000;
+    bool is_shorter = false;
+    for (int i = 0; i < TRIES && !is_shorter; i++)
+        is_shorter = run_ns(greet_only_first) + half_ns < run_ns(no_reply);
+    ok(is_shorter,
        "those behind a client that is served are not waited for as long");
 }
 
