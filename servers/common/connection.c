@@ -19,7 +19,6 @@ void connections_open(struct connections *t, const struct options *options,
         size = net_limit_descriptors(highest + 1 + options->clients_max);
     *t = (struct connections){.options = options,
                               .all = server_allocate(size, sizeof *t->all),
-                              .size = size,
                               .by_descriptor = by_descriptor};
 }
 
@@ -31,10 +30,12 @@ bool connections_may_accept(const struct connections *t)
 
 struct connection *connections_add(struct connections *t, int fd)
 {
-    struct connection *c = &t->all[t->by_descriptor ? fd : t->count];
+    int place = t->by_descriptor ? fd : t->count;
+    struct connection *c = &t->all[place];
     *c = (struct connection){.fd = fd};
     session_start(&c->session, &t->options->rules);
     t->count++;
+    t->used = t->used > place ? t->used : place + 1;
     return c;
 }
 
@@ -57,10 +58,12 @@ void connections_close(struct connections *t, struct connection *c)
     report_session(&c->session);
     close(c->fd);
     t->count--;
-    if (!t->by_descriptor)
-        *c = t->all[t->count];
-    else
+    if (t->by_descriptor) {
         c->fd = 0;
+    } else {
+        *c = t->all[t->count];
+        t->used = t->count;
+    }
 }
 
 void connection_start_backend(struct connection *c,
@@ -105,8 +108,7 @@ int64_t connections_end_idle(struct connections *t, int64_t now_ns)
         return INT64_MAX;
     if (now_ns < t->check_ns)
         return t->check_ns;
-    int used = t->by_descriptor ? t->size : t->count;
-    for (int i = 0; i < used; i++) {
+    for (int i = 0; i < t->used; i++) {
         struct connection *c = &t->all[i];
         if (c->fd > 0 && connection_interest(c, now_ns) != 0)
             net_idle(c->fd, &c->progress);
@@ -155,8 +157,7 @@ static void drain(struct connections *t, struct connection *c)
 void connections_drain(struct connections *t)
 {
     while (t->count > 0) {
-        int used = t->by_descriptor ? t->size : t->count;
-        for (int i = used - 1; i >= 0; i--)
+        for (int i = t->used - 1; i >= 0; i--)
             if (t->all[i].fd > 0)
                 drain(t, &t->all[i]);
         sleep_ms(t->count > 0 ? NET_CLOSE_MS : 0);

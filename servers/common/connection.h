@@ -32,8 +32,8 @@ struct connection {
 struct connections {
     const struct options *options;
     struct connection *all;
-    int size;            // entries in `all`
     int count;           // entries in use
+    int used;            // all of these are in all[0..used)
     bool by_descriptor;  // uses all[fd] for `fd`; if false, all[0..count)
     int64_t accept_ns;   // when to accept again, after accept() has failed
     int64_t check_ns;    // when to look for idle connections again

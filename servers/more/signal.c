@@ -102,7 +102,7 @@ static void handle_signal(int signo, int ready_fd)
 {
     if (signo == SIGIO) {
         pending = true;
-        for (int fd = listener + 1; fd < clients.size; fd++)
+        for (int fd = listener + 1; fd < clients.used; fd++)
             if (can_step(fd))
                 step_client(&clients.all[fd]);
     } else if (ready_fd == listener) {

@@ -153,7 +153,7 @@ static void drain_clients(void)
     while (clients.count > 0 || accepting) {
         while (run_round(0) > 0)
             ;
-        for (int fd = listener + 1; fd < clients.size; fd++) {
+        for (int fd = listener + 1; fd < clients.used; fd++) {
             struct connection *c = &clients.all[fd];
             if (c->fd > 0 && c->interest == OVER)
                 end_client(c);
