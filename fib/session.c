@@ -242,3 +242,11 @@ bool session_answer(struct session *s)
     lines_append_reply(s, n, wrong);
     return true;
 }
+
+bool session_may_compute(const struct session *s)
+{
+    size_t len = s->end - s->begin;
+    if (s->rules->framing == SESSION_FRAMING_RECV || s->client_finished)
+        return len > 0;
+    return memchr(s->input + s->begin, '\n', len) != NULL;
+}

@@ -88,6 +88,10 @@ void session_limit(struct session *s, size_t len);
 // there is none: then session_over() is true, or the session needs more bytes.
 bool session_answer(struct session *s);
 
+// Returns true if session_answer() may find a request, and may take long to
+// compute its reply. If the result is false, session_answer() computes nothing.
+bool session_may_compute(const struct session *s);
+
 // Ends the conversation after the present reply: drops all further input.
 void session_end(struct session *s);
 

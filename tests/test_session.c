@@ -247,6 +247,20 @@ static void test_pending(void)
     ok(session_answer(&s) && !session_pending(&s), "after the last, nothing");
 }
 
+static void test_may_compute(void)
+{
+    struct session s;
+    session_start(&s, &rules);
+    ok(!session_may_compute(&s), "without input, there is nothing to compute");
+    memcpy(session_space(&s), "1\n2", 3);
+    session_received(&s, 3);
+    ok(session_may_compute(&s), "for a complete line, there is");
+    ok(session_answer(&s) && !session_may_compute(&s), "not for half of one");
+    session_received(&s, 0);
+    ok(session_may_compute(&s), "unless the client has finished");
+    ok(session_answer(&s) && !session_may_compute(&s), "and then nothing more");
+}
+
 // Checks random bytes in random pieces: there must be as many replies as lines.
 // The sanitizers check that the session stays within its buffer. A small n_max
 // keeps fib() fast.
@@ -285,6 +299,7 @@ int main(void)
     test_stop();
     test_framing_recv();
     test_pending();
+    test_may_compute();
     test_garbage();
     return done_testing();
 }

@@ -92,7 +92,6 @@ static void append_job(struct job *job)
         last_job->next = job;
     last_job = job;
     job_count++;
-    pthread_cond_signal(&work);
 }
 
 void co_set_offload_threads(int count)
@@ -120,6 +119,9 @@ static int hand_over(struct job *job)
         error = 0;
     }
     pthread_mutex_unlock(&lock);
+    // After the unlock, since a woken thread needs the lock at once.
+    if (error == 0)
+        pthread_cond_signal(&work);
     return error;
 }
 

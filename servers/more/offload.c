@@ -40,13 +40,12 @@ static void compute(void *arg)
 // LESSON offload: another thread runs session_answer(), and other coroutines
 // run in this thread in the meantime. Only one of the two threads uses the
 // session at a time, because the coroutine waits until the other thread is
-// done. If the session has no input, or no thread can be started, this thread
-// calls session_answer().
+// done. If there is nothing to compute, or no thread can be started, this
+// thread calls session_answer().
 static bool co_session_answer(struct session *s)
 {
     struct answer answer = {.session = s};
-    bool has_input = s->begin < s->end;
-    if (!has_input || co_offload(compute, &answer) != 0)
+    if (!session_may_compute(s) || co_offload(compute, &answer) != 0)
         return session_answer(s);
     return answer.complete;
 }
