@@ -330,10 +330,12 @@ def end_under_load(cell, server, tools):
         victim.sendall(LONG_REQUEST)
         begin = time.monotonic()
         server.process.send_signal(getattr(signal, cell.attack.ending))
+        if cell.attack.ending == "SIGKILL":
+            attack.quiet.set()  # A process that lives on does so without load.
         said = last_words(victim)
         cell.wait_s = time.monotonic() - begin
         cell.status = wait(server.process, PATIENCE_S)
-        attack.quiet.set()  # A process that lives on does so without load.
+        attack.quiet.set()
         left = survivors(server)
     attack.end()
     return said, left
