@@ -6,7 +6,7 @@ which core it computed each request. If not, they show only what the client
 measured, and say so.
 """
 
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from bench import request_log
@@ -89,6 +89,17 @@ class Cores:
                       bbox_to_anchor=(0.98, y / figure.get_figheight()))
 
 
+def show_rows(axes, number):
+    """Makes room for `number` rows of bars: at 0, -1, -2 and so on."""
+    axes.set_ylim(0.5 - number, 0.5)
+
+
+def bar(axes, row, begin, end, **look):
+    """Draws a bar in a row. A picture has thousands, and axes.barh() would take
+    most of the time. The caller sets the limits of the axes."""
+    axes.add_artist(Rectangle((begin, row - ROW / 2), end - begin, ROW, **look))
+
+
 def draw_recorded(axes, y, span, cores, unit_us):
     """Draws a request as three bars, each inside the last: from sending to
     reply, while the server has the request, and while it computes. `unit_us` is
@@ -100,8 +111,7 @@ def draw_recorded(axes, y, span, cores, unit_us):
                 "facecolor": colour(span.model), "edgecolor": "white",
                 "linewidth": 0.8, "hatch": cores.hatch(span.core)})):
         if None not in (begin_us, end_us):
-            axes.barh(y, (end_us - begin_us) / unit_us, ROW,
-                      left=begin_us / unit_us, **look)
+            bar(axes, y, begin_us / unit_us, end_us / unit_us, **look)
 
 
 # ---- hog: replies over time, and a bar for what was kept
@@ -186,6 +196,7 @@ def draw_large(axes, spans, cores):
     down."""
     hogs = of_kind(spans, request_log.HOG)
     clients = sorted({span.connection for span in hogs})
+    show_rows(axes, len(clients))
     for span in hogs:
         draw_recorded(axes, -clients.index(span.connection), span, cores, 1e6)
 
@@ -244,6 +255,7 @@ def draw_clients(axes, spans, of, cores):
     model, clients = spans[0].model, int(of[0]["connections"])
     first = min(span.connection for span in spans)
     last_ms = max(span.end_us for span in spans) / 1000
+    show_rows(axes, clients)
     for row in range(clients):
         mine = [span for span in spans if span.connection == first + row]
         for span in mine:
@@ -252,7 +264,7 @@ def draw_clients(axes, spans, of, cores):
             else:
                 draw_seen(axes, -row, span, of.median("server_cpu_ms_per_req"))
         if not mine:
-            axes.barh(-row, last_ms, ROW, color=WAITING_COLOUR)
+            bar(axes, -row, 0, last_ms, color=WAITING_COLOUR)
             axes.annotate("no reply", (last_ms / 2, -row), ha="center",
                           va="center", color=WARNING_COLOUR, fontsize=SMALL)
     axes.set_title(model, color=colour(model), fontweight="bold", loc="left")
@@ -266,6 +278,6 @@ def draw_seen(axes, y, span, cpu_ms):
     the bar is coloured for `cpu_ms`, the average CPU time of a request."""
     begin_ms, end_ms = span.begin_us / 1000, span.end_us / 1000
     computed_ms = min(cpu_ms, end_ms - begin_ms)
-    axes.barh(y, end_ms - begin_ms, ROW, left=begin_ms, color=WAITING_COLOUR)
-    axes.barh(y, computed_ms, ROW, left=end_ms - computed_ms,
-              color=colour(span.model), edgecolor="white", linewidth=0.8)
+    bar(axes, y, begin_ms, end_ms, color=WAITING_COLOUR)
+    bar(axes, y, end_ms - computed_ms, end_ms, facecolor=colour(span.model),
+        edgecolor="white", linewidth=0.8)

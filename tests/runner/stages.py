@@ -399,21 +399,24 @@ STAGES = {stage.name: stage for stage in (
           missing=why_no(ADDRESS)),
     Stage("tsan", what_has_threads, 900, sanitizer(THREAD), "tsan",
           missing=why_no(THREAD)),
-    Stage("ucontext", portable_switch, 125, ["SWITCH=ucontext"], "ucontext",
+    # -O1 shortens the builds, which take longer than many of the tests. The
+    # macros in the headers of musl cause warnings.
+    Stage("ucontext", portable_switch, 125, ["SWITCH=ucontext", "OPT=-O1"],
+          "ucontext",
           programs_of("ucontext", [*COROUTINE_TESTS, "test_examples",
                                    "conversation/run"], ["coroutine"])),
     # SANITIZED: valgrind is slow, too, and takes much of the address space;
     # qemu ignores limits of the address space.
-    Stage("valgrind", in_valgrind, 140, ["SAN=-DSANITIZED"], "valgrind",
+    Stage("valgrind", in_valgrind, 140, ["SAN=-DSANITIZED", "OPT=-O1 -g1"],
+          "valgrind",
           programs_of("valgrind", [*COROUTINE_TESTS, "conversation/run"],
                       MODELS), tools=("valgrind",)),
     Stage("aarch64", emulated, 60,
-          ["CC=aarch64-linux-gnu-gcc", "SAN=-DSANITIZED", "LDFLAGS=-static"],
+          ["CC=aarch64-linux-gnu-gcc", "SAN=-DSANITIZED", "LDFLAGS=-static",
+           "OPT=-O1 -g"],
           "aarch64", programs_of("aarch64",
                                  [*COROUTINE_TESTS, "gdb_backtrace"], []),
           tools=("aarch64-linux-gnu-gcc", "qemu-aarch64", "gdb-multiarch")),
-    # The macros in the headers of musl cause warnings. -O1 shortens the build,
-    # which takes longer than the tests.
     Stage("musl", with_musl, 660, ["CC=musl-gcc", "WERROR=", "OPT=-O1"], "musl",
           ("all", *programs_of("musl", [*musl_tests(), "conversation/run"], [])),
           tools=("musl-gcc",)),
@@ -421,7 +424,7 @@ STAGES = {stage.name: stage for stage in (
     Stage("hostile", attacks_and_mutants, 35, tools=("patch",)),
     Stage("faults", failing_calls, 4000, targets=("faulty", "all", "tests")),
     Stage("fuzz", random_input, 4, [
-        "CC=clang", "SAN=-fsanitize=address,undefined "
+        "CC=clang", "OPT=-O1 -g1", "SAN=-fsanitize=address,undefined "
         "-fsanitize=fuzzer-no-link -fno-sanitize-recover=all"], "fuzz",
           targets=("fuzzers",), tools=("clang",), missing=why_no_fuzzer),
     Stage("bench", lambda: python_tests("bench", BENCH_TESTS), 190,
