@@ -298,12 +298,14 @@ def try_surviving(cell, server, tools):
 
 
 def can_serve_again(program, port):
-    """Returns True if a new server can use this port at once, and replies."""
-    try:
-        with serving([program, "--port", str(port), "--quiet"], "it") as second:
+    """Returns True if a new server can use this port, and replies. Tries for up
+    to SETTLE_S: the kernel closes the listener of a killed io_uring server a
+    moment after the process has ended."""
+    for _ in looks():
+        with contextlib.suppress(OSError, StartFailed), serving(
+                [program, "--port", str(port), "--quiet"], "it") as second:
             return first_request(second.port)
-    except (OSError, StartFailed):
-        return False
+    return False
 
 
 def survivors(server):
