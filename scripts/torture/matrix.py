@@ -40,7 +40,6 @@ class Column:
     leaves_idle: bool = True  # the server is idle during it
     descriptors: int = 0  # of the server at most; 0: no limit
     backlog: int = 0  # the server's --backlog; 0: its default
-    held: int = 0  # clients whose end the server cannot notice
     memory_kib: int = 4 * MIB  # by which the server may grow
     ending: str = ""  # the signal that ends the server during it
 
@@ -67,7 +66,7 @@ ATTACKS = (
            leaves_idle=False),
     Column("no/FIN", attacks.vanishing,
            "Ten vanish without a FIN. When does the server know?",
-           one_at_a_time=(NEVER,), held=10, memory_kib=12 * MIB),
+           one_at_a_time=(NEVER,), memory_kib=12 * MIB),
     Column("burst", attacks.bursting,
            "300 connect at once, 16 may wait in the queue. Is each served or told?",
            leaves_idle=False, backlog=16, memory_kib=96 * MIB),
