@@ -180,7 +180,8 @@ void output_each(const struct options *opt, int64_t latency_ns)
 // It fits a terminal of 80 columns, in 24 lines if little went wrong.
 
 // A text that is printed if the figure `name` is above a value; "!name": if it
-// is 0. An unknown figure is neither. Some texts follow a row of percentiles.
+// is 0; "name other": if both are above it. An unknown figure is neither. Some
+// texts follow a row of percentiles.
 struct line {
     const char *name;
     double above;
@@ -254,11 +255,14 @@ static const struct line results[] = {
                      "while no connection was free\n"},
     {"hogs", 0, 0,
      "  hogs        {hogs} asked for fib({hog_n}): {hog_requests "
-     "reply/replies}, median {hog_p50_us}, longest {hog_max_us}\n"
+     "reply/replies}, median {hog_p50_us}, longest {hog_max_us}\n"},
+    {"hogs before_s", 0, 0,
      "              before them, {before_s}: {rate_before} replies/s, p50 "
-     "{p50_before_us}, p99 {p99_before_us}\n"
+     "{p50_before_us}, p99 {p99_before_us}\n"},
+    {"hogs during_s", 0, 0,
      "              during them, {during_s}: {rate_during} replies/s, p50 "
-     "{p50_during_us}, p99 {p99_during_us}\n"
+     "{p50_during_us}, p99 {p99_during_us}\n"},
+    {"hogs after_s", 0, 0,
      "              after them, {after_s}: {rate_after} replies/s, p50 "
      "{p50_after_us}, p99 {p99_after_us}\n"},
     {"processes", 0, 0, "  server      CPU {server_cores} of a core"},
@@ -293,10 +297,15 @@ static struct text coloured(FILE *file, int colour, const char *word)
 
 static bool is_shown(const struct line *line, const struct result *r)
 {
-    bool inverted = line->name[0] == '!';
+    bool inverted = line->name[0] == '!', shown = true;
     const char *name = line->name + inverted;
-    double value = figures_value(find(name, strlen(name)), r);
-    return inverted ? value == 0 : value > line->above;
+    while (*name != '\0') {
+        size_t len = strcspn(name, " ");
+        double value = figures_value(find(name, len), r);
+        shown = shown && (inverted ? value == 0 : value > line->above);
+        name += len + (name[len] == ' ');
+    }
+    return shown;
 }
 
 // Prints the lines that are to be shown: `first` before the first one, `before`

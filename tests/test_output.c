@@ -72,13 +72,19 @@ static int unknown_figures(const char *text)
     return unknown;
 }
 
+// Counts also the figures that decide whether a line is printed.
 static int unknown_in(const struct line *lines, size_t count)
 {
     int unknown = 0;
-    for (size_t i = 0; i < count; i++)
-        unknown +=
-            unknown_figures(lines[i].text) +
-            (figures_find(lines[i].name + (lines[i].name[0] == '!')) == NULL);
+    for (size_t i = 0; i < count; i++) {
+        char names[TEXT_SIZE];
+        snprintf(names, sizeof names, "%s",
+                 lines[i].name + (lines[i].name[0] == '!'));
+        for (char *name = strtok(names, " "); name != NULL;
+             name = strtok(NULL, " "))
+            unknown += figures_find(name) == NULL;
+        unknown += unknown_figures(lines[i].text);
+    }
     return unknown;
 }
 
@@ -94,10 +100,42 @@ static void test_lines(void)
     ok(!twice, "no two figures have the same name");
 }
 
+// Returns whether the results have a line that contains `text`.
+static bool has_line(const char *text)
+{
+    static char printed[4096];
+    FILE *file = fmemopen(printed, sizeof printed, "w");
+    if (file == NULL)
+        return false;
+    print_lines(file, &result, LINES(results), "", "", "");
+    fclose(file);
+    return strstr(printed, text) != NULL;
+}
+
+// Checks that the summary says nothing of an interval that the window does not
+// have: the last reply to a hog may come after the end of the window.
+static void test_hogs(void)
+{
+    result.interval_s[LATENCY_BEFORE] = result.interval_s[LATENCY_DURING] = 1;
+    result.interval_s[LATENCY_AFTER] = 1;
+    ok(!has_line("after them"), "no intervals are shown without hogs");
+    opt.hogs = 1;
+    ok(has_line("before them, 1.00 s") && has_line("during them, 1.00 s") &&
+           has_line("after them, 1.00 s"),
+       "three intervals with hogs");
+    result.interval_s[LATENCY_AFTER] = 0;
+    ok(has_line("during them") && !has_line("after them"),
+       "two if the hogs lasted to the end");
+    result.interval_s[LATENCY_DURING] = 0;
+    ok(has_line("before them") && !has_line("during them"),
+       "one if the run ended before them");
+}
+
 int main(void)
 {
     test_numbers();
     test_texts();
     test_lines();
+    test_hogs();
     return done_testing();
 }

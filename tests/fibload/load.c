@@ -294,6 +294,11 @@ void test_hogs(void)
            column(o, "during_s") >= times.last_s - times.first_s,
        "its latency says so, until the last hog has its reply");
     ok(says(o, SAYS_DURING) && says(o, SAYS_HOGS), "and the report");
+    // A hog that is sent after a third of 60 ms and takes 50 ms.
+    o = RUN(soon, "-c", "1", "-d", "60ms", "--warmup", "0", "--grace", "20s",
+            "--hogs", "1", "--hog-fib", "20");
+    ok(says(o, SAYS_HOGS) && says(o, SAYS_AFTER) == (column(o, "after_s") > 0),
+       "which says nothing of the time after hogs that last to the end");
 }
 
 // Checks the intervals of a run without hogs: the second one is the middle

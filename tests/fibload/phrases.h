@@ -20,6 +20,7 @@
 #define SAYS_PSS_UNKNOWN "PSS unknown"
 #define SAYS_HOGS "hogs"
 #define SAYS_DURING "during them"
+#define SAYS_AFTER "after them"
 #define SAYS_LONGEST_GAP "longest gap on a connection: "  // a duration
 #define SAYS_PROBLEM "problem"
 #define SAYS_LOST "10 requests were lost with their connections"
