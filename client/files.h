@@ -59,8 +59,8 @@ void json_write(FILE *file, const struct result *r);
 // histograms are added exactly, so that percentiles are those of all requests;
 // rates and the rest follow from them. What cannot be added is the largest of
 // all: how long the window was, the server's CPU time and memory, the worst
-// verdict. Returns 0; or -1, and in result->failure which file is why, and
-// where in it, if one is not whole, or had another kind of load than the first.
-int json_merge(struct options *opt, struct result *result);
+// verdict. Returns NULL; or, valid until the next call, which file is not whole
+// and where, or which had another kind of load than the first.
+const char *json_merge(struct options *opt, struct result *result);
 
 #endif

@@ -302,22 +302,24 @@ static const char *read_lines(struct part *part, FILE *file, int *number)
     return problem != NULL ? problem : complete(part);
 }
 
-static int read_part(const char *path, struct part *part,
-                     char failure[FAILURE_SIZE])
+static const char *read_part(const char *path, struct part *part)
 {
+    static char where[2 * NAME_SIZE];
     int number = 0;
     FILE *file = fopen(path, "re");
     const char *problem =
         file != NULL ? read_lines(part, file, &number) : strerror(errno);
     if (file != NULL)
         fclose(file);
-    if (problem != NULL)
-        snprintf(failure, FAILURE_SIZE, "%.120s: line %d: %s", path, number,
+    if (problem != NULL) {
+        snprintf(where, sizeof where, "%.120s: line %d: %s", path, number,
                  problem);
+        return where;
+    }
     bool is_doubtful = part->result->marked > VERDICT_OK;
     snprintf(part->because, sizeof part->because, "%.120s%s%s",
              is_doubtful ? path : "", is_doubtful ? ": " : "", part->reason);
-    return problem == NULL ? 0 : -1;
+    return NULL;
 }
 
 // ---- The sum
@@ -349,9 +351,11 @@ static const struct figure *add_figures(struct part *total,
     return NULL;
 }
 
-// Adds the run of a file. Returns 0; or -1, and why in result->failure.
-static int add(struct part *total, const struct part *part, const char *path)
+// Adds the run of a file.
+static const char *add(struct part *total, const struct part *part,
+                       const char *path)
 {
+    static char why[3 * NAME_SIZE];
     struct result *sum = total->result;
     const struct result *r = part->result;
     double busy_s =
@@ -362,39 +366,40 @@ static int add(struct part *total, const struct part *part, const char *path)
         memcpy(total->model, part->model, sizeof total->model);
     const struct figure *different = add_figures(total, part);
     if (different != NULL) {
-        snprintf(sum->failure, sizeof sum->failure,
+        snprintf(why, sizeof why,
                  "%.150s: %s is %.0f, and %.0f in the files before it: runs "
                  "with different loads have no common figures",
                  path, different->name, figures_value(different, r),
                  figures_value(different, sum));
-        return -1;
+        return why;
     }
     sum->client_cores = busy_s / sum->duration_s;
     stats_add(&sum->stats, &r->stats);
-    return 0;
+    return NULL;
 }
 
-int json_merge(struct options *opt, struct result *result)
+const char *json_merge(struct options *opt, struct result *result)
 {
     static struct part total;
     total = (struct part){.opt = opt, .result = result};
     result->opt = opt;
-    if (read_part(opt->files[0], &total, result->failure) != 0)
-        return -1;
-    for (int i = 1; i < opt->file_count; i++) {
+    const char *problem = read_part(opt->files[0], &total);
+    for (int i = 1; i < opt->file_count && problem == NULL; i++) {
         static struct options load;
         static struct result other;
         struct part part = {.opt = &load, .result = &other};
         other = (struct result){.opt = &load};
-        if (read_part(opt->files[i], &part, result->failure) != 0 ||
-            add(&total, &part, opt->files[i]) != 0)
-            return -1;
+        problem = read_part(opt->files[i], &part);
+        if (problem == NULL)
+            problem = add(&total, &part, opt->files[i]);
     }
+    if (problem != NULL)
+        return problem;
     if (opt->model == NULL)
         opt->model = total.model;
     result->measured = result->duration_s > 0;
     figures_derive_rates(result);
     result->judgement.verdict = (enum verdict)(int)result->marked;
     result->judgement.because = total.because;
-    return 0;
+    return NULL;
 }

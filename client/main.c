@@ -30,6 +30,13 @@ _Noreturn static void fail(const char *what, const char *why)
     exit(EXIT_CANNOT_RUN);
 }
 
+// Ends the program if there is a problem.
+static void end_if(const char *problem)
+{
+    if (problem != NULL)
+        fail(problem, "");
+}
+
 // Every column must have a name of its own.
 static void check_labels(const struct options *opt)
 {
@@ -83,6 +90,14 @@ static int print_usage(const struct options *opt)
     return result == 0 ? EXIT_SUCCESS : EXIT_CANNOT_RUN;
 }
 
+static int calibrate(const struct options *opt)
+{
+    const char *why = trials_calibrate(opt);
+    if (why != NULL)
+        fail("--calibrate", why);
+    return EXIT_SUCCESS;
+}
+
 static void on_interrupt(int signo)
 {
     (void)signo;
@@ -100,30 +115,23 @@ static void catch_interrupts(void)
         sigaction(signals[i], &action, NULL);
 }
 
+static void open_files(const struct options *opt)
+{
+    if (files_open(opt) != 0)
+        exit(EXIT_CANNOT_RUN);
+}
+
 // Opens the files only once there is a server: a run without one does not empty
 // the files of an earlier run.
 static void load(struct options *opt, struct result *result)
 {
     struct target target;
-    if (run_raise_limit(opt, result) != 0 ||
-        run_reach(opt, &target, result) != 0)
-        fail(result->failure, "");
-    if (files_open(opt) != 0)
-        exit(EXIT_CANNOT_RUN);
-    int status = opt->find_rate != NULL ? trials_find_rate(opt, &target, result)
-                                        : run_load(opt, &target, result);
-    if (status != 0)
-        fail(result->failure, "");
+    end_if(run_raise_limit(opt));
+    end_if(run_reach(opt, &target));
+    open_files(opt);
+    end_if(opt->find_rate != NULL ? trials_find_rate(opt, &target, result)
+                                  : run_load(opt, &target, result));
     figures_derive(result);
-}
-
-// Adds the results of other clients instead.
-static void merge(struct options *opt, struct result *result)
-{
-    if (json_merge(opt, result) != 0)
-        fail(result->failure, "");
-    if (files_open(opt) != 0)
-        exit(EXIT_CANNOT_RUN);
 }
 
 // Returns whether the run was as good as the user wants it.
@@ -146,13 +154,13 @@ int main(int argc, char **argv)
     if (opt->usage)
         return print_usage(opt);
     if (opt->calibrate)
-        return trials_calibrate(opt) == 0 ? EXIT_SUCCESS : EXIT_CANNOT_RUN;
-
+        return calibrate(opt);
     check_labels(opt);
     check_limits(opt->require);
     check_limits(opt->find_rate);
     if (opt->merge) {
-        merge(opt, &result);
+        end_if(json_merge(opt, &result));
+        open_files(opt);
     } else {
         name_server(opt);
         load(opt, &result);

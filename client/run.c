@@ -46,7 +46,7 @@ struct run {
     struct control control;
     struct result *result;
     struct worker *workers;
-    int created, started;  // workers that exist, and that have a thread
+    int started;           // workers that exist, each with a thread
     int64_t start_ns;      // when the first worker was started
     struct procstat server_begin;
     double readings_s;       // time between the readings, see read_machine()
@@ -66,20 +66,21 @@ void run_interrupt(void)
         eventfd_write(interrupt_bell, 1);
 }
 
-// Says in the result why there is no run. Returns -1.
-__attribute__((format(printf, 2, 3))) static int fail(struct result *result,
-                                                      const char *format, ...)
+// Returns a text that is valid until the next call.
+__attribute__((format(printf, 1, 2))) static const char *say(const char *format,
+                                                             ...)
 {
+    static char text[256];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(result->failure, sizeof result->failure, format, arguments);
+    vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    return -1;
+    return text;
 }
 
 // ---- Before the run
 
-int run_raise_limit(const struct options *opt, struct result *result)
+const char *run_raise_limit(const struct options *opt)
 {
     struct rlimit limit = {0};
     int64_t count = options_connections(opt);
@@ -91,12 +92,11 @@ int run_raise_limit(const struct options *opt, struct result *result)
         setrlimit(RLIMIT_NOFILE, &limit);
     }
     if (limit.rlim_cur >= needed)
-        return 0;
-    return fail(result,
-                "%d connections need %llu descriptors, the limit (ulimit -Hn) "
-                "is %llu",
-                (int)count, (unsigned long long)needed,
-                (unsigned long long)limit.rlim_max);
+        return NULL;
+    return say("%d connections need %llu descriptors, the limit (ulimit -Hn) "
+               "is %llu",
+               (int)count, (unsigned long long)needed,
+               (unsigned long long)limit.rlim_max);
 }
 
 // Connects a socket to an address. Returns it, or -1 with errno.
@@ -117,15 +117,14 @@ static int connect_to(const struct options *opt, const struct address *address)
     return -1;
 }
 
-int run_reach(const struct options *opt, struct target *target,
-              struct result *result)
+const char *run_reach(const struct options *opt, struct target *target)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
                                    .ai_flags = AI_NUMERICSERV};
     struct addrinfo *found = NULL;
     int error = getaddrinfo(opt->host, opt->port, &hints, &found);
     if (error != 0)
-        return fail(result, "%s: %s", opt->host, gai_strerror(error));
+        return say("%s: %s", opt->host, gai_strerror(error));
 
     target->fd = -1;
     for (const struct addrinfo *a = found;
@@ -137,9 +136,9 @@ int run_reach(const struct options *opt, struct target *target,
     error = errno;
     freeaddrinfo(found);
     if (target->fd >= 0 || interrupted)
-        return 0;
-    return fail(result, "cannot connect to %s:%s: %s", opt->host, opt->port,
-                strerror(error));
+        return NULL;
+    return say("cannot connect to %s:%s: %s", opt->host, opt->port,
+               strerror(error));
 }
 
 // ---- Workers
@@ -154,41 +153,45 @@ static void grow_descriptor_table(const struct run *run)
         close(last);
 }
 
-static int create_workers(struct run *run)
+static const char *cannot_prepare(const struct run *run)
+{
+    return say("cannot prepare %d connections: %s",
+               (int)options_connections(run->opt), strerror(errno));
+}
+
+// Makes the next worker, and starts its thread. `fd` is the socket of its first
+// connection, or -1.
+static const char *start_worker(struct run *run, int fd)
+{
+    struct worker *w = &run->workers[run->started];
+    const char *why = NULL;
+    if (worker_create(w, &run->control, run->started, fd) != 0)
+        why = cannot_prepare(run);
+    else if ((errno = pthread_create(&w->thread, NULL, worker_run, w)) != 0)
+        why = say("cannot start thread %d of %d: %s", run->started + 1,
+                  (int)run->opt->threads, strerror(errno));
+    if (why != NULL)
+        worker_destroy(w);
+    else
+        run->started++;
+    return why;
+}
+
+static const char *start_workers(struct run *run, int first_fd)
 {
     struct control *control = &run->control;
-    size_t count = (size_t)run->opt->threads;
+    const char *why = NULL;
     control->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     control->done_bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     interrupt_bell = control->done_bell;
-    run->workers = calloc(count, sizeof *run->workers);
-    bool good =
-        control->bell >= 0 && control->done_bell >= 0 && run->workers != NULL;
-    if (good)
-        grow_descriptor_table(run);
-    for (int i = 0; i < (int)count && good; i++) {
-        good = worker_create(&run->workers[i], control, i) == 0;
-        run->created++;
-    }
-    if (good)
-        return 0;
-    return fail(run->result, "cannot prepare %d connections: %s",
-                (int)options_connections(run->opt), strerror(errno));
-}
-
-static int start_workers(struct run *run)
-{
-    int error = 0;
+    run->workers = calloc((size_t)run->opt->threads, sizeof *run->workers);
+    if (control->bell < 0 || control->done_bell < 0 || run->workers == NULL)
+        return cannot_prepare(run);
+    grow_descriptor_table(run);
     run->start_ns = clock_now_ns();
-    while (run->started < run->created && error == 0) {
-        struct worker *w = &run->workers[run->started];
-        error = pthread_create(&w->thread, NULL, worker_run, w);
-        run->started += error == 0;
-    }
-    if (error == 0)
-        return 0;
-    return fail(run->result, "cannot start thread %d of %d: %s",
-                run->started + 1, run->created, strerror(error));
+    while (run->started < run->opt->threads && why == NULL)
+        why = start_worker(run, run->started == 0 ? first_fd : -1);
+    return why;
 }
 
 static void set_phase(struct run *run, enum phase phase)
@@ -206,15 +209,12 @@ static void join_workers(struct run *run)
 
 static void destroy(struct run *run)
 {
-    const int fds[] = {run->control.bell, run->control.done_bell,
-                       run->control.first_fd};
     interrupt_bell = -1;
-    for (int i = 0; i < run->created; i++)
+    for (int i = 0; i < run->started; i++)
         worker_destroy(&run->workers[i]);
     free(run->workers);
-    for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++)
-        if (fds[i] >= 0)
-            close(fds[i]);
+    close(run->control.bell);
+    close(run->control.done_bell);
 }
 
 // ---- The counts of all workers
@@ -224,7 +224,7 @@ static void add_stats(const struct run *run)
 {
     struct stats *total = &run->result->stats;
     *total = (struct stats){0};
-    for (int i = 0; i < run->created; i++)
+    for (int i = 0; i < run->started; i++)
         stats_add(total, &run->workers[i].stats);
     for (int i = LATENCY_BEFORE; i <= LATENCY_AFTER; i++)
         histogram_merge(&total->timings[LATENCY], &total->timings[i]);
@@ -284,7 +284,7 @@ static void print_progress(struct run *run, int64_t now_ns)
 
 static bool all_done(const struct run *run)
 {
-    for (int i = 0; i < run->created; i++)
+    for (int i = 0; i < run->started; i++)
         if (run->workers[i].done_phase != (int)run->control.phase)
             return false;
     return true;
@@ -389,7 +389,7 @@ static void read_machine(struct run *run, int sign)
     run->readings_s += sign * clock_seconds(clock_now_ns());
     r->client_cores += sign * clock_seconds(clock_cpu_ns());
     r->busy_cores += sign * machine_busy_s();
-    for (int i = 0; i < run->created; i++)
+    for (int i = 0; i < run->started; i++)
         r->delay_share += sign * machine_delay_s(run->workers[i].tid);
 }
 
@@ -435,7 +435,7 @@ static int64_t end_of_window(const struct run *run, bool whole)
         return clock_now_ns();
     if (!all_done(run))
         return run->control.end_ns;
-    for (int i = 0; i < run->created; i++)
+    for (int i = 0; i < run->started; i++)
         done_ns = clock_max(done_ns, run->workers[i].done_ns);
     return clock_min(done_ns, run->control.end_ns);
 }
@@ -449,7 +449,7 @@ static void end_window(struct run *run)
     read_machine(run, 1);
     r->client_cores /= run->readings_s;
     r->busy_cores /= run->readings_s;
-    r->delay_share /= run->readings_s * run->created;
+    r->delay_share /= run->readings_s * run->started;
     r->duration_s = clock_seconds(c->end_ns - c->begin_ns);
     for (int i = 0; i < INTERVALS; i++) {
         int64_t from_ns = clock_min(borders_ns[i], c->end_ns);
@@ -494,7 +494,7 @@ static void read_server(const struct run *run)
 {
     struct result *r = run->result;
     int64_t last_ns = 0;
-    for (int i = 0; i < run->created; i++)
+    for (int i = 0; i < run->started; i++)
         last_ns = clock_max(last_ns, run->workers[i].last_reply_ns);
     if (last_ns == 0)
         last_ns = clock_now_ns();
@@ -531,41 +531,36 @@ static void sum_up(struct run *run)
     struct result *r = run->result;
     if (!r->measured)
         r->client_cores = r->busy_cores = r->delay_share = NAN;
-    for (int i = 0; i < run->created; i++)
+    for (int i = 0; i < run->started; i++)
         worker_sum_up(&run->workers[i]);
-    for (int i = 0; i < run->created; i++)
+    for (int i = 0; i < run->started; i++)
         add_wrong(&r->wrong, &run->workers[i].wrong);
     add_stats(run);
     histogram_merge(&r->stats.timings[LATENCY],
                     &r->stats.timings[LATENCY_LATE]);
     r->min_replies = INFINITY;
-    for (int i = 0; i < run->created; i++)
+    for (int i = 0; i < run->started; i++)
         for (int j = 0; j < run->workers[i].stream_count; j++)
             count_share(r, &run->workers[i].stream[j], &run->control);
 }
 
-int run_load(const struct options *opt, struct target *target,
-             struct result *result)
+const char *run_load(const struct options *opt, struct target *target,
+                     struct result *result)
 {
     struct run run = {.opt = opt, .result = result, .line_ns = INT64_MAX};
     run.control = (struct control){.opt = opt,
                                    .server = &target->address,
-                                   .first_fd = target->fd,
-                                   .alive_ns = clock_now_ns(),
-                                   .bell = -1,
-                                   .done_bell = -1};
-    target->fd = -1;
+                                   .alive_ns = clock_now_ns()};
     *result = (struct result){.opt = opt};
-    int status = create_workers(&run);
-    if (status == 0)
-        status = start_workers(&run);
-    if (status == 0)
+    const char *why = start_workers(&run, target->fd);
+    target->fd = -1;
+    if (why == NULL)
         run_phases(&run);
     join_workers(&run);
-    if (status == 0) {
+    if (why == NULL) {
         read_server(&run);
         sum_up(&run);
     }
     destroy(&run);
-    return status;
+    return why;
 }

@@ -14,6 +14,9 @@
 #include "conn.h"
 #include "stats.h"
 
+// Functions that return a text return NULL, or why there is no run: a sentence
+// that is valid until the next call.
+
 // A server that accepts connections.
 struct target {
     struct address address;
@@ -21,21 +24,18 @@ struct target {
 };
 
 // Chooses the first address of opt->host that can be connected to; blocks for
-// up to 5 s for each. Returns 0; or -1, and why in result->failure. After
-// run_interrupt() it returns 0 without a target.
-int run_reach(const struct options *opt, struct target *target,
-              struct result *result);
+// up to 5 s for each. After run_interrupt() there is no target, and no reason.
+const char *run_reach(const struct options *opt, struct target *target);
 
 // Raises the limit on descriptors so far that all connections of the load can
-// be open at once. Returns 0; or -1, and why in result->failure.
-int run_raise_limit(const struct options *opt, struct result *result);
+// be open at once.
+const char *run_raise_limit(const struct options *opt);
 
 // Runs the load: connects, warms up, measures, waits for the rest. Ends early,
 // with what there is, after run_interrupt() or when the server has gone. Takes
-// the socket of `target`. Returns 0; or -1, and why in result->failure, if
-// there was nothing to run it with.
-int run_load(const struct options *opt, struct target *target,
-             struct result *result);
+// the socket of `target`.
+const char *run_load(const struct options *opt, struct target *target,
+                     struct result *result);
 
 // Asks run_load() to finish. Safe in a signal handler.
 void run_interrupt(void);
@@ -48,15 +48,14 @@ enum { NULL_SERVER_REPLY_MAX = 64 };
 // one that keeps opt->find_rate without an error is known to 5 %. A run that
 // does not is made once more. The first has the socket of `target`. Prints a
 // line for each on standard error. Sets `best` to the result at that rate, and
-// opt->rate to the rate. Returns 0; or -1, and why in best->failure, if a run
-// could not be made or no rate keeps the limits.
-int trials_find_rate(struct options *opt, struct target *target,
-                     struct result *best);
+// opt->rate to the rate.
+const char *trials_find_rate(struct options *opt, struct target *target,
+                             struct result *best);
 
 // Measures some kinds of load with the server that does nothing, and prints a
 // table on standard output. No figure of another server can be better. Blocks
-// for some seconds. Returns 0; or -1, after it has said why on standard error.
-int trials_calibrate(const struct options *opt);
+// for some seconds.
+const char *trials_calibrate(const struct options *opt);
 
 // Starts that server: a process that sends `reply` for every byte `mark` that
 // it receives, as fast as it can, on a free port of the loopback; it ends with

@@ -119,8 +119,6 @@ struct judgement {
     const char *because;
 };
 
-enum { FAILURE_SIZE = 256 };
-
 // A whole run. What is unknown is NAN.
 struct result {
     const struct options *opt;
@@ -128,8 +126,7 @@ struct result {
     struct wrong_replies wrong;
     struct ramp_row rows[RAMP_ROWS_MAX];
     int row_count;
-    char failure[FAILURE_SIZE];  // why there was no run, in a sentence
-    bool measured;               // false: the run ended before its window
+    bool measured;  // false: the run ended before its window
     struct procstat server;  // from before the window to after the grace period
 
     double interrupted;  // 1: the user ended the run before its time

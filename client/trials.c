@@ -113,19 +113,18 @@ pid_t null_server_start(char request_mark, const char *reply, int *port)
 
 // ---- Runs
 
-// Makes a run, with the socket of the target if it has one. Returns 0; or -1,
-// and why in result->failure, if it could not be made or was interrupted.
-static int run_once(const struct options *opt, struct target *target,
-                    struct result *result)
+// Makes a run, with the socket of the target if it has one. Returns NULL, or
+// why it could not be made or finished.
+static const char *run_once(const struct options *opt, struct target *target,
+                            struct result *result)
 {
-    if (target->fd < 0 && run_reach(opt, target, result) != 0)
-        return -1;
-    if (run_load(opt, target, result) != 0)
-        return -1;
+    const char *why = target->fd < 0 ? run_reach(opt, target) : NULL;
+    if (why == NULL)
+        why = run_load(opt, target, result);
+    if (why != NULL)
+        return why;
     figures_derive(result);
-    snprintf(result->failure, sizeof result->failure,
-             "interrupted before its end");
-    return result->interrupted > 0 ? -1 : 0;
+    return result->interrupted > 0 ? "interrupted before its end" : NULL;
 }
 
 // ---- The highest rate
@@ -133,45 +132,42 @@ static int run_once(const struct options *opt, struct target *target,
 #define PRECISION 1.05  // of the rate that is found
 #define RATE_MAX 1e7
 
-// Makes a run at `rate`. Returns 1 if it keeps the limits, and is then `best`;
-// 0 if not; -1, and why in best->failure, if there was no run.
-static int try_rate(struct options *opt, struct target *target, double rate,
-                    struct result *best)
+// Makes a run at `rate`. If it keeps the limits, it is `best`. Returns NULL, or
+// why there was no run.
+static const char *try_rate(struct options *opt, struct target *target,
+                            double rate, struct result *best, bool *kept)
 {
     static struct result run;
     opt->rate = (int64_t)rate;
-    if (run_once(opt, target, &run) != 0) {
-        memcpy(best->failure, run.failure, sizeof best->failure);
-        return -1;
-    }
-    bool kept = run.errors == 0 && figures_kept(NULL, opt->find_rate, &run);
+    const char *why = run_once(opt, target, &run);
+    if (why != NULL)
+        return why;
+    *kept = run.errors == 0 && figures_kept(NULL, opt->find_rate, &run);
     output_say(stderr, &run,
                "{rate:10} per second: p50 {p50_us}, p99 {p99_us}, max {max_us}"
                ", {errors error/errors}: ");
-    fprintf(stderr, "%s\n", kept ? "kept" : "not kept");
-    if (kept)
+    fprintf(stderr, "%s\n", *kept ? "kept" : "not kept");
+    if (*kept)
         *best = run;
-    return kept;
+    return NULL;
 }
 
-int trials_find_rate(struct options *opt, struct target *target,
-                     struct result *best)
+const char *trials_find_rate(struct options *opt, struct target *target,
+                             struct result *best)
 {
     double low = 0, high = INFINITY, rate = (double)opt->rate;
     while (rate >= 1 && rate <= RATE_MAX && high > PRECISION * low) {
-        int kept = try_rate(opt, target, rate, best);
-        if (kept == 0)  // Another program may have disturbed it: once more.
-            kept = try_rate(opt, target, rate, best);
-        if (kept < 0)
-            return -1;
+        bool kept;
+        const char *why = try_rate(opt, target, rate, best, &kept);
+        if (why == NULL && !kept)  // Another program may have disturbed it.
+            why = try_rate(opt, target, rate, best, &kept);
+        if (why != NULL)
+            return why;
         *(kept ? &low : &high) = rate;
         rate = isinf(high) ? 2 * low : low == 0 ? high / 2 : (low + high) / 2;
     }
     opt->rate = (int64_t)low;
-    if (low == 0)
-        snprintf(best->failure, sizeof best->failure, "%s",
-                 "--find-rate: no rate keeps the limits");
-    return low > 0 ? 0 : -1;
+    return low > 0 ? NULL : "--find-rate: no rate keeps the limits";
 }
 
 // ---- The calibration
@@ -189,9 +185,9 @@ static const struct probe {
     {"10, at 1,000 a second", 10, 1, 1000},
 };
 
-// Prints the row of a probe, or why it is skipped. Returns 0, or -1 if it
+// Prints the row of a probe, or why it is skipped. Returns NULL, or why it
 // failed.
-static int print_row(struct options opt, const struct probe *probe)
+static const char *print_row(struct options opt, const struct probe *probe)
 {
     static struct result result;
     struct target target = {.fd = -1};
@@ -202,31 +198,33 @@ static int print_row(struct options opt, const struct probe *probe)
         opt.threads = opt.connections;
 
     printf("  %-24s", probe->name);
-    if (run_raise_limit(&opt, &result) != 0) {
-        printf(" skipped: %s\n", result.failure);
-        return 0;
+    const char *why = run_raise_limit(&opt);
+    if (why != NULL) {
+        printf(" skipped: %s\n", why);
+        return NULL;
     }
-    if (run_once(&opt, &target, &result) != 0) {
-        fprintf(stderr, "fibload: --calibrate: %s\n", result.failure);
-        return -1;
-    }
+    why = run_once(&opt, &target, &result);
+    if (why != NULL)
+        return why;
     output_say(stdout, &result,
                "{req_per_s:12}{client_cpu_us_per_req:13}{p50_us:10}"
                "{arrival_p50_us:10}");
     output_say(stdout, &result,
                probe->rate > 0 ? "{send_late_p50_us:10}\n" : "         -\n");
-    return 0;
+    return NULL;
 }
 
-int trials_calibrate(const struct options *opt)
+const char *trials_calibrate(const struct options *opt)
 {
+    static char no_server[128];
     char port_text[16];
-    int port, status = 0;
+    int port;
+    const char *why = NULL;
     pid_t server = null_server_start('\n', "fib: 1\n", &port);
     if (server < 0) {
-        fprintf(stderr, "fibload: --calibrate: cannot start a server: %s\n",
-                strerror(errno));
-        return -1;
+        snprintf(no_server, sizeof no_server, "cannot start a server: %s",
+                 strerror(errno));
+        return no_server;
     }
     snprintf(port_text, sizeof port_text, "%d", port);
     struct options local = *opt;
@@ -235,9 +233,9 @@ int trials_calibrate(const struct options *opt)
     local.n = 1;
     printf("with a server that does nothing:\n  %-24s%12s%13s%10s%10s%10s\n",
            "", "req/s", "client CPU", "p50", "arrived", "sent late");
-    for (size_t i = 0; i < sizeof probes / sizeof probes[0] && status == 0; i++)
-        status = print_row(local, &probes[i]);
+    for (size_t i = 0; i < sizeof probes / sizeof probes[0] && !why; i++)
+        why = print_row(local, &probes[i]);
     kill(server, SIGKILL);
     waitpid(server, NULL, 0);
-    return status;
+    return why;
 }

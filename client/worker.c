@@ -157,22 +157,23 @@ static uint16_t source_of(const struct worker *w, int number)
     return (uint16_t)(number / CONNS_PER_SOURCE + 1);
 }
 
-// Starts to open a closed connection. The first connection of the load takes
-// the socket that run_reach() has connected. Returns false on failure.
-static bool open_conn(struct worker *w, struct conn *c)
+// Gives a closed connection a socket, or -1 if there is none. Returns false on
+// failure.
+static bool take_socket(struct worker *w, struct conn *c, int fd)
 {
-    int number = number_of(w, c);
-    int *first_fd = &w->control->first_fd;
-    int fd = number == 0 ? *first_fd : -1;
-    if (fd >= 0)
-        *first_fd = -1;
-    else
-        fd = conn_connect(w->control->server, source_of(w, number), c->stamps);
     int result = fd >= 0 ? conn_open(c, fd) : -1;
     count_state(w, c, 1);
     if (result != 0)
         fail(w, c, errno);
     return result == 0;
+}
+
+// Starts to open a closed connection. Returns false on failure.
+static bool open_conn(struct worker *w, struct conn *c)
+{
+    uint16_t source = source_of(w, number_of(w, c));
+    return take_socket(
+        w, c, conn_connect(w->control->server, source, c->stamps));
 }
 
 // Opens connections for the first time, a limited number at once.
@@ -729,7 +730,7 @@ static void prepare_conns(struct worker *w)
 }
 
 // Most of the memory, that of the histograms, stays as untouched as it is.
-int worker_create(struct worker *w, struct control *control, int index)
+int worker_create(struct worker *w, struct control *control, int index, int fd)
 {
     const struct options *opt = control->opt;
     w->control = control;
@@ -751,6 +752,8 @@ int worker_create(struct worker *w, struct control *control, int index)
     if (w->conns == NULL || w->batches == NULL || w->epoll < 0)
         return -1;
     prepare_conns(w);
+    if (fd >= 0)
+        take_socket(w, &w->conns[w->tried++], fd);
     // Each ring is an event, with a NULL pointer, and need not be read.
     struct epoll_event rings = {.events = EPOLLIN | EPOLLET};
     return epoll_ctl(w->epoll, EPOLL_CTL_ADD, control->bell, &rings);

@@ -31,7 +31,6 @@ enum phase {
 struct control {
     const struct options *opt;
     const struct address *server;
-    int first_fd;  // a connected socket that connection 0 takes, or -1
 
     // Written by the coordinator, which then rings the bell.
     _Atomic enum phase phase;
@@ -89,10 +88,11 @@ struct worker {
     struct wrong_replies wrong;
 };
 
-// Makes worker `index` in memory that is zero, without a thread. Returns 0, or
+// Makes worker `index` in memory that is zero, without a thread. Its first
+// connection takes the connected socket `fd`; -1: there is none. Returns 0, or
 // -1 with errno; call worker_destroy() in both cases, which closes the
 // connections.
-int worker_create(struct worker *w, struct control *control, int index);
+int worker_create(struct worker *w, struct control *control, int index, int fd);
 void worker_destroy(struct worker *w);
 
 // Runs the loop of a worker (`argument`) until PHASE_END; for pthread_create().
