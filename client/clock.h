@@ -17,6 +17,7 @@ enum {
 
 #define MS(n) ((n) * (int64_t)NS_PER_MS)
 
+// Returns the time of a clock in ns.
 static inline int64_t clock_read_ns(clockid_t id)
 {
     struct timespec now;
@@ -29,12 +30,6 @@ static inline int64_t clock_read_ns(clockid_t id)
 static inline int64_t clock_now_ns(void)
 {
     return clock_read_ns(CLOCK_MONOTONIC);
-}
-
-// Returns the CPU time that all threads of this process have used, in ns.
-static inline int64_t clock_cpu_ns(void)
-{
-    return clock_read_ns(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 // Returns what to subtract from a time on the wall clock, with which the kernel

@@ -72,6 +72,7 @@ struct conn {
     int64_t last_reply_ns;    // the last right one, or the window's begin
     uint64_t replies;         // right ones, within the window
     struct reply reply;
+    int number;        // among the connections of all workers
     bool for_request;  // OPENING: send a request at once
     int64_t since_ns;  // when its state began
     int64_t due_ns;    // of the request it is opened for; 0: when it is sent

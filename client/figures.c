@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "clock.h"
 
@@ -370,28 +371,26 @@ bool figures_are_good(const struct result *r)
 
 enum { STEADY_COUNT = 1000, QUEUE_CONNECTIONS_MIN = 10 };
 
-// A client that spins, or waits awake for what is due, is always busy.
-static const char *why_client_limited(const struct result *r)
+// Returns the part of the time that the threads of fibload were busy in a closed
+// loop. In an open loop they wait awake for what is due.
+static double busy_share(const struct result *r)
 {
-    double cpu_share = r->client_cores / (double)r->opt->threads;
-    if (r->opt->rate > 0)
-        return NULL;
-    if (cpu_share >= BUSY_MIN && !r->opt->spin)
-        return "fibload was always busy: the rate is \"at least\"";
-    if (r->own_share >= OWN_SHARE_MIN && cpu_share >= QUEUE_BUSY_MIN &&
-        r->opt->connections >= QUEUE_CONNECTIONS_MIN)
-        return "replies waited for fibload to read them";
-    return NULL;
+    bool is_closed = r->opt->rate == 0;
+    return is_closed ? r->client_cores / (double)r->opt->threads : 0;
 }
 
-static const char *why_late(const struct result *r)
+static bool has_own_queue(const struct result *r)
+{
+    return r->own_share >= OWN_SHARE_MIN && busy_share(r) >= QUEUE_BUSY_MIN &&
+           r->opt->connections >= QUEUE_CONNECTIONS_MIN;
+}
+
+static bool sends_late(const struct result *r)
 {
     const struct histogram *timings = r->stats.timings;
     double delay_ns = (double)histogram_percentile(&timings[TIME_DELAY], 99);
     double all_ns = (double)histogram_percentile(&timings[LATENCY], 99);
-    if (r->opt->rate > 0 && delay_ns > LATE_MIN * all_ns)
-        return "fibload sent late, by over a tenth of the p99";
-    return NULL;
+    return r->opt->rate > 0 && delay_ns > LATE_MIN * all_ns;
 }
 
 static bool is_unsteady(const struct result *r)
@@ -403,41 +402,42 @@ static bool is_unsteady(const struct result *r)
                UNSTEADY_MIN * fmax(r->rate_before, r->rate_after);
 }
 
-static const char *why_noisy(const struct result *r)
-{
-    if (r->others_cores > OTHERS_MIN * machine_cores())
-        return "other programs used the machine during the run";
-    if (r->delay_share > DELAY_MIN)
-        return "fibload had to wait for a core that others used";
-    if (is_unsteady(r))
-        return "the rates of the first and last third differ by over 10 %";
-    return NULL;
-}
-
-static const char *why_incomplete(const struct result *r)
-{
-    if (!r->measured || r->interrupted > 0)
-        return "the run was ended before its time";
-    if (r->unserved > 0)
-        return "not every connection was served";
-    if (!figures_are_good(r))
-        return "not every request had a right reply";
-    return NULL;
-}
-
+// The first reason that holds counts.
 static struct judgement judge(const struct result *r)
 {
-    const struct judgement worst_first[] = {
-        {VERDICT_INCOMPLETE, why_incomplete(r)},
-        {VERDICT_CLIENT_LIMITED, why_client_limited(r)},
-        {VERDICT_NOISY, why_noisy(r)},
-        {VERDICT_CLIENT_LIMITED, why_late(r)},
-        {VERDICT_OK, "no reason to doubt the figures"},
+    const double others_min =
+        OTHERS_MIN * (double)sysconf(_SC_NPROCESSORS_ONLN);
+    const struct {
+        bool holds;
+        struct judgement judgement;
+    } reasons[] = {
+        {!r->measured || r->interrupted > 0,
+         {VERDICT_INCOMPLETE, "the run was ended before its time"}},
+        {r->unserved > 0,
+         {VERDICT_INCOMPLETE, "not every connection was served"}},
+        {!figures_are_good(r),
+         {VERDICT_INCOMPLETE, "not every request had a right reply"}},
+        {busy_share(r) >= BUSY_MIN && !r->opt->spin,
+         {VERDICT_CLIENT_LIMITED,
+          "fibload was always busy: the rate is \"at least\""}},
+        {has_own_queue(r),
+         {VERDICT_CLIENT_LIMITED, "replies waited for fibload to read them"}},
+        {r->others_cores > others_min,
+         {VERDICT_NOISY, "other programs used the machine during the run"}},
+        {r->delay_share > DELAY_MIN,
+         {VERDICT_NOISY, "fibload had to wait for a core that others used"}},
+        {is_unsteady(r),
+         {VERDICT_NOISY,
+          "the rates of the first and last third differ by over 10 %"}},
+        {sends_late(r),
+         {VERDICT_CLIENT_LIMITED,
+          "fibload sent late, by over a tenth of the p99"}},
+        {true, {VERDICT_OK, "no reason to doubt the figures"}},
     };
     size_t i = 0;
-    while (worst_first[i].because == NULL)
+    while (!reasons[i].holds)
         i++;
-    return worst_first[i];
+    return reasons[i].judgement;
 }
 
 // ---- All of it

@@ -183,6 +183,12 @@ static const char *outcome_name(const struct timeline_entry *e)
     return names[e->outcome];
 }
 
+// Returns the number of the connection; -1: none was free.
+static int number_of(const struct timeline_entry *e)
+{
+    return e->conn != NULL ? e->conn->number : -1;
+}
+
 static void print_time(char text[US_SIZE], bool is_known, int64_t ns)
 {
     text[0] = '\0';
@@ -195,7 +201,7 @@ static void write_line(FILE *file, const struct timeline_entry *e)
     char connection[US_SIZE], sent[US_SIZE], done[US_SIZE];
     const struct batch *b = &e->batch;
     bool is_hog = e->conn != NULL && e->conn->role == ROLE_HOG;
-    print_time(connection, e->conn != NULL, e->number);
+    print_time(connection, e->conn != NULL, number_of(e));
     print_time(sent, b->sent_ns != TIMELINE_NEVER, b->sent_ns - e->window_ns);
     print_time(done, e->outcome <= COUNT_ERROR_REPLIES,
                e->end_ns - e->window_ns);
@@ -217,12 +223,13 @@ static const char *print_us(char text[US_SIZE], int64_t ns)
 static void write_sent(FILE *file, const struct timeline_entry *e)
 {
     char begin[US_SIZE], length[US_SIZE], due[US_SIZE];
+    const struct request *request = e->conn->request;
     fprintf(file,
             ",\n{\"ph\":\"X\",\"cat\":\"request\",\"name\":\"fib(%.*s)\","
             "\"pid\":%d,\"tid\":%d,\"ts\":%s,\"dur\":%s,\"args\":{"
             "\"port\":%d,\"due_us\":%s,\"outcome\":\"%s\"}}",
-            e->request->line_len - 1, e->request->lines, (int)getpid(),
-            e->number + 1, print_us(begin, e->batch.sent_ns),
+            request->line_len - 1, request->lines, (int)getpid(),
+            number_of(e) + 1, print_us(begin, e->batch.sent_ns),
             print_us(length, e->end_ns - e->batch.sent_ns), conn_port(e->conn),
             print_us(due, e->batch.due_ns), outcome_name(e));
 }
@@ -233,7 +240,7 @@ static void write_due(FILE *file, const struct timeline_entry *e)
 {
     static atomic_int last_id;
     char begin[US_SIZE], end[US_SIZE];
-    int id = ++last_id, pid = (int)getpid(), tid = e->number + 1;
+    int id = ++last_id, pid = (int)getpid(), tid = number_of(e) + 1;
     bool is_sent = e->batch.sent_ns != TIMELINE_NEVER;
     print_us(begin, e->batch.due_ns);
     print_us(end, is_sent ? e->batch.sent_ns : e->end_ns);

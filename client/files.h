@@ -18,8 +18,6 @@ enum { TIMELINE_NEVER = -1 };  // instead of the time of `sent_ns`
 // What happened to requests that were sent together.
 struct timeline_entry {
     const struct conn *conn;  // NULL: none was free
-    int number;               // of the connection, among all; -1: none
-    const struct request *request;
     struct batch batch;
     int64_t end_ns;     // of the reply, or when the client gave up
     int64_t window_ns;  // when the window began; INT64_MAX: not yet

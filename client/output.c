@@ -380,7 +380,7 @@ static void print_bytes(FILE *file, const char *bytes, size_t len)
 
 static void print_wrong(FILE *file, const struct wrong_replies *wrong)
 {
-    for (int i = 0; i < wrong->count; i++) {
+    for (int i = 0; i < wrong->count && i < WRONG_REPLIES_MAX; i++) {
         const struct wrong_reply *w = &wrong->replies[i];
         fprintf(file, "              reply ");
         print_bytes(file, w->text, w->len);

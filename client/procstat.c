@@ -85,21 +85,15 @@ static struct process *list_processes(size_t *count)
     return list;
 }
 
-// Marks, generation by generation, everything that descends from `root`.
+// Marks a process, and all that descend from it.
 static void mark_tree(struct process *list, size_t count, int root)
 {
-    bool grown = true;
-    while (grown) {
-        grown = false;
-        for (size_t i = 0; i < count; i++) {
-            struct process *p = &list[i];
-            bool found = p->pid == root;
-            for (size_t j = 0; j < count && !p->in_tree && !found; j++)
-                found = list[j].in_tree && list[j].pid == p->parent;
-            grown = grown || (found && !p->in_tree);
-            p->in_tree = p->in_tree || found;
-        }
-    }
+    for (size_t i = 0; i < count; i++)
+        if (list[i].pid == root)
+            list[i].in_tree = true;
+    for (size_t i = 0; i < count; i++)
+        if (list[i].parent == root && !list[i].in_tree)
+            mark_tree(list, count, list[i].pid);
 }
 
 // ---- What its processes used
@@ -250,9 +244,4 @@ double machine_delay_s(pid_t thread)
     read_file(text, sizeof text, "/proc/self/task/%d/schedstat", (int)thread);
     sscanf(text, "%*u %lf", &delay_ns);
     return delay_ns / 1e9;
-}
-
-int machine_cores(void)
-{
-    return (int)sysconf(_SC_NPROCESSORS_ONLN);
 }

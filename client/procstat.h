@@ -51,7 +51,4 @@ double machine_busy_s(void);
 // in seconds.
 double machine_delay_s(pid_t thread);
 
-// Returns how many cores there are.
-int machine_cores(void);
-
 #endif

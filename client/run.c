@@ -46,11 +46,10 @@ struct run {
     struct control control;
     struct result *result;
     struct worker *workers;
-    int started;           // workers that exist, each with a thread
-    int64_t start_ns;      // when the first worker was started
+    int started;       // workers that exist, each with a thread
+    int64_t start_ns;  // when the first worker was started
     struct procstat server_begin;
     double readings_s;       // time between the readings, see read_machine()
-    bool cut_short;          // the user, or the server, has ended the window
     int64_t line_ns;         // when the next line of progress is due
     int64_t shown_ns;        // when the last one was printed
     struct histogram shown;  // latencies until then
@@ -308,12 +307,14 @@ static void wait_for_bell(const struct run *run, int64_t now_ns,
 // or the server has gone.
 static bool wait_for_workers(struct run *run, int64_t until_ns)
 {
+    struct result *r = run->result;
+    bool was_ended = r->interrupted > 0 || r->gone > 0;  // Now is the grace.
     bool may_be_gone = run->control.phase < PHASE_GRACE;
     int64_t now_ns;
     while ((now_ns = clock_now_ns()) < until_ns && !all_done(run)) {
         if (may_be_gone && now_ns - run->control.alive_ns > GONE_NS)
-            run->result->gone = 1;
-        if ((interrupted || run->result->gone > 0) && !run->cut_short)
+            r->gone = 1;
+        if ((interrupted || r->gone > 0) && !was_ended)
             return false;
         if (now_ns >= run->line_ns)
             print_progress(run, now_ns);
@@ -387,7 +388,8 @@ static void read_machine(struct run *run, int sign)
 {
     struct result *r = run->result;
     run->readings_s += sign * clock_seconds(clock_now_ns());
-    r->client_cores += sign * clock_seconds(clock_cpu_ns());
+    r->client_cores +=
+        sign * clock_seconds(clock_read_ns(CLOCK_PROCESS_CPUTIME_ID));
     r->busy_cores += sign * machine_busy_s();
     for (int i = 0; i < run->started; i++)
         r->delay_share += sign * machine_delay_s(run->workers[i].tid);
@@ -482,7 +484,6 @@ static void run_phases(struct run *run)
     bool whole = connect_all(run) && probe(run) && warm_up(run) &&
                  settle(run) && measure(run);
     run->result->interrupted = interrupted && !whole;
-    run->cut_short = !whole;
     if (run->result->measured)
         wait_for_the_rest(run);
 }
@@ -520,12 +521,6 @@ static void count_share(struct result *r, const struct conn *c,
         *longest_ns = clock_max(*longest_ns, control->end_ns - since_ns);
 }
 
-static void add_wrong(struct wrong_replies *all, const struct wrong_replies *w)
-{
-    for (int i = 0; i < w->count && all->count < WRONG_REPLIES_MAX; i++)
-        all->replies[all->count++] = w->replies[i];
-}
-
 static void sum_up(struct run *run)
 {
     struct result *r = run->result;
@@ -533,8 +528,6 @@ static void sum_up(struct run *run)
         r->client_cores = r->busy_cores = r->delay_share = NAN;
     for (int i = 0; i < run->started; i++)
         worker_sum_up(&run->workers[i]);
-    for (int i = 0; i < run->started; i++)
-        add_wrong(&r->wrong, &run->workers[i].wrong);
     add_stats(run);
     histogram_merge(&r->stats.timings[LATENCY],
                     &r->stats.timings[LATENCY_LATE]);
@@ -550,6 +543,7 @@ const char *run_load(const struct options *opt, struct target *target,
     struct run run = {.opt = opt, .result = result, .line_ns = INT64_MAX};
     run.control = (struct control){.opt = opt,
                                    .server = &target->address,
+                                   .wrong = &result->wrong,
                                    .alive_ns = clock_now_ns()};
     *result = (struct result){.opt = opt};
     const char *why = start_workers(&run, target->fd);

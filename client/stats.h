@@ -8,6 +8,7 @@
 #ifndef STATS_H
 #define STATS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -92,9 +93,9 @@ struct wrong_reply {
 
 enum { WRONG_REPLIES_MAX = 3 };
 
-// The first replies that are not right.
+// The first replies that are not right, of all workers.
 struct wrong_replies {
-    int count;
+    atomic_int count;
     struct wrong_reply replies[WRONG_REPLIES_MAX];
 };
 
@@ -126,7 +127,7 @@ struct result {
     struct wrong_replies wrong;
     struct ramp_row rows[RAMP_ROWS_MAX];
     int row_count;
-    bool measured;  // false: the run ended before its window
+    bool measured;           // false: the run ended before its window
     struct procstat server;  // from before the window to after the grace period
 
     double interrupted;  // 1: the user ended the run before its time

@@ -58,28 +58,6 @@ static void add_time(struct worker *w, enum timing timing, int64_t ns, int n)
     histogram_add(&w->stats.timings[timing], (uint64_t)ns, (uint64_t)n);
 }
 
-// Returns the number of a connection among those of all workers.
-static int number_of(const struct worker *w, const struct conn *c)
-{
-    return w->first + (int)(c - w->conns);
-}
-
-static void write_timeline(struct worker *w, const struct conn *c,
-                           const struct batch *batch, int n,
-                           enum counter outcome)
-{
-    bool has_request = c != NULL && c->request != NULL;
-    const struct timeline_entry entry = {
-        .conn = c,
-        .number = c != NULL ? number_of(w, c) : -1,
-        .request = has_request ? c->request : &w->request,
-        .batch = {batch->due_ns, batch->sent_ns, n},
-        .end_ns = clock_max(w->now_ns, batch->sent_ns),
-        .window_ns = w->window_ns,
-        .outcome = outcome};
-    files_write_timeline(&entry);
-}
-
 // Counts the outcome of `n` requests of a batch. `c` is their connection, or
 // NULL if none was free. Right replies are counted by count_right(), and hogs
 // without a reply by worker_sum_up().
@@ -90,8 +68,15 @@ static void count_outcome(struct worker *w, const struct conn *c,
     bool is_hog = c != NULL && c->role == ROLE_HOG;
     if (outcome != COUNT_RIGHT && !(outcome == COUNT_UNANSWERED && is_hog))
         count(w, outcome, n);
-    if (w->opt->timeline != NULL)
-        write_timeline(w, c, batch, n, outcome);
+    if (w->opt->timeline == NULL)
+        return;
+    const struct timeline_entry entry = {
+        .conn = c,
+        .batch = {batch->due_ns, batch->sent_ns, n},
+        .end_ns = clock_max(w->now_ns, batch->sent_ns),
+        .window_ns = w->window_ns,
+        .outcome = outcome};
+    files_write_timeline(&entry);
 }
 
 // Returns whether a request counts in the measurement: a request of the stream
@@ -171,9 +156,9 @@ static bool take_socket(struct worker *w, struct conn *c, int fd)
 // Starts to open a closed connection. Returns false on failure.
 static bool open_conn(struct worker *w, struct conn *c)
 {
-    uint16_t source = source_of(w, number_of(w, c));
-    return take_socket(
-        w, c, conn_connect(w->control->server, source, c->stamps));
+    uint16_t source = source_of(w, c->number);
+    return take_socket(w, c,
+                       conn_connect(w->control->server, source, c->stamps));
 }
 
 // Opens connections for the first time, a limited number at once.
@@ -365,10 +350,11 @@ static void count_right(struct worker *w, struct conn *c,
 static void keep_wrong(struct worker *w, const char *text, size_t len,
                        const char *expected, size_t expected_len)
 {
-    struct wrong_reply *wrong = &w->wrong.replies[w->wrong.count];
-    if (w->wrong.count == WRONG_REPLIES_MAX)
+    struct wrong_replies *all = w->control->wrong;
+    int i = all->count < WRONG_REPLIES_MAX ? all->count++ : WRONG_REPLIES_MAX;
+    if (i >= WRONG_REPLIES_MAX)
         return;
-    w->wrong.count++;
+    struct wrong_reply *wrong = &all->replies[i];
     wrong->len = len < REPLY_SIZE ? len : REPLY_SIZE;
     wrong->expected_len = expected_len;
     memcpy(wrong->text, text, wrong->len);
@@ -708,20 +694,24 @@ static void plan(struct worker *w)
     w->hogs = w->index == 0 ? (int)opt->hogs : 0;
     w->stream_count = (int)part_of(opt->connections, w->index, opt->threads);
     w->conn_count = w->idle + w->stream_count + w->hogs;
-    w->first = w->index == 0 ? 0 : (int)(opt->idle + opt->hogs);
-    for (int i = 0; i < w->index; i++)
-        w->first += (int)part_of(opt->connections, i, opt->threads);
 }
 
+// Connections are numbered in the order of the workers, who have their parts of
+// the stream.
 static void prepare_conns(struct worker *w)
 {
+    const struct options *opt = w->opt;
+    int first = w->index == 0 ? 0 : (int)(opt->idle + opt->hogs);
+    for (int i = 0; i < w->index; i++)
+        first += (int)part_of(opt->connections, i, opt->threads);
     w->stream = w->conns + w->idle;
     for (int i = 0; i < w->conn_count; i++) {
         struct conn *c = &w->conns[i];
+        c->number = first + i;
         c->epoll = w->epoll;
-        c->stamps = !w->opt->no_stamps;
-        c->depth = (uint16_t)w->opt->pipeline;
-        c->batches = w->batches + i * w->opt->pipeline;
+        c->stamps = !opt->no_stamps;
+        c->depth = (uint16_t)opt->pipeline;
+        c->batches = w->batches + i * opt->pipeline;
         if (c < w->stream)
             c->role = ROLE_IDLE;
         else if (c >= w->stream + w->stream_count)

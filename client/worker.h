@@ -31,6 +31,7 @@ enum phase {
 struct control {
     const struct options *opt;
     const struct address *server;
+    struct wrong_replies *wrong;  // workers add to them
 
     // Written by the coordinator, which then rings the bell.
     _Atomic enum phase phase;
@@ -57,10 +58,9 @@ struct worker {
     _Atomic int done_phase;  // the last one it has nothing left to do in, or -1
     int64_t done_ns;         // since when
 
-    // Connections: idle ones, the stream, hogs. `first` is the number of the
-    // first one among those of all workers.
+    // Connections: idle ones, the stream, hogs.
     int epoll;
-    int first, idle, stream_count, hogs, conn_count;
+    int idle, stream_count, hogs, conn_count;
     struct conn *conns, *stream;
     struct batch *batches;      // of all connections
     int tried;                  // connections that were opened, or failed to
@@ -85,7 +85,6 @@ struct worker {
     int64_t wall_offset_ns;  // see clock.h
 
     struct stats stats;
-    struct wrong_replies wrong;
 };
 
 // Makes worker `index` in memory that is zero, without a thread. Its first
