@@ -67,7 +67,7 @@ int conn_connect(const struct address *to, uint16_t source, bool stamps)
     return -1;
 }
 
-int conn_open(struct conn *c, int fd)
+int conn_open(struct conn *c, int epoll, int fd)
 {
     struct epoll_event interest = {
         .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = c};
@@ -77,7 +77,7 @@ int conn_open(struct conn *c, int fd)
     c->reply.len = 0;
     c->for_request = false;
     c->slow = false;
-    return epoll_ctl(c->epoll, EPOLL_CTL_ADD, fd, &interest);
+    return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &interest);
 }
 
 // Where no server listens, the kernel may choose the very port we want as our
@@ -209,7 +209,7 @@ long conn_receive(struct conn *c, void *buf, size_t size, int64_t *stamp_ns)
     struct msghdr message = {.msg_iov = &into,
                              .msg_iovlen = 1,
                              .msg_control = control,
-                             .msg_controllen = c->stamps ? sizeof control : 0};
+                             .msg_controllen = sizeof control};
     ssize_t received;
     do
         received = recvmsg(c->fd, &message, 0);

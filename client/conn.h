@@ -53,13 +53,11 @@ struct batch {
 
 // The fields that every reply needs come first, close together in the cache.
 struct conn {
-    int epoll;  // that watches it; events have a pointer to this structure
-    int fd;     // valid unless CLOSED
+    int fd;  // valid unless CLOSED
     enum conn_state state;
     enum conn_role role;
     bool ready;               // in the queue of those that may send
     bool slow;                // sends and receives a byte at a time
-    bool stamps;              // the kernel was asked when replies arrive
     uint16_t unsent;          // bytes of requests not yet accepted by send()
     uint16_t depth;           // requests that may be outstanding
     uint16_t in_flight;       // requests that are
@@ -88,9 +86,10 @@ void request_make(struct request *request, int n);
 int conn_connect(const struct address *to, uint16_t source, bool stamps);
 
 // Gives a closed connection a descriptor from conn_connect(): the state is
-// OPENING. Its epoll then tells, edge-triggered, when connect() is done, when
-// something has arrived, and when a full socket has room again.
-int conn_open(struct conn *c, int fd);
+// OPENING. `epoll` then tells, edge-triggered and with a pointer to the
+// connection, when connect() is done, when something has arrived, and when a
+// full socket has room again.
+int conn_open(struct conn *c, int epoll, int fd);
 
 // Returns whether connect() of a descriptor that has become writable was
 // successful. The reason is ECONNREFUSED too if TCP has connected the socket to

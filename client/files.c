@@ -14,25 +14,6 @@
 
 enum { US_SIZE = 32, HEADER_SIZE = 4096 };
 
-static void write_row(FILE *file, const struct result *r);
-static void write_percentiles(FILE *file, const struct result *r);
-static void end_timeline(FILE *file, const struct result *r);
-
-enum { CSV, PERCENTILES, TIMELINE, JSON, FILES };
-
-// The files, in the order in which they are written.
-static struct file {
-    const char *mode;  // to open it with
-    void (*write)(FILE *file, const struct result *r);
-    const char *path;
-    FILE *stream;  // NULL: not asked for
-} files[FILES] = {
-    [CSV] = {.mode = "ae", .write = write_row},
-    [PERCENTILES] = {.mode = "we", .write = write_percentiles},
-    [TIMELINE] = {.mode = "we", .write = end_timeline},
-    [JSON] = {.mode = "we", .write = json_write},
-};
-
 // ---- Numbers
 
 void files_print_number(FILE *file, double value, int decimals,
@@ -148,15 +129,15 @@ static void write_percentiles(FILE *file, const struct result *r)
 // which they ended. Any other file gets a CSV line for each measured request,
 // with times since the window began.
 
-static bool is_trace(void)
-{
-    const char *suffix = strrchr(files[TIMELINE].path, '.');
-    return suffix != NULL && strcmp(suffix, ".json") == 0;
-}
+static FILE *timeline;  // NULL: not asked for
+static bool is_trace;   // else CSV
 
-static void begin_timeline(FILE *file)
+static void begin_timeline(FILE *file, const char *path)
 {
-    if (is_trace())
+    const char *suffix = strrchr(path, '.');
+    is_trace = suffix != NULL && strcmp(suffix, ".json") == 0;
+    timeline = file;
+    if (is_trace)
         fprintf(file,
                 "{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n"
                 "{\"ph\":\"M\",\"pid\":%d,\"name\":\"process_name\","
@@ -169,7 +150,7 @@ static void begin_timeline(FILE *file)
 static void end_timeline(FILE *file, const struct result *r)
 {
     (void)r;
-    if (is_trace())
+    if (is_trace)
         fputs("\n]}\n", file);
 }
 
@@ -262,15 +243,29 @@ static void write_events(FILE *file, const struct timeline_entry *e)
 
 void files_write_timeline(const struct timeline_entry *entry)
 {
-    FILE *file = files[TIMELINE].stream;
-    for (int i = 0; file != NULL && i < entry->batch.count; i++)
-        if (is_trace())
-            write_events(file, entry);
+    for (int i = 0; timeline != NULL && i < entry->batch.count; i++)
+        if (is_trace)
+            write_events(timeline, entry);
         else if (entry->batch.due_ns >= entry->window_ns)
-            write_line(file, entry);
+            write_line(timeline, entry);
 }
 
 // ---- All of them
+
+enum { CSV, PERCENTILES, TIMELINE, JSON, FILES };
+
+// The files, in the order in which they are written.
+static struct file {
+    const char *mode;  // to open it with
+    void (*write)(FILE *file, const struct result *r);
+    const char *path;
+    FILE *stream;  // NULL: not asked for
+} files[FILES] = {
+    [CSV] = {.mode = "ae", .write = write_row},
+    [PERCENTILES] = {.mode = "we", .write = write_percentiles},
+    [TIMELINE] = {.mode = "we", .write = end_timeline},
+    [JSON] = {.mode = "we", .write = json_write},
+};
 
 // Says what is wrong with a file. Returns -1.
 static int say(const char *name, const char *problem)
@@ -302,7 +297,7 @@ int files_open(const struct options *opt)
         if (files[i].path != NULL && open_file(i) != 0)
             return -1;
     if (opt->timeline != NULL)
-        begin_timeline(files[TIMELINE].stream);
+        begin_timeline(files[TIMELINE].stream, opt->timeline);
     return 0;
 }
 

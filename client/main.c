@@ -98,18 +98,12 @@ static int calibrate(const struct options *opt)
     return EXIT_SUCCESS;
 }
 
-static void on_interrupt(int signo)
-{
-    (void)signo;
-    run_interrupt();
-}
-
 // The first Ctrl-C, or closing the terminal, ends the load early: the report is
 // still printed. The second ends the program.
 static void catch_interrupts(void)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
-    struct sigaction action = {.sa_handler = on_interrupt,
+    struct sigaction action = {.sa_handler = run_interrupt,
                                .sa_flags = (int)SA_RESETHAND};
     for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
         sigaction(signals[i], &action, NULL);

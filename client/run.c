@@ -58,8 +58,9 @@ struct run {
 static atomic_bool interrupted;
 static atomic_int interrupt_bell = -1;
 
-void run_interrupt(void)
+void run_interrupt(int signo)
 {
+    (void)signo;
     interrupted = true;
     if (interrupt_bell >= 0)
         eventfd_write(interrupt_bell, 1);
@@ -354,15 +355,14 @@ static int64_t probe_end_ns(const struct run *run, int64_t begin_ns)
 // Waits until all probes are answered, or the server answers no more.
 static bool probe(struct run *run)
 {
-    int64_t begin_ns = clock_now_ns(), now_ns = begin_ns;
-    int64_t end_ns = probe_end_ns(run, begin_ns);
+    int64_t begin_ns = clock_now_ns(), now_ns = begin_ns, end_ns;
     set_phase(run, PHASE_PROBE);
-    while (!all_done(run) && now_ns < end_ns) {
+    do {
+        end_ns = probe_end_ns(run, begin_ns);  // Replies may have come.
         if (!wait_for_workers(run, clock_min(end_ns, now_ns + CHECK_NS)))
             return false;
         now_ns = clock_now_ns();
-        end_ns = probe_end_ns(run, begin_ns);  // Replies may have come.
-    }
+    } while (!all_done(run) && now_ns < end_ns);
     return true;
 }
 

@@ -37,8 +37,8 @@ const char *run_raise_limit(const struct options *opt);
 const char *run_load(const struct options *opt, struct target *target,
                      struct result *result);
 
-// Asks run_load() to finish. Safe in a signal handler.
-void run_interrupt(void);
+// Asks run_load() to finish. For sigaction().
+void run_interrupt(int signo);
 
 // ---- Several runs in a row (trials.c)
 

@@ -146,7 +146,7 @@ static uint16_t source_of(const struct worker *w, int number)
 // failure.
 static bool take_socket(struct worker *w, struct conn *c, int fd)
 {
-    int result = fd >= 0 ? conn_open(c, fd) : -1;
+    int result = fd >= 0 ? conn_open(c, w->epoll, fd) : -1;
     count_state(w, c, 1);
     if (result != 0)
         fail(w, c, errno);
@@ -156,9 +156,9 @@ static bool take_socket(struct worker *w, struct conn *c, int fd)
 // Starts to open a closed connection. Returns false on failure.
 static bool open_conn(struct worker *w, struct conn *c)
 {
-    uint16_t source = source_of(w, c->number);
     return take_socket(w, c,
-                       conn_connect(w->control->server, source, c->stamps));
+                       conn_connect(w->control->server, source_of(w, c->number),
+                                    !w->opt->no_stamps));
 }
 
 // Opens connections for the first time, a limited number at once.
@@ -708,8 +708,6 @@ static void prepare_conns(struct worker *w)
     for (int i = 0; i < w->conn_count; i++) {
         struct conn *c = &w->conns[i];
         c->number = first + i;
-        c->epoll = w->epoll;
-        c->stamps = !opt->no_stamps;
         c->depth = (uint16_t)opt->pipeline;
         c->batches = w->batches + i * opt->pipeline;
         if (c < w->stream)

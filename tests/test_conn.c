@@ -36,9 +36,8 @@ static int open_error(struct conn *c, uint16_t source)
 {
     struct address to = {.len = sizeof at};
     memcpy(&to.storage, &at, sizeof at);
-    c->epoll = epoll;
-    int fd = conn_connect(&to, source, c->stamps);
-    if (fd < 0 || conn_open(c, fd) != 0)
+    int fd = conn_connect(&to, source, true);
+    if (fd < 0 || conn_open(c, epoll, fd) != 0)
         return errno;
     struct epoll_event event;
     epoll_wait(epoll, &event, 1, -1);
@@ -110,7 +109,7 @@ static void test_replies(struct conn *c, int server)
            stamp_ns < read_ns - 15000000 &&
            stamp_ns > read_ns - 5 * (int64_t)NS_PER_S,
        "a reply that waited for us is known to have");
-    c->stamps = false;
+    setsockopt(c->fd, SOL_SOCKET, SO_TIMESTAMPNS, &(int){0}, sizeof(int));
     send(server, "8\n", 2, 0);
     poll(&there, 1, -1);
     ok(conn_receive(c, reply, sizeof reply, &stamp_ns) == 2 && stamp_ns == 0,
@@ -123,7 +122,7 @@ static void test_replies(struct conn *c, int server)
 static void test_good(void)
 {
     struct batch batches[3];
-    struct conn c = {.depth = 3, .batches = batches, .stamps = true};
+    struct conn c = {.depth = 3, .batches = batches};
     int listener = bound_socket();
     listen(listener, 1);
     ok(open_error(&c, 0) == 0 && c.state == CONN_OPEN, "a server: open");
