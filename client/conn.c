@@ -5,9 +5,10 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/epoll.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -216,4 +217,29 @@ long conn_receive(struct conn *c, void *buf, size_t size, int64_t *stamp_ns)
     while (received < 0 && errno == EINTR);
     *stamp_ns = received > 0 ? stamp_of(&message) : 0;
     return received;
+}
+
+// ---- Events
+
+int conn_wait(int epoll, struct epoll_event *events, int size,
+              int64_t timeout_ns)
+{
+#ifndef SYS_epoll_pwait2
+    enum { SYS_epoll_pwait2 = 441 };  // on every architecture
+#endif
+    static atomic_bool missing;
+    const struct timespec timeout = {.tv_sec = timeout_ns / NS_PER_S,
+                                     .tv_nsec = timeout_ns % NS_PER_S};
+    if (!missing) {
+        // By number: the C library may be older than the kernel.
+        long n = syscall(SYS_epoll_pwait2, epoll, events, size, &timeout, NULL,
+                         (size_t)0);
+        if (n >= 0 || errno == EINTR)
+            return (int)n;
+        // Before Linux 5.11, or a sandbox refuses it, with an errno of its own.
+        missing = true;
+    }
+    // Rounded up, or we would ask again and again.
+    int timeout_ms = (int)((timeout_ns + NS_PER_MS - 1) / NS_PER_MS);
+    return epoll_wait(epoll, events, size, timeout_ms);
 }

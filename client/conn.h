@@ -2,14 +2,16 @@
 // the requests that are outstanding on it, and the reply that has arrived in
 // part.
 //
-// No function here blocks, counts or prints. Those that return an int return
-// -1 and set errno on failure; the caller then closes the connection.
+// Only conn_wait() blocks. No function here counts or prints. Those that return
+// an int return -1 and set errno on failure; the caller then closes the
+// connection.
 
 #ifndef CONN_H
 #define CONN_H
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include "reply.h"
@@ -132,6 +134,11 @@ long conn_receive(struct conn *c, void *buf, size_t size, int64_t *stamp_ns);
 
 // Removes the `count` oldest requests, all of one batch: they have replies.
 void conn_answered(struct conn *c, int count);
+
+// Blocks for at most `timeout_ns` until events happen, and fetches up to `size`
+// of them. Returns how many, or -1 with EINTR after a signal.
+int conn_wait(int epoll, struct epoll_event *events, int size,
+              int64_t timeout_ns);
 
 // Closes the socket, unless the state is CLOSED already, and forgets what is
 // outstanding. Leaves errno alone. A closed connection keeps its port for a

@@ -125,7 +125,6 @@ static void load(struct options *opt, struct result *result)
     open_files(opt);
     end_if(opt->find_rate != NULL ? trials_find_rate(opt, &target, result)
                                   : run_load(opt, &target, result));
-    figures_derive(result);
 }
 
 // Returns whether the run was as good as the user wants it.

@@ -25,7 +25,6 @@ void reply_expect(struct reply_expected *expected, int n)
                                   fib_by_adding(n));
     expected->line_len = len;
     expected->line_count = REPLY_LINES_SIZE / len;
-    expected->number_at = strlen("fib: ");
     for (size_t i = 1; i < expected->line_count; i++)
         memcpy(lines + i * len, lines, len);
 }
@@ -45,11 +44,12 @@ static size_t count_right(const struct reply_expected *expected,
     return all_right ? count : 0;
 }
 
+// The bare number is a right reply, too.
 static enum reply_verdict judge(const char *line, size_t len,
                                 const struct reply_expected *expected)
 {
     static const char error[] = "error: ";
-    size_t skipped = len == expected->line_len ? 0 : expected->number_at;
+    size_t skipped = len == expected->line_len ? 0 : strlen("fib: ");
     if (len + skipped == expected->line_len &&
         memcmp(line, expected->lines + skipped, len) == 0)
         return REPLY_RIGHT;

@@ -18,7 +18,6 @@ enum {
 struct reply_expected {
     char lines[REPLY_LINES_SIZE];  // "fib: 832040\n", over and over
     size_t line_len, line_count;
-    size_t number_at;  // where the bare number begins, also a right reply
 };
 
 // A reply that has arrived in part. All zero when nothing has.

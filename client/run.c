@@ -473,19 +473,15 @@ static bool measure(struct run *run)
     return whole;
 }
 
-static void wait_for_the_rest(struct run *run)
-{
-    set_phase(run, PHASE_GRACE);
-    wait_for_workers(run, clock_now_ns() + run->opt->grace_ns);
-}
-
 static void run_phases(struct run *run)
 {
     bool whole = connect_all(run) && probe(run) && warm_up(run) &&
                  settle(run) && measure(run);
     run->result->interrupted = interrupted && !whole;
-    if (run->result->measured)
-        wait_for_the_rest(run);
+    if (!run->result->measured)
+        return;
+    set_phase(run, PHASE_GRACE);
+    wait_for_workers(run, clock_now_ns() + run->opt->grace_ns);
 }
 
 // ---- The result
@@ -554,6 +550,7 @@ const char *run_load(const struct options *opt, struct target *target,
     if (why == NULL) {
         read_server(&run);
         sum_up(&run);
+        figures_derive(result);
     }
     destroy(&run);
     return why;

@@ -33,7 +33,8 @@ const char *run_raise_limit(const struct options *opt);
 
 // Runs the load: connects, warms up, measures, waits for the rest. Ends early,
 // with what there is, after run_interrupt() or when the server has gone. Takes
-// the socket of `target`.
+// the socket of `target`. The result is complete: figures_derive() has been
+// called.
 const char *run_load(const struct options *opt, struct target *target,
                      struct result *result);
 

@@ -121,10 +121,9 @@ static const char *run_once(const struct options *opt, struct target *target,
     const char *why = target->fd < 0 ? run_reach(opt, target) : NULL;
     if (why == NULL)
         why = run_load(opt, target, result);
-    if (why != NULL)
-        return why;
-    figures_derive(result);
-    return result->interrupted > 0 ? "interrupted before its end" : NULL;
+    if (why == NULL && result->interrupted > 0)
+        why = "interrupted before its end";
+    return why;
 }
 
 // ---- The highest rate

@@ -617,31 +617,6 @@ static void tell_when_done(struct worker *w)
 
 // ---- The loop
 
-// Blocks for at most `timeout_ns` until events happen, and fetches up to `size`
-// of them. Returns how many, or -1 with EINTR after a signal.
-static int wait_for(int epoll, struct epoll_event *events, int size,
-                    int64_t timeout_ns)
-{
-#ifndef SYS_epoll_pwait2
-    enum { SYS_epoll_pwait2 = 441 };  // on every architecture
-#endif
-    static atomic_bool missing;
-    const struct timespec timeout = {.tv_sec = timeout_ns / NS_PER_S,
-                                     .tv_nsec = timeout_ns % NS_PER_S};
-    if (!missing) {
-        // By number: the C library may be older than the kernel.
-        long n = syscall(SYS_epoll_pwait2, epoll, events, size, &timeout, NULL,
-                         (size_t)0);
-        if (n >= 0 || errno == EINTR)
-            return (int)n;
-        // Before Linux 5.11, or a sandbox refuses it, with an errno of its own.
-        missing = true;
-    }
-    // Rounded up, or we would ask again and again.
-    int timeout_ms = (int)((timeout_ns + NS_PER_MS - 1) / NS_PER_MS);
-    return epoll_wait(epoll, events, size, timeout_ms);
-}
-
 // Returns how long to sleep. The kernel wakes a thread some 40 us late, so the
 // worker stays awake for a request that is due sooner than that.
 static int64_t sleep_ns(const struct worker *w)
@@ -655,7 +630,7 @@ static int64_t sleep_ns(const struct worker *w)
 static void wait_for_events(struct worker *w)
 {
     struct epoll_event events[EVENTS_MAX];
-    int n = wait_for(w->epoll, events, EVENTS_MAX, sleep_ns(w));
+    int n = conn_wait(w->epoll, events, EVENTS_MAX, sleep_ns(w));
     w->now_ns = clock_now_ns();
     w->sweep_until_ns = n >= SWEEP_EVENTS_MIN ? w->now_ns + SWEEP_NS : 0;
     for (int i = 0; i < n; i++)
