@@ -371,12 +371,11 @@ bool figures_are_good(const struct result *r)
 
 enum { STEADY_COUNT = 1000, QUEUE_CONNECTIONS_MIN = 10 };
 
-// Returns the part of the time that the threads of fibload were busy in a closed
-// loop. In an open loop they wait awake for what is due.
+// Returns which part of the time the threads of fibload were busy. In an open
+// loop they wait awake for what is due: this part then says nothing, and is 0.
 static double busy_share(const struct result *r)
 {
-    bool is_closed = r->opt->rate == 0;
-    return is_closed ? r->client_cores / (double)r->opt->threads : 0;
+    return r->opt->rate > 0 ? 0 : r->client_cores / (double)r->opt->threads;
 }
 
 static bool has_own_queue(const struct result *r)
@@ -402,42 +401,41 @@ static bool is_unsteady(const struct result *r)
                UNSTEADY_MIN * fmax(r->rate_before, r->rate_after);
 }
 
-// The first reason that holds counts.
-static struct judgement judge(const struct result *r)
+// Sets the verdict: the first reason that holds counts.
+static void judge(struct result *r)
 {
-    const double others_min =
-        OTHERS_MIN * (double)sysconf(_SC_NPROCESSORS_ONLN);
-    const struct {
+    const double cores = (double)sysconf(_SC_NPROCESSORS_ONLN);
+    const struct reason {
         bool holds;
-        struct judgement judgement;
+        enum verdict verdict;
+        const char *because;
     } reasons[] = {
-        {!r->measured || r->interrupted > 0,
-         {VERDICT_INCOMPLETE, "the run was ended before its time"}},
-        {r->unserved > 0,
-         {VERDICT_INCOMPLETE, "not every connection was served"}},
-        {!figures_are_good(r),
-         {VERDICT_INCOMPLETE, "not every request had a right reply"}},
-        {busy_share(r) >= BUSY_MIN && !r->opt->spin,
-         {VERDICT_CLIENT_LIMITED,
-          "fibload was always busy: the rate is \"at least\""}},
-        {has_own_queue(r),
-         {VERDICT_CLIENT_LIMITED, "replies waited for fibload to read them"}},
-        {r->others_cores > others_min,
-         {VERDICT_NOISY, "other programs used the machine during the run"}},
-        {r->delay_share > DELAY_MIN,
-         {VERDICT_NOISY, "fibload had to wait for a core that others used"}},
-        {is_unsteady(r),
-         {VERDICT_NOISY,
-          "the rates of the first and last third differ by over 10 %"}},
-        {sends_late(r),
-         {VERDICT_CLIENT_LIMITED,
-          "fibload sent late, by over a tenth of the p99"}},
-        {true, {VERDICT_OK, "no reason to doubt the figures"}},
+        {!r->measured || r->interrupted > 0, VERDICT_INCOMPLETE,
+         "the run was ended before its time"},
+        {r->unserved > 0, VERDICT_INCOMPLETE,
+         "not every connection was served"},
+        {!figures_are_good(r), VERDICT_INCOMPLETE,
+         "not every request had a right reply"},
+        // A client that spins is always busy.
+        {busy_share(r) >= BUSY_MIN && !r->opt->spin, VERDICT_CLIENT_LIMITED,
+         "fibload was always busy: the rate is \"at least\""},
+        {has_own_queue(r), VERDICT_CLIENT_LIMITED,
+         "replies waited for fibload to read them"},
+        {r->others_cores > OTHERS_MIN * cores, VERDICT_NOISY,
+         "other programs used the machine during the run"},
+        {r->delay_share > DELAY_MIN, VERDICT_NOISY,
+         "fibload had to wait for a core that others used"},
+        {is_unsteady(r), VERDICT_NOISY,
+         "the rates of the first and last third differ by over 10 %"},
+        {sends_late(r), VERDICT_CLIENT_LIMITED,
+         "fibload sent late, by over a tenth of the p99"},
+        {true, VERDICT_OK, "no reason to doubt the figures"},
     };
-    size_t i = 0;
-    while (!reasons[i].holds)
-        i++;
-    return reasons[i].judgement;
+    const struct reason *reason = reasons;
+    while (!reason->holds)
+        reason++;
+    r->marked = reason->verdict;
+    r->because = reason->because;
 }
 
 // ---- All of it
@@ -457,8 +455,7 @@ void figures_derive(struct result *r)
     r->warmup_s = clock_seconds(opt->warmup_ns);
     derive_server(r);
     figures_derive_rates(r);
-    r->judgement = judge(r);
-    r->marked = r->judgement.verdict;
+    judge(r);
 }
 
 // ---- Limits

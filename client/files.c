@@ -177,7 +177,7 @@ static void print_time(char text[US_SIZE], bool is_known, int64_t ns)
         snprintf(text, US_SIZE, "%" PRId64, ns);
 }
 
-static void write_line(FILE *file, const struct timeline_entry *e)
+static void write_line(const struct timeline_entry *e)
 {
     char connection[US_SIZE], sent[US_SIZE], done[US_SIZE];
     const struct batch *b = &e->batch;
@@ -187,7 +187,7 @@ static void write_line(FILE *file, const struct timeline_entry *e)
     print_time(done, e->outcome <= COUNT_ERROR_REPLIES,
                e->end_ns - e->window_ns);
     // A single printf(): no other thread can write into the line.
-    fprintf(file, "%s,%s,%" PRId64 ",%s,%s,%s\n", connection,
+    fprintf(timeline, "%s,%s,%" PRId64 ",%s,%s,%s\n", connection,
             is_hog ? "hog" : "stream", b->due_ns - e->window_ns, sent, done,
             outcome_name(e));
 }
@@ -201,11 +201,11 @@ static const char *print_us(char text[US_SIZE], int64_t ns)
 
 // A bar from when the request was sent to its end, in the row of its
 // connection: one more than its number, as no thread has the number 0.
-static void write_sent(FILE *file, const struct timeline_entry *e)
+static void write_sent(const struct timeline_entry *e)
 {
     char begin[US_SIZE], length[US_SIZE], due[US_SIZE];
     const struct request *request = e->conn->request;
-    fprintf(file,
+    fprintf(timeline,
             ",\n{\"ph\":\"X\",\"cat\":\"request\",\"name\":\"fib(%.*s)\","
             "\"pid\":%d,\"tid\":%d,\"ts\":%s,\"dur\":%s,\"args\":{"
             "\"port\":%d,\"due_us\":%s,\"outcome\":\"%s\"}}",
@@ -217,7 +217,7 @@ static void write_sent(FILE *file, const struct timeline_entry *e)
 
 // The time for which a request was due and not sent, in a row of its own: many
 // may be due at once.
-static void write_due(FILE *file, const struct timeline_entry *e)
+static void write_due(const struct timeline_entry *e)
 {
     static atomic_int last_id;
     char begin[US_SIZE], end[US_SIZE];
@@ -225,7 +225,7 @@ static void write_due(FILE *file, const struct timeline_entry *e)
     bool is_sent = e->batch.sent_ns != TIMELINE_NEVER;
     print_us(begin, e->batch.due_ns);
     print_us(end, is_sent ? e->batch.sent_ns : e->end_ns);
-    fprintf(file,
+    fprintf(timeline,
             ",\n{\"ph\":\"b\",\"cat\":\"due\",\"name\":\"due, not sent\","
             "\"id\":%d,\"pid\":%d,\"tid\":%d,\"ts\":%s}"
             ",\n{\"ph\":\"e\",\"cat\":\"due\",\"name\":\"due, not sent\","
@@ -233,21 +233,21 @@ static void write_due(FILE *file, const struct timeline_entry *e)
             id, pid, tid, begin, id, pid, tid, end);
 }
 
-static void write_events(FILE *file, const struct timeline_entry *e)
+static void write_events(const struct timeline_entry *e)
 {
     if (e->batch.due_ns != e->batch.sent_ns)
-        write_due(file, e);
+        write_due(e);
     if (e->batch.sent_ns != TIMELINE_NEVER)
-        write_sent(file, e);
+        write_sent(e);
 }
 
 void files_write_timeline(const struct timeline_entry *entry)
 {
     for (int i = 0; timeline != NULL && i < entry->batch.count; i++)
         if (is_trace)
-            write_events(timeline, entry);
+            write_events(entry);
         else if (entry->batch.due_ns >= entry->window_ns)
-            write_line(timeline, entry);
+            write_line(entry);
 }
 
 // ---- All of them

@@ -107,7 +107,6 @@ static void print_rows(FILE *file, const struct result *r)
 
 void json_write(FILE *file, const struct result *r)
 {
-    struct judgement j = r->judgement;
     fprintf(file, "{\n  \"schema\": %d,\n", SCHEMA);
     print_labels(file, r->opt);
     fprintf(file, "  ");
@@ -122,9 +121,9 @@ void json_write(FILE *file, const struct result *r)
     if (r->row_count > 0)
         print_rows(file, r);
     fprintf(file, "  ");
-    print_string(file, "verdict", verdict_names[j.verdict]);
+    print_string(file, "verdict", verdict_names[(int)r->marked]);
     fprintf(file, ",\n  ");
-    print_string(file, "because", j.because);
+    print_string(file, "because", r->because);
     fprintf(file, "\n}\n");
 }
 
@@ -399,7 +398,6 @@ const char *json_merge(struct options *opt, struct result *result)
         opt->model = total.model;
     result->measured = result->duration_s > 0;
     figures_derive_rates(result);
-    result->judgement.verdict = (enum verdict)(int)result->marked;
-    result->judgement.because = total.because;
+    result->because = total.because;
     return NULL;
 }

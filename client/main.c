@@ -131,7 +131,7 @@ static void load(struct options *opt, struct result *result)
 static bool is_good(const struct result *r)
 {
     const struct options *opt = r->opt;
-    bool strictly = !opt->strict || r->judgement.verdict == VERDICT_OK;
+    bool strictly = !opt->strict || r->marked == VERDICT_OK;
     if (opt->require != NULL)
         return strictly && figures_kept(stderr, opt->require, r);
     return opt->strict ? strictly : figures_are_good(r);

@@ -479,13 +479,13 @@ static void parse_all(int argc, char **argv)
     struct option long_options[RULE_COUNT + 1] = {0}, *next = long_options;
     char letters[3 * RULE_COUNT] = ":";
     int found;
-    for (int i = 0; i < RULE_COUNT; i++)
+    for (int i = 0; i < RULE_COUNT; i++) {
         if (rules[i].name != NULL)
             *next++ = (struct option){rules[i].name, rules[i].argument != NULL,
                                       NULL, CHAR_MAX + 1 + i};
-    for (int i = 0; i < RULE_COUNT; i++)
         if (rules[i].letter != 0)
             strncat(letters, (char[]){(char)rules[i].letter, ':'}, 2);
+    }
     while ((found = getopt_long(argc, argv, letters, long_options, NULL)) !=
            -1) {
         if (found == ':' || found == '?')

@@ -414,15 +414,15 @@ void output_summary(const struct result *r)
                                   [VERDICT_NOISY] = YELLOW,
                                   [VERDICT_INCOMPLETE] = RED};
     FILE *file = summary_file(r->opt);
-    struct judgement j = r->judgement;
+    int verdict = (int)r->marked;
     print_title(file, r);
     print_window(file, r);
     print_problems(file, r);
     if (r->measured)
         print_lines(file, r, LINES(results), "", "", "");
     fprintf(file, "  verdict     %s: %s\n\n",
-            coloured(file, colours[j.verdict], verdict_names[j.verdict]).s,
-            j.because);
+            coloured(file, colours[verdict], verdict_names[verdict]).s,
+            r->because);
 }
 
 // ---- What else

@@ -106,18 +106,12 @@ struct ramp_row {
     double p50_us, p99_us;  // NAN: too few replies
 };
 
-// The numbers are those of the column `marked`: the larger, the worse.
+// The values of `marked`: the larger, the worse.
 enum verdict {
     VERDICT_OK,
     VERDICT_CLIENT_LIMITED,  // fibload was the limit, or sent late
     VERDICT_NOISY,           // other programs disturbed the run
     VERDICT_INCOMPLETE,      // not every request had a right reply
-};
-
-// A verdict and, in a sentence, the reason.
-struct judgement {
-    enum verdict verdict;
-    const char *because;
 };
 
 // A whole run. What is unknown is NAN.
@@ -149,7 +143,7 @@ struct result {
     double jain, in_flight, own_share, mean_us, hog_p50_us, think_us, warmup_s;
     double server_user_s, server_sys_s, server_cpu_us_per_req, server_cores;
     double client_cpu_us_per_req, others_cores, marked;
-    struct judgement judgement;
+    const char *because;  // the reason for the verdict, in a sentence
 };
 
 #endif
