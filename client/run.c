@@ -66,9 +66,9 @@ void run_interrupt(int signo)
         eventfd_write(interrupt_bell, 1);
 }
 
-// Returns a text that is valid until the next call.
-__attribute__((format(printf, 1, 2))) static const char *say(const char *format,
-                                                             ...)
+// Returns a reason why there is no run; valid until the next call.
+__attribute__((format(printf, 1, 2))) static const char *
+reason(const char *format, ...)
 {
     static char text[256];
     va_list arguments;
@@ -93,10 +93,11 @@ const char *run_raise_limit(const struct options *opt)
     }
     if (limit.rlim_cur >= needed)
         return NULL;
-    return say("%d connections need %llu descriptors, the limit (ulimit -Hn) "
-               "is %llu",
-               (int)count, (unsigned long long)needed,
-               (unsigned long long)limit.rlim_max);
+    return reason(
+        "%d connections need %llu descriptors, the limit (ulimit -Hn) "
+        "is %llu",
+        (int)count, (unsigned long long)needed,
+        (unsigned long long)limit.rlim_max);
 }
 
 // Connects a socket to an address. Returns it, or -1 with errno.
@@ -124,7 +125,7 @@ const char *run_reach(const struct options *opt, struct target *target)
     struct addrinfo *found = NULL;
     int error = getaddrinfo(opt->host, opt->port, &hints, &found);
     if (error != 0)
-        return say("%s: %s", opt->host, gai_strerror(error));
+        return reason("%s: %s", opt->host, gai_strerror(error));
 
     target->fd = -1;
     for (const struct addrinfo *a = found;
@@ -137,8 +138,8 @@ const char *run_reach(const struct options *opt, struct target *target)
     freeaddrinfo(found);
     if (target->fd >= 0 || interrupted)
         return NULL;
-    return say("cannot connect to %s:%s: %s", opt->host, opt->port,
-               strerror(error));
+    return reason("cannot connect to %s:%s: %s", opt->host, opt->port,
+                  strerror(error));
 }
 
 // ---- Workers
@@ -155,8 +156,8 @@ static void grow_descriptor_table(const struct run *run)
 
 static const char *cannot_prepare(const struct run *run)
 {
-    return say("cannot prepare %d connections: %s",
-               (int)options_connections(run->opt), strerror(errno));
+    return reason("cannot prepare %d connections: %s",
+                  (int)options_connections(run->opt), strerror(errno));
 }
 
 // Makes the next worker, and starts its thread. `fd` is the socket of its first
@@ -168,8 +169,8 @@ static const char *start_worker(struct run *run, int fd)
     if (worker_create(w, &run->control, run->started, fd) != 0)
         why = cannot_prepare(run);
     else if ((errno = pthread_create(&w->thread, NULL, worker_run, w)) != 0)
-        why = say("cannot start thread %d of %d: %s", run->started + 1,
-                  (int)run->opt->threads, strerror(errno));
+        why = reason("cannot start thread %d of %d: %s", run->started + 1,
+                     (int)run->opt->threads, strerror(errno));
     if (why != NULL)
         worker_destroy(w);
     else
@@ -309,7 +310,7 @@ static void wait_for_bell(const struct run *run, int64_t now_ns,
 static bool wait_for_workers(struct run *run, int64_t until_ns)
 {
     struct result *r = run->result;
-    bool was_ended = r->interrupted > 0 || r->gone > 0;  // Now is the grace.
+    bool was_ended = r->interrupted > 0 || r->gone > 0;  // before its time
     bool may_be_gone = run->control.phase < PHASE_GRACE;
     int64_t now_ns;
     while ((now_ns = clock_now_ns()) < until_ns && !all_done(run)) {
