@@ -45,7 +45,10 @@ enum {
 #define SWEEP_NS MS(20)    // at most, between two calls of epoll_wait()
 #define SPIN_NS (60 * (int64_t)NS_PER_US)  // the kernel may wake us so late
 
-// ---- Outcomes
+// ---- Counting
+//
+// What becomes of a request, whether it belongs to the measurement, and its
+// latency. The sections below say when to send and receive.
 
 static void count(struct worker *w, enum counter counter, int n)
 {
@@ -89,6 +92,81 @@ static bool is_measured(const struct worker *w, const struct conn *c,
     bool endless = w->opt->requests == 0 && !w->open_loop;
     return w->now_ns >= w->window_ns && c->role == ROLE_STREAM &&
            (batch->sent_ns >= w->window_ns || endless);
+}
+
+// Returns the interval of the window to which a reply read now belongs.
+static enum timing interval(const struct worker *w)
+{
+    if (w->now_ns >= w->control->end_ns)
+        return LATENCY_LATE;
+    if (w->now_ns >= w->control->after_ns)
+        return LATENCY_AFTER;
+    return w->now_ns >= w->control->during_ns ? LATENCY_DURING : LATENCY_BEFORE;
+}
+
+// Counts right replies to `n` measured requests of one batch.
+static void count_right(struct worker *w, struct conn *c,
+                        const struct batch *batch, int n)
+{
+    enum timing timing = interval(w);
+    bool in_window = timing != LATENCY_LATE;
+    int64_t latency_ns = w->now_ns - batch->due_ns;
+    int64_t gap_ns = w->now_ns - c->last_reply_ns;
+
+    add_time(w, timing, latency_ns, n);
+    count(w, in_window ? COUNT_RIGHT : COUNT_LATE, n);
+    count(w, COUNT_SERVED, in_window && c->replies == 0);
+    c->replies += in_window ? (uint64_t)n : 0;
+    c->last_reply_ns = w->now_ns;
+    if (in_window && gap_ns > w->stats.longest_gap_ns)
+        COUNT_WRITE(w->stats.longest_gap_ns, gap_ns);
+    // A stamp before the request was sent means that the wall clock was set.
+    if (w->host_ns > batch->sent_ns)
+        add_time(w, TIME_ARRIVAL, w->host_ns - batch->due_ns, n);
+    if (w->open_loop)
+        add_time(w, TIME_SERVICE, w->now_ns - batch->sent_ns, n);
+    for (int i = 0; w->opt->each && i < n; i++)
+        output_each(w->opt, latency_ns);
+}
+
+// Keeps a reply that is not right, to be shown, if it is one of the first.
+static void keep_wrong(struct worker *w, const char *text, size_t len,
+                       const char *expected, size_t expected_len)
+{
+    struct wrong_replies *all = w->control->wrong;
+    int i = all->count < WRONG_REPLIES_MAX ? all->count++ : WRONG_REPLIES_MAX;
+    if (i >= WRONG_REPLIES_MAX)
+        return;
+    struct wrong_reply *wrong = &all->replies[i];
+    wrong->len = len < REPLY_SIZE ? len : REPLY_SIZE;
+    wrong->expected_len = expected_len;
+    memcpy(wrong->text, text, wrong->len);
+    memcpy(wrong->expected, expected, expected_len);
+}
+
+static void count_replies(struct worker *w, struct conn *c,
+                          const struct reply_found *found)
+{
+    static const enum counter outcomes[] = {[REPLY_RIGHT] = COUNT_RIGHT,
+                                            [REPLY_WRONG] = COUNT_WRONG,
+                                            [REPLY_ERROR] = COUNT_ERROR_REPLIES,
+                                            [REPLY_ENDLESS] = COUNT_WRONG};
+    const struct batch *batch = conn_oldest(c);
+    bool right = found->verdict == REPLY_RIGHT;
+    if (!right)
+        keep_wrong(w, c->reply.text, found->len, c->request->expected.lines,
+                   c->request->expected.line_len);
+    count_outcome(w, c, batch, found->count, outcomes[found->verdict]);
+    if (c->request == &w->probe)
+        w->control->probed_ns = w->now_ns;
+    if (w->now_ns >= w->window_ns) {
+        count(w, COUNT_REPLIES, found->count);
+        w->last_reply_ns = w->now_ns;
+    }
+    if (right && c->role == ROLE_HOG && w->now_ns >= w->window_ns)
+        add_time(w, LATENCY_HOG, w->now_ns - batch->sent_ns, found->count);
+    else if (right && is_measured(w, c, batch))
+        count_right(w, c, batch, found->count);
 }
 
 // ---- Connections
@@ -310,81 +388,6 @@ static void continue_conn(struct worker *w, struct conn *c)
 }
 
 // ---- Receiving
-
-// Returns the interval of the window to which a reply read now belongs.
-static enum timing interval(const struct worker *w)
-{
-    if (w->now_ns >= w->control->end_ns)
-        return LATENCY_LATE;
-    if (w->now_ns >= w->control->after_ns)
-        return LATENCY_AFTER;
-    return w->now_ns >= w->control->during_ns ? LATENCY_DURING : LATENCY_BEFORE;
-}
-
-// Counts right replies to `n` measured requests of one batch.
-static void count_right(struct worker *w, struct conn *c,
-                        const struct batch *batch, int n)
-{
-    enum timing timing = interval(w);
-    bool in_window = timing != LATENCY_LATE;
-    int64_t latency_ns = w->now_ns - batch->due_ns;
-    int64_t gap_ns = w->now_ns - c->last_reply_ns;
-
-    add_time(w, timing, latency_ns, n);
-    count(w, in_window ? COUNT_RIGHT : COUNT_LATE, n);
-    count(w, COUNT_SERVED, in_window && c->replies == 0);
-    c->replies += in_window ? (uint64_t)n : 0;
-    c->last_reply_ns = w->now_ns;
-    if (in_window && gap_ns > w->stats.longest_gap_ns)
-        COUNT_WRITE(w->stats.longest_gap_ns, gap_ns);
-    // A stamp before the request was sent means that the wall clock was set.
-    if (w->host_ns > batch->sent_ns)
-        add_time(w, TIME_ARRIVAL, w->host_ns - batch->due_ns, n);
-    if (w->open_loop)
-        add_time(w, TIME_SERVICE, w->now_ns - batch->sent_ns, n);
-    for (int i = 0; w->opt->each && i < n; i++)
-        output_each(w->opt, latency_ns);
-}
-
-// Keeps a reply that is not right, to be shown, if it is one of the first.
-static void keep_wrong(struct worker *w, const char *text, size_t len,
-                       const char *expected, size_t expected_len)
-{
-    struct wrong_replies *all = w->control->wrong;
-    int i = all->count < WRONG_REPLIES_MAX ? all->count++ : WRONG_REPLIES_MAX;
-    if (i >= WRONG_REPLIES_MAX)
-        return;
-    struct wrong_reply *wrong = &all->replies[i];
-    wrong->len = len < REPLY_SIZE ? len : REPLY_SIZE;
-    wrong->expected_len = expected_len;
-    memcpy(wrong->text, text, wrong->len);
-    memcpy(wrong->expected, expected, expected_len);
-}
-
-static void count_replies(struct worker *w, struct conn *c,
-                          const struct reply_found *found)
-{
-    static const enum counter outcomes[] = {[REPLY_RIGHT] = COUNT_RIGHT,
-                                            [REPLY_WRONG] = COUNT_WRONG,
-                                            [REPLY_ERROR] = COUNT_ERROR_REPLIES,
-                                            [REPLY_ENDLESS] = COUNT_WRONG};
-    const struct batch *batch = conn_oldest(c);
-    bool right = found->verdict == REPLY_RIGHT;
-    if (!right)
-        keep_wrong(w, c->reply.text, found->len, c->request->expected.lines,
-                   c->request->expected.line_len);
-    count_outcome(w, c, batch, found->count, outcomes[found->verdict]);
-    if (c->request == &w->probe)
-        w->control->probed_ns = w->now_ns;
-    if (w->now_ns >= w->window_ns) {
-        count(w, COUNT_REPLIES, found->count);
-        w->last_reply_ns = w->now_ns;
-    }
-    if (right && c->role == ROLE_HOG && w->now_ns >= w->window_ns)
-        add_time(w, LATENCY_HOG, w->now_ns - batch->sent_ns, found->count);
-    else if (right && is_measured(w, c, batch))
-        count_right(w, c, batch, found->count);
-}
 
 // Checks received bytes, and counts the replies in them. Replies to requests
 // that were sent together, as in a pipeline, are counted together.
