@@ -133,14 +133,11 @@ void conn_close(struct conn *c, bool reset)
 
 int conn_port(const struct conn *c)
 {
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-    } own = {.v4 = {0}};
+    struct sockaddr_in own = {0};  // An IPv6 address has the port there, too.
     socklen_t len = sizeof own;
-    if (c->state != CONN_OPEN || getsockname(c->fd, &own.any, &len) != 0)
-        return 0;
-    return ntohs(own.v4.sin_port);  // At the same place in an IPv6 address.
+    if (c->state == CONN_OPEN)
+        getsockname(c->fd, (struct sockaddr *)&own, &len);
+    return ntohs(own.sin_port);
 }
 
 // ---- Requests

@@ -334,22 +334,16 @@ static bool connect_all(struct run *run)
     return finished;
 }
 
-// Returns how long the server may take to answer all probes.
-static int64_t probe_limit_ns(const struct options *opt)
-{
-    int64_t for_all_ns = options_connections(opt) * PROBE_CONNECTION_NS;
-    return clock_max(PROBE_MIN_NS,
-                     clock_max(for_all_ns, PROBE_WARM_UPS * opt->warmup_ns));
-}
-
 // Returns when to wait no longer for probes, in a phase that began at
 // `begin_ns`.
 static int64_t probe_end_ns(const struct run *run, int64_t begin_ns)
 {
-    int64_t last_ns = run->control.probed_ns;
-    int64_t limit_ns = begin_ns + probe_limit_ns(run->opt);
-    int64_t quiet_ns = clock_max(begin_ns, last_ns) +
-                       clock_max(PROBE_QUIET_NS, run->opt->warmup_ns);
+    int64_t last_ns = run->control.probed_ns, warmup_ns = run->opt->warmup_ns;
+    int64_t for_all_ns = options_connections(run->opt) * PROBE_CONNECTION_NS;
+    int64_t longest_ns = clock_max(for_all_ns, PROBE_WARM_UPS * warmup_ns);
+    int64_t limit_ns = begin_ns + clock_max(PROBE_MIN_NS, longest_ns);
+    int64_t quiet_ns =
+        clock_max(begin_ns, last_ns) + clock_max(PROBE_QUIET_NS, warmup_ns);
     return last_ns > 0 ? clock_min(quiet_ns, limit_ns) : limit_ns;
 }
 
