@@ -42,7 +42,7 @@ enum conn_state {
 // What a connection is for.
 enum conn_role {
     ROLE_STREAM,  // sends requests, and is measured
-    ROLE_IDLE,    // never sends anything
+    ROLE_IDLE,    // sends nothing, but see open_more() in worker.c
     ROLE_HOG,     // sends expensive requests, to disturb the stream
 };
 

@@ -30,7 +30,7 @@
 
 const struct figure figures[] = {
     OPTION(SUM, connections, "connections that send requests"),
-    OPTION(SUM, idle, "connections that never send anything"),
+    OPTION(SUM, idle, "connections that send nothing"),
     OPTION(SAME, n, "requests ask for fib(n)"),
     FIELD(S, LARGEST, duration_s, "length of the window"),
     {"requests", COUNT(RIGHT), "right replies in the window"},

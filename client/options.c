@@ -218,8 +218,10 @@ static const struct rule rules[] = {
      "do not ask the kernel when replies arrived, which\n"
      "saves some CPU time"},
     {"idle", 0, "N", "0", NUMBER(amount, idle, 0, MILLION),
-     "N more connections that never send anything; they\n"
-     "are opened first"},
+     "N more connections that send nothing; they are\n"
+     "opened first. Before the load, every 1,000th\n"
+     "sends one request, whose reply shows that the\n"
+     "server has accepted the others"},
     {"hogs", 0, "N", "0", NUMBER(amount, hogs, 0, MILLION),
      "N more connections that send expensive requests,\n"
      "one at a time, in the middle third of the window"},

@@ -5,8 +5,10 @@
 // Before the load every connection sends one tiny request, the probe. Once it
 // is answered, the server has accepted the connection and started a process or
 // thread for it; otherwise the first second would measure how fast a server
-// starts these. The usage of the server is read before and after the load,
-// while it has nothing to do: with a thousand processes that takes a while.
+// starts these. Of many idle connections, some send a probe, too: see
+// open_more() in worker.c. The usage of the server is read before and after the
+// load, while it has nothing to do: with a thousand processes that takes a
+// while.
 
 #include "run.h"
 

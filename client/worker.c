@@ -33,6 +33,7 @@ enum {
     EVENTS_MAX = 256,
     RECEIVE_SIZE = 8192,  // more than all replies that can be outstanding
     OPENING_MAX = 128,    // more would overrun the backlog of a server
+    ACCEPT_BATCH = 1000,  // after which the server must have accepted them
     CONNS_PER_SOURCE = 10000,
     SWEEP_EVENTS_MIN = 16,  // from one epoll_wait(), for a sweep to follow
     SWEEP_TRIES_MAX = 256,  // connections per sweep
@@ -40,9 +41,10 @@ enum {
 };
 
 #define CONNECT_TIMEOUT_NS MS(5000)
-#define REOPEN_NS MS(100)  // after a connection has failed
-#define CHECK_NS MS(100)   // at most, between checks of all connections
-#define SWEEP_NS MS(20)    // at most, between two calls of epoll_wait()
+#define REOPEN_NS MS(100)   // after a connection has failed
+#define CHECK_NS MS(100)    // at most, between checks of all connections
+#define ACCEPT_NS MS(1000)  // at most, until a server has accepted a batch
+#define SWEEP_NS MS(20)     // at most, between two calls of epoll_wait()
 #define SPIN_NS (60 * (int64_t)NS_PER_US)  // the kernel may wake us so late
 
 // ---- Counting
@@ -239,11 +241,32 @@ static bool open_conn(struct worker *w, struct conn *c)
                                     !w->opt->no_stamps));
 }
 
+static bool ends_batch(const struct worker *w, const struct conn *c)
+{
+    return (c - w->conns + 1) % ACCEPT_BATCH == 0;
+}
+
+// Returns whether to wait until the server has accepted the last batch. It has,
+// once it replies to a probe request on the last connection of the batch. If a
+// server accepts more slowly than we connect, its accept queue becomes full;
+// the kernel then drops our SYN, and sends it again only after a second. A
+// server that leaves the probe of one batch without a reply is not waited for
+// again: it serves one client after the other.
+static bool is_batch_pending(const struct worker *w)
+{
+    if (w->tried == 0 || w->tried % ACCEPT_BATCH != 0)
+        return false;
+    const struct conn *c = &w->conns[w->tried - 1];
+    bool answers = w->tried == ACCEPT_BATCH || c[-ACCEPT_BATCH].in_flight == 0;
+    return answers && (c->state == CONN_OPENING || c->in_flight > 0) &&
+           w->now_ns - c->since_ns < ACCEPT_NS;
+}
+
 // Opens connections for the first time, a limited number at once.
 static void open_more(struct worker *w)
 {
     while (w->phase < PHASE_GRACE && w->tried < w->conn_count &&
-           w->opening < OPENING_MAX)
+           w->opening < OPENING_MAX && !is_batch_pending(w))
         open_conn(w, &w->conns[w->tried++]);
 }
 
@@ -459,7 +482,8 @@ static void step_slow(struct worker *w)
 }
 
 // Continues after connect(): sends the request for which the connection was
-// opened, or before the load a probe.
+// opened, or before the load a probe. An idle connection sends a probe only if
+// it ends a batch.
 static void opened(struct worker *w, struct conn *c)
 {
     int64_t began_ns = c->since_ns;
@@ -478,7 +502,7 @@ static void opened(struct worker *w, struct conn *c)
         send_requests(w, c, &w->request, 1, c->due_ns);
     else if (w->phase > PHASE_PROBE)
         continue_conn(w, c);
-    else if (c->role != ROLE_IDLE)
+    else if (c->role != ROLE_IDLE || ends_batch(w, c))
         send_requests(w, c, &w->probe, 1, 0);
 }
 

@@ -14,8 +14,10 @@ import math
 import os
 import pathlib
 import resource
+import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -772,6 +774,59 @@ class Drawing(Bench):
         page = (self.out / "report.html").read_text("utf-8")
         self.assertEqual(page.count('src="data:image/png;base64,'),
                          len(WITH_FIVE))
+
+
+@tap.part("batches")
+class Batches(unittest.TestCase):
+    """How fibload opens many connections: in batches of a thousand, each of
+    which the server has accepted before the next one begins. The accept queue
+    of a server then cannot overflow."""
+
+    BATCH, BATCHES = 1000, 2
+
+    def allow(self, count):
+        """Allows this process and the client to have `count` descriptors open
+        until the test ends, or skips it."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if 0 <= hard < count:
+            self.skipTest(f"a process may have only {hard} descriptors open")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE,
+                        (soft, hard))
+
+    def accept_one(self, listener):
+        """Accepts a connection, which is closed when the test ends."""
+        connection, _ = listener.accept()
+        self.addCleanup(connection.close)
+        return connection
+
+    def serve(self, listener):
+        """Accepts each batch, and replies to the request on its last
+        connection. Returns how many connections were pending before each
+        reply."""
+        pending = []
+        for _ in range(self.BATCHES):
+            *_, last = [self.accept_one(listener) for _ in range(self.BATCH)]
+            last.settimeout(PATIENCE_S)
+            self.assertEqual(last.recv(100), b"1\n")
+            pending.append(len(select.select([listener], (), (), 0)[0]))
+            last.sendall(b"fib: 1\n")
+        return pending
+
+    def test_a_batch_is_accepted_before_the_next_one(self):
+        self.allow(self.BATCH * self.BATCHES + 100)
+        listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
+        self.addCleanup(listener.close)
+        listener.settimeout(PATIENCE_S)
+        client = subprocess.Popen(
+            [BIN / "fibload", "-c", "1", "--idle",
+             str(self.BATCH * self.BATCHES), "-n", "1",
+             str(listener.getsockname()[1])], stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL)
+        self.addCleanup(client.wait)
+        self.addCleanup(client.kill)
+        # On a busy machine, the client may stop waiting for one of the batches.
+        self.assertIn(0, self.serve(listener))
 
 
 if __name__ == "__main__":
