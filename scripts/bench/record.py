@@ -72,23 +72,6 @@ def make(run, options, log):
 # ---- What is stored
 
 
-def measured_requests(run, client, server):
-    """Returns a list of pairs, and the time when the measurement began, in µs
-    on the clock of the traces, exact to a few ms. A pair is a request as the
-    client measured it, and what the server recorded about it, or None. Probe
-    requests and requests of the warm-up are left out. Raises RunFailed if there
-    are no requests."""
-    cell = run["cell"]
-    own = f"fib({cell.n})"
-    pairs = [(event, of) for event, of in trace_events.joined(server, client)
-             if cell.hogs or event["name"] == own]
-    if not pairs:
-        raise RunFailed("the client left no trace")
-    begin_us = min(event["ts"] for event, _ in pairs) + 1e6 * warmup_s(run)
-    return [(as_request(event, own, begin_us), of) for event, of in pairs
-            if event["ts"] >= begin_us], begin_us
-
-
 def as_request(event, own, begin_us):
     """Converts an event of the client's trace to a Request. `own` is the name
     of the events of small requests."""
@@ -114,16 +97,43 @@ def at_server(request, begin_us):
             "replied_us": since(request.sent_us), "core": request.cpu}
 
 
+def measured_requests(run, client):
+    """Returns the requests of the client's trace in the order of their replies,
+    and the time when the measurement began, in µs on the clock of the traces,
+    exact to a few ms. Probe requests and requests of the warm-up are left out.
+    Raises RunFailed if there are no requests."""
+    cell = run["cell"]
+    own = f"fib({cell.n})"
+    events = [event for event in client["traceEvents"]
+              if trace_events.is_request(event)
+              and (cell.hogs or event["name"] == own)]
+    if not events:
+        raise RunFailed("the client left no trace")
+    begin_us = min(event["ts"] for event in events) + 1e6 * warmup_s(run)
+    requests = [as_request(event, own, begin_us) for event in events
+                if event["ts"] >= begin_us]
+    return sorted(requests, key=lambda request: request.done_us), begin_us
+
+
+def recorded(kept, client, server, begin_us):
+    """Returns what the server recorded about the requests on the connections of
+    `kept`, as columns of Recorded, by connection and time of sending. Looks at
+    no others: there may be a hundred thousand."""
+    numbers = {connection for _, connection, *_ in kept}
+    events = [event for event in client["traceEvents"]
+              if trace_events.is_request(event) and event["tid"] - 1 in numbers]
+    return {(event["tid"] - 1, event["ts"] - begin_us): at_server(of, begin_us)
+            for event, of in trace_events.joined(
+                server, {"traceEvents": events}) if of}
+
+
 def spans_of(run, options, client, server):
     """Returns the spans of a run that are stored. Raises RunFailed."""
-    pairs, begin_us = measured_requests(run, client, server)
-    requests = sorted((request for request, _ in pairs),
-                      key=lambda request: request.done_us)
-    known = {(request.connection, request.sent_us): at_server(of, begin_us)
-             for request, of in pairs if of}
-    return [request_log.as_span(kept, run, Recorded, **known.get(kept[1:3], {}))
-            for kept in run["experiment"].trace(
-                requests, 1e6 * measured_s(run, options))]
+    requests, begin_us = measured_requests(run, client)
+    kept = run["experiment"].trace(requests, 1e6 * measured_s(run, options))
+    known = recorded(kept, client, server, begin_us)
+    return [request_log.as_span(one, run, Recorded, **known.get(one[1:3], {}))
+            for one in kept]
 
 
 def median_attempt(run, options, log):

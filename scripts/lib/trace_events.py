@@ -51,14 +51,27 @@ def fib_of(name):
     return int(name[4:-1]) if name.startswith("fib(") else 0
 
 
-def connections(trace):
+def begins_connection(event):
+    return event["ph"] == "b" and event["name"] == "connection"
+
+
+def number_of(event):
+    """Returns the number of an event's connection, or None."""
+    return event.get("args", {}).get("connection")
+
+
+def connections(trace, ports=None):
     """Returns the connections in a server's trace, as a dictionary by their
-    numbers."""
+    numbers: all, or those of clients with these ports."""
+    events = trace["traceEvents"]
+    wanted = {number_of(event) for event in events if begins_connection(event)
+              and (ports is None or event["args"]["client_port"] in ports)}
     found = {}
-    events = sorted(trace["traceEvents"], key=lambda event: event.get("ts", 0))
-    for event in events:
-        number = event.get("args", {}).get("connection")
-        if event["ph"] == "b" and event["name"] == "connection":
+    for event in sorted((event for event in events
+                         if number_of(event) in wanted),
+                        key=lambda event: event["ts"]):
+        number = number_of(event)
+        if begins_connection(event):
             found[number] = Connection(
                 number, event["args"]["client_port"], event["ts"], event["tid"])
         elif number in found:
@@ -96,13 +109,12 @@ def joined(server, client):
     of the server's trace. The second is None if the server never received the
     request. On each connection, the requests match in the order in which they
     were sent and received."""
-    by_port = {}
-    for connection in connections(server).values():
-        by_port.setdefault(connection.client_port, []).append(connection)
-    sent = {}
+    sent, by_port = {}, {}
     for event in client["traceEvents"]:
         if is_request(event):
             sent.setdefault(event["args"]["port"], []).append(event)
+    for connection in connections(server, sent).values():
+        by_port.setdefault(connection.client_port, []).append(connection)
     for port, events in sent.items():
         events.sort(key=lambda event: event["ts"])
         requests = (request for connection in by_port.get(port, [])
