@@ -40,12 +40,14 @@ from typing import Callable
 from jobs import Job
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.append(str(ROOT / "scripts"))
+
+from lib.models import (  # noqa: E402
+    ALL_MODELS, ELSEWHERE, MODELS, MORE_MODELS)
+
 BUILD = pathlib.Path("build")
 PYTHON = sys.executable
 
-MODELS = (ROOT / "servers/MODELS").read_text().split()
-MORE = (ROOT / "servers/more/MODELS").read_text().split()
-ELSEWHERE = (ROOT / "servers/elsewhere/MODELS").read_text().split()
 # Models with options that change how the server waits.
 VARIANTS = ("callback --edge", "prefork --herd", "workers --herd",
             "workers --reuseport")
@@ -206,7 +208,7 @@ def programs_of(folder, tests, servers):
 
 def everything(stage):
     """Returns the jobs of plain and asan: all tests in C, and all servers."""
-    servers = MODELS + [model for model in MORE if model != "uring"]
+    servers = [model for model in ALL_MODELS if model != "uring"]
     jobs = unit_tests(stage, stage, all_unit_tests())
     if is_refused(program(stage, "uring")):
         jobs.append(Job(stage, "uring", [
@@ -220,7 +222,7 @@ def everything(stage):
 
 def what_has_threads():
     """Returns the jobs of tsan."""
-    others = [model for model in MODELS + MORE
+    others = [model for model in ALL_MODELS
               if model not in THREADED and model != "uring"]
     # The programs that test_scale starts have only one thread each.
     names = [name for name in all_unit_tests() if name != "test_scale"]
@@ -264,7 +266,7 @@ def musl_tests():
 
 def with_musl():
     """Returns the jobs of musl."""
-    servers = [model for model in MODELS + MORE if model != "uring"]
+    servers = [model for model in ALL_MODELS if model != "uring"]
     return (unit_tests("musl", "musl", musl_tests())
             + conversations("musl", "musl", servers,
                             ["protocol", "command_line"]))
@@ -302,7 +304,7 @@ def failing_calls():
     # prefork and workers are left out, because they may have more processes
     # after a fault than before. uring is left out, because it does everything
     # by one system call, so that no fault would affect only a single client.
-    servers = [*MODELS, *(model for model in MORE
+    servers = [*MODELS, *(model for model in MORE_MODELS
                           if model not in ("prefork", "workers", "uring"))]
     return [Job("faults", name, [run, folder, name], expected_s=8)
             for name in [*servers, "fibload"]] + [
