@@ -8,6 +8,7 @@ timing: random data come from a seed.
 
 import contextlib
 import random
+import re
 import selectors
 import socket
 import struct
@@ -271,10 +272,12 @@ def churning(attack):
     then reset."""
     attack.begun.set()
     while True:
-        status, _ = call(
+        status, said = call(
             [attack.tools / "fibload", "--churn", "-c", "8", "-d", "500ms",
-             "--warmup", "0", "--interval", "0", attack.port], PATIENCE_S)
-        attack.demand(status == 0, "churn: not every reply was right")
+             "--warmup", "0", "--grace", f"{PATIENCE_S}s", "--interval", "0",
+             attack.port], 2 * PATIENCE_S)
+        problems = re.findall(r"problem +(.*)", said)
+        attack.demand(status == 0, f"churn: {'; '.join(problems) or status}")
         if attack.over.is_set():
             return
 
