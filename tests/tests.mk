@@ -136,9 +136,10 @@ test:  ## test: Run all tests, under the sanitizers too; STAGES="asan tutorial"
 check:  ## test: Run the quick ones, for the inner loop: half a minute
 	@tests/run check
 
+DRAINED  = $(or $(filter-out all,$(MODELS)),$(SERVERS) $(MORE))
 drain: tests  ## test: Stop each server under load: DRAINS=50 times
 	@ONLY=drain DRAINS=$(or $(DRAINS),50) $(BUILD)/tests/conversation/run \
-	    $(patsubst %,-- "$(BIN)/%",$(or $(MODELS),$(SERVERS) $(MORE)))
+	    $(DRAINED:%=-- "$(BIN)/%")
 
 mutants: tests  ## test: Plant classic bugs, and see which test catches each
 	@tests/mutants/run $(N)
