@@ -39,6 +39,7 @@ LONG_REQUEST, LONG_REPLY = b"30\n", b"fib: 832040\n"
 
 
 ESTABLISHED, TIME_WAIT = "01", "06"  # in /proc/net/tcp
+IPV4_END = len("0100007F:270F")
 SHOWN = {AFTER: "waits"}  # outcomes that have another name in the table
 
 
@@ -225,13 +226,17 @@ def judge_victim(cell):
 def unnoticed_ends(port):
     """Returns how many connections to a port have only a server's end: the
     client has vanished without a FIN, and the server cannot notice. Or the
-    kernel made the connection of an ACK that arrived twice. It can do so while
-    it sends SYN cookies, because an accept queue is full."""
-    rows = [line.split() for line in text_of("/proc/net/tcp").splitlines()[1:]]
-    ends = {(row[1], row[2]) for row in rows if row[3] != TIME_WAIT}
-    return sum((remote, local) not in ends for _, local, remote, state, *_
-               in rows if state == ESTABLISHED
-               and local.endswith(f":{port:04X}"))
+    kernel made the connection from an ACK that arrived twice. It can do so
+    while it sends SYN cookies, because an accept queue is full. A server that
+    listens for IPv6, too, has its end in another table than the client: of an
+    address, only the IPv4 part is compared."""
+    rows = [line.split() for name in ("tcp", "tcp6")
+            for line in text_of(f"/proc/net/{name}").splitlines()[1:]]
+    ends = [(row[1][-IPV4_END:], row[2][-IPV4_END:], row[3]) for row in rows
+            if row[3] != TIME_WAIT]
+    known = {(local, remote) for local, remote, _ in ends}
+    return sum((remote, local) not in known for local, remote, state in ends
+               if state == ESTABLISHED and local.endswith(f":{port:04X}"))
 
 
 def growth_kib(cell):
