@@ -656,6 +656,20 @@ class Seen(Drawn):
             self.check_requests(model, rows, bars)
             self.check_unserved(model, axes, rows, bars)
 
+    def test_labels_of_panels_side_by_side_do_not_overlap(self):
+        figure = self.seen["timeline"]
+        panels = [axes for axes in figure.axes if axes.get_title(loc="left")]
+        before = panels[0].get_xlim()
+        self.addCleanup(panels[0].set_xlim, before)
+        for last_ms in (140, 150, 160.2, 200):
+            panels[0].set_xlim(0, last_ms)
+            figure.canvas.draw()
+            boxes = [label.get_window_extent() for axes in panels
+                     for label in axes.get_xticklabels() if label.get_text()]
+            self.assertGreater(len(boxes), 3 * len(panels))
+            for one, other in itertools.combinations(boxes, 2):
+                self.assertFalse(one.overlaps(other), last_ms)
+
     def check_requests(self, model, rows, bars):
         """Checks that each request has a grey bar from its sending to its
         reply. The end of that bar is coloured, as long as the CPU time that a

@@ -245,8 +245,16 @@ def timeline_panels(figure, number):
         axes.set_axis_off()
     panels[0].xaxis.set_major_locator(MaxNLocator(5))
     panels[0].xaxis.set_major_formatter(FuncFormatter(
-        lambda ms, _: f"{ms:g}" if ms else "0 ms"))
+        lambda ms, _: time_label(ms, panels[0].get_xlim()[1])))
     return panels[:number]
+
+
+def time_label(ms, last_ms):
+    """Returns the label of a time. It is empty at the right end of a panel,
+    where it would overlap the first label of the next panel."""
+    if ms == 0:
+        return "0 ms"
+    return f"{ms:g}" if ms < 0.95 * last_ms else ""
 
 
 def draw_clients(axes, spans, of, cores):
