@@ -371,8 +371,8 @@ bool figures_are_good(const struct result *r)
 
 enum { STEADY_COUNT = 1000, QUEUE_CONNECTIONS_MIN = 10 };
 
-// Returns which part of the time the threads of fibload were busy. In an open
-// loop they wait awake for what is due: this part then says nothing, and is 0.
+// Returns which share of the time the threads of fibload were busy. Returns 0
+// for an open loop, whose threads spin until the next request is due.
 static double busy_share(const struct result *r)
 {
     return r->opt->rate > 0 ? 0 : r->client_cores / (double)r->opt->threads;

@@ -49,8 +49,9 @@ enum {
 
 // ---- Counting
 //
-// What becomes of a request, whether it belongs to the measurement, and its
-// latency. The sections below say when to send and receive.
+// These functions count the outcome of each request and its latency, if the
+// request belongs to the measurement. The sections below say when to send and
+// receive.
 
 static void count(struct worker *w, enum counter counter, int n)
 {

@@ -112,7 +112,7 @@ static bool has_line(const char *text)
     return strstr(printed, text) != NULL;
 }
 
-// Checks that the summary says nothing of an interval that the window does not
+// Checks that the summary has no line for an interval that the window does not
 // have: the last reply to a hog may come after the end of the window.
 static void test_hogs(void)
 {

@@ -298,7 +298,7 @@ void test_hogs(void)
     o = RUN(soon, "-c", "1", "-d", "60ms", "--warmup", "0", "--grace", "20s",
             "--hogs", "1", "--hog-fib", "20");
     ok(says(o, SAYS_HOGS) && says(o, SAYS_AFTER) == (column(o, "after_s") > 0),
-       "which says nothing of the time after hogs that last to the end");
+       "which has no line for the time after hogs that last to the end");
 }
 
 // Checks the intervals of a run without hogs: the second one is the middle
