@@ -252,6 +252,8 @@ int co_stack_release_all(void)
 static pthread_key_t at_thread_end;
 static bool has_key;
 
+bool co_tools_in_valgrind;
+
 static void unmap_at_thread_end(void *arg)
 {
     (void)arg;
@@ -260,6 +262,7 @@ static void unmap_at_thread_end(void *arg)
 
 static void set_up_process(void)
 {
+    co_tools_start();
     has_key = pthread_key_create(&at_thread_end, unmap_at_thread_end) == 0;
     handle_faults();
 }
