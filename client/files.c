@@ -1,6 +1,6 @@
 // files.c - the files for other programs: CSV, percentiles, a timeline.
 
-#include "files.h"
+#include "output.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "files.h"
+#include "output.h"
 
 enum { SCHEMA = 2, NAME_SIZE = 128 };
 

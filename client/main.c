@@ -2,7 +2,8 @@
 //
 //     options.c    the command line
 //     run.c        the coordinator: what happens when
-//     worker.c     a thread of the load: sends, receives, counts
+//     worker.c     a thread of the load: sends and receives
+//     count.c      what it counts of that, and where
 //     conn.c       one connection         reply.c      one reply, checked
 //     schedule.h   when requests are due  clock.h      what time it is
 //     stats.h      what is counted        histogram.c  many latencies
@@ -18,7 +19,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "files.h"
 #include "output.h"
 #include "run.h"
 

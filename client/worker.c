@@ -1,11 +1,11 @@
-// worker.c - one thread of the load: sends requests, reads replies, counts.
+// worker.c - one thread of the load: sends requests and reads replies.
 //
 // The path of one reply, from the loop at the end of this file:
 //
 //     worker_run     waits in epoll, or tries one connection after the other
 //     receive        reads what has arrived, and notes when
-//     take_replies   checks it (reply.c), and counts the outcome
-//     count_right    puts the latency into the histograms
+//     take_replies   checks it (reply.c)
+//     count_replies  counts its outcome and its latency (count.c)
 //     make_ready     puts the connection into the queue of those that may send
 //     send_due       takes it from there, at once in a closed loop
 //
@@ -18,15 +18,11 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#include "files.h"
-#include "output.h"
 
 enum {
     PROBE_N = 1,
@@ -47,131 +43,6 @@ enum {
 #define SWEEP_NS MS(20)     // at most, between two calls of epoll_wait()
 #define SPIN_NS (60 * (int64_t)NS_PER_US)  // the kernel may wake us so late
 
-// ---- Counting
-//
-// These functions count the outcome of each request and its latency, if the
-// request belongs to the measurement. The sections below say when to send and
-// receive.
-
-static void count(struct worker *w, enum counter counter, int n)
-{
-    uint64_t *value = &w->stats.counters[counter];
-    COUNT_WRITE(*value, *value + (uint64_t)n);
-}
-
-static void add_time(struct worker *w, enum timing timing, int64_t ns, int n)
-{
-    histogram_add(&w->stats.timings[timing], (uint64_t)ns, (uint64_t)n);
-}
-
-// Counts the outcome of `n` requests of a batch. `c` is their connection, or
-// NULL if none was free. Right replies are counted by count_right(), and hogs
-// without a reply by worker_sum_up().
-static void count_outcome(struct worker *w, const struct conn *c,
-                          const struct batch *batch, int n,
-                          enum counter outcome)
-{
-    bool is_hog = c != NULL && c->role == ROLE_HOG;
-    if (outcome != COUNT_RIGHT && !(outcome == COUNT_UNANSWERED && is_hog))
-        count(w, outcome, n);
-    if (w->opt->timeline == NULL)
-        return;
-    const struct timeline_entry entry = {
-        .conn = c,
-        .batch = {batch->due_ns, batch->sent_ns, n},
-        .end_ns = clock_max(w->now_ns, batch->sent_ns),
-        .window_ns = w->window_ns,
-        .outcome = outcome};
-    files_write_timeline(&entry);
-}
-
-// Returns whether a request counts in the measurement: a request of the stream
-// that was sent in the window. A closed loop also counts requests of the
-// warm-up whose replies arrive in the window, as they make up for those in
-// flight at its end; not with -n, which measures exactly N requests.
-static bool is_measured(const struct worker *w, const struct conn *c,
-                        const struct batch *batch)
-{
-    bool endless = w->opt->requests == 0 && !w->open_loop;
-    return w->now_ns >= w->window_ns && c->role == ROLE_STREAM &&
-           (batch->sent_ns >= w->window_ns || endless);
-}
-
-// Returns the interval of the window to which a reply read now belongs.
-static enum timing interval(const struct worker *w)
-{
-    if (w->now_ns >= w->control->end_ns)
-        return LATENCY_LATE;
-    if (w->now_ns >= w->control->after_ns)
-        return LATENCY_AFTER;
-    return w->now_ns >= w->control->during_ns ? LATENCY_DURING : LATENCY_BEFORE;
-}
-
-// Counts right replies to `n` measured requests of one batch.
-static void count_right(struct worker *w, struct conn *c,
-                        const struct batch *batch, int n)
-{
-    enum timing timing = interval(w);
-    bool in_window = timing != LATENCY_LATE;
-    int64_t latency_ns = w->now_ns - batch->due_ns;
-    int64_t gap_ns = w->now_ns - c->last_reply_ns;
-
-    add_time(w, timing, latency_ns, n);
-    count(w, in_window ? COUNT_RIGHT : COUNT_LATE, n);
-    count(w, COUNT_SERVED, in_window && c->replies == 0);
-    c->replies += in_window ? (uint64_t)n : 0;
-    c->last_reply_ns = w->now_ns;
-    if (in_window && gap_ns > w->stats.longest_gap_ns)
-        COUNT_WRITE(w->stats.longest_gap_ns, gap_ns);
-    // A stamp before the request was sent means that the wall clock was set.
-    if (w->host_ns > batch->sent_ns)
-        add_time(w, TIME_ARRIVAL, w->host_ns - batch->due_ns, n);
-    if (w->open_loop)
-        add_time(w, TIME_SERVICE, w->now_ns - batch->sent_ns, n);
-    for (int i = 0; w->opt->each && i < n; i++)
-        output_each(w->opt, latency_ns);
-}
-
-// Keeps a reply that is not right, to be shown, if it is one of the first.
-static void keep_wrong(struct worker *w, const char *text, size_t len,
-                       const char *expected, size_t expected_len)
-{
-    struct wrong_replies *all = w->control->wrong;
-    int i = all->count < WRONG_REPLIES_MAX ? all->count++ : WRONG_REPLIES_MAX;
-    if (i >= WRONG_REPLIES_MAX)
-        return;
-    struct wrong_reply *wrong = &all->replies[i];
-    wrong->len = len < REPLY_SIZE ? len : REPLY_SIZE;
-    wrong->expected_len = expected_len;
-    memcpy(wrong->text, text, wrong->len);
-    memcpy(wrong->expected, expected, expected_len);
-}
-
-static void count_replies(struct worker *w, struct conn *c,
-                          const struct reply_found *found)
-{
-    static const enum counter outcomes[] = {[REPLY_RIGHT] = COUNT_RIGHT,
-                                            [REPLY_WRONG] = COUNT_WRONG,
-                                            [REPLY_ERROR] = COUNT_ERROR_REPLIES,
-                                            [REPLY_ENDLESS] = COUNT_WRONG};
-    const struct batch *batch = conn_oldest(c);
-    bool right = found->verdict == REPLY_RIGHT;
-    if (!right)
-        keep_wrong(w, c->reply.text, found->len, c->request->expected.lines,
-                   c->request->expected.line_len);
-    count_outcome(w, c, batch, found->count, outcomes[found->verdict]);
-    if (c->request == &w->probe)
-        w->control->probed_ns = w->now_ns;
-    if (w->now_ns >= w->window_ns) {
-        count(w, COUNT_REPLIES, found->count);
-        w->last_reply_ns = w->now_ns;
-    }
-    if (right && c->role == ROLE_HOG && w->now_ns >= w->window_ns)
-        add_time(w, LATENCY_HOG, w->now_ns - batch->sent_ns, found->count);
-    else if (right && is_measured(w, c, batch))
-        count_right(w, c, batch, found->count);
-}
-
 // ---- Connections
 
 static void count_state(struct worker *w, const struct conn *c, int n)
@@ -181,16 +52,10 @@ static void count_state(struct worker *w, const struct conn *c, int n)
 }
 
 // Closes a connection. `outcome` is that of its outstanding requests: lost or
-// timed out. Requests that timed out enter the latency at their age.
+// timed out.
 static void end_conn(struct worker *w, struct conn *c, enum counter outcome)
 {
-    while (c->in_flight > 0) {
-        const struct batch *batch = conn_oldest(c);
-        count_outcome(w, c, batch, batch->count, outcome);
-        if (outcome == COUNT_TIMEOUTS && is_measured(w, c, batch))
-            add_time(w, LATENCY_LATE, w->now_ns - batch->due_ns, batch->count);
-        conn_answered(c, batch->count);
-    }
+    count_unreplied(w, c, outcome);
     count_state(w, c, -1);
     conn_close(c, w->opt->churn && w->phase > PHASE_PROBE);
 }
@@ -200,7 +65,7 @@ static void end_conn(struct worker *w, struct conn *c, enum counter outcome)
 static void fail(struct worker *w, struct conn *c, int error)
 {
     int kind = error < STATS_ERRNO_MAX ? error : EPROTO;
-    count(w, (enum counter)(COUNT_FAILED + kind), 1);
+    count_add(w, (enum counter)(COUNT_FAILED + kind), 1);
     end_conn(w, c, COUNT_LOST);
 }
 
@@ -353,8 +218,8 @@ static int64_t take_due(struct worker *w, int64_t ready_ns)
     int64_t due_ns = schedule_take(&w->schedule);
     int64_t delay_ns = clock_now_ns() - clock_max(ready_ns, due_ns);
     if (w->phase >= PHASE_MEASURE) {
-        count(w, COUNT_QUEUED, ready_ns > due_ns);
-        add_time(w, TIME_DELAY, delay_ns, 1);
+        count_add(w, COUNT_QUEUED, ready_ns > due_ns);
+        count_time(w, TIME_DELAY, delay_ns, 1);
     }
     return due_ns;
 }
@@ -432,9 +297,7 @@ static void take_replies(struct worker *w, struct conn *c, const char *bytes,
             end_conn(w, c, COUNT_LOST);
     }
     if (len > 0 && c->state == CONN_OPEN) {  // more than was asked for
-        keep_wrong(w, bytes, len, "", 0);
-        count(w, COUNT_WRONG, 1);
-        count(w, COUNT_REPLIES, w->now_ns >= w->window_ns);
+        count_surplus(w, bytes, len);
         end_conn(w, c, COUNT_LOST);
     }
 }
@@ -497,7 +360,7 @@ static void opened(struct worker *w, struct conn *c)
     }
     w->control->alive_ns = w->now_ns = c->since_ns;
     if (c->for_request && w->phase == PHASE_MEASURE)
-        add_time(w, TIME_CONNECT, c->since_ns - began_ns, 1);
+        count_time(w, TIME_CONNECT, c->since_ns - began_ns, 1);
     c->slow = c->for_request && w->opt->slow > 0;
     if (c->for_request)
         send_requests(w, c, &w->request, 1, c->due_ns);
@@ -544,7 +407,7 @@ static void count_probed(struct worker *w)
 {
     for (int i = 0; i < w->stream_count; i++) {
         const struct conn *c = &w->stream[i];
-        count(w, COUNT_PROBED, c->state == CONN_OPEN && c->in_flight == 0);
+        count_add(w, COUNT_PROBED, c->state == CONN_OPEN && c->in_flight == 0);
     }
 }
 
@@ -760,49 +623,23 @@ void worker_destroy(struct worker *w)
         close(w->epoll);
 }
 
-// Counts requests that have no reply at the end, at their age.
-static void count_missing(struct worker *w, const struct conn *c,
-                          const struct batch *batch, enum counter outcome)
-{
-    int64_t age_ns = w->now_ns - batch->due_ns;
-    count_outcome(w, c, batch, batch->count, outcome);
-    if (c != NULL && c->role != ROLE_STREAM)
-        return;
-    add_time(w, LATENCY_LATE, age_ns, batch->count);
-    w->stats.oldest_ns = clock_max(w->stats.oldest_ns, age_ns);
-}
-
-// Counts the outstanding requests of a connection as unanswered, and so the
-// request for which it is being opened.
-static void count_unanswered(struct worker *w, struct conn *c)
-{
-    if (c->state == CONN_OPENING && c->for_request) {
-        int64_t due_ns = c->due_ns != 0 ? c->due_ns : c->since_ns;
-        const struct batch batch = {due_ns, TIMELINE_NEVER, 1};
-        count_missing(w, c, &batch, COUNT_UNANSWERED);
-    }
-    for (; c->in_flight > 0; conn_answered(c, conn_oldest(c)->count))
-        count_missing(w, c, conn_oldest(c), COUNT_UNANSWERED);
-}
-
 void worker_sum_up(struct worker *w)
 {
     bool measured = w->window_ns != INT64_MAX;
     w->now_ns = clock_now_ns();
-    for (; w->open_loop && measured && has_more_to_send(w);
-         w->requests_left--) {
-        const struct batch batch = {schedule_take(&w->schedule), TIMELINE_NEVER,
-                                    1};
-        count_missing(w, NULL, &batch, COUNT_UNSENT);
-    }
+    for (; w->open_loop && measured && has_more_to_send(w); w->requests_left--)
+        count_not_sent(w, NULL, schedule_take(&w->schedule), COUNT_UNSENT);
     for (int i = 0; i < w->conn_count; i++) {
         struct conn *c = &w->conns[i];
         bool open = c->state == CONN_OPEN;
-        count(w, COUNT_CONNECTED, open && c->role == ROLE_STREAM);
-        count(w, COUNT_IDLE_CONNECTED, open && c->role == ROLE_IDLE);
-        count(w, COUNT_HOGS_UNANSWERED,
-              c->in_flight > 0 && c->role == ROLE_HOG);
+        count_add(w, COUNT_CONNECTED, open && c->role == ROLE_STREAM);
+        count_add(w, COUNT_IDLE_CONNECTED, open && c->role == ROLE_IDLE);
+        count_add(w, COUNT_HOGS_UNANSWERED,
+                  c->in_flight > 0 && c->role == ROLE_HOG);
+        if (measured && c->state == CONN_OPENING && c->for_request)
+            count_not_sent(w, c, c->due_ns != 0 ? c->due_ns : c->since_ns,
+                           COUNT_UNANSWERED);
         if (measured)
-            count_unanswered(w, c);
+            count_unreplied(w, c, COUNT_UNANSWERED);
     }
 }

@@ -101,4 +101,33 @@ void *worker_run(void *argument);
 // no reply, at the age they have by now.
 void worker_sum_up(struct worker *w);
 
+// ---- What a worker counts (count.c)
+//
+// Worker.c says what has happened. The functions here decide what of it counts,
+// and where. Only --timeline and --each may block, on the disk or the terminal.
+
+// Adds `n` to a counter.
+void count_add(struct worker *w, enum counter counter, int n);
+
+// Adds a time, which `n` requests have in common, to a histogram.
+void count_time(struct worker *w, enum timing timing, int64_t ns, int n);
+
+// Counts replies to the oldest outstanding requests of a connection.
+void count_replies(struct worker *w, struct conn *c,
+                   const struct reply_found *found);
+
+// Counts bytes that came without a request as one wrong reply.
+void count_surplus(struct worker *w, const char *bytes, size_t len);
+
+// Counts the outstanding requests of a connection, which get no reply any more,
+// and removes them. `outcome` says why: lost, timed out, or unanswered at the
+// end. The latter two enter the latency at their age.
+void count_unreplied(struct worker *w, struct conn *c, enum counter outcome);
+
+// Counts a request that was due and, at the end, has not been sent. `c` is the
+// connection that is being opened for it, or NULL if none was free; `outcome`
+// is unanswered or unsent.
+void count_not_sent(struct worker *w, const struct conn *c, int64_t due_ns,
+                    enum counter outcome);
+
 #endif

@@ -1,0 +1,170 @@
+// count.c - what a worker counts: the outcome of each request, and its latency
+// if the request belongs to the measurement.
+
+#include <string.h>
+
+#include "output.h"
+#include "worker.h"
+
+void count_add(struct worker *w, enum counter counter, int n)
+{
+    uint64_t *value = &w->stats.counters[counter];
+    COUNT_WRITE(*value, *value + (uint64_t)n);
+}
+
+void count_time(struct worker *w, enum timing timing, int64_t ns, int n)
+{
+    histogram_add(&w->stats.timings[timing], (uint64_t)ns, (uint64_t)n);
+}
+
+// Returns whether a request counts in the measurement: a request of the stream
+// that was sent in the window. A closed loop also counts requests of the
+// warm-up whose replies arrive in the window, as they make up for those in
+// flight at its end; not with -n, which measures exactly N requests.
+static bool is_measured(const struct worker *w, const struct conn *c,
+                        const struct batch *batch)
+{
+    bool endless = w->opt->requests == 0 && !w->open_loop;
+    return w->now_ns >= w->window_ns && c->role == ROLE_STREAM &&
+           (batch->sent_ns >= w->window_ns || endless);
+}
+
+// Returns the interval of the window to which a reply read now belongs.
+static enum timing interval(const struct worker *w)
+{
+    if (w->now_ns >= w->control->end_ns)
+        return LATENCY_LATE;
+    if (w->now_ns >= w->control->after_ns)
+        return LATENCY_AFTER;
+    return w->now_ns >= w->control->during_ns ? LATENCY_DURING : LATENCY_BEFORE;
+}
+
+// Counts the outcome of `n` requests of a batch. `c` is their connection, or
+// NULL if none was free. Right replies are counted by count_right(), and hogs
+// without a reply by worker_sum_up().
+static void count_outcome(struct worker *w, const struct conn *c,
+                          const struct batch *batch, int n,
+                          enum counter outcome)
+{
+    bool is_hog = c != NULL && c->role == ROLE_HOG;
+    if (outcome != COUNT_RIGHT && !(outcome == COUNT_UNANSWERED && is_hog))
+        count_add(w, outcome, n);
+    if (w->opt->timeline == NULL)
+        return;
+    const struct timeline_entry entry = {
+        .conn = c,
+        .batch = {batch->due_ns, batch->sent_ns, n},
+        .end_ns = clock_max(w->now_ns, batch->sent_ns),
+        .window_ns = w->window_ns,
+        .outcome = outcome};
+    files_write_timeline(&entry);
+}
+
+// ---- Replies
+
+// Counts right replies to `n` measured requests of one batch.
+static void count_right(struct worker *w, struct conn *c,
+                        const struct batch *batch, int n)
+{
+    enum timing timing = interval(w);
+    bool in_window = timing != LATENCY_LATE;
+    int64_t latency_ns = w->now_ns - batch->due_ns;
+    int64_t gap_ns = w->now_ns - c->last_reply_ns;
+
+    count_time(w, timing, latency_ns, n);
+    count_add(w, in_window ? COUNT_RIGHT : COUNT_LATE, n);
+    count_add(w, COUNT_SERVED, in_window && c->replies == 0);
+    c->replies += in_window ? (uint64_t)n : 0;
+    c->last_reply_ns = w->now_ns;
+    if (in_window && gap_ns > w->stats.longest_gap_ns)
+        COUNT_WRITE(w->stats.longest_gap_ns, gap_ns);
+    // A stamp before the request was sent means that the wall clock was set.
+    if (w->host_ns > batch->sent_ns)
+        count_time(w, TIME_ARRIVAL, w->host_ns - batch->due_ns, n);
+    if (w->open_loop)
+        count_time(w, TIME_SERVICE, w->now_ns - batch->sent_ns, n);
+    for (int i = 0; w->opt->each && i < n; i++)
+        output_each(w->opt, latency_ns);
+}
+
+// Keeps a reply that is not right, to be shown, if it is one of the first.
+static void keep_wrong(struct worker *w, const char *text, size_t len,
+                       const char *expected, size_t expected_len)
+{
+    struct wrong_replies *all = w->control->wrong;
+    int i = all->count < WRONG_REPLIES_MAX ? all->count++ : WRONG_REPLIES_MAX;
+    if (i >= WRONG_REPLIES_MAX)
+        return;
+    struct wrong_reply *wrong = &all->replies[i];
+    wrong->len = len < REPLY_SIZE ? len : REPLY_SIZE;
+    wrong->expected_len = expected_len;
+    memcpy(wrong->text, text, wrong->len);
+    memcpy(wrong->expected, expected, expected_len);
+}
+
+void count_replies(struct worker *w, struct conn *c,
+                   const struct reply_found *found)
+{
+    static const enum counter outcomes[] = {[REPLY_RIGHT] = COUNT_RIGHT,
+                                            [REPLY_WRONG] = COUNT_WRONG,
+                                            [REPLY_ERROR] = COUNT_ERROR_REPLIES,
+                                            [REPLY_ENDLESS] = COUNT_WRONG};
+    const struct batch *batch = conn_oldest(c);
+    bool right = found->verdict == REPLY_RIGHT;
+    if (!right)
+        keep_wrong(w, c->reply.text, found->len, c->request->expected.lines,
+                   c->request->expected.line_len);
+    count_outcome(w, c, batch, found->count, outcomes[found->verdict]);
+    if (c->request == &w->probe)
+        w->control->probed_ns = w->now_ns;
+    if (w->now_ns >= w->window_ns) {
+        count_add(w, COUNT_REPLIES, found->count);
+        w->last_reply_ns = w->now_ns;
+    }
+    if (right && c->role == ROLE_HOG && w->now_ns >= w->window_ns)
+        count_time(w, LATENCY_HOG, w->now_ns - batch->sent_ns, found->count);
+    else if (right && is_measured(w, c, batch))
+        count_right(w, c, batch, found->count);
+}
+
+void count_surplus(struct worker *w, const char *bytes, size_t len)
+{
+    keep_wrong(w, bytes, len, "", 0);
+    count_add(w, COUNT_WRONG, 1);
+    count_add(w, COUNT_REPLIES, w->now_ns >= w->window_ns);
+}
+
+// ---- Requests without a reply
+
+// Counts a batch that gets no reply. At the end even requests of the warm-up
+// count; before, a request that timed out counts if it is measured.
+static void count_no_reply(struct worker *w, const struct conn *c,
+                           const struct batch *batch, enum counter outcome)
+{
+    int64_t age_ns = w->now_ns - batch->due_ns;
+    bool at_end = outcome == COUNT_UNANSWERED || outcome == COUNT_UNSENT;
+    bool is_stream = c == NULL || c->role == ROLE_STREAM;
+
+    count_outcome(w, c, batch, batch->count, outcome);
+    if (at_end ? is_stream
+               : outcome == COUNT_TIMEOUTS && is_measured(w, c, batch))
+        count_time(w, LATENCY_LATE, age_ns, batch->count);
+    if (at_end && is_stream)
+        w->stats.oldest_ns = clock_max(w->stats.oldest_ns, age_ns);
+}
+
+void count_unreplied(struct worker *w, struct conn *c, enum counter outcome)
+{
+    while (c->in_flight > 0) {
+        const struct batch *batch = conn_oldest(c);
+        count_no_reply(w, c, batch, outcome);
+        conn_answered(c, batch->count);
+    }
+}
+
+void count_not_sent(struct worker *w, const struct conn *c, int64_t due_ns,
+                    enum counter outcome)
+{
+    const struct batch batch = {due_ns, TIMELINE_NEVER, 1};
+    count_no_reply(w, c, &batch, outcome);
+}
