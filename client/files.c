@@ -13,6 +13,9 @@
 #include "clock.h"
 
 enum { US_SIZE = 32, HEADER_SIZE = 4096 };
+enum { CSV, PERCENTILES, TIMELINE, JSON, FILES };
+
+static FILE *streams[FILES];  // NULL: not asked for
 
 // ---- Numbers
 
@@ -129,14 +132,12 @@ static void write_percentiles(FILE *file, const struct result *r)
 // which they ended. Any other file gets a CSV line for each measured request,
 // with times since the window began.
 
-static FILE *timeline;  // NULL: not asked for
-static bool is_trace;   // else CSV
+static bool is_trace;  // else CSV
 
 static void begin_timeline(FILE *file, const char *path)
 {
     const char *suffix = strrchr(path, '.');
     is_trace = suffix != NULL && strcmp(suffix, ".json") == 0;
-    timeline = file;
     if (is_trace)
         fprintf(file,
                 "{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n"
@@ -187,7 +188,7 @@ static void write_line(const struct timeline_entry *e)
     print_time(done, e->outcome <= COUNT_ERROR_REPLIES,
                e->end_ns - e->window_ns);
     // A single printf(): no other thread can write into the line.
-    fprintf(timeline, "%s,%s,%" PRId64 ",%s,%s,%s\n", connection,
+    fprintf(streams[TIMELINE], "%s,%s,%" PRId64 ",%s,%s,%s\n", connection,
             is_hog ? "hog" : "stream", b->due_ns - e->window_ns, sent, done,
             outcome_name(e));
 }
@@ -205,7 +206,7 @@ static void write_sent(const struct timeline_entry *e)
 {
     char begin[US_SIZE], length[US_SIZE], due[US_SIZE];
     const struct request *request = e->conn->request;
-    fprintf(timeline,
+    fprintf(streams[TIMELINE],
             ",\n{\"ph\":\"X\",\"cat\":\"request\",\"name\":\"fib(%.*s)\","
             "\"pid\":%d,\"tid\":%d,\"ts\":%s,\"dur\":%s,\"args\":{"
             "\"port\":%d,\"due_us\":%s,\"outcome\":\"%s\"}}",
@@ -225,7 +226,7 @@ static void write_due(const struct timeline_entry *e)
     bool is_sent = e->batch.sent_ns != TIMELINE_NEVER;
     print_us(begin, e->batch.due_ns);
     print_us(end, is_sent ? e->batch.sent_ns : e->end_ns);
-    fprintf(timeline,
+    fprintf(streams[TIMELINE],
             ",\n{\"ph\":\"b\",\"cat\":\"due\",\"name\":\"due, not sent\","
             "\"id\":%d,\"pid\":%d,\"tid\":%d,\"ts\":%s}"
             ",\n{\"ph\":\"e\",\"cat\":\"due\",\"name\":\"due, not sent\","
@@ -243,7 +244,7 @@ static void write_events(const struct timeline_entry *e)
 
 void files_write_timeline(const struct timeline_entry *entry)
 {
-    for (int i = 0; timeline != NULL && i < entry->batch.count; i++)
+    for (int i = 0; i < entry->batch.count; i++)
         if (is_trace)
             write_events(entry);
         else if (entry->batch.due_ns >= entry->window_ns)
@@ -252,53 +253,41 @@ void files_write_timeline(const struct timeline_entry *entry)
 
 // ---- All of them
 
-enum { CSV, PERCENTILES, TIMELINE, JSON, FILES };
-
-// The files, in the order in which they are written.
-static struct file {
+// In the order in which they are written.
+static const struct file {
+    size_t option;     // offset of its path in the options
     const char *mode;  // to open it with
     void (*write)(FILE *file, const struct result *r);
-    const char *path;
-    FILE *stream;  // NULL: not asked for
 } files[FILES] = {
-    [CSV] = {.mode = "ae", .write = write_row},
-    [PERCENTILES] = {.mode = "we", .write = write_percentiles},
-    [TIMELINE] = {.mode = "we", .write = end_timeline},
-    [JSON] = {.mode = "we", .write = json_write},
+    [CSV] = {offsetof(struct options, csv), "ae", write_row},
+    [PERCENTILES] = {offsetof(struct options, hist), "we", write_percentiles},
+    [TIMELINE] = {offsetof(struct options, timeline), "we", end_timeline},
+    [JSON] = {offsetof(struct options, json), "we", json_write},
 };
 
-// Says what is wrong with a file. Returns -1.
-static int say(const char *name, const char *problem)
+// Returns the path of a file, or NULL.
+static const char *path_of(const struct options *opt, int i)
 {
-    fprintf(stderr, "fibload: %s: %s\n", name, problem);
-    return -1;
+    return *(const char *const *)((const char *)opt + files[i].option);
 }
 
-// Opens a file that the options name. Returns 0, or -1 and says what is wrong.
-static int open_file(int i)
+const char *files_open(const struct options *opt)
 {
-    bool to_stdout = i == JSON && strcmp(files[i].path, "-") == 0;
-    FILE *stream = to_stdout ? stdout : fopen(files[i].path, files[i].mode);
-    if (stream == NULL)
-        return say(files[i].path, strerror(errno));
-    files[i].stream = stream;
-    return 0;
-}
-
-int files_open(const struct options *opt)
-{
-    files[CSV].path = opt->csv;
-    files[PERCENTILES].path = opt->hist;
-    files[TIMELINE].path = opt->timeline;
-    files[JSON].path = opt->json;
     if (opt->csv != NULL && !has_our_columns(opt->csv, opt))
-        return say(opt->csv, "has other columns than this run would add");
-    for (int i = 0; i < FILES; i++)
-        if (files[i].path != NULL && open_file(i) != 0)
-            return -1;
+        return output_reason("%s: has other columns than this run would add",
+                             opt->csv);
+    for (int i = 0; i < FILES; i++) {
+        const char *path = path_of(opt, i);
+        if (path == NULL)
+            continue;
+        bool to_stdout = i == JSON && strcmp(path, "-") == 0;
+        streams[i] = to_stdout ? stdout : fopen(path, files[i].mode);
+        if (streams[i] == NULL)
+            return output_reason("%s: %s", path, strerror(errno));
+    }
     if (opt->timeline != NULL)
-        begin_timeline(files[TIMELINE].stream, opt->timeline);
-    return 0;
+        begin_timeline(streams[TIMELINE], opt->timeline);
+    return NULL;
 }
 
 int files_close(const char *name, FILE *file)
@@ -308,19 +297,21 @@ int files_close(const char *name, FILE *file)
         error = errno;
     if (fclose(file) != 0 && error == 0)
         error = errno;
-    return error == 0 ? 0 : say(name, strerror(error));
+    if (error != 0)
+        fprintf(stderr, "fibload: %s: %s\n", name, strerror(error));
+    return error == 0 ? 0 : -1;
 }
 
 int files_write(const struct result *r)
 {
     int status = 0;
     for (int i = 0; i < FILES; i++) {
-        if (files[i].stream == NULL)
+        if (streams[i] == NULL)
             continue;
-        files[i].write(files[i].stream, r);
-        status |= files_close(files[i].path, files[i].stream);
+        files[i].write(streams[i], r);
+        status |= files_close(path_of(r->opt, i), streams[i]);
     }
-    if (files[JSON].stream != stdout)
+    if (streams[JSON] != stdout)
         status |= files_close("standard output", stdout);
     return status;
 }

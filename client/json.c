@@ -303,18 +303,14 @@ static const char *read_lines(struct part *part, FILE *file, int *number)
 
 static const char *read_part(const char *path, struct part *part)
 {
-    static char where[2 * NAME_SIZE];
     int number = 0;
     FILE *file = fopen(path, "re");
     const char *problem =
         file != NULL ? read_lines(part, file, &number) : strerror(errno);
     if (file != NULL)
         fclose(file);
-    if (problem != NULL) {
-        snprintf(where, sizeof where, "%.120s: line %d: %s", path, number,
-                 problem);
-        return where;
-    }
+    if (problem != NULL)
+        return output_reason("%.120s: line %d: %s", path, number, problem);
     bool is_doubtful = part->result->marked > VERDICT_OK;
     snprintf(part->because, sizeof part->because, "%.120s%s%s",
              is_doubtful ? path : "", is_doubtful ? ": " : "", part->reason);
@@ -354,7 +350,6 @@ static const struct figure *add_figures(struct part *total,
 static const char *add(struct part *total, const struct part *part,
                        const char *path)
 {
-    static char why[3 * NAME_SIZE];
     struct result *sum = total->result;
     const struct result *r = part->result;
     double busy_s =
@@ -364,14 +359,12 @@ static const char *add(struct part *total, const struct part *part,
     if (strcmp(total->model, "-") == 0)
         memcpy(total->model, part->model, sizeof total->model);
     const struct figure *different = add_figures(total, part);
-    if (different != NULL) {
-        snprintf(why, sizeof why,
-                 "%.150s: %s is %.0f, and %.0f in the files before it: runs "
-                 "with different loads have no common figures",
-                 path, different->name, figures_value(different, r),
-                 figures_value(different, sum));
-        return why;
-    }
+    if (different != NULL)
+        return output_reason(
+            "%.150s: %s is %.0f, and %.0f in the files before it: runs with "
+            "different loads have no common figures",
+            path, different->name, figures_value(different, r),
+            figures_value(different, sum));
     sum->client_cores = busy_s / sum->duration_s;
     stats_add(&sum->stats, &r->stats);
     return NULL;

@@ -109,12 +109,6 @@ static void catch_interrupts(void)
         sigaction(signals[i], &action, NULL);
 }
 
-static void open_files(const struct options *opt)
-{
-    if (files_open(opt) != 0)
-        exit(EXIT_CANNOT_RUN);
-}
-
 // Opens the files only once there is a server: a run without one does not empty
 // the files of an earlier run.
 static void load(struct options *opt, struct result *result)
@@ -122,7 +116,7 @@ static void load(struct options *opt, struct result *result)
     struct target target;
     end_if(run_raise_limit(opt));
     end_if(run_reach(opt, &target));
-    open_files(opt);
+    end_if(files_open(opt));
     end_if(opt->find_rate != NULL ? trials_find_rate(opt, &target, result)
                                   : run_load(opt, &target, result));
 }
@@ -153,7 +147,7 @@ int main(int argc, char **argv)
     check_limits(opt->find_rate);
     if (opt->merge) {
         end_if(json_merge(opt, &result));
-        open_files(opt);
+        end_if(files_open(opt));
     } else {
         name_server(opt);
         load(opt, &result);

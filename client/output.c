@@ -4,19 +4,30 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "clock.h"
-#include "figures.h"
 
-enum { TEXT_SIZE = 64 };
+enum { TEXT_SIZE = 64, REASON_SIZE = PATH_MAX + 256 };
 
 static FILE *summary_file(const struct options *opt)
 {
     return opt->json != NULL && strcmp(opt->json, "-") == 0 ? stderr : stdout;
+}
+
+const char *output_reason(const char *format, ...)
+{
+    static char text[REASON_SIZE];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    return text;
 }
 
 // ---- Numbers as people read them

@@ -18,6 +18,11 @@
 
 // ---- For people
 
+// Formats a sentence, as printf() does, that says why something failed. Returns
+// it; it is valid until the next call.
+__attribute__((format(printf, 1, 2))) const char *
+output_reason(const char *format, ...);
+
 // Prints a line of progress on standard error. The result has the counts so
 // far, and the latencies of the last `interval_s`.
 void output_progress(const struct result *r, double elapsed_s,
@@ -52,10 +57,10 @@ struct timeline_entry {
     enum counter outcome;
 };
 
-// Opens the files that the options ask for. Returns 0; or -1, after it has said
-// on standard error which file cannot be opened, or is a CSV file with other
-// columns than a row of this run.
-int files_open(const struct options *opt);
+// Opens the files that the options ask for. Returns NULL; or, valid until the
+// next call, which file cannot be opened, or is a CSV file with other columns
+// than a row of this run.
+const char *files_open(const struct options *opt);
 
 // Writes a result into these files, and closes them and standard output.
 // Returns 0; or -1, after it has said which of them are not whole.
@@ -65,8 +70,8 @@ int files_write(const struct result *r);
 // after it has said why not all of it could be written.
 int files_close(const char *name, FILE *file);
 
-// Writes a line of --timeline for each request, if that file is open, which
-// takes about a microsecond. Several threads may call it.
+// Writes a line of --timeline, which must be open, for each request. Takes about
+// a microsecond. Several threads may call it.
 void files_write_timeline(const struct timeline_entry *entry);
 
 // Prints a number, or the value of a figure, for programs to read: without a

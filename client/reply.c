@@ -31,8 +31,8 @@ void reply_expect(struct reply_expected *expected, int n)
 
 // Returns how many right replies the bytes begin with, at most `count_max`. All
 // of them are the same line, so one comparison is enough for many.
-static size_t count_right(const struct reply_expected *expected,
-                          const char *bytes, size_t len, size_t count_max)
+static size_t right_in_a_row(const struct reply_expected *expected,
+                             const char *bytes, size_t len, size_t count_max)
 {
     size_t count = len / expected->line_len;
     if (count > count_max)
@@ -86,7 +86,7 @@ size_t reply_take(struct reply *reply, const struct reply_expected *expected,
 {
     size_t count = 0;
     if (reply->len == 0)
-        count = count_right(expected, bytes, len, (size_t)count_max);
+        count = right_in_a_row(expected, bytes, len, (size_t)count_max);
     if (count > 0) {
         *found = (struct reply_found){REPLY_RIGHT, (int)count, 0};
         return count * expected->line_len;

@@ -17,7 +17,6 @@
 #include <math.h>
 #include <netdb.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -68,18 +67,6 @@ void run_interrupt(int signo)
         eventfd_write(interrupt_bell, 1);
 }
 
-// Returns a reason why there is no run; valid until the next call.
-__attribute__((format(printf, 1, 2))) static const char *
-reason(const char *format, ...)
-{
-    static char text[256];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    return text;
-}
-
 // ---- Before the run
 
 const char *run_raise_limit(const struct options *opt)
@@ -95,7 +82,7 @@ const char *run_raise_limit(const struct options *opt)
     }
     if (limit.rlim_cur >= needed)
         return NULL;
-    return reason(
+    return output_reason(
         "%d connections need %llu descriptors, the limit (ulimit -Hn) "
         "is %llu",
         (int)count, (unsigned long long)needed,
@@ -127,7 +114,7 @@ const char *run_reach(const struct options *opt, struct target *target)
     struct addrinfo *found = NULL;
     int error = getaddrinfo(opt->host, opt->port, &hints, &found);
     if (error != 0)
-        return reason("%s: %s", opt->host, gai_strerror(error));
+        return output_reason("%s: %s", opt->host, gai_strerror(error));
 
     target->fd = -1;
     for (const struct addrinfo *a = found;
@@ -140,8 +127,8 @@ const char *run_reach(const struct options *opt, struct target *target)
     freeaddrinfo(found);
     if (target->fd >= 0 || interrupted)
         return NULL;
-    return reason("cannot connect to %s:%s: %s", opt->host, opt->port,
-                  strerror(error));
+    return output_reason("cannot connect to %s:%s: %s", opt->host, opt->port,
+                         strerror(error));
 }
 
 // ---- Workers
@@ -158,8 +145,8 @@ static void grow_descriptor_table(const struct run *run)
 
 static const char *cannot_prepare(const struct run *run)
 {
-    return reason("cannot prepare %d connections: %s",
-                  (int)options_connections(run->opt), strerror(errno));
+    return output_reason("cannot prepare %d connections: %s",
+                         (int)options_connections(run->opt), strerror(errno));
 }
 
 // Makes the next worker, and starts its thread. `fd` is the socket of its first
@@ -171,8 +158,9 @@ static const char *start_worker(struct run *run, int fd)
     if (worker_create(w, &run->control, run->started, fd) != 0)
         why = cannot_prepare(run);
     else if ((errno = pthread_create(&w->thread, NULL, worker_run, w)) != 0)
-        why = reason("cannot start thread %d of %d: %s", run->started + 1,
-                     (int)run->opt->threads, strerror(errno));
+        why =
+            output_reason("cannot start thread %d of %d: %s", run->started + 1,
+                          (int)run->opt->threads, strerror(errno));
     if (why != NULL)
         worker_destroy(w);
     else

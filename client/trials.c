@@ -16,7 +16,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "figures.h"
 #include "output.h"
 
 // ---- The server that does nothing
@@ -215,16 +214,12 @@ static const char *print_row(struct options opt, const struct probe *probe)
 
 const char *trials_calibrate(const struct options *opt)
 {
-    static char no_server[128];
     char port_text[16];
     int port;
     const char *why = NULL;
     pid_t server = null_server_start('\n', "fib: 1\n", &port);
-    if (server < 0) {
-        snprintf(no_server, sizeof no_server, "cannot start a server: %s",
-                 strerror(errno));
-        return no_server;
-    }
+    if (server < 0)
+        return output_reason("cannot start a server: %s", strerror(errno));
     snprintf(port_text, sizeof port_text, "%d", port);
     struct options local = *opt;
     local.host = "127.0.0.1";
