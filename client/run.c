@@ -49,6 +49,7 @@ struct run {
     struct worker *workers;
     int started;       // workers that exist, each with a thread
     int64_t start_ns;  // when the first worker was started
+    int64_t phase_begin_ns;
     struct procstat server_begin;
     double readings_s;       // time between the readings, see read_machine()
     int64_t line_ns;         // when the next line of progress is due
@@ -187,6 +188,7 @@ static const char *start_workers(struct run *run, int first_fd)
 
 static void set_phase(struct run *run, enum phase phase)
 {
+    run->phase_begin_ns = clock_now_ns();
     run->control.phase = phase;
     eventfd_write(run->control.bell, 1);
 }
@@ -294,78 +296,59 @@ static void wait_for_bell(const struct run *run, int64_t now_ns,
     eventfd_read(bell.fd, &rings);
 }
 
-// Waits until every worker has nothing left to do in the phase, or until
-// `until_ns`. Returns false if the run ends early: the user has interrupted it,
-// or the server has gone.
-static bool wait_for_workers(struct run *run, int64_t until_ns)
-{
-    struct result *r = run->result;
-    bool was_ended = r->interrupted > 0 || r->gone > 0;  // before its time
-    bool may_be_gone = run->control.phase < PHASE_GRACE;
-    int64_t now_ns;
-    while ((now_ns = clock_now_ns()) < until_ns && !all_done(run)) {
-        if (may_be_gone && now_ns - run->control.alive_ns > GONE_NS)
-            r->gone = 1;
-        if ((interrupted || r->gone > 0) && !was_ended)
-            return false;
-        if (now_ns >= run->line_ns)
-            print_progress(run, now_ns);
-        wait_for_bell(run, now_ns, until_ns);
-    }
-    return true;
-}
-
-// ---- The phases
-
-static bool connect_all(struct run *run)
-{
-    bool finished = wait_for_workers(run, clock_now_ns() + CONNECT_NS);
-    run->result->ramp_s = clock_seconds(clock_now_ns() - run->start_ns);
-    return finished;
-}
-
-// Returns when to wait no longer for probes, in a phase that began at
-// `begin_ns`.
-static int64_t probe_end_ns(const struct run *run, int64_t begin_ns)
+// Returns when to wait no longer for probes: see PROBE_MIN_NS.
+static int64_t probe_end_ns(const struct run *run)
 {
     int64_t last_ns = run->control.probed_ns, warmup_ns = run->opt->warmup_ns;
     int64_t for_all_ns = options_connections(run->opt) * PROBE_CONNECTION_NS;
     int64_t longest_ns = clock_max(for_all_ns, PROBE_WARM_UPS * warmup_ns);
+    int64_t begin_ns = run->phase_begin_ns;
     int64_t limit_ns = begin_ns + clock_max(PROBE_MIN_NS, longest_ns);
     int64_t quiet_ns =
         clock_max(begin_ns, last_ns) + clock_max(PROBE_QUIET_NS, warmup_ns);
     return last_ns > 0 ? clock_min(quiet_ns, limit_ns) : limit_ns;
 }
 
-// Waits until all probes are answered, or the server answers no more.
-static bool probe(struct run *run)
+// Returns when a phase ends, even if workers still have something to do in it.
+static int64_t phase_end_ns(const struct run *run, enum phase phase)
 {
-    int64_t begin_ns = clock_now_ns(), now_ns = begin_ns, end_ns;
-    set_phase(run, PHASE_PROBE);
-    do {
-        end_ns = probe_end_ns(run, begin_ns);  // Replies may have come.
-        if (!wait_for_workers(run, clock_min(end_ns, now_ns + CHECK_NS)))
+    switch (phase) {
+    case PHASE_CONNECT:
+        return run->phase_begin_ns + CONNECT_NS;
+    case PHASE_PROBE:
+        return probe_end_ns(run);  // Replies may have moved it.
+    case PHASE_SETTLE:
+        return run->phase_begin_ns + SETTLE_NS;
+    case PHASE_GRACE:
+        return run->phase_begin_ns + run->opt->grace_ns;
+    default:
+        return run->control.end_ns;
+    }
+}
+
+// Sets the phase, and waits for its end, or until every worker has nothing left
+// to do in it. Returns false if the run ends early: the user has interrupted
+// it, or the server has gone.
+static bool run_phase(struct run *run, enum phase phase)
+{
+    struct result *r = run->result;
+    bool was_ended = r->interrupted > 0 || r->gone > 0;  // before its time
+    set_phase(run, phase);
+    for (;;) {
+        int64_t now_ns = clock_now_ns(), end_ns = phase_end_ns(run, phase);
+        if (now_ns >= end_ns || all_done(run))
+            return true;
+        if (phase < PHASE_GRACE && now_ns - run->control.alive_ns > GONE_NS)
+            r->gone = 1;
+        if ((interrupted || r->gone > 0) && !was_ended)
             return false;
-        now_ns = clock_now_ns();
-    } while (!all_done(run) && now_ns < end_ns);
-    return true;
+        if (now_ns >= run->line_ns)
+            print_progress(run, now_ns);
+        wait_for_bell(run, now_ns, end_ns);
+    }
 }
 
-static bool warm_up(struct run *run)
-{
-    struct control *control = &run->control;
-    control->begin_ns = clock_now_ns();
-    control->end_ns = control->begin_ns + run->opt->warmup_ns;
-    if (run->opt->warmup_ns > 0)
-        set_phase(run, PHASE_WARM_UP);
-    return wait_for_workers(run, control->end_ns);
-}
-
-static bool settle(struct run *run)
-{
-    set_phase(run, PHASE_SETTLE);
-    return wait_for_workers(run, clock_now_ns() + SETTLE_NS);
-}
+// ---- The window
 
 // Adds `sign` times the CPU time that fibload and the machine have used so far.
 // A reading with -1 and a later one with 1 leave what they used in between.
@@ -410,7 +393,6 @@ static void begin_window(struct run *run)
     run->shown_ns = begin_ns;
     if (opt->interval_ns > 0)
         run->line_ns = begin_ns + opt->interval_ns;
-    set_phase(run, PHASE_MEASURE);
 }
 
 // Returns when the window ended: when its time was over, with the last of -n
@@ -449,7 +431,7 @@ static void end_window(struct run *run)
 static bool measure(struct run *run)
 {
     begin_window(run);
-    bool whole = wait_for_workers(run, run->control.end_ns);
+    bool whole = run_phase(run, PHASE_MEASURE);
     run->control.end_ns = end_of_window(run, whole);
     if (run->opt->ramp_to > 0)
         print_progress(run, run->control.end_ns);  // the rest of the last row
@@ -458,15 +440,29 @@ static bool measure(struct run *run)
     return whole;
 }
 
+// ---- The phases
+
+static bool connect_all(struct run *run)
+{
+    bool finished = run_phase(run, PHASE_CONNECT);
+    run->result->ramp_s = clock_seconds(clock_now_ns() - run->start_ns);
+    return finished;
+}
+
+static bool warm_up(struct run *run)
+{
+    run->control.begin_ns = clock_now_ns();
+    run->control.end_ns = run->control.begin_ns + run->opt->warmup_ns;
+    return run->opt->warmup_ns == 0 || run_phase(run, PHASE_WARM_UP);
+}
+
 static void run_phases(struct run *run)
 {
-    bool whole = connect_all(run) && probe(run) && warm_up(run) &&
-                 settle(run) && measure(run);
+    bool whole = connect_all(run) && run_phase(run, PHASE_PROBE) &&
+                 warm_up(run) && run_phase(run, PHASE_SETTLE) && measure(run);
     run->result->interrupted = interrupted && !whole;
-    if (!run->result->measured)
-        return;
-    set_phase(run, PHASE_GRACE);
-    wait_for_workers(run, clock_now_ns() + run->opt->grace_ns);
+    if (run->result->measured)
+        run_phase(run, PHASE_GRACE);
 }
 
 // ---- The result
