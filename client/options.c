@@ -376,10 +376,11 @@ static void parse_target(char *text)
     parse_value("the port", &whole, 1, UINT16_MAX, options.port);
 }
 
-static bool is_given(const char *name)
+// Returns whether the option that sets this field of `options` was given.
+static bool is_given(const int64_t *field)
 {
     for (int i = 0; i < RULE_COUNT; i++)
-        if (rules[i].name != NULL && strcmp(rules[i].name, name) == 0)
+        if (rules[i].target == field)
             return given[i];
     return false;
 }
@@ -392,17 +393,17 @@ static void check_combinations(const struct options *opt)
     snprintf(threads, sizeof threads, "%d", (int)opt->threads);
     if (opt->threads > opt->connections)
         fail("--threads", expected, threads);
-    if (opt->hogs > 0 && opt->requests > 0 && !is_given("duration"))
+    if (opt->hogs > 0 && opt->requests > 0 && !is_given(&opt->duration_ns))
         fail("--hogs", "need a duration (-d), whose middle third is theirs",
              "-n alone");
     if (opt->find_rate != NULL && (opt->requests > 0 || opt->timeline != NULL))
         fail("--find-rate", "makes many runs for a time (-d)",
              "-n or --timeline");
     if (opt->ramp_to > 0 && (opt->rate > 0 || opt->find_rate != NULL ||
-                             opt->requests > 0 || is_given("duration")))
+                             opt->requests > 0 || is_given(&opt->duration_ns)))
         fail("--ramp", "has its own rate and time",
              "-R, --find-rate, -n or -d");
-    if (opt->ramp_to > 0 && is_given("interval") &&
+    if (opt->ramp_to > 0 && is_given(&opt->interval_ns) &&
         opt->interval_ns < opt->duration_ns / RAMP_ROWS_MAX)
         fail("--interval", "must be at least a 500th of the time of --ramp",
              "less");
@@ -424,19 +425,19 @@ static void adapt_defaults(struct options *opt)
         opt->connections = opt->requests;  // More would have no work.
     if (opt->threads > opt->connections)
         opt->threads = opt->connections;
-    if (counted && !is_given("duration"))
+    if (counted && !is_given(&opt->duration_ns))
         opt->duration_ns = FOREVER_NS;
-    if ((opt->calibrate || opt->find_rate) && !is_given("duration"))
+    if ((opt->calibrate || opt->find_rate) && !is_given(&opt->duration_ns))
         opt->duration_ns = NS_PER_S;  // Each of several runs takes as long.
     if (opt->find_rate != NULL && opt->rate == 0)
         opt->rate = 1000;
-    if ((counted || opt->each) && !is_given("warmup"))
+    if ((counted || opt->each) && !is_given(&opt->warmup_ns))
         opt->warmup_ns = 0;
-    if ((opt->each || !isatty(STDERR_FILENO)) && !is_given("interval"))
+    if ((opt->each || !isatty(STDERR_FILENO)) && !is_given(&opt->interval_ns))
         opt->interval_ns = 0;
     if (opt->ramp_to > 0)
         opt->rate = (opt->ramp_from + opt->ramp_to + 1) / 2;
-    if (opt->ramp_to > 0 && !is_given("interval"))
+    if (opt->ramp_to > 0 && !is_given(&opt->interval_ns))
         opt->interval_ns = opt->duration_ns / RAMP_ROWS;
 }
 

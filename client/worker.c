@@ -483,18 +483,22 @@ static bool has_nothing_to_do(const struct worker *w)
     bool all_open = w->open == w->conn_count;
     bool all_answered = !has_more_to_send(w) && w->request.in_flight == 0 &&
                         !(w->opt->churn && w->opening > 0);
-    if (w->phase == PHASE_CONNECT)
+    switch (w->phase) {
+    case PHASE_CONNECT:
         return all_open;
-    if (w->phase == PHASE_PROBE)
+    case PHASE_PROBE:
         return all_open && w->probe.in_flight == 0;
-    if (w->phase == PHASE_MEASURE)
-        return all_answered && w->opt->requests > 0;
-    // The coordinator has waited for the probes in their own phase. Those that
-    // are still outstanding may never be answered.
-    if (w->phase == PHASE_SETTLE)
+    case PHASE_SETTLE:
+        // The coordinator has waited for the probes in their own phase. Those
+        // that are still outstanding may never be answered.
         return all_answered;
-    return w->phase != PHASE_WARM_UP && all_answered &&
-           w->probe.in_flight + w->hog.in_flight == 0;
+    case PHASE_MEASURE:
+        return all_answered && w->opt->requests > 0;
+    case PHASE_GRACE:
+        return all_answered && w->probe.in_flight + w->hog.in_flight == 0;
+    default:
+        return false;
+    }
 }
 
 static void tell_when_done(struct worker *w)
