@@ -76,7 +76,6 @@ int conn_open(struct conn *c, int epoll, int fd)
     c->state = CONN_OPENING;
     c->since_ns = clock_now_ns();
     c->reply.len = 0;
-    c->for_request = false;
     c->slow = false;
     return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &interest);
 }

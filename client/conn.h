@@ -73,9 +73,9 @@ struct conn {
     uint64_t replies;         // right ones, within the window
     struct reply reply;
     int number;        // among the connections of all workers
-    bool for_request;  // OPENING: send a request at once
+    bool for_request;  // a request waits until it is open
     int64_t since_ns;  // when its state began
-    int64_t due_ns;    // of the request it is opened for; 0: when it is sent
+    int64_t due_ns;    // of the request that waits; 0: when it is sent
 };
 
 // Prepares the request for fib(n), 1..93.

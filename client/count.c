@@ -155,6 +155,12 @@ static void count_no_reply(struct worker *w, const struct conn *c,
 
 void count_unreplied(struct worker *w, struct conn *c, enum counter outcome)
 {
+    if (c->for_request) {
+        int64_t due_ns = c->due_ns != 0 ? c->due_ns : c->since_ns;
+        const struct batch waiting = {due_ns, TIMELINE_NEVER, 1};
+        count_no_reply(w, c, &waiting, outcome);
+        c->for_request = false;
+    }
     while (c->in_flight > 0) {
         const struct batch *batch = conn_oldest(c);
         count_no_reply(w, c, batch, outcome);
@@ -162,9 +168,8 @@ void count_unreplied(struct worker *w, struct conn *c, enum counter outcome)
     }
 }
 
-void count_not_sent(struct worker *w, const struct conn *c, int64_t due_ns,
-                    enum counter outcome)
+void count_unsent(struct worker *w, int64_t due_ns)
 {
     const struct batch batch = {due_ns, TIMELINE_NEVER, 1};
-    count_no_reply(w, c, &batch, outcome);
+    count_no_reply(w, NULL, &batch, COUNT_UNSENT);
 }

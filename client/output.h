@@ -70,8 +70,8 @@ int files_write(const struct result *r);
 // after it has said why not all of it could be written.
 int files_close(const char *name, FILE *file);
 
-// Writes a line of --timeline, which must be open, for each request. Takes about
-// a microsecond. Several threads may call it.
+// Writes a line of --timeline, which must be open, for each request. This takes
+// about a microsecond. Several threads may call it.
 void files_write_timeline(const struct timeline_entry *entry);
 
 // Prints a number, or the value of a figure, for programs to read: without a

@@ -21,8 +21,9 @@
 enum { STATS_ERRNO_MAX = 134 };
 
 // Every request ends in exactly one outcome: replied (right, late, wrong or an
-// error), lost (its connection broke), timed out, unanswered, or never sent.
-// Problems count whenever they occur. Right replies count within the window.
+// error), lost (its connection broke or could not be made), timed out,
+// unanswered, or never sent. Problems count whenever they occur. Right replies
+// count within the window.
 enum counter {
     COUNT_RIGHT,
     COUNT_LATE,     // right replies after the window, in the grace period
@@ -30,7 +31,7 @@ enum counter {
     COUNT_WRONG,    // replies that are neither right nor "error: ..."
     COUNT_ERROR_REPLIES,
     COUNT_TIMEOUTS,    // requests given up after --timeout
-    COUNT_LOST,        // requests that were outstanding on a broken connection
+    COUNT_LOST,        // requests whose connection broke or could not be made
     COUNT_UNANSWERED,  // requests still outstanding at the end
     COUNT_UNSENT,      // requests that were due and never sent
     COUNT_QUEUED,      // requests that were due before a connection was free

@@ -239,8 +239,9 @@ static void send_next(struct worker *w, struct conn *c)
         send_requests(w, c, &w->request, n, due_ns);
     } else {
         end_conn(w, c, COUNT_LOST);
-        c->for_request = open_conn(w, c);
+        c->for_request = true;
         c->due_ns = due_ns;
+        open_conn(w, c);
     }
     if (conn_has_room(c))
         make_ready(w, c, ready_ns);
@@ -351,6 +352,7 @@ static void step_slow(struct worker *w)
 static void opened(struct worker *w, struct conn *c)
 {
     int64_t began_ns = c->since_ns;
+    bool for_request = c->for_request;
     count_state(w, c, -1);
     int result = conn_opened(c);
     count_state(w, c, 1);
@@ -359,10 +361,11 @@ static void opened(struct worker *w, struct conn *c)
         return;
     }
     w->control->alive_ns = w->now_ns = c->since_ns;
-    if (c->for_request && w->phase == PHASE_MEASURE)
+    c->for_request = false;
+    if (for_request && w->phase == PHASE_MEASURE)
         count_time(w, TIME_CONNECT, c->since_ns - began_ns, 1);
-    c->slow = c->for_request && w->opt->slow > 0;
-    if (c->for_request)
+    c->slow = for_request && w->opt->slow > 0;
+    if (for_request)
         send_requests(w, c, &w->request, 1, c->due_ns);
     else if (w->phase > PHASE_PROBE)
         continue_conn(w, c);
@@ -632,7 +635,7 @@ void worker_sum_up(struct worker *w)
     bool measured = w->window_ns != INT64_MAX;
     w->now_ns = clock_now_ns();
     for (; w->open_loop && measured && has_more_to_send(w); w->requests_left--)
-        count_not_sent(w, NULL, schedule_take(&w->schedule), COUNT_UNSENT);
+        count_unsent(w, schedule_take(&w->schedule));
     for (int i = 0; i < w->conn_count; i++) {
         struct conn *c = &w->conns[i];
         bool open = c->state == CONN_OPEN;
@@ -640,9 +643,6 @@ void worker_sum_up(struct worker *w)
         count_add(w, COUNT_IDLE_CONNECTED, open && c->role == ROLE_IDLE);
         count_add(w, COUNT_HOGS_UNANSWERED,
                   c->in_flight > 0 && c->role == ROLE_HOG);
-        if (measured && c->state == CONN_OPENING && c->for_request)
-            count_not_sent(w, c, c->due_ns != 0 ? c->due_ns : c->since_ns,
-                           COUNT_UNANSWERED);
         if (measured)
             count_unreplied(w, c, COUNT_UNANSWERED);
     }

@@ -119,15 +119,13 @@ void count_replies(struct worker *w, struct conn *c,
 // Counts bytes that came without a request as one wrong reply.
 void count_surplus(struct worker *w, const char *bytes, size_t len);
 
-// Counts the outstanding requests of a connection, which get no reply any more,
-// and removes them. `outcome` says why: lost, timed out, or unanswered at the
-// end. The latter two enter the latency at their age.
+// Counts the outstanding requests of a connection, which will get no reply, and
+// the one that waits until it is open. Afterwards the connection has neither.
+// `outcome` says why: lost, timed out, or unanswered at the end. The latter two
+// enter the latency at their age.
 void count_unreplied(struct worker *w, struct conn *c, enum counter outcome);
 
-// Counts a request that was due and, at the end, has not been sent. `c` is the
-// connection that is being opened for it, or NULL if none was free; `outcome`
-// is unanswered or unsent.
-void count_not_sent(struct worker *w, const struct conn *c, int64_t due_ns,
-                    enum counter outcome);
+// Counts a request that was due at `due_ns` and found no free connection.
+void count_unsent(struct worker *w, int64_t due_ns);
 
 #endif

@@ -63,11 +63,26 @@ static bool die_at_fiftieth(struct peer *peer, int i)
     return reply(peer);
 }
 
+// Returns how many requests had an outcome.
+static double count_outcomes(const struct outcome *o)
+{
+    return column(o, "requests") + column(o, "late") + column(o, "wrong") +
+           column(o, "error_replies") + column(o, "timeouts") +
+           column(o, "lost") + column(o, "unanswered") + column(o, "unsent");
+}
+
 void test_gone_server(void)
 {
     const struct outcome *o = RUN(die_at_fiftieth, "-n", "1M", "-c", "2");
     ok(o->status == 1 && column(o, "gone") == 1 && says(o, SAYS_GONE),
        "a server that dies ends the run");
+    // Two connections may be opened for a request when the server dies.
+    o = RUN(die_at_fiftieth, "-R", "200", "-d", "1s", "-c", "2", "--churn",
+            "--warmup", "0");
+    ok(o->status == 1 && count_outcomes(o) == 200,
+       "every request that was due has one outcome, that of a connection that "
+       "cannot be opened too: %.0f of 200",
+       count_outcomes(o));
 }
 
 // ---- With a server, so that nothing but the option can be the reason
