@@ -420,7 +420,7 @@ static int64_t part_of(int64_t total, int64_t index, int64_t workers)
     return total / workers + (index < total % workers);
 }
 
-static void begin_window(struct worker *w)
+static void enter_window(struct worker *w)
 {
     const struct options *opt = w->opt;
     w->window_ns = w->control->begin_ns;
@@ -460,7 +460,7 @@ static void follow_phase(struct worker *w)
         return;
     w->requests_left = INT64_MAX;
     if (phase == PHASE_MEASURE)
-        begin_window(w);
+        enter_window(w);
     if (w->open_loop)
         start_schedule(w);
 }
