@@ -39,16 +39,12 @@ static enum timing interval(const struct worker *w)
     return w->now_ns >= w->control->during_ns ? LATENCY_DURING : LATENCY_BEFORE;
 }
 
-// Counts the outcome of `n` requests of a batch. `c` is their connection, or
-// NULL if none was free. Right replies are counted by count_right(), and hogs
-// without a reply by worker_sum_up().
-static void count_outcome(struct worker *w, const struct conn *c,
-                          const struct batch *batch, int n,
-                          enum counter outcome)
+// Writes the outcome of `n` requests of a batch to the timeline, if there is
+// one. `c` is their connection, or NULL if none was free.
+static void write_timeline(const struct worker *w, const struct conn *c,
+                           const struct batch *batch, int n,
+                           enum counter outcome)
 {
-    bool is_hog = c != NULL && c->role == ROLE_HOG;
-    if (outcome != COUNT_RIGHT && !(outcome == COUNT_UNANSWERED && is_hog))
-        count_add(w, outcome, n);
     if (w->opt->timeline == NULL)
         return;
     const struct timeline_entry entry = {
@@ -110,11 +106,15 @@ void count_replies(struct worker *w, struct conn *c,
                                             [REPLY_ERROR] = COUNT_ERROR_REPLIES,
                                             [REPLY_ENDLESS] = COUNT_WRONG};
     const struct batch *batch = conn_oldest(c);
-    bool right = found->verdict == REPLY_RIGHT;
-    if (!right)
+    enum counter outcome = outcomes[found->verdict];
+    bool right = outcome == COUNT_RIGHT;
+
+    write_timeline(w, c, batch, found->count, outcome);
+    if (!right) {
+        count_add(w, outcome, found->count);
         keep_wrong(w, c->reply.text, found->len, c->request->expected.lines,
                    c->request->expected.line_len);
-    count_outcome(w, c, batch, found->count, outcomes[found->verdict]);
+    }
     if (c->request == &w->probe)
         w->control->probed_ns = w->now_ns;
     if (w->now_ns >= w->window_ns) {
@@ -136,20 +136,25 @@ void count_surplus(struct worker *w, const char *bytes, size_t len)
 
 // ---- Requests without a reply
 
-// Counts a batch that gets no reply. At the end even requests of the warm-up
-// count; before, a request that timed out counts if it is measured.
+// Counts a batch that gets no reply. At the end even the age of requests of the
+// warm-up enters the latency; before, that of measured requests that timed out.
+// Hogs without a reply have a counter of their own: see worker_sum_up().
 static void count_no_reply(struct worker *w, const struct conn *c,
                            const struct batch *batch, enum counter outcome)
 {
     int64_t age_ns = w->now_ns - batch->due_ns;
     bool at_end = outcome == COUNT_UNANSWERED || outcome == COUNT_UNSENT;
     bool is_stream = c == NULL || c->role == ROLE_STREAM;
+    bool has_latency =
+        at_end ? is_stream
+               : outcome == COUNT_TIMEOUTS && is_measured(w, c, batch);
 
-    count_outcome(w, c, batch, batch->count, outcome);
-    if (at_end ? is_stream
-               : outcome == COUNT_TIMEOUTS && is_measured(w, c, batch))
+    write_timeline(w, c, batch, batch->count, outcome);
+    if (outcome != COUNT_UNANSWERED || c->role != ROLE_HOG)
+        count_add(w, outcome, batch->count);
+    if (has_latency)
         count_time(w, LATENCY_LATE, age_ns, batch->count);
-    if (at_end && is_stream)
+    if (has_latency && at_end)
         w->stats.oldest_ns = clock_max(w->stats.oldest_ns, age_ns);
 }
 
