@@ -20,7 +20,7 @@ sys.dont_write_bytecode = True
 # Modules that are tested, by package ...
 MODULES = {
     "lib": ("client", "command_line", "document", "machine", "models",
-            "processes", "replay", "samples", "text", "trace_events",
+            "processes", "replay", "samples", "tcp", "text", "trace_events",
             "usage", "verdicts"),
     "bench": ("calibration", "claims", "design", "experiments", "findings",
               "hosts", "order", "predictions", "report", "request_log", "run",

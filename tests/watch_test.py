@@ -22,13 +22,14 @@ import tempfile
 import termios
 import time
 import unittest
+import unittest.mock
 
 import tap
 from programs import LOOK_S, PATIENCE_S, wait_until
 import under_test
 from under_test import (
     ALL_MODELS, BIN, MODELS, REFERENCE, calls, coroutines, program, screen,
-    sockets, symbols, trace_events)
+    sockets, symbols, tcp, trace_events)
 
 BLOCKED, RUNNING = under_test.snapshot.BLOCKED, under_test.snapshot.RUNNING
 Connection, Row = under_test.snapshot.Connection, under_test.snapshot.Row
@@ -152,9 +153,10 @@ class OfTheKernel(WithMadeUpProc):
         # As a little-endian machine prints them.
         if sys.byteorder != "little":
             self.skipTest("a big-endian machine")
-        self.assertEqual(sockets.address("0100007F:270F"), "127.0.0.1:9999")
+        self.assertEqual(tcp.printed_address("0100007F:270F"),
+                         "127.0.0.1:9999")
         self.assertEqual(
-            sockets.address("00000000000000000000000001000000:0050"),
+            tcp.printed_address("00000000000000000000000001000000:0050"),
             "[::1]:80")
 
     def test_the_connections_of_a_server(self):
@@ -166,6 +168,47 @@ class OfTheKernel(WithMadeUpProc):
              for one in found.connections],
             [("127.0.0.1:41130", True, 30, 16),
              ("127.0.0.1:41131", False, 3, 0)])
+
+    def one_of_each(self, family, host):
+        """Opens a listener, a connection in its accept queue with unread bytes,
+        and one in TIME_WAIT. Returns the listener's port, as it ends an
+        address."""
+        def opened(one):
+            self.addCleanup(one.close)
+            return one
+
+        listener = opened(socket.socket(family))
+        listener.bind((host, 0))
+        listener.listen()
+        address = listener.getsockname()[:2]
+        with socket.create_connection(address):
+            listener.accept()[0].close()  # It closes first.
+        opened(socket.create_connection(address)).sendall(b"1\n")
+        return f":{address[1]}"
+
+    def test_both_sources_list_the_same_sockets(self):
+        folder = pathlib.Path("/proc/self/net")
+        for family, host in ((socket.AF_INET, "127.0.0.1"),
+                             (socket.AF_INET6, "::1")):
+            try:
+                port = self.one_of_each(family, host)
+            except OSError:
+                self.assertEqual(family, socket.AF_INET6)
+                continue  # There is no IPv6.
+            asked, printed = (sorted(
+                dataclasses.astuple(one)[:5] for one in found
+                if one.local.endswith(port) or one.remote.endswith(port))
+                              for found in (tcp.asked(family),
+                                            tcp.printed(folder)))
+            self.assertEqual(asked, printed)
+            self.assertEqual(len(asked), 3)
+
+    def test_without_sock_diag_proc_is_read(self):
+        with unittest.mock.patch.object(tcp, "asked", side_effect=OSError):
+            port = self.one_of_each(socket.AF_INET, "127.0.0.1")
+            self.assertEqual([one.unread for one in tcp.sockets()
+                              if one.is_listener and one.local.endswith(port)],
+                             [1])
 
 
 class InWords(WithMadeUpProc):

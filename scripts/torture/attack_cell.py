@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 
-from lib.machine import text_of
+from lib import tcp
 from lib.processes import StartFailed, interruptible, serving, wait
 from lib.usage import (Usage, idle_cores, is_exiting, looks, session_of,
                        usage_of, usage_once_released, usage_once_started)
@@ -38,8 +38,6 @@ REQUEST, REPLY = b"10\n", b"fib: 55\n"
 LONG_REQUEST, LONG_REPLY = b"30\n", b"fib: 832040\n"
 
 
-ESTABLISHED, TIME_WAIT = "01", "06"  # in /proc/net/tcp
-IPV4_END = len("0100007F:270F")
 SHOWN = {AFTER: "waits"}  # outcomes that have another name in the table
 
 
@@ -223,20 +221,24 @@ def judge_victim(cell):
                   f"the victim: {cell.victim}, not {' or '.join(expected)}")
 
 
+def as_ipv4(address):
+    """Returns an address without the "[::ffff:" with which an IPv6 socket
+    shows an IPv4 address."""
+    return address.replace("[::ffff:", "").replace("]", "")
+
+
 def unnoticed_ends(port):
     """Returns how many connections to a port have only a server's end: the
     client has vanished without a FIN, and the server cannot notice. Or the
     kernel made the connection from an ACK that arrived twice. It can do so
     while it sends SYN cookies, because an accept queue is full. A server that
-    listens for IPv6, too, has its end in another table than the client: of an
-    address, only the IPv4 part is compared."""
-    rows = [line.split() for name in ("tcp", "tcp6")
-            for line in text_of(f"/proc/net/{name}").splitlines()[1:]]
-    ends = [(row[1][-IPV4_END:], row[2][-IPV4_END:], row[3]) for row in rows
-            if row[3] != TIME_WAIT]
+    listens for IPv6, too, has its end in another table than the client: the
+    IPv4 addresses are compared."""
+    ends = [(as_ipv4(one.local), as_ipv4(one.remote), one.state)
+            for one in tcp.sockets()]
     known = {(local, remote) for local, remote, _ in ends}
     return sum((remote, local) not in known for local, remote, state in ends
-               if state == ESTABLISHED and local.endswith(f":{port:04X}"))
+               if state == tcp.ESTABLISHED and local.endswith(f":{port}"))
 
 
 def growth_kib(cell):

@@ -99,8 +99,9 @@ class Observer:
         return Snapshot(
             first.name, self.pid,
             found.listener.local if found.listener else "", rows,
-            [Connection(one.remote, bool(one.inode), one.state_name,
-                        one.unread, one.unacknowledged)
+            [Connection(one.remote, bool(one.inode),
+                        sockets.state_name(one), one.unread,
+                        one.unacknowledged)
              for one in found.connections],
             found.accept_queue, len(processes),
             sum(shares) if shares else None,
