@@ -11,6 +11,10 @@ TESTS   := $(UNIT:%=$(BUILD)/tests/test_%) $(BUILD)/tests/conversation/run \
 TAP     := $(call object,tests/tap.c)
 # fib() shares no data, and the thread sanitizer would record each of its calls.
 $(BUILD)/fib/fib.o: override CFLAGS += -fno-sanitize=thread
+# No process of the conversation has several threads, and tap.c is part of it.
+$(call object,$(wildcard tests/conversation/*.c)) $(TAP): \
+    override CFLAGS += -fno-sanitize=thread
+$(BUILD)/tests/conversation/run: override LDFLAGS += -fno-sanitize=thread
 
 $(BUILD)/tests/test_fib:       $(FIB)
 $(BUILD)/tests/test_session:   $(FIB)
