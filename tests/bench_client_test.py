@@ -74,55 +74,63 @@ OLD_STRACE = STRACE.replace("0.000030           1", "0.000030            ")
 
 
 def place_of(figures=None, **options):
-    """Returns a Place without running servers. `figures` has for each pair of
-    row and column the values by round."""
+    """Returns a Place without running servers. `figures` has for each figure
+    the values by round."""
     place = bench_client.Place(
         types.SimpleNamespace(bin=pathlib.Path("bin"), rounds=1,
                               build=pathlib.Path("build"), **options),
-        pathlib.Path("/tmp"), (0, 1),
-        {protocol: (None, port) for protocol, port in
-         (("fib", 1001), ("http", 1002), ("redis", 1003))}, {}, [])
-    for (row, column), by_round in (figures or {}).items():
-        for number, value in by_round.items():
-            place.round = number
-            place.note(row, column, value)
+        pathlib.Path("/tmp"), (0, 1))
+    place.servers = {protocol: (None, port) for protocol, port in
+                     (("fib", 1001), ("http", 1002), ("redis", 1003))}
+    for figure, by_round in (figures or {}).items():
+        for place.round, value in by_round.items():
+            place.note(*figure, value=value)
     return place
 
 
-def values_of(figure, shape, **clients):
-    """Returns the values of one figure in one shape of load, as place_of()
-    takes them. `clients` has for each client a value for every round; None
-    stands for a run that failed."""
-    return {((name.replace("_", " "), figure), shape):
+def values_of(figure, load, **clients):
+    """Returns the values of one figure under one load, as place_of() takes
+    them. `clients` has for each client a value for every round; None stands for
+    a run that failed."""
+    return {(figure, name.replace("_", " "), load):
             {number: value for number, value in enumerate(values, 1)
              if value is not None}
             for name, values in clients.items()}
 
 
+def ratios(place, figure, load, other):
+    """Returns the ratios of a figure of fibload to that of another client."""
+    row = bench_client.Row("", **bench_client.times(figure, load, other))
+    return list(row.sample(place))
+
+
 def goals_of(figures, clients=("fibload", "bare loop")):
     """Returns the goals for which `figures` has values, by their text: their
     values, and the highest and the lowest value that meets the goal."""
-    return {text: (values, most, least) for text, values, most, least in
-            bench_client.goals(clients, place_of(figures)) if values}
+    place = place_of(figures)
+    rows = [(row, list(row.sample(place)))
+            for row in bench_client.rows(clients[2:])]
+    return {row.text: (values, row.most, row.least)
+            for row, values in rows if values}
 
 
 class Arithmetic(unittest.TestCase):
     def test_ratios_are_taken_within_a_round(self):
         place = place_of(values_of("cpu", "50", fibload=[2, 30, 4],
                                    wrk=[1, 10, 2]))
-        self.assertEqual(bench_client.ratios(place, "cpu", "50", "wrk"),
+        self.assertEqual(ratios(place, "cpu", "50", "wrk"),
                          [2, 3, 2])
 
     def test_a_round_without_one_of_them_has_no_ratio(self):
         place = place_of(values_of("cpu", "50", fibload=[2, 30, 4, None],
                                    wrk=[1, None, 2, 5]))
-        self.assertEqual(bench_client.ratios(place, "cpu", "50", "wrk"),
+        self.assertEqual(ratios(place, "cpu", "50", "wrk"),
                          [2, 2])
-        self.assertEqual(bench_client.ratios(place, "cpu", "50", "ab"), [])
+        self.assertEqual(ratios(place, "cpu", "50", "ab"), [])
 
     def test_nothing_is_divided_by_zero(self):
         place = place_of(values_of("cpu", "50", fibload=[2, 6], wrk=[0, 2]))
-        self.assertEqual(bench_client.ratios(place, "cpu", "50", "wrk"), [3])
+        self.assertEqual(ratios(place, "cpu", "50", "wrk"), [3])
 
     def test_the_true_p99_follows_from_the_freezes(self):
         # p99 leaves out 1 % of 4 s, that is 40 ms: 20 ms of each of the two
@@ -131,13 +139,16 @@ class Arithmetic(unittest.TestCase):
         self.assertAlmostEqual(bench_client.true_p99_s([0.3, 0.2]), 0.23)
 
     def test_goals(self):
+        many = bench_client.many()
         goals = goals_of({
             **values_of("cpu", "50", fibload=[2, 3], bare_loop=[2, 2],
                         wrk=[4, 4], ab=[2, 3]),
             **values_of("rate", "50 x 16", fibload=[300], wrk=[100]),
-            ("ramp", 10_000): {1: 0.2}, ("memory", 10_000): {1: 900},
-            ("late", 1000): {1: 0.5}, ("got", 50_000): {1: 1},
-            ("freeze", "off"): {1: 1.5},
+            ("ramp", "fibload", many): {1: 0.2},
+            ("memory", "fibload", many): {1: 900},
+            ("late", "fibload", 1000): {1: 0.5},
+            ("got", "fibload", 50_000): {1: 1},
+            ("freeze", "fibload", "off"): {1: 1.5},
         }, ("fibload", "bare loop", "wrk", "ab"))
         self.assertEqual(goals["CPU, 50 connections : bare loop"],
                          ([1, 1.5], 1.05, None))
@@ -146,9 +157,9 @@ class Arithmetic(unittest.TestCase):
         self.assertEqual(goals["CPU, 50 connections : ab"],
                          ([1, 1], 1, None))
         self.assertEqual(goals["pipelined requests/s : wrk"], ([3], None, 2))
-        self.assertEqual(goals["s to open 10,000 connections"],
+        self.assertEqual(goals[f"s to open {many:,} connections"],
                          ([0.2], 0.3, None))
-        self.assertEqual(goals["bytes each of 10,000 connections"],
+        self.assertEqual(goals[f"bytes each of {many:,} connections"],
                          ([900], 1024, None))
         self.assertEqual(goals["us late at -R 1000, median"], ([0.5], 1, None))
         self.assertEqual(goals["replies at -R 50000 : due"],
@@ -164,8 +175,8 @@ class Arithmetic(unittest.TestCase):
                 (2, None, 2, "at least 2     met"),
                 (1.99, None, 2, "at least 2     MISSED"),
                 (7, None, None, "")):
-            self.assertEqual(bench_client.costs.verdict(value, most, least),
-                             said)
+            row = bench_client.Row("", (), most=most, least=least)
+            self.assertEqual(row.verdict(value), said)
 
     def test_ratios_near_one_are_shown_precisely(self):
         self.assertEqual(bench_client.precisely(0.99512), "0.9951")
@@ -256,7 +267,7 @@ class Commands(unittest.TestCase):
                 ("bare loop", "1,000", "build/bare_loop 1001 1000 1 1000"),
                 ("bare loop", "50 x 16", "build/bare_loop 1001 50 16 600"),
                 ("wrk", "50", "wrk -t1 -c50 -d1s http://127.0.0.1:1002/"),
-                ("wrk", "50 x 16", f"wrk -t1 -c50 -d1s -s {script} "
+                ("wrk", "50 x 16", f"wrk -t1 -c50 -d1s -s{script} "
                                    "http://127.0.0.1:1002/"),
                 ("ab", "1,000", "ab -q -k -c 1000 -t 1 -n 10000000 "
                                 "http://127.0.0.1:1002/"),
@@ -278,10 +289,10 @@ class Commands(unittest.TestCase):
                     bench_client, "run_fibload",
                     return_value=(row, outcome)) as run:
                 bench_client.measure_client(client, shape, self.place)
-            self.assertEqual(" ".join(run.call_args[0][1:]), arguments)
+            self.assertEqual(run.call_args[0][1].strip(), arguments)
             for figure, value in (("rate", 2000), ("cpu", 250), ("memory", 2)):
-                self.assertEqual(self.place.values((client, figure), shape),
-                                 [value])
+                self.assertEqual(
+                    list(self.place.sample(figure, client, shape)), [value])
 
     def test_the_pipeline_of_wrk(self):
         bench_client.command_of("wrk", "50 x 16", self.place)
@@ -290,14 +301,14 @@ class Commands(unittest.TestCase):
 
     def round(self, number, clients=tuple(bench_client.CLIENTS)):
         """Returns the tasks of this round: name and arguments of each."""
-        return [(task.__name__, *arguments) for _, task, *arguments in
-                bench_client.tasks(clients, number)]
+        return [(task.__name__, *arguments) for _, task, *arguments, _ in
+                bench_client.tasks(clients, number, self.place)]
 
     def test_a_round_has_every_client_in_every_shape(self):
         measured = Counter((shape, client) for task, *rest in self.round(1)
                            if task == "measure_client"
                            for client, shape in [rest])
-        expected = Counter((shape, client) for shape in bench_client.SHAPES
+        expected = Counter((shape, client) for shape in bench_client.LOADS
                            for client in bench_client.CLIENTS)
         del expected["50 x 16", "ab"]
         expected["50", "fibload --no-stamps"] = 1
@@ -307,7 +318,7 @@ class Commands(unittest.TestCase):
         shapes = [rest[1] for task, *rest in self.round(1)
                   if task == "measure_client"]
         changes = sum(a != b for a, b in zip(shapes, shapes[1:]))
-        self.assertEqual(changes, len(bench_client.SHAPES) - 1)
+        self.assertEqual(changes, len(bench_client.LOADS) - 1)
 
     def test_the_order_of_clients_is_random(self):
         self.assertGreater(len({tuple(self.round(1)) for _ in range(20)}), 1)
@@ -335,22 +346,22 @@ class Rounds(unittest.TestCase):
             calls[client] += 1
             if (client, place.round) in fails:
                 raise RunFailed(f"{client} failed")
-            place.note((client, "cpu"), shape, calls[client])
+            place.note("cpu", client, shape, value=calls[client])
 
-        def tasks(clients, _number):
-            return [(client, task, client, "50") for client in clients]
+        def tasks(clients, _number, place):
+            return [(client, task, client, "50", place) for client in clients]
 
         with unittest.mock.patch.multiple(
-                bench_client, tasks=tasks, measure_calls=lambda *_: None):
+                bench_client, tasks=tasks, count_calls=lambda *_: None):
             bench_client.measure(["fibload", "bare loop", "wrk"], place)
         return place
 
     def test_a_failed_run_is_a_problem_and_leaves_a_gap(self):
         place = self.measure(3, {("wrk", 2)})
         self.assertEqual(place.problems, ["wrk failed"])
-        self.assertEqual(place.figures[("wrk", "cpu"), "50"], {1: 1, 3: 3})
-        self.assertEqual(place.values(("fibload", "cpu"), "50"), [1, 2, 3])
-        self.assertEqual(bench_client.ratios(place, "cpu", "50", "wrk"),
+        self.assertEqual(place.values["cpu", "wrk", "50"], {1: 1, 3: 3})
+        self.assertEqual(list(place.sample("cpu", "fibload", "50")), [1, 2, 3])
+        self.assertEqual(ratios(place, "cpu", "50", "wrk"),
                          [1, 1])
 
     def test_the_file_names_the_round(self):
@@ -368,7 +379,7 @@ class Rounds(unittest.TestCase):
         place = self.measure(1, {("wrk", 1)})
         said = io.StringIO()
         with contextlib.redirect_stdout(said):
-            bench_client.show(["fibload", "bare loop", "wrk"], None, place)
+            bench_client.show(["fibload", "bare loop", "wrk"], place)
         self.assertIn("bare loop", said.getvalue())
         self.assertNotIn("  wrk", said.getvalue())
         self.assertNotIn("system calls per request (", said.getvalue())
@@ -387,7 +398,7 @@ class Processes(unittest.TestCase):
         self.place.cores = (None, None)
 
     def run_client(self, *command, **arguments):
-        with bench_client.held_back():
+        with bench_client.costs.held_back():
             return bench_client.run_client(command, self.place, **arguments)
 
     def test_output_and_cost_are_those_of_the_process(self):
@@ -402,7 +413,7 @@ class Processes(unittest.TestCase):
                 "time.sleep(0.5)")
         outcome = self.run_client(sys.executable, "-c", hold)
         self.assertGreaterEqual(outcome.memory_kib, 50 << 10)
-        self.assertEqual(bench_client.memory_kib(0), 0)
+        self.assertEqual(bench_client.kib_of(0, "status", "VmHWM"), 0)
 
     def test_a_status_that_is_not_accepted_fails(self):
         with self.assertRaisesRegex(RunFailed, "sh ended with status 1"):
@@ -420,21 +431,21 @@ class Processes(unittest.TestCase):
 
     def test_without_a_tool_no_calls_are_counted(self):
         with unittest.mock.patch.dict(os.environ, PATH="/nonexistent"):
-            self.assertIsNone(bench_client.measure_calls(["fibload"],
-                                                         self.place))
+            bench_client.count_calls(["fibload"], self.place)
+        self.assertIsNone(self.place.tool)
         self.assertEqual(len(self.place.problems), 1)
-        self.assertEqual(self.place.figures, {})
+        self.assertEqual(self.place.values, {})
 
     def test_a_tool_that_counts_nothing_is_a_problem(self):
         measuring.write_script(self.place.directory / "perf", FAKE_PERF)
         path = f"{self.place.directory}:{os.environ['PATH']}"
         with unittest.mock.patch.dict(os.environ, PATH=path), \
-                bench_client.held_back():
+                bench_client.costs.held_back():
             self.place.options.bin = self.place.directory
             measuring.write_script(self.place.directory / "fibload",
                                    "#!/bin/sh\necho 0 >\"${0%/*}/count\"\n")
-            tool = bench_client.measure_calls(["fibload"], self.place)
-        self.assertEqual(tool, "perf")
+            bench_client.count_calls(["fibload"], self.place)
+        self.assertEqual(self.place.tool, "perf")
         self.assertEqual(self.place.problems,
                          ["fibload: no system calls counted"])
 
@@ -586,7 +597,7 @@ class Run(unittest.TestCase):
     def test_a_client_that_fails_is_named_and_the_others_are_measured(self):
         self.add_client("wrk", "unable to connect\n")
         run = self.run_program("--rounds", "1",
-                               patch="program.SHAPES = {'50': (50, 1)}")
+                               patch="program.LOADS = {'50': program.LOADS['50']}")
         self.assertEqual(run.returncode, 1)
         # One message is about its only shape, one about its system calls.
         self.assertEqual(run.stdout.count(

@@ -25,65 +25,67 @@ Row, Run, RunFailed = bench_coro.Row, bench_coro.Run, bench_coro.RunFailed
 
 OURS = Run("serve", (), "coroutine", 10, 0)
 THEIRS = Run("serve", (), "callbacks", 10, 0)
-COST = Row("cost", OURS, "cpu", "us", most=3)
-OTHERS = Row("  callbacks", THEIRS, "cpu", "us")
-TIMES = Row("  times callbacks", OURS, "cpu", "x", base=THEIRS, most=1.1)
-EACH = Row("memory of each", OURS, "memory", "bytes", base=THEIRS, per=10)
+COST = Row("cost", (OURS, "cpu"), "us", most=3)
+OTHERS = Row("  callbacks", (THEIRS, "cpu"), "us")
+TIMES = Row("  times callbacks", (OURS, "cpu"), "x", (THEIRS, "cpu"), most=1.1)
+EACH = Row("memory of each", (OURS, "memory"), "bytes", (THEIRS, "memory"),
+           per=10)
 
 
-def figures_of(ours, theirs):
-    """Returns the CPU figures of the runs OURS and THEIRS. Both arguments have
-    a value for every round; None stands for a run that failed."""
-    return {run: [None if value is None else {"cpu": value}
-                  for value in values]
-            for run, values in ((OURS, ours), (THEIRS, theirs))}
+def values_of(row, ours=(), theirs=(), figure="cpu"):
+    """Returns the values of a row by round. The other arguments have a value of
+    the figure in the runs OURS and THEIRS for every round; None stands for a
+    run that failed."""
+    figures = bench_coro.costs.Figures()
+    for run, values in ((OURS, ours), (THEIRS, theirs)):
+        for figures.round, value in enumerate(values, 1):
+            if value is not None:
+                figures.note(run, figure, value=value)
+    return row.sample(figures).values
 
 
 class Arithmetic(unittest.TestCase):
     def test_figures_by_round(self):
-        figures = figures_of([2, None, 4], [1, 1, 1])
-        self.assertEqual(bench_coro.values_of(COST, figures), {1: 2, 3: 4})
+        self.assertEqual(values_of(COST, [2, None, 4], [1, 1, 1]), {1: 2, 3: 4})
 
     def test_ratios_are_taken_within_a_round(self):
-        figures = figures_of([2, 30, 4], [1, 10, 2])
-        self.assertEqual(bench_coro.values_of(TIMES, figures),
+        self.assertEqual(values_of(TIMES, [2, 30, 4], [1, 10, 2]),
                          {1: 2, 2: 3, 3: 2})
 
     def test_a_round_without_one_of_them_has_no_ratio(self):
-        figures = figures_of([2, 30, None, 8], [1, None, 2, 2])
-        self.assertEqual(bench_coro.values_of(TIMES, figures), {1: 2, 4: 4})
-        self.assertEqual(bench_coro.values_of(TIMES, {OURS: [{"cpu": 1}]}), {})
+        self.assertEqual(values_of(TIMES, [2, 30, None, 8], [1, None, 2, 2]),
+                         {1: 2, 4: 4})
+        self.assertEqual(values_of(TIMES, [1]), {})
 
     def test_nothing_is_divided_by_zero(self):
-        figures = figures_of([2, 3], [0, 1])
-        self.assertEqual(bench_coro.values_of(TIMES, figures), {2: 3})
-        self.assertEqual(bench_coro.values_of(COST, figures_of([0], [1])),
-                         {1: 0})
+        self.assertEqual(values_of(TIMES, [2, 3], [0, 1]), {2: 3})
+        self.assertEqual(values_of(COST, [0], [1]), {1: 0})
 
     def test_differences_are_shared(self):
-        figures = {OURS: [{"memory": 1500}, {"memory": 100}],
-                   THEIRS: [{"memory": 500}, {"memory": 0}]}
-        self.assertEqual(bench_coro.values_of(EACH, figures), {1: 100, 2: 10})
+        self.assertEqual(values_of(EACH, [1500, 100], [500, 0], "memory"),
+                         {1: 100, 2: 10})
+
+    def test_a_difference_needs_both(self):
+        self.assertEqual(values_of(EACH, [1500, 100], [500], "memory"),
+                         {1: 100})
 
     def test_a_figure_that_is_not_there_is_none(self):
-        figures = {OURS: [{"rate": 1}, {"cpu": 7}]}
-        self.assertEqual(bench_coro.values_of(COST, figures), {2: 7})
+        self.assertEqual(values_of(COST, [1], figure="rate"), {})
 
     def test_goals_are_met_up_to_the_limit(self):
-        least = Row("x", OURS, "cpu", "x", least=80)
+        least = Row("x", (OURS, "cpu"), "x", least=80)
         for row, value, said in ((COST, 3, "at most 3      met"),
                                  (COST, 3.01, "at most 3      MISSED"),
                                  (least, 80, "at least 80    met"),
                                  (least, 79.9, "at least 80    MISSED"),
                                  (EACH, 1, "")):
-            self.assertEqual(
-                bench_coro.costs.verdict(value, row.most, row.least), said)
+            self.assertEqual(row.verdict(value), said)
 
     def test_lines_have_median_and_range(self):
-        line = bench_coro.line_of(COST, [7, 1, 2.5])
+        line = COST.line([7, 1, 2.5], bench_coro.shown, 35)
         self.assertEqual(line.split(), ["cost", "2.50", "us", "1.00-7.00",
                                         "at", "most", "3", "met"])
-        line = bench_coro.line_of(TIMES, [1.234, 1, 3])
+        line = TIMES.line([1.234, 1, 3], bench_coro.shown, 35)
         self.assertEqual(line.split()[2:], ["1.23", "x", "1.00-3.00",
                                             "at", "most", "1.1", "MISSED"])
 
@@ -117,7 +119,8 @@ class Plan(unittest.TestCase):
         self.assertEqual(len(runs), len(set(runs)))
         for _, rows in bench_coro.SECTIONS.values():
             for row in rows:
-                self.assertIn(row.base or row.run, [r.run for r in rows])
+                self.assertIn((row.base or row.figure)[0],
+                              [other.figure[0] for other in rows])
 
     def test_sections_can_be_chosen(self):
         runs = bench_coro.possible_runs(self.options("switch", "create"), [])
@@ -205,7 +208,7 @@ class Rounds(unittest.TestCase):
 
         with tempfile.TemporaryDirectory() as directory:
             status, said, rows = self.bench(directory, figures)
-        self.assertEqual(status, bench_coro.FAILED)
+        self.assertEqual(status, bench_coro.costs.FAILED)
         self.assertIn("coroutines: callbacks served 9 of 10 clients\n", said)
         self.assertEqual([row["round"] for row in rows],
                          ["1", "2", "3", "1", "3", "1", "3"])
@@ -214,19 +217,19 @@ class Rounds(unittest.TestCase):
         with tempfile.TemporaryDirectory() as directory:
             status, said, rows = self.bench(directory,
                                             lambda run, number: {"rate": 1})
-        self.assertEqual((status, rows), (bench_coro.FAILED, []))
+        self.assertEqual((status, rows), (bench_coro.costs.FAILED, []))
         self.assertIn("coroutines: not measured: cost\n", said)
         self.assertIn("coroutines: not measured: times callbacks\n", said)
 
     def test_interrupted(self):
         def figures(_run, number):
             if number == 2:
-                raise bench_coro.Interrupted
+                raise bench_coro.costs.Interrupted
             return {"cpu": number}
 
         with tempfile.TemporaryDirectory() as directory:
             status, said, rows = self.bench(directory, figures)
-        self.assertEqual(status, bench_coro.INTERRUPTED)
+        self.assertEqual(status, bench_coro.costs.INTERRUPTED)
         self.assertIn("interrupted: not all rounds were made", said)
         self.assertEqual({row["round"] for row in rows}, {"1"})
 
@@ -262,7 +265,7 @@ class Processes(unittest.TestCase):
         """Returns the figures printed by a measuring program with this text."""
         measuring.write_script(self.folder / "switch_co", text)
         run = Run("switch", ("switch_co", *arguments))
-        with bench_coro.held_back():
+        with bench_coro.costs.held_back():
             return bench_coro.output_of(run, self.options, None)
 
     def test_programs_print_figures(self):
@@ -287,7 +290,7 @@ class Processes(unittest.TestCase):
             f"{','.join(row)}\n{','.join(map(str, row.values()))}\n")
         measuring.write_script(self.folder / "coroutine", FAKE_SERVER)
         measuring.write_script(self.folder / "fibload", FAKE_CLIENT)
-        with bench_coro.held_back():
+        with bench_coro.costs.held_back():
             return bench_coro.replies_of(Run("serve", (), "coroutine", 10, 5),
                                          self.options, (None, None))
 

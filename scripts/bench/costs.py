@@ -1,12 +1,22 @@
 """Has what `make bench-coro` and `make bench-client` share: their options, the
-comparison of a figure with its goal, and the file with all values."""
+values of all rounds, tables of figures with their goals, and the file with all
+values."""
 
 import csv
 import os
 import pathlib
+import time
+from dataclasses import dataclass
+from statistics import median
 
 from lib import command_line
+from lib.command_line import FAILED, INTERRUPTED
 from lib.models import ROOT
+from lib.processes import Interrupted, RunFailed, held_back
+from lib.samples import Sample
+from lib.text import rewrite
+
+RANGE_ENDS = 70  # the column of a table where the range of the values ends
 
 
 def parser(doc, name):
@@ -26,23 +36,135 @@ def parser(doc, name):
     return options
 
 
-def verdict(value, most, least):
-    """Returns the goal and whether the value meets it, as text. `most` and
-    `least` are the goal, or None. Returns "" without a goal."""
-    if most is not None:
-        met, goal = value <= most, f"at most {most:,g}"
-    elif least is not None:
-        met, goal = value >= least, f"at least {least:,g}"
-    else:
-        return ""
-    return f"{goal:<14} {'met' if met else 'MISSED'}"
+# ---- Measuring
+
+
+class Figures:
+    """The values of all figures by round, and what went wrong. A figure is
+    named by a tuple."""
+
+    def __init__(self):
+        self.values = {}  # for each figure: its values by the round's number
+        self.problems = []
+        self.round, self.begin_s = 1, time.monotonic()
+
+    def note(self, *figure, value):
+        """Stores the value of a figure in this round."""
+        self.values.setdefault(figure, {})[self.round] = value
+
+    def sample(self, *figure):
+        """Returns the values of a figure, for the rounds in which it was
+        measured."""
+        return Sample(self.values.get(figure, {}))
+
+    def measure(self, rounds, tasks):
+        """Makes all measurements in all rounds. tasks(number) yields those of a
+        round: the name of each, a function, and its arguments."""
+        for self.round in range(1, rounds + 1):
+            for name, task, *arguments in tasks(self.round):
+                self.show(f"round {self.round} of {rounds}: {name}")
+                self.attempt(task, *arguments)
+        rewrite()
+
+    def show(self, what):
+        """Shows on a terminal what is being measured, in a line that is
+        rewritten."""
+        rewrite(f"{what} ({time.monotonic() - self.begin_s:.0f} s)")
+
+    def attempt(self, task, *arguments):
+        """Makes one measurement. If it fails, that is a problem, and leaves a
+        gap."""
+        try:
+            task(*arguments)
+        except RunFailed as failure:
+            self.problems.append(str(failure))
+
+
+def bench(name, figures, work, show):
+    """Calls work(), which measures, and show(), which prints and stores what
+    was measured, even if work() was interrupted. Prints the problems of the
+    program `name`. Returns the exit status."""
+    status = 0
+    try:
+        with held_back():
+            work()
+    except Interrupted:
+        status = INTERRUPTED
+        figures.problems.append("interrupted: not all rounds were made")
+    show()
+    for problem in figures.problems:
+        print(f"{name}: {problem}")
+    return status or (FAILED if figures.problems else 0)
+
+
+# ---- Showing
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of a table: a figure, or, with `base`, its ratio to another figure
+    in each round. `most` and `least` are the goals."""
+
+    text: str
+    figure: tuple
+    unit: str = ""
+    base: tuple = None
+    most: float = None
+    least: float = None
+    per: int = 0  # instead of a ratio: the difference, divided by this
+
+    def sample(self, figures):
+        """Returns the row's values, for the rounds that have all it needs."""
+        sample = figures.sample(*self.figure)
+        if self.base is None:
+            return sample
+        base = figures.sample(*self.base)
+        return ((sample - base) * (1 / self.per) if self.per
+                else sample / base)
+
+    def verdict(self, value):
+        """Returns the goal and whether the value meets it, as text. Returns ""
+        without a goal."""
+        if self.most is not None:
+            met, goal = value <= self.most, f"at most {self.most:,g}"
+        elif self.least is not None:
+            met, goal = value >= self.least, f"at least {self.least:,g}"
+        else:
+            return ""
+        return f"{goal:<14} {'met' if met else 'MISSED'}"
+
+    def line(self, sample, shown, width):
+        """Returns the line: the median of the sample, its range and the goal.
+        shown(value, unit) returns a value as text; `width` is that of the
+        row's text."""
+        middle = median(sample)
+        unit = f" {self.unit:<6}" if self.unit else ""
+        left = f"  {self.text:<{width}}{shown(middle, self.unit):>9}{unit}"
+        span = "-".join(shown(end, self.unit)
+                        for end in (min(sample), max(sample)))
+        return (f"{left}{span:>{RANGE_ENDS - len(left)}}  "
+                f"{self.verdict(middle)}").rstrip()
+
+
+def print_rows(title, rows, figures, shown, width):
+    """Prints a table of the rows that have values. `shown` and `width` are as
+    in Row.line()."""
+    head = f"{title:<{width + 4}}{'median':>7}"
+    print(f"\n{head}{'range':>{RANGE_ENDS - width - 11}}  goal")
+    for row in rows:
+        sample = row.sample(figures)
+        if sample:
+            print(row.line(sample, shown, width))
 
 
 def save(path, header, rows):
-    """Writes all values to a CSV file, and prints its path."""
+    """Writes all values to a CSV file, and prints its path. Each row has the
+    names of a figure, and its Sample: the file has a line for each value."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w", newline="", encoding="utf-8") as file:
         out = csv.writer(file)
-        out.writerow(header)
-        out.writerows(rows)
+        out.writerow((*header, "round", "value"))
+        for *names, sample in rows:
+            out.writerows((*names, number, f"{value:.6g}")
+                          for number, value in sample.values.items())
     print(f"\nAll values: {os.path.relpath(path)}")

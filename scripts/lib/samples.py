@@ -94,6 +94,13 @@ class Sample:
                        for number, value in self.values.items()
                        if base.values.get(number, 0) > 0})
 
+    def __sub__(self, base):
+        """Returns the difference from `base` for each round that both samples
+        have."""
+        return Sample({number: value - base.values[number]
+                       for number, value in self.values.items()
+                       if number in base.values})
+
     def __mul__(self, factor):
         return Sample({number: factor * value
                        for number, value in self.values.items()})

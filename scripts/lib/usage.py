@@ -69,11 +69,12 @@ def session_of(pid):
                 yield int(member), fields
 
 
-def memory_kib(pid):
-    """Returns the memory of a process (PSS), or 0 if it has ended."""
-    pss = re.search(r"^Pss:\s+(\d+)", text_of(f"/proc/{pid}/smaps_rollup"),
-                    re.M)
-    return int(pss[1]) if pss else 0
+def kib_of(pid, file, field):
+    """Returns a field of a file in /proc/PID in KiB, or 0 if the process has
+    ended."""
+    found = re.search(rf"^{field}:\s+(\d+) kB", text_of(f"/proc/{pid}/{file}"),
+                      re.M)
+    return int(found[1]) if found else 0
 
 
 def count_in(path):
@@ -95,7 +96,7 @@ def usage_of(server):
         sum_.processes += 1
         sum_.threads += int(fields[17])
         sum_.descriptors += count_in(pathlib.Path(f"/proc/{pid}/fd"))
-        sum_.memory_kib += memory_kib(pid)
+        sum_.memory_kib += kib_of(pid, "smaps_rollup", "Pss")
         # Includes the time of its reaped children.
         sum_.cpu_s += sum(map(int, fields[11:15])) / TICKS_PER_S
     return sum_
