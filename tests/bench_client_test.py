@@ -596,8 +596,9 @@ class Run(unittest.TestCase):
 
     def test_a_client_that_fails_is_named_and_the_others_are_measured(self):
         self.add_client("wrk", "unable to connect\n")
-        run = self.run_program("--rounds", "1",
-                               patch="program.LOADS = {'50': program.LOADS['50']}")
+        run = self.run_program(
+            "--rounds", "1",
+            patch="program.LOADS = {'50': program.LOADS['50']}")
         self.assertEqual(run.returncode, 1)
         # One message is about its only shape, one about its system calls.
         self.assertEqual(run.stdout.count(

@@ -480,6 +480,13 @@ EXPERIMENTS = (
 )
 
 
+def at_load(name, runs):
+    """Returns the sound runs of the experiment with this name at its load."""
+    experiment, = (one for one in EXPERIMENTS if one.name == name)
+    return runs.sound().where(experiment=name,
+                              **{experiment.axis: experiment.load})
+
+
 def finished(runs):
     """Yields each experiment that can be judged, with its sound runs. It can be
     judged if one of its rounds is complete, or if a second round has begun. In

@@ -7,7 +7,7 @@ import shutil
 from dataclasses import dataclass
 from typing import Callable
 
-from bench.experiments import EXPERIMENTS
+from bench.experiments import at_load
 from bench.findings import ABOUT_EQUAL_MAX
 from lib.document import Heading, Table, Text
 from lib.models import MODELS
@@ -69,8 +69,7 @@ def quotient(over, under, column):
     """Returns a function that computes, from runs, the ratio of a column of two
     models. It is the median of the ratios within each round, as in the
     claims."""
-    return lambda at: (at.where(model=over).sample(column)
-                       / at.where(model=under).sample(column)).median
+    return lambda at: at.ratio(column, over, under).median
 
 
 def served(at):
@@ -161,9 +160,7 @@ def verdict(question, predicted, measured):
 def row(question, predicted, runs):
     """Returns a row of the table. The last cell is the verdict, or "not
     measured"."""
-    experiment = next(e for e in EXPERIMENTS if e.name == question.experiment)
-    at = runs.sound().where(experiment=experiment.name,
-                            **{experiment.axis: experiment.load})
+    at = at_load(question.experiment, runs)
     measured = question.answer(at) if at else math.nan
     if measured == [] or measured != measured:
         return question.text, question.said(predicted), "-", "not measured"

@@ -133,7 +133,7 @@ def draw_hog(figure, experiment, runs, spans, recorded):
         else:
             shade_large(small, mine)
     kept = figure.add_subplot(right)
-    kept.set_title("% of the rate before", loc="left")
+    kept.set_title("% of the rate before")
     model_bars(kept, at, "kept_beside_hogs", scale=0.01)
     if recorded:
         cores.legend(figure, 1.02)
@@ -169,8 +169,7 @@ def disturbance_panels(figure, place, shown):
         panels.append((large, small))
     large, small = panels[0]
     title = "small replies in each tenth of a second"
-    (large or small).set_title(f"large requests; {title}" if large else title,
-                               loc="left")
+    (large or small).set_title(f"large requests; {title}" if large else title)
     panels[-1][1].set_xlabel("time, s")
     return panels
 
@@ -275,7 +274,7 @@ def draw_clients(axes, spans, of, cores):
             bar(axes, -row, 0, last_ms, color=WAITING_COLOUR)
             axes.annotate("no reply", (last_ms / 2, -row), ha="center",
                           va="center", color=WARNING_COLOUR, fontsize=SMALL)
-    axes.set_title(model, color=colour(model), fontweight="bold", loc="left")
+    axes.set_title(model, color=colour(model), fontweight="bold")
     axes.set_yticks([])
     axes.grid(visible=False)
     axes.xaxis.set_tick_params(labelbottom=True, labelsize=SMALL)

@@ -33,6 +33,7 @@ plt.rcParams.update({
     "figure.dpi": 120,
     "font.size": LABEL,
     "axes.titlesize": 16,
+    "axes.titlelocation": "left",
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
@@ -178,32 +179,25 @@ def bars(axes, runs, column, scale, whole_only):
     words instead of a bar where some clients were never served, because the bar
     would be misleadingly short."""
     for y, model, clients in bar_places(runs):
-        of = runs.where(model=model, connections=clients)
-        if whole_only and not of.all_served():
-            words(axes, y, served_only(of))
-        else:
-            bar(axes, y, colour(model), of.all_served(),
-                [value / scale for value in of.spread(column)])
+        bar(axes, y, runs.where(model=model, connections=clients), column,
+            scale, whole_only)
     axes.grid(axis="y", visible=False)
     axes.margins(x=0.15, y=0.02)
     axes.set_xlim(left=0)
 
 
-def served_only(of):
-    """Returns how many clients were served, as text: "1 of 100 served"."""
-    return f"{of.median('served'):,.0f} of {of[0]['connections']:,.0f} served"
-
-
-def words(axes, y, text):
-    """Writes a warning in the place of a bar."""
-    axes.annotate(text, (0, y), xytext=(6, 0), textcoords="offset points",
-                  va="center", color=WARNING_COLOUR, fontsize=SMALL)
-
-
-def bar(axes, y, shade, whole, spread):
-    """Draws a bar with its range and its median as a number. It is hatched
-    unless `whole`, which means that all clients were served."""
-    middle, low, high = spread
+def bar(axes, y, of, column, scale, whole_only):
+    """Draws the bar of one cell with its range, and its median as a number. It
+    is hatched, or with `whole_only` replaced by words, unless all clients were
+    served."""
+    whole, shade = of.all_served(), colour(of[0]["model"])
+    if whole_only and not whole:
+        axes.annotate(f"{of.median('served'):,.0f} of "
+                      f"{of[0]['connections']:,.0f} served", (0, y),
+                      xytext=(6, 0), textcoords="offset points", va="center",
+                      color=WARNING_COLOUR, fontsize=SMALL)
+        return
+    middle, low, high = (value / scale for value in of.spread(column))
     axes.barh(y, middle, 0.85, edgecolor=shade, linewidth=1.2,
               color=shade if whole else "white",
               hatch=None if whole else "///",
@@ -218,12 +212,7 @@ def model_bars(axes, runs, column, scale=1):
     """Draws one bar for each model, with the name of the model beside it."""
     models = runs.models()
     for y, model in enumerate(reversed(models)):
-        of = runs.where(model=model)
-        if of.all_served():
-            bar(axes, y, colour(model), True,
-                [value / scale for value in of.spread(column)])
-        else:
-            words(axes, y, served_only(of))
+        bar(axes, y, runs.where(model=model), column, scale, whole_only=True)
     name_rows(axes, models)
     axes.tick_params(axis="y", length=0)
     axes.margins(x=0.2)

@@ -228,9 +228,3 @@ def picture(path, run):
     name = path.name
     return (run / name if path == REFERENCE / name and (run / name).exists()
             else path)
-
-
-def facts(run):
-    """Returns the facts about the machine in a run's environment.txt."""
-    text = (run / "environment.txt").read_text("utf-8")
-    return dict(re.findall(r"^(\S+(?: \S+)*)  +(.+)$", text, re.M))

@@ -344,6 +344,16 @@ def keep_cores_awake():
     return f"kept from sleeping deeply ({CPU_LATENCY} held at 0)"
 
 
+FACTS = "environment.txt"  # in the folder of a run
+
+
+def facts_of(directory):
+    """Returns the facts that the folder of a run has in FACTS, by name. Raises
+    OSError."""
+    text = (directory / FACTS).read_text("utf-8")
+    return dict(re.findall(r"^(\S+(?: \S+)*)  +(.+)$", text, re.M))
+
+
 def describe(root, options, busy):
     """Returns the facts for a report, as texts by their names. `busy` is the
     number of cores that were in use before."""

@@ -176,6 +176,11 @@ class Runs(list):
         return Sample({run["round"]: run[column] for run in self.sound()
                        if math.isfinite(run[column])})
 
+    def ratio(self, column, over, under):
+        """Returns the ratio of a column of two models as a Sample."""
+        return (self.where(model=over).sample(column)
+                / self.where(model=under).sample(column))
+
     def spread(self, column):
         """Returns (median, lowest, highest) of a column over the rounds, or
         None if no run is sound."""

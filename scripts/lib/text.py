@@ -83,10 +83,24 @@ def listed(names):
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def say(text, indent=0):
-    """Prints a paragraph, wrapped to TERMINAL_WIDTH columns, which fit a
+def say(text, indent=0, width=TERMINAL_WIDTH):
+    """Prints a paragraph, wrapped to so many columns: as many as fit a
     projector."""
-    print(wrapped(text, TERMINAL_WIDTH, indent))
+    print(wrapped(text, width, indent))
+
+
+def print_row(name, widths, cells, text):
+    """Prints a row of a table: a name, and then each cell as soon as it is
+    known. `widths` are those of the name and of a cell, and text(cell) returns
+    what is printed. Returns the cells."""
+    name_width, width = widths
+    print(f"{name[:name_width]:{name_width}}", end="", flush=True)
+    row = []
+    for cell in cells:
+        print(f"{text(cell):>{width}}", end="", flush=True)
+        row.append(cell)
+    print()
+    return row
 
 
 def rewrite(text=""):

@@ -22,6 +22,7 @@ import time
 from lib.models import ALL_MODELS
 from lib.processes import (CLIENT_OK, CLIENT_TIMEOUT_S, RunFailed,
                            interruptible, serving, started, wait)
+from lib.text import print_row
 from lib.usage import count_in
 from torture.attacks import BLOCK, BUFFER_SIZE, Attack, churning
 from torture.matrix import ONE_AT_A_TIME
@@ -170,18 +171,6 @@ def print_table_head():
     print(" " * NAME_WIDTH + "".join(f"{kind:>{CELL_WIDTH}}" for kind in KINDS))
 
 
-def print_row(name, program, ours, options, log):
-    """Prints the cells of one server as soon as each is measured, and returns
-    them."""
-    row = []
-    print(f"{name[:NAME_WIDTH]:{NAME_WIDTH}}", end="", flush=True)
-    for kind in KINDS:
-        row.append(measured(name, program, kind, ours, options, log))
-        print(f"{row[-1].text:>{CELL_WIDTH}}", end="", flush=True)
-    print()
-    return row
-
-
 def write_csv(path, cells):
     with open(path, "w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
@@ -203,9 +192,11 @@ def compare(options, directory):
             if name in ONE_AT_A_TIME:
                 print(f"{name:{NAME_WIDTH}}  serves one client at a time")
                 continue
-            ours = name in ALL_MODELS
+            row = (measured(name, program, kind, name in ALL_MODELS, options,
+                            log) for kind in KINDS)
             try:
-                cells += print_row(name, program, ours, options, log)
+                cells += print_row(name, (NAME_WIDTH, CELL_WIDTH), row,
+                                   lambda cell: cell.text)
             except RunFailed as problem:
                 print(f"  ! {problem}")
                 failed += 1
