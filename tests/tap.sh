@@ -25,6 +25,20 @@ check() {
     record $? "$what" "$said"
 }
 
+# Like check(), but skips the check if the program $1 is not installed. With
+# REQUIRE=all in the environment it fails.
+check_with() {
+    local program=$1 what=$2
+    shift
+    if command -v "$program" >/dev/null; then
+        check "$@"
+    elif [ "${REQUIRE-}" = all ]; then
+        record 1 "$what" "no $program"
+    else
+        skip "no $program: $what"
+    fi
+}
+
 # The same beside what follows. $1: a file for what the command prints.
 check_beside() {
     local file=$1 what=$2

@@ -167,21 +167,24 @@ def fitting(experiment, room, reason):
     return replace(experiment, cells=shrunk), notes
 
 
-def deciding(experiment, runs):
-    """Returns the runs at the experiment's load. If there are none, returns
-    those at the next lower load, or else at the lowest."""
-    loads = runs.values(experiment.axis)
+def deciding_load(experiment, loads):
+    """Returns the experiment's load. If it is none of these loads, returns the
+    next lower one, or else the lowest."""
     below = [load for load in loads if load <= experiment.load]
-    return runs.where(**{experiment.axis: max(below, default=loads[0])})
+    return max(below, default=min(loads))
+
+
+def deciding(experiment, runs):
+    """Returns the runs at the deciding load."""
+    load = deciding_load(experiment, runs.values(experiment.axis))
+    return runs.where(**{experiment.axis: load})
 
 
 def deciding_cell(experiment):
     """Returns the cell whose runs deciding() returns if all runs were made."""
-    def load(cell):
-        return getattr(cell, experiment.axis)
-
-    below = [cell for cell in experiment.cells if load(cell) <= experiment.load]
-    return max(below, key=load, default=experiment.cells[0])
+    cells = {getattr(cell, experiment.axis): cell
+             for cell in reversed(experiment.cells)}
+    return cells[deciding_load(experiment, cells)]
 
 
 def furthest(experiment, runs):

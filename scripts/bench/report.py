@@ -195,7 +195,7 @@ def how_to_read(runs):
              "much. ~: other programs used the machine in most rounds.")]
 
 
-def what_came_out(directory, runs):
+def what_came_out(runs):
     """Returns the blocks of the first page: the table of all models, and the
     findings."""
     shown = list(finished(runs))
@@ -229,7 +229,7 @@ def contents(directory, runs, about):
              f"{facts['kernel']}, {facts['date']}; more at the "
              f"[end](#the-machine).{servers_place(facts)}"),
         *([Heading(3, "Warnings"), Items(tuple(warnings))] if warnings else []),
-        *what_came_out(directory, runs),
+        *what_came_out(runs),
         *([Heading(2, "Replay"), Replay()] if has_records(directory) else []),
         *runtimes.section(directory, list(finished(runs))),
         *predictions(directory, runs),

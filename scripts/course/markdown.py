@@ -198,7 +198,3 @@ def parse(text, where, change_link=lambda target: target):
     number, if the text has Markdown that we do not know."""
     return list(Reader(text, where, change_link).blocks())
 
-
-def headings(blocks):
-    return [block for block in blocks if isinstance(block, Heading)]
-
