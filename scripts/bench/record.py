@@ -10,7 +10,6 @@ import contextlib
 import gc
 import json
 import math
-import pathlib
 import tempfile
 from dataclasses import replace
 
@@ -18,7 +17,8 @@ from bench import request_log
 from bench.design import deciding_cell
 from bench.request_log import Recorded, Request
 from bench.run import (
-    client_command, measured_s, placed, server_command, two_cores, warmup_s)
+    Files, client_command, measured_s, placed, server_command, two_cores,
+    warmup_s)
 from lib import trace_events
 from lib.models import ALL_MODELS
 from lib.processes import RunFailed, ask, held_back, serving
@@ -38,22 +38,13 @@ def runs_to_record(experiment, options):
             if model.split()[0] in ALL_MODELS]
 
 
-class Files:
-    """The files that client and server write in one run."""
-
-    def __init__(self, folder):
-        self.row = folder / "row.csv"
-        self.trace = folder / "client.json"
-        self.server = folder / "server.json"
-
-
 def make(run, options, log):
     """Makes a run. Returns the traces of the client and of the server. Raises
     RunFailed."""
     placement, (server_core, client_core) = placed(run["experiment"], options,
                                                    two_cores())
     with tempfile.TemporaryDirectory() as folder:
-        files = Files(pathlib.Path(folder))
+        files = Files(folder, "trace.json")
         with serving([*server_command(run, options), "--trace", files.server],
                      run["model"], server_core, log) as server:
             ask(client_command(run, options, server, files, placement),

@@ -6,6 +6,8 @@ Must be used while signals are blocked: see lib/processes.py.
 
 import csv
 import os
+import pathlib
+import tempfile
 
 from bench import request_log
 from bench.design import APART, FREE, HOSTS
@@ -138,20 +140,13 @@ class Watch:
 
 
 class Files:
-    """The files that the client writes in one run. They are removed when the
-    `with` block ends."""
+    """The files that client and server write in one run. The name of the
+    client's trace decides its format: "trace.csv" or "trace.json"."""
 
-    def __init__(self, directory):
-        self.row = directory / ".row.csv"
-        self.trace = directory / ".trace.csv"
-
-    def __enter__(self):
-        self.__exit__()
-        return self
-
-    def __exit__(self, *_):
-        self.row.unlink(missing_ok=True)
-        self.trace.unlink(missing_ok=True)
+    def __init__(self, folder, trace):
+        self.row = pathlib.Path(folder, "row.csv")
+        self.trace = pathlib.Path(folder, trace)
+        self.server = pathlib.Path(folder, "server.json")
 
 
 def keep_trace(run, options, files, directory):
@@ -219,7 +214,8 @@ def make_run(run, options, directory, cores):
     placement, (server_core, client_core) = placed(run["experiment"], options,
                                                    cores)
     watch = Watch()
-    with Files(directory) as files:
+    with tempfile.TemporaryDirectory(dir=directory) as folder:
+        files = Files(folder, "trace.csv")
         with open(directory / "log.txt", "ab") as log, serving_for(
                 run, options, server_core, log) as server:
             ask(client_command(run, options, server, files, placement),
