@@ -347,7 +347,7 @@ class Commands(unittest.TestCase):
             told = set(run.client_command(
                 made, options, types.SimpleNamespace(usage_options=(),
                                                      target="9999"),
-                run.Files(pathlib.Path("out")), "free"))
+                run.Files("out", "trace.csv"), "free"))
             self.assertLessEqual(wanted, told)
             self.assertFalse(unwanted & told)
 
@@ -908,9 +908,9 @@ class Disturbance(unittest.TestCase):
     def test_disturbed_runs_are_repeated_once_after_their_round(self):
         runs = [{"round": number, "name": name}
                 for number in (1, 2) for name in "ab"]
-        def made(planned):
-            repeats = order.Repeats(planned)
-            for _, run in order.with_repeats(runs, repeats):
+        def made(share_of):
+            repeats = order.Repeats(runs, share_of)
+            for _, run in repeats:
                 repeats.consider(run, 1.0 if run["name"] == "b" else 0.0)
                 yield run["round"], run["name"]
 
@@ -922,9 +922,9 @@ class Disturbance(unittest.TestCase):
         self.assertEqual([*made(0)], [(1, "a"), (1, "b"), (2, "a"), (2, "b")])
 
     def test_the_last_round_is_repeated_too(self):
-        repeats = order.Repeats(1)
+        repeats = order.Repeats([{"round": 1}], 1)
         made = []
-        for _, run in order.with_repeats([{"round": 1}], repeats):
+        for _, run in repeats:
             made.append(run)
             repeats.consider(run, 1.0)
         self.assertEqual(made, [{"round": 1}, {"round": 1, "again": True}])

@@ -121,13 +121,25 @@ class Progress:
 
 
 class Repeats:
-    """The disturbed runs that are to be made again, because other programs used
-    the machine. Each is repeated at most once, at the end of its round, and in
-    all at most REPEATS_SHARE of the planned runs."""
+    """The planned runs with their numbers, and at the end of each round once
+    more those that other programs disturbed. Each is repeated at most once, and
+    in all at most REPEATS_SHARE of `share_of` runs."""
 
-    def __init__(self, planned):
-        self.left = math.ceil(REPEATS_SHARE * planned)
-        self.waiting = []
+    def __init__(self, runs, share_of):
+        self.runs, self.waiting = runs, []
+        self.left = math.ceil(REPEATS_SHARE * share_of)
+
+    def __iter__(self):
+        for number, run in enumerate(self.runs):
+            if self.waiting and run["round"] > self.waiting[0]["round"]:
+                yield from self.due(number)
+            yield number, run
+        yield from self.due(len(self.runs) - 1)
+
+    def due(self, number):
+        """Yields the runs to be repeated now, with this number."""
+        while self.waiting:
+            yield number, self.waiting.pop(0)
 
     def consider(self, run, foreign_cores):
         """Schedules a run for repetition if it was disturbed."""
@@ -135,26 +147,6 @@ class Repeats:
         if again and self.left > 0:
             self.left -= 1
             self.waiting.append({**run, "again": True})
-
-    def due(self, next_run):
-        """Returns the runs to be repeated now, which is before the first run of
-        the next round. `next_run` is None after the last run."""
-        if self.waiting and (next_run is None or
-                             next_run["round"] > self.waiting[0]["round"]):
-            due, self.waiting = self.waiting, []
-            return due
-        return []
-
-
-def with_repeats(runs, repeats):
-    """Yields every run with its number, and at the end of each round the runs
-    to be repeated."""
-    for number, run in enumerate(runs):
-        for other in repeats.due(run):
-            yield number, other
-        yield number, run
-    for other in repeats.due(None):
-        yield len(runs) - 1, other
 
 
 @held_back()
@@ -164,9 +156,9 @@ def make_runs(runs, options, directory, problems):
     skipped. It may still start in another experiment, which may need less."""
     cores = two_cores()
     progress = Progress(runs, options)
-    repeats = Repeats(0 if options.size == "quick" else len(runs))
+    planned = Repeats(runs, 0 if options.size == "quick" else len(runs))
     broken = set()
-    for number, run in with_repeats(runs, repeats):
+    for number, run in planned:
         part = (run["experiment"].name, run["model"])
         if part in broken:
             continue
@@ -175,7 +167,7 @@ def make_runs(runs, options, directory, problems):
         try:
             foreign_cores = make_run(run, options, directory, cores)
             progress.made(run, time.monotonic() - begin)
-            repeats.consider(run, foreign_cores)
+            planned.consider(run, foreign_cores)
         except RunFailed as failure:
             if isinstance(failure, StartFailed):
                 broken.add(part)

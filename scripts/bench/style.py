@@ -164,7 +164,6 @@ def label_bars(axes, runs):
     axes.set_yticks([y for y, _, _ in places])
     axes.set_yticklabels([counted(clients, "client") if loads else ""
                           for _, _, clients in places], fontsize=SMALL)
-    axes.tick_params(axis="y", length=0)
     for model in runs.models():
         middle = [y for y, other, _ in places if other == model]
         axes.annotate(

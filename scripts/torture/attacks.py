@@ -26,6 +26,7 @@ LONG_LINE = 8 << 20
 PIPELINED = 10_000
 GARBAGE_SIZE = 5000
 BLOCK = 1 << 16
+REQUESTS = b"1\n" * (BLOCK // 2)
 BURST_S = 1  # for all clients of a burst: a refusal may arrive late
 REFUSED = None  # the result of a connection that was reset
 
@@ -141,6 +142,23 @@ class Attack:
         self.thread.join()
 
 
+def flood(attack, count, block, reads=False, buffer_size=0):
+    """Runs clients that send `block` repeatedly, as fast as the server accepts
+    it. They read their replies if `reads` is true."""
+    selector = selectors.DefaultSelector()
+    events = selectors.EVENT_WRITE | (selectors.EVENT_READ if reads else 0)
+    for client in attack.connect(count, buffer_size):
+        client.setblocking(False)
+        selector.register(client, events)
+    while not attack.over.is_set():
+        for key, ready in selector.select(timeout=0.05):
+            with contextlib.suppress(BlockingIOError):
+                if ready & selectors.EVENT_READ:
+                    key.fileobj.recv(BLOCK)
+                if ready & selectors.EVENT_WRITE:
+                    key.fileobj.send(block)
+
+
 # ---- Slow clients
 
 
@@ -161,15 +179,7 @@ def dribbling(attack):
 
 def never_reading(attack):
     """Two clients send requests as fast as they can, and never read a reply."""
-    clients = attack.connect(2, BUFFER_SIZE)
-    requests = b"1\n" * (BLOCK // 2)
-    for client in clients:
-        client.setblocking(False)
-    while not attack.over.is_set():
-        for client in clients:
-            with contextlib.suppress(BlockingIOError):
-                client.send(requests)
-        attack.pause(0.001)
+    flood(attack, 2, REQUESTS, buffer_size=BUFFER_SIZE)
 
 
 # ---- Clients that leave

@@ -10,12 +10,10 @@ greedy clients of the same kind.
 For use while signals are blocked, see lib/processes.py.
 """
 
-import contextlib
 import csv
 import dataclasses
 import json
 import pathlib
-import selectors
 import subprocess
 import time
 
@@ -24,7 +22,8 @@ from lib.processes import (CLIENT_OK, CLIENT_TIMEOUT_S, RunFailed,
                            interruptible, serving, started, wait)
 from lib.text import print_row
 from lib.usage import count_in
-from torture.attacks import BLOCK, BUFFER_SIZE, Attack, churning
+from torture.attacks import (
+    BLOCK, BUFFER_SIZE, REQUESTS, Attack, churning, flood)
 from torture.matrix import ONE_AT_A_TIME
 
 NAME = "fairness"
@@ -45,36 +44,19 @@ NAME_WIDTH, CELL_WIDTH = 12, 18
 # ---- Greedy clients
 
 
-def flood(attack, block, reads, buffer_size=0):
-    """Runs greedy clients that send `block` repeatedly, as fast as the server
-    accepts it. They read their replies if `reads` is true."""
-    selector = selectors.DefaultSelector()
-    events = selectors.EVENT_WRITE | (selectors.EVENT_READ if reads else 0)
-    for client in attack.connect(GREEDY, buffer_size):
-        client.setblocking(False)
-        selector.register(client, events)
-    while not attack.over.is_set():
-        for key, ready in selector.select(timeout=0.05):
-            with contextlib.suppress(BlockingIOError):
-                if ready & selectors.EVENT_READ:
-                    key.fileobj.recv(BLOCK)
-                if ready & selectors.EVENT_WRITE:
-                    key.fileobj.send(block)
-
-
 def pipelining(attack):
     """Sends requests without a pause, and reads the replies."""
-    flood(attack, b"1\n" * (BLOCK // 2), True)
+    flood(attack, GREEDY, REQUESTS, reads=True)
 
 
 def endless_line(attack):
     """Sends a line that never ends."""
-    flood(attack, b"1" * BLOCK, False)
+    flood(attack, GREEDY, b"1" * BLOCK)
 
 
 def zero_window(attack):
     """Sends requests without a pause, and reads nothing."""
-    flood(attack, b"1\n" * (BLOCK // 2), False, BUFFER_SIZE)
+    flood(attack, GREEDY, REQUESTS, buffer_size=BUFFER_SIZE)
 
 
 KINDS = {"pipelining": pipelining, "endless line": endless_line,
