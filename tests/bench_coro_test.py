@@ -19,6 +19,7 @@ from statistics import median
 
 import measuring
 import tap
+from under_test import Sample
 
 bench_coro = measuring.as_module("coroutines")
 Row, Run, RunFailed = bench_coro.Row, bench_coro.Run, bench_coro.RunFailed
@@ -82,10 +83,11 @@ class Arithmetic(unittest.TestCase):
             self.assertEqual(row.verdict(value), said)
 
     def test_lines_have_median_and_range(self):
-        line = COST.line([7, 1, 2.5], bench_coro.shown, 35)
+        line = COST.line(Sample({1: 7, 2: 1, 3: 2.5}), bench_coro.shown, 35)
         self.assertEqual(line.split(), ["cost", "2.50", "us", "1.00-7.00",
                                         "at", "most", "3", "met"])
-        line = TIMES.line([1.234, 1, 3], bench_coro.shown, 35)
+        line = TIMES.line(Sample({1: 1.234, 2: 1, 3: 3}), bench_coro.shown,
+                          35)
         self.assertEqual(line.split()[2:], ["1.23", "x", "1.00-3.00",
                                             "at", "most", "1.1", "MISSED"])
 

@@ -7,7 +7,6 @@ import os
 import pathlib
 import time
 from dataclasses import dataclass
-from statistics import median
 
 from lib import command_line
 from lib.command_line import FAILED, INTERRUPTED
@@ -137,13 +136,12 @@ class Row:
         """Returns the line: the median of the sample, its range and the goal.
         shown(value, unit) returns a value as text; `width` is that of the
         row's text."""
-        middle = median(sample)
+        middle, low, high = (shown(value, self.unit)
+                             for value in sample.spread())
         unit = f" {self.unit:<6}" if self.unit else ""
-        left = f"  {self.text:<{width}}{shown(middle, self.unit):>9}{unit}"
-        span = "-".join(shown(end, self.unit)
-                        for end in (min(sample), max(sample)))
-        return (f"{left}{span:>{RANGE_ENDS - len(left)}}  "
-                f"{self.verdict(middle)}").rstrip()
+        left = f"  {self.text:<{width}}{middle:>9}{unit}"
+        return (f"{left}{f'{low}-{high}':>{RANGE_ENDS - len(left)}}  "
+                f"{self.verdict(sample.median)}").rstrip()
 
 
 def print_rows(title, rows, figures, shown, width):
