@@ -394,6 +394,15 @@ class Texts(unittest.TestCase):
             text = (ROOT / path).read_text("utf-8")
             self.assertEqual([*quotes.problems(text, path)], [], path)
 
+    def test_tables_of_models(self):
+        readme = (ROOT / "README.md").read_text("utf-8")
+        self.assertEqual([match[2] for match in quotes.TABLE.finditer(readme)],
+                         ["servers", "servers/more"])
+        stale = readme.replace("an endless loop over all clients", "a loop")
+        problem, = self.problems(stale)
+        self.assertIn("models in servers", problem)
+        self.assertEqual(quotes.with_tables(stale), readme)
+
 
 class OwnRun(unittest.TestCase):
     """Pages with the figures of a reader's own run. The claims of that run come

@@ -33,6 +33,13 @@ def lines_of(path):
     return (ROOT / path).read_text("utf-8").split("\n")
 
 
+def fields(path):
+    """Returns the fields Model, Blocks, Strength and Weakness of a server's top
+    comment, by their names."""
+    return dict(re.findall(r"^// (Model|Blocks|Strength|Weakness)  +(.*)$",
+                           "\n".join(lines_of(path)), re.M))
+
+
 def is_comment(line):
     return line.lstrip().startswith("//")
 
