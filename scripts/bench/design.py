@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Callable
 
+from lib.client import Load
 from lib.models import ELSEWHERE, MODELS
 from lib.samples import Runs
 from lib.text import counted, plural
@@ -41,17 +42,9 @@ SIZES = ("quick", "default", "full")
 
 
 @dataclass(frozen=True)
-class Cell:
-    """What client and server do in one run."""
+class Cell(Load):
+    """The load of a run, and which benches and models have it."""
 
-    connections: int
-    n: int = 1  # requests ask for fib(n)
-    idle: int = 0  # additional connections that send nothing
-    hogs: int = 0  # additional connections that ask for fib(40) for a while
-    churn: bool = False  # a new connection for every request
-    rate: int = 0  # requests due per second; 0: send after each reply
-    requests: int = 0  # after which the run ends; 0: it ends after its time
-    delay_ms: int = 0  # the server's delay before each reply
     size: str = "quick"  # the smallest bench that has this cell
     without: tuple = ()  # models without this cell, except in a full bench
     asked_by: tuple = ()  # models; if one takes part, any bench has this cell

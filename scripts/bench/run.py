@@ -54,12 +54,9 @@ def server_command(run, options):
     if program is None:
         name, *more = run["model"].split()
         program = options.bin / name
-    command = [program, "--port", "0", "--quiet", *more]
-    if options.on:
-        command += ["--host", options.on.address]
-    if run["cell"].delay_ms:
-        command += ["--delay", str(run["cell"].delay_ms)]
-    return command
+    host = ["--host", options.on.address] if options.on else []
+    return [program, "--port", "0", "--quiet", *more, *host,
+            *run["cell"].server_options()]
 
 
 def is_traced(run):
@@ -74,14 +71,12 @@ def client_command(run, options, server, files, placement):
     cell, experiment = run["cell"], run["experiment"]
     milliseconds = "{:.0f}ms".format
     command = [
-        options.bin / "fibload", "-c", str(cell.connections),
-        "-f", str(cell.n), "--idle", str(cell.idle),
+        options.bin / "fibload", *cell.client_options(),
         "-d", milliseconds(1000 * measured_s(run, options)),
         "--warmup", milliseconds(1000 * warmup_s(run)),
         "--grace", milliseconds(1000 * (HOG_GRACE_S if cell.hogs else GRACE_S)),
         "--interval", "0",
         *server.usage_options, "--csv", str(files.row),
-        "--hogs", str(cell.hogs),
     ]
     labels = {
         "experiment": experiment.name, "round": run["round"],
@@ -91,12 +86,6 @@ def client_command(run, options, server, files, placement):
     }
     for name, value in labels.items():
         command += ["--label", f"{name}={value}"]
-    if cell.requests:
-        command += ["-n", str(cell.requests)]
-    if cell.churn:
-        command += ["--churn"]
-    if cell.rate:
-        command += ["-R", str(cell.rate)]
     if is_traced(run):
         command += ["--timeline", str(files.trace)]
     return [*command, server.target]
