@@ -203,7 +203,7 @@ def make_run(run, options, directory, cores):
     placement, (server_core, client_core) = placed(run["experiment"], options,
                                                    cores)
     watch = Watch()
-    with tempfile.TemporaryDirectory(dir=directory) as folder:
+    with tempfile.TemporaryDirectory(prefix=".run-", dir=directory) as folder:
         files = Files(folder, "trace.csv")
         with open(directory / "log.txt", "ab") as log, serving_for(
                 run, options, server_core, log) as server:

@@ -29,9 +29,14 @@ def count(text):
     return int(text)
 
 
+def resolved(text):
+    """Converts the value of an option to an absolute path."""
+    return pathlib.Path(text).resolve()
+
+
 def add_bin(options):
     options.add_argument(
-        "--bin", type=pathlib.Path, default=ROOT / "bin", metavar="DIR",
+        "--bin", type=resolved, default=ROOT / "bin", metavar="DIR",
         help="the folder of our servers and of fibload (default: bin)")
 
 

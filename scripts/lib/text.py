@@ -84,7 +84,7 @@ def listed(names):
 
 
 def say(text, indent=0, width=TERMINAL_WIDTH):
-    """Prints a paragraph, wrapped to so many columns: as many as fit a
+    """Prints a paragraph, wrapped to `width` columns. By default these fit a
     projector."""
     print(wrapped(text, width, indent))
 
