@@ -92,6 +92,20 @@ class Arithmetic(unittest.TestCase):
                                             "at", "most", "1.1", "MISSED"])
 
 
+class Progress(unittest.TestCase):
+    def test_the_rest_takes_as_long_as_what_was_done(self):
+        costs = bench_coro.costs
+        with unittest.mock.patch.object(costs, "rewrite") as rewrite, \
+                unittest.mock.patch.object(costs.time, "monotonic",
+                                           side_effect=range(0, 100, 10)):
+            costs.Figures().measure(2, lambda number: [
+                (f"{name} {number}", lambda: None) for name in ("a", "b")])
+        self.assertEqual([shown.args for shown in rewrite.mock_calls], [
+            ("round 1, 1 of 4  a 1",), ("round 1, 2 of 4, 30 s left  b 1",),
+            ("round 2, 3 of 4, 20 s left  a 2",),
+            ("round 2, 4 of 4, 10 s left  b 2",), ()])
+
+
 class Parsing(unittest.TestCase):
     def test_figures(self):
         self.assertEqual(

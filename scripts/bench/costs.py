@@ -45,7 +45,7 @@ class Figures:
     def __init__(self):
         self.values = {}  # for each figure: its values by the round's number
         self.problems = []
-        self.round, self.begin_s = 1, time.monotonic()
+        self.round = 1
 
     def note(self, *figure, value):
         """Stores the value of a figure in this round."""
@@ -59,16 +59,23 @@ class Figures:
     def measure(self, rounds, tasks):
         """Makes all measurements in all rounds. tasks(number) yields those of a
         round: the name of each, a function, and its arguments."""
-        for self.round in range(1, rounds + 1):
-            for name, task, *arguments in tasks(self.round):
-                self.show(f"round {self.round} of {rounds}: {name}")
-                self.attempt(task, *arguments)
+        plan = [(number, *task) for number in range(1, rounds + 1)
+                for task in tasks(number)]
+        begin_s = time.monotonic()
+        for done, (self.round, _, task, *arguments) in enumerate(plan):
+            self.show(done, plan, begin_s)
+            self.attempt(task, *arguments)
         rewrite()
 
-    def show(self, what):
-        """Shows on a terminal what is being measured, in a line that is
-        rewritten."""
-        rewrite(f"{what} ({time.monotonic() - self.begin_s:.0f} s)")
+    def show(self, done, plan, begin_s):
+        """Shows on a terminal what is measured next, and how long the rest of
+        the plan takes, if it takes as long as what was done since `begin_s`."""
+        number, name, *_ = plan[done]
+        left = ""
+        if done > 0:
+            left_s = (time.monotonic() - begin_s) / done * (len(plan) - done)
+            left = f", {left_s:.0f} s left"
+        rewrite(f"round {number}, {done + 1} of {len(plan)}{left}  {name}")
 
     def attempt(self, task, *arguments):
         """Makes one measurement. If it fails, that is a problem, and leaves a
