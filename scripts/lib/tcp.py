@@ -141,13 +141,21 @@ def shares_namespace(process):
         return False
 
 
-def sockets(pid="self", root="/proc"):
-    """Returns all TCP sockets in the network namespace of a process, except
-    those in TIME_WAIT."""
-    process = pathlib.Path(root, str(pid))
+def listed(process):
+    """Returns the sockets that the kernel lists, from the better source."""
     if shares_namespace(process):
         try:
             return asked(socket.AF_INET) + asked(socket.AF_INET6)
         except OSError:
             pass  # The kernel has no sock_diag.
     return printed(process / "net")
+
+
+def sockets(pid="self", root="/proc"):
+    """Returns all TCP sockets in the network namespace of a process, except
+    those in TIME_WAIT. The kernel lists its sockets in several pieces, from
+    both sources: one that it lists twice, because others came in between, is
+    returned once."""
+    found = listed(pathlib.Path(root, str(pid)))
+    return list({(one.inode, one.local, one.remote): one
+                 for one in found}.values())
