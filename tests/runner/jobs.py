@@ -1,9 +1,9 @@
 """Runs jobs, several at a time, and adds up the checks that they report.
 
 A job is a command that prints TAP and ends with "# N passed, N failed". The
-queue starts the jobs that are expected to take longest first. Jobs that measure
-run last, one at a time, while no other job runs. No verdict depends on how long
-a job took: the time limit only ends jobs that hang.
+queue starts the jobs that are expected to take longest first. Jobs that hardly
+compute run beside the others, so that these keep the cores busy. No verdict
+depends on how long a job took: the time limit only ends jobs that hang.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ FAILURE = re.compile(r"((?:^# .*\n){0,3})"  # the lines before often say why
 SKIP = re.compile(r"^# skipped: (.*)|^ok .* # SKIP (.*)", re.M)
 
 TIME_LIMIT_S = 900
+WAITING = 2  # for each job that computes, as many jobs that wait
 GUESS_S = 3  # for a job without a better estimate that has never run here
 LAST_LINES = 15  # of a log, which are shown if a job printed no tally
 SHOWN_LINES = 12  # of a failure, at most: the last ones say most
@@ -37,7 +38,7 @@ class Job:
     command: list
     environment: dict = dataclasses.field(default_factory=dict)
     expected_s: float = GUESS_S
-    alone: bool = False  # it measures: no other job may run
+    waits: bool = False  # nearly all the time: it hardly computes
 
     @property
     def key(self):
@@ -136,29 +137,34 @@ class Durations:
 
 
 class Queue:
-    """A queue of jobs, and `width` threads that run them.
+    """A queue of jobs, and the threads that run them: `width` for the jobs that
+    compute, and WAITING times as many for those that wait.
 
     Each result is passed to `done`, by one thread at a time. The output of each
     job is written to its own file in the folder `logs`.
     """
 
     def __init__(self, width, logs, durations, done):
-        self.logs, self.durations, self.done = logs, durations, done
-        self.waiting, self.alone = [], []  # the longest last
+        self.width, self.logs = width, logs
+        self.durations, self.done = durations, done
+        self.jobs = {False: [], True: []}  # by Job.waits; the longest last
         self.running = {}  # jobs, by the process that runs them
         self.closed = False
         self.changed = threading.Condition()
-        self.threads = [threading.Thread(target=self.work, daemon=True)
-                        for _ in range(width)]
+        self.threads = [threading.Thread(target=self.work, daemon=True,
+                                         args=[jobs])
+                        for waits, jobs in self.jobs.items()
+                        for _ in range(width * (WAITING if waits else 1))]
         for thread in self.threads:
             thread.start()
 
     def add(self, jobs):
-        """Adds jobs. Those that measure wait until close() is called."""
+        """Adds jobs."""
         with self.changed:
             for job in jobs:
-                (self.alone if job.alone else self.waiting).append(job)
-            self.waiting.sort(key=self.durations.of)
+                self.jobs[job.waits].append(job)
+            for kind in self.jobs.values():
+                kind.sort(key=self.durations.of)
             self.changed.notify_all()
 
     def close(self):
@@ -169,26 +175,26 @@ class Queue:
             self.changed.notify_all()
         for thread in self.threads:
             thread.join()
-        while self.alone:
-            self.run(self.alone.pop())
 
     def abandon(self):
         """Kills the running jobs, and starts no others."""
         with self.changed:
-            self.waiting, self.alone, self.closed = [], [], True
+            self.closed = True
+            for kind in self.jobs.values():
+                kind.clear()
             for process in self.running:
                 end_group(process.pid)
 
-    def work(self):
-        """Runs the longest waiting job, again and again, until the queue is
-        closed and empty. Each thread runs this function."""
+    def work(self, jobs):
+        """Runs the longest of these jobs, again and again, until the queue is
+        closed and there are no more. Each thread runs this function."""
         while True:
             with self.changed:
-                while not self.waiting and not self.closed:
+                while not jobs and not self.closed:
                     self.changed.wait()
-                if not self.waiting:
+                if not jobs:
                     return
-                job = self.waiting.pop()
+                job = jobs.pop()
             self.run(job)
 
     def start(self, job, log):
@@ -224,6 +230,7 @@ class Queue:
     def left_s(self):
         """Returns about how many seconds the remaining jobs will take."""
         with self.changed:
-            beside = [*self.waiting, *self.running.values()]
-            return (sum(map(self.durations.of, beside)) / len(self.threads)
-                    + sum(map(self.durations.of, self.alone)))
+            remaining = [job for job in (*self.jobs[False],
+                                         *self.running.values())
+                         if not job.waits]
+            return sum(map(self.durations.of, remaining)) / self.width

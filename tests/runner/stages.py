@@ -76,6 +76,8 @@ SLOW_FUZZ_RUNS = {"coroutines": 20_000}  # Each input is a whole program.
 # About how many seconds a part takes. This decides only in which order jobs are
 # started, and only before the first run.
 LONG_PARTS = {"owed": 12, "stopping": 12, "waiting": 4}
+# These wait for time limits of the servers, and need 5 % of a core.
+WAITING_PARTS = ("owed", "stopping")
 
 
 @dataclasses.dataclass
@@ -149,7 +151,8 @@ def conversations(stage, folder, servers, only=()):
     parts = [part for part in listed(run) if not only or part in only]
     return [Job(stage, f"{server} {part}",
                 [*priority(server), run, *program(folder, server)],
-                {"ONLY": part}, LONG_PARTS.get(part, 3))
+                {"ONLY": part}, LONG_PARTS.get(part, 3),
+                part in WAITING_PARTS)
             for server in servers for part in parts]
 
 
