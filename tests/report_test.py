@@ -1190,6 +1190,22 @@ class Doctor(unittest.TestCase):
         _, changes = fitting(of_size(WAIT, "default"), *room)
         self.assertEqual(changes, [])
 
+    def test_the_lowest_limit_of_threads_is_named(self):
+        with unittest.mock.patch.multiple(
+                machine, cgroup_limit=lambda *files: 500,
+                numbers_in=lambda path: [30_000]):
+            found = doctor.threads()
+        self.assertEqual(found.state, doctor.POOR)
+        self.assertEqual(found.fact, "500 threads fit: pids.max")
+
+    def test_the_limit_of_a_user_does_not_apply_to_root(self):
+        for user, limit in ((0, math.inf), (1000, 70)):
+            with unittest.mock.patch.object(machine.os, "geteuid",
+                                            return_value=user), \
+                    unittest.mock.patch.object(machine.resource, "getrlimit",
+                                               return_value=(70, 80)):
+                self.assertEqual(machine.task_limits()["ulimit -u"], limit)
+
     def test_what_is_lacking_has_a_cost_and_a_remedy(self):
         with unittest.mock.patch.multiple(
                 machine, connections_allowed=lambda: (992, "few"),

@@ -165,26 +165,30 @@ def meminfo():
     return {name: int(kib) * KIB for name, kib in rows}
 
 
-def hard_limit(which):
-    """Returns a hard resource limit of this process; infinity if there is
-    none."""
-    _, hard = resource.getrlimit(which)
+def descriptors_allowed():
+    """Returns how many descriptors a process may have open: the hard limit,
+    since our programs raise the soft one; infinity if there is none."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     return math.inf if hard == resource.RLIM_INFINITY else hard
 
 
-def descriptors_allowed():
-    """Returns how many descriptors a process may have open."""
-    return hard_limit(resource.RLIMIT_NOFILE)
+def task_limits():
+    """Returns how many processes and threads this user may have, by the name of
+    each limit that is set: those of the kernel, of our control groups and of
+    the user. That of the user does not apply to root."""
+    of_user, _ = resource.getrlimit(resource.RLIMIT_NPROC)
+    is_free = os.geteuid() == 0 or of_user == resource.RLIM_INFINITY
+    limits = {"ulimit -u": math.inf if is_free else of_user,
+              "pids.max": cgroup_limit("pids", "pids.max")}
+    for name in ("threads-max", "pid_max"):
+        for number in numbers_in(f"/proc/sys/kernel/{name}"):
+            limits[f"kernel.{name}"] = number
+    return limits
 
 
 def tasks_allowed():
-    """Returns how many processes and threads this user may have: the lowest
-    limit of the kernel, of our control groups and of the user. The limit of the
-    user does not apply to root."""
-    of_user = hard_limit(resource.RLIMIT_NPROC) if os.geteuid() else math.inf
-    return min([of_user, cgroup_limit("pids", "pids.max"),
-                *numbers_in("/proc/sys/kernel/threads-max"),
-                *numbers_in("/proc/sys/kernel/pid_max")])
+    """Returns how many processes and threads this user may have."""
+    return min(task_limits().values())
 
 
 def memory_allowed():
