@@ -136,7 +136,7 @@ def draw_hog(figure, experiment, runs, spans, recorded):
     kept.set_title("% of the rate before")
     model_bars(kept, at, "kept_beside_hogs", scale=0.01)
     if recorded:
-        cores.legend(figure, 1.02)
+        cores.legend(figure, 0.95)
     note(figure, runs, spread(runs).replace("Medians", "Right: medians"),
          "Left: one run of each.", *sentences(
              shown,
@@ -220,7 +220,7 @@ def draw_timeline(figure, _experiment, runs, spans, recorded):
     for axes, (model, mine) in zip(panels, shown.items()):
         draw_clients(axes, mine, runs.where(model=model), cores)
     if recorded:
-        cores.legend(figure, 1.02)
+        cores.legend(figure, 0.95)
     note(figure, runs, "One run of each, of median length. A row is a client, "
          "a bar a request, from its sending to its reply.", *sentences(
              shown,
