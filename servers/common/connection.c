@@ -51,6 +51,19 @@ struct connection *connections_accept(struct connections *t, int listener)
     return NULL;
 }
 
+bool connections_accept_some(struct connections *t, int listener,
+                             void (*start)(struct connection *c))
+{
+    for (int i = 0; i < NET_ACCEPTS_IN_A_ROW; i++) {
+        struct connection *c = connections_accept(t, listener);
+        if (c == NULL)
+            return !connections_may_accept(t);
+        if (start != NULL)
+            start(c);
+    }
+    return true;
+}
+
 void connections_close(struct connections *t, struct connection *c)
 {
     if (net_must_linger(c->fd, &c->progress))

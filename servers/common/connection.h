@@ -57,6 +57,12 @@ bool connections_may_accept(const struct connections *t);
 // no slot is free, or a resource is exhausted.
 struct connection *connections_accept(struct connections *t, int listener);
 
+// Accepts clients, at most NET_ACCEPTS_IN_A_ROW, and calls `start` for each
+// connection, unless it is NULL. Returns true if there may be more clients in
+// the queue.
+bool connections_accept_some(struct connections *t, int listener,
+                             void (*start)(struct connection *c));
+
 // Starts the conversation on a connection that was accepted as `fd`. Returns
 // the connection. There must be a free slot. If the caller uses
 // connection_step(), `fd` must be non-blocking.

@@ -115,14 +115,11 @@ static void call_back(struct connection *c)
         watch_client(c, interest);
 }
 
-static void accept_clients(void)
+static void start_client(struct connection *c)
 {
-    struct connection *c;
-    while ((c = connections_accept(&clients, listener)) != NULL) {
-        c->callback = read_request;
-        c->interest = UNWATCHED;
-        watch_client(c, EPOLLIN);
-    }
+    c->callback = read_request;
+    c->interest = UNWATCHED;
+    watch_client(c, EPOLLIN);
 }
 
 // Blocks until clients are ready or due, and calls their callbacks.
@@ -137,7 +134,7 @@ static void call_back_ready_clients(void)
     for (int i = 0; i < count; i++) {
         c = &clients.all[events[i].data.fd];
         if (events[i].data.fd == listener)
-            accept_clients();
+            connections_accept_some(&clients, listener, start_client);
         else if (!c->queued)
             call_back(c);
     }

@@ -101,11 +101,9 @@ static void resume_clients(int count)
     }
 }
 
-static void accept_clients(void)
+static void start_client(struct connection *c)
 {
-    struct connection *c;
-    while ((c = connections_accept(&clients, listener)) != NULL)
-        c->interest = POLLIN;
+    c->interest = POLLIN;
 }
 
 static void serve_clients(void)
@@ -115,7 +113,7 @@ static void serve_clients(void)
         bool pending = polled[count].revents & POLLIN;
         resume_clients(count);
         if (pending)
-            accept_clients();
+            connections_accept_some(&clients, listener, start_client);
     }
     connections_drain(&clients);
 }

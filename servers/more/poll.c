@@ -74,8 +74,8 @@ static void serve_clients(void)
         int count = wait_for_clients();
         bool pending = polled[count].revents & POLLIN;
         step_clients(count);
-        while (pending && connections_accept(&clients, listener) != NULL)
-            ;
+        if (pending)
+            connections_accept_some(&clients, listener, NULL);
     }
     connections_drain(&clients);
 }

@@ -91,8 +91,8 @@ static void serve_clients(void)
         int count = wait_for_clients();
         bool pending = FD_ISSET(listener, &readable);
         step_clients(count);
-        while (pending && connections_accept(&clients, listener) != NULL)
-            ;
+        if (pending)
+            connections_accept_some(&clients, listener, NULL);
     }
     close(listener);
     connections_drain(&clients);

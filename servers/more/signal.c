@@ -77,14 +77,15 @@ static void step_client(struct connection *c)
     timer_queue_add(&timers, c, c->due_ns > now_ns ? c->due_ns : now_ns);
 }
 
-static void accept_clients(void)
+static void start_client(struct connection *c)
 {
-    struct connection *c;
-    while ((c = connections_accept(&clients, listener)) != NULL) {
-        c->interest = ask_for_signals(c->fd) ? WATCHED : 0;
-        step_client(c);
-    }
-    pending = !connections_may_accept(&clients);
+    c->interest = ask_for_signals(c->fd) ? WATCHED : 0;
+    step_client(c);
+}
+
+static bool must_accept(void)
+{
+    return pending && connections_may_accept(&clients);
 }
 
 // Returns true if a signal for `fd` should lead to a step: the client still
@@ -119,7 +120,7 @@ static void handle_signals(void)
     const struct timespec at_once = {0};
     int64_t wake_ns =
         connections_wake_ns(&clients, timer_queue_first_ns(&timers));
-    int ms = clock_ms_until(wake_ns);
+    int ms = must_accept() ? 0 : clock_ms_until(wake_ns);
     struct timespec timeout = clock_timespec(ms);
     siginfo_t info;
     int signo = sigtimedwait(&awaited, &info, ms < 0 ? NULL : &timeout);
@@ -145,8 +146,8 @@ static void serve_clients(void)
     while (!stop_requested()) {
         handle_signals();
         handle_timers();
-        if (pending && connections_may_accept(&clients))
-            accept_clients();
+        if (must_accept())
+            pending = connections_accept_some(&clients, listener, start_client);
     }
     close(listener);
     connections_drain(&clients);

@@ -139,6 +139,15 @@ static void add_call(const char *path, int moment,
         add_cuts(path, moment, call->name);
 }
 
+// Returns whether one thread of the server accepts and serves all clients, and
+// calls accept4() itself.
+static bool has_one_thread(const char *path)
+{
+    return fault_is_listed("nonblocking select poll callback signal generator "
+                           "coroutine offload",
+                           strrchr(path, '/') + 1);
+}
+
 // Adds limits on address space, from just enough to load the program up to
 // plenty.
 static void add_memory(const char *path)
@@ -166,5 +175,7 @@ void cases_add_server(const char *path, const struct call_counts *counts)
     cases_add(path, AT_START, "all:EINTR:50%%")->harmless = true;
     cases_add(path, SERVING, "signals without end")->storm = true;
     cases_add(path, SERVING, "a clock that leaps")->leaps = true;
+    if (has_one_thread(path))
+        cases_add(path, SERVING, "send:SIGSTOP:25")->crowd = true;
     add_memory(path);
 }

@@ -6,8 +6,8 @@
 //
 //     CALL   the name of a call in calls.h; or `all`: every call that has HOW
 //     HOW    the name of an errno: the call fails with it; a number: the call
-//            moves at most so many bytes; SIGTERM: the call is made, and the
-//            program gets the signal right after it
+//            moves at most so many bytes; SIGTERM or SIGSTOP: the call is made,
+//            and the program gets the signal right after it
 //     WHEN   3: the third call; 3-7: the third to the seventh; 3-: the third
 //            and all later ones; 7%: seven in a hundred
 //

@@ -35,15 +35,15 @@ enum { EXIT_USAGE = 2, NAME_SIZE = 32 };
 // `percent` of a hundred calls.
 static struct {
     char call[NAME_SIZE], how[NAME_SIZE];
-    bool signals;  // SIGTERM after the call, which succeeds
-    int error;     // 0: the call moves fewer bytes
+    int signo;  // sent after the call, which succeeds; 0: none
+    int error;  // 0: the call moves fewer bytes
     size_t bytes_max;
     int first, last, percent;
 } fault;
 
 static struct fault_counts *counts;  // NULL: no fault, no counts.
 static pid_t program;                // The process, not one of its children.
-static _Thread_local bool signal_is_due;  // SIGTERM after this call.
+static _Thread_local bool signal_is_due;  // fault.signo, after this call.
 
 static bool parse_when(const char *text)
 {
@@ -58,6 +58,14 @@ static bool parse_when(const char *text)
     return fault.first > 0 && fault.last >= fault.first;
 }
 
+// Returns the number of a signal that can be sent after a call, or 0.
+static int signal_of(const char *name)
+{
+    if (strcmp(name, "SIGTERM") == 0)
+        return SIGTERM;
+    return strcmp(name, "SIGSTOP") == 0 ? SIGSTOP : 0;
+}
+
 // Reads a fault "CALL:HOW:WHEN" into `fault`. Returns false if it is not valid.
 static bool parse(const char *text)
 {
@@ -66,8 +74,8 @@ static bool parse(const char *text)
         return false;
     fault.bytes_max = strtoul(fault.how, NULL, 10);
     fault.error = fault.bytes_max > 0 ? 0 : fault_errno(fault.how);
-    fault.signals = strcmp(fault.how, "SIGTERM") == 0;
-    return (fault.bytes_max > 0 || fault.error != 0 || fault.signals) &&
+    fault.signo = signal_of(fault.how);
+    return (fault.bytes_max > 0 || fault.error != 0 || fault.signo != 0) &&
            parse_when(when);
 }
 
@@ -129,7 +137,7 @@ static bool is_drawn(int number)
 }
 
 // Counts a call. Returns whether it must fail or move fewer bytes. Sets
-// signal_is_due if SIGTERM must follow it.
+// signal_is_due if a signal must follow it.
 static bool must_fail(enum fault_call call)
 {
     if (counts == NULL || !counts->armed)
@@ -139,8 +147,8 @@ static bool must_fail(enum fault_call call)
         concerns(call) &&
         (fault.percent > 0 ? is_drawn(number)
                            : number >= fault.first && number <= fault.last);
-    signal_is_due = matches && fault.signals;
-    if (!matches || fault.signals)
+    signal_is_due = matches && fault.signo != 0;
+    if (!matches || fault.signo != 0)
         return false;
     atomic_fetch_add(&counts->failed[call], 1);
     return true;
@@ -163,7 +171,7 @@ static int error_or_cut(enum fault_call call, size_t *size)
     return fault.error;
 }
 
-// Sends SIGTERM to the program after a call, and keeps errno. Only the first
+// Sends the signal to the program after a call, and keeps errno. Only the first
 // caller sends it. If the call blocked for long, the test may have sent its own
 // signal instead, and a second one would end the server at once.
 static void send_signal(enum fault_call call)
@@ -172,7 +180,7 @@ static void send_signal(enum fault_call call)
     if (!atomic_exchange(&counts->armed, false))
         return;
     atomic_fetch_add(&counts->failed[call], 1);
-    kill(program, SIGTERM);
+    kill(program, fault.signo);
     errno = saved;
 }
 

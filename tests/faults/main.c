@@ -17,6 +17,7 @@
 #include "../conversation/server.h"
 #include "../tap.h"
 #include "client.h"
+#include "crowd.h"
 #include "leaps.h"
 #include "storm.h"
 #include "sudden.h"
@@ -49,6 +50,8 @@ static void try_case(int i, struct outcome *o)
         leaps_run(&cases[i], o);
     else if (cases[i].sudden)
         sudden_run(&cases[i], o);
+    else if (cases[i].crowd)
+        crowd_run(&cases[i], o);
     else if (is_client(&cases[i]))
         client_try(&cases[i], o);
     else
