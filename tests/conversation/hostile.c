@@ -137,7 +137,7 @@ static void flood_again(const struct server *s)
 static void check_no_reader(const struct server *s)
 {
     struct peer p, other;
-    struct resources before = server_resources(s);
+    struct resources before = subject_resources(s);
     bool connected = peer_connect_with(&p, s->port, BUFFER_SIZE);
     long taken = flood(s, &p);
     ok(connected && taken < FLOOD_MAX,
@@ -172,7 +172,7 @@ static void check_no_reader_leaves(const struct server *s)
 
 static void check_endless_line(const struct server *s)
 {
-    struct resources before = server_resources(s);
+    struct resources before = subject_resources(s);
     struct peer p;
     ok(subject_send_long_line(s, &p, '7'), "it takes a line of %d MB",
        LONG_LINE_MEGABYTES);
@@ -208,8 +208,7 @@ void test_hostile_clients(void)
     const char *arguments[] = {"--quiet", NULL};
     if (!subject_start(&s, arguments))
         return;
-    subject_settle(&s);  // By then it has started all its processes.
-    struct resources fresh = server_resources(&s);
+    struct resources fresh = subject_resources(&s);
     fresh.threads = INT_MAX;  // Some models keep the threads they have started.
     check_resets(&s);
     check_impatient(&s);

@@ -251,8 +251,7 @@ void test_limits(void)
 static struct resources after_first_client(const struct server *s, bool *served)
 {
     struct peer p;
-    subject_settle(s);  // By then it has started all its processes.
-    struct resources limit = server_resources(s);
+    struct resources limit = subject_resources(s);
 #ifdef SANITIZED
     limit.threads++;
 #endif

@@ -87,7 +87,7 @@ static void check_pipelining(const struct server *s)
 
 static void check_long_line(const struct server *s)
 {
-    struct resources before = server_resources(s);
+    struct resources before = subject_resources(s);
     struct peer p;
     bool sent = subject_send_long_line(s, &p, '0');
     // "1\n" on its own would be a request. Here it ends the long line.

@@ -132,6 +132,12 @@ bool subject_settle(const struct server *s)
     return subject.always_busy ? polls_everyone(s) : server_await_rest(s);
 }
 
+struct resources subject_resources(const struct server *s)
+{
+    subject_settle(s);
+    return server_resources(s);
+}
+
 bool subject_is_stuck(const struct server *s, const struct peer *p)
 {
     struct flow before = peer_flow(p);

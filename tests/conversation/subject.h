@@ -48,6 +48,11 @@ bool is_served(const struct server *s);
 // false if this fails.
 bool subject_settle(const struct server *s);
 
+// Returns the resources of the server once it has settled. By then it has
+// started all its processes, and those that woke for earlier clients have
+// touched the memory that this takes.
+struct resources subject_resources(const struct server *s);
+
 // Returns whether the server is stuck because the client `p` does not read: it
 // has unsent replies and unread requests, and makes no progress even when it
 // has time.
