@@ -1110,7 +1110,7 @@ class Runtimes(unittest.TestCase):
         self.assertEqual(table.rows[1], ("go", "2.00", "2.00", "4.00", "50%"))
         self.assertEqual([cell.split(", ")[-1] for cell in table.header[1:]],
                          ["100 clients)", "1,000 clients)",
-                          "10,000 silent clients)", "10 clients)"])
+                          "10,000 idle clients)", "10 clients)"])
         for text in ("1.0 µs in thread to 3.0 µs in node",
                      "2.0 KiB in thread to 6.0 KiB in node",
                      "thread and go keep at least 50 %"):
@@ -1126,7 +1126,7 @@ class Runtimes(unittest.TestCase):
             for experiment, runs in shown]
         figures = runtimes.measured(shown)
         self.assertEqual([one.load() for one in figures],
-                         ["100 clients", "10,000 silent clients", "10 clients"])
+                         ["100 clients", "10,000 idle clients", "10 clients"])
         for one in figures:
             self.assertEqual(one.runs.models(), ["thread", "go"])
 

@@ -309,7 +309,7 @@ SITUATIONS = {
     "report: a run that is left out": (excluded, "fork | 1 1 2"),
     "report: cells without a run": (missing, "fork | 10 100"),
 
-    "grid: silent clients that do not fit": (
+    "grid: idle clients that do not fit": (
         lambda: " / ".join(fitting(IDLE, 510, "because")[1]),
         "| 500 500 1000 10000"),
 

@@ -15,7 +15,7 @@ from lib.samples import Runs
 from lib.text import counted, plural
 
 # Each axis is a column of runs.csv. The noun says what the column counts.
-AXES = {"connections": "client", "idle": "silent client", "hogs": "hog",
+AXES = {"connections": "client", "idle": "idle client", "hogs": "hog",
         "rate": "request per second"}
 
 # Which cores server and client use on a machine with at least two.

@@ -150,7 +150,7 @@ EXPERIMENTS = (
             "that computes for long and gives it to one that has just been "
             "woken, so small requests pass the long ones. A server with one "
             "thread has only one thing that could be given the core: until "
-            "fib(40) is computed it does not even look at the others.\n\n"
+            "fib(40) is computed, it serves no other client.\n\n"
             "Each hog asks again as soon as it has its reply, in the middle "
             "third of the time; what it asked last is still waited for. "
             "blocking is not here: while its first client stays, no hog "
@@ -204,14 +204,14 @@ EXPERIMENTS = (
             "in. Go moves goroutines between threads, and interrupts those "
             "that compute for long.\n\n"
             "fib(40) takes a hundred times as long in Python as in C: what is "
-            "compared is what others keep meanwhile."
+            "compared is the share that the other clients keep."
         ),
     ),
     Experiment(
         name="idle",
         elsewhere=True,
-        question="Ten clients ask, many more say nothing: "
-                 "what does a silent connection cost?",
+        question="Ten clients ask, many more are idle: "
+                 "what does an idle connection cost?",
         axis="idle",
         # The claims about fork, select and poll are judged at 1,000 idle
         # connections, those about other models at 10,000.
@@ -233,29 +233,29 @@ EXPERIMENTS = (
                  "processes", "threads"),
         claims=(
             Claim("nonblocking", "keeps {bound} of the rate it has without "
-                  "silent clients", "rate_kept", AT_MOST, 0.1,
-                  otherwise="silent connections were not all open"),
+                  "idle clients", "rate_kept", AT_MOST, 0.1,
+                  otherwise="idle connections were not all open"),
             *each("select poll", "keeps {bound} of the rate it has without "
-                  "silent clients", "rate_kept", AT_MOST, 0.5, load=1000,
+                  "idle clients", "rate_kept", AT_MOST, 0.5, load=1000,
                   otherwise="the client, not the server, set the rate"),
             *each("callback uring", "answers {bound} of the requests per "
-                  "second of CPU time that it answers without silent clients",
+                  "second of CPU time that it answers without idle clients",
                   "work_kept", AT_LEAST, 0.7,
                   otherwise=CACHES_FULL),
             Claim("coroutine", "keeps {bound} of the rate it has without "
-                  "silent clients", "rate_kept", AT_LEAST, 0.9,
+                  "idle clients", "rate_kept", AT_LEAST, 0.9,
                   otherwise="another program took part of its core in some "
                             f"rounds, or {CACHES_FULL}"),
             Claim("coroutine", "answers {bound} of the requests per second of "
-                  "CPU time that it answers without silent clients",
+                  "CPU time that it answers without idle clients",
                   "work_kept", AT_LEAST, 0.9,
                   otherwise=CACHES_FULL),
-            Claim("coroutine", "takes {bound} of thread's memory for a silent "
+            Claim("coroutine", "takes {bound} of thread's memory for an idle "
                   "client", "kib_per_silent", AT_MOST, 0.8,
                   than_model="thread",
                   otherwise="a thread was given less stack, or a coroutine "
                             "more: see --stack-kib"),
-            Claim("fork", "takes {bound} times thread's memory for a silent "
+            Claim("fork", "takes {bound} times thread's memory for an idle "
                   "client", "kib_per_silent", AT_LEAST, 2, load=1000,
                   than_model="thread",
                   otherwise="the threads were given more stack: see "
@@ -272,7 +272,7 @@ EXPERIMENTS = (
             "full bench: so many processes take seconds to start and to "
             "end.\n\n"
             "Memory is what the server's processes hold more than without "
-            "silent clients, divided by their number (PSS: a page that "
+            "idle clients, divided by their number (PSS: a page that "
             "several share counts once). The kernel's own memory for a "
             "connection, process or thread comes on top."
         ),
@@ -406,7 +406,7 @@ EXPERIMENTS = (
     ),
     Experiment(
         name="silent",
-        question="The first client connects and says nothing: "
+        question="The first client connects and sends nothing: "
                  "is the second served?",
         axis="connections",
         cells=(Cell(1, idle=1, requests=1),),
@@ -417,12 +417,12 @@ EXPERIMENTS = (
         breaks=findings.stopped_by_one,
         columns=("first_reply", "served"),
         claims=(
-            Claim("blocking", "serves {bound} clients behind the silent one",
+            Claim("blocking", "serves {bound} clients behind the idle one",
                   "served", AT_MOST, 0,
-                  otherwise="the silent client gave up its connection"),
+                  otherwise="the idle client gave up its connection"),
             *each(
                 "fork thread nonblocking coroutine",
-                "serves {bound} client behind the silent one",
+                "serves {bound} client behind the idle one",
                 "served", AT_LEAST, 1,
                 otherwise="the server could not start another process or "
                           "thread, or had no core to run on"),

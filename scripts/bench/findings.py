@@ -432,10 +432,10 @@ def silent(at):
             served = at.where(model=model).sample("served")
             text.append(f"{model} answers in {sum(served):.0f} of "
                         f"{len(served)} rounds")
-    return "Behind a silent client " + "; ".join(text)
+    return "Behind an idle client " + "; ".join(text)
 
 
 def stopped_by_one(of):
     """Returns how a model breaks down behind one idle client, or ""."""
     never = of.values("served") == [0]
-    return "one silent client stops it" if never else ""
+    return "one idle client stops it" if never else ""

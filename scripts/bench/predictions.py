@@ -91,7 +91,7 @@ def cheapest(at):
 
 QUESTIONS = (
     Question("behind-silent", "silent",
-             f"The first client connects and says nothing. How many of the "
+             f"The first client connects and sends nothing. How many of the "
              f"{len(MODELS)} servers answer the second?", served, close=EXACT),
     Question("served", "throughput",
              "100 clients connect to blocking and ask on and on. How many of "
@@ -114,10 +114,10 @@ QUESTIONS = (
              "The same: how many cores does coroutine keep busy?",
              of("coroutine", "cores"), "cores", 1.25),
     Question("memory-thread", "idle",
-             "How much memory does a silent client cost in thread, where each "
+             "How much memory does an idle client cost in thread, where each "
              "has a stack of 64 KiB?", of("thread", "kib_per_silent"), "KiB"),
     Question("kept-nonblocking", "idle",
-             "10,000 clients are silent, ten ask. How much of its rate does "
+             "10,000 clients are idle, ten ask. How much of its rate does "
              "nonblocking keep?", of("nonblocking", "rate_kept", 100), "%"),
     Question("kept-coroutine", "idle",
              "The same: how much of its rate does coroutine keep?",

@@ -100,7 +100,7 @@ def drift(_runs, calibrations):
     names = drifted(before, after[0]) if after else []
     if not names:
         return ""
-    return (f"The machine changed meanwhile ({', '.join(names)}): compare "
+    return (f"The machine changed during the run ({', '.join(names)}): compare "
             "within rounds only, as the claims do.")
 
 
