@@ -154,7 +154,7 @@ static void set_ramp(const char *text)
     bool rates = values[0] >= 1 && values[0] <= RATE_MAX && values[1] >= 1 &&
                  values[1] <= RATE_MAX;
     if (!rates || values[2] < NS_PER_MS || values[2] > 1e9 * DAY_S)
-        fail("--ramp", "takes two rates and a time, like 100..10k/30s,", text);
+        fail("--ramp", "must be two rates and a time, like 100..10k/30s", text);
     options.ramp_from = (int64_t)values[0];
     options.ramp_to = (int64_t)values[1];
     options.duration_ns = (int64_t)values[2];

@@ -846,6 +846,14 @@ class Reports(unittest.TestCase):
         self.assertIn("runs.csv", done.stdout)
         self.assertEqual(list(self.scratch.iterdir()), [])
 
+    def test_a_folder_that_does_not_exist(self):
+        """Checks that the message names the folder, and says it in words."""
+        none = self.scratch / "none"
+        self.assertEqual(self.call("classroom", none).stdout,
+                         f"classroom: {none}: No such file or directory\n")
+        self.assertIn(f"error: {none} has no runs.csv",
+                      self.call("compare", none, none).stdout)
+
 
 class CommandLines(unittest.TestCase):
     def test_every_program_explains_itself_and_each_of_its_options(self):

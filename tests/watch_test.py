@@ -636,6 +636,17 @@ class Once(unittest.TestCase):
         self.assertEqual(result.returncode, 1)
         self.assertIn("has ended", result.stderr)
 
+    def test_a_server_that_does_not_start(self):
+        """Checks that the message says how to see why."""
+        result = subprocess.run(
+            [sys.executable, program("watch"), "--once", "--bin", BIN,
+             "blocking", "--no-such-option"],
+            capture_output=True, text=True, check=False)
+        self.assertEqual(result.returncode, 1)
+        self.assertNotIn("log.txt", result.stderr)
+        self.assertIn(f"{BIN}/blocking --port 0 --quiet --no-such-option",
+                      result.stderr)
+
 
 class Terminal:
     """A `watch` that runs in a pseudo-terminal of a given size."""

@@ -16,7 +16,7 @@ from bench.run import (
     GRACE_S, QUIET_S, make_run, measured_s, two_cores, warmup_s)
 from lib.processes import RunFailed, StartFailed, held_back
 from lib.samples import DISTURBED_CORES
-from lib.text import rewrite, say
+from lib.text import counted, rewrite, say
 
 RUN_OVERHEAD_S = 0.1  # about, to start and stop both programs
 REPEATS_SHARE = 0.1  # of the planned runs, at most, are repeated
@@ -173,7 +173,7 @@ def make_runs(runs, options, directory, problems):
                 broken.add(part)
             rewrite()
             note(problems, f"{run['experiment'].name}, {run['model']}, "
-                 f"{run['cell'].connections} clients: {failure}.")
+                 f"{counted(run['cell'].connections, 'client')}: {failure}.")
     rewrite()
 
 

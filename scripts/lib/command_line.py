@@ -73,6 +73,15 @@ def require_programs(options, *programs):
                           f"{' '.join(ALL_MODELS)} and fibload")
 
 
+def reason(problem):
+    """Returns an exception as text: for an OSError the name of the file, if it
+    has one, and the reason, without the number."""
+    if not isinstance(problem, OSError) or not problem.strerror:
+        return str(problem)
+    name = problem.filename
+    return problem.strerror if name is None else f"{name}: {problem.strerror}"
+
+
 def run(main):
     """Calls `main`, the main function of a program, and exits with the status
     that it returns. Reports an error as one line, without a traceback."""
@@ -86,6 +95,6 @@ def run(main):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(FAILED)
     except (OSError, ValueError, RunFailed) as problem:
-        sys.exit(f"{name}: {problem}")
+        sys.exit(f"{name}: {reason(problem)}")
     except (Interrupted, KeyboardInterrupt):
         sys.exit(INTERRUPTED)

@@ -15,6 +15,7 @@ import contextlib
 import ctypes
 import os
 import re
+import shlex
 import signal
 import subprocess
 import threading
@@ -208,12 +209,13 @@ class Output:
         return self.tail.decode(errors="replace").rstrip().rpartition("\n")[2]
 
 
-def port_in(line, name):
+def port_in(line, name, hint="see log.txt"):
     """Returns the port in `line`, with which the server `name` reports that it
-    is ready. Raises StartFailed if there is none."""
+    is ready. If there is none, raises StartFailed with a hint where the reason
+    is found."""
     match = re.search(r":(\d+)\s*$", line)
     if not match:
-        raise StartFailed(f"{name} did not start; see log.txt")
+        raise StartFailed(f"{name} did not start; {hint}")
     return int(match[1])
 
 
@@ -239,7 +241,10 @@ class Server:
         except TimeoutError:
             raise StartFailed(f"{self.name} was not ready within "
                               f"{READY_TIMEOUT_S} s") from None
-        return port_in(line, self.name)
+        if self.output.log is not None:
+            return port_in(line, self.name)
+        command = shlex.join(self.process.args)
+        return port_in(line, self.name, f"run this to see why: {command}")
 
     def stop(self, delay_s=0):
         """Stops the server with SIGTERM, and waits for its end. Raises
