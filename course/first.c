@@ -1,6 +1,6 @@
 // first.c - a server without helpers: the four calls that make one.
 //
-// It works, and makes at least five mistakes that servers/blocking.c avoids.
+// It works, and makes at least six mistakes that servers/blocking.c avoids.
 // Chapter 1 of TUTORIAL.md names them.
 //     cc -o build/first course/first.c fib/fib.c && build/first 9999
 
