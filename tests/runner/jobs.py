@@ -2,8 +2,11 @@
 
 A job is a command that prints TAP and ends with "# N passed, N failed". The
 queue starts the jobs that are expected to take longest first. Jobs that hardly
-compute run beside the others, so that these keep the cores busy. No verdict
-depends on how long a job took: the time limit only ends jobs that hang.
+compute run beside the others, so that these keep the cores busy. While the
+cores have more than enough to do, no further job starts: on a slow machine, or
+beside other programs, jobs that usually wait would only take the cores from
+each other. No verdict depends on how long a job took: the time limit only ends
+jobs that hang.
 """
 
 from __future__ import annotations
@@ -24,6 +27,9 @@ SKIP = re.compile(r"^# skipped: (.*)|^ok .* # SKIP (.*)", re.M)
 
 TIME_LIMIT_S = 900
 WAITING = 2  # for each job that computes, as many jobs that wait
+RUNNABLE_MAX = 6  # threads per core that have one or wait for one
+JOBS_MIN = 3  # jobs per core, even if more threads than that are runnable
+LOOK_S = 0.3  # until the queue looks again whether a job may start
 GUESS_S = 3  # for a job without a better estimate that has never run here
 LAST_LINES = 15  # of a log, which are shown if a job printed no tally
 SHOWN_LINES = 12  # of a failure, at most: the last ones say most
@@ -111,6 +117,12 @@ def finished(process):
     return process.returncode, usage
 
 
+def runnable():
+    """Returns how many threads on this machine have a core or wait for one."""
+    text = pathlib.Path("/proc/stat").read_text()
+    return int(re.search(r"^procs_running (\d+)", text, re.M)[1])
+
+
 class Durations:
     """The seconds and the CPU seconds that each job took the last time. They
     are stored in a file. So the next run can start the longest jobs first and
@@ -185,16 +197,26 @@ class Queue:
             for process in self.running:
                 end_group(process.pid)
 
+    def may_start(self):
+        """Returns True if a core may be free for another job."""
+        cores = os.cpu_count()
+        return (len(self.running) < JOBS_MIN * cores
+                or runnable() <= RUNNABLE_MAX * cores)
+
+    def take(self, jobs):
+        """Blocks until one of these jobs may start, and returns the longest.
+        Returns None if there are none and the queue is closed."""
+        with self.changed:
+            while jobs or not self.closed:
+                if jobs and self.may_start():
+                    return jobs.pop()
+                self.changed.wait(LOOK_S if jobs else None)
+        return None
+
     def work(self, jobs):
         """Runs the longest of these jobs, again and again, until the queue is
         closed and there are no more. Each thread runs this function."""
-        while True:
-            with self.changed:
-                while not jobs and not self.closed:
-                    self.changed.wait()
-                if not jobs:
-                    return
-                job = jobs.pop()
+        while job := self.take(jobs):
             self.run(job)
 
     def start(self, job, log):

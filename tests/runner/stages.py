@@ -374,9 +374,10 @@ def inner_loop():
 # ---- The stages
 
 
-def compiles(compiler, flag, source="int main(void) { return 0; }"):
-    """Returns whether the compiler can link a program with this flag."""
-    return subprocess.run([compiler, flag, "-x", "c", "-", "-o", os.devnull],
+def compiles(compiler, flags, source="int main(void) { return 0; }"):
+    """Returns whether the compiler can link a program with these flags."""
+    return subprocess.run([compiler, *flags.split(), "-Werror", "-x", "c", "-",
+                           "-o", os.devnull],
                           input=source.encode(), check=False,
                           stdout=subprocess.DEVNULL,
                           stderr=subprocess.DEVNULL).returncode == 0
@@ -386,6 +387,19 @@ def sanitizer(name):
     """Returns the settings for make that build with a sanitizer."""
     return ["OPT=-O1 -g1", f"SAN=-fsanitize={name} -fno-sanitize-recover=all "
                            "-fno-omit-frame-pointer -DSANITIZED"]
+
+
+def address_sanitizer():
+    """Returns the settings for make that build with the address and
+    undefined-behaviour sanitizers, linked statically if the compiler has them
+    so. At the end of each process, the leak detector reads all variables of all
+    libraries, 12 MB for the sanitizers alone: a process takes half the CPU time
+    if there is one library less to read."""
+    settings = sanitizer(ADDRESS)
+    static = "-static-libasan -static-libubsan"
+    if compiles(os.environ.get("CC", "cc"), f"-fsanitize={ADDRESS} {static}"):
+        settings.append(f"LDFLAGS={static}")
+    return settings
 
 
 def why_no(name):
@@ -400,7 +414,7 @@ ADDRESS, THREAD = "address,undefined", "thread"
 
 STAGES = {stage.name: stage for stage in (
     Stage("plain", lambda: everything("plain"), 1900),
-    Stage("asan", lambda: everything("asan"), 1800, sanitizer(ADDRESS), "asan",
+    Stage("asan", lambda: everything("asan"), 1800, address_sanitizer(), "asan",
           missing=why_no(ADDRESS)),
     Stage("tsan", what_has_threads, 900, sanitizer(THREAD), "tsan",
           missing=why_no(THREAD)),
