@@ -42,11 +42,13 @@ class NotTried(Exception):
     reason."""
 
 
-def connect(port, buffer_size=0):
+def connect(port, buffer_size=0, segment_size=0):
     """Returns a new connection, whose calls block for at most PATIENCE_S
     each."""
     client = socket.socket()
     client.settimeout(PATIENCE_S)
+    if segment_size:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, segment_size)
     if buffer_size:
         for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
             client.setsockopt(socket.SOL_SOCKET, option, buffer_size)
@@ -110,9 +112,9 @@ class Attack:
         for one in self.clients:
             one.close()
 
-    def connect(self, count=1, buffer_size=0):
+    def connect(self, count=1, **sizes):
         """Opens connections that are closed when the attack has finished."""
-        new = [connect(self.port, buffer_size) for _ in range(count)]
+        new = [connect(self.port, **sizes) for _ in range(count)]
         self.clients += new
         self.begun.set()
         return new
@@ -142,12 +144,12 @@ class Attack:
         self.thread.join()
 
 
-def flood(attack, count, block, reads=False, buffer_size=0):
+def flood(attack, count, block, reads=False, **sizes):
     """Runs clients that send `block` repeatedly, as fast as the server accepts
     it. They read their replies if `reads` is true."""
     selector = selectors.DefaultSelector()
     events = selectors.EVENT_WRITE | (selectors.EVENT_READ if reads else 0)
-    for client in attack.connect(count, buffer_size):
+    for client in attack.connect(count, **sizes):
         client.setblocking(False)
         selector.register(client, events)
     while not attack.over.is_set():

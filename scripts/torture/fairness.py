@@ -7,9 +7,14 @@ request now and then, and the 99th percentile of their latency is measured. It
 is divided by that of the server poll, measured right before, beside as many
 greedy clients of the same kind.
 
+Greedy clients that do not read come first. While the server's send buffers fill
+up, such a client is not yet different from one that pipelines: it becomes so
+when its window is closed and the server can send it nothing more.
+
 For use while signals are blocked, see lib/processes.py.
 """
 
+import contextlib
 import csv
 import dataclasses
 import json
@@ -17,6 +22,7 @@ import pathlib
 import subprocess
 import time
 
+from lib import tcp
 from lib.models import ALL_MODELS
 from lib.processes import (CLIENT_OK, CLIENT_TIMEOUT_S, RunFailed,
                            interruptible, serving, started, wait)
@@ -33,6 +39,11 @@ GREEDY = 100
 SLOTS = NORMAL + GREEDY + 20  # more than the clients of any kind
 WARMUP, MEASURED = "300ms", "500ms"
 LOOK_S = 0.01
+STILL_S = 0.1  # between two looks that must see the same
+# Invalid requests have long replies, and the size of the server's send buffers
+# depends on that of the client's segments: so these are soon full.
+INVALID = b"x\n" * (BLOCK // 2)
+SEGMENT_SIZE = 88  # the least that Linux accepts
 RATIO_MAX = 20
 # On a busy machine any client occasionally waits long. So a figure is the
 # lowest of several measurements: of two (one with --quick), or of up to six
@@ -56,9 +67,11 @@ def endless_line(attack):
 
 def zero_window(attack):
     """Sends requests without a pause, and reads nothing."""
-    flood(attack, GREEDY, REQUESTS, buffer_size=BUFFER_SIZE)
+    flood(attack, GREEDY, INVALID, buffer_size=BUFFER_SIZE,
+          segment_size=SEGMENT_SIZE)
 
 
+COME_FIRST = (zero_window,)
 KINDS = {"pipelining": pipelining, "endless line": endless_line,
          "zero window": zero_window, "churning": churning}
 
@@ -91,33 +104,73 @@ class Cell:
         return f"{mark}{self.p99_ms:.1f} ({self.ratio:.1f}x)"
 
 
+@contextlib.contextmanager
+def attacking(greedy, server, tools):
+    """Runs greedy clients for the duration of a `with` block."""
+    attack = Attack(greedy, server.port, server.pid, tools)
+    try:
+        yield
+    finally:
+        attack.end()
+
+
+def await_still(server):
+    """Waits until the greedy clients have sent requests that the server does
+    not receive, and nothing moves. Raises RunFailed if that does not happen."""
+    until, before = time.monotonic() + CLIENT_TIMEOUT_S, None
+    while True:
+        now = {one.remote: (one.unread, one.unacknowledged)
+               for one in tcp.sockets()
+               if one.local.endswith(f":{server.port}") and not one.is_listener}
+        unread = sum(unread > 0 for unread, _ in now.values())
+        if unread == GREEDY and now == before:
+            return
+        if time.monotonic() > until:
+            raise RunFailed("clients that do not read still get replies")
+        before = now
+        with interruptible():
+            time.sleep(STILL_S)
+
+
 def await_connections(client):
     """Waits until the normal clients have opened their connections, or the
-    client has ended. The greedy clients come later, so that the server accepts
-    the normal ones first: accepting clients during an attack is not what is
-    measured."""
+    client has ended. Greedy clients that use all that they can get come later,
+    so that the server accepts the normal ones first: accepting clients during
+    an attack is not what is measured."""
     descriptors = pathlib.Path(f"/proc/{client.pid}/fd")
     while client.poll() is None and count_in(descriptors) < NORMAL:
         with interruptible():
             time.sleep(LOOK_S)
 
 
-def p99_beside(server, greedy, tools, log):
-    """Returns the 99th percentile of the latency of normal clients in ms. The
-    greedy clients start during the warm-up. A request without a reply counts
-    with its age at the end."""
+def normal_clients(server, tools, log):
+    """Starts the normal clients, for a `with` statement."""
     command = [tools / "fibload", "-c", str(NORMAL), "-R", str(RATE), "-d",
                MEASURED, "--warmup", WARMUP, "--interval", "0", "--json", "-",
                str(server.port)]
-    with started(command, None, stdout=subprocess.PIPE, stderr=log) as client:
+    return started(command, None, stdout=subprocess.PIPE, stderr=log)
+
+
+def p99_of(client):
+    """Waits for the normal clients to end. Returns the 99th percentile of their
+    latency in ms. A request without a reply counts with its age at the end."""
+    if wait(client, CLIENT_TIMEOUT_S) not in CLIENT_OK:
+        raise RunFailed("fibload failed; see log.txt")
+    return json.load(client.stdout)["p99_us"] / 1000
+
+
+def p99_beside(server, greedy, tools, log):
+    """Returns the result of p99_of() beside greedy clients, which come first or
+    during the warm-up."""
+    if greedy in COME_FIRST:
+        with attacking(greedy, server, tools):
+            await_still(server)
+            with normal_clients(server, tools, log) as client:
+                return p99_of(client)
+    with normal_clients(server, tools, log) as client:
         await_connections(client)
-        attack = Attack(greedy, server.port, server.pid, tools)
-        try:
-            if wait(client, CLIENT_TIMEOUT_S) not in CLIENT_OK:
-                raise RunFailed("fibload failed; see log.txt")
-        finally:
-            attack.end()
-        return json.load(client.stdout)["p99_us"] / 1000
+        with attacking(greedy, server, tools):
+            return p99_of(client)
 
 
 def p99_ms(program, greedy, ours, tools, log):
