@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -15,28 +16,69 @@
 
 enum { BURN_MS = 200, TOUCH_MB = 64 };
 
-static int64_t cpu_ms(void)
+// Returns the CPU time of this process, which its own clock shows, and of the
+// children that it has waited for, which getrusage() shows.
+static double own_cpu_s(void)
 {
     struct timespec used;
+    struct rusage ended;
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
-    return (int64_t)used.tv_sec * 1000 + used.tv_nsec / 1000000;
+    getrusage(RUSAGE_CHILDREN, &ended);
+    return (double)(used.tv_sec + ended.ru_utime.tv_sec +
+                    ended.ru_stime.tv_sec) +
+           (double)used.tv_nsec / 1e9 +
+           (double)(ended.ru_utime.tv_usec + ended.ru_stime.tv_usec) / 1e6;
 }
 
 static void burn(void)
 {
-    int64_t until_ms = cpu_ms() + BURN_MS;
-    while (cpu_ms() < until_ms)
-        ;
+    double until_s = own_cpu_s() + BURN_MS / 1000.0;
+    // The loop inside is user time; to read the clock may be system time.
+    while (own_cpu_s() < until_s)
+        for (volatile int i = 0; i < 100000; i++)
+            ;
+}
+
+static void report_cpu_s(int fd)
+{
+    double cpu_s = own_cpu_s();
+    if (write(fd, &cpu_s, sizeof cpu_s) != sizeof cpu_s)
+        abort();
+}
+
+// Returns the sum of the CPU times that `count` processes report.
+static double sum_of(int fd, int count)
+{
+    double sum_s = 0, cpu_s;
+    for (; count > 0; count--) {
+        if (read(fd, &cpu_s, sizeof cpu_s) != sizeof cpu_s)
+            abort();
+        sum_s += cpu_s;
+    }
+    return sum_s;
+}
+
+// Reports the CPU time of this process before the test measures it, and again
+// afterwards: the test has measured once it closes the pipe `measured`.
+_Noreturn static void report_twice(int answers, int measured)
+{
+    char byte;
+    report_cpu_s(answers);
+    (void)!read(measured, &byte, 1);
+    report_cpu_s(answers);
+    pause();
+    _exit(0);
 }
 
 // Starts a child with two children. Each of the three uses BURN_MS of CPU time.
-// Then one grandchild ends; the child and the other grandchild write to `ready`
-// and wait. Returns the child.
-static pid_t start_tree(int ready)
+// Then one grandchild ends; the child and the other grandchild report what they
+// have used: see report_twice(). Returns the child.
+static pid_t start_tree(int answers, const int measured[2])
 {
     pid_t child = fork();
     if (child != 0)
         return child;
+    close(measured[1]);
     if (fork() == 0) {
         burn();
         _exit(0);
@@ -47,13 +89,10 @@ static pid_t start_tree(int ready)
                             MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         memset(memory, 1, TOUCH_MB << 20);
         burn();
-        (void)!write(ready, "x", 1);
-        pause();
+        report_twice(answers, measured[0]);
     }
     burn();
-    (void)!write(ready, "x", 1);
-    pause();
-    _exit(0);
+    report_twice(answers, measured[0]);
 }
 
 static void end_tree(pid_t child)
@@ -95,49 +134,71 @@ static void check_another_host(void)
     close(ends[0]);
 }
 
-int main(void)
+static void check_one_process(struct procstat *alone)
 {
-    int ready[2];
-    char byte;
-    struct procstat before, after;
-    if (pipe(ready) != 0 || (getpgrp() != getpid() && setpgid(0, 0) != 0))
-        return 1;
-    ok(procstat_read(getpid(), true, &before) == 0 && before.processes == 1 &&
-           before.threads == 1,
+    ok(procstat_read(getpid(), true, alone) == 0 && alone->processes == 1 &&
+           alone->threads == 1,
        "one process, one thread");
-    ok(before.rss_kib > 100 && before.pss_kib > 0 &&
-           before.pss_kib <= before.rss_kib,
-       "its memory: %d KiB resident, %d KiB of its own", (int)before.rss_kib,
-       (int)before.pss_kib);
+    ok(alone->rss_kib > 100 && alone->pss_kib > 0 &&
+           alone->pss_kib <= alone->rss_kib,
+       "its memory: %d KiB resident, %d KiB of its own", (int)alone->rss_kib,
+       (int)alone->pss_kib);
     char name[PROCSTAT_NAME_SIZE];
     ok(procstat_name(getpid(), name) == 0 && strcmp(name, "test_procstat") == 0,
        "its name");
+}
 
-    pid_t child = start_tree(ready[1]);
-    for (int i = 0; i < 2; i++)
-        (void)!read(ready[0], &byte, 1);
+// Checks that the CPU time of three processes, one of which has ended, is at
+// least what they report before, and at most what they report afterwards. For
+// the one that has ended, the kernel rounds user time and system time down to
+// whole ticks. Stores what procstat_read() has found in `used`.
+static void check_tree(struct procstat *used)
+{
+    int answers[2], measured[2];
+    struct procstat before, after;
+    double tick_s = 1.0 / (double)sysconf(_SC_CLK_TCK);
+    if (pipe(answers) != 0 || pipe(measured) != 0)
+        abort();
+    double most_s = -own_cpu_s();
+    procstat_read(getpid(), true, &before);
+    double least_s = -own_cpu_s() - 2 * tick_s;
+
+    pid_t child = start_tree(answers[1], measured);
+    least_s += sum_of(answers[0], 2) + own_cpu_s();
     ok(procstat_read(getpid(), true, &after) == 0 && after.processes == 3,
        "three processes after two forks");
-    struct procstat used = after;
-    procstat_subtract(&used, &before);
-    ok(used.cpu_s > 2.5 * BURN_MS / 1000 && used.cpu_s < 6.0 * BURN_MS / 1000,
-       "CPU time of a child, a grandchild and one that has ended (%.2f s)",
-       used.cpu_s);
-    ok(used.user_ticks > 0 && used.sys_ticks >= 0,
-       "divided in user and sys (%.0f and %.0f ticks)", used.user_ticks,
-       used.sys_ticks);
+    most_s += own_cpu_s();
+    close(measured[1]);
+    most_s += sum_of(answers[0], 2) + 1e-6;  // for rounding
+    *used = after;
+    procstat_subtract(used, &before);
+    ok(used->cpu_s > least_s && used->cpu_s < most_s,
+       "CPU time of a child, a grandchild and one that has ended (%.3f s, "
+       "%.3f to %.3f)",
+       used->cpu_s, least_s, most_s);
+    ok(used->user_ticks > 0 && used->sys_ticks >= 0,
+       "divided in user and sys (%.0f and %.0f ticks)", used->user_ticks,
+       used->sys_ticks);
     ok(after.rss_kib - before.rss_kib > TOUCH_MB << 10,
        "memory of all of them");
-    ok(used.switches > 0, "context switches");
+    ok(used->switches > 0, "context switches");
     end_tree(child);
+}
 
+int main(void)
+{
+    struct procstat alone, used, after;
+    if (getpgrp() != getpid() && setpgid(0, 0) != 0)
+        return 1;
+    check_one_process(&alone);
+    check_tree(&used);
     ok(procstat_read(getpid(), true, &after) == 0 && after.processes == 1,
        "one again when they have ended");
     ok(procstat_read(1 << 30, true, &after) == -1 &&
-           procstat_name(1 << 30, name) == -1,
+           procstat_name(1 << 30, (char[PROCSTAT_NAME_SIZE]){0}) == -1,
        "no such process");
-    procstat_subtract(&before, &used);
-    ok(before.cpu_s == 0 && before.switches == 0,
+    procstat_subtract(&alone, &used);
+    ok(alone.cpu_s == 0 && alone.switches == 0,
        "nothing becomes negative when a process has ended");
     check_another_host();
     return done_testing();
