@@ -409,9 +409,21 @@ class Processes(unittest.TestCase):
         self.assertLess(self.run_client("true").cpu_s, outcome.cpu_s)
 
     def test_memory_is_the_most_that_it_had(self):
-        hold = ("import time\nx = bytearray(50 << 20)\ndel x\n"
-                "time.sleep(0.5)")
-        outcome = self.run_client(sys.executable, "-c", hold)
+        """The process ends only after its memory was read."""
+        seen = pathlib.Path(self.directory.name, "seen")
+        hold = ("import os, time\nx = bytearray(50 << 20)\ndel x\n"
+                f"while not os.path.exists({str(seen)!r}): time.sleep(0.01)")
+
+        kib_of = bench_client.kib_of
+
+        def look(*arguments):
+            kib = kib_of(*arguments)
+            if kib >= 50 << 10:
+                seen.touch()
+            return kib
+
+        with unittest.mock.patch.object(bench_client, "kib_of", look):
+            outcome = self.run_client(sys.executable, "-c", hold)
         self.assertGreaterEqual(outcome.memory_kib, 50 << 10)
         self.assertEqual(bench_client.kib_of(0, "status", "VmHWM"), 0)
 

@@ -1031,7 +1031,7 @@ class Recording(unittest.TestCase):
             stop(server)
         merged = subprocess.run(
             [sys.executable, program("merge"), self.path, path], check=True,
-            capture_output=True, timeout=PATIENCE_S).stdout
+            capture_output=True, timeout=LONG_S).stdout
         return json.loads(merged)["traceEvents"]
 
     def check_times(self, asked, computed):
