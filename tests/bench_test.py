@@ -236,7 +236,9 @@ class Machine(unittest.TestCase):
         found = calibration.calibrate(BIN / "fibload")
         self.assertEqual(list(found), list(sentences.CALIBRATION))
         self.assertGreater(found["timer"], 0)
-        self.assertGreater(found["null server"], 0)
+        # On a busy machine, no reply may come in the time of a measurement.
+        wait_until(lambda: calibration.reply_us(BIN / "fibload") > 0,
+                   "the client gets replies of a server that does nothing")
         self.assertEqual(os.sched_getaffinity(0), before)
         with self.assertRaises(ChildProcessError):
             os.wait()
