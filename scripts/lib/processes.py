@@ -21,11 +21,12 @@ import subprocess
 import threading
 import time
 
-READY_TIMEOUT_S = 10
-STOP_TIMEOUT_S = 20  # a server gives slow clients 10 s to take their replies
+# Only a program that hangs should exceed these limits, even on a slow machine.
+READY_TIMEOUT_S = 30
+STOP_TIMEOUT_S = 60  # a server gives slow clients 10 s to take their replies
 # A second signal sooner than 200 ms after the first counts as the same one.
 SECOND_SIGNAL_S = 0.25
-CLIENT_TIMEOUT_S = 60  # far more than any run is meant to take
+CLIENT_TIMEOUT_S = 180  # far more than any run is meant to take
 CLIENT_OK = (0, 1)  # 1: some clients were not served, which is a result
 LAST_OUTPUT_S = 10  # at most, until all processes have closed the pipe
 FIRST_LINE_MAX = 4096  # bytes, in which the ready line must end
