@@ -357,7 +357,7 @@ class CommandLine(unittest.TestCase):
                             "--build", "/nonexistent", "--csv",
                             "/proc/coro.csv")
         self.assertEqual(run.returncode, 1)
-        self.assertRegex(run.stderr, "^coroutines: .*/proc/coro.csv'\n$")
+        self.assertRegex(run.stderr, "^coroutines: /proc/coro.csv: .*\n$")
 
 
 class ShortRun(unittest.TestCase):

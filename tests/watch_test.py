@@ -12,6 +12,7 @@ import pathlib
 import pty
 import re
 import select
+import shlex
 import shutil
 import signal
 import socket
@@ -644,8 +645,9 @@ class Once(unittest.TestCase):
             capture_output=True, text=True, check=False)
         self.assertEqual(result.returncode, 1)
         self.assertNotIn("log.txt", result.stderr)
-        self.assertIn(f"{BIN}/blocking --port 0 --quiet --no-such-option",
-                      result.stderr)
+        command = [f"{BIN}/blocking", "--port", "0", "--quiet",
+                   "--no-such-option"]
+        self.assertIn(shlex.join(command), result.stderr)
 
 
 class Terminal:
