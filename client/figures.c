@@ -226,11 +226,31 @@ void figures_set(const struct figure *f, struct options *opt, struct result *r,
         *(double *)((char *)r + f->which) = value;
 }
 
+enum { BEYOND_MIN = 10 };  // samples beyond a percentile that is known
+
+// Returns how many samples a percentile needs.
+static double samples_needed(double percent)
+{
+    return BEYOND_MIN * 100 / (100 - percent);
+}
+
 double figures_sure_us(const struct histogram *h, double percent)
 {
-    enum { BEYOND_MIN = 10 };
     double beyond = (double)h->count * (100 - percent) / 100;
     return beyond < BEYOND_MIN ? NAN : percentile_us(h, percent);
+}
+
+// Returns whether a figure is a percentile, which needs enough samples.
+static bool needs_samples(const struct figure *f)
+{
+    return f->source == FROM_PERCENTILE && f->percent < 100;
+}
+
+double figures_sure_value(const struct figure *f, const struct result *r)
+{
+    if (needs_samples(f))
+        return figures_sure_us(timing(r, f->which), f->percent);
+    return figures_value(f, r);
 }
 
 // ---- What follows from the counts
@@ -500,19 +520,45 @@ const char *figures_refused(const char *limits)
     return NULL;
 }
 
-bool figures_kept(FILE *file, const char *limits, const struct result *r)
+// Returns whether a run had too few samples to judge a percentile. If more than
+// BEYOND_MIN are over the limit already, more samples would not change that.
+static bool is_unsure(const struct limit *limit, const struct result *r)
+{
+    const struct figure *f = limit->figure;
+    if (!needs_samples(f) || !isnan(figures_sure_value(f, r)))
+        return false;
+    const struct histogram *h = timing(r, f->which);
+    double limit_ns = fmin(limit->max * NS_PER_US, (double)INT64_MAX / 2);
+    return h->count - histogram_count_to(h, (uint64_t)limit_ns) <= BEYOND_MIN;
+}
+
+// Prints the limit that a run has not kept.
+static void print_broken(FILE *file, const struct limit *limit,
+                         const struct result *r)
+{
+    const struct figure *f = limit->figure;
+    double value = figures_sure_value(f, r);
+    fprintf(file, "fibload: required was %s, it is ", limit->text);
+    if (!isnan(value))
+        fprintf(file, "%.10g%s\n", value, f->unit == UNIT_US ? " us" : "");
+    else if (needs_samples(f))
+        fprintf(file, "unknown: that needs %.0f requests, there were %.0f\n",
+                samples_needed(f->percent), (double)timing(r, f->which)->count);
+    else
+        fprintf(file, "unknown\n");
+}
+
+enum kept figures_kept(FILE *file, const char *limits, const struct result *r)
 {
     struct limit limit;
-    bool kept = r->measured;
+    enum kept kept = r->measured ? LIMITS_KEPT : LIMITS_BROKEN;
     while (*limits != '\0' && take(&limits, &limit)) {
-        double value = figures_value(limit.figure, r);
-        bool is_time = limit.figure->unit == UNIT_US;
-        bool is_kept = value <= limit.max;
-        kept = kept && is_kept;
-        if (!is_kept && file != NULL)
-            fprintf(file, "fibload: required was %s, it is %.10g%s%s\n",
-                    limit.text, value, is_time ? " us" : "",
-                    isnan(value) ? ": unknown" : "");
+        if (figures_sure_value(limit.figure, r) <= limit.max)
+            continue;
+        if (kept != LIMITS_BROKEN)
+            kept = is_unsure(&limit, r) ? LIMITS_UNSURE : LIMITS_BROKEN;
+        if (file != NULL)
+            print_broken(file, &limit, r);
     }
     return kept;
 }

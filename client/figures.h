@@ -81,6 +81,10 @@ void figures_derive(struct result *r);
 // would be one of these, and chance which.
 double figures_sure_us(const struct histogram *h, double percent);
 
+// Returns a value as the report shows it: as figures_value(), but NAN for a
+// percentile that has too few samples.
+double figures_sure_value(const struct figure *f, const struct result *r);
+
 // Returns whether every request had a right reply, on every connection.
 bool figures_are_good(const struct result *r);
 
@@ -89,8 +93,15 @@ bool figures_are_good(const struct result *r);
 // call.
 const char *figures_refused(const char *limits);
 
+enum kept {
+    LIMITS_KEPT,
+    LIMITS_BROKEN,
+    LIMITS_UNSURE,  // not kept yet: percentiles have too few samples
+};
+
 // Prints each limit that a run has not kept to `file`, unless that is NULL.
-// What is unknown is not kept. Returns whether all were kept.
-bool figures_kept(FILE *file, const char *limits, const struct result *r);
+// What is unknown is not kept. Returns whether all were kept, and if not,
+// whether a longer run might show that they are.
+enum kept figures_kept(FILE *file, const char *limits, const struct result *r);
 
 #endif

@@ -127,7 +127,7 @@ static bool is_good(const struct result *r)
     const struct options *opt = r->opt;
     bool strictly = !opt->strict || r->marked == VERDICT_OK;
     if (opt->require != NULL)
-        return strictly && figures_kept(stderr, opt->require, r);
+        return figures_kept(stderr, opt->require, r) == LIMITS_KEPT && strictly;
     return opt->strict ? strictly : figures_are_good(r);
 }
 

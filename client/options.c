@@ -190,8 +190,9 @@ static const struct rule rules[] = {
     {"find-rate", 0, "LIMITS", NULL, TEXT(find_rate),
      "search, from -R (1000) on, for the highest rate that\n"
      "keeps limits like p99=5ms, see --require; each run\n"
-     "takes -d (1s), and the last that kept them counts;\n"
-     "p99 needs 1000 requests: below -R 1000 a longer -d"},
+     "takes -d (1s), or up to 8 times as long if that is\n"
+     "too short for p99, which needs 1,000 requests; the\n"
+     "last that kept them counts"},
     {"ramp", 0, "A..B/T", NULL, PARSED(set_ramp),
      "open loop whose rate rises from A to B per second\n"
      "in the time T, like 100..10k/30s: a row per\n"
@@ -280,7 +281,7 @@ static const struct rule rules[] = {
     {"require", 0, "LIMITS", NULL, TEXT(require),
      "like p99=10ms,errors=0: exit with 1 if one of these\n"
      "figures (see --columns) is larger or unknown, else\n"
-     "with 0"},
+     "with 0; p99 is unknown below 1,000 requests"},
     {"help", 0, NULL, NULL, PARSED(print_help), "print this text"},
 };
 // clang-format on

@@ -83,7 +83,7 @@ static struct text text_of(const struct figure *f, const struct result *r)
     struct text text = {"unknown"};
     double value = figures_value(f, r);
     if (f->percent > 0 && f->percent < 100)
-        return percentile(&r->stats.timings[f->which], f->percent);
+        return microseconds(figures_sure_value(f, r));
     if (isnan(value))
         return text;
     if (f->unit == UNIT_COUNT || f->unit == UNIT_PER_S)

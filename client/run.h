@@ -47,9 +47,10 @@ enum { NULL_SERVER_REPLY_MAX = 64 };
 
 // Makes runs (open loop) at rates from opt->rate up and down, until the highest
 // one that keeps opt->find_rate without an error is known to 5 %. A run that
-// does not is made once more. The first has the socket of `target`. Prints a
-// line for each on standard error. Sets `best` to the result at that rate, and
-// opt->rate to the rate.
+// does not is made once more. One with too few requests for a percentile is
+// made again for longer, up to a limit. The first has the socket of `target`.
+// Prints a line for each on standard error. Sets `best` to the result at that
+// rate, and opt->rate to the rate.
 const char *trials_find_rate(struct options *opt, struct target *target,
                              struct result *best);
 

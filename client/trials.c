@@ -130,24 +130,48 @@ static const char *run_once(const struct options *opt, struct target *target,
 #define PRECISION 1.05  // of the rate that is found
 #define RATE_MAX 1e7
 
-// Makes a run at `rate`. If it keeps the limits, it is `best`. Returns NULL, or
-// why there was no run.
+// Makes a run at `rate`, and prints its line.
+static const char *run_rate(struct options *opt, struct target *target,
+                            double rate, struct result *run, enum kept *kept)
+{
+    static const char *const verdicts[] = {"kept", "not kept",
+                                           "too few requests to tell"};
+    opt->rate = (int64_t)rate;
+    const char *why = run_once(opt, target, run);
+    if (why != NULL)
+        return why;
+    *kept = figures_kept(NULL, opt->find_rate, run);
+    if (run->errors > 0)
+        *kept = LIMITS_BROKEN;
+    output_say(stderr, run,
+               "{rate:10} per second: p50 {p50_us}, p99 {p99_us}, max {max_us}"
+               ", {errors error/errors}: ");
+    fprintf(stderr, "%s\n", verdicts[*kept]);
+    return NULL;
+}
+
+// Makes a run at `rate`, and longer ones, up to LONGEST times as long, while
+// they have too few requests for the percentiles that the limits name. If the
+// last one keeps the limits, it is `best`. Returns NULL, or why it cannot tell.
 static const char *try_rate(struct options *opt, struct target *target,
                             double rate, struct result *best, bool *kept)
 {
+    enum { LONGEST = 8 };
     static struct result run;
-    opt->rate = (int64_t)rate;
-    const char *why = run_once(opt, target, &run);
-    if (why != NULL)
-        return why;
-    *kept = run.errors == 0 && figures_kept(NULL, opt->find_rate, &run);
-    output_say(stderr, &run,
-               "{rate:10} per second: p50 {p50_us}, p99 {p99_us}, max {max_us}"
-               ", {errors error/errors}: ");
-    fprintf(stderr, "%s\n", *kept ? "kept" : "not kept");
-    if (*kept)
+    const int64_t duration_ns = opt->duration_ns;
+    enum kept limits = LIMITS_UNSURE;
+    const char *why = NULL;
+    for (int i = 1; i <= LONGEST && !why && limits == LIMITS_UNSURE; i *= 2) {
+        opt->duration_ns = i * duration_ns;
+        why = run_rate(opt, target, rate, &run, &limits);
+    }
+    opt->duration_ns = duration_ns;
+    *kept = limits == LIMITS_KEPT;
+    if (why == NULL && *kept)
         *best = run;
-    return NULL;
+    if (why == NULL && limits == LIMITS_UNSURE)
+        why = "--find-rate: too few requests at this rate; give a longer -d";
+    return why;
 }
 
 const char *trials_find_rate(struct options *opt, struct target *target,

@@ -89,7 +89,7 @@ int main(void)
     ok(widest_line() <= COLUMNS, "no line is wider than a terminal");
     ok(strstr(help, "scripts/watch/merge server.json client.json") != NULL,
        "how to see both sides in one picture");
-    ok(strstr(help, "below -R 1000 a longer -d") != NULL,
-       "when --find-rate needs more time");
+    ok(strstr(help, "p99, which needs 1,000 requests") != NULL,
+       "why --find-rate takes more time");
     return done_testing();
 }

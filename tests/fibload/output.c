@@ -337,6 +337,27 @@ void test_require(void)
     o = RUN(right, "-n", "5", "--require", "connect_p50=1h");
     ok(o->status == 1 && strstr(o->err, "unknown") != NULL,
        "what is unknown is not kept");
+    o = RUN(right, "-n", "999", "--require", "p99=1h");
+    ok(o->status == 1 &&
+           strstr(o->err, "needs 1000 requests, there were 999") != NULL,
+       "nor is a percentile of too few requests, and how many it needs");
+    o = RUN(right, "-n", "1000", "--require", "p99=1h,max=1h");
+    ok(o->status == 0, "with enough of them it is");
+}
+
+// Checks that --find-rate measures long enough for a percentile.
+static void test_find_rate_of_percentile(void)
+{
+    const struct outcome *o =
+        RUN(right, "-c", "1", "-R", "200", "-d", "100ms", "--warmup", "0",
+            "--grace", "20s", "--find-rate", "rate=300,p90=1h");
+    ok(o->status == 0 && column(o, "samples") >= 100 &&
+           strstr(o->err, "too few requests to tell") != NULL,
+       "a run with too few requests is made again for longer");
+    o = RUN(right, "-c", "1", "-R", "200", "-d", "10ms", "--warmup", "0",
+            "--grace", "20s", "--find-rate", "p99=1h");
+    ok(o->status == 2 && strstr(o->err, "give a longer -d") != NULL,
+       "but not for much longer: --find-rate says so");
 }
 
 // Checks --find-rate. Its limit here is on the rate itself, so the result does
@@ -355,6 +376,7 @@ void test_find_rate(void)
     const struct outcome *o = RUN(right, "-c", "1", "-d", "20ms", "--warmup",
                                   "0", "--find-rate", "rate=0");
     ok(o->status == 2 && strstr(o->err, "no rate") != NULL, "if there is one");
+    test_find_rate_of_percentile();
 }
 
 void test_verdict(void)
