@@ -386,7 +386,7 @@ static bool is_given(const int64_t *field)
     return false;
 }
 
-static void check_combinations(const struct options *opt)
+static void check_threads(const struct options *opt)
 {
     char expected[64], threads[24];
     snprintf(expected, sizeof expected,
@@ -394,28 +394,41 @@ static void check_combinations(const struct options *opt)
     snprintf(threads, sizeof threads, "%d", (int)opt->threads);
     if (opt->threads > opt->connections)
         fail("--threads", expected, threads);
-    if (opt->hogs > 0 && opt->requests > 0 && !is_given(&opt->duration_ns))
-        fail("--hogs", "need a duration (-d), whose middle third is theirs",
-             "-n alone");
-    if (opt->find_rate != NULL && (opt->requests > 0 || opt->timeline != NULL))
-        fail("--find-rate", "makes many runs for a time (-d)",
-             "-n or --timeline");
-    if (opt->ramp_to > 0 && (opt->rate > 0 || opt->find_rate != NULL ||
-                             opt->requests > 0 || is_given(&opt->duration_ns)))
-        fail("--ramp", "has its own rate and time",
-             "-R, --find-rate, -n or -d");
-    if (opt->ramp_to > 0 && is_given(&opt->interval_ns) &&
-        opt->interval_ns < opt->duration_ns / RAMP_ROWS_MAX)
-        fail("--interval", "must be at least a 500th of the time of --ramp",
-             "less");
-    if (opt->churn && opt->pipeline > 1)
-        fail("--churn", "sends one request per connection", "-P");
-    if (opt->slow > 0 && opt->pipeline > 1)
-        fail("--slow", "sends one request at a time", "-P");
-    if (opt->usage_fd > 0 && opt->server_pid > 0)
-        fail("--usage-fd", "is for a server on another host", "--server-pid");
-    if (opt->usage && opt->server_pid == 0)
-        fail("--server-pid", "must be given with --usage", "left out");
+}
+
+// Ends the client with a line about the options if a conflict holds.
+static void refuse_if(bool conflict, const char *problem)
+{
+    if (!conflict)
+        return;
+    fprintf(stderr, "fibload: %s\n", problem);
+    exit(EXIT_USAGE);
+}
+
+static void check_combinations(const struct options *opt)
+{
+    bool counted = opt->requests > 0, timed = is_given(&opt->duration_ns);
+    bool searches = opt->find_rate != NULL, rises = opt->ramp_to > 0;
+    refuse_if(opt->hogs > 0 && counted && !timed,
+              "--hogs with -n needs -d, too: the hogs have its middle third");
+    refuse_if(searches && (counted || opt->timeline != NULL),
+              "--find-rate makes many runs for a time (-d): leave out -n and "
+              "--timeline");
+    refuse_if(rises && (opt->rate > 0 || searches || counted || timed),
+              "--ramp has its own rate and time: leave out -R, --find-rate, "
+              "-n and -d");
+    refuse_if(rises && is_given(&opt->interval_ns) &&
+                  opt->interval_ns < opt->duration_ns / RAMP_ROWS_MAX,
+              "--interval must be at least a 500th of the time of --ramp");
+    refuse_if(opt->churn && opt->pipeline > 1,
+              "--churn sends one request per connection: leave out -P");
+    refuse_if(opt->slow > 0 && opt->pipeline > 1,
+              "--slow sends one request at a time: leave out -P");
+    refuse_if(opt->usage_fd > 0 && opt->server_pid > 0,
+              "--usage-fd is for a server on another host: leave out "
+              "--server-pid");
+    refuse_if(opt->usage && opt->server_pid == 0,
+              "--usage needs --server-pid, the process that it reports");
 }
 
 // Changes defaults that depend on other options.
@@ -528,6 +541,7 @@ struct options *options_parse(int argc, char **argv)
     set_defaults();
     parse_all(argc, argv);
     parse_arguments(argc - optind, argv + optind);
+    check_threads(&options);
     check_combinations(&options);
     adapt_defaults(&options);
     return &options;

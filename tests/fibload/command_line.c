@@ -175,13 +175,18 @@ static void test_bad_values(const char *target)
 static void test_bad_command_lines(const char *target)
 {
     const struct outcome *o = RUN_AT(target, "-n", "1", "--hogs", "1");
-    ok(refused(o, "--hogs"), "so are hogs without a middle");
+    ok(refused(o, "--hogs with -n needs -d"), "so are hogs without a middle");
     o = RUN_AT(target, "-c", "2", "-t", "3");
     ok(refused(o, "--threads"), "so are threads without connections");
     o = RUN_AT(target, "--ramp", "100..200/1s", "-R", "100");
     ok(refused(o, "--ramp"), "and a ramp with another rate");
     o = RUN_AT(target, "--ramp", "100..200/10s", "--interval", "10ms");
-    ok(refused(o, "--interval"), "or with too many rows");
+    ok(refused(o, "--interval") && strstr(o->err, "not '") == NULL,
+       "or with too many rows");
+    o = RUN_AT(target, "--churn", "-P", "2");
+    ok(refused(o, "leave out -P"), "so is -P where it has no meaning");
+    o = RUN_AT(target, "--usage");
+    ok(refused(o, "--usage needs --server-pid"), "and --usage of no process");
     o = RUN_AT(target, "--label", "requests=1");
     ok(refused(o, "requests"), "and a label that is a column's name");
     o = RUN_AT(target, "--label", "round=1", "--label", "round=2");
