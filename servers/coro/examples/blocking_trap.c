@@ -15,10 +15,10 @@
 //     nanosleep(): 1 2 3 [ ] 1 2 3 1 2 3
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <time.h>
 
 #include "../co.h"
+#include "argument.h"
 
 static int tick_ms = 100;
 
@@ -73,8 +73,8 @@ static void compare(void *arg)
 
 int main(int argc, char **argv)
 {
-    if (argc > 1)
-        tick_ms = (int)strtol(argv[1], NULL, 10);
+    (void)argc;
+    tick_ms = argument(argv, "TICK_MS", tick_ms, 1, 10000);
     co_go(compare, NULL);
     return co_run();
 }

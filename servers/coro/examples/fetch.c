@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "../co.h"
+#include "argument.h"
 
 struct sockaddr_in backend = {.sin_family = AF_INET};
 static int delay_ms = 1000;
@@ -106,10 +107,10 @@ void fetch_done(const struct fetch *f, int result)
 int main(int argc, char **argv)
 {
     struct fetch all[FETCHES] = {0};
+    (void)argc;
+    delay_ms = argument(argv, "DELAY_MS", delay_ms, 0, 1000000000);
     for (int i = 0; i < FETCHES; i++)
         snprintf(all[i].request, LINE_SIZE, "backend %d\n", i);
-    if (argc > 1)
-        delay_ms = (int)strtol(argv[1], NULL, 10);
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ);  // Show a reply when it comes.
 
     pid_t backends = start_backends();

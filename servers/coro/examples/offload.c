@@ -16,9 +16,9 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "../co.h"
+#include "argument.h"
 
 struct task {
     int n;
@@ -85,7 +85,8 @@ static void compare(void *arg)
 
 int main(int argc, char **argv)
 {
-    int n = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 39;
+    (void)argc;
+    int n = argument(argv, "N", 39, 1, 93);
     co_go(compare, &n);
     return co_run();
 }
