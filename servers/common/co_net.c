@@ -173,7 +173,8 @@ static void start_inspector(void)
     char path[256];
     int number = atomic_fetch_add(&loop_count, 1) + 1;
     snprintf(path, sizeof path, number > 1 ? "%s.%d" : "%s", inspect, number);
-    server_require(co_inspect(path) == 0, "--inspect");
+    if (co_inspect(path) != 0)
+        server_refuse_path("inspect", path);
 }
 
 // The first coroutine of a loop. fn() returns when the server is stopping. Then

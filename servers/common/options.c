@@ -15,7 +15,6 @@
 #include "net.h"
 
 enum {
-    EXIT_USAGE = 2,
     OPTIONS_MAX = 32,
     CLIENTS_MAX = 1000000,
     CLIENTS_MAX_DEFAULT = 100000,

@@ -49,6 +49,8 @@ struct options {
     struct session_rules rules;
 };
 
+enum { EXIT_USAGE = 2 };  // exit status if the command line is wrong
+
 // Prints one line on standard error that says that --`name` must be `must_be`,
 // not `text`. Then exits with status 2.
 _Noreturn void options_refuse(const struct options *o, const char *name,

@@ -62,7 +62,7 @@ int server_open(struct options *o, int argc, char **argv)
     server_require(report_open(o->model, o->quiet) == 0, "mmap");
     if (o->trace != NULL &&
         trace_open(o->trace, o->model, o->delay_ms, &o->rules) != 0)
-        options_refuse(o, "trace", "a file that can be written", o->trace);
+        server_refuse_path("trace", o->trace);
     if (o->stack_kib > 0)
         server_require(threads_set_stack(o->stack_kib) == 0, "--stack-kib");
     if (o->forks)
@@ -125,15 +125,29 @@ void *server_allocate(int count, size_t size)
     return array;
 }
 
-void server_require(bool succeeded, const char *what)
+// The same call may fail in several threads. Returns in the first of them only,
+// so that it alone prints a line and exits. The others wait until the process
+// ends.
+static void be_first_to_fail(void)
 {
     static atomic_flag has_failed = ATOMIC_FLAG_INIT;
-    if (succeeded)
-        return;
-    // The same call may fail in several threads. Only the first of them prints
-    // a line and exits. The others wait until the process ends.
     while (atomic_flag_test_and_set(&has_failed))
         sleep_ms(NET_BACKOFF_MS);
+}
+
+void server_require(bool succeeded, const char *what)
+{
+    if (succeeded)
+        return;
+    be_first_to_fail();
     fprintf(stderr, "%s: %s: %s\n", options->model, what, strerror(errno));
     exit(EXIT_FAILURE);
+}
+
+_Noreturn void server_refuse_path(const char *option, const char *path)
+{
+    be_first_to_fail();
+    fprintf(stderr, "%s: --%s cannot open '%s': %s\n", options->model, option,
+            path, strerror(errno));
+    exit(EXIT_USAGE);
 }

@@ -40,4 +40,8 @@ void *server_allocate(int count, size_t size);
 // start.
 void server_require(bool succeeded, const char *what);
 
+// Exits with the status for bad usage, and prints the option, its path and the
+// reason in errno on standard error.
+_Noreturn void server_refuse_path(const char *option, const char *path);
+
 #endif
