@@ -1141,7 +1141,29 @@ class Grading(unittest.TestCase):
         done = subprocess.run([program("grade"), "no/such/server"],
                               capture_output=True, text=True, check=False)
         self.assertEqual(done.returncode, 2)
-        self.assertIn("no/such/server", done.stderr)
+        self.assertIn("no/such/server does not exist", done.stderr)
+        done = subprocess.run([program("grade"), ROOT], capture_output=True,
+                              text=True, check=False)
+        self.assertIn(f"{ROOT} is a folder", done.stderr)
+        done = subprocess.run([program("grade"), ROOT / "Makefile"],
+                              capture_output=True, text=True, check=False)
+        self.assertIn("Makefile is not executable: `chmod +x`", done.stderr)
+        done = subprocess.run([program("grade"), ""], capture_output=True,
+                              text=True, check=False)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("SERVER= is missing", done.stderr)
+
+    def test_numbers_in_the_environment(self):
+        for part, variable in (("drain", "DRAINS"), ("protocol", "PATIENCE"),
+                               ("protocol", "MANY")):
+            for text in ("x", "0", "3x", "99999999"):
+                done = subprocess.run(
+                    [CONVERSATION, BIN / "thread"], capture_output=True,
+                    text=True, timeout=LONG_S, check=False,
+                    env={**os.environ, "ONLY": part, variable: text})
+                self.assertEqual(done.returncode, 2)
+                self.assertRegex(done.stderr, f"^{variable} must be a number "
+                                              f"from 1 to .*, not '{text}'\n$")
 
     # Claims about numbers of clients and processes. These do not depend on the
     # speed of the machine.

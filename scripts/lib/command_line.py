@@ -68,9 +68,15 @@ def require_programs(options, *programs):
     """Exits with the status for bad usage if one of these paths is not an
     executable file."""
     for program in programs:
-        if not (program.is_file() and os.access(program, os.X_OK)):
-            options.error(f"{program} is not executable; `make` builds "
-                          f"{' '.join(ALL_MODELS)} and fibload")
+        ours = program.name in (*ALL_MODELS, "fibload")
+        if not program.exists():
+            options.error(f"{program} does not exist: " + (
+                "`make` builds it" if ours else "build it, or correct the path"))
+        if program.is_dir():
+            options.error(f"{program} is a folder: name the program in it")
+        if not os.access(program, os.X_OK):
+            options.error(f"{program} is not executable: `chmod +x` permits to "
+                          "run it")
 
 
 def reason(problem):

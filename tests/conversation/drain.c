@@ -24,6 +24,7 @@
 
 enum {
     DRAINS = 5,  // repetitions, unless the environment has DRAINS
+    DRAINS_MAX = 1000000,
     TALKERS = 20,
     ROUNDS_MAX = 50,   // between the first reply and the signal
     REQUEST_SIZE = 4,  // bytes, the same for every request
@@ -188,8 +189,7 @@ static void drain_once(struct tally *sum)
 
 void test_drain(void)
 {
-    const char *wanted = getenv("DRAINS");
-    int drains = wanted != NULL ? atoi(wanted) : DRAINS;
+    int drains = setting("DRAINS", DRAINS, DRAINS_MAX);
     struct tally sum = {0};
     srand(1);
     for (int i = 0; i < drains; i++)

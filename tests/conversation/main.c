@@ -19,9 +19,8 @@
 
 #include "../tap.h"
 #include "conversation.h"
+#include "server.h"
 #include "subject.h"
-
-enum { EXIT_USAGE = 2 };
 
 static const struct part {
     const char *name;

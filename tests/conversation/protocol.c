@@ -120,8 +120,7 @@ static void check_end_of_input(const struct server *s)
 static void check_many(const struct server *s)
 {
     static struct peer peers[MANY_MAX];
-    const char *many = getenv("MANY");
-    int count = many != NULL ? atoi(many) : MANY_MAX;
+    int count = setting("MANY", MANY_MAX, MANY_MAX);
     int connected = 0, answered = 0;
     for (int i = 0; i < count; i++)
         connected += peer_connect(&peers[i], s->port);

@@ -20,16 +20,30 @@
 
 enum {
     PATIENCE_S = 120,
+    PATIENCE_S_MAX = 24 * 3600,
     CONNECT_AFTER_MS = 20000,
     ARGUMENTS_MAX = 64,
     ANOTHER_USER = 50000,
     USERS = 10000,
 };
 
+int setting(const char *variable, int initial, int max)
+{
+    char *end;
+    const char *text = getenv(variable);
+    if (text == NULL)
+        return initial;
+    long value = strtol(text, &end, 10);
+    if (end != text && *end == '\0' && value >= 1 && value <= max)
+        return (int)value;
+    fprintf(stderr, "%s must be a number from 1 to %d, not '%s'\n", variable,
+            max, text);
+    exit(EXIT_USAGE);
+}
+
 int patience_ms(void)
 {
-    const char *wanted = getenv("PATIENCE");
-    return 1000 * (wanted != NULL ? atoi(wanted) : PATIENCE_S);
+    return 1000 * setting("PATIENCE", PATIENCE_S, PATIENCE_S_MAX);
 }
 
 void sleep_ms(int ms)

@@ -63,6 +63,13 @@ void server_stop(struct server *s, const char *what);
 // as server_end().
 int server_wait(struct server *s);
 
+enum { EXIT_USAGE = 2 };
+
+// Returns the number that a variable of the environment has, or `initial` if it
+// is not set. Exits with EXIT_USAGE and one line on standard error if it is not
+// a number from 1 to `max`.
+int setting(const char *variable, int initial, int max);
+
 // Returns the longest time to wait for an event: 120 s, enough for slow
 // machines and sanitizers, or as many seconds as PATIENCE in the environment
 // says.
