@@ -63,9 +63,9 @@ EXPLANATIONS = (
      "client that resets its connection ends its own conversation, and no "
      "other: recv() and send() fail with ECONNRESET or EPIPE, and SIGPIPE "
      "must not kill the server (MSG_NOSIGNAL)."),
-    (r"^beside a silent client", "One idle client stops the service: no other "
+    (r"^beside an idle client", "One idle client stops the service: no other "
      "client is served. See one-waits-all-wait."),
-    (r"^behind a silent client|^until the first leaves", "A blocking server "
+    (r"^behind an idle client|^until the first leaves", "A blocking server "
      "serves one client after the other: the second waits until the first "
      "leaves, and is then served."),
     (r"never reads, the server stops reading", "It still reads from a "
@@ -128,7 +128,7 @@ EXPLANATIONS = (
      "in turn and never waits, so it is busy even when no client sends. This "
      "one waits somewhere, or gave no answer."),
     (r"^--idle-timeout|said half a request$|^one that waits for its reply|"
-     r"^until it is silent as well", "With --idle-timeout S the server closes a "
+     r"^until it is idle as well", "With --idle-timeout S the server closes a "
      "connection on which nothing has come for S seconds, also after half a "
      "request, and never one that waits for its reply (--delay)."),
 
@@ -156,7 +156,7 @@ EXPLANATIONS = (
      "the connection and drops what was sent: see close-can-lose."),
     (r"it accepts no new client", "After the signal it accepts no client: close "
      "or shut down the listener first."),
-    (r"^silent clients do not delay", "When it stops, it must not wait for "
+    (r"^idle clients do not delay", "When it stops, it must not wait for "
      "idle clients: end their recv() with shutdown(). A blocked thread does "
      "not see a flag: see stop-without-a-race."),
     (r"that is full can be stopped", "With --max-clients reached it waits for "

@@ -81,7 +81,7 @@ static void check_behind_silent(const struct server *s)
         replies++;
     ok(replies == REPLIES && !peer_has_heard(&other) &&
            peer_unreceived(&other) == strlen(request),
-       "behind a silent client, the second waits");
+       "behind an idle client, the second waits");
     peer_close(&silent);
     ok(peer_hears(&other, "fib: 55\n"), "until the first leaves");
     peer_close(&other);
@@ -92,7 +92,7 @@ static void check_beside_silent(const struct server *s)
     struct peer silent;
     bool connected = peer_connect(&silent, s->port) && await_accepted(&silent);
     ok(connected && is_served(s),
-       "beside a silent client, the second is served");
+       "beside an idle client, the second is served");
     peer_close(&silent);
 }
 

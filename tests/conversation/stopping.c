@@ -128,7 +128,7 @@ static void check_silent(void)
                     peer_say(&peers[i], i % 2 == 1 ? "3" : "");
     connected = connected && subject_settle(&s);
     ok(connected && server_end(&s, SIGTERM) == 0,
-       "silent clients do not delay it");
+       "idle clients do not delay it");
     for (int i = 0; i < IDLE_CLIENTS; i++)
         peer_close(&peers[i]);
 }

@@ -216,12 +216,12 @@ static void check_idle_timeout(void)
                      peer_connect(&other, s.port) && peer_say(&other, "10\n");
     ok(connected && peer_hears(&silent, "") &&
            now_ms() - start_ms >= IDLE_TIMEOUT_MS - SLACK_MS,
-       "--idle-timeout: a silent client is closed, but not at once");
+       "--idle-timeout: an idle client is closed, but not at once");
     ok(peer_hears(&half, "") || errno == ECONNRESET,
        "and one that has said half a request");
     peer_close(&half);
     ok(peer_hears(&other, "fib: 55\n"), "one that waits for its reply is not");
-    ok(peer_hears(&other, ""), "until it is silent as well");
+    ok(peer_hears(&other, ""), "until it is idle as well");
     peer_close(&silent);
     peer_close(&other);
     server_stop(&s, "--idle-timeout");
