@@ -1198,11 +1198,11 @@ class HostileTable(unittest.TestCase):
     """The part of the grade in which hostile clients attack a server."""
 
     def test_the_matrix_is_read(self):
-        with unittest.mock.patch.object(grade, "TRIED", ("silent", "SIGTERM")):
+        with unittest.mock.patch.object(grade, "TRIED", ("idle", "SIGTERM")):
             result = grade.judge_torture(options_for(BIN / "blocking", "fork"))
         self.assertEqual(result.passed, 1)
         (check, meaning), = result.failures
-        self.assertEqual(check.partition(":")[0], "silent, waits")
+        self.assertEqual(check.partition(":")[0], "idle, waits")
         self.assertEqual(meaning, failures.explained(check))
 
     def first_problems(self, server, model, *tried):
@@ -1220,7 +1220,7 @@ class HostileTable(unittest.TestCase):
     def test_a_bad_server(self):
         with tempfile.TemporaryDirectory() as scratch:
             server = write_script(pathlib.Path(scratch, "bad"), BAD_SERVER)
-            ended = self.first_problems(server, grade.ANY, "silent",
+            ended = self.first_problems(server, grade.ANY, "idle",
                                         "resetting", "exhausting")
             # The attack waits this long for the missing reply.
             with unittest.mock.patch.object(attacks, "PATIENCE_S", 8):
@@ -1233,7 +1233,7 @@ class HostileTable(unittest.TestCase):
     def check(self, server, model, *problems):
         """Checks that one of our servers, graded as `model`, has only these
         problems beside an idle client and when it is stopped."""
-        self.assertEqual(self.first_problems(BIN / server, model, "silent",
+        self.assertEqual(self.first_problems(BIN / server, model, "idle",
                                              "SIGTERM"), [*problems])
 
     def test_models_are_what_they_claim_to_be(self):
@@ -1242,10 +1242,10 @@ class HostileTable(unittest.TestCase):
 
     @unittest.mock.patch.object(attack_cell, "ATTACK_S", 5)
     def test_one_that_serves_them_side_by_side(self):
-        self.check("fork", "blocking", "silent, beside")
+        self.check("fork", "blocking", "idle, beside")
 
     def test_one_that_is_always_busy(self):
-        self.check("nonblocking", "fork", "silent, spins")
+        self.check("nonblocking", "fork", "idle, spins")
 
 
 def write_class(directory):

@@ -164,7 +164,7 @@ def flood(attack, count, block, reads=False, **sizes):
 # ---- Slow clients
 
 
-def silent(attack):
+def idle(attack):
     """Opens twenty connections and sends nothing."""
     attack.connect(20)
     attack.rest()

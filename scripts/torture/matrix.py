@@ -49,7 +49,7 @@ class Column:
 
 
 ATTACKS = (
-    Column("mute", attacks.silent,
+    Column("idle", attacks.idle,
            "Twenty clients send nothing. Which others wait for them?",
            one_at_a_time=(AFTER,), memory_kib=24 * MIB),
     Column("drib-/bling", attacks.dribbling,
@@ -92,7 +92,7 @@ ATTACKS = (
            (CUT,), ending="SIGKILL", one_at_a_time=(CUT,)),
 )
 
-QUICK = ("silent", "resetting", "exhausting", "SIGTERM", "SIGKILL")
+QUICK = ("idle", "resetting", "exhausting", "SIGTERM", "SIGKILL")
 
 
 def expected_of(model, attack):
