@@ -133,7 +133,7 @@ def draw_hog(figure, experiment, runs, spans, recorded):
         else:
             shade_large(small, mine)
     kept = figure.add_subplot(right)
-    kept.set_title("% of the rate before")
+    kept.set_title("% of the rate before\nthe large requests")
     model_bars(kept, at, "kept_beside_hogs", scale=0.01)
     if recorded:
         cores.legend(figure, 0.95)
