@@ -357,8 +357,8 @@ class BreakIt(Statement):
         return folder
 
     ONE_CALL = ("CALLS_IN_A_ROW = 8", "CALLS_IN_A_ROW = 1")
-    NO_TIMER = ("    timer_queue_add(&timers, c, clock_now_ns());"
-                "  // After all other clients.\n", "")
+    NO_TIMER = ("    timer_queue_add(&timers, c, "
+                "c->due_ns > now_ns ? c->due_ns : now_ns);\n", "")
 
     def test_an_edge_and_one_call_for_it(self):
         """Chapter 7: with --edge and one call for each edge, requests are left

@@ -92,13 +92,16 @@ static void watch_client(struct connection *c, short interest)
 // CALLS_IN_A_ROW to 1, remove timer_queue_add() below, and send 20 requests.
 static bool call_callbacks(struct connection *c)
 {
+    int64_t now_ns = clock_now_ns();
     for (int i = 0; i < CALLS_IN_A_ROW; i++) {
         if (!c->callback(c))
             return false;
-        if (!edge || c->progress.blocked || clock_now_ns() < c->due_ns)
+        if (!edge || c->progress.blocked)
             return true;
+        if (clock_now_ns() < c->due_ns)
+            break;
     }
-    timer_queue_add(&timers, c, clock_now_ns());  // After all other clients.
+    timer_queue_add(&timers, c, c->due_ns > now_ns ? c->due_ns : now_ns);
     return true;
 }
 

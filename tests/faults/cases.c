@@ -164,6 +164,16 @@ static void add_memory(const char *path)
 #endif
 }
 
+// Adds a clock that leaps, for the server with `option`, unless that is NULL.
+static void add_leaps(const char *path, const char *option)
+{
+    struct fault_case *c = cases_add(path, SERVING, "a clock that leaps%s%s",
+                                     option != NULL ? ", with " : "",
+                                     option != NULL ? option : "");
+    c->leaps = true;
+    c->option = option;
+}
+
 void cases_add_server(const char *path, const struct call_counts *counts)
 {
     for (int moment = 0; moment < MOMENT_COUNT; moment++)
@@ -174,7 +184,9 @@ void cases_add_server(const char *path, const struct call_counts *counts)
     cases_add(path, AT_START, "all:EINTR:7%%")->harmless = true;
     cases_add(path, AT_START, "all:EINTR:50%%")->harmless = true;
     cases_add(path, SERVING, "signals without end")->storm = true;
-    cases_add(path, SERVING, "a clock that leaps")->leaps = true;
+    add_leaps(path, NULL);
+    if (strcmp(strrchr(path, '/') + 1, "callback") == 0)
+        add_leaps(path, "--edge");
     if (has_one_thread(path))
         cases_add(path, SERVING, "send:SIGSTOP:25")->crowd = true;
     add_memory(path);

@@ -29,6 +29,8 @@ struct fault_case {
     bool leaps;        // a leaping clock instead: see leaps.h
     int memory_kib;    // a limit on address space instead; 0: none
     char fault[FAULT_SIZE];
+    // An option of the server, with `leaps`; or NULL.
+    const char *option;
 };
 
 // The cases that were added.

@@ -30,7 +30,7 @@ static int lose_some(int port)
 
 void leaps_run(const struct fault_case *c, struct outcome *o)
 {
-    const char *arguments[] = {"--delay", "3", "--quiet", NULL};
+    const char *arguments[] = {"--delay", "3", "--quiet", c->option, NULL};
     struct server s;
     const struct fault_counts *counts = trial_announce(NULL);
     setenv("LEAP_US", "2000", true);
