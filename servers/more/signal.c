@@ -28,7 +28,7 @@ static struct options options = {.model = "signal",
 static int listener;
 static struct connections clients;
 static struct timer_queue timers;  // Clients that wait for a time.
-static bool pending;               // There may be clients in the accept queue.
+static bool pending = true;        // There may be clients in the accept queue.
 static int ready_signal;
 static sigset_t awaited;  // ready_signal and SIGIO.
 

@@ -121,7 +121,7 @@ static int append(const char **all, int count, const char **arguments)
     return count;
 }
 
-static void spawn(struct server *s, const char **command,
+void server_spawn(struct server *s, const char **command,
                   const char **arguments, const struct limits *limits)
 {
     const char *all[ARGUMENTS_MAX + 1] = {NULL};
@@ -187,13 +187,8 @@ int server_wait(struct server *s)
     return ended(s, status);
 }
 
-bool server_launch(struct server *s, const char **command,
-                   const char **arguments, const struct limits *limits)
+bool server_await_ready(struct server *s)
 {
-    const char *all[ARGUMENTS_MAX + 1] = {"--port", "0"};
-    append(all, 2, arguments);
-    spawn(s, command, all, limits);
-
     int64_t until_ms = now_ms() + patience_ms();
     siginfo_t end = {0};
     while (now_ms() < until_ms && end.si_pid == 0) {
@@ -210,6 +205,15 @@ bool server_launch(struct server *s, const char **command,
     return false;
 }
 
+bool server_launch(struct server *s, const char **command,
+                   const char **arguments, const struct limits *limits)
+{
+    const char *all[ARGUMENTS_MAX + 1] = {"--port", "0"};
+    append(all, 2, arguments);
+    server_spawn(s, command, all, limits);
+    return server_await_ready(s);
+}
+
 bool server_start(struct server *s, const char **command,
                   const char **arguments, const struct limits *limits)
 {
@@ -221,7 +225,7 @@ bool server_start(struct server *s, const char **command,
 
 int server_try(struct server *s, const char **command, const char **arguments)
 {
-    spawn(s, command, arguments, NULL);
+    server_spawn(s, command, arguments, NULL);
     return server_wait(s);
 }
 

@@ -44,6 +44,13 @@ bool server_start(struct server *s, const char **command,
 bool server_launch(struct server *s, const char **command,
                    const char **arguments, const struct limits *limits);
 
+// server_spawn() starts a server with exactly these arguments, and does not
+// wait. server_await_ready() waits for its ready line, and sets `port`. Returns
+// false if the line does not come; then the caller must call server_wait().
+void server_spawn(struct server *s, const char **command,
+                  const char **arguments, const struct limits *limits);
+bool server_await_ready(struct server *s);
+
 // Runs the command with exactly these arguments until it ends. Returns its exit
 // status, 256 + the signal that ended it, or -1 if it had to be killed after
 // patience_ms().

@@ -184,6 +184,7 @@ void cases_add_server(const char *path, const struct call_counts *counts)
     cases_add(path, AT_START, "all:EINTR:7%%")->harmless = true;
     cases_add(path, AT_START, "all:EINTR:50%%")->harmless = true;
     cases_add(path, SERVING, "signals without end")->storm = true;
+    cases_add(path, AT_START, "listen:SIGSTOP:1")->early = true;
     add_leaps(path, NULL);
     if (strcmp(strrchr(path, '/') + 1, "callback") == 0)
         add_leaps(path, "--edge");

@@ -25,6 +25,7 @@ struct fault_case {
     bool spares;       // clients from before must be served
     bool storm;        // many signals instead: see storm.h
     bool sudden;       // SIGTERM after a call instead: see sudden.h
+    bool early;        // SIGSTOP after listen() instead: see early.h
     bool crowd;        // SIGSTOP after a call instead: see crowd.h
     bool leaps;        // a leaping clock instead: see leaps.h
     int memory_kib;    // a limit on address space instead; 0: none
@@ -59,6 +60,7 @@ const char *cases_next_word(const char *list, char *word);
 // - transfers that move at most 1 to 14 bytes
 // - EINTR in 7 % and 50 % of all calls
 // - SIGTERM after each of the first six calls
+// - a client that connects before the server is ready
 // - a long accept queue, if one thread accepts and serves all clients
 // - many signals, a clock that leaps, and limits on memory
 void cases_add_server(const char *path, const struct call_counts *counts);

@@ -3,7 +3,6 @@
 #include "crowd.h"
 
 #include <signal.h>
-#include <sys/wait.h>
 
 #include "../conversation/await.h"
 #include "residents.h"
@@ -46,15 +45,6 @@ static bool connect_crowd(struct peer *crowd, int port)
     return connected;
 }
 
-// Waits until the server is stopped. Returns false if it has ended instead.
-static bool await_stopped(const struct server *s)
-{
-    siginfo_t event = {0};
-    return waitid(P_PID, (id_t)s->pid, &event, WSTOPPED | WEXITED | WNOWAIT) ==
-               0 &&
-           event.si_code == CLD_STOPPED;
-}
-
 // Continues a stopped server when the residents' requests and the crowd are
 // there. The server stops itself after one of its replies. Returns how many
 // clients it has accepted by then, or -1 if it does not reply.
@@ -66,7 +56,7 @@ static int accepted_before_replies(const struct server *s,
     bool asked = ask(residents) && connect_crowd(crowd, s->port);
     counts->armed = true;
     kill(s->pid, SIGCONT);
-    if (!asked || !await_stopped(s))
+    if (!asked || !trial_await_stopped(s))
         return -1;
     int accepted = counts->seen[CALL_accept4];
     kill(s->pid, SIGCONT);
@@ -87,7 +77,7 @@ void crowd_run(const struct fault_case *c, struct outcome *o)
         return;
     }
     kill(s.pid, SIGSTOP);
-    await_stopped(&s);
+    trial_await_stopped(&s);
     int accepted = accepted_before_replies(&s, &residents, crowd, counts);
     int served = finish(&residents);
     for (int i = 0; i < CROWD; i++)

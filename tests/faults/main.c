@@ -18,6 +18,7 @@
 #include "../tap.h"
 #include "client.h"
 #include "crowd.h"
+#include "early.h"
 #include "leaps.h"
 #include "storm.h"
 #include "sudden.h"
@@ -48,6 +49,8 @@ static void try_case(int i, struct outcome *o)
         storm_run(&cases[i], o);
     else if (cases[i].leaps)
         leaps_run(&cases[i], o);
+    else if (cases[i].early)
+        early_run(&cases[i], o);
     else if (cases[i].sudden)
         sudden_run(&cases[i], o);
     else if (cases[i].crowd)

@@ -7,12 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../conversation/await.h"
 #include "../conversation/peer.h"
 #include "../conversation/resources.h"
-#include "../conversation/server.h"
 #include "residents.h"
 
 enum {
@@ -55,6 +55,14 @@ int trial_failed(const struct fault_counts *counts)
     for (int i = 0; i < CALL_COUNT; i++)
         failed += counts->failed[i];
     return failed;
+}
+
+bool trial_await_stopped(const struct server *s)
+{
+    siginfo_t event = {0};
+    return waitid(P_PID, (id_t)s->pid, &event, WSTOPPED | WEXITED | WNOWAIT) ==
+               0 &&
+           event.si_code == CLD_STOPPED;
 }
 
 // ---- Clients

@@ -4,6 +4,7 @@
 #define TRIAL_H
 
 #include "../conversation/peer.h"
+#include "../conversation/server.h"
 #include "cases.h"
 #include "side_by_side.h"
 
@@ -14,6 +15,10 @@ struct fault_counts *trial_announce(const char *fault);
 
 // Returns how many calls were made to fail.
 int trial_failed(const struct fault_counts *counts);
+
+// Waits until the server is stopped by SIGSTOP. Returns false if it has ended
+// instead.
+bool trial_await_stopped(const struct server *s);
 
 // What a client has received: all replies, none, a wrong one, or only some of
 // them before the end of the stream.

@@ -1,0 +1,15 @@
+// early.h - a client that connects before the server is ready.
+
+#ifndef EARLY_H
+#define EARLY_H
+
+#include "cases.h"
+#include "side_by_side.h"
+
+// Starts the server of a case, which stops itself right after listen(). Has a
+// client connect and send its requests, and continues the server. Checks that
+// the client gets its replies. A server could ask the kernel to report clients,
+// but only those that connect afterwards.
+void early_run(const struct fault_case *c, struct outcome *o);
+
+#endif
