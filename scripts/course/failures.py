@@ -130,7 +130,8 @@ EXPLANATIONS = (
     (r"^--idle-timeout|said half a request$|^one that waits for its reply|"
      r"^until it is idle as well", "With --idle-timeout S the server closes a "
      "connection on which nothing has come for S seconds, also after half a "
-     "request, and never one that waits for its reply (--delay)."),
+     "request, and never one that waits for its reply (--delay) or still "
+     "reads its replies."),
 
     # stopping
     (r"request in progress is answered|waits for its backend is answered|"

@@ -78,17 +78,28 @@ bool co_net_backoff(const char *what)
     return !stop_requested();
 }
 
+// Returns true if co_recv() should be called again after it has failed. A
+// client that sends nothing for NET_CHECK_MS is not idle while it acknowledges
+// replies. Without an idle timeout, ETIMEDOUT means that the connection broke.
+static bool try_again(int fd, struct net_progress *progress)
+{
+    if (errno == ETIMEDOUT)
+        return net_idle_timeout_ms() >= 0 && !net_idle(fd, progress);
+    return errno == ENOMEM && co_net_backoff("recv");
+}
+
 bool co_net_receive(int fd, struct session *s)
 {
+    struct net_progress progress = {0};
     if (session_over(s))
         return false;
     if (names != NULL)
         name_after(fd);
-    co_limit_waits(stop_requested() ? -1 : net_idle_timeout_ms());
+    co_limit_waits(net_idle_timeout_ms() < 0 ? -1 : NET_CHECK_MS);
     ssize_t n;
     do
         n = co_recv(fd, session_space(s), session_space_len(s));
-    while (n < 0 && errno == ENOMEM && co_net_backoff("recv"));
+    while (n < 0 && try_again(fd, &progress));
     if (n < 0)
         return false;
     net_received(fd, s, (size_t)n);

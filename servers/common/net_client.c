@@ -79,11 +79,6 @@ static ssize_t receive(int fd, struct session *s)
     return n;
 }
 
-bool net_receive(int fd, struct session *s)
-{
-    return !session_over(s) && receive(fd, s) >= 0;
-}
-
 bool net_try_receive(int fd, struct session *s, struct net_progress *progress)
 {
     if (session_over(s))
@@ -96,6 +91,19 @@ bool net_try_receive(int fd, struct session *s, struct net_progress *progress)
         return net_would_block() && !stopping && !net_idle(fd, progress);
     progress->active = true;
     return true;
+}
+
+// The socket is blocking. If there is an idle timeout, a recv() without input
+// fails with EAGAIN after NET_CHECK_MS. A client that sends nothing for longer
+// is not idle while it acknowledges replies.
+bool net_receive(int fd, struct session *s)
+{
+    struct net_progress progress = {0};
+    bool open;
+    do
+        open = net_try_receive(fd, s, &progress);
+    while (open && progress.blocked);
+    return open;
 }
 
 // ---- Sending

@@ -20,7 +20,14 @@ enum {
     ALL_DELAYS_MS = CLIENTS * SHORT_DELAY_MS,
     IDLE_CLIENTS = 50,
     IDLE_TIMEOUT_MS = 1000,
-    SLACK_MS = 100,  // clocks and timers are not exact
+    SLACK_MS = 100,          // clocks and timers are not exact
+    STEADY_REQUESTS = 1000,  // their replies have 33,000 bytes
+    STEADY_LEN = 30000,      // of these, how many are read steadily: for 3 s
+    STEADY_SIZE = 1000,      // in one piece, which opens the window again
+    STEADY_PAUSE_MS = 100,
+    STEADY_BUFFER_SIZE = 2048,
+    STEADY_TRIES = 5,
+    LONG_PAUSE_MS = 250,
 };
 
 static struct peer peers[CLIENTS];
@@ -248,14 +255,68 @@ static void check_idle_reader(void)
     server_stop(&s, "--idle-timeout without a reader");
 }
 
+// Receives replies in small pieces, one after each short pause, for several
+// times the idle timeout. Returns the longest time between two of them.
+static int64_t read_steadily(const struct peer *p)
+{
+    char piece[STEADY_SIZE];
+    int64_t last_ms = now_ms(), longest_ms = 0;
+    for (ssize_t len = 0, n = 1; n > 0 && len < STEADY_LEN; len += n) {
+        n = recv(p->fd, piece, sizeof piece, 0);
+        sleep_ms(STEADY_PAUSE_MS);
+        int64_t pause_ms = now_ms() - last_ms;
+        longest_ms = pause_ms > longest_ms ? pause_ms : longest_ms;
+        last_ms += pause_ms;
+    }
+    return longest_ms;
+}
+
+// Sends many requests at once, reads the replies steadily, and then sends one
+// more. Returns whether it is answered. Sets `paused_ms` to the longest time in
+// which the client read nothing.
+static bool is_answered_after_reading(const struct server *s,
+                                      int64_t *paused_ms)
+{
+    struct peer p;
+    char requests[STEADY_REQUESTS];
+    memset(requests, '\n', sizeof requests);
+    bool asked = peer_connect_with(&p, s->port, STEADY_BUFFER_SIZE) &&
+                 peer_send(&p, requests, sizeof requests);
+    *paused_ms = read_steadily(&p);
+    asked = asked && peer_say(&p, "7\n");
+    const char *line = asked ? peer_line(&p) : NULL;
+    while (line != NULL && *line != '\0' && strcmp(line, "fib: 13\n") != 0)
+        line = peer_line(&p);
+    bool answered = line != NULL && *line != '\0';
+    peer_close(&p);
+    return answered;
+}
+
+// Checks that a client that reads its replies is not idle, even if it sends
+// nothing. On a very busy machine, the client itself may pause for as long as
+// the timeout. Then the check tries again.
+static void check_steady_reader(void)
+{
+    const char *arguments[] = {"--idle-timeout", "1", "--quiet", NULL};
+    struct server s;
+    if (subject.has_runtime || !subject_start(&s, arguments))
+        return;
+    int64_t paused_ms = INT64_MAX;
+    bool answered = false;
+    for (int i = 0; i < STEADY_TRIES && !answered && paused_ms > LONG_PAUSE_MS;
+         i++)
+        answered = is_answered_after_reading(&s, &paused_ms);
+    if (!ok(answered, "--idle-timeout: a client that only reads is not idle"))
+        printf("# it paused for %d ms\n", (int)paused_ms);
+    server_stop(&s, "--idle-timeout with a reader");
+}
+
 void test_waiting(void)
 {
-    static void (*const checks[])(void) = {check_idle_timeout,
-                                           check_idle_reader,
-                                           check_delays_together,
-                                           check_delay_of_blocking,
-                                           check_trap,
-                                           check_beside_long,
-                                           check_idle};
+    static void (*const checks[])(void) = {
+        check_idle_timeout,      check_idle_reader,
+        check_steady_reader,     check_delays_together,
+        check_delay_of_blocking, check_trap,
+        check_beside_long,       check_idle};
     tap_side_by_side(checks, sizeof checks / sizeof checks[0]);
 }
