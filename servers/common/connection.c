@@ -115,6 +115,14 @@ short connection_interest(const struct connection *c, int64_t now_ns)
     return replied && !finished ? POLLIN : POLLOUT;
 }
 
+// Shuts down a connection if it is idle. Then recv() returns 0, but an
+// incomplete line is no request: its client has not ended it.
+static void end_if_idle(struct connection *c)
+{
+    if (net_idle(c->fd, &c->progress))
+        session_end(&c->session);
+}
+
 int64_t connections_end_idle(struct connections *t, int64_t now_ns)
 {
     if (t->options->idle_timeout_s == 0)
@@ -124,7 +132,7 @@ int64_t connections_end_idle(struct connections *t, int64_t now_ns)
     for (int i = 0; i < t->used; i++) {
         struct connection *c = &t->all[i];
         if (c->fd > 0 && connection_interest(c, now_ns) != 0)
-            net_idle(c->fd, &c->progress);
+            end_if_idle(c);
     }
     t->check_ns = now_ns + NS_PER_S;
     return t->check_ns;

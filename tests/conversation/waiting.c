@@ -208,7 +208,7 @@ static void check_idle(void)
 
 // Checks that --idle-timeout closes idle connections: one without a request,
 // one with half a request, and one that has its reply. A connection that waits
-// for a reply must stay open.
+// for a reply must stay open. The summary must count one request only.
 static void check_idle_timeout(void)
 {
     const char *arguments[] = {"--idle-timeout", "1",       "--delay",
@@ -232,6 +232,9 @@ static void check_idle_timeout(void)
     peer_close(&silent);
     peer_close(&other);
     server_stop(&s, "--idle-timeout");
+    const char *summary = strstr(s.out_text, "connections, ");
+    ok(summary != NULL && strncmp(summary, "connections, 1 request", 22) == 0,
+       "and half a request is not answered");
 }
 
 // Checks that --idle-timeout also closes a connection whose client sends
