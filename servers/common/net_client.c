@@ -87,10 +87,12 @@ bool net_try_receive(int fd, struct session *s, struct net_progress *progress)
     // recv(), but before the signal. It must be received in the next round.
     bool stopping = stop_requested();
     progress->blocked = receive(fd, s) < 0;
-    if (progress->blocked)
-        return net_would_block() && !stopping && !net_idle(fd, progress);
-    progress->active = true;
-    return true;
+    progress->active = progress->active || !progress->blocked;
+    if (!progress->blocked ||
+        (net_would_block() && !stopping && !net_idle(fd, progress)))
+        return true;
+    session_end(s);  // What comes later is no request: see net_must_linger().
+    return false;
 }
 
 // The socket is blocking. If there is an idle timeout, a recv() without input

@@ -188,7 +188,9 @@ void cases_add_server(const char *path, const struct call_counts *counts)
     add_leaps(path, NULL);
     if (strcmp(strrchr(path, '/') + 1, "callback") == 0)
         add_leaps(path, "--edge");
-    if (has_one_thread(path))
+    if (has_one_thread(path)) {
         cases_add(path, SERVING, "send:SIGSTOP:25")->crowd = true;
+        cases_add(path, STOPPING, "recv:SIGSTOP:1")->late = true;
+    }
     add_memory(path);
 }

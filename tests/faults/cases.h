@@ -26,6 +26,7 @@ struct fault_case {
     bool storm;        // many signals instead: see storm.h
     bool sudden;       // SIGTERM after a call instead: see sudden.h
     bool early;        // SIGSTOP after listen() instead: see early.h
+    bool late;         // SIGSTOP while it stops instead: see late.h
     bool crowd;        // SIGSTOP after a call instead: see crowd.h
     bool leaps;        // a leaping clock instead: see leaps.h
     int memory_kib;    // a limit on address space instead; 0: none
@@ -61,7 +62,8 @@ const char *cases_next_word(const char *list, char *word);
 // - EINTR in 7 % and 50 % of all calls
 // - SIGTERM after each of the first six calls
 // - a client that connects before the server is ready
-// - a long accept queue, if one thread accepts and serves all clients
+// - a long accept queue, and a request that comes in two pieces while it stops,
+//   if one thread accepts and serves all clients
 // - many signals, a clock that leaps, and limits on memory
 void cases_add_server(const char *path, const struct call_counts *counts);
 

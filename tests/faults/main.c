@@ -19,6 +19,7 @@
 #include "client.h"
 #include "crowd.h"
 #include "early.h"
+#include "late.h"
 #include "leaps.h"
 #include "storm.h"
 #include "sudden.h"
@@ -51,6 +52,8 @@ static void try_case(int i, struct outcome *o)
         leaps_run(&cases[i], o);
     else if (cases[i].early)
         early_run(&cases[i], o);
+    else if (cases[i].late)
+        late_run(&cases[i], o);
     else if (cases[i].sudden)
         sudden_run(&cases[i], o);
     else if (cases[i].crowd)
