@@ -122,13 +122,16 @@ EXPLANATIONS = (
      "blocking-trap."),
     (r"backends one after the other", "This model waits for one backend at a "
      "time; it waited for several, or a reply was missing."),
+    (r"no wakeup is spurious", "It counts a wakeup that found no client, though "
+     "none had connected: the signal to stop is not a wakeup for a client."),
     (r"it takes no CPU", "While no client sends, it uses the processor: "
      "somewhere it polls again and again instead of waiting."),
     (r"takes what it gets of a core", "A server of this model polls all clients "
      "in turn and never waits, so it is busy even when no client sends. This "
      "one waits somewhere, or gave no answer."),
-    (r"^--idle-timeout|said half a request$|^one that waits for its reply|"
-     r"^until it is idle as well", "With --idle-timeout S the server closes a "
+    (r"^--idle-timeout|half a request( is not answered)?$|"
+     r"^one that waits for its reply|^until it is idle as well", "With "
+     "--idle-timeout S the server closes a "
      "connection on which nothing has come for S seconds, also after half a "
      "request, and never one that waits for its reply (--delay) or still "
      "reads its replies."),

@@ -69,7 +69,7 @@ static int next_client(void)
         if (herd)
             stop_wait(listener, -1);
         client = net_accept(listener);
-        if (client < 0)
+        if (client < 0 && !stop_requested())
             atomic_fetch_add(spurious, 1);
     }
     return client;

@@ -1,6 +1,7 @@
 // waiting.c - which waits happen at the same time: backends, idle connections.
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -140,6 +141,22 @@ static void check_trap(void)
 {
     if (strcmp(subject.model, "coroutine") == 0)
         check_delays_in_turn("--trap");
+}
+
+// Checks that the models that count spurious wakeups count none if no client
+// has connected: the signal to stop is not one.
+static void check_no_wakeup(void)
+{
+    struct server s;
+    bool counts = strcmp(subject.model, "prefork") == 0 ||
+                  strcmp(subject.model, "workers") == 0;
+    if (!counts || !subject_start(&s, NULL))
+        return;
+    server_await_rest(&s);
+    int status = server_end(&s, SIGTERM);
+    ok(status == 0 && (strstr(s.err_text, " woke 0 times ") != NULL ||
+                       strstr(s.err_text, " 0 wakeups ") != NULL),
+       "without a client, no wakeup is spurious");
 }
 
 #ifdef SANITIZED
@@ -317,9 +334,8 @@ static void check_steady_reader(void)
 void test_waiting(void)
 {
     static void (*const checks[])(void) = {
-        check_idle_timeout,      check_idle_reader,
-        check_steady_reader,     check_delays_together,
-        check_delay_of_blocking, check_trap,
-        check_beside_long,       check_idle};
+        check_idle_timeout,    check_idle_reader,       check_steady_reader,
+        check_delays_together, check_delay_of_blocking, check_trap,
+        check_no_wakeup,       check_beside_long,       check_idle};
     tap_side_by_side(checks, sizeof checks / sizeof checks[0]);
 }
