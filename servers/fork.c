@@ -50,6 +50,7 @@ static void start_client(int client)
     pid_t pid;
     while ((pid = fork()) < 0)
         if (!children_backoff()) {
+            stop_unblock_signals();
             serve_client(client);  // The server stops: serve this client here.
             return;
         }

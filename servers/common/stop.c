@@ -23,6 +23,8 @@ static pid_t server;
 static sigset_t unblocked;  // The signal mask during stop_wait().
 static bool blocking;       // stop_wait() has to change the mask.
 
+// The signal that calls this handler is blocked until the handler returns. In
+// a server that blocks signals, it is blocked until the next stop_wait().
 static void on_stop_signal(int signo)
 {
     int saved = errno;
@@ -33,7 +35,7 @@ static void on_stop_signal(int signo)
     } else if (now_ns - first_ns > (int64_t)STOP_AGAIN_MS * NS_PER_MS &&
                getpid() == server) {
         signal(signo, SIG_DFL);
-        raise(signo);  // Takes effect when this handler returns.
+        raise(signo);  // Ends the process once the signal is unblocked.
     }
     errno = saved;
 }

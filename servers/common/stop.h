@@ -42,8 +42,8 @@ bool stop_wait(int fd, int timeout_ms);
 // For a server with children. stop_block_signals() blocks SIGCHLD, SIGTERM and
 // SIGINT, except during stop_wait(). So no signal can come between a check for
 // signals and the wait that follows. A child calls stop_unblock_signals() to
-// receive signals at any time. stop_block_signals() returns 0, or -1 with errno
-// set.
+// receive signals at any time, and so does a parent that serves a client by
+// itself. stop_block_signals() returns 0, or -1 with errno set.
 int stop_block_signals(void);
 void stop_unblock_signals(void);
 

@@ -185,6 +185,10 @@ void cases_add_server(const char *path, const struct call_counts *counts)
     cases_add(path, AT_START, "all:EINTR:50%%")->harmless = true;
     cases_add(path, SERVING, "signals without end")->storm = true;
     cases_add(path, AT_START, "listen:SIGSTOP:1")->early = true;
+    if (counts->seen[SERVING][CALL_fork] > 0)
+        cases_add(path, STOPPING, "fork:EAGAIN:1-")->second = true;
+    if (counts->seen[SERVING][CALL_pthread_create] > 0)
+        cases_add(path, STOPPING, "pthread_create:EAGAIN:1-")->second = true;
     add_leaps(path, NULL);
     if (strcmp(strrchr(path, '/') + 1, "callback") == 0)
         add_leaps(path, "--edge");

@@ -21,6 +21,7 @@
 #include "early.h"
 #include "late.h"
 #include "leaps.h"
+#include "second.h"
 #include "storm.h"
 #include "sudden.h"
 
@@ -54,6 +55,8 @@ static void try_case(int i, struct outcome *o)
         early_run(&cases[i], o);
     else if (cases[i].late)
         late_run(&cases[i], o);
+    else if (cases[i].second)
+        second_run(&cases[i], o);
     else if (cases[i].sudden)
         sudden_run(&cases[i], o);
     else if (cases[i].crowd)

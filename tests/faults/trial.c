@@ -168,8 +168,7 @@ static bool tries_seldom(const struct server *s,
     return true;
 }
 
-// Waits until a call has failed. For a server that never sleeps.
-static void await_failure(const struct fault_counts *counts)
+void trial_await_failure(const struct fault_counts *counts)
 {
     int64_t until_ms = now_ms() + patience_ms();
     while (trial_failed(counts) == 0 && now_ms() < until_ms)
@@ -186,7 +185,7 @@ static bool sleeps_during_fault(const struct fault_case *c,
     if (strstr(s->out_text, "nonblocking") == NULL)
         return tries_seldom(s, counts, o);
     if (c->memory_kib == 0)
-        await_failure(counts);
+        trial_await_failure(counts);
     return true;
 }
 

@@ -16,6 +16,9 @@ struct fault_counts *trial_announce(const char *fault);
 // Returns how many calls were made to fail.
 int trial_failed(const struct fault_counts *counts);
 
+// Waits until a call has failed, but not longer than patience_ms().
+void trial_await_failure(const struct fault_counts *counts);
+
 // Waits until the server is stopped by SIGSTOP. Returns false if it has ended
 // instead.
 bool trial_await_stopped(const struct server *s);
