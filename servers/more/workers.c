@@ -56,9 +56,9 @@ static void accept_client(void)
 }
 
 // LESSON exclusive-wakeup: all workers wait for one listener. By default, a new
-// client wakes all of them, and only one gets the client. EPOLLEXCLUSIVE wakes
-// one: the last that began to wait, so one worker may get all clients. Try it:
-// fibload -c 100, with and without --herd, and read the last lines.
+// client wakes all of them, and only one gets it. EPOLLEXCLUSIVE wakes one: of
+// the workers in epoll_wait(), the first that called epoll_ctl(). So it may get
+// all clients. Try it: fibload -c 100, with and without --herd; read the end.
 static void watch_listener(void)
 {
     static bool watched;
