@@ -37,7 +37,7 @@ struct event {
 // before it has written the entry, the entry stays empty.
 struct recording {
     atomic_uint_least32_t connections;
-    atomic_uint_least32_t reserved;  // entries, also those of dropped events
+    atomic_uint_least64_t reserved;  // entries, also those of dropped events
     struct event events[TRACE_EVENTS_MAX];
 };
 
@@ -60,7 +60,7 @@ static _Thread_local int64_t computing_since_ns;
 static void note_since(int64_t begin_ns, enum kind kind, uint32_t connection,
                        size_t value)
 {
-    uint32_t place = atomic_fetch_add_explicit(&recording->reserved, 1,
+    uint64_t place = atomic_fetch_add_explicit(&recording->reserved, 1,
                                                memory_order_relaxed);
     if (place >= TRACE_EVENTS_MAX)
         return;
@@ -282,11 +282,11 @@ static void write_event(const struct event *e, int64_t *computed_ns)
     }
 }
 
-static void write_start(uint32_t dropped)
+static void write_start(uint64_t dropped)
 {
     fprintf(file,
             "{\"displayTimeUnit\":\"ns\",\"otherData\":{\"model\":\"%s\","
-            "\"clock\":\"CLOCK_MONOTONIC\",\"dropped_events\":%" PRIu32
+            "\"clock\":\"CLOCK_MONOTONIC\",\"dropped_events\":%" PRIu64
             "},\"traceEvents\":[\n{\"ph\":\"M\",\"pid\":%d,\"name\":"
             "\"process_name\",\"args\":{\"name\":\"%s\"}}",
             process_name, dropped, (int)getpid(), process_name);
@@ -296,14 +296,14 @@ long trace_write(void)
 {
     if (recording == NULL)
         return 0;
-    uint32_t reserved = recording->reserved;
-    uint32_t count = reserved < TRACE_EVENTS_MAX ? reserved : TRACE_EVENTS_MAX;
+    uint64_t reserved = recording->reserved;
+    uint64_t count = reserved < TRACE_EVENTS_MAX ? reserved : TRACE_EVENTS_MAX;
     int64_t *computed_ns =
         calloc((size_t)recording->connections + 1, sizeof *computed_ns);
     if (computed_ns == NULL)
         return -1;
     write_start(reserved - count);
-    for (uint32_t i = 0; i < count; i++)
+    for (uint64_t i = 0; i < count; i++)
         write_event(&recording->events[i], computed_ns);
     fprintf(file, "\n]}\n");
     free(computed_ns);
@@ -313,5 +313,5 @@ long trace_write(void)
     bool failed = ferror(file) != 0;
     if (fclose(file) != 0 || failed)
         return -1;
-    return reserved - count;
+    return (long)(reserved - count);
 }
