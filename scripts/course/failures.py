@@ -207,6 +207,10 @@ EXPLANATIONS = (
      "reset is over (TCP_INFO says TCP_CLOSE): the server must not wait until "
      "its replies are acknowledged."),
 
+    (r"a signal of another process", "It trusts the descriptor in a signal that "
+     "another process has sent: only if si_code is above 0 the kernel has sent "
+     "it."),
+
     # command_line
     (r"bad command lines", "A bad option exits with status 2 and one line on "
      "standard error that names the option."),

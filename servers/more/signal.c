@@ -126,7 +126,8 @@ static void handle_signals(void)
     int signo = sigtimedwait(&awaited, &info, ms < 0 ? NULL : &timeout);
     int taken = 1;
     while (signo > 0) {
-        handle_signal(signo, info.si_fd);
+        // A signal that another process has sent (si_code) names no descriptor.
+        handle_signal(info.si_code > 0 ? signo : SIGIO, info.si_fd);
         if (taken++ == SIGNALS_IN_A_ROW)
             return;  // The rest stays in the kernel's queue.
         signo = sigtimedwait(&awaited, &info, &at_once);

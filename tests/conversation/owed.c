@@ -1,6 +1,7 @@
 // owed.c - the replies that a stopping server owes its clients, in hard cases.
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -243,10 +244,27 @@ static void check_signal_to_child(void)
     server_stop(&s, "signals to children");
 }
 
+// Checks that a signal that another process has sent, with a value that is no
+// descriptor, does no harm to a server that learns of clients by signals.
+static void check_foreign_signal(void)
+{
+    const union sigval value = {.sival_int = INT_MAX};
+    struct server s;
+    struct peer p;
+    if (strcmp(subject.model, "signal") != 0 || !start_with_client(&s, &p))
+        return;
+    sigqueue(s.pid, SIGRTMIN, value);
+    ok(server_await_rest(&s) && peer_asks(&p, "1\n", "fib: 1\n"),
+       "a signal of another process does no harm");
+    peer_close(&p);
+    server_stop(&s, "signals of another process");
+}
+
 void test_owed(void)
 {
     static void (*const checks[])(void) = {
-        check_slow_reader, check_no_reader,   check_gone,           check_reset,
-        check_full_queues, check_two_signals, check_signal_to_child};
+        check_slow_reader,     check_no_reader,     check_gone,
+        check_reset,           check_full_queues,   check_two_signals,
+        check_signal_to_child, check_foreign_signal};
     tap_side_by_side(checks, sizeof checks / sizeof checks[0]);
 }
