@@ -30,7 +30,7 @@ static sem_t slots;  // Free slots, except one for the next client.
 
 // The lock. The mutex guards its parts, and no thread holds the mutex for long.
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t dropped, taken;
+static pthread_cond_t dropped, taken = PTHREAD_COND_INITIALIZER;
 static bool held;
 static unsigned long turn;          // How often the lock was taken.
 static atomic_bool drop_requested;  // Read without the mutex, too.
@@ -151,17 +151,17 @@ static void serve_clients(void)
     }
 }
 
-// Prepares the lock. Its condition variables measure time by the clock of
-// clock_now_ns().
+// Prepares the lock. Its condition variable `dropped` measures time by the clock
+// of clock_now_ns().
 static void prepare_lock(void)
 {
     pthread_condattr_t attributes;
-    server_require(
-        pthread_condattr_init(&attributes) == 0 &&
-            pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0 &&
-            pthread_cond_init(&dropped, &attributes) == 0 &&
-            pthread_cond_init(&taken, &attributes) == 0,
-        "pthread_cond_init");
+    errno = pthread_condattr_init(&attributes);
+    if (errno == 0)
+        errno = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    if (errno == 0)
+        errno = pthread_cond_init(&dropped, &attributes);
+    server_require(errno == 0, "pthread_cond_init");
     options.rules.fib = interruptible_fib;
 }
 
