@@ -45,6 +45,8 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct client *c = (struct client *)stream;
     (void)buf;
+    if (n == 0)
+        return;  // As EAGAIN: nothing can be read now.
     uv_buf_t replies = uv_buf_init(c->replies, 0);
     session_received(&c->session, n > 0 ? (size_t)n : 0);
     while (session_answer(&c->session)) {
