@@ -546,12 +546,14 @@ static void test_offload(void)
     loop_thread = pthread_self();
     sem_init(&may_work, 0, 0);
     clock_virtual(false);
-    co_set_offload_threads(4);
+    co_set_offload_threads(-1);
     co_go(offload_in_turn, number(1));
-    bool started = co_run() == 0;
+    ok(co_run() == 0 && sum == 1, "a count of threads below 1 is the default");
+
+    co_set_offload_threads(4);
     int before = thread_count();
     co_go(offload_in_turn, number(100));
-    ok(started && co_run() == 0 && sum == 101 && thread_count() == before,
+    ok(co_run() == 0 && sum == 101 && thread_count() == before,
        "one thread does all jobs that come one after the other");
 
     sum = 0;

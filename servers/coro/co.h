@@ -101,6 +101,8 @@ enum co_state co_state_of(const struct co *c);
 //   woken       Its co_park() returns 0.
 //   permit      Its next co_park() takes the permit and returns 0 at once.
 //               There is at most one permit: a second co_wake() adds nothing.
+//               Nor does one that comes after the first has ended a co_park(),
+//               and before that co_park() has returned.
 //   ECANCELED,  Its present waiting call fails with this error, and so do all
 //   ETIMEDOUT   later ones. Setting a later deadline ends ETIMEDOUT.
 //   next call   Its waiting calls fail from the next one on: with ECANCELED
@@ -207,7 +209,8 @@ void co_reschedule(void);
 // If all waiting calls of a turn return without having to wait, the coroutine
 // would never let others run. So call number CO_BUDGET of the turn reschedules
 // it. An earlier call does so if more than 1 ms has passed since the third
-// call.
+// call. Three calls that return at once do not count: co_sleep(0),
+// co_send_all() of no bytes, and co_group_join() of a group without members.
 
 // Waiting call. If there is a permit (see the table), takes it and returns at
 // once. Otherwise waits for co_wake().
@@ -289,8 +292,9 @@ void co_group_cancel(struct co_group *group);
 
 // ---- Other threads (co_offload.c)
 
-// Sets how many threads co_offload() may start. The default is the number of
-// cores. Threads that were started earlier do not end.
+// Sets how many threads co_offload() may start. The default, also for a `count`
+// below 1, is the number of cores. Threads that were started earlier do not
+// end.
 void co_set_offload_threads(int count);
 
 // Waiting call. Runs fn(arg) in another thread, for functions that block, or

@@ -28,7 +28,7 @@ static pthread_cond_t work = PTHREAD_COND_INITIALIZER;
 static struct job *first_job, *last_job;
 static int job_count, thread_count;
 static int idle_count;  // threads that wait for a job, or soon will
-static int thread_max;  // 0: not known yet
+static int thread_max;  // below 1: not known yet
 
 static struct job *take_job(void)
 {
@@ -101,14 +101,20 @@ void co_set_offload_threads(int count)
     pthread_mutex_unlock(&lock);
 }
 
+static int core_count(void)
+{
+    long count = sysconf(_SC_NPROCESSORS_ONLN);
+    return count > 0 ? (int)count : 1;
+}
+
 // Adds a job to the queue, and starts one more thread if all are busy. Returns
 // 0, or EAGAIN if there is no thread yet and none can be started.
 static int hand_over(struct job *job)
 {
     int error = 0;
     pthread_mutex_lock(&lock);
-    if (thread_max == 0)
-        thread_max = (int)sysconf(_SC_NPROCESSORS_ONLN);
+    if (thread_max < 1)
+        thread_max = core_count();
     if (job_count >= idle_count && thread_count < thread_max) {
         error = start_worker();
         thread_count += error == 0;
