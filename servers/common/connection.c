@@ -11,6 +11,8 @@
 
 #include "server.h"
 
+enum { STEPS_IN_A_ROW = 8 };  // for one client, while the server stops
+
 void connections_open(struct connections *t, const struct options *options,
                       bool by_descriptor, int highest)
 {
@@ -161,26 +163,32 @@ int64_t connections_due_ns(const struct connections *t)
     return due_ns;
 }
 
-// Makes steps for a connection until it would have to wait, and closes it once
-// its conversation is over. Calls send() without asking poll() first: poll()
-// reports a socket as writable only if a third of its buffer is free, but
-// send() can use a smaller part.
-static void drain(struct connections *t, struct connection *c)
+// Makes steps for a connection until it would have to wait, but at most
+// STEPS_IN_A_ROW, and closes it once its conversation is over. Returns true if
+// it need not wait before the next step. Calls send() without asking poll()
+// first: poll() reports a socket as writable only if a third of its buffer is
+// free, but send() can use a smaller part.
+static bool drain(struct connections *t, struct connection *c)
 {
-    bool open = true;
     c->progress.blocked = false;
-    while (open && !c->progress.blocked && clock_now_ns() >= c->due_ns)
-        open = connection_step(c, t->options);
-    if (!open)
-        connections_close(t, c);
+    for (int i = 0; i < STEPS_IN_A_ROW && clock_now_ns() >= c->due_ns; i++) {
+        if (!connection_step(c, t->options)) {
+            connections_close(t, c);
+            return false;
+        }
+        if (c->progress.blocked)
+            return false;
+    }
+    return clock_now_ns() >= c->due_ns;
 }
 
 void connections_drain(struct connections *t)
 {
     while (t->count > 0) {
+        bool more = false;
         for (int i = t->used - 1; i >= 0; i--)
             if (t->all[i].fd > 0)
-                drain(t, &t->all[i]);
-        sleep_ms(t->count > 0 ? NET_CLOSE_MS : 0);
+                more = drain(t, &t->all[i]) || more;
+        sleep_ms(t->count > 0 && !more ? NET_CLOSE_MS : 0);
     }
 }

@@ -195,6 +195,7 @@ void cases_add_server(const char *path, const struct call_counts *counts)
     if (has_one_thread(path)) {
         cases_add(path, SERVING, "send:SIGSTOP:25")->crowd = true;
         cases_add(path, STOPPING, "recv:SIGSTOP:1")->late = true;
+        cases_add(path, STOPPING, "send:SIGSTOP:40")->turns = true;
     }
     add_memory(path);
 }

@@ -28,6 +28,7 @@ struct fault_case {
     bool early;        // SIGSTOP after listen() instead: see early.h
     bool late;         // SIGSTOP while it stops instead: see late.h
     bool second;       // SIGTERM twice as well: see second.h
+    bool turns;        // SIGSTOP while it stops instead: see turns.h
     bool crowd;        // SIGSTOP after a call instead: see crowd.h
     bool leaps;        // a leaping clock instead: see leaps.h
     int memory_kib;    // a limit on address space instead; 0: none
@@ -64,8 +65,8 @@ const char *cases_next_word(const char *list, char *word);
 // - SIGTERM after each of the first six calls
 // - a client that connects before the server is ready
 // - a second signal, if fork() or pthread_create() fails for a client
-// - a long accept queue, and a request that comes in two pieces while it stops,
-//   if one thread accepts and serves all clients
+// - if one thread accepts and serves all clients, a long accept queue; while it
+//   stops, a request that comes in two pieces, and one beside many others
 // - many signals, a clock that leaps, and limits on memory
 void cases_add_server(const char *path, const struct call_counts *counts);
 

@@ -24,6 +24,7 @@
 #include "second.h"
 #include "storm.h"
 #include "sudden.h"
+#include "turns.h"
 
 enum {
     PATH_SIZE = 4096,
@@ -57,6 +58,8 @@ static void try_case(int i, struct outcome *o)
         late_run(&cases[i], o);
     else if (cases[i].second)
         second_run(&cases[i], o);
+    else if (cases[i].turns)
+        turns_run(&cases[i], o);
     else if (cases[i].sudden)
         sudden_run(&cases[i], o);
     else if (cases[i].crowd)
