@@ -19,7 +19,7 @@
 
 static struct options options = {.model = "thread", .stack_kib = 64};
 static int listener;
-static sem_t slots;  // Free slots, except one for the next client.
+static sem_t slots;  // Free slots. The next client already has its own.
 
 // Receives until a complete request has arrived, and writes its reply into `s`.
 // Returns false once the conversation is over.

@@ -110,8 +110,8 @@ short connection_interest(const struct connection *c, int64_t now_ns)
         return 0;
     // After a reply, the next step has to receive. But if the session already
     // holds more input, or the conversation is over, the next step need not
-    // wait for input. Then POLLOUT lets the step come at once, because a socket
-    // is usually writable.
+    // wait for input. Then the step can run now. So it waits for POLLOUT, which
+    // the kernel usually reports at once.
     bool replied = c->progress.sent == c->session.reply_len;
     bool finished = session_pending(&c->session) || session_over(&c->session);
     return replied && !finished ? POLLIN : POLLOUT;

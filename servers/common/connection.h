@@ -33,7 +33,7 @@ struct connections {
     const struct options *options;
     struct connection *all;
     int count;           // entries in use
-    int used;            // all of these are in all[0..used)
+    int used;            // every entry in use is in all[0..used)
     bool by_descriptor;  // uses all[fd] for `fd`; if false, all[0..count)
     int64_t accept_ns;   // when to accept again, after accept() has failed
     int64_t check_ns;    // when to look for idle connections again

@@ -1,5 +1,4 @@
-// net.c - the socket calls, with their common failures handled in one place, up
-// to the call that accepts a client. net_client.c has the calls after that.
+// net.c - listening and accepting. net_client.c receives, sends and closes.
 
 #include "net.h"
 

@@ -21,7 +21,7 @@
 enum {
     NET_BACKOFF_MS = 100,   // pause after a resource was exhausted
     NET_CHECK_MS = 500,     // how often the progress of a client is checked
-    NET_STALL_MS = 10000,   // how long a client may delay a stopping server
+    NET_STALL_MS = 10000,   // the idle timeout while the server is stopping
     NET_CLOSE_MS = 10,      // how often a stopping server checks connections
     NET_ADDRESS_SIZE = 64,  // the longest is "[IPv6 address]:port"
     // How many clients an event loop accepts before it serves those that it

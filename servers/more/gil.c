@@ -26,7 +26,7 @@ enum {
 
 static struct options options = {.model = "gil", .stack_kib = 64};
 static int listener;
-static sem_t slots;  // Free slots, except one for the next client.
+static sem_t slots;  // Free slots. The next client already has its own.
 
 // The lock. The mutex guards its parts, and no thread holds the mutex for long.
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -151,8 +151,8 @@ static void serve_clients(void)
     }
 }
 
-// Prepares the lock. Its condition variable `dropped` measures time by the clock
-// of clock_now_ns().
+// Prepares the lock. The condition variable `dropped` measures time by the
+// clock of clock_now_ns().
 static void prepare_lock(void)
 {
     pthread_condattr_t attributes;

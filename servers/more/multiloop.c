@@ -40,7 +40,7 @@ static const struct option_rule own_options[] = {
 static struct options options = {.model = "multiloop",
                                  .own = {co_net_options, own_options}};
 static int listener;
-static sem_t slots;       // Free slots, except one for the next client.
+static sem_t slots;       // Free slots. The next client already has its own.
 static sem_t open_loops;  // Loops that can take clients.
 static struct loop *loops;
 static unsigned inbox_size;
@@ -85,9 +85,9 @@ static void start_client(int client)
         }
 }
 
-// Adds a client to the inbox of a loop and wakes the receiver, before it
-// releases the lock. After that, the receiver may take NO_MORE and end, and a
-// wake-up would be an error.
+// Adds a client to the inbox of a loop. Wakes the receiver while it holds the
+// lock. Without the lock, the receiver could take NO_MORE and end first, and
+// this function would wake a freed coroutine.
 static void add_client(struct loop *loop, int client)
 {
     pthread_mutex_lock(&loop->lock);

@@ -24,7 +24,7 @@ static const struct option_rule own_options[] = {
 static struct options options = {.model = "offload",
                                  .own = {co_net_options, own_options}};
 static int listener;
-static struct co_sem slots;  // Free slots, except one for the next client.
+static struct co_sem slots;  // Free slots. The next client already has its own.
 
 struct answer {
     struct session *session;
