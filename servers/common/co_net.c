@@ -79,13 +79,15 @@ bool co_net_backoff(const char *what)
 }
 
 // Returns true if co_recv() should be called again after it has failed. A
-// client that sends nothing for NET_CHECK_MS is not idle while it acknowledges
-// replies. Without an idle timeout, ETIMEDOUT means that the connection broke.
+// client that has sent nothing is not idle if it has acknowledged replies: from
+// now on, this is checked every NET_CHECK_MS. Without an idle timeout,
+// ETIMEDOUT means that the connection broke.
 static bool try_again(int fd, struct net_progress *progress)
 {
-    if (errno == ETIMEDOUT)
-        return net_idle_timeout_ms() >= 0 && !net_idle(fd, progress);
-    return errno == ENOMEM && co_net_backoff("recv");
+    if (errno != ETIMEDOUT)
+        return errno == ENOMEM && co_net_backoff("recv");
+    co_limit_waits(NET_CHECK_MS);
+    return net_idle_timeout_ms() >= 0 && !net_idle(fd, progress);
 }
 
 bool co_net_receive(int fd, struct session *s)
@@ -95,7 +97,8 @@ bool co_net_receive(int fd, struct session *s)
         return false;
     if (names != NULL)
         name_after(fd);
-    co_limit_waits(net_idle_timeout_ms() < 0 ? -1 : NET_CHECK_MS);
+    net_idle(fd, &progress);  // What is not acknowledged now?
+    co_limit_waits(net_idle_timeout_ms());
     ssize_t n;
     do
         n = co_recv(fd, session_space(s), session_space_len(s));

@@ -208,12 +208,13 @@ int net_accept(int listener)
     if (fd < 0)
         return -1;
 
-    // recv() returns after NET_CHECK_MS, so that its caller can check the
-    // client's progress. SO_RCVTIMEO is set for each client: on the listener,
-    // it would make accept() time out.
-    const struct timeval check = {.tv_usec = NET_CHECK_MS * 1000L};
+    // recv() returns somewhat later than the idle timeout, which the kernel
+    // measures less exactly than its caller. SO_RCVTIMEO is set for each
+    // client: on the listener, it would make accept() time out.
+    const struct timeval timeout = {.tv_sec = idle_timeout_s,
+                                    .tv_usec = NET_CHECK_MS * 1000L};
     if (idle_timeout_s > 0)
-        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &check, sizeof check);
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
     return fd;
 }
 

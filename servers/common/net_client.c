@@ -96,12 +96,13 @@ bool net_try_receive(int fd, struct session *s, struct net_progress *progress)
 }
 
 // The socket is blocking. If there is an idle timeout, a recv() without input
-// fails with EAGAIN after NET_CHECK_MS. A client that sends nothing for longer
-// is not idle while it acknowledges replies.
+// fails with EAGAIN after that time. Until then, a client that sends nothing is
+// not idle if it has acknowledged replies: recv() waits once more.
 bool net_receive(int fd, struct session *s)
 {
     struct net_progress progress = {0};
     bool open;
+    net_idle(fd, &progress);  // What is not acknowledged now?
     do
         open = net_try_receive(fd, s, &progress);
     while (open && progress.blocked);
