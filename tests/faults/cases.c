@@ -133,8 +133,8 @@ static void add_call(const char *path, int moment,
         add_burst(path, call);
     for (int number = 1;
          moment == SERVING && number <= seen && number <= EACH_MAX; number++)
-        cases_add(path, moment, "%s:SIGTERM:%d", call->name, number)->sudden =
-            true;
+        cases_add(path, moment, "%s:SIGTERM:%d", call->name, number)->kind =
+            SUDDEN;
     if (call->is_transfer && moment != STOPPING)
         add_cuts(path, moment, call->name);
 }
@@ -170,7 +170,7 @@ static void add_leaps(const char *path, const char *option)
     struct fault_case *c = cases_add(path, SERVING, "a clock that leaps%s%s",
                                      option != NULL ? ", with " : "",
                                      option != NULL ? option : "");
-    c->leaps = true;
+    c->kind = LEAPS;
     c->option = option;
 }
 
@@ -183,19 +183,19 @@ void cases_add_server(const char *path, const struct call_counts *counts)
                          counts->seen[moment][call]);
     cases_add(path, AT_START, "all:EINTR:7%%")->harmless = true;
     cases_add(path, AT_START, "all:EINTR:50%%")->harmless = true;
-    cases_add(path, SERVING, "signals without end")->storm = true;
-    cases_add(path, AT_START, "listen:SIGSTOP:1")->early = true;
+    cases_add(path, SERVING, "signals without end")->kind = STORM;
+    cases_add(path, AT_START, "listen:SIGSTOP:1")->kind = EARLY;
     if (counts->seen[SERVING][CALL_fork] > 0)
-        cases_add(path, STOPPING, "fork:EAGAIN:1-")->second = true;
+        cases_add(path, STOPPING, "fork:EAGAIN:1-")->kind = SECOND;
     if (counts->seen[SERVING][CALL_pthread_create] > 0)
-        cases_add(path, STOPPING, "pthread_create:EAGAIN:1-")->second = true;
+        cases_add(path, STOPPING, "pthread_create:EAGAIN:1-")->kind = SECOND;
     add_leaps(path, NULL);
     if (strcmp(strrchr(path, '/') + 1, "callback") == 0)
         add_leaps(path, "--edge");
     if (has_one_thread(path)) {
-        cases_add(path, SERVING, "send:SIGSTOP:25")->crowd = true;
-        cases_add(path, STOPPING, "recv:SIGSTOP:1")->late = true;
-        cases_add(path, STOPPING, "send:SIGSTOP:40")->turns = true;
+        cases_add(path, SERVING, "send:SIGSTOP:25")->kind = CROWD;
+        cases_add(path, STOPPING, "recv:SIGSTOP:1")->kind = LATE;
+        cases_add(path, STOPPING, "send:SIGSTOP:40")->kind = TURNS;
     }
     add_memory(path);
 }

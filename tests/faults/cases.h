@@ -15,26 +15,31 @@ struct call_counts {
     int seen[MOMENT_COUNT][CALL_COUNT];
 };
 
-// One test: a program, a fault, and what the program must still do. If one of
-// the fields from `storm` to `memory_kib` is set, no call is made to fail.
+// What happens to the program of a case. Each kind but the first has a header
+// of its name.
+enum kind {
+    FAILING_CALL,  // see trial.h for a server, client.h for fibload
+    STORM,         // many signals
+    LEAPS,         // a clock that leaps
+    SUDDEN,        // SIGTERM after a call
+    CROWD,         // a long accept queue
+    EARLY,         // a client before the server is ready
+    LATE,          // a request after the signal to stop
+    SECOND,        // a second signal to stop
+    TURNS,         // one request beside many, while the server stops
+};
+
+// One test: a program, a fault, and what the program must still do.
 struct fault_case {
     const char *path;  // path of the program
     int variant;       // a server's enum moment, or a client's command line
     bool harmless;     // the server must lose no client
     bool lasting;      // it never ends: new clients may wait
     bool spares;       // clients from before must be served
-    bool storm;        // many signals instead: see storm.h
-    bool sudden;       // SIGTERM after a call instead: see sudden.h
-    bool early;        // SIGSTOP after listen() instead: see early.h
-    bool late;         // SIGSTOP while it stops instead: see late.h
-    bool second;       // SIGTERM twice as well: see second.h
-    bool turns;        // SIGSTOP while it stops instead: see turns.h
-    bool crowd;        // SIGSTOP after a call instead: see crowd.h
-    bool leaps;        // a leaping clock instead: see leaps.h
-    int memory_kib;    // a limit on address space instead; 0: none
+    enum kind kind;
+    int memory_kib;      // a limit on address space instead; 0: none
+    const char *option;  // an option of the server, with LEAPS; or NULL
     char fault[FAULT_SIZE];
-    // An option of the server, with `leaps`; or NULL.
-    const char *option;
 };
 
 // The cases that were added.

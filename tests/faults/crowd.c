@@ -8,7 +8,7 @@
 #include "residents.h"
 #include "trial.h"
 
-enum { CROWD = 300, REQUESTS = 20 };
+enum { NEWCOMERS = 300, REQUESTS = 20 };
 
 // Sends requests for each resident, and waits until they have arrived at the
 // server's socket.
@@ -40,7 +40,7 @@ static int finish(struct residents *r)
 static bool connect_crowd(struct peer *crowd, int port)
 {
     bool connected = true;
-    for (int i = 0; i < CROWD; i++)
+    for (int i = 0; i < NEWCOMERS; i++)
         connected = peer_connect(&crowd[i], port) && connected;
     return connected;
 }
@@ -65,7 +65,7 @@ static int accepted_before_replies(const struct server *s,
 
 void crowd_run(const struct fault_case *c, struct outcome *o)
 {
-    static struct peer crowd[CROWD];
+    static struct peer crowd[NEWCOMERS];
     const char *arguments[] = {"--quiet", NULL};
     struct server s;
     struct residents residents;
@@ -80,12 +80,12 @@ void crowd_run(const struct fault_case *c, struct outcome *o)
     trial_await_stopped(&s);
     int accepted = accepted_before_replies(&s, &residents, crowd, counts);
     int served = finish(&residents);
-    for (int i = 0; i < CROWD; i++)
+    for (int i = 0; i < NEWCOMERS; i++)
         peer_close(&crowd[i]);
     int status = server_end(&s, SIGTERM);
     o->reached = accepted >= 0;
     o->passed =
-        (accepted < CROWD && served == residents.count && status == 0) ||
+        (accepted < NEWCOMERS && served == residents.count && status == 0) ||
         fails(o,
               "%d accepted before the replies, %d of %d "
               "residents served, status %d",

@@ -48,26 +48,14 @@ static bool is_client(const struct fault_case *c)
 
 static void try_case(int i, struct outcome *o)
 {
-    if (cases[i].storm)
-        storm_run(&cases[i], o);
-    else if (cases[i].leaps)
-        leaps_run(&cases[i], o);
-    else if (cases[i].early)
-        early_run(&cases[i], o);
-    else if (cases[i].late)
-        late_run(&cases[i], o);
-    else if (cases[i].second)
-        second_run(&cases[i], o);
-    else if (cases[i].turns)
-        turns_run(&cases[i], o);
-    else if (cases[i].sudden)
-        sudden_run(&cases[i], o);
-    else if (cases[i].crowd)
-        crowd_run(&cases[i], o);
-    else if (is_client(&cases[i]))
+    static void (*const runs[])(const struct fault_case *, struct outcome *) = {
+        [FAILING_CALL] = trial_run, [STORM] = storm_run,   [LEAPS] = leaps_run,
+        [SUDDEN] = sudden_run,      [CROWD] = crowd_run,   [EARLY] = early_run,
+        [LATE] = late_run,          [SECOND] = second_run, [TURNS] = turns_run};
+    if (is_client(&cases[i]))
         client_try(&cases[i], o);
     else
-        trial_run(&cases[i], o);
+        runs[cases[i].kind](&cases[i], o);
 }
 
 static bool is_wanted(const struct fault_case *c)
