@@ -586,7 +586,8 @@ exec sleep 1000
         the bench ends with a report of the first run."""
         bench = self.second_run("--only", "throughput", "--models",
                                 "fork coroutine")
-        self.assertGreater(len(processes_of(str(self.scratch))), 2)
+        wait_until(lambda: len(processes_of(str(self.scratch))) > 2,
+                   "the bench, the server and the client run")
         interrupt(bench)
         self.end(bench, status=130)
         self.assertEqual(len(self.runs()), 1)
