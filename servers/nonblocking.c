@@ -52,7 +52,7 @@ static bool step(struct client *c)
 
 static void accept_clients(void)
 {
-    int enough = client_count + NET_ACCEPTS_IN_A_ROW;
+    int enough = 2 * client_count + NET_ACCEPTS_IN_A_ROW;
     while (client_count < options.clients_max && client_count < enough) {
         int fd = net_accept_nonblocking(listener);
         if (fd < 0)

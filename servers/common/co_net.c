@@ -97,7 +97,7 @@ bool co_net_receive(int fd, struct session *s)
         return false;
     if (names != NULL)
         name_after(fd);
-    net_idle(fd, &progress);  // What is not acknowledged now?
+    net_idle(fd, &progress);  // Notes what is not acknowledged yet.
     co_limit_waits(net_idle_timeout_ms());
     ssize_t n;
     do

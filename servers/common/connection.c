@@ -56,7 +56,8 @@ struct connection *connections_accept(struct connections *t, int listener)
 bool connections_accept_some(struct connections *t, int listener,
                              void (*start)(struct connection *c))
 {
-    for (int i = 0; i < NET_ACCEPTS_IN_A_ROW; i++) {
+    int more = t->count + NET_ACCEPTS_IN_A_ROW;
+    for (int i = 0; i < more; i++) {
         struct connection *c = connections_accept(t, listener);
         if (c == NULL)
             return !connections_may_accept(t);

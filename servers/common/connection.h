@@ -57,9 +57,9 @@ bool connections_may_accept(const struct connections *t);
 // no slot is free, or a resource is exhausted.
 struct connection *connections_accept(struct connections *t, int listener);
 
-// Accepts clients, at most NET_ACCEPTS_IN_A_ROW, and calls `start` for each
-// connection, unless it is NULL. Returns true if there may be more clients in
-// the queue.
+// Accepts clients, at most as many as there are and NET_ACCEPTS_IN_A_ROW, and
+// calls `start` for each connection, unless it is NULL. Returns true if there
+// may be more clients in the queue.
 bool connections_accept_some(struct connections *t, int listener,
                              void (*start)(struct connection *c));
 

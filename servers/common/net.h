@@ -24,9 +24,10 @@ enum {
     NET_STALL_MS = 10000,   // the idle timeout while the server is stopping
     NET_CLOSE_MS = 10,      // how often a stopping server checks connections
     NET_ADDRESS_SIZE = 64,  // the longest is "[IPv6 address]:port"
-    // How many clients an event loop accepts before it serves those that it
-    // has. Clients may connect as fast as the loop accepts them: if it accepted
-    // all of them first, it would serve none, and never stop.
+    // An event loop accepts at most so many clients, and as many as it has,
+    // before it serves those that it has. Clients may connect as fast as the
+    // loop accepts them: if it accepted all of them first, it would serve none,
+    // and never stop. A fixed number would let thousands wait for long.
     NET_ACCEPTS_IN_A_ROW = 16,
 };
 

@@ -96,13 +96,13 @@ bool net_try_receive(int fd, struct session *s, struct net_progress *progress)
 }
 
 // The socket is blocking. If there is an idle timeout, a recv() without input
-// fails with EAGAIN after that time. Until then, a client that sends nothing is
-// not idle if it has acknowledged replies: recv() waits once more.
+// fails with EAGAIN after that time. A client that has acknowledged replies
+// since the call is not idle: recv() waits once more.
 bool net_receive(int fd, struct session *s)
 {
     struct net_progress progress = {0};
     bool open;
-    net_idle(fd, &progress);  // What is not acknowledged now?
+    net_idle(fd, &progress);  // Notes what is not acknowledged yet.
     do
         open = net_try_receive(fd, s, &progress);
     while (open && progress.blocked);

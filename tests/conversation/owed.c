@@ -251,7 +251,7 @@ static void check_foreign_signal(void)
     const union sigval value = {.sival_int = INT_MAX};
     struct server s;
     struct peer p;
-    if (strcmp(subject.model, "signal") != 0 || !start_with_client(&s, &p))
+    if (!subject.gets_signals || !start_with_client(&s, &p))
         return;
     sigqueue(s.pid, SIGRTMIN, value);
     ok(server_await_rest(&s) && peer_asks(&p, "1\n", "fib: 1\n"),

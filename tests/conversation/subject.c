@@ -76,6 +76,7 @@ void subject_choose(const char **command)
         .has_wall = is_one_of(" select ", model),
         .has_stacks =
             is_one_of(" thread coroutine pool gil offload multiloop ", model),
+        .gets_signals = is_one_of(" signal ", model),
         .keeps_thread = is_one_of(" offload ", model),
         .computes_beside =
             is_one_of(" fork thread prefork pool gil offload ", model),

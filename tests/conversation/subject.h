@@ -17,6 +17,7 @@ struct subject {
     bool always_busy;      // nonblocking: it uses CPU time even if idle
     bool has_wall;         // select: it cannot watch descriptors above 1,023
     bool has_stacks;       // it has the option --stack-kib
+    bool gets_signals;     // signal: the kernel's signals report its clients
     bool keeps_thread;     // offload: its first worker thread does not end
     bool computes_beside;  // it serves others during an expensive request
     bool is_elsewhere;     // from servers/elsewhere: it promises replies only

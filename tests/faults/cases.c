@@ -193,7 +193,10 @@ void cases_add_server(const char *path, const struct call_counts *counts)
     if (strcmp(strrchr(path, '/') + 1, "callback") == 0)
         add_leaps(path, "--edge");
     if (has_one_thread(path)) {
-        cases_add(path, SERVING, "send:SIGSTOP:25")->kind = CROWD;
+        // signal makes eight steps for each resident before it accepts.
+        cases_add(path, SERVING, "send:SIGSTOP:%d",
+                  strcmp(strrchr(path, '/') + 1, "signal") == 0 ? 25 : 7)
+            ->kind = CROWD;
         cases_add(path, STOPPING, "recv:SIGSTOP:1")->kind = LATE;
         cases_add(path, STOPPING, "send:SIGSTOP:40")->kind = TURNS;
     }
