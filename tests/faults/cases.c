@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crowd.h"
+
 enum {
     MEMORY_MIN_KIB = 2800,
     MEMORY_MAX_KIB = 32 * 1024,
@@ -197,6 +199,8 @@ void cases_add_server(const char *path, const struct call_counts *counts)
         cases_add(path, SERVING, "send:SIGSTOP:%d",
                   strcmp(strrchr(path, '/') + 1, "signal") == 0 ? 25 : 7)
             ->kind = CROWD;
+        cases_add(path, SERVING, "accept4:SIGSTOP:%d", CROWD_SIZE)->kind =
+            QUEUE;
         cases_add(path, STOPPING, "recv:SIGSTOP:1")->kind = LATE;
         cases_add(path, STOPPING, "send:SIGSTOP:40")->kind = TURNS;
     }

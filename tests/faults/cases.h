@@ -22,7 +22,8 @@ enum kind {
     STORM,         // many signals
     LEAPS,         // a clock that leaps
     SUDDEN,        // SIGTERM after a call
-    CROWD,         // a long accept queue
+    CROWD,         // clients beside a long accept queue
+    QUEUE,         // the clients of that queue (crowd.h)
     EARLY,         // a client before the server is ready
     LATE,          // a request after the signal to stop
     SECOND,        // a second signal to stop
@@ -70,8 +71,9 @@ const char *cases_next_word(const char *list, char *word);
 // - SIGTERM after each of the first six calls
 // - a client that connects before the server is ready
 // - a second signal, if fork() or pthread_create() fails for a client
-// - if one thread accepts and serves all clients, a long accept queue; while it
-//   stops, a request that comes in two pieces, and one beside many others
+// - if one thread accepts and serves all clients, a long accept queue, for the
+//   clients in it and for those before it; while it stops, a request that comes
+//   in two pieces, and one beside many others
 // - many signals, a clock that leaps, and limits on memory
 void cases_add_server(const char *path, const struct call_counts *counts);
 

@@ -51,7 +51,8 @@ static void try_case(int i, struct outcome *o)
     static void (*const runs[])(const struct fault_case *, struct outcome *) = {
         [FAILING_CALL] = trial_run, [STORM] = storm_run,   [LEAPS] = leaps_run,
         [SUDDEN] = sudden_run,      [CROWD] = crowd_run,   [EARLY] = early_run,
-        [LATE] = late_run,          [SECOND] = second_run, [TURNS] = turns_run};
+        [LATE] = late_run,          [SECOND] = second_run, [TURNS] = turns_run,
+        [QUEUE] = crowd_run};
     if (is_client(&cases[i]))
         client_try(&cases[i], o);
     else
