@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../tap.h"
 #include "conversation.h"
@@ -69,6 +70,19 @@ static void choose_parts(const char *only)
     }
 }
 
+// Ends the program if the first word of a command is not a program.
+static void require_programs(int count, const char **words)
+{
+    for (int i = 0; i < count; i++) {
+        bool is_first = i == 0 || strcmp(words[i - 1], "--") == 0;
+        if (!is_first || strcmp(words[i], "--") == 0 ||
+            access(words[i], X_OK) == 0)
+            continue;
+        perror(words[i]);
+        exit(EXIT_USAGE);
+    }
+}
+
 static void converse(const char **command)
 {
     subject_choose(command);
@@ -99,7 +113,9 @@ int main(int argc, char **argv)
             puts(parts[i].name);
         return EXIT_SUCCESS;
     }
+    const char **words = (const char **)(uintptr_t)(argv + 1);
     choose_parts(getenv("ONLY"));
-    converse_all(argc - 1, (const char **)(uintptr_t)(argv + 1));
+    require_programs(argc - 1, words);
+    converse_all(argc - 1, words);
     return done_testing();
 }
