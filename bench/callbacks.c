@@ -87,7 +87,7 @@ static void serve(struct client *c)
         c->next = queue;
         queue = c;
     }
-    if (outcome != OVER || net_must_linger(c->fd, &c->progress))
+    if (outcome != OVER || !net_prepare_close(c->fd, &c->progress))
         return;
     report_session(&c->session);
     c->open = false;

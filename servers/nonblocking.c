@@ -69,7 +69,7 @@ static void step_clients(void)
 {
     for (int i = client_count - 1; i >= 0; i--) {
         struct client *c = &clients[i];
-        if (step(c) || net_must_linger(c->fd, &c->progress))
+        if (step(c) || !net_prepare_close(c->fd, &c->progress))
             continue;
         report_session(&c->session);
         close(c->fd);

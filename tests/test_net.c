@@ -266,12 +266,12 @@ static void test_idle(void)
     start_fake_clock(1);
     bool idle = false;
     for (int i = 0; i < 100; i++)
-        idle = idle || net_idle(p.served, &progress);
+        idle = idle || net_end_if_idle(p.served, &progress);
     ok(!idle, "without a timeout no connection is idle");
 
     net_set_idle_timeout(10);
     int checks = 0;
-    while (checks < 100 && !net_idle(p.served, &progress))
+    while (checks < 100 && !net_end_if_idle(p.served, &progress))
         checks++;
     ok(checks >= 9 && checks <= 12, "with one of 10 s it is after 10 (%d)",
        checks);
@@ -284,7 +284,7 @@ static void test_idle(void)
     progress = (struct net_progress){0};
     for (int i = 0; i < 50 && !idle; i++) {
         progress.active = i % 5 == 0;
-        idle = net_idle(p.served, &progress);
+        idle = net_end_if_idle(p.served, &progress);
     }
     ok(!idle, "one that does something every 5 s is not idle");
 
@@ -353,18 +353,18 @@ static void test_close(void)
     int ends[2];
     struct net_progress progress = {0};
     ok(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) == 0 &&
-           !net_must_linger(ends[0], &progress),
+           net_prepare_close(ends[0], &progress),
        "nothing was sent: it can be closed");
     while (send(ends[0], bytes, sizeof bytes, 0) > 0)
         ;
     start_fake_clock(1);
-    ok(net_must_linger(ends[0], &progress), "it lingers for a client");
+    ok(!net_prepare_close(ends[0], &progress), "it lingers for a client");
     int checks = 0;
-    while (checks < 100 && net_must_linger(ends[0], &progress))
+    while (checks < 100 && !net_prepare_close(ends[0], &progress))
         checks++;
     ok(checks >= NET_STALL_MS / MS_PER_S - 2 && checks < 100,
        "but not without end (%d)", checks);
-    ok(!net_must_linger(ends[0], &progress), "then it is given up");
+    ok(net_prepare_close(ends[0], &progress), "then it is given up");
     fake_now_ns = 0;
     close(ends[0]);
     close(ends[1]);

@@ -87,7 +87,7 @@ static bool try_again(int fd, struct net_progress *progress)
     if (errno != ETIMEDOUT)
         return errno == ENOMEM && co_net_backoff("recv");
     co_limit_waits(NET_CHECK_MS);
-    return net_idle_timeout_ms() >= 0 && !net_idle(fd, progress);
+    return net_idle_timeout_ms() >= 0 && !net_end_if_idle(fd, progress);
 }
 
 bool co_net_receive(int fd, struct session *s)
@@ -97,7 +97,7 @@ bool co_net_receive(int fd, struct session *s)
         return false;
     if (names != NULL)
         name_after(fd);
-    net_idle(fd, &progress);  // Notes what is not acknowledged yet.
+    net_end_if_idle(fd, &progress);  // Notes what is not acknowledged yet.
     co_limit_waits(net_idle_timeout_ms());
     ssize_t n;
     do
@@ -131,7 +131,7 @@ int co_net_send_all(int fd, const void *buf, size_t len)
 void co_net_close(int fd)
 {
     struct net_progress progress = {0};
-    while (net_must_linger(fd, &progress))
+    while (!net_prepare_close(fd, &progress))
         co_sleep(NET_CLOSE_MS);
     co_close(fd);
     if (fd < name_count)

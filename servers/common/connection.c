@@ -69,7 +69,7 @@ bool connections_accept_some(struct connections *t, int listener,
 
 void connections_close(struct connections *t, struct connection *c)
 {
-    if (net_must_linger(c->fd, &c->progress))
+    if (!net_prepare_close(c->fd, &c->progress))
         return;
     report_session(&c->session);
     close(c->fd);
@@ -122,7 +122,7 @@ short connection_interest(const struct connection *c, int64_t now_ns)
 // incomplete line is no request: its client has not ended it.
 static void end_if_idle(struct connection *c)
 {
-    if (net_idle(c->fd, &c->progress))
+    if (net_end_if_idle(c->fd, &c->progress))
         session_end(&c->session);
 }
 

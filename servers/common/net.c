@@ -235,7 +235,7 @@ int64_t net_backoff_until_ns(void)
     return clock_now_ns() + (int64_t)NET_BACKOFF_MS * NS_PER_MS;
 }
 
-void net_check_wait(int result)
+void net_backoff_if_failed(int result)
 {
     if (result < 0 && errno != EINTR)
         sleep_ms(NET_BACKOFF_MS);

@@ -111,10 +111,10 @@ bool net_backoff(const char *what);
 int64_t net_backoff_until_ns(void);
 
 // Call it with the result of a call that waits for events, such as poll(2). If
-// the call has failed, but not because of a signal, the kernel had no memory
+// that call has failed, but not because of a signal, the kernel had no memory
 // for it. Then this function blocks for NET_BACKOFF_MS. Otherwise the server
-// would call it again at once, and use a whole core.
-void net_check_wait(int result);
+// would call poll(2) again at once, and use a whole core.
+void net_backoff_if_failed(int result);
 
 // Call it after a client was accepted as `fd` by other calls than those above:
 // by co_accept() or io_uring. From then on, net_shutdown_clients() also shuts
@@ -131,25 +131,25 @@ void net_accepted(int fd);
 bool net_receive(int fd, struct session *s);
 
 // Sends all `len` bytes. Blocks until the kernel has taken them. Fails with
-// ETIMEDOUT if the client makes no progress for too long: see net_idle() below.
-// Returns 0, or -1: then it may have sent a part of the data.
+// ETIMEDOUT if the client makes no progress for too long: see net_end_if_idle()
+// below. Returns 0, or -1: then it may have sent a part of the data.
 int net_send_all(int fd, const void *buf, size_t len);
 
 // Closes a client's connection. Once the server is stopping, first blocks until
 // the client has acknowledged all replies, or has made no progress for too
-// long: see net_must_linger() below.
+// long: see net_prepare_close() below.
 void net_close(int fd);
 
 // ---- Conversations on a non-blocking socket
 
-// The progress of a conversation. Starts as {0}. Only net_idle() uses the
-// fields after `active`, to tell a slow client from an idle one.
+// The progress of a conversation. Starts as {0}. Only net_end_if_idle() uses
+// the fields after `active`, to tell a slow client from an idle one.
 struct net_progress {
     size_t sent;       // bytes of the session's reply that the kernel has taken
     bool blocked;      // the last call failed with EAGAIN
     bool active;       // something was sent or received since the last check
     int64_t last_ns;   // when a check last found progress
-    int64_t check_ns;  // when net_idle() checks again
+    int64_t check_ns;  // when net_end_if_idle() checks again
     size_t unacked;    // bytes not yet acknowledged at the last check
 };
 
@@ -162,17 +162,19 @@ bool net_try_receive(int fd, struct session *s, struct net_progress *progress);
 bool net_try_send(int fd, const struct session *s,
                   struct net_progress *progress);
 
-// Returns true, and shuts down the connection, if the client has made no
-// progress for too long, neither in sending nor in receiving. This is the idle
-// timeout, or NET_STALL_MS while the server is stopping. Never blocks. Call it
-// at least once a second.
-bool net_idle(int fd, struct net_progress *progress);
+// Shuts down the connection if its client is idle: it has made no progress,
+// neither in sending nor in receiving, for the idle timeout, or for
+// NET_STALL_MS while the server is stopping. Returns true if so. Never blocks.
+// Call it at least once a second. The first call for `progress` always returns
+// false: it only notes how many bytes are not acknowledged.
+bool net_end_if_idle(int fd, struct net_progress *progress);
 
-// Returns true while `fd` must stay open because the server is stopping: the
-// client has not acknowledged all replies, but makes progress. Drops what the
-// client sends. Never blocks. Call it every NET_CLOSE_MS until it returns
-// false, then call close(2).
-bool net_must_linger(int fd, struct net_progress *progress);
+// Prepares to close a connection gracefully. Returns true if the caller may
+// call close(2) now. Returns false while `fd` must stay open: the server is
+// stopping, and the client has not acknowledged all replies, but makes
+// progress. While the server is stopping, drops what the client sends. Never
+// blocks. Call it every NET_CLOSE_MS until it returns true.
+bool net_prepare_close(int fd, struct net_progress *progress);
 
 // ---- For servers that send or receive by calls of their own
 

@@ -89,9 +89,9 @@ bool net_try_receive(int fd, struct session *s, struct net_progress *progress)
     progress->blocked = receive(fd, s) < 0;
     progress->active = progress->active || !progress->blocked;
     if (!progress->blocked ||
-        (net_would_block() && !stopping && !net_idle(fd, progress)))
+        (net_would_block() && !stopping && !net_end_if_idle(fd, progress)))
         return true;
-    session_end(s);  // What comes later is no request: see net_must_linger().
+    session_end(s);  // What comes later is no request: see net_prepare_close().
     return false;
 }
 
@@ -102,7 +102,7 @@ bool net_receive(int fd, struct session *s)
 {
     struct net_progress progress = {0};
     bool open;
-    net_idle(fd, &progress);  // Notes what is not acknowledged yet.
+    net_end_if_idle(fd, &progress);  // Notes what is not acknowledged yet.
     do
         open = net_try_receive(fd, s, &progress);
     while (open && progress.blocked);
@@ -134,7 +134,7 @@ bool net_try_send(int fd, const struct session *s,
     ssize_t n = try_send(fd, rest, s->reply_len - progress->sent, 0);
     progress->blocked = n < 0;
     if (n < 0)
-        return net_would_block() && !net_idle(fd, progress);
+        return net_would_block() && !net_end_if_idle(fd, progress);
     progress->sent += (size_t)n;
     progress->active = true;
     if (progress->sent == s->reply_len)
@@ -168,7 +168,7 @@ int net_send_all_with(ssize_t (*send_some)(int fd, const char *data,
         ssize_t n = send_some(fd, rest, len - progress.sent);
         if (n < 0)
             return -1;
-        if (n == 0 && net_idle(fd, &progress)) {
+        if (n == 0 && net_end_if_idle(fd, &progress)) {
             errno = ETIMEDOUT;
             return -1;
         }
@@ -211,7 +211,7 @@ static int64_t patience_ms(void)
     return stop_requested() ? NET_STALL_MS : net_idle_timeout_ms();
 }
 
-bool net_idle(int fd, struct net_progress *progress)
+bool net_end_if_idle(int fd, struct net_progress *progress)
 {
     if (patience_ms() < 0)
         return false;
@@ -253,18 +253,18 @@ static void drop_input(int fd)
 // connection. A reset discards the replies that the client has not read yet. So
 // a stopping server drops all input until the client has acknowledged all
 // replies.
-bool net_must_linger(int fd, struct net_progress *progress)
+bool net_prepare_close(int fd, struct net_progress *progress)
 {
     if (!stop_requested() || is_abandoned(fd))
-        return false;
+        return true;
     drop_input(fd);
-    return unacknowledged(fd) > 0 && !net_idle(fd, progress);
+    return unacknowledged(fd) == 0 || net_end_if_idle(fd, progress);
 }
 
 void net_close(int fd)
 {
     struct net_progress progress = {0};
-    while (net_must_linger(fd, &progress))
+    while (!net_prepare_close(fd, &progress))
         sleep_ms(NET_CLOSE_MS);
     close(fd);
 }

@@ -45,7 +45,7 @@ static int wait_for_clients(void)
     // --idle 10000.
     int64_t due_ns = connections_due_ns(&clients);
     int ms = clock_ms_until(connections_wake_ns(&clients, due_ns));
-    net_check_wait(poll(polled, (nfds_t)clients.count + 1, ms));
+    net_backoff_if_failed(poll(polled, (nfds_t)clients.count + 1, ms));
     return clients.count;
 }
 

@@ -58,7 +58,7 @@ static int wait_for_clients(void)
     struct timeval timeout = {ms / MS_PER_S, ms % MS_PER_S * 1000L};
     int ready = select(highest + 1, &readable, &writable, NULL,
                        ms < 0 ? NULL : &timeout);
-    net_check_wait(ready);
+    net_backoff_if_failed(ready);
     if (ready <= 0) {
         FD_ZERO(&readable);  // On failure, select() does not change the sets.
         FD_ZERO(&writable);

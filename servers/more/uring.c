@@ -158,7 +158,7 @@ static void drain_clients(void)
             if (c->fd > 0 && c->interest == OVER)
                 end_client(c);
             else if (c->fd > 0 && c->interest == POLLOUT)
-                net_idle(fd, &c->progress);  // If idle, its request fails.
+                net_end_if_idle(fd, &c->progress);  // If so, its request fails.
         }
         sleep_ms(clients.count > 0 ? NET_CLOSE_MS : 0);
     }
