@@ -126,19 +126,17 @@ static void end_if_idle(struct connection *c)
         session_end(&c->session);
 }
 
-int64_t connections_end_idle(struct connections *t, int64_t now_ns)
+void connections_end_idle(struct connections *t)
 {
-    if (t->options->idle_timeout_s == 0)
-        return INT64_MAX;
-    if (now_ns < t->check_ns)
-        return t->check_ns;
+    int64_t now_ns = clock_now_ns();
+    if (t->options->idle_timeout_s == 0 || now_ns < t->check_ns)
+        return;
     for (int i = 0; i < t->used; i++) {
         struct connection *c = &t->all[i];
         if (c->fd > 0 && connection_interest(c, now_ns) != 0)
             end_if_idle(c);
     }
     t->check_ns = now_ns + NS_PER_S;
-    return t->check_ns;
 }
 
 static int64_t earlier(int64_t a_ns, int64_t b_ns)
@@ -146,13 +144,13 @@ static int64_t earlier(int64_t a_ns, int64_t b_ns)
     return a_ns < b_ns ? a_ns : b_ns;
 }
 
-int64_t connections_wake_ns(struct connections *t, int64_t due_ns)
+int connections_wait_ms(const struct connections *t, int64_t due_ns)
 {
-    int64_t now_ns = clock_now_ns();
-    int64_t wake_ns = earlier(due_ns, connections_end_idle(t, now_ns));
-    if (t->accept_ns > now_ns)
-        wake_ns = earlier(wake_ns, t->accept_ns);
-    return wake_ns;
+    if (t->options->idle_timeout_s > 0)
+        due_ns = earlier(due_ns, t->check_ns);
+    if (t->accept_ns > clock_now_ns())
+        due_ns = earlier(due_ns, t->accept_ns);
+    return clock_ms_until(due_ns);
 }
 
 int64_t connections_due_ns(const struct connections *t)

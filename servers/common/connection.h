@@ -88,14 +88,13 @@ short connection_interest(const struct connection *c, int64_t now_ns);
 
 // Shuts down connections that have been idle for longer than the idle timeout.
 // Then the kernel reports them as ready, and their next step ends the
-// conversation. Checks at most once a second. Returns when to call it again, or
-// INT64_MAX for never.
-int64_t connections_end_idle(struct connections *t, int64_t now_ns);
+// conversation. Checks at most once a second. Call it before each wait.
+void connections_end_idle(struct connections *t);
 
-// Calls connections_end_idle(). Returns when the server has to continue even if
-// no event comes: at `due_ns`, or earlier to check for idle connections or to
-// accept again after a failure.
-int64_t connections_wake_ns(struct connections *t, int64_t due_ns);
+// Returns for how many milliseconds the server may wait for events; -1: without
+// limit. The wait ends at `due_ns`, at the next check for idle connections, or
+// when the server may accept again after a failure: at the earliest of these.
+int connections_wait_ms(const struct connections *t, int64_t due_ns);
 
 // Returns the earliest due_ns of all connections whose `interest` is 0, or
 // INT64_MAX if there is none. If it is in the past, the server must not wait.

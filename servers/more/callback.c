@@ -129,9 +129,9 @@ static void start_client(struct connection *c)
 static void call_back_ready_clients(void)
 {
     struct epoll_event events[EVENTS_AT_ONCE];
-    int64_t due_ns = timer_queue_first_ns(&timers);
-    int wait_ms = clock_ms_until(connections_wake_ns(&clients, due_ns));
-    int count = epoll_wait(epoll, events, EVENTS_AT_ONCE, wait_ms);
+    connections_end_idle(&clients);
+    int ms = connections_wait_ms(&clients, timer_queue_first_ns(&timers));
+    int count = epoll_wait(epoll, events, EVENTS_AT_ONCE, ms);
     int64_t now_ns = clock_now_ns();
     struct connection *c;
     for (int i = 0; i < count; i++) {

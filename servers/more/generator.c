@@ -77,8 +77,8 @@ static int wait_for_clients(void)
     short accepting = connections_may_accept(&clients) ? POLLIN : 0;
     polled[clients.count] = (struct pollfd){listener, accepting, 0};
 
-    int64_t due_ns = connections_due_ns(&clients);
-    int ms = clock_ms_until(connections_wake_ns(&clients, due_ns));
+    connections_end_idle(&clients);
+    int ms = connections_wait_ms(&clients, connections_due_ns(&clients));
     net_backoff_if_failed(poll(polled, (nfds_t)clients.count + 1, ms));
     return clients.count;
 }

@@ -63,10 +63,9 @@ static void step_client(struct connection *c)
 bool loop_wait(int listener)
 {
     struct epoll_event events[EVENTS_AT_ONCE];
-    int64_t wake_ns =
-        connections_wake_ns(&loop_clients, timer_queue_first_ns(&timers));
-    int count =
-        epoll_wait(epoll, events, EVENTS_AT_ONCE, clock_ms_until(wake_ns));
+    connections_end_idle(&loop_clients);
+    int ms = connections_wait_ms(&loop_clients, timer_queue_first_ns(&timers));
+    int count = epoll_wait(epoll, events, EVENTS_AT_ONCE, ms);
     int64_t now_ns = clock_now_ns();
     bool pending = false;
     struct connection *c;

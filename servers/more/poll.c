@@ -43,8 +43,8 @@ static int wait_for_clients(void)
     // LESSON the-whole-list: both the server and the kernel go through all
     // clients, even idle ones. Try it: compare fibload -c 10 with fibload -c 10
     // --idle 10000.
-    int64_t due_ns = connections_due_ns(&clients);
-    int ms = clock_ms_until(connections_wake_ns(&clients, due_ns));
+    connections_end_idle(&clients);
+    int ms = connections_wait_ms(&clients, connections_due_ns(&clients));
     net_backoff_if_failed(poll(polled, (nfds_t)clients.count + 1, ms));
     return clients.count;
 }

@@ -53,8 +53,8 @@ static int fill_sets(void)
 static int wait_for_clients(void)
 {
     int highest = fill_sets();
-    int64_t due_ns = connections_due_ns(&clients);
-    int ms = clock_ms_until(connections_wake_ns(&clients, due_ns));
+    connections_end_idle(&clients);
+    int ms = connections_wait_ms(&clients, connections_due_ns(&clients));
     struct timeval timeout = {ms / MS_PER_S, ms % MS_PER_S * 1000L};
     int ready = select(highest + 1, &readable, &writable, NULL,
                        ms < 0 ? NULL : &timeout);

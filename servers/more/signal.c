@@ -118,9 +118,10 @@ static void handle_signal(int signo, int ready_fd)
 static void handle_signals(void)
 {
     const struct timespec at_once = {0};
-    int64_t wake_ns =
-        connections_wake_ns(&clients, timer_queue_first_ns(&timers));
-    int ms = must_accept() ? 0 : clock_ms_until(wake_ns);
+    connections_end_idle(&clients);
+    int ms = connections_wait_ms(&clients, timer_queue_first_ns(&timers));
+    if (must_accept())
+        ms = 0;
     struct timespec timeout = clock_timespec(ms);
     siginfo_t info;
     int signo = sigtimedwait(&awaited, &info, ms < 0 ? NULL : &timeout);

@@ -112,7 +112,7 @@ static void handle_accept(int result)
 
 static void check_idle(void)
 {
-    connections_end_idle(&clients, clock_now_ns());
+    connections_end_idle(&clients);
     ask(IORING_OP_TIMEOUT, -1, NULL, MS_PER_S, CHECK_IDLE);
 }
 
