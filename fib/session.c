@@ -207,7 +207,7 @@ static void reply_value(struct session *s, uint64_t value)
     lines_append(s, "\n");
 }
 
-static void tell(const struct session *s, unsigned n, bool done)
+static void call_on_answer(const struct session *s, unsigned n, bool done)
 {
     if (s->rules->on_answer != NULL)
         s->rules->on_answer(s, n, done);
@@ -217,12 +217,12 @@ void lines_append_reply(struct session *s, unsigned n, const char *wrong)
 {
     s->requests++;
     n = wrong == NULL ? n : 0;
-    tell(s, n, false);
+    call_on_answer(s, n, false);
     if (wrong != NULL)
         reply_error(s, wrong);
     else
         reply_value(s, s->rules->fib != NULL ? s->rules->fib(n) : fib(n));
-    tell(s, n, true);
+    call_on_answer(s, n, true);
 }
 
 bool session_answer(struct session *s)

@@ -34,7 +34,7 @@ __attribute__((noinline)) static void write_name(int fd)
 }
 
 // Gives the running coroutine, which serves `fd`, the name in names[fd].
-static void name_after(int fd)
+static void name_coroutine(int fd)
 {
     if (fd >= name_count)
         return;
@@ -96,7 +96,7 @@ bool co_net_receive(int fd, struct session *s)
     if (session_over(s))
         return false;
     if (names != NULL)
-        name_after(fd);
+        name_coroutine(fd);
     net_end_if_idle(fd, &progress);  // Notes what is not acknowledged yet.
     co_limit_waits(net_idle_timeout_ms());
     ssize_t n;

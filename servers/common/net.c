@@ -162,14 +162,14 @@ int net_idle_timeout_ms(void)
     return idle_timeout_s > 0 ? idle_timeout_s * MS_PER_S : -1;
 }
 
-static atomic_int highest;  // The highest descriptor of a client so far.
+static atomic_int highest_client;  // The highest descriptor of a client so far.
 
 // The signal to stop may come after accept() and before this call. Then the
 // handler did not know this client yet, so this function shuts it down.
 void net_accepted(int fd)
 {
-    if (fd > highest)
-        highest = fd;
+    if (fd > highest_client)
+        highest_client = fd;
     if (fd >= 0 && stop_requested())
         shutdown(fd, SHUT_RD);
     trace_accepted(fd);
@@ -187,7 +187,7 @@ static int accept_client(int listener, int flags)
 
 void net_shutdown_clients(int listener)
 {
-    for (int fd = listener + 1; fd <= highest; fd++)
+    for (int fd = listener + 1; fd <= highest_client; fd++)
         shutdown(fd, SHUT_RD);
 }
 

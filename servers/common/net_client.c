@@ -206,14 +206,14 @@ static bool is_abandoned(int fd)
 }
 
 // Returns for how long a client may make no progress; -1: without limit.
-static int64_t patience_ms(void)
+static int64_t idle_limit_ms(void)
 {
     return stop_requested() ? NET_STALL_MS : net_idle_timeout_ms();
 }
 
 bool net_end_if_idle(int fd, struct net_progress *progress)
 {
-    if (patience_ms() < 0)
+    if (idle_limit_ms() < 0)
         return false;
     int64_t now_ns = clock_now_ns(), since_ns = stop_requested_ns();
     if (now_ns < progress->check_ns)
@@ -230,7 +230,7 @@ bool net_end_if_idle(int fd, struct net_progress *progress)
     // time since the signal counts.
     if (progress->last_ns > since_ns)
         since_ns = progress->last_ns;
-    if (now_ns - since_ns < patience_ms() * NS_PER_MS)
+    if (now_ns - since_ns < idle_limit_ms() * NS_PER_MS)
         return false;
     abandon(fd, left);
     return true;

@@ -128,7 +128,7 @@ void *server_allocate(int count, size_t size)
 // The same call may fail in several threads. Returns in the first of them only,
 // so that it alone prints a line and exits. The others wait until the process
 // ends.
-static void be_first_to_fail(void)
+static void block_all_but_first(void)
 {
     static atomic_flag has_failed = ATOMIC_FLAG_INIT;
     while (atomic_flag_test_and_set(&has_failed))
@@ -139,14 +139,14 @@ void server_require(bool succeeded, const char *what)
 {
     if (succeeded)
         return;
-    be_first_to_fail();
+    block_all_but_first();
     fprintf(stderr, "%s: %s: %s\n", options->model, what, strerror(errno));
     exit(EXIT_FAILURE);
 }
 
 _Noreturn void server_refuse_path(const char *option, const char *path)
 {
-    be_first_to_fail();
+    block_all_but_first();
     fprintf(stderr, "%s: --%s cannot open '%s': %s\n", options->model, option,
             path, strerror(errno));
     exit(EXIT_USAGE);

@@ -20,8 +20,8 @@ static _Atomic int64_t requested_ns;  // 0: not requested.
 static void (*wake)(void);            // Written before the handler can run.
 static pid_t server;
 
-static sigset_t unblocked;  // The signal mask during stop_wait().
-static bool blocking;       // stop_wait() has to change the mask.
+static sigset_t unblocked;   // The signal mask during stop_wait().
+static bool blocks_signals;  // stop_wait() has to change the mask.
 
 // The signal that calls this handler is blocked until the handler returns. In
 // a server that blocks signals, it is blocked until the next stop_wait().
@@ -44,7 +44,7 @@ static void on_stop_signal(int signo)
 // with EINTR, and the caller can check stop_requested(). With SA_ONSTACK, the
 // handler runs on a separate stack if the thread has one, because the stack of
 // a coroutine is too small for a handler.
-static int handle(int signo, void (*handler)(int signo))
+static int install_handler(int signo, void (*handler)(int signo))
 {
     struct sigaction action = {.sa_handler = handler, .sa_flags = SA_ONSTACK};
     sigemptyset(&action.sa_mask);
@@ -55,9 +55,9 @@ int stop_on_signal(void (*wake_blocked_calls)(void))
 {
     wake = wake_blocked_calls;
     server = getpid();
-    if (handle(SIGINT, on_stop_signal) != 0)
+    if (install_handler(SIGINT, on_stop_signal) != 0)
         return -1;
-    return handle(SIGTERM, on_stop_signal);
+    return install_handler(SIGTERM, on_stop_signal);
 }
 
 bool stop_requested(void)
@@ -73,11 +73,11 @@ int64_t stop_requested_ns(void)
 // Replaces a ppoll() that has failed because the kernel has no memory: unblocks
 // the signals and sleeps. Without the sleep, the server would call ppoll()
 // again at once, and use a whole core.
-static void pause_instead(void)
+static void sleep_instead(void)
 {
     struct timespec pause = clock_timespec(STOP_BACKOFF_MS);
     sigset_t old;
-    sigprocmask(SIG_SETMASK, blocking ? &unblocked : NULL, &old);
+    sigprocmask(SIG_SETMASK, blocks_signals ? &unblocked : NULL, &old);
     nanosleep(&pause, NULL);
     sigprocmask(SIG_SETMASK, &old, NULL);
 }
@@ -92,13 +92,13 @@ bool stop_wait(int fd, int timeout_ms)
     struct pollfd interest = {.fd = fd, .events = POLLIN};
     struct timespec timeout = clock_timespec(timeout_ms);
     int ready = ppoll(&interest, 1, timeout_ms < 0 ? NULL : &timeout,
-                      blocking ? &unblocked : NULL);
+                      blocks_signals ? &unblocked : NULL);
     if (ready < 0 && errno != EINTR)
-        pause_instead();
+        sleep_instead();
     // If a descriptor is ready, ppoll() delivers no pending signal. So if new
     // clients kept coming, no signal would ever be delivered. A second ppoll(),
     // without descriptors, delivers it.
-    if (ready > 0 && blocking)
+    if (ready > 0 && blocks_signals)
         ppoll(NULL, 0, &(struct timespec){0}, &unblocked);
     return ready > 0;
 }
@@ -115,13 +115,13 @@ int stop_block_signals(void)
     sigaddset(&signals, SIGCHLD);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);
-    blocking = sigprocmask(SIG_BLOCK, &signals, &unblocked) == 0 &&
-               handle(SIGCHLD, on_child_exit) == 0;
-    return blocking ? 0 : -1;
+    blocks_signals = sigprocmask(SIG_BLOCK, &signals, &unblocked) == 0 &&
+                     install_handler(SIGCHLD, on_child_exit) == 0;
+    return blocks_signals ? 0 : -1;
 }
 
 void stop_unblock_signals(void)
 {
-    blocking = false;
+    blocks_signals = false;
     sigprocmask(SIG_SETMASK, &unblocked, NULL);
 }

@@ -36,7 +36,7 @@ struct event {
 // lock, a process first reserves an entry of `events`. If the process is killed
 // before it has written the entry, the entry stays empty.
 struct recording {
-    atomic_uint_least32_t connections;
+    atomic_uint_least32_t connection_count;
     atomic_uint_least64_t reserved;  // entries, also those of dropped events
     struct event events[TRACE_EVENTS_MAX];
 };
@@ -50,7 +50,7 @@ static int backend_ms;  // the delay of the simulated backend
 // same descriptor is a different connection in each process. A child of fork()
 // starts with a copy.
 static atomic_uint_least32_t *connection_of;
-static size_t descriptors;
+static size_t descriptor_count;
 
 static _Thread_local int32_t tid;  // 0: not known yet
 static _Thread_local int64_t computing_since_ns;
@@ -83,9 +83,9 @@ static void note(enum kind kind, uint32_t connection, size_t value)
 }
 
 // Returns the number of a descriptor's connection, or 0 if it is unknown.
-static uint32_t connection(int fd)
+static uint32_t connection_number(int fd)
 {
-    bool known = fd >= 0 && (size_t)fd < descriptors;
+    bool known = fd >= 0 && (size_t)fd < descriptor_count;
     return known
                ? atomic_load_explicit(&connection_of[fd], memory_order_relaxed)
                : 0;
@@ -107,9 +107,9 @@ static uint16_t peer_port(int fd)
 
 void trace_accepted(int fd)
 {
-    if (recording == NULL || fd < 0 || (size_t)fd >= descriptors)
+    if (recording == NULL || fd < 0 || (size_t)fd >= descriptor_count)
         return;
-    uint32_t number = atomic_fetch_add(&recording->connections, 1) + 1;
+    uint32_t number = atomic_fetch_add(&recording->connection_count, 1) + 1;
     atomic_store_explicit(&connection_of[fd], number, memory_order_relaxed);
     note(ACCEPTED, number, peer_port(fd));
 }
@@ -118,7 +118,7 @@ void trace_received(int fd, struct session *s, size_t len)
 {
     if (recording == NULL)
         return;
-    s->connection = connection(fd);
+    s->connection = connection_number(fd);
     if (len > 0)
         note(RECEIVED, s->connection, len);
 }
@@ -126,7 +126,7 @@ void trace_received(int fd, struct session *s, size_t len)
 void trace_sent(int fd)
 {
     if (recording != NULL)
-        note(SENT, connection(fd), 0);
+        note(SENT, connection_number(fd), 0);
 }
 
 void trace_closed(const struct session *s)
@@ -169,8 +169,8 @@ int trace_open(const char *path, const char *model, int delay_ms,
     if (fd < 0)
         return -1;
     file = fdopen(fd, "w");
-    descriptors = descriptor_limit();
-    connection_of = calloc(descriptors, sizeof *connection_of);
+    descriptor_count = descriptor_limit();
+    connection_of = calloc(descriptor_count, sizeof *connection_of);
     // The kernel allocates each page of this memory only at the first write to
     // the page. So entries that are never used take no memory.
     void *shared = mmap(NULL, sizeof *recording, PROT_READ | PROT_WRITE,
@@ -299,7 +299,7 @@ long trace_write(void)
     uint64_t reserved = recording->reserved;
     uint64_t count = reserved < TRACE_EVENTS_MAX ? reserved : TRACE_EVENTS_MAX;
     int64_t *computed_ns =
-        calloc((size_t)recording->connections + 1, sizeof *computed_ns);
+        calloc((size_t)recording->connection_count + 1, sizeof *computed_ns);
     if (computed_ns == NULL)
         return -1;
     write_start(reserved - count);

@@ -13,8 +13,8 @@
 
 // Represents the thread's own stack, the one on which the thread starts.
 static _Thread_local struct co own_stack = {.state = CO_RUNNING};
-static _Thread_local struct co *running;  // NULL: no coroutine created yet
-static _Thread_local struct co *left;     // the last one that called co_jump()
+static _Thread_local struct co *running;   // NULL: no coroutine created yet
+static _Thread_local struct co *previous;  // the last one that called co_jump()
 
 struct co *co_current(void)
 {
@@ -34,11 +34,11 @@ void *co_jump(struct co *to, void *value)
 {
     struct co *self = running;
 
-    left = self;
+    previous = self;
     running = to;
     co_tools_leaving(&self->stack, co_state(self) == CO_DONE, &to->stack);
     value = co_switch(&self->sp, to->sp, value);
-    co_tools_arrived(&self->stack, &left->stack);
+    co_tools_arrived(&self->stack, &previous->stack);
     return value;
 }
 
@@ -47,7 +47,7 @@ static void co_main(void *value)
 {
     struct co *self = running;
 
-    co_tools_arrived(&self->stack, &left->stack);
+    co_tools_arrived(&self->stack, &previous->stack);
     (void)value;  // Discarded: no co_yield_value() could return it yet.
     value = self->fn(self->arg);
     co_become(self, CO_DONE);

@@ -26,7 +26,7 @@ enum {
     NS_PER_MS = 1000000,
     BACKLOG = 16,
     BACKOFF_MS = 100,
-    PATIENCE_MS = 1000,  // how long a client may not read
+    SEND_TIMEOUT_MS = 1000,  // for a client that does not read
     NAME_MAX_LEN = 100,
     LINE_MAX_LEN = 400,
     TEXT_SIZE = 8192,
@@ -145,7 +145,7 @@ static void serve(int client)
     if (a != NULL) {
         a->client = client;
         a->len = 0;
-        co_limit_waits(PATIENCE_MS);
+        co_limit_waits(SEND_TIMEOUT_MS);
         describe_all(a);
         co_limit_waits(-1);
         free(a);

@@ -21,16 +21,16 @@
 // cache line. co_new() zeroes the struct, so most fields start as 0 or NULL. A
 // field with another start value needs one more store.
 struct co {
-    void *sp;                // what co_switch() saved; valid while suspended
-    uintptr_t state;         // its state and its resumer: see below
-    struct co *next;         // the next coroutine in its queue, if any
-    struct co *previous;     // in its queue; undefined for the first one
-    struct co_queue *queue;  // of the semaphore that it waits for, or NULL
-    int64_t deadline_ns;     // of all its waiting calls; 0: none
-    unsigned limit_plus_1;   // of its waits for descriptors, in ms; 0: none
-    unsigned timer;          // its place in the heap, from 1; 0: no timer
-    short wait_errno;        // why the last wait ended; 0: its event came
-    bool permit;             // its next co_park() returns at once
+    void *sp;                  // what co_switch() saved; valid while suspended
+    uintptr_t state;           // its state and its resumer: see below
+    struct co *next;           // the next coroutine in its queue, if any
+    struct co *previous;       // in its queue; undefined for the first one
+    struct co_queue *queue;    // of the semaphore that it waits for, or NULL
+    int64_t deadline_ns;       // of all its waiting calls; 0: none
+    unsigned limit_ms_plus_1;  // of its waits for descriptors, in ms; 0: none
+    unsigned timer;            // its place in the heap, from 1; 0: no timer
+    short wait_errno;          // why the last wait ended; 0: its event came
+    bool permit;               // its next co_park() returns at once
     bool cancelled;
     int fd;  // the descriptor that it waited for last
 
@@ -246,7 +246,7 @@ int co_wait_until(int64_t due_ns);
 
 // Returns the time at which a wait for a descriptor must fail if it begins now:
 // see co_limit_waits().
-int64_t co_limit_ns(void);
+int64_t co_limit_due_ns(void);
 
 // ---- co_io.c
 

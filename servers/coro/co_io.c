@@ -97,8 +97,8 @@ static struct direction *direction_of(struct slot *s, uint32_t event)
 }
 
 // Empties the slot of a descriptor, and ends all waits for it with EBADF. The
-// kernel may give its number to a new descriptor. Then handle() recognizes
-// events of the old descriptor, because they have another generation.
+// kernel may give the same number to a new descriptor. Then handle_event()
+// recognizes the events of the old descriptor by their generation.
 static void forget(int fd)
 {
     if ((size_t)fd >= io.slot_count)
@@ -141,7 +141,7 @@ static void became_ready(struct direction *d)
         co_end_wait(d->waiter, 0);
 }
 
-static void handle(const struct epoll_event *e)
+static void handle_event(const struct epoll_event *e)
 {
     const uint32_t broken = EPOLLHUP | EPOLLERR;
     if (e->data.u64 == MAIL)
@@ -164,7 +164,7 @@ static int wait_for_events(int timeout_ms, const sigset_t *mask)
     int count =
         co_tools_epoll_wait(io.epoll, events, EVENTS_AT_ONCE, timeout_ms, mask);
     for (int i = 0; i < count; i++)
-        handle(&events[i]);
+        handle_event(&events[i]);
     return count < 0 && errno != EINTR ? -1 : 0;
 }
 
@@ -231,7 +231,7 @@ static int wait_for(struct call *call)
     if (direction_of(s, call->event)->waiter != NULL)
         return co_fail(EBUSY);
     if (call->due_ns == 0)
-        call->due_ns = co_limit_ns();
+        call->due_ns = co_limit_due_ns();
     bool watched = watch(call->fd, s, call->event) == 0;
     // After ENOSPC or ENOMEM, the kernel cannot watch the descriptor now. Then
     // this function waits for RETRY_MS, and its caller tries again. After any
@@ -276,7 +276,7 @@ static inline int begin_call(struct call *call)
 
 // Call it after a system call has failed. After EAGAIN, waits for the event.
 // Returns 0 if the caller should try again, or -1 if the call must fail.
-static int retry(struct call *call)
+static int wait_to_retry(struct call *call)
 {
     if (errno == EINTR)
         return 0;
@@ -296,7 +296,7 @@ int co_accept(int listener)
     int fd;
     while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) <
            0)
-        if (errno != ECONNABORTED && retry(&call) != 0)
+        if (errno != ECONNABORTED && wait_to_retry(&call) != 0)
             return -1;
     forget(fd);
     enum kind kind = kind_of(listener, slot_of(listener));
@@ -360,7 +360,7 @@ ssize_t co_recv(int fd, void *buf, size_t size)
         return -1;
     ssize_t n;
     while ((n = receive(fd, buf, size)) < 0)
-        if (retry(&call) != 0)
+        if (wait_to_retry(&call) != 0)
             return -1;
     co_spend();
     return n;
@@ -373,7 +373,7 @@ ssize_t co_send(int fd, const void *buf, size_t len)
         return -1;
     ssize_t n;
     while ((n = send(fd, buf, len, MSG_NOSIGNAL)) < 0)
-        if (retry(&call) != 0)
+        if (wait_to_retry(&call) != 0)
             return -1;
     co_spend();
     return n;

@@ -59,8 +59,8 @@ struct pool {
     size_t idle_size;  // entries in `idle`, one for each mapped stack
     char **slabs;      // all slabs that were mapped
     size_t slab_count;
-    void *signal_stack;  // on which the handler of SIGSEGV runs
-    char advice[96];     // the end of the message about an overflow
+    void *signal_stack;      // on which the handler of SIGSEGV runs
+    char overflow_text[96];  // the end of the message about an overflow
 };
 
 static _Thread_local struct pool pool;
@@ -152,7 +152,7 @@ static int guard(char *slab)
 // Touching the guard page raises SIGSEGV. The handler cannot run on the stack
 // that has just overflowed, so it runs on another one (see sigaltstack(2)).
 
-static void say(const char *text)
+static void write_text(const char *text)
 {
     (void)!write(STDERR_FILENO, text, strlen(text));
 }
@@ -167,15 +167,15 @@ static void on_fault(int signo, siginfo_t *info, void *context)
         signal(signo, SIG_DFL);  // Not an overflow: crash on return.
         return;
     }
-    say("coroutine ");
-    say(c->name != NULL ? c->name : "without a name");
-    say(pool.advice);
+    write_text("coroutine ");
+    write_text(c->name != NULL ? c->name : "without a name");
+    write_text(pool.overflow_text);
     abort();
 }
 
 // Installs the handler, unless the program already has one. The handler of a
 // sanitizer, for example, reports more.
-static void handle_faults(void)
+static void install_fault_handler(void)
 {
     const struct sigaction action = {.sa_sigaction = on_fault,
                                      .sa_flags = SA_SIGINFO | SA_ONSTACK};
@@ -189,7 +189,7 @@ static void open_signal_stack(void)
 {
     stack_t stack;
     // Prepared here, as a signal handler must not call printf().
-    snprintf(pool.advice, sizeof pool.advice,
+    snprintf(pool.overflow_text, sizeof pool.overflow_text,
              ": ran over the end of its stack of %zu KiB"
              " (co_set_stack_size() sets it)\n",
              co_stack_usable() / 1024);
@@ -264,7 +264,7 @@ static void set_up_process(void)
 {
     co_tools_start();
     has_key = pthread_key_create(&at_thread_end, unmap_at_thread_end) == 0;
-    handle_faults();
+    install_fault_handler();
 }
 
 static void set_up_thread(void)
@@ -281,7 +281,7 @@ static void set_up_thread(void)
 // Enlarges the two lists of the pool, of slabs and of idle stacks, for one more
 // slab. The list of idle stacks has a place for every stack: so co_stack_put()
 // cannot fail. Returns false if there is no memory.
-static bool grow(void)
+static bool enlarge_lists(void)
 {
     size_t size = pool.idle_size + SLAB_STACKS;
     char **slabs = realloc(pool.slabs, (pool.slab_count + 1) * sizeof *slabs);
@@ -306,7 +306,7 @@ static bool map_slab(void)
              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
     if (slab == MAP_FAILED)
         return false;
-    if (guard(slab) != 0 || !grow()) {
+    if (guard(slab) != 0 || !enlarge_lists()) {
         munmap(slab, size);
         errno = ENOMEM;
         return false;

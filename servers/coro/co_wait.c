@@ -10,9 +10,9 @@
 #include "co.h"
 #include "co_internal.h"
 
-// Returns true if a coroutine of the chain was cancelled: the running one, or
-// one of its resumers. Sets `deadline_ns` to their earliest deadline.
-static bool is_cancelled(int64_t *deadline_ns)
+// Checks the running coroutine and all its resumers: sets `deadline_ns` to the
+// earliest of their deadlines, and returns true if one of them was cancelled.
+static bool check_chain(int64_t *deadline_ns)
 {
     bool cancelled = false;
     *deadline_ns = CO_NEVER;
@@ -29,7 +29,7 @@ int co_begin_wait(void)
     int64_t deadline_ns;
     if (!co_in_loop())
         return co_fail(EPERM);
-    if (is_cancelled(&deadline_ns))
+    if (check_chain(&deadline_ns))
         return co_fail(ECANCELED);
     if (deadline_ns != CO_NEVER && deadline_ns <= co_now_ns())
         return co_fail(ETIMEDOUT);
@@ -51,7 +51,7 @@ static void set_innermost(struct co *innermost)
 static int wait_in(enum co_state state, int64_t due_ns)
 {
     int64_t deadline_ns;
-    if (is_cancelled(&deadline_ns))
+    if (check_chain(&deadline_ns))
         return co_fail(ECANCELED);
     if (deadline_ns < due_ns)
         due_ns = deadline_ns;
@@ -85,17 +85,17 @@ void co_set_deadline(int ms)
 int co_limit_waits(int ms)
 {
     struct co *self = co_current();
-    int previous_ms = (int)(self->limit_plus_1 - 1);
-    self->limit_plus_1 = (unsigned)ms + 1;
+    int previous_ms = (int)(self->limit_ms_plus_1 - 1);
+    self->limit_ms_plus_1 = (unsigned)ms + 1;
     return previous_ms;
 }
 
-int64_t co_limit_ns(void)
+int64_t co_limit_due_ns(void)
 {
     unsigned shortest_ms = (unsigned)-1;  // No limit: the largest unsigned.
     for (const struct co *c = co_current(); c != NULL; c = co_resumer(c))
-        if (c->limit_plus_1 - 1 < shortest_ms)
-            shortest_ms = c->limit_plus_1 - 1;
+        if (c->limit_ms_plus_1 - 1 < shortest_ms)
+            shortest_ms = c->limit_ms_plus_1 - 1;
     return co_time_in((int)shortest_ms);
 }
 
@@ -120,7 +120,7 @@ int co_sleep(int ms)
     if (ms == 0)
         return 0;
     int64_t due_ns = co_time_in(ms);
-    is_cancelled(&deadline_ns);
+    check_chain(&deadline_ns);
     int result = co_wait_until(due_ns);
     bool slept = result != 0 && errno == ETIMEDOUT && due_ns <= deadline_ns;
     return slept ? 0 : result;

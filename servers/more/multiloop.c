@@ -100,11 +100,11 @@ static void add_client(struct loop *loop, int client)
 static bool take_client(struct loop *loop, int *client)
 {
     pthread_mutex_lock(&loop->lock);
-    bool found = loop->taken_count != loop->added_count;
-    if (found)
+    bool available = loop->taken_count != loop->added_count;
+    if (available)
         *client = loop->inbox[loop->taken_count++ % inbox_size];
     pthread_mutex_unlock(&loop->lock);
-    return found;
+    return available;
 }
 
 // The first coroutine of a loop, its receiver: starts a coroutine for each

@@ -25,12 +25,12 @@ static unsigned *field(char *rings, unsigned offset)
 int ring_open(struct ring *r)
 {
     struct io_uring_params p = {0};
-    const unsigned wanted =
+    const unsigned required =
         IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP | IORING_FEAT_FAST_POLL;
     r->fd = (int)syscall(SYS_io_uring_setup, RING_SIZE, &p);
     if (r->fd < 0)
         return -1;
-    if ((p.features & wanted) != wanted) {
+    if ((p.features & required) != required) {
         errno = ENOSYS;
         return -1;
     }

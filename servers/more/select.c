@@ -109,7 +109,7 @@ static void wake_select(void)
 // LESSON the-wall: a set has FD_SETSIZE bits (1,024 in every C library for
 // Linux). FD_SET() for a higher descriptor writes over whatever follows in
 // memory. So the server must never get such a descriptor.
-static void stop_at_the_wall(void)
+static void limit_clients(void)
 {
     int unused = 0;
     net_limit_descriptors(FD_SETSIZE);
@@ -127,7 +127,7 @@ int main(int argc, char **argv)
 {
     listener = server_open(&options, argc, argv);
     server_require(pipe(wake_pipe) == 0, "pipe");
-    stop_at_the_wall();
+    limit_clients();
     connections_open(&clients, &options, false, listener);
     server_ready();
     serve_clients();

@@ -62,13 +62,13 @@ static void accept_client(void)
 static void watch_listener(void)
 {
     static bool watched;
-    bool wanted = connections_may_accept(&loop_clients);
+    bool may_accept = connections_may_accept(&loop_clients);
     uint32_t events = herd ? EPOLLIN : EPOLLIN | EPOLLEXCLUSIVE;
-    if (wanted && !watched)
+    if (may_accept && !watched)
         watched = loop_watch(listener, events) == 0;
-    else if (!wanted && watched)
+    else if (!may_accept && watched)
         watched = loop_unwatch(listener) != 0;
-    if (wanted && !watched)
+    if (may_accept && !watched)
         loop_clients.accept_ns = net_backoff_until_ns();  // Try again then.
 }
 

@@ -11,8 +11,8 @@
 // Returns the argument of a program as a number, or `initial` if it is not
 // given. If it is not a whole number from `min` to `max`, prints a line with
 // its `name`, and ends the program with status 2.
-static inline int argument(char **argv, const char *name, int initial, int min,
-                           int max)
+static inline int parse_argument(char **argv, const char *name, int initial,
+                                 int min, int max)
 {
     char *end;
     if (argv[1] == NULL)

@@ -74,7 +74,7 @@ static void compare(void *arg)
 int main(int argc, char **argv)
 {
     (void)argc;
-    tick_ms = argument(argv, "TICK_MS", tick_ms, 1, 10000);
+    tick_ms = parse_argument(argv, "TICK_MS", tick_ms, 1, 10000);
     co_go(compare, NULL);
     return co_run();
 }

@@ -99,7 +99,7 @@ static void print_row(const char *what)
     printf("%-24.*s %5ld ms\n", (int)strcspn(what, "\n"), what, spent_ms);
 }
 
-void fetch_done(const struct fetch *f, int result)
+void fetch_report(const struct fetch *f, int result)
 {
     print_row(result == 0 ? f->reply : strerror(errno));
 }
@@ -108,7 +108,7 @@ int main(int argc, char **argv)
 {
     struct fetch all[FETCHES] = {0};
     (void)argc;
-    delay_ms = argument(argv, "DELAY_MS", delay_ms, 0, 1000000000);
+    delay_ms = parse_argument(argv, "DELAY_MS", delay_ms, 0, 1000000000);
     for (int i = 0; i < FETCHES; i++)
         snprintf(all[i].request, LINE_SIZE, "backend %d\n", i);
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ);  // Show a reply when it comes.

@@ -36,6 +36,6 @@ void fetch_all(struct fetch all[FETCHES]);
 
 // Call it at the end of each fetch. If `result` is 0, prints the reply.
 // Otherwise prints the reason of the failure, which is in errno.
-void fetch_done(const struct fetch *f, int result);
+void fetch_report(const struct fetch *f, int result);
 
 #endif

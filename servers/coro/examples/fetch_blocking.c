@@ -65,7 +65,7 @@ static int fetch(struct fetch *f)
 static void fetch_one(void *arg)
 {
     struct fetch *f = arg;
-    fetch_done(f, fetch(f));
+    fetch_report(f, fetch(f));
 }
 
 void fetch_all(struct fetch all[FETCHES])

@@ -30,7 +30,7 @@ static int unfinished;
 
 static void finish(struct call *c, int result)
 {
-    fetch_done(c->fetch, result);
+    fetch_report(c->fetch, result);
     close(c->fd);
     unfinished--;
 }

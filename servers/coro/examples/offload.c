@@ -86,7 +86,7 @@ static void compare(void *arg)
 int main(int argc, char **argv)
 {
     (void)argc;
-    int n = argument(argv, "N", 39, 1, 93);
+    int n = parse_argument(argv, "N", 39, 1, 93);
     co_go(compare, &n);
     return co_run();
 }
