@@ -1,4 +1,4 @@
-// fib.h - the work every server is asked to do.
+// fib.h - the work that clients ask the servers to do.
 
 #ifndef FIB_H
 #define FIB_H

@@ -26,7 +26,8 @@ struct http_request {
     const char *wrong;  // why the status is not 200
 };
 
-// Does the work of session_answer() for SESSION_FRAMING_HTTP.
+// Does the work of session_answer() for SESSION_FRAMING_HTTP, and returns the
+// same.
 bool http_answer(struct session *s);
 
 #endif

@@ -1,4 +1,7 @@
-// lines.h - finding lines in the input of a session, and building its reply.
+// lines.h - taking lines from the input of a session, and building its reply.
+//
+// Only session.c and http.c use these functions. Only lines_append_reply()
+// takes long, because it computes. No function here blocks or allocates memory.
 
 #ifndef LINES_H
 #define LINES_H
@@ -9,7 +12,8 @@
 
 #include "session.h"
 
-// A line of the input, without its "\n" or "\r\n".
+// A line of the input, without its "\n" or "\r\n". `text` points into the
+// input, and is valid until the next line is taken.
 struct line {
     const char *text;
     size_t len;
@@ -20,11 +24,12 @@ struct line {
 bool lines_next(struct session *s, struct line *line);
 
 // Parses a line, which must be a decimal number from 1 to `max`. Blanks around
-// the number are allowed. Sets `n`. Returns NULL, or what is wrong with the
-// line.
+// the number are allowed. Returns NULL and sets `n` to the number, or returns
+// what is wrong with the line: a constant text.
 const char *lines_parse_n(struct line line, unsigned max, unsigned *n);
 
-// Appends text to the reply.
+// Append a text that ends with a NUL byte, or a decimal number, to the reply,
+// which must have space for it.
 void lines_append(struct session *s, const char *text);
 void lines_append_number(struct session *s, uint64_t value);
 

@@ -1,4 +1,6 @@
-// session.c - find a line, parse it, compute, format the reply.
+// session.c - finds a line, parses it, computes, and formats the reply.
+//
+// Only lines_append_reply() takes long, because it computes.
 
 #include "session.h"
 
@@ -143,9 +145,8 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t';
 }
 
-// Does not call strtoul(), which would be shorter. But strtoul() accepts "-1"
-// and "+7", skips newlines, and stops at a NUL byte that a client may have
-// sent.
+// Reads the digits itself. strtoul() would be shorter, but it accepts "-1" and
+// "+7", skips newlines, and stops at a NUL byte that a client may have sent.
 const char *lines_parse_n(struct line line, unsigned max, unsigned *n)
 {
     const char *at = line.text;
@@ -176,8 +177,8 @@ void lines_append(struct session *s, const char *text)
     s->reply_len += len;
 }
 
-// Does not call snprintf(), which takes longer than fib(10), and 3 KB of stack:
-// more than everything else that a coroutine calls.
+// Does not call snprintf(), which would take longer than fib(10), and 3 KB of
+// stack. Nothing else that a coroutine calls needs so much stack.
 void lines_append_number(struct session *s, uint64_t value)
 {
     char digits[sizeof "18446744073709551615"];

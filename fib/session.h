@@ -28,7 +28,7 @@ enum {
 
 enum session_framing {
     SESSION_FRAMING_LINE,  // a request is one line, in any number of recv()s
-    SESSION_FRAMING_RECV,  // a request is one recv(): often wrong, to try out
+    SESSION_FRAMING_RECV,  // a request is one recv(): a mistake, to try out
     SESSION_FRAMING_HTTP,  // a request is one of HTTP: see http.h
 };
 
@@ -56,15 +56,16 @@ struct session {
     bool skipping;         // the rest of a line that is too long is dropped
     bool client_finished;  // the client will send no more
     struct http_request http;
-    uint64_t requests;    // lines answered, errors included
-    uint64_t errors;      // of these, lines that were no valid request
+    uint64_t requests;    // requests answered, invalid ones included
+    uint64_t errors;      // of these, the invalid ones
     uint32_t connection;  // a number that on_answer() can use; not used here
     size_t reply_len;     // bytes in `reply`
     char reply[SESSION_REPLY_SIZE];
     char input[SESSION_INPUT_SIZE];
 };
 
-// Starts a conversation. `rules` must stay valid until the conversation ends.
+// Starts a conversation, whatever `s` has contained before. `rules` must stay
+// valid until the conversation ends.
 void session_start(struct session *s, const struct session_rules *rules);
 
 // Return where to write the next received bytes, and how many fit there. At

@@ -2,7 +2,8 @@
 //
 // A child calls only child_begin(). The parent calls all other functions, in
 // one thread. There, signals are blocked except in stop_wait() (stop.h), so
-// that the parent cannot miss the exit of a child.
+// that the parent cannot miss the exit of a child. Only children_backoff() and
+// children_end() wait.
 
 #ifndef CHILDREN_H
 #define CHILDREN_H
@@ -13,11 +14,11 @@
 // The number of children that children_reap() has not reaped yet.
 extern int children_count;
 
-// Prepares for up to `count_max` children, and blocks signals. Returns 0, or -1
-// with errno set.
+// Allocates memory for up to `count_max` children, and blocks the signals that
+// stop_block_signals() names (stop.h). Returns 0, or -1 with errno set.
 int children_open(int count_max);
 
-// Counts a child that fork() has created.
+// Adds a child that fork() has created. There must be fewer than `count_max`.
 void children_add(pid_t pid);
 
 // Returns true if `pid` is a child that children_reap() has not reaped yet.

@@ -1,7 +1,7 @@
 // clock.h - the monotonic clock, and how long to wait.
 //
 // Points in time are in nanoseconds of CLOCK_MONOTONIC, a clock that cannot be
-// set.
+// set. Only sleep_ms() blocks.
 
 #ifndef CLOCK_H
 #define CLOCK_H

@@ -78,11 +78,12 @@ bool co_net_backoff(const char *what)
     return !stop_requested();
 }
 
-// Returns true if co_recv() should be called again after it has failed. A
-// client that has sent nothing is not idle if it has acknowledged replies: from
-// now on, this is checked every NET_CHECK_MS. Without an idle timeout,
-// ETIMEDOUT means that the connection broke.
-static bool try_again(int fd, struct net_progress *progress)
+// Call it after co_recv() has failed. Returns true if the caller should call
+// co_recv() again: memory was exhausted, or the client has sent nothing during
+// the idle timeout, but is not idle, because it has acknowledged replies. In
+// the second case, co_recv() waits only for NET_CHECK_MS from now on. Without
+// an idle timeout, ETIMEDOUT means that the connection broke.
+static bool wait_to_retry(int fd, struct net_progress *progress)
 {
     if (errno != ETIMEDOUT)
         return errno == ENOMEM && co_net_backoff("recv");
@@ -102,7 +103,7 @@ bool co_net_receive(int fd, struct session *s)
     ssize_t n;
     do
         n = co_recv(fd, session_space(s), session_space_len(s));
-    while (n < 0 && try_again(fd, &progress));
+    while (n < 0 && wait_to_retry(fd, &progress));
     if (n < 0)
         return false;
     net_received(fd, s, (size_t)n);
@@ -110,9 +111,8 @@ bool co_net_receive(int fd, struct session *s)
 }
 
 // Sends some bytes. Waits at most NET_CHECK_MS: co_net_send_all() has set this
-// limit. After this time tries once more, for the reason that
-// send_for_a_while() in net_client.c names. Returns how many bytes were sent,
-// or -1.
+// limit. After this time, tries once more, for the same reason as
+// send_for_a_while() in net_client.c. Returns how many bytes were sent, or -1.
 static ssize_t send_for_a_while(int fd, const char *data, size_t len)
 {
     ssize_t n = co_send(fd, data, len);

@@ -34,8 +34,8 @@ extern const struct option_rule co_net_options[];
 void co_net_run(void (*fn)(void *arg), void *arg);
 
 // For a server with one loop: makes `listener` non-blocking, and runs
-// serve_clients() in the loop, as co_net_run() does. Calls server_ready()
-// first, when the loop is open.
+// serve_clients() in the loop, as co_net_run() does. Once the loop is open,
+// first calls server_ready(). Exits if that is not possible.
 void co_net_serve(int listener, void (*serve_clients)(void));
 
 #endif

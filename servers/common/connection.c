@@ -2,7 +2,7 @@
 // calls.
 //
 // connection_step() does the same as step() in servers/nonblocking.c: read that
-// first.
+// first. Only connections_drain() blocks.
 
 #include "connection.h"
 
@@ -109,17 +109,18 @@ short connection_interest(const struct connection *c, int64_t now_ns)
 {
     if (now_ns < c->due_ns)
         return 0;
-    // After a reply, the next step has to receive. But if the session already
-    // holds more input, or the conversation is over, the next step need not
-    // wait for input. Then the step can run now. So it waits for POLLOUT, which
-    // the kernel usually reports at once.
+    // After a reply, the next step usually has to wait for input. But if the
+    // session already holds more input, or the conversation is over, the step
+    // can run now. So the connection waits for POLLOUT, which the kernel
+    // usually reports at once.
     bool replied = c->progress.sent == c->session.reply_len;
     bool finished = session_pending(&c->session) || session_over(&c->session);
     return replied && !finished ? POLLIN : POLLOUT;
 }
 
-// Shuts down a connection if it is idle. Then recv() returns 0, but an
-// incomplete line is no request: its client has not ended it.
+// Shuts down a connection if it is idle, and ends its session. Otherwise the
+// next recv(), which returns 0, would make the session treat an incomplete last
+// line as a request, although the client has not finished it.
 static void end_if_idle(struct connection *c)
 {
     if (net_end_if_idle(c->fd, &c->progress))
@@ -164,9 +165,9 @@ int64_t connections_due_ns(const struct connections *t)
 
 // Makes steps for a connection until it would have to wait, but at most
 // STEPS_IN_A_ROW, and closes it once its conversation is over. Returns true if
-// it need not wait before the next step. Calls send() without asking poll()
-// first: poll() reports a socket as writable only if a third of its buffer is
-// free, but send() can use a smaller part.
+// the next step need not wait. Calls send() without asking poll() first: poll()
+// reports a socket as writable only if a third of its buffer is free, but
+// send() can use a smaller part.
 static bool drain(struct connections *t, struct connection *c)
 {
     c->progress.blocked = false;

@@ -21,7 +21,7 @@ struct connection {
     int64_t due_ns;  // when the simulated backend replies
     struct session session;
     struct net_progress progress;
-    short interest;                          // the events that it waits for
+    short interest;  // the event that it waits for, or a value of the model
     bool (*callback)(struct connection *c);  // makes the next step
     int line;                                // where generator.c resumes it
     bool queued;                             // in a timer queue
@@ -36,7 +36,7 @@ struct connections {
     int used;            // every entry in use is in all[0..used)
     bool by_descriptor;  // uses all[fd] for `fd`; if false, all[0..count)
     int64_t accept_ns;   // when to accept again, after accept() has failed
-    int64_t check_ns;    // when to look for idle connections again
+    int64_t check_ns;    // when to check for idle connections again
 };
 
 // Allocates the entries. If `by_descriptor` is true, all[fd] is the entry of
@@ -54,12 +54,13 @@ void connections_open(struct connections *t, const struct options *options,
 bool connections_may_accept(const struct connections *t);
 
 // Accepts a client. Returns its connection, or NULL if no client has connected,
-// no slot is free, or a resource is exhausted.
+// no slot is free, or a resource is exhausted. In the last case,
+// connections_may_accept() returns false for the next NET_BACKOFF_MS.
 struct connection *connections_accept(struct connections *t, int listener);
 
-// Accepts clients, at most as many as there are and NET_ACCEPTS_IN_A_ROW, and
-// calls `start` for each connection, unless it is NULL. Returns true if there
-// may be more clients in the queue.
+// Accepts clients: at most NET_ACCEPTS_IN_A_ROW, plus as many as the server
+// has. Calls `start` for each new connection, unless `start` is NULL. Returns
+// true if there may be more clients in the accept queue.
 bool connections_accept_some(struct connections *t, int listener,
                              void (*start)(struct connection *c));
 
@@ -70,8 +71,8 @@ struct connection *connections_add(struct connections *t, int fd);
 
 // Reports the conversation (report.h) and closes the connection. If
 // `by_descriptor` is false, also moves the last entry into the free place. But
-// if the server is stopping, and the client has not acknowledged all replies,
-// does nothing: connections_drain() calls this function again.
+// if net_prepare_close() does not allow it yet, leaves the connection open:
+// connections_drain() calls this function again.
 void connections_close(struct connections *t, struct connection *c);
 
 // Makes one step for a connection: at most one recv(), one reply and one
@@ -97,7 +98,7 @@ void connections_end_idle(struct connections *t);
 int connections_wait_ms(const struct connections *t, int64_t due_ns);
 
 // Returns the earliest due_ns of all connections whose `interest` is 0, or
-// INT64_MAX if there is none. If it is in the past, the server must not wait.
+// INT64_MAX if there is none. If this time has passed, a connection is due now.
 // Call this function only if `by_descriptor` is false.
 int64_t connections_due_ns(const struct connections *t);
 

@@ -1,4 +1,6 @@
 // net.c - listening and accepting. net_client.c receives, sends and closes.
+//
+// Only net_listen(), net_accept() and the functions that back off may block.
 
 #include "net.h"
 
@@ -208,9 +210,11 @@ int net_accept(int listener)
     if (fd < 0)
         return -1;
 
-    // recv() returns somewhat later than the idle timeout, which the kernel
-    // measures less exactly than its caller. SO_RCVTIMEO is set for each
-    // client: on the listener, it would make accept() time out.
+    // The timeout of recv() is longer than the idle timeout, because the kernel
+    // measures it less exactly than net_end_if_idle() does. If recv() failed
+    // too early, the client would not be idle yet, and recv() would be called
+    // for a whole timeout again. SO_RCVTIMEO is set for each client: on the
+    // listener, it would make accept() time out.
     const struct timeval timeout = {.tv_sec = idle_timeout_s,
                                     .tv_usec = NET_CHECK_MS * 1000L};
     if (idle_timeout_s > 0)

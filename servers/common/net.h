@@ -1,7 +1,9 @@
 // net.h - the socket calls, with their common failures handled in one place.
 //
 // No function here exits. Functions that return an int or ssize_t return -1 on
-// failure and set errno. The caller decides what to do then.
+// failure and set errno. The caller decides what to do then. A function blocks
+// only if its comment says so. A name in the past tense, such as
+// net_accepted(), tells this module what its caller has done.
 //
 // Every client that the server has accepted gets its replies. A client that is
 // still in the accept queue may get none: when the server stops, it closes its
@@ -19,22 +21,23 @@
 #include "../../fib/session.h"
 
 enum {
-    NET_BACKOFF_MS = 100,   // pause after a resource was exhausted
+    NET_BACKOFF_MS = 100,   // how long to wait after a resource was exhausted
     NET_CHECK_MS = 500,     // how often the progress of a client is checked
     NET_STALL_MS = 10000,   // the idle timeout while the server is stopping
-    NET_CLOSE_MS = 10,      // how often a stopping server checks connections
+    NET_CLOSE_MS = 10,      // how often a stopping server retries to close
     NET_ADDRESS_SIZE = 64,  // the longest is "[IPv6 address]:port"
-    // An event loop accepts at most so many clients, and as many as it has,
-    // before it serves those that it has. Clients may connect as fast as the
-    // loop accepts them: if it accepted all of them first, it would serve none,
-    // and never stop. A fixed number would let thousands wait for long.
+    // In each round, an event loop accepts at most this many new clients, plus
+    // as many as it already has. Clients may connect as fast as the loop
+    // accepts them: without a limit, the loop would serve no client, and never
+    // stop. With a fixed limit, thousands would wait for many rounds.
     NET_ACCEPTS_IN_A_ROW = 16,
 };
 
 // ---- Descriptors
 
 // Raises the soft limit on open files to the hard limit. Returns how many files
-// this process may have open now.
+// this process may have open now. Never fails: if the limit cannot be raised,
+// returns the present one.
 int net_raise_descriptor_limit(void);
 
 // Lowers the soft and the hard limit on open files to `end`, if they are
@@ -43,6 +46,7 @@ int net_raise_descriptor_limit(void);
 int net_limit_descriptors(int end);
 
 // Makes `fd` non-blocking: a call that would have to wait fails with EAGAIN.
+// Returns 0, or -1.
 int net_set_nonblocking(int fd);
 
 // Returns true if the last call failed with EAGAIN: it would have had to wait.
@@ -185,8 +189,9 @@ int net_send_all_with(ssize_t (*send_some)(int fd, const char *data,
                                            size_t len),
                       int fd, const void *buf, size_t len);
 
-// Tells the session that `len` bytes were received. If the server is stopping,
-// also limits the session to the bytes that have arrived so far.
+// Tells the session that `len` bytes were received; 0: the client will send no
+// more. If the server is stopping, also limits the session to the bytes that
+// have arrived so far.
 void net_received(int fd, struct session *s, size_t len);
 
 // Records for --trace that the last byte of a reply was sent.

@@ -1,4 +1,7 @@
 // net_client.c - the socket calls for an accepted client: receive, send, close.
+//
+// net_receive(), net_send_all() and net_close() may block, and so may
+// net_send_all_with() if `send_some` does.
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -84,20 +87,20 @@ bool net_try_receive(int fd, struct session *s, struct net_progress *progress)
     if (session_over(s))
         return false;
     // Check this before recv(), not after it: a request may arrive after
-    // recv(), but before the signal. It must be received in the next round.
+    // recv(), but before the signal. Then the next round must receive it.
     bool stopping = stop_requested();
     progress->blocked = receive(fd, s) < 0;
     progress->active = progress->active || !progress->blocked;
     if (!progress->blocked ||
         (net_would_block() && !stopping && !net_end_if_idle(fd, progress)))
         return true;
-    session_end(s);  // What comes later is no request: see net_prepare_close().
+    session_end(s);  // From now on, what the client sends is no request.
     return false;
 }
 
 // The socket is blocking. If there is an idle timeout, a recv() without input
-// fails with EAGAIN after that time. A client that has acknowledged replies
-// since the call is not idle: recv() waits once more.
+// fails with EAGAIN after that time. But if the client has acknowledged replies
+// during this time, it is not idle, and recv() waits once more.
 bool net_receive(int fd, struct session *s)
 {
     struct net_progress progress = {0};
@@ -205,7 +208,7 @@ static bool is_abandoned(int fd)
     return linger.l_onoff;
 }
 
-// Returns for how long a client may make no progress; -1: without limit.
+// Returns after how long without progress a client is idle; -1: never.
 static int64_t idle_limit_ms(void)
 {
     return stop_requested() ? NET_STALL_MS : net_idle_timeout_ms();

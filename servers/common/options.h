@@ -1,6 +1,7 @@
 // options.h - the command line of a server.
 //
-// All servers share most options. A model may add its own.
+// All servers share most options. A model may add its own. No function here
+// blocks. If the command line is wrong, the server exits at once.
 
 #ifndef OPTIONS_H
 #define OPTIONS_H
@@ -15,10 +16,10 @@ struct option_rule {
     const char *name;
     const char *argument;  // its value in the help text; NULL: it has no value
     const char *help;
-    int *number;  // a decimal number from min to max
+    int *number;  // its value is a decimal number from min to max
     int min, max;
-    const char **text;  // any text
-    bool *flag;         // set to true
+    const char **text;  // its value is any text
+    bool *flag;         // it has no value; set to true
 };
 
 // The settings of a server, from its source and from its command line. They do

@@ -1,4 +1,7 @@
 // report.c - what a server prints: log lines, counters, the summary.
+//
+// write_line() drops a line if writing it would block. So only report_summary()
+// may block, while it writes the trace.
 
 #include "report.h"
 

@@ -18,7 +18,7 @@
 #include "threads.h"
 #include "trace.h"
 
-enum { FEW_CLIENTS = 1000 };  // server_ready() reports a limit below this
+enum { FEW_CLIENTS = 1000 };  // server_ready() reports a lower limit
 
 static const struct options *options;
 static int listener;
@@ -125,9 +125,9 @@ void *server_allocate(int count, size_t size)
     return array;
 }
 
-// The same call may fail in several threads. Returns in the first of them only,
-// so that it alone prints a line and exits. The others wait until the process
-// ends.
+// The same call may fail in several threads. This function returns only in the
+// first of them, which prints a line and exits. The other threads block until
+// the process has ended.
 static void block_all_but_first(void)
 {
     static atomic_flag has_failed = ATOMIC_FLAG_INIT;

@@ -1,4 +1,7 @@
 // stop.c - how a server learns from SIGTERM or SIGINT that it has to stop.
+//
+// Only stop_wait() blocks. on_stop_signal() and what it calls run in a signal
+// handler, so they make only async-signal-safe calls (signal-safety(7)).
 
 #include "stop.h"
 
@@ -23,8 +26,8 @@ static pid_t server;
 static sigset_t unblocked;   // The signal mask during stop_wait().
 static bool blocks_signals;  // stop_wait() has to change the mask.
 
-// The signal that calls this handler is blocked until the handler returns. In
-// a server that blocks signals, it is blocked until the next stop_wait().
+// The signal that calls this handler is blocked until the handler returns. In a
+// server that blocks signals, it is blocked until the next stop_wait().
 static void on_stop_signal(int signo)
 {
     int saved = errno;
@@ -71,8 +74,8 @@ int64_t stop_requested_ns(void)
 }
 
 // Replaces a ppoll() that has failed because the kernel has no memory: unblocks
-// the signals and sleeps. Without the sleep, the server would call ppoll()
-// again at once, and use a whole core.
+// the signals, and blocks for STOP_BACKOFF_MS or until a signal comes.
+// Otherwise the server would call ppoll() again at once, and use a whole core.
 static void sleep_instead(void)
 {
     struct timespec pause = clock_timespec(STOP_BACKOFF_MS);

@@ -1,6 +1,6 @@
 // stop.h - how a server learns from SIGTERM or SIGINT that it has to stop.
 //
-// Depends on clock.h only.
+// Depends on clock.h only. Only stop_wait() blocks.
 
 #ifndef STOP_H
 #define STOP_H
@@ -13,7 +13,7 @@ enum {
     // child and then the whole process group, so the child receives the signal
     // twice.
     STOP_AGAIN_MS = 200,
-    STOP_BACKOFF_MS = 100,  // pause when ppoll() fails for lack of memory
+    STOP_BACKOFF_MS = 100,  // how long to wait if ppoll() has no memory
 };
 
 // Installs the handler of SIGTERM and SIGINT. At the first signal,

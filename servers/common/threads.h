@@ -1,4 +1,6 @@
 // threads.h - what servers with a thread per client have in common.
+//
+// Only the two functions that wait for a semaphore block.
 
 #ifndef THREADS_H
 #define THREADS_H
@@ -14,7 +16,8 @@ extern pthread_attr_t threads_attributes;
 // errno set.
 int threads_set_stack(int kib);
 
-// Calls sem_wait(3), and again if a signal interrupts it.
+// Calls sem_wait(3), and again if a signal interrupts it: blocks until the
+// semaphore is above 0, and subtracts one.
 void threads_sem_wait(sem_t *semaphore);
 
 // Calls threads_sem_wait() `count` times. Each client's thread posts the

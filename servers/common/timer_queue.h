@@ -1,8 +1,8 @@
 // timer_queue.h - connections that wait for a time, the earliest first.
 //
-// Most connections wait for the simulated backend, and all for the same time.
-// So a new one usually belongs at the end, where adding it is fast. No function
-// here blocks.
+// Most connections wait for the simulated backend, which always takes the same
+// time (--delay). So a new one usually belongs at the end, where adding it is
+// fast. No function here blocks or fails.
 
 #ifndef TIMER_QUEUE_H
 #define TIMER_QUEUE_H

@@ -1,4 +1,6 @@
 // trace.c - records what happens to every request, for --trace.
+//
+// Only trace_open() and trace_write() use the file, so only they may block.
 
 #include "trace.h"
 
@@ -147,6 +149,7 @@ static void on_answer(const struct session *s, unsigned n, bool done)
 
 // ---- Opening
 
+// Runs in each child of fork(), which has a thread id of its own.
 static void forget_tid(void)
 {
     tid = 0;

@@ -22,6 +22,9 @@
 // Results  A function that returns int or ssize_t returns -1 on failure and
 //          sets errno.
 // Times    A parameter `ms` is in milliseconds. -1 means never.
+// Blocks   Two functions block the thread: co_run(), while no coroutine is
+//          ready, and co_set_watchdog(). A waiting call (see below) suspends
+//          only the coroutine that makes it.
 // Threads  A coroutine belongs to the thread that created it, and each thread
 //          has a scheduler of its own. Only co_wake_async() may be called for a
 //          coroutine of another thread. When a thread ends, the runtime frees
@@ -101,8 +104,8 @@ enum co_state co_state_of(const struct co *c);
 //   woken       Its co_park() returns 0.
 //   permit      Its next co_park() takes the permit and returns 0 at once.
 //               There is at most one permit: a second co_wake() adds nothing.
-//               Nor does one that comes after the first has ended a co_park(),
-//               and before that co_park() has returned.
+//               If the first co_wake() has ended a co_park(), a second one
+//               adds nothing either, until that co_park() has returned.
 //   ECANCELED,  Its present waiting call fails with this error, and so do all
 //   ETIMEDOUT   later ones. Setting a later deadline ends ETIMEDOUT.
 //   next call   Its waiting calls fail from the next one on: with ECANCELED
@@ -111,9 +114,9 @@ enum co_state co_state_of(const struct co *c);
 //               through others. If that one is PARKED or WAITING, its wait
 //               fails at once.
 //
-// Why a wake-up leaves a permit: coroutine A decides to park, but before its
+// Why a wakeup leaves a permit: coroutine A decides to park, but before its
 // co_park() it calls co_send(), which may let other coroutines run. Coroutine B
-// runs, and calls co_wake(A). If this wake-up were lost, the co_park() of A
+// runs, and calls co_wake(A). If this wakeup were lost, the co_park() of A
 // would never return. But a permit may also be left from an earlier event. So A
 // must check a condition around the call: while (!done) co_park();
 

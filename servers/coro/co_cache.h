@@ -1,4 +1,6 @@
 // co_cache.h - what the runtime does for the processor's cache.
+//
+// No function here blocks or fails.
 
 #ifndef CO_CACHE_H
 #define CO_CACHE_H

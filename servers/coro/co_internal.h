@@ -1,4 +1,6 @@
 // co_internal.h - what the layers of the runtime share; not for programs.
+//
+// Only the wait() of a poller blocks the thread.
 
 #ifndef CO_INTERNAL_H
 #define CO_INTERNAL_H
@@ -18,8 +20,8 @@
 // A coroutine. This struct is at the top of the coroutine's stack, in the page
 // that the first calls of the coroutine use, too. So a suspended coroutine
 // needs only one page. The fields that the scheduler uses are in the first
-// cache line. co_new() zeroes the struct, so most fields start as 0 or NULL. A
-// field with another start value needs one more store.
+// cache line. Most fields start as 0 or NULL, because co_new() zeroes the whole
+// struct anyway: any other start value would take one more store.
 struct co {
     void *sp;                  // what co_switch() saved; valid while suspended
     uintptr_t state;           // its state and its resumer: see below
@@ -110,9 +112,9 @@ static inline bool co_may_become(enum co_state from, enum co_state to)
 }
 
 // Changes the state of a coroutine, but not its resumer. Only three functions
-// change the state of an existing coroutine themselves: co_resume() also sets
-// the resumer, co_yield_value() also clears the resumer, and co_free() sets
-// CO_DONE even if the coroutine has not returned.
+// change the state of an existing coroutine without co_become(): co_resume()
+// also sets the resumer, co_yield_value() also clears the resumer, and
+// co_free() sets CO_DONE even if the coroutine has not returned.
 static inline void co_become(struct co *c, enum co_state state)
 {
     assert(co_may_become(co_state(c), state));
@@ -183,6 +185,9 @@ struct co *co_at(size_t at);
 // frees it when it is done. fn must end with `return co_finish();`. Returns the
 // coroutine, which has not run yet, or NULL with ENOMEM.
 struct co *co_start(void *(*fn)(void *arg), void *arg);
+
+// Ends the running coroutine, which co_start() must have created. Does not
+// return; the result is only for the `return` of fn.
 void *co_finish(void);
 
 // Returns true in a coroutine that co_run() runs, and in all coroutines that it
@@ -200,8 +205,8 @@ int co_suspend(enum co_state state, int64_t due_ns);
 // since.
 void co_end_wait(struct co *c, int error);
 
-// Counts a waiting call of this turn. If the turn has lasted long enough (see
-// co.h), reschedules the running coroutine.
+// Counts a waiting call that is about to return. If the turn has lasted long
+// enough (see co.h), reschedules the running coroutine.
 void co_spend(void);
 
 // Returns the time at which the wait of `c` ends at the latest; CO_NEVER: no
@@ -220,11 +225,11 @@ int64_t co_time_in(int ms);
 
 // The functions by which a loop waits for events.
 struct co_poller {
-    // Called when the loop starts. Returns 0, or -1.
+    // Called when the loop starts. Returns 0, or -1 with errno set.
     int (*open)(void);
     // Waits up to `timeout_ms` (-1: without limit) for mail and other events,
     // with the signal mask `mask` unless it is NULL. Ends the waits of the
-    // coroutines whose event has come. Returns 0, or -1.
+    // coroutines whose event has come. Returns 0, or -1 with errno set.
     int (*wait)(int timeout_ms, const sigset_t *mask);
     // Called when the loop has ended: no coroutine waits any more.
     void (*close)(void);
@@ -240,12 +245,13 @@ void co_set_poller(const struct co_poller *p);
 // ECANCELED or ETIMEDOUT (see co.h).
 int co_begin_wait(void);
 
-// Calls co_suspend(CO_WAITING, ...). The wait ends at `due_ns`, or earlier at
-// the earliest deadline of the coroutine and its resumers.
+// Calls co_suspend(CO_WAITING, ...), and returns the same. The wait ends at
+// `due_ns`, or earlier at the earliest deadline of the coroutine and its
+// resumers. Fails with ECANCELED if one of them was cancelled.
 int co_wait_until(int64_t due_ns);
 
-// Returns the time at which a wait for a descriptor must fail if it begins now:
-// see co_limit_waits().
+// Returns the time at which a wait for a descriptor must fail if it begins now,
+// because of co_limit_waits(); CO_NEVER: no limit.
 int64_t co_limit_due_ns(void);
 
 // ---- co_io.c

@@ -36,7 +36,7 @@ struct slot {
     uint32_t events;      // what epoll watches; 0: not added yet
     uint32_t generation;  // how many descriptors have had this number before
     enum kind kind;       // the kind of socket
-    bool read_on;         // a SPECIAL event or an error: read until EAGAIN
+    bool read_on;         // a SPECIAL event or error came: see receive()
 };
 
 // A waiting call, and the event of a descriptor for which it waits.
@@ -203,6 +203,8 @@ __attribute__((constructor)) static void install(void)
     co_set_poller(&poller);
 }
 
+// Adds a descriptor to epoll, or `event` to its events, unless epoll watches
+// for them already. Returns 0, or -1 with errno set.
 static int watch(int fd, struct slot *s, uint32_t event)
 {
     uint32_t events = s->events | event | EPOLLIN | SPECIAL | EPOLLET;
@@ -261,9 +263,9 @@ int co_awaited_fd(const struct co *c, uint32_t *event)
     return s->in.waiter == c || s->out.waiter == c ? c->fd : -1;
 }
 
-// Begins a call of co_accept(), co_recv() or co_send(). If the system call
-// would certainly fail with EAGAIN, waits first. Returns 0, or -1 with errno
-// set.
+// Begins a call of co_accept(), co_recv() or co_send(). If it is certain that
+// the system call would fail with EAGAIN, waits first. Returns 0, or -1 with
+// errno set.
 static inline int begin_call(struct call *call)
 {
     if (co_begin_wait() != 0)

@@ -49,7 +49,7 @@ void co_mail_collect(void);
 // NULL if there is none.
 struct co_mail *co_mail_take(void);
 
-// Removes a pending message from the mailbox, so that it can be freed.
+// Removes a pending message from the mailbox, so that its owner can free it.
 void co_mail_withdraw(struct co_mail *mail);
 
 #endif

@@ -45,7 +45,7 @@
 
 enum {
     SLAB_STACKS = 64,
-    WARM_STACKS = 256,  // this many idle stacks keep their pages, at least
+    WARM_STACKS = 256,  // at least this many idle stacks keep their pages
     COOL_STACKS = 64,   // this many idle stacks lose their pages together
 };
 
@@ -335,8 +335,8 @@ void *co_stack_take(void)
     return low;
 }
 
-// Gives the memory of COOL_STACKS stacks back to the system: of the warm stacks
-// that have been idle longest.
+// Gives the memory of the COOL_STACKS warm stacks that have been idle longest
+// back to the system.
 static void cool_down(void)
 {
     struct iovec coldest[COOL_STACKS];

@@ -9,16 +9,16 @@
 
 #include <stddef.h>
 
-// See co_set_stack_size().
+// Does the work of co_set_stack_size() in co.h.
 void co_stack_set_size(size_t size);
 
 // Returns how many bytes of a stack can be used: all except the guard page.
 size_t co_stack_usable(void);
 
-// Takes a stack. Returns its lowest usable address. Below this address is the
-// guard page: touching it raises SIGSEGV. The stack may contain what an earlier
-// user has written. Returns NULL with ENOMEM if there is no memory for a new
-// stack, or no guard page.
+// Takes a stack. Returns its lowest usable address. The guard page is below
+// this address: touching it raises SIGSEGV. The stack may contain what an
+// earlier coroutine has written. Returns NULL with ENOMEM if the kernel gives
+// no memory for new stacks, or no guard pages.
 void *co_stack_take(void);
 
 // Gives a stack back. The stack that was given back last is taken first,
@@ -38,7 +38,8 @@ size_t co_stack_count(void);
 // given back.
 void *co_stack_at(size_t at);
 
-// Unmaps all stacks. Returns 0, or -1 with EBUSY if some are in use.
+// Unmaps all stacks. Returns 0, or -1 with EBUSY if some are in use. When a
+// thread ends, the runtime does this by itself.
 int co_stack_release_all(void);
 
 #endif

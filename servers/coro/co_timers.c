@@ -1,4 +1,7 @@
 // co_timers.c - the times at which to wake coroutines: a binary heap.
+//
+// heap[at / 2] is never due later than heap[at], so heap[1] is due first. No
+// function here blocks.
 
 #include "co_timers.h"
 

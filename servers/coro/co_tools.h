@@ -6,6 +6,7 @@
 // must only know where the stacks are. Programs inform it by a few
 // instructions, which have no effect on a real processor. So every program
 // contains them, if the header of valgrind was installed when it was built.
+// Only co_tools_epoll_wait() blocks or fails.
 
 #ifndef CO_TOOLS_H
 #define CO_TOOLS_H
@@ -90,6 +91,7 @@ static inline void co_tools_created(struct co_stack *stack, size_t unused_size)
 #endif
 }
 
+// Call it before the stack of a coroutine that has ended is given back.
 static inline void co_tools_freeing(struct co_stack *stack)
 {
     (void)stack;
@@ -195,6 +197,8 @@ static inline int co_tools_epoll_wait(int epoll, struct epoll_event *events,
 #endif
 }
 
+// Restores the mask that co_tools_block_signals() has returned, unless it is
+// NULL.
 static inline void co_tools_unblock_signals(const sigset_t *previous)
 {
     if (previous != NULL)

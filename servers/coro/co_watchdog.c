@@ -2,9 +2,9 @@
 //
 // Nothing interrupts a coroutine, so only another thread can notice that a
 // coroutine computes for long, or blocks. The watchdog is such a thread. Each
-// thread that calls co_set_watchdog() gets its own watchdog. For the watchdog,
-// the loop only counts its turns, and the watchdog itself sleeps most of the
-// time. Only co_set_watchdog() blocks the loop: until the previous watchdog has
+// thread that calls co_set_watchdog() gets its own watchdog. This costs little:
+// the loop only counts its turns, and the watchdog sleeps most of the time.
+// Only co_set_watchdog() blocks the loop: until the previous watchdog has
 // ended.
 
 #include <elf.h>
@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#ifdef __GLIBC__  // musl-gcc has an unwinder that needs glibc.
+#ifdef __GLIBC__  // The unwinder of musl-gcc works only with glibc.
 #include <unwind.h>
 #endif
 
@@ -74,7 +74,8 @@ static _Unwind_Reason_Code add_frame(struct _Unwind_Context *context, void *arg)
     int interrupted_here = 0;
     uintptr_t at = (uintptr_t)_Unwind_GetIPInfo(context, &interrupted_here);
     // A return address is that of the instruction after the call, which may
-    // belong to the next line. One byte before is the call itself.
+    // belong to the next line of the source. The byte before it belongs to the
+    // call.
     w->frames[w->frame_count++] = interrupted_here ? at : at - 1;
     return _URC_NO_REASON;
 }

@@ -1,4 +1,6 @@
 // loop.c - an event loop for the clients of one process, by epoll.
+//
+// Blocks in epoll_wait() only, except when memory is exhausted.
 
 #include "loop.h"
 
@@ -37,7 +39,7 @@ void loop_serve(const struct connection *c)
 {
     while (loop_watch(c->fd, EPOLLIN | EPOLLOUT | EPOLLET) != 0 &&
            net_backoff("epoll_ctl"))
-        ;  // If the server is stopping, connections_drain() serves it.
+        ;  // If the server stops now, connections_drain() serves the client.
 }
 
 // Makes steps for a client until it would block, because epoll reports each

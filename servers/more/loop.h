@@ -1,7 +1,8 @@
 // loop.h - an event loop for the clients of this process, by epoll.
 //
 // The loop serves clients as callback.c --edge does, but for a server with
-// several processes. Each process opens its own loop after fork().
+// several processes. Each process opens its own loop after fork(). Only
+// loop_wait() blocks, and loop_serve() if memory is exhausted.
 
 #ifndef LOOP_H
 #define LOOP_H

@@ -21,8 +21,8 @@ static int listener;
 static struct connections clients;
 static struct pollfd *polled;  // One for each client, and the listener.
 
-// Tells poll() what each client waits for, and blocks until one is ready or
-// due. Returns the number of clients in `polled`. Clients that are accepted
+// Tells poll() what each client waits for, and blocks until a client is ready
+// or due. Returns the number of clients in `polled`. Clients that are accepted
 // later have no entry there.
 static int wait_for_clients(void)
 {

@@ -1,4 +1,9 @@
 // ring.c - io_uring(7) by its system calls, without a library.
+//
+// Only ring_enter() blocks. The program and the kernel change the rings at the
+// same time. So each first writes an entry, and then moves the tail by a store
+// with release order. The other side reads the tail with acquire order. After
+// it has taken an entry, it moves the head in the same way.
 
 #include "ring.h"
 

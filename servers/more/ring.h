@@ -2,7 +2,7 @@
 //
 // Two ring buffers in memory that the program shares with the kernel: the
 // program adds requests to one, and the kernel adds results to the other. Only
-// one thread may use them.
+// one thread may use them. Only ring_enter() blocks.
 
 #ifndef RING_H
 #define RING_H

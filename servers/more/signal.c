@@ -35,7 +35,7 @@ static sigset_t awaited;  // ready_signal and SIGIO.
 // LESSON signal-driven: without F_SETSIG, the kernel sends SIGIO, which only
 // says that some descriptor is ready. With F_SETSIG, it queues a signal that
 // contains the descriptor. Signals report only changes, so the server must
-// check by itself what had arrived before.
+// check by itself whether something had arrived before.
 static bool ask_for_signals(int fd)
 {
     return fcntl(fd, F_SETOWN, getpid()) == 0 &&

@@ -35,7 +35,7 @@ extern struct sockaddr_in backend;
 void fetch_all(struct fetch all[FETCHES]);
 
 // Call it at the end of each fetch. If `result` is 0, prints the reply.
-// Otherwise prints the reason of the failure, which is in errno.
+// Otherwise prints the reason for the failure, which is in errno.
 void fetch_report(const struct fetch *f, int result);
 
 #endif
