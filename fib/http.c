@@ -103,7 +103,7 @@ static void reply(struct session *s)
 bool http_answer(struct session *s)
 {
     struct line line;
-    while (lines_next(s, &line)) {
+    while (lines_take(s, &line)) {
         bool empty = line.len == 0 && !line.too_long;
         if (!s->http.started && !empty)
             start_request(s, line);

@@ -21,7 +21,7 @@ struct line {
 };
 
 // Takes the next complete line of the input. Returns false if there is none.
-bool lines_next(struct session *s, struct line *line);
+bool lines_take(struct session *s, struct line *line);
 
 // Parses a line, which must be a decimal number from 1 to `max`. Blanks around
 // the number are allowed. Returns NULL and sets `n` to the number, or returns

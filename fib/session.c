@@ -105,7 +105,7 @@ static void make_space(struct session *s)
 // LESSON bytes-are-not-lines: TCP delivers a stream of bytes. One recv() may
 // return half a request, or three requests at once. So this function searches
 // for the newline, and keeps the bytes after it for the next call.
-bool lines_next(struct session *s, struct line *line)
+bool lines_take(struct session *s, struct line *line)
 {
     size_t len = s->end - s->begin;
     const char *start = s->input + s->begin;
@@ -127,7 +127,7 @@ bool lines_next(struct session *s, struct line *line)
 // treats the bytes of one recv() as one request. This is correct only while
 // requests are small and come one at a time. Try it: with --framing recv, send
 // "30\n31\n" in one send().
-static bool next_recv(struct session *s, struct line *line)
+static bool take_recv(struct session *s, struct line *line)
 {
     size_t len = s->end - s->begin;
 
@@ -232,7 +232,7 @@ bool session_answer(struct session *s)
     if (s->rules->framing == SESSION_FRAMING_HTTP)
         return http_answer(s);
     bool by_line = s->rules->framing == SESSION_FRAMING_LINE;
-    if (!(by_line ? lines_next(s, &line) : next_recv(s, &line)))
+    if (!(by_line ? lines_take(s, &line) : take_recv(s, &line)))
         return false;
 
     unsigned n = 0;

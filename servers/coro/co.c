@@ -62,7 +62,7 @@ struct co *co_new(void *(*fn)(void *arg), void *arg)
         return NULL;
 
     running = co_current();
-    size_t size = co_stack_usable();
+    size_t size = co_stack_usable_size();
     struct co *c = co_cache_place(low, size);
     size_t below = (size_t)((char *)c - low);  // what its functions may use
     co_cache_clear(c);
@@ -93,7 +93,7 @@ int co_free(struct co *c)
 struct co *co_at(size_t at)
 {
     char *low = co_stack_at(at);
-    struct co *c = co_cache_place(low, co_stack_usable());
+    struct co *c = co_cache_place(low, co_stack_usable_size());
     // If the system has taken back the memory of the stack, it reads as zeros:
     // then fn is NULL.
     return c->fn != NULL && co_state(c) != CO_DONE ? c : NULL;

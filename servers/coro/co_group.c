@@ -29,13 +29,16 @@ static void leave_members(struct co *c)
         c->group_next->group_previous = c->group_previous;
 }
 
-static void fail(struct co_group *group, int reason)
+// Stores the error of the first member that has failed, and cancels the others.
+static void fail_group(struct co_group *group, int reason)
 {
     if (group->error == 0)
         group->error = reason != 0 ? reason : EIO;
     co_group_cancel(group);
 }
 
+// The first function of each member. The last member to return wakes the
+// coroutine that waits in co_group_join().
 static void *member_main(void *arg)
 {
     struct co *self = co_current();
@@ -45,7 +48,7 @@ static void *member_main(void *arg)
 
     leave_members(self);
     if (result != 0)
-        fail(group, reason);
+        fail_group(group, reason);
     if (group->members == NULL && group->joiner != NULL)
         co_end_wait(group->joiner, 0);
     return co_finish();
@@ -84,7 +87,7 @@ int co_group_join(struct co_group *group)
             return co_fail(EDEADLK);
     group->joiner = co_current();
     if (co_begin_wait() != 0 || wait_for_members(group) != 0)
-        fail(group, errno);
+        fail_group(group, errno);
     while (group->members != NULL)
         co_suspend(CO_UNINTERRUPTIBLE, CO_NEVER);
 

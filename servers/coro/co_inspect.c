@@ -115,6 +115,7 @@ static void append_line(struct answer *a, const struct co *c)
 
 // ---- An answer
 
+// Sends the lines that were appended so far, and removes them from the answer.
 static int send_text(struct answer *a)
 {
     size_t len = a->len;
@@ -177,6 +178,8 @@ static bool is_left_over(void)
     return refused;
 }
 
+// Opens the socket at `path`, and stores its address. Replaces a socket that is
+// left over. Returns a descriptor, or -1 with errno set.
 static int listen_on(const char *path)
 {
     size_t len = strlen(path);

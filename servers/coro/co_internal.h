@@ -123,6 +123,7 @@ static inline void co_become(struct co *c, enum co_state state)
 
 // ---- Queues of coroutines, first in, first out
 
+// Appends `c`, which must be in no queue.
 static inline void co_queue_append(struct co_queue *queue, struct co *c)
 {
     c->next = NULL;

@@ -119,6 +119,7 @@ static int socket_option(int fd, int name)
     return value;
 }
 
+// Returns the kind of a socket. Asks the kernel only the first time.
 static enum kind kind_of(int fd, struct slot *s)
 {
     if (s->kind != UNKNOWN)
@@ -158,6 +159,8 @@ static void handle_event(const struct epoll_event *e)
         became_ready(&s->out);
 }
 
+// Blocks the thread: see `wait` in struct co_poller. The next two functions are
+// its `open` and `close`.
 static int wait_for_events(int timeout_ms, const sigset_t *mask)
 {
     struct epoll_event events[EVENTS_AT_ONCE];

@@ -183,6 +183,7 @@ const atomic_uint *co_turn_count(void)
     return &loop.turn_count;
 }
 
+// Gives `c` a turn: runs it until it waits, reschedules itself or returns.
 static void run(struct co *c)
 {
     loop.budget = CO_BUDGET;
@@ -194,7 +195,7 @@ static void run(struct co *c)
     loop.ended = NULL;
 }
 
-// LESSON round-robin: in a round, every coroutine that is ready at its start
+// LESSON round-robin: every coroutine that is ready at the start of a round
 // gets one turn, in the order in which they became ready. Coroutines that
 // become ready during the round run in the next one. So no coroutine gets two
 // turns while another one waits for its first.
@@ -215,6 +216,7 @@ static struct co *owner_of(struct co_mail *mail)
     return (struct co *)(void *)((char *)mail - offsetof(struct co, mail));
 }
 
+// Wakes the coroutines for which other threads or signal handlers sent mail.
 static void deliver_mail(void)
 {
     struct co_mail *mail;

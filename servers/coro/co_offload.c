@@ -30,6 +30,7 @@ static int job_count, thread_count;
 static int idle_count;  // threads that wait for a job, or soon will
 static int thread_max;  // below 1: the number of cores, not found out yet
 
+// Takes the oldest job. Blocks until there is one. The thread is not idle then.
 static struct job *take_job(void)
 {
     pthread_mutex_lock(&lock);
@@ -50,6 +51,7 @@ static void become_idle(void)
     pthread_mutex_unlock(&lock);
 }
 
+// The main function of a thread that does jobs.
 static void *do_jobs(void *arg)
 {
     (void)arg;

@@ -116,6 +116,8 @@ static bool has_markers(char *page)
     return known > 0;
 }
 
+// Makes the guard pages of a slab without markers. Returns 0, or -1 with errno
+// set. Reports the limit on mappings once, because its remedy is not obvious.
 static int forbid_access(const struct iovec *pages)
 {
     static const char text[] =
@@ -157,6 +159,9 @@ static void write_text(const char *text)
     (void)!write(STDERR_FILENO, text, strlen(text));
 }
 
+// The handler of SIGSEGV. If the address is in the guard page of the running
+// coroutine, reports an overflow and aborts. Otherwise restores the default, so
+// that the instruction faults again and ends the program.
 static void on_fault(int signo, siginfo_t *info, void *context)
 {
     const struct co *c = co_self();
@@ -185,6 +190,8 @@ static void install_fault_handler(void)
         sigaction(SIGSEGV, &action, NULL);
 }
 
+// Gives the thread another stack for signal handlers, and writes the end of the
+// message about an overflow.
 static void open_signal_stack(void)
 {
     stack_t stack;
@@ -192,7 +199,7 @@ static void open_signal_stack(void)
     snprintf(pool.overflow_text, sizeof pool.overflow_text,
              ": ran over the end of its stack of %zu KiB"
              " (co_set_stack_size() sets it)\n",
-             co_stack_usable() / 1024);
+             co_stack_usable_size() / 1024);
     if (sigaltstack(NULL, &stack) != 0 || !(stack.ss_flags & SS_DISABLE))
         return;  // The thread already has one.
 
@@ -224,7 +231,7 @@ void co_stack_set_size(size_t size)
         pool.stride = 2 * pool.page_size;
 }
 
-size_t co_stack_usable(void)
+size_t co_stack_usable_size(void)
 {
     return pool.stride - pool.page_size;
 }
@@ -296,6 +303,8 @@ static bool enlarge_lists(void)
     return true;
 }
 
+// Maps a slab with its guard pages. All its stacks are unused. Returns false
+// with errno set if this is not possible.
 static bool map_slab(void)
 {
     if (pool.slab_count == 0)
@@ -341,8 +350,8 @@ static void cool_down(void)
 {
     struct iovec coldest[COOL_STACKS];
     for (size_t i = 0; i < COOL_STACKS; i++)
-        coldest[i] =
-            (struct iovec){pool.idle[pool.cold_count++], co_stack_usable()};
+        coldest[i] = (struct iovec){pool.idle[pool.cold_count++],
+                                    co_stack_usable_size()};
     advise(coldest, COOL_STACKS, MADV_DONTNEED);
 }
 
@@ -370,7 +379,7 @@ void *co_stack_at(size_t at)
 // reads, because they are not in declared variables.
 __attribute__((no_sanitize("address"))) size_t co_stack_touched(void *low)
 {
-    const char *at = low, *top = at + co_stack_usable();
+    const char *at = low, *top = at + co_stack_usable_size();
     unsigned char resident = 0;
     for (char *page = low; page < top && resident == 0;
          page += pool.page_size) {

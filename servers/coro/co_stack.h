@@ -13,7 +13,7 @@
 void co_stack_set_size(size_t size);
 
 // Returns how many bytes of a stack can be used: all except the guard page.
-size_t co_stack_usable(void);
+size_t co_stack_usable_size(void);
 
 // Takes a stack. Returns its lowest usable address. The guard page is below
 // this address: touching it raises SIGSEGV. The stack may contain what an

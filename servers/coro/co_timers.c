@@ -15,6 +15,7 @@ static void place(struct co_timers *timers, struct co_timer t, size_t at)
     t.waiter->timer = (unsigned)at;
 }
 
+// Stores a timer at `at` or above: moves down all parents that are due later.
 static void sift_up(struct co_timers *timers, struct co_timer t, size_t at)
 {
     for (; at > 1 && timers->heap[at / 2].due_ns > t.due_ns; at /= 2)
@@ -22,6 +23,8 @@ static void sift_up(struct co_timers *timers, struct co_timer t, size_t at)
     place(timers, t, at);
 }
 
+// Stores a timer at `at` or below: moves up the earlier of two children as long
+// as it is due before this timer.
 static void sift_down(struct co_timers *timers, struct co_timer t, size_t at)
 {
     const struct co_timer *heap = timers->heap;

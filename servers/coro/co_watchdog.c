@@ -217,6 +217,7 @@ static void *watch(void *arg)
 
 // ---- Starting and stopping the watchdog
 
+// Ends a watchdog of this thread. Blocks until it has seen `stopping`.
 static void stop(void *watchdog)
 {
     struct watchdog *w = watchdog;
