@@ -358,7 +358,8 @@ static void test_close(void)
     while (send(ends[0], bytes, sizeof bytes, 0) > 0)
         ;
     start_fake_clock(1);
-    ok(!net_prepare_close(ends[0], &progress), "it lingers for a client");
+    ok(!net_prepare_close(ends[0], &progress),
+       "it stays open until the client reads");
     int checks = 0;
     while (checks < 100 && !net_prepare_close(ends[0], &progress))
         checks++;

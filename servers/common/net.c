@@ -177,6 +177,8 @@ void net_accepted(int fd)
     trace_accepted(fd);
 }
 
+// Calls accept4(), and again if a signal interrupts it or the client gave up.
+// Returns a descriptor, or -1 with errno set.
 static int accept_client(int listener, int flags)
 {
     int fd;

@@ -200,6 +200,7 @@ static void abandon(int fd, size_t undelivered)
         report_undelivered(undelivered);
 }
 
+// Returns true if abandon() was called for `fd`: only abandon() sets SO_LINGER.
 static bool is_abandoned(int fd)
 {
     struct linger linger = {0};

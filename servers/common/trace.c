@@ -59,6 +59,8 @@ static _Thread_local int64_t computing_since_ns;
 
 // ---- Recording events
 
+// Records an event that began at `begin_ns` and ends now. If `begin_ns` is 0,
+// it also begins now.
 static void note_since(int64_t begin_ns, enum kind kind, uint32_t connection,
                        size_t value)
 {

@@ -285,9 +285,9 @@ int co_group_go(struct co_group *group, int (*fn)(void *arg), void *arg);
 // returned 0, else -1 with the errno of the first that did not. If the caller
 // is cancelled, or its deadline passes, cancels all members, and still waits
 // until they have returned: when this call returns, the group has no members.
-// There are two errors for which it returns at once and cancels no member:
-// EBUSY if another coroutine already waits for the group, and EDEADLK if the
-// caller is a member, because it would wait for itself.
+// Two errors end the call at once, and then no member is cancelled: EBUSY if
+// another coroutine already waits for the group, and EDEADLK if the caller is a
+// member, because it would wait for itself.
 int co_group_join(struct co_group *group);
 
 // Cancels all members. Does not wait.

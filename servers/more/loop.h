@@ -33,7 +33,8 @@ void loop_serve(const struct connection *c);
 // Blocks until the listener or a client is ready, or a timer is due (for
 // example that of a simulated backend). Also ends its wait when the server must
 // check for idle clients or accept again. Makes steps for each client that is
-// ready or due, until it would block. Returns true if the listener is ready.
+// ready or due, until a step would block. Returns true if the listener is
+// ready.
 bool loop_wait(int listener);
 
 // Makes loop_wait() return, now and at every later call. Safe in a signal

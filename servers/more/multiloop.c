@@ -128,6 +128,7 @@ static void *loop_main(void *arg)
     return NULL;
 }
 
+// Starts the threads, and blocks until all loops can take clients.
 static void open_all_loops(void)
 {
     inbox_size = (unsigned)options.clients_max + 1;  // One for NO_MORE.

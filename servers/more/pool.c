@@ -98,10 +98,10 @@ static void start_threads(void)
 }
 
 // LESSON full-queue: when the queue is full, the main thread does not accept.
-// Then the kernel's queue fills up (--backlog). When this is full, too, the
-// kernel ignores new connections, and the clients try again after a second.
-// With an unlimited queue, the server would accept all clients, and each would
-// wait longer than the one before.
+// Then the accept queue of the kernel fills up (--backlog). When this is full,
+// too, the kernel ignores new connections, and the clients try again after a
+// second. With an unlimited queue, the server would accept all clients, and
+// each would wait longer than the one before.
 static void serve_clients(void)
 {
     int client;

@@ -14,6 +14,7 @@
 
 #include "../common/clock.h"
 
+// Maps a part of the ring: `what` is one of IORING_OFF_...
 static void *map(int fd, size_t size, off_t what)
 {
     return mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
@@ -57,6 +58,7 @@ int ring_open(struct ring *r)
     return 0;
 }
 
+// Returns how many prepared requests the kernel has not taken yet.
 static unsigned prepared(const struct ring *r)
 {
     return *r->sq_tail - __atomic_load_n(r->sq_head, __ATOMIC_ACQUIRE);

@@ -149,7 +149,7 @@ static int run_round(unsigned results)
 
 static void drain_clients(void)
 {
-    // The last request ACCEPTED may still bring a client.
+    // An accept request that is in flight may still bring a client.
     while (clients.count > 0 || accepting) {
         while (run_round(0) > 0)
             ;
