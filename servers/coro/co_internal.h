@@ -29,7 +29,7 @@ struct co {
     struct co *previous;       // in its queue; undefined for the first one
     struct co_queue *queue;    // of the semaphore that it waits for, or NULL
     int64_t deadline_ns;       // of all its waiting calls; 0: none
-    unsigned limit_ms_plus_1;  // of its waits for descriptors, in ms; 0: none
+    unsigned limit_ms_plus_1;  // of its waits for descriptors; 0: none
     unsigned timer;            // its place in the heap, from 1; 0: no timer
     short wait_errno;          // why the last wait ended; 0: its event came
     bool permit;               // its next co_park() returns at once

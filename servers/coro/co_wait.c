@@ -121,6 +121,8 @@ int co_sleep(int ms)
         return 0;
     int64_t due_ns = co_time_in(ms);
     check_chain(&deadline_ns);
+    // At `due_ns`, this call fails with ETIMEDOUT. That is a success here,
+    // unless a deadline has passed before.
     int result = co_wait_until(due_ns);
     bool slept = result != 0 && errno == ETIMEDOUT && due_ns <= deadline_ns;
     return slept ? 0 : result;

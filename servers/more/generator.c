@@ -76,8 +76,8 @@ static int wait_for_clients(void)
     }
     short accepting = connections_may_accept(&clients) ? POLLIN : 0;
     polled[clients.count] = (struct pollfd){listener, accepting, 0};
-
     connections_end_idle(&clients);
+
     int ms = connections_wait_ms(&clients, connections_due_ns(&clients));
     net_backoff_if_failed(poll(polled, (nfds_t)clients.count + 1, ms));
     return clients.count;

@@ -39,11 +39,11 @@ static int wait_for_clients(void)
     }
     short accepting = connections_may_accept(&clients) ? POLLIN : 0;
     polled[clients.count] = (struct pollfd){listener, accepting, 0};
+    connections_end_idle(&clients);
 
     // LESSON the-whole-list: both the server and the kernel go through all
     // clients, even idle ones. Try it: compare fibload -c 10 with fibload -c 10
     // --idle 10000.
-    connections_end_idle(&clients);
     int ms = connections_wait_ms(&clients, connections_due_ns(&clients));
     net_backoff_if_failed(poll(polled, (nfds_t)clients.count + 1, ms));
     return clients.count;
