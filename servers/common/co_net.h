@@ -35,7 +35,8 @@ void co_net_run(void (*fn)(void *arg), void *arg);
 
 // For a server with one loop: makes `listener` non-blocking, and runs
 // serve_clients() in the loop, as co_net_run() does. Once the loop is open,
-// first calls server_ready(). Exits if that is not possible.
+// first calls server_ready(). Exits if the loop cannot start, or the server
+// cannot announce its address.
 void co_net_serve(int listener, void (*serve_clients)(void));
 
 #endif

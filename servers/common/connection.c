@@ -163,7 +163,7 @@ int64_t connections_due_ns(const struct connections *t)
     return due_ns;
 }
 
-// Makes steps for a connection until it would have to wait, but at most
+// Makes steps for a connection until a step would have to wait, but at most
 // STEPS_IN_A_ROW, and closes it once its conversation is over. Returns true if
 // the next step need not wait. Calls send() without asking poll() first: poll()
 // reports a socket as writable only if a third of its buffer is free, but

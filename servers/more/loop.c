@@ -42,7 +42,7 @@ void loop_serve(const struct connection *c)
         ;  // If the server stops now, connections_drain() serves the client.
 }
 
-// Makes steps for a client until it would block, because epoll reports each
+// Makes steps for a client until a step would block, because epoll reports each
 // change only once. After STEPS_IN_A_ROW steps, other clients are served first,
 // and a timer continues this one.
 static void step_client(struct connection *c)

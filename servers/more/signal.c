@@ -57,7 +57,7 @@ static void await_signal(struct connection *c)
     timer_queue_add(&timers, c, net_backoff_until_ns());
 }
 
-// Makes steps for a client until it would block, because no further signal
+// Makes steps for a client until a step would block, because no further signal
 // comes for bytes that have already arrived. After STEPS_IN_A_ROW steps, other
 // clients are served first, and a timer continues this one.
 static void step_client(struct connection *c)
