@@ -777,6 +777,21 @@ class Predictions(unittest.TestCase):
         self.assertEqual(heading.level, 2)
         self.assertEqual([row[1:3] for row in table.rows], [("3", "1")])
 
+    def test_only_what_was_measured_was_right_or_wrong(self):
+        runs = read_runs(REFERENCE / "runs.csv")
+        for answers, numbers, is_wrong in (
+                ({"served": 1}, "1 1", False), ({"served": 3}, "0 1", True),
+                ({"served": 1, "wait-trap": 9}, "1 1", False)):
+            measured = runs if len(answers) == 1 else Runs(
+                run for run in runs if run["experiment"] != "wait")
+            with tempfile.TemporaryDirectory() as scratch:
+                folder = pathlib.Path(scratch)
+                (folder / predictions.KEPT).write_text(json.dumps(
+                    {"made": "today", "answers": answers}))
+                _, text, _ = predictions.section(folder, measured)
+            self.assertEqual(facts(text.text), f"| {numbers}")
+            self.assertEqual("look first" in text.text, is_wrong)
+
 
 @tap.part("reports")
 class Reports(unittest.TestCase):

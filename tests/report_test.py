@@ -97,6 +97,7 @@ class Numbers(unittest.TestCase):
             self.assertEqual(duration(us), text)
         self.assertEqual(duration(997, 2), "1.0 ms")
         self.assertEqual(duration(100, 1), "100 µs")
+        self.assertEqual(duration(math.nan), "-")
 
     def test_no_line_ends_between_a_number_and_its_unit(self):
         self.assertEqual(wrapped("within 600 ms, or 5 of them", 10),
@@ -272,6 +273,17 @@ class Findings(unittest.TestCase):
         runs = on_cores(fork=(1.9, 1.8), thread=(1.8, 1.9), coroutine=(1, 1))
         self.assertAlmostEqual(findings.gain(
             runs, ["fork", "thread"], ["coroutine"]), 1.8)
+
+    def test_what_a_second_core_brings_may_be_unknown(self):
+        fork, coroutine = on_cores(fork=(1.9, 1.9), coroutine=(1, 1))[1:3]
+        for runs in ([fork, coroutine],  # of different rounds
+                     [fork, {**coroutine, "round": 2.0, "req_per_s": 0.0}]):
+            self.assertEqual(sentences.facts(findings.latency(Runs(runs))),
+                             "fork | 4")
+
+    def test_a_model_without_figures_is_not_named(self):
+        runs = on_cores(fork=(1.9, 1.9), coroutine=(math.nan, math.nan))
+        self.assertEqual(sentences.facts(findings.latency(runs)), "fork | 4")
 
     def test_the_largest_load_decides(self):
         runs = Runs(row("fork", clients) for clients in (1, 2, 4))
@@ -1057,6 +1069,19 @@ class Report(unittest.TestCase):
         self.assertNotIn("█", wait)
         self.assertIn("█", rate)
 
+    def test_the_terminal_has_no_bar_for_a_figure_that_is_unknown(self):
+        for values in ((math.nan, 60.0), (60.0, math.nan)):
+            runs = of_models(4, "set_ms", fork=values[:1], thread=values[1:])
+            lines = list(terminal.summary_lines(COLUMNS["set_ms"], runs))
+            self.assertEqual([line.count("█") > 0 for line in lines],
+                             [value == 60 for value in values])
+
+    def test_claims_are_counted_only_if_there_are_any(self):
+        for model, items in (("fork", 2), ("select", 1)):
+            runs = Runs(rounds(model, 4, experiment=["latency"] * 2))
+            _, findings = report.what_came_out(runs)
+            self.assertEqual(len(findings.items), items)
+
     def test_the_terminal_fits_a_projector(self):
         runs = Runs(row(model, cell.connections, experiment=experiment.name,
                         idle=float(cell.idle), served=1.0, req_per_s=123456.0,
@@ -1162,6 +1187,12 @@ class Comparison(unittest.TestCase):
         said = "\n".join(compare.compared(THROUGHPUT, a, b))
         self.assertIn("210 (200-220)", said)
         self.assertNotIn("thread", said)
+
+    def test_nothing_is_a_multiple_of_zero(self):
+        none, some = costing(fork=(0.0, 0.0)), costing(fork=(1.0, 1.0))
+        (_, _, _, ratio, _), = compare.figures(none, some,
+                                               "server_cpu_us_per_req")
+        self.assertEqual(ratio, "-")
 
     def test_facts_that_differ(self):
         self.assertEqual(compare.differing(

@@ -7,8 +7,9 @@ intervals and bounds as the claims (Sample.interval), so that it cannot
 contradict a verdict. If the rounds disagree, the sentence gives their range.
 """
 
-from statistics import median
+import math
 
+from lib.samples import Sample
 from lib.text import counted, duration, factor, listed, rounded
 
 # A server uses a second core if in every round it uses at least SECOND_CORE_MIN
@@ -87,23 +88,25 @@ def cores_used(at):
 
 def gain(at, fast, slow):
     """Returns a ratio of requests per second: that of the slowest model in
-    `fast` to that of the fastest in `slow`, as the median over the rounds. All
-    have the same load. A single client would be no fair base: it lets cores
-    fall asleep between its requests, while more clients keep them awake."""
-    def rates(of, models):
-        return [run["req_per_s"] for run in of if run["model"] in models]
+    `fast` to that of the fastest in `slow`, as the median over the rounds, or
+    NaN if no round has both. All have the same load. A single client would be
+    no fair base: it lets cores fall asleep between its requests, while more
+    clients keep them awake."""
+    def by_round(chosen, models):
+        rates = {}
+        for run in at:
+            if run["model"] in models:
+                rates.setdefault(run["round"], []).append(run["req_per_s"])
+        return Sample({number: chosen(of) for number, of in rates.items()})
 
-    rounds = [at.where(round=number) for number in at.values("round")]
-    return median(min(rates(of, fast)) / max(rates(of, slow)) for of in rounds
-                  if rates(of, fast) and rates(of, slow))
+    return (by_round(min, fast) / by_round(max, slow)).median
 
 
 def latency(at):
     """Returns the finding of the experiment latency: which models use a second
     core."""
     second, one = cores_used(at)
-    unclear = [m for m in at.models() if m not in second + one]
-    only = "only " if one and not unclear else ""
+    only = "only " if one and len(second + one) == len(at.models()) else ""
     parts = []
     if second:
         parts.append(f"{only}{named(second, at.models())} "
@@ -112,19 +115,19 @@ def latency(at):
     elif one:
         parts.append(f"{named(one, at.models())} {verb(one, 'stay')} on one "
                      "core")
-    cores = samples(at, "cores")
-    parts += [f"{model} uses {lowest_to_highest(cores[model].interval)} cores"
-              for model in unclear]
+    parts += [f"{model} uses {lowest_to_highest(cores.interval)} cores"
+              for model, cores in samples(at, "cores").items()
+              if model not in second + one]
     clients = counted(at[0]["connections"], "client")
     return f"With {clients} {'; '.join(parts)}" + unserved(at)
 
 
 def benefit(at, second, one):
     """Returns as text how many more requests the models on two cores answer
-    than those on one, or "" if there are none on one."""
-    if not one:
-        return ""
+    than those on one, or "" if that is unknown."""
     more = gain(at, second, one)
+    if math.isnan(more):
+        return ""
     if more < 1.1:
         return f" yet {verb(second, 'answer')} no more requests"
     return (f" and {verb(second, 'answer')} {factor(more)} as many requests as "

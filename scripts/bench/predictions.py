@@ -11,7 +11,8 @@ from bench.experiments import at_load
 from bench.findings import ABOUT_EQUAL_MAX
 from lib.document import Heading, Table, Text
 from lib.models import MODELS
-from lib.text import rounded
+from lib.text import counted, rounded
+from lib.verdicts import NOT_MEASURED
 
 KEPT = "predictions.json"
 EXACT = 1  # for figures that are counted, not measured
@@ -163,7 +164,7 @@ def row(question, predicted, runs):
     at = at_load(question.experiment, runs)
     measured = question.answer(at) if at else math.nan
     if measured == [] or measured != measured:
-        return question.text, question.said(predicted), "-", "not measured"
+        return question.text, question.said(predicted), "-", NOT_MEASURED
     shown = " or ".join(measured) if question.models else (
         question.said(measured))
     return (question.text, question.said(predicted), shown,
@@ -179,10 +180,12 @@ def section(directory, runs):
     kept = json.loads(path.read_text("utf-8"))
     rows = tuple(row(question, kept["answers"][question.name], runs)
                  for question in QUESTIONS if question.name in kept["answers"])
-    good = sum(cells[-1] in ("right", "close") for cells in rows)
+    measured = [cells[-1] for cells in rows if cells[-1] != NOT_MEASURED]
+    good = sum(said in ("right", "close") for said in measured)
+    text = (f"Made {kept['made']}. Of {counted(len(measured), 'answer')} {good} "
+            f"{'was' if good == 1 else 'were'} right or close.")
+    if good < len(measured):
+        text += " Those that were not are where to look first."
     header = ("question", "predicted", "measured", "")
-    return [
-        Heading(2, "Your predictions"),
-        Text(f"Made {kept['made']}. Of {len(rows)} answers {good} were right "
-             "or close. Those that were not are where to look first."),
-        Table(header, rows, left=("question", ""))]
+    return [Heading(2, "Your predictions"), Text(text),
+            Table(header, rows, left=("question", ""))]

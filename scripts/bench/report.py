@@ -203,8 +203,9 @@ def what_came_out(runs):
         return [Text(NOTHING_FINISHED)]
     said = (f"[{experiment.name}](#{experiment.name}): "
             f"{finding(experiment, of)}." for experiment, of in shown)
-    return [summary(shown), Items(
-        (*said, f"Of the claims {tally(judgements(shown))}."))]
+    judged = judgements(shown)
+    claims = [f"Of the claims {tally(judged)}."] if judged else []
+    return [summary(shown), Items((*said, *claims))]
 
 
 def environment(facts):

@@ -1,10 +1,13 @@
 """Prints the summary on the terminal: for each experiment its finding, bars in
 the place of a picture, and its claims."""
 
+import math
+
 from bench.claims import HOLDS, NOT_MEASURED, SUGGESTS, judgements
 from bench.design import deciding, finding, load_named
 from bench.experiments import finished
 from bench.tables import COLUMNS, mark, served
+from lib.samples import ratio
 from lib.text import counted, rounded, say
 
 BAR_WIDTH = 22
@@ -14,15 +17,17 @@ NOTHING_FINISHED = "No experiment was finished."
 
 def bar(value, most):
     """Returns a bar of block characters for `value`, padded to BAR_WIDTH
-    columns. The value `most` would fill them."""
-    length = max(1, round(BAR_WIDTH * value / most)) if most > 0 else 0
+    columns. The value `most` would fill them, and NaN has no bar."""
+    share = ratio(value, most)
+    length = 0 if math.isnan(share) else max(1, round(BAR_WIDTH * share))
     return f"{'█' * length:{BAR_WIDTH}}"
 
 
 def summary_lines(column, at):
     """Yields a line for each model. It has a bar if the column has one, and the
     number of clients served if that is not all."""
-    most = max(run[column.bar] for run in at) if column.bar else 0
+    values = [run[column.bar] for run in at] if column.bar else []
+    most = max(filter(math.isfinite, values), default=0)
     for model in at.models():
         of = at.where(model=model)
         if not column.bar:

@@ -35,11 +35,11 @@ def rounded(value, digits=3):
 
 
 def duration(us, digits=3):
-    """Returns a time in the unit that fits it: µs, ms or s."""
+    """Returns a time in the unit that fits it: µs, ms or s; NaN as "-"."""
     for limit, unit, scale in ((1e3, "µs", 1), (1e6, "ms", 1e3)):
         if us < limit * (1 - 0.5 / 10**digits):
             return f"{rounded(us / scale, digits)} {unit}"
-    return f"{rounded(us / 1e6, digits)} s"
+    return "-" if math.isnan(us) else f"{rounded(us / 1e6, digits)} s"
 
 
 def with_range(spread, text=rounded):
