@@ -40,14 +40,12 @@ def loop_us(call):
 
 
 def system_call_us():
-    """Returns the time of a system call that does nothing, in µs, without the
-    overhead of Python."""
+    """Returns the time of a system call that does nothing, without Python's."""
     return max(0, loop_us(os.getppid) - loop_us(().__len__))
 
 
 def timer_us():
-    """Returns the median delay of a timer in µs: how much later than asked a
-    sleeping process wakes."""
+    """Returns the median time by which a sleeping process wakes too late."""
     late = []
     for _ in range(TIMERS):
         begin = time.perf_counter()
@@ -118,8 +116,7 @@ def reply_us(client):
 
 
 def calibrate(client):
-    """Measures all times, and returns them in µs, by name. Takes about a
-    second."""
+    """Returns all times in µs, by name. Takes about a second."""
     return {"system call": system_call_us(), "timer": timer_us(),
             "wake-up": wake_up_us(), "null server": reply_us(client)}
 

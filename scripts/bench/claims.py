@@ -79,8 +79,7 @@ class Claim:
 
 
 def each(models, *what, **more):
-    """Returns the same claim for each of several models, whose names are
-    separated by spaces."""
+    """Returns the same claim for each of the models, which spaces separate."""
     return tuple(Claim(model, *what, **more) for model in models.split())
 
 
@@ -110,8 +109,7 @@ class Judgement:
         return FAILS if enough else SUGGESTS_NOT
 
     def spread(self):
-        """Returns (median, lowest, highest) of the interval, or None if there
-        are no values."""
+        """Returns (median, lowest, highest) of the interval, None if empty."""
         if not self.values:
             return None
         return self.sample.median, self.sample.low, self.sample.high
@@ -146,8 +144,7 @@ class Judgement:
 
 
 def judge(experiment, claim, runs):
-    """Returns the Judgement of one claim of an experiment. Faulty runs are left
-    out."""
+    """Returns the Judgement of a claim. Faulty runs are left out."""
     load = experiment.load if claim.load is None else claim.load
     axis = experiment.axis
     sample = runs.where(model=claim.model, **{axis: load}).sample(claim.column)

@@ -39,8 +39,7 @@ def parser(doc, name):
 
 
 class Figures:
-    """The values of all figures by round, and what went wrong. A figure is
-    named by a tuple."""
+    """The values of all figures, named by tuples, and what went wrong."""
 
     def __init__(self):
         self.values = {}  # for each figure: its values by the round's number
@@ -52,8 +51,7 @@ class Figures:
         self.values.setdefault(figure, {})[self.round] = value
 
     def sample(self, *figure):
-        """Returns the values of a figure, for the rounds in which it was
-        measured."""
+        """Returns the values of a figure by round, where it was measured."""
         return Sample(self.values.get(figure, {}))
 
     def measure(self, rounds, tasks):
@@ -78,8 +76,7 @@ class Figures:
         rewrite(f"round {number}, {done + 1} of {len(plan)}{left}  {name}")
 
     def attempt(self, task, *arguments):
-        """Makes one measurement. If it fails, that is a problem, and leaves a
-        gap."""
+        """Makes one measurement. A failure is a problem, and leaves a gap."""
         try:
             task(*arguments)
         except RunFailed as failure:
@@ -129,8 +126,7 @@ class Row:
                 else sample / base)
 
     def verdict(self, value):
-        """Returns the goal and whether the value meets it, as text. Returns ""
-        without a goal."""
+        """Returns the goal and whether a value meets it, or "" without one."""
         if self.most is not None:
             met, goal = value <= self.most, f"at most {self.most:,g}"
         elif self.least is not None:
@@ -141,8 +137,7 @@ class Row:
 
     def line(self, sample, shown, width):
         """Returns the line: the median of the sample, its range and the goal.
-        shown(value, unit) returns a value as text; `width` is that of the
-        row's text."""
+        shown(value, unit) formats a value; `width` is that of the text."""
         middle, low, high = (shown(value, self.unit)
                              for value in sample.spread())
         unit = f" {self.unit:<6}" if self.unit else ""
@@ -152,8 +147,7 @@ class Row:
 
 
 def print_rows(title, rows, figures, shown, width):
-    """Prints a table of the rows that have values. `shown` and `width` are as
-    in Row.line()."""
+    """Prints the rows that have values. See Row.line() for the arguments."""
     head = f"{title:<{width + 4}}{'median':>7}"
     print(f"\n{head}{'range':>{RANGE_ENDS - width - 11}}  goal")
     for row in rows:

@@ -97,8 +97,7 @@ class Experiment:
     traced_rounds: float = math.inf
 
     def models(self, chosen):
-        """Returns the chosen models that take part in this experiment, and
-        their variants."""
+        """Returns the chosen models that take part, and their variants."""
         if self.asked_by and not set(self.asked_by) & set(chosen):
             return []
         if not self.elsewhere:
@@ -129,8 +128,7 @@ class Experiment:
 
 
 def of_size(experiment, size, models=()):
-    """Returns the experiment with only the cells that belong to a bench of this
-    size with these models."""
+    """Returns the experiment with the cells of a bench of this size."""
     sizes = SIZES[:SIZES.index(size) + 1]
     cells = (cell for cell in experiment.cells
              if cell.size in sizes or set(cell.asked_by) & set(models))
@@ -141,9 +139,8 @@ def of_size(experiment, size, models=()):
 
 def fitting(experiment, room, reason):
     """Returns the experiment, reduced to at most `room` connections at once,
-    and a sentence for each cell that changed. The load of a larger cell is
-    reduced; cells that become equal are merged. `reason` says why there is no
-    more room."""
+    and a sentence for each cell that changed. Cells that become equal are
+    merged. `reason` says why there is no more room."""
     axis, cells, notes = experiment.axis, {}, []
     if axis == "rate":  # It takes no connections.
         return experiment, notes
@@ -193,7 +190,6 @@ def load_named(experiment, runs):
 
 
 def finding(experiment, runs):
-    """Returns the result of an experiment as a sentence, without a full
-    stop."""
+    """Returns the finding of an experiment, without a full stop."""
     sentence = experiment.finding(deciding(experiment, runs))
     return sentence if runs.rounds() > 1 else f"In a single round: {sentence}"

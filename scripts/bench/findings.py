@@ -31,17 +31,16 @@ def verb(models, base):
 
 
 def named(group, models, said=()):
-    """Returns a group of models as text. It is "all models" if the group has
-    all of `models`. It is "the others" if only those of `said` are missing,
-    which the sentence has named before. Otherwise, and for a single model, it
-    is their names."""
+    """Returns a group of models as text: "all models" if the group has all of
+    `models`, "the others" if only those of `said` are missing, which the
+    sentence has named before. A single model is always named."""
     if len(group) < 2 or len(group) + len(said) < len(models):
         return listed(group)
     return "the others" if said else "all models"
 
 
 def unserved(at):
-    """Returns which models did not serve all clients, as "; blocking serves
+    """Says which models did not serve all clients, as "; blocking serves
     only 1", or "" if all did."""
     text = ""
     for model in at.models():
@@ -52,8 +51,7 @@ def unserved(at):
 
 
 def samples(at, column):
-    """Returns a column as Samples by model. Models without values are left
-    out."""
+    """Returns a column as Samples by model, for models that have values."""
     found = {model: at.where(model=model).sample(column)
              for model in at.models()}
     return {model: sample for model, sample in found.items() if sample}
@@ -67,8 +65,7 @@ def lowest_to_highest(values):
 
 
 def percents(sample):
-    """Returns a share in percent as text: "1.2 %", or "40 to 80 %" if its
-    rounds are far apart."""
+    """Returns a share as text: "1.2 %", or "40 to 80 %" if rounds differ."""
     ends = ((sample.low, sample.high)
             if sample.high > ABOUT_EQUAL_MAX * sample.low
             else (sample.median, sample.median))
@@ -103,8 +100,7 @@ def gain(at, fast, slow):
 
 
 def latency(at):
-    """Returns the finding of the experiment latency: which models use a second
-    core."""
+    """Says which models use a second core."""
     second, one = cores_used(at)
     only = "only " if one and len(second + one) == len(at.models()) else ""
     parts = []
@@ -153,9 +149,8 @@ def lies_below(these, those):
 
 
 def ranked(found):
-    """Returns the models of these samples from the lowest to the highest value,
-    in groups. A new group begins where every earlier model lies below every
-    later one."""
+    """Returns the models of these samples in groups, from the lowest value to
+    the highest. Every earlier group lies below every later one."""
     order = sorted(found, key=lambda model: found[model].spread())
     groups = []
     for i, model in enumerate(order):
@@ -180,15 +175,13 @@ def costs(group, cost):
 
 
 def of_served(at, column):
-    """Returns a column as Samples by model, of the models that served all
-    clients."""
+    """Returns the samples() of the models that served all clients."""
     return {model: sample for model, sample in samples(at, column).items()
             if at.where(model=model).all_served()}
 
 
 def throughput(at):
-    """Returns the finding of the experiment throughput: which models need the
-    least CPU time per request."""
+    """Says which models need the least CPU time per request."""
     cost = of_served(at, "server_cpu_us_per_req")
     load = f"With {counted(at[0]['connections'], 'client')}"
     if not cost:
@@ -212,8 +205,7 @@ KEPT_MIN = 0.8
 
 
 def idle(at):
-    """Returns the finding of the experiment idle: which share of its rate each
-    model keeps, and how much memory an idle client takes."""
+    """Says how much of its rate each model keeps, and an idle client's cost."""
     load = counted(at[0]["idle"], "idle client")
     if not at[0]["idle"]:
         return "No client was idle: nothing can be compared"
@@ -268,8 +260,7 @@ STARVED_MAX = 0.05
 
 
 def hog(at):
-    """Returns the finding of the experiments hog and beside: which share of its
-    small requests each model keeps."""
+    """Says which share of its small requests each model keeps."""
     hogs = at[0]["hogs"]
     if not hogs:
         return "No client sent a long request: nothing can be compared"
@@ -314,8 +305,7 @@ def starved_by_long(of):
 
 
 def churn(at):
-    """Returns the finding of the experiment churn: in which models a connection
-    costs the least CPU time."""
+    """Says in which models a connection costs the least CPU time."""
     cost = of_served(at, "server_cpu_us_per_req")
     if not cost:
         return "No model serves all" + unserved(at)
@@ -336,8 +326,7 @@ KEPT_UP_MIN = 0.95
 
 
 def knee(at):
-    """Returns the finding of the experiment knee: which models keep up with the
-    rate at which requests are due."""
+    """Says which models keep up with the rate at which requests are due."""
     kept_up = samples(at, "kept_up")
     up = [m for m in kept_up if kept_up[m].low >= KEPT_UP_MIN]
     behind = [m for m in kept_up if kept_up[m].high < KEPT_UP_MIN]
@@ -356,9 +345,8 @@ def knee(at):
 
 
 def timeline(at):
-    """Returns the finding of the experiment timeline: how long each model takes
-    for the same requests. Models that did not serve all clients are named at
-    the end."""
+    """Says how long each model takes for the same requests. Models that did
+    not serve all clients are named at the end."""
     requests = counted(at.median("requests"), "request")
     time = of_served(at, "set_ms")
     if not time:
@@ -377,8 +365,7 @@ POSSIBLE_MIN = 0.8
 
 
 def wait(at):
-    """Returns the finding of the experiment wait: which share of the maximum,
-    or how many replies per second, each model reaches."""
+    """Says which share of the maximum, or which rate, each model reaches."""
     share, rates = samples(at, "share_of_possible"), samples(at, "rate_to_last")
     well = [m for m in share if share[m].low >= POSSIBLE_MIN]
     parts = []
@@ -415,9 +402,8 @@ def waits_for_one(of):
 
 
 def silent(at):
-    """Returns the finding of the experiment silent: which models answer the
-    second client, and within which time. For models that never do, it says for
-    how long, at least, the client waited."""
+    """Says which models answer the second client, and within which time. For
+    models that never do, says how long the client waited at least."""
     models = at.models()
     never = [m for m in models if at.where(model=m).values("served") == [0]]
     always = [m for m in models if 0 not in at.where(model=m).values("served")]

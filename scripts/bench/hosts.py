@@ -35,8 +35,7 @@ uname -srm; nproc; ulimit -Hn
 
 
 def address_of(name):
-    """Returns the IP address of a host. Raises ValueError if the name is
-    unknown."""
+    """Returns the IP address of a host. Raises ValueError."""
     try:
         found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
     except OSError as problem:
@@ -56,8 +55,7 @@ class FarServer:
         self.target = f"{host.bracketed()}:{self.wait_until_ready()}"
 
     def wait_until_ready(self):
-        """Waits until the server is ready, and returns its port. Raises
-        StartFailed."""
+        """Waits for the server, and returns its port. Raises StartFailed."""
         self.end.settimeout(PREFIX_TIMEOUT_S + READY_TIMEOUT_S)
         try:
             with interruptible(), self.end.makefile("r", errors="replace") as \
@@ -70,8 +68,7 @@ class FarServer:
         return port_in(line, self.name)
 
     def stop(self, delay_s=0):
-        """Stops the server, as lib.processes.Server.stop() does. Raises
-        RunFailed."""
+        """Stops the server, as Server.stop() does. Raises RunFailed."""
         with contextlib.suppress(OSError):  # The exit status tells why.
             self.end.sendall(f"stop {delay_s}\n".encode())
         if wait(self.process, PREFIX_TIMEOUT_S + STOP_TIMEOUT_S) != 0:
@@ -110,10 +107,8 @@ class Host:
         return f"[{self.address}]" if ":" in self.address else self.address
 
     def connections_allowed(self):
-        """Returns how many connections are possible, and the reason for the
-        limit as text. The limit is that of this host, as in
-        machine.connections_allowed(), or the limit on descriptors of the other
-        host."""
+        """Returns how many connections are possible, and what limits them: this
+        host (see machine.connections_allowed()), or the other's descriptors."""
         room, reason = machine.connections_allowed()
         there = (int(self.descriptors) - machine.OWN_DESCRIPTORS
                  if self.descriptors.isdecimal() else math.inf)
@@ -128,9 +123,8 @@ class Host:
 
     @contextlib.contextmanager
     def serving(self, command, name, log):
-        """Starts a server on the other host, and waits until it is ready. Ends
-        it when the `with` block ends. Raises StartFailed. For use while signals
-        are blocked."""
+        """Starts a server on the other host, and ends it after the `with`
+        block. Raises StartFailed. For use while signals are blocked."""
         far_end = [ROOT / "scripts" / "bench" / "far_end",
                    self.programs / "fibload", name, *command]
         ours, theirs = socket.socketpair()

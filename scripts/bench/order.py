@@ -48,10 +48,9 @@ def plan(experiments, options):
 
 
 def more_rounds(experiments, judged, options):
-    """Returns the runs of MORE_ROUNDS more rounds, for the claims whose rounds
-    disagree. Only the models that these claims compare take part. A claim is
-    left out if its runs would exceed what remains of MORE_SHARE of all planned
-    runs."""
+    """Returns MORE_ROUNDS rounds of runs for the claims whose rounds disagree,
+    with only the models that they compare. A claim is left out if its runs
+    would exceed what remains of MORE_SHARE of all planned runs."""
     order = random.Random(f"{options.seed}, more")
     rounds = [one_round(options.rounds + 1 + i, experiments, options, order)
               for i in range(MORE_ROUNDS)]
@@ -68,8 +67,7 @@ def more_rounds(experiments, judged, options):
 
 
 def compares(run, wanted):
-    """Returns whether a run is one of the wanted pairs of experiment and
-    model."""
+    """Returns whether the pair of a run's experiment and model is wanted."""
     return (run["experiment"].name, run["model"]) in wanted
 
 
@@ -100,13 +98,11 @@ class Progress:
         return run["experiment"].name, run["cell"], run["model"]
 
     def made(self, run, took_s):
-        """Records how long a run took. Later runs of the same kind are expected
-        to take as long."""
+        """Records how long a run took: runs of its kind will take as long."""
         self.expected[self.kind(run)] = took_s
 
     def left_s(self, number):
-        """Returns how many seconds the runs from this number on are expected to
-        take."""
+        """Returns how many seconds the runs from this number on will take."""
         return sum(self.expected[self.kind(run)] for run in self.runs[number:])
 
     def show(self, number, run):
@@ -178,8 +174,7 @@ def make_runs(runs, options, directory, problems):
 
 
 def note(problems, text):
-    """Appends a text to `problems` and prints it, unless it is there
-    already."""
+    """Appends a text to `problems` and prints it, once."""
     if text not in problems:
         problems.append(text)
         say(f"bench: {text}")

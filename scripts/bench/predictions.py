@@ -25,8 +25,7 @@ def without_end(text, end):
 
 @dataclass(frozen=True)
 class Question:
-    """A question about one experiment, and how its answer is computed from the
-    runs."""
+    """A question about an experiment, and how to compute its answer."""
 
     name: str
     experiment: str
@@ -67,15 +66,13 @@ def of(model, column, scale=1):
 
 
 def quotient(over, under, column):
-    """Returns a function that computes, from runs, the ratio of a column of two
-    models. It is the median of the ratios within each round, as in the
-    claims."""
+    """Returns a function that computes the ratio of a column of two models: the
+    median of the ratios within each round, as in the claims."""
     return lambda at: at.ratio(column, over, under).median
 
 
 def served(at):
-    """Returns how many of the models serve all clients, or NaN if not all of
-    them took part."""
+    """Returns how many models serve all clients, NaN if a model is missing."""
     if not set(MODELS) <= set(at.models()):
         return math.nan
     return sum(at.where(model=model).all_served() for model in MODELS)
@@ -159,8 +156,7 @@ def verdict(question, predicted, measured):
 
 
 def row(question, predicted, runs):
-    """Returns a row of the table. The last cell is the verdict, or "not
-    measured"."""
+    """Returns a row of the table, which ends with a verdict or NOT_MEASURED."""
     at = at_load(question.experiment, runs)
     measured = question.answer(at) if at else math.nan
     if measured == [] or measured != measured:

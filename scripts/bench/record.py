@@ -29,8 +29,7 @@ LENGTH = 2  # times that of a measured run, to show what follows the hogs
 
 
 def runs_to_record(experiment, options):
-    """Returns one run for each of our models in an experiment. Servers in other
-    languages cannot record."""
+    """Returns one run for each of our models, which alone can record."""
     longer = replace(experiment, seconds=LENGTH * experiment.seconds)
     return [{"experiment": longer, "cell": deciding_cell(experiment),
              "model": model, "round": 0}
@@ -39,8 +38,7 @@ def runs_to_record(experiment, options):
 
 
 def make(run, options, log):
-    """Makes a run. Returns the traces of the client and of the server. Raises
-    RunFailed."""
+    """Makes a run. Returns both sides' traces, or raises RunFailed."""
     placement, (server_core, client_core) = placed(run["experiment"], options,
                                                    two_cores())
     with tempfile.TemporaryDirectory() as folder:
@@ -75,8 +73,7 @@ def as_request(event, own, begin_us):
 
 
 def at_server(request, begin_us):
-    """Returns what the server recorded about a request, as columns of
-    Recorded."""
+    """Returns a request of the server's trace as columns of Recorded."""
     def since(time_us):
         """Converts a time to whole µs since the measurement began."""
         return (None if time_us == trace_events.OPEN_END_US
@@ -140,9 +137,8 @@ def median_attempt(run, options, log):
 
 @contextlib.contextmanager
 def collector_off():
-    """Turns off the search for reference cycles during a `with` block. A trace
-    has no cycles, and the search would examine its hundreds of thousands of
-    events again and again."""
+    """Turns off the search for reference cycles, of which a trace has none. It
+    would examine hundreds of thousands of events again and again."""
     gc.disable()
     try:
         yield
@@ -151,9 +147,8 @@ def collector_off():
 
 
 def record(experiments, options, directory):
-    """Records all runs, and stores their spans in one file for each experiment.
-    Returns a sentence for each run that failed; the pictures then show less of
-    it."""
+    """Records all runs, and stores their spans in a file for each experiment.
+    Returns a sentence for each run that failed."""
     problems = []
     with held_back(), collector_off(), open(
             directory / "log.txt", "ab") as log:

@@ -31,8 +31,7 @@ KEPT = "about.json"
 
 
 def coverage_said(rounds):
-    """Returns a sentence that says how far the range over the rounds can be
-    trusted."""
+    """Returns a sentence on how far the range of the rounds is trusted."""
     if rounds < 2:
         return "One round says nothing about how much the figures vary."
     percent = 100 * coverage(rounds)
@@ -118,8 +117,7 @@ def claims_blocks(judged):
 
 
 def table(experiment, runs):
-    """Returns the table of an experiment, with a row for every load and
-    model."""
+    """Returns the table of an experiment: a row for every load and model."""
     columns = [COLUMNS[name] for name in experiment.columns]
     rows = []
     for load in runs.values(experiment.axis):
@@ -196,8 +194,7 @@ def how_to_read(runs):
 
 
 def what_came_out(runs):
-    """Returns the blocks of the first page: the table of all models, and the
-    findings."""
+    """Returns the blocks of the first page: a table, and the findings."""
     shown = list(finished(runs))
     if not shown:
         return [Text(NOTHING_FINISHED)]
@@ -221,8 +218,7 @@ def servers_place(facts):
 
 
 def contents(directory, runs, about):
-    """Returns the blocks of the whole report. `about` is as in
-    write_report()."""
+    """Returns the blocks of the report. See write_report() for `about`."""
     facts, warnings = about["facts"], about["warnings"]
     return [
         Heading(1, TITLE),
@@ -242,10 +238,9 @@ def contents(directory, runs, about):
 
 
 def write_report(directory, runs, about):
-    """Writes both forms of the report. `about` is a dictionary: `facts`
-    describe the machine, `calibrations` were made before and after the runs,
-    `warnings` are sentences. It is stored, so that write_again() can write the
-    report again."""
+    """Writes both forms of the report, and stores `about` for write_again():
+    `facts` about the machine, `calibrations` made before and after the runs,
+    and `warnings`, which are sentences."""
     blocks = contents(directory, runs, about)
     (directory / "report.md").write_text(markdown(blocks), encoding="utf-8")
     (directory / "report.html").write_text(page(TITLE, blocks, directory),

@@ -91,9 +91,8 @@ def each_request(requests, _window_us=0):
 def over_time(requests, window_us=0):
     """Returns a span for each tenth of a second, with its replies, and one for
     each request of a hog. A request without a reply lasts to the end. Leaves
-    out the last tenth if it is incomplete, because it would look like a fall.
-    Also leaves out the time at the end in which only the hogs still wait for
-    replies."""
+    out an incomplete tenth at the end, which would look like a fall, and the
+    time in which only hogs still wait for replies."""
     end_us = max([window_us, *(one.done_us for one in answered(requests))])
     hogs = [(HOG, one.connection, one.sent_us, min(one.done_us, end_us),
              int(one.done_us <= end_us))
@@ -111,8 +110,7 @@ def over_time(requests, window_us=0):
 
 
 def set_ms(requests):
-    """Returns the time from the first sending to the last reply, in ms, or NaN
-    if there is no reply."""
+    """Returns the ms from the first sending to the last reply, or NaN."""
     done_us = [one.done_us for one in answered(requests)]
     if not done_us:
         return math.nan
@@ -171,8 +169,7 @@ def read(path, kind=Span):
     """Returns all spans of a file, or an empty list if there is no such file.
     Raises ValueError if the file is incomplete or has other columns."""
     def value(name, text):
-        """Converts the text of a cell to a value. An empty text becomes
-        None."""
+        """Converts the text of a cell. An empty text becomes None."""
         return text if name in NAMES else int(text) if text else None
 
     if not path.exists():
@@ -187,9 +184,8 @@ def read(path, kind=Span):
 
 
 def shown(spans, model):
-    """Returns the spans of the one run of a model that a picture shows. It has
-    the highest load, and is the last attempt of the round whose length is the
-    median."""
+    """Returns the spans of the run of a model that a picture shows: at the
+    highest load, the last attempt of the round of median length."""
     of = [span for span in spans if span.model == model]
     load = max((span.load for span in of), default=None)
     last, end_us = {}, {}

@@ -191,8 +191,7 @@ def draw_stream(axes, spans):
 
 
 def draw_large(axes, spans, cores):
-    """Draws the large requests, with a row for each client, from the top
-    down."""
+    """Draws the large requests, a row for each client, from the top down."""
     hogs = of_kind(spans, request_log.HOG)
     clients = sorted({span.connection for span in hogs})
     show_rows(axes, len(clients))

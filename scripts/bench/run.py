@@ -47,9 +47,8 @@ def warmup_s(run):
 
 
 def server_command(run, options):
-    """Returns the command that starts the server of a run. The name of one of
-    our models may be followed by options; the name of another program may
-    contain spaces."""
+    """Returns the command that starts the server of a run. A model's name may
+    be followed by options; a program's name may contain spaces."""
     program, more = options.programs.get(run["model"]), []
     if program is None:
         name, *more = run["model"].split()
@@ -66,8 +65,7 @@ def is_traced(run):
 
 
 def client_command(run, options, server, files, placement):
-    """Returns the command that runs the client. `files` are the files that the
-    client writes."""
+    """Returns the command that runs the client, which writes `files`."""
     cell, experiment = run["cell"], run["experiment"]
     milliseconds = "{:.0f}ms".format
     command = [
@@ -95,8 +93,7 @@ def client_command(run, options, server, files, placement):
 
 
 def cpu_s_of(pid):
-    """Returns the CPU time of one process in seconds: of all its threads,
-    without its children."""
+    """Returns the CPU seconds of a process, without its children."""
     return sum(map(int, usage.stat_of(pid)[11:13])) / usage.TICKS_PER_S
 
 
@@ -119,8 +116,7 @@ class Watch:
         self.before_stop_s = machine.own_cpu_s()
 
     def columns(self):
-        """Returns columns of runs.csv. Must be called after client and server
-        have ended."""
+        """Returns columns of runs.csv, after client and server have ended."""
         tree_s = machine.own_cpu_s() - self.before_stop_s
         return {
             "foreign_cores": f"{self.others.cores():.3f}",
@@ -140,8 +136,7 @@ class Files:
 
 def keep_trace(run, options, files, directory):
     """Stores the requests that the pictures need. Returns the columns of
-    runs.csv that are computed from the client's log. Raises RunFailed if there
-    is no log."""
+    runs.csv that all requests give. Raises RunFailed if there is no log."""
     if not is_traced(run):
         return request_log.figures([])
     experiment = run["experiment"]
@@ -175,9 +170,8 @@ def two_cores():
 
 
 def placed(experiment, options, cores):
-    """Returns where an experiment's programs run: the word for it (see
-    design.PLACES), and the cores of server and client. A core is None if the
-    kernel chooses it."""
+    """Returns where an experiment's programs run (see design.PLACES), and the
+    cores of server and client: None if the kernel chooses."""
     if options.on:
         return HOSTS, (None, None)
     if cores is None or experiment.placement == FREE:
@@ -188,8 +182,7 @@ def placed(experiment, options, cores):
 
 
 def serving_for(run, options, core, log):
-    """Starts the server of a run, on this host or on another, and ends it when
-    the `with` block ends."""
+    """Starts the server of a run, here or there, for a `with` block."""
     command = server_command(run, options)
     if options.on:
         return options.on.serving(command, run["model"], log)
@@ -198,8 +191,7 @@ def serving_for(run, options, core, log):
 
 def make_run(run, options, directory, cores):
     """Makes one run. `cores` is as two_cores() returns it. Returns how many
-    cores other programs used during the run, or NaN if that is unknown. Raises
-    RunFailed."""
+    cores other programs used, or NaN if that is unknown. Raises RunFailed."""
     placement, (server_core, client_core) = placed(run["experiment"], options,
                                                    cores)
     watch = Watch()

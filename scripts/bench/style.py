@@ -94,16 +94,14 @@ def marker(model):
 
 
 def slide(experiment, runs):
-    """Returns a new figure with the question and the finding of an
-    experiment."""
+    """Returns a new figure with the question and finding of an experiment."""
     return frame(finding(experiment, runs), experiment.question,
                  len(runs.models()))
 
 
 def frame(said, question, models):
-    """Returns a new figure with only a question as its title, and the sentence
-    `said` below it. It is higher than usual if there are many models; `models`
-    is their number."""
+    """Returns a new figure with a question as its title, and the sentence
+    `said` below. It is higher than usual if `models` is a large number."""
     width, height = SLIDE_INCHES
     height *= max(1, models / MODELS_PER_SLIDE)
     said = wrapped(said, FINDING_COLUMNS)
@@ -128,8 +126,7 @@ def note(figure, runs, *sentences):
 
 
 def placement(runs):
-    """Returns a sentence that says where the programs ran, or "" if the runs do
-    not say so or disagree."""
+    """Returns a sentence on where the programs ran, or "" if unclear."""
     places = {run.get("placement") for run in runs}
     return PLACES.get(places.pop(), "") if len(places) == 1 else ""
 
@@ -157,8 +154,7 @@ def bar_places(runs):
 
 
 def label_bars(axes, runs):
-    """Writes the models beside their bars, and each bar's load if there are
-    several loads."""
+    """Writes the models beside their bars, and the loads if they differ."""
     places = list(bar_places(runs))
     loads = len(runs.values("connections")) > 1
     axes.set_yticks([y for y, _, _ in places])
@@ -187,7 +183,7 @@ def bars(axes, runs, column, scale, whole_only):
 
 def bar(axes, y, of, column, scale, whole_only):
     """Draws the bar of one cell with its range, and its median as a number. It
-    is hatched, or with `whole_only` replaced by words, unless all clients were
+    is hatched, or with `whole_only` replaced by words, unless all were
     served."""
     whole, shade = of.all_served(), colour(of[0]["model"])
     if whole_only and not whole:
@@ -249,9 +245,8 @@ def explained(experiment, runs):
 
 
 def load_axis(axes, experiment, runs, what):
-    """Makes the axis of loads logarithmic. A load gets a tick if it is far
-    enough from the next load. A load of 0 is drawn one step before the
-    first."""
+    """Makes the axis of loads logarithmic, with ticks far enough from the next.
+    A load of 0 is drawn one step before the first."""
     loads = runs.values(experiment.axis)
     far = [load for load, following in zip(loads, [*loads[1:], math.inf])
            if following > 2 * load]
@@ -265,8 +260,7 @@ def load_axis(axes, experiment, runs, what):
 
 
 def log_axis(axes, values, name="y"):
-    """Makes an axis logarithmic. It is as long as its values need, and has
-    round numbers."""
+    """Makes an axis logarithmic, as long as needed, in round numbers."""
     low = min(value for value in values if value > 0) / 1.25
     high = 1.25 * max(values)
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
@@ -302,8 +296,7 @@ def lines(axes, experiment, runs, column, scale=1, hollow=lambda of: False):
 
 
 def mark(axes, x, y, model, of, hollow):
-    """Draws the marker of one point. It is a cross if not all clients were
-    served."""
+    """Draws the marker of a point: a cross if not all clients were served."""
     style = marker(model) if of.all_served() else "x"
     axes.plot(x, y, marker=style, color=colour(model), markersize=9,
               markerfacecolor="white" if hollow else colour(model),
@@ -320,9 +313,8 @@ def end_label(model, of):
 
 
 def label_ends(axes, ends):
-    """Writes the labels of lines in a column at the right, each as close as
-    possible to the height of its line. Labels do not overlap, and stay within
-    the height of the axes."""
+    """Writes the labels of lines in a column at the right, within the height of
+    the axes, each as close to its line as the others allow."""
     axes.figure.canvas.draw()
     last = max(x for _, x, *_ in ends)
     line = 18 * axes.figure.dpi / 72

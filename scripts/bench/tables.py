@@ -20,9 +20,8 @@ class Column:
 
 
 def mark(of):
-    """Returns the warning that belongs before a rate, or "". A ≥ means that the
-    client was the limit; a ~ means that other programs used the machine in most
-    rounds."""
+    """Returns the warning before a rate, or "": ≥ if the client was the limit,
+    ~ if other programs used the machine in most rounds."""
     limited = "≥" if of.client_limited() else ""
     disturbed = "~" if len(of.disturbed()) > len(of) / 2 else ""
     return f"{limited}{disturbed} ".lstrip()
@@ -142,9 +141,8 @@ def cost_heading(experiment, at):
 
 
 def cost(experiment, at, model):
-    """Returns a cell of the summary. A model that did not serve all clients has
-    no cost that can be compared. The text names the load if it differs from
-    that of the heading."""
+    """Returns a cell of the summary: the cost, with the load if it differs from
+    the heading's, or the clients served if not all were."""
     of = at.where(model=model)
     if not of:
         return "-"
@@ -165,8 +163,7 @@ def breaks(decided, model):
 
 
 def summary(shown):
-    """Returns the table with one row for each model. `shown` are pairs of an
-    experiment and its runs."""
+    """Returns the table with a row for each model of `shown`."""
     decided = [(experiment, furthest(experiment, runs))
                for experiment, runs in shown]
     costs = [(experiment, at) for experiment, at in decided if experiment.cost]

@@ -41,8 +41,7 @@ def summary_lines(column, at):
 
 
 def print_claims(judged):
-    """Prints a paragraph for each claim. The verdict comes first, so that it is
-    seen."""
+    """Prints a paragraph for each claim, with the verdict first."""
     print()
     measured = [one for one in judged if one.verdict != NOT_MEASURED]
     for one in measured:

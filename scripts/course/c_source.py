@@ -22,8 +22,7 @@ FUNCTION = re.compile(r"^[a-z_][^;={]*?\b([a-z_0-9]+)\([^;]*$")
 
 
 def sources():
-    """Returns the paths of our C and assembly files, sorted, as seen from the
-    root of the project."""
+    """Returns the sorted paths of our C and assembly files, from the root."""
     return sorted(str(path.relative_to(ROOT)) for folder in FOLDERS
                   for path in (ROOT / folder).rglob("*")
                   if path.suffix in ENDINGS)
@@ -34,8 +33,7 @@ def lines_of(path):
 
 
 def fields(path):
-    """Returns the fields Model, Blocks, Strength and Weakness of a server's top
-    comment, by their names."""
+    """Returns the four fields of a server's top comment, by their names."""
     return dict(re.findall(r"^// (Model|Blocks|Strength|Weakness)  +(.*)$",
                            "\n".join(lines_of(path)), re.M))
 
@@ -62,17 +60,15 @@ def end_of_lesson(lines, begin):
 
 
 def start_of_comment(lines, begin):
-    """Returns the index at which the comment right above a line starts, or
-    `begin` if there is none."""
+    """Returns where the comment right above a line starts, or `begin`."""
     while begin > 0 and is_comment(lines[begin - 1]):
         begin -= 1
     return begin
 
 
 def functions(lines):
-    """Yields each function that these lines define: its name, and the indexes
-    of its first line, of its opening brace, and of the line after its closing
-    brace."""
+    """Yields each function: its name, and the indexes of its first line, of its
+    opening brace, and of the line after its closing brace."""
     for begin, line in enumerate(lines):
         match = FUNCTION.match(line)
         if not match:
@@ -181,8 +177,7 @@ def highlight(text, language):
 
 
 def escaped(text):
-    """Returns a comment of the source as HTML. The only Markdown in comments is
-    `code`."""
+    """Returns a comment as HTML. The only Markdown in comments is `code`."""
     return re.sub(r"`(.+?)`", r"<code>\1</code>", html.escape(text))
 
 
@@ -202,8 +197,7 @@ def continues(line, code):
 
 
 def borders(lines):
-    """Returns the numbers of the lines, from 1, at which a function starts or
-    which follow a lesson."""
+    """Returns the numbers of lines that start a function or follow a lesson."""
     ends = {end + 1 for _, _, end in lessons(lines)
             if end < len(lines) and not lines[end]}
     return ends | {begin + 1 for _, begin, _, _ in functions(lines)}
@@ -273,8 +267,7 @@ def paragraph_html(paragraph):
 
 
 def names_at(lines):
-    """Returns the functions' names by the number of their first line, from
-    1."""
+    """Returns the functions by the numbers of their first lines."""
     return {begin + 1: name for name, begin, _, _ in functions(lines)}
 
 

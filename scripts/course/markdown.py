@@ -53,8 +53,7 @@ class Listing:
 
 
 def doubt(text):
-    """Returns the first characters in this text that our Markdown does not
-    have, or ""."""
+    """Returns the first Markdown in this text that we do not have, or ""."""
     bare = re.sub(r"`[^`]+`", "", text)
     bare = re.sub(r"(?<!!)\[[^]]+\]\([^) ]+\)", "", bare)
     bare = re.sub(r"\*\*\S(.*?\S)?\*\*|\*\S(.*?\S)?\*", "", bare)
@@ -95,8 +94,7 @@ class Reader:
         return match
 
     def fail(self, what, number=None):
-        """Raises ValueError for the line with this index, by default the
-        current one."""
+        """Raises ValueError for the current line, or that with this index."""
         raise ValueError(f"{self.where}:{(number or self.number) + 1}: {what}")
 
     def text(self, words, begin):
@@ -143,8 +141,7 @@ class Reader:
         return Folded(summary, tuple(blocks))
 
     def items(self, first):
-        """Reads the rest of a list whose first item is the match `first`.
-        Returns the list."""
+        """Reads and returns the list whose first item is the match `first`."""
         kind = Items if first[1] == "-" else Numbered
         items = [self.wrapped(first[2])]
         while match := self.take(ITEM):
@@ -152,8 +149,7 @@ class Reader:
         return kind(tuple(items))
 
     def table(self, first):
-        """Reads the rest of a table whose first row is the match `first`.
-        Returns the table."""
+        """Reads and returns the table whose first row is the match `first`."""
         rows = [first[1]]
         while match := self.take(r"\| ?(.*?) ?\|$"):
             rows.append(match[1])

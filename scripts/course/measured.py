@@ -120,9 +120,8 @@ def written(specification, run=REFERENCE):
 
 
 def figures(text, run=REFERENCE):
-    """Yields each figure in a text: its text, the text that it should have, and
-    its begin and end. If the run does not have the figure, the right text is
-    "?" and the reason."""
+    """Yields each figure in a text: its text, the right text, its begin and
+    end. If the run lacks the figure, the right text is "?" and the reason."""
     for match in FIGURE.finditer(text):
         try:
             should = written(match[2], run)

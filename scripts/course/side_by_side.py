@@ -27,8 +27,7 @@ def words(line):
 
 
 def marked(line, other):
-    """Returns a line as HTML, with the words marked that the line `other` does
-    not have."""
+    """Returns a line as HTML, with the words marked that `other` lacks."""
     mine, theirs = words(line), words(other)
     same = difflib.SequenceMatcher(None, mine, theirs, False)
     parts = []
@@ -54,8 +53,7 @@ def cell(number, code, kind):
 
 
 def row(left, right):
-    """Returns a row of the table. Both sides are numbered lines; a side without
-    a line is (None, None)."""
+    """Returns a row. A side is a numbered line, or (None, None)."""
     changed = left[1] != right[1]
     both = changed and None not in (left[0], right[0])
     if both and alike(left[1], right[1]):
@@ -129,8 +127,7 @@ def head(lines):
 
 
 def side_by_side(a, b):
-    """Returns the comparison of two files as HTML. `a` and `b` are their
-    lines."""
+    """Returns the comparison of the lines of two files as HTML."""
     heads = head(a), head(b)
     a, b = list(enumerate(a, 1)), list(enumerate(b, 1))
     above = differences(a[:heads[0]], b[:heads[1]])

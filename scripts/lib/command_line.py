@@ -14,8 +14,7 @@ FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
 
 def parser(doc):
-    """Returns an argument parser whose --help prints `doc`, the docstring of a
-    program."""
+    """Returns an argument parser whose --help prints a program's docstring."""
     return argparse.ArgumentParser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
 
@@ -65,8 +64,7 @@ def add_server(options):
 
 
 def require_programs(options, *programs):
-    """Exits with the status for bad usage if one of these paths is not an
-    executable file."""
+    """Ends with a usage error if a path is not an executable file."""
     for program in programs:
         ours = program.name in (*ALL_MODELS, "fibload")
         if not program.exists():

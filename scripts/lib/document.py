@@ -42,14 +42,12 @@ def inline(text):
 
 
 def folded(summary, body):
-    """Returns `body` as HTML that is hidden until the reader clicks on
-    `summary`."""
+    """Returns HTML that hides `body` until a click on `summary`."""
     return f"<details><summary>{summary}</summary>\n{body}\n</details>"
 
 
 def figure(cell):
-    """Converts the text of a cell to HTML, with the range in brackets below the
-    figure."""
+    """Converts a cell to HTML, with its range, in brackets, on a new line."""
     return re.sub(r"^(\S.*) (\([^()]*\))$", r"\1<br><small>\2</small>",
                   inline(cell))
 
@@ -109,8 +107,7 @@ class Table:
                 f"<tbody>\n{rows}\n</tbody></table></div>")
 
     def row(self, tag, cells):
-        """Returns one row of the table as HTML. `tag` is the element of its
-        cells, th or td."""
+        """Returns a row as HTML. `tag` is the element of a cell, th or td."""
         return "<tr>" + "".join(
             f'<{tag} class="{self.kind(heading, cell)}">{figure(cell)}</{tag}>'
             for heading, cell in zip(self.header, cells)) + "</tr>"
@@ -165,7 +162,6 @@ def page_of(title, kind, body, style="", script="", language="en"):
 
 
 def page(title, blocks, directory):
-    """Returns a document as a page of HTML. `directory` is the folder of its
-    pictures."""
+    """Returns a document as a page. `directory` has its pictures."""
     return page_of(title, "report", "\n".join(
         block.html(directory) for block in blocks))

@@ -34,8 +34,7 @@ def first_line(path):
 
 
 def output(*command, cwd=None):
-    """Runs a command and returns its first line of output, or "unknown" if it
-    fails."""
+    """Returns a command's first line of output, "unknown" if it fails."""
     try:
         done = subprocess.run(command, cwd=cwd, capture_output=True, text=True,
                               check=True)
@@ -114,8 +113,7 @@ def cgroup_limit(controller, *files):
 
 
 def cpu_quota():
-    """Returns how many cores our control groups may use, or infinity without a
-    quota."""
+    """Returns how many cores our control groups allow, or infinity."""
     quotas = [math.inf]
     for folder in cgroup_folders("cpu"):
         fields = (text_of(folder / "cpu.max").split()
@@ -127,8 +125,7 @@ def cpu_quota():
 
 
 def cores():
-    """Returns how many cores this process may use. A quota may make that a
-    fraction."""
+    """Returns how many cores this process may use, perhaps a fraction."""
     return min(len(os.sched_getaffinity(0)), cpu_quota())
 
 
@@ -154,8 +151,7 @@ GUARD_MARKERS = (6, 13)
 
 
 def numbers_in(path):
-    """Returns all numbers in a file, or an empty list if the file cannot be
-    read."""
+    """Returns all numbers in a file; none if it cannot be read."""
     return [int(number) for number in re.findall(r"\d+", text_of(path))]
 
 
@@ -192,8 +188,7 @@ def tasks_allowed():
 
 
 def memory_allowed():
-    """Returns how many bytes of memory are free, within the limit of our
-    control groups."""
+    """Returns how many bytes of memory our control groups may still use."""
     return min(meminfo()["MemAvailable"],
                cgroup_limit("memory", "memory.max", "memory.limit_in_bytes"))
 
@@ -258,8 +253,7 @@ def tightest_limit():
 
 
 def compiler(root):
-    """Returns the version of the compiler and the flags that `make` would use
-    now."""
+    """Returns the compiler's version, and the flags that `make` would use."""
     said = output("make", "-s", "print-compiler", cwd=root)
     name = said.split(" ")[0]
     return f"{output(name, '--version')}: {said}"
@@ -286,8 +280,7 @@ def busy_s():
 
 
 def own_cpu_s():
-    """Returns the CPU time in seconds of this process and of all children that
-    it has reaped."""
+    """Returns the CPU seconds of this process and its reaped children."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return time.process_time() + usage.ru_utime + usage.ru_stime
 
@@ -324,8 +317,7 @@ def disturbance(busy):
 
 
 def few_cores():
-    """Returns a list with a warning if client and server do not have a core
-    each, or an empty list."""
+    """Returns a warning, in a list, if client and server share a core."""
     if cpu_quota() < 2:
         return [f"A quota allows {100 * cpu_quota():.0f} % of a core: once "
                 "client and server have used it up, both stand still. No rate "
@@ -337,9 +329,8 @@ def few_cores():
 
 
 def keep_cores_awake():
-    """Keeps idle cores from deep sleep until this program ends, if it has the
-    permission: waking them would add to every latency. Returns the outcome as
-    text."""
+    """Keeps idle cores from deep sleep until this program ends, if it may:
+    waking them would add to every latency. Returns the outcome as text."""
     try:
         latency = os.open(CPU_LATENCY, os.O_WRONLY | os.O_CLOEXEC)
         os.write(latency, struct.pack("i", 0))
@@ -352,8 +343,7 @@ FACTS = "environment.txt"  # in the folder of a run
 
 
 def facts_of(directory):
-    """Returns the facts that the folder of a run has in FACTS, by name. Raises
-    OSError."""
+    """Returns the facts in the folder of a run, by name. Raises OSError."""
     text = (directory / FACTS).read_text("utf-8")
     return dict(re.findall(r"^(\S+(?: \S+)*)  +(.+)$", text, re.M))
 

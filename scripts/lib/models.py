@@ -8,8 +8,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
 
 def names_in(path):
-    """Returns the words of a file, or an empty tuple if there is no such
-    file."""
+    """Returns the words of a file; none if there is no such file."""
     return tuple(path.read_text("utf-8").split()) if path.exists() else ()
 
 
@@ -30,8 +29,7 @@ def names(text):
 
 def chosen(models):
     """Returns the models that a user has named, without duplicates. `all`
-    stands for all our models, and `elsewhere` for the servers in other
-    languages."""
+    stands for all our models, `elsewhere` for those in other languages."""
     several = {"all": ALL_MODELS, "elsewhere": ELSEWHERE}
     return list(dict.fromkeys(
         name for model in models for name in several.get(model, [model])))

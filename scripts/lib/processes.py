@@ -87,8 +87,7 @@ def interruptible():
 
 
 def sleep(seconds):
-    """Sleeps, and raises Interrupted if a signal arrives. For use while signals
-    are blocked."""
+    """Sleeps while signals are blocked otherwise. Raises Interrupted."""
     with interruptible():
         time.sleep(seconds)
 
@@ -212,8 +211,7 @@ class Output:
 
 def port_in(line, name, hint="see log.txt"):
     """Returns the port in `line`, with which the server `name` reports that it
-    is ready. If there is none, raises StartFailed with a hint where the reason
-    is found."""
+    is ready. If it has none, raises StartFailed with `hint`."""
     match = re.search(r":(\d+)\s*$", line)
     if not match:
         raise StartFailed(f"{name} did not start; {hint}")
@@ -221,9 +219,8 @@ def port_in(line, name, hint="see log.txt"):
 
 
 class Server:
-    """A running server, and the port on which it is ready. `usage_options` and
-    the inherited descriptors `pass_fds` let fibload measure what the server
-    uses."""
+    """A server that is ready on a port. `usage_options` and the inherited
+    descriptors `pass_fds` let fibload measure what the server uses."""
 
     pass_fds = ()
 
@@ -235,8 +232,7 @@ class Server:
         self.target = str(self.port)
 
     def wait_until_ready(self):
-        """Waits until the server reports that it is ready, and returns its
-        port. Raises StartFailed."""
+        """Waits for the server, and returns its port. Raises StartFailed."""
         try:
             line = self.output.first_line(READY_TIMEOUT_S)
         except TimeoutError:
@@ -263,9 +259,8 @@ class Server:
 
 @contextlib.contextmanager
 def serving(command, name, core=None, log=None):
-    """Starts a server and waits until it is ready. Kills it when the `with`
-    block ends. All that it prints goes to the file `log`, unless that is None.
-    Raises StartFailed."""
+    """Starts a server, waits until it is ready, and kills it after the `with`
+    block. All that it prints goes to the file `log`. Raises StartFailed."""
     stderr = subprocess.DEVNULL if log is None else log
     with started(command, core, stdout=subprocess.PIPE,
                  stderr=stderr) as process:

@@ -54,9 +54,8 @@ def coverage(rounds, without=0):
 
 
 def spared(rounds):
-    """Returns how many of the lowest values, and as many of the highest, can be
-    left out while the range still covers the true median with probability
-    COVERAGE_MIN."""
+    """Returns how many of the lowest values, and of the highest, can be left
+    out so that the range covers the median with COVERAGE_MIN."""
     without = 0
     while coverage(rounds, without + 1) >= COVERAGE_MIN:
         without += 1
@@ -64,8 +63,7 @@ def spared(rounds):
 
 
 def faults(run):
-    """Returns what went wrong in a run, as a list of texts. The list is empty
-    for a sound run."""
+    """Returns what went wrong in a run, as texts; none for a sound run."""
     return [f"{text}: {run[column]:,.0f}"
             for column, text in FAULTS.items() if run.get(column)]
 
@@ -95,8 +93,7 @@ class Sample:
                        if base.values.get(number, 0) > 0})
 
     def __sub__(self, base):
-        """Returns the difference from `base` for each round that both samples
-        have."""
+        """Returns the difference from `base` for each round that both have."""
         return Sample({number: value - base.values[number]
                        for number, value in self.values.items()
                        if number in base.values})
@@ -125,8 +122,7 @@ class Sample:
         return max(self.interval, default=math.nan)
 
     def spread(self):
-        """Returns (median, lowest, highest) of all rounds, or None if the
-        sample is empty."""
+        """Returns (median, lowest, highest) of all rounds, None if empty."""
         return (self.median, min(self), max(self)) if self else None
 
     def below(self, other):
@@ -152,8 +148,7 @@ class Runs(list):
     """A list of rows of runs.csv."""
 
     def where(self, **wanted):
-        """Returns the runs in which each of these columns has the value
-        given."""
+        """Returns the runs in which these columns have these values."""
         return Runs(run for run in self
                     if all(run[k] == v for k, v in wanted.items()))
 
@@ -166,13 +161,11 @@ class Runs(list):
         return sorted({run[column] for run in self})
 
     def models(self):
-        """Returns the models that have runs, in the order in which they are
-        shown."""
+        """Returns the models that have runs, in the order to show them."""
         return in_order({run["model"] for run in self})
 
     def sample(self, column):
-        """Returns a column as a Sample. The runs must belong to one cell;
-        faulty runs are left out."""
+        """Returns a column of one cell as a Sample, without faulty runs."""
         return Sample({run["round"]: run[column] for run in self.sound()
                        if math.isfinite(run[column])})
 
@@ -182,28 +175,24 @@ class Runs(list):
                 / self.where(model=under).sample(column))
 
     def spread(self, column):
-        """Returns (median, lowest, highest) of a column over the rounds, or
-        None if no run is sound."""
+        """Returns Sample.spread() of a column."""
         return self.sample(column).spread()
 
     def median(self, column):
         return self.sample(column).median
 
     def all_served(self):
-        """Returns True if at the median more than ALL_MIN of the connections
-        got a reply."""
+        """Returns True if nearly all connections got a reply (ALL_MIN)."""
         return self.median("served") > ALL_MIN * self.median("connections")
 
     def disturbed(self):
-        """Returns the runs during which other programs used more than
-        DISTURBED_CORES."""
+        """Returns the runs in which others used more than DISTURBED_CORES."""
         return Runs(run for run in self
                     if run["foreign_cores"] > DISTURBED_CORES)
 
     def client_limited(self):
-        """Returns True if the client was busy nearly all the time, so that it
-        limited the throughput: the server may be faster than these runs
-        show."""
+        """Returns True if the client was busy nearly all the time: it limited
+        the throughput, and the server may be faster than these runs show."""
         return self.median("client_cpu_share") >= CLIENT_LIMIT_SHARE
 
     def cells(self, wanted=lambda of: True):
@@ -221,9 +210,8 @@ class Runs(list):
 
 
 def read_runs(path):
-    """Reads the rows of runs.csv and returns them as Runs. Raises OSError if
-    the file cannot be read, and ValueError if it is no list of runs or has no
-    row."""
+    """Returns the Runs of a runs.csv. Raises OSError if it cannot be read, and
+    ValueError if it is no list of runs or has no row."""
     with open(path, newline="", encoding="utf-8") as file:
         try:
             runs = Runs(complete(row) for row in csv.DictReader(file))
@@ -237,8 +225,7 @@ def read_runs(path):
 
 
 def place(run):
-    """Returns the columns by which a run and its repetition agree: cell and
-    round."""
+    """Returns the cell and the round of a run, which a repetition shares."""
     return (*(run[c] for c in ("experiment", "model", "round", "connections",
                                "idle")), run.get("hogs", 0), run.get("rate", 0))
 
@@ -255,8 +242,7 @@ def least_disturbed(runs):
 
 
 def complete(row):
-    """Converts a row of runs.csv to numbers, and adds the columns that are
-    computed from others."""
+    """Converts a row of runs.csv to numbers, and adds computed columns."""
     run = {name: text if name in NAMES else float(text)
            for name, text in row.items()}
     run["cores"] = ratio(run["server_user_s"] + run["server_sys_s"],
@@ -304,6 +290,5 @@ def compare_with_none_silent(runs):
 
 
 def ratio(over, under):
-    """Returns over / under, or NaN if `under` is not positive. Tables show NaN
-    as '-'."""
+    """Returns over / under, or NaN if `under` is not positive."""
     return over / under if under > 0 else float("nan")

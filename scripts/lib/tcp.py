@@ -44,8 +44,7 @@ class Socket:
 
 
 def address(packed, port):
-    """Returns an address as text. `packed` is the host in network byte
-    order."""
+    """Returns an address as text. `packed` is in network byte order."""
     if len(packed) == 4:
         return f"{socket.inet_ntop(socket.AF_INET, packed)}:{port}"
     return f"[{socket.inet_ntop(socket.AF_INET6, packed)}]:{port}"
@@ -55,8 +54,7 @@ def address(packed, port):
 
 
 def socket_of(data):
-    """Converts one answer of the kernel, a struct inet_diag_msg, to a
-    Socket."""
+    """Converts a struct inet_diag_msg of the kernel to a Socket."""
     (family, state, local_port, remote_port, local, remote, unread,
      unacknowledged, inode) = struct.unpack_from(ANSWER, data)
     size = 4 if family == socket.AF_INET else 16
@@ -97,9 +95,8 @@ def asked(family):
 
 
 def printed_address(text):
-    """Converts an address as the kernel prints it, "0100007F:270F", to
-    "127.0.0.1:9999". The words of the first part are in the machine's byte
-    order."""
+    """Converts "0100007F:270F", as the kernel prints an address, to
+    "127.0.0.1:9999". The words are in the machine's byte order."""
     host, _, port = text.partition(":")
     words = [int(host[i:i + 8], 16) for i in range(0, len(host), 8)]
     return address(struct.pack(f"={len(words)}I", *words), int(port, 16))
@@ -153,9 +150,8 @@ def listed(process):
 
 def sockets(pid="self", root="/proc"):
     """Returns all TCP sockets in the network namespace of a process, except
-    those in TIME_WAIT. The kernel lists its sockets in several pieces, from
-    both sources: one that it lists twice, because others came in between, is
-    returned once."""
+    those in TIME_WAIT. The kernel lists its sockets in several pieces, and may
+    list one twice if others came in between: it is returned once."""
     found = listed(pathlib.Path(root, str(pid)))
     return list({(one.inode, one.local, one.remote): one
                  for one in found}.values())

@@ -24,8 +24,7 @@ codecs.register_error(SUBSTITUTE, substituted)
 
 
 def rounded(value, digits=3):
-    """Returns a value with `digits` significant digits and thousands
-    separators: 142,000."""
+    """Returns a value with `digits` significant digits: 142,000."""
     if value == 0 or not math.isfinite(value):
         return "0" if value == 0 else "-"
     step = 10.0 ** (math.floor(math.log10(abs(value))) + 1 - digits)
@@ -84,8 +83,7 @@ def listed(names):
 
 
 def say(text, indent=0, width=TERMINAL_WIDTH):
-    """Prints a paragraph, wrapped to `width` columns. By default these fit a
-    projector."""
+    """Prints a paragraph, wrapped to `width` columns."""
     print(wrapped(text, width, indent))
 
 

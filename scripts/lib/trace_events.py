@@ -32,8 +32,7 @@ class Request:
 
 @dataclass
 class Connection:
-    """One connection as the server recorded it, with its requests. Times are in
-    µs."""
+    """One connection and its requests at the server. Times are in µs."""
 
     number: int
     client_port: int
@@ -105,10 +104,9 @@ def is_request(event):
 
 
 def joined(server, client):
-    """Yields each request event of the client's trace with the matching Request
-    of the server's trace. The second is None if the server never received the
-    request. On each connection, the requests match in the order in which they
-    were sent and received."""
+    """Yields each request event of the client's trace with its Request of the
+    server's trace, or with None if the server never received it. On a
+    connection, requests match in the order of sending and receiving."""
     sent, by_port = {}, {}
     for event in client["traceEvents"]:
         if is_request(event):

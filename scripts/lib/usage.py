@@ -38,9 +38,8 @@ class Usage:
         return Usage(*map(max, pairs))
 
     def excess_over(self, before):
-        """Returns how much more is in use than in `before`, an earlier Usage: a
-        dictionary with the counts that have grown. Memory and CPU time are not
-        compared."""
+        """Returns how much more is in use than in an earlier Usage, for the
+        counts that have grown. Memory and CPU time are not compared."""
         names = ("descriptors", "threads", "processes", "zombies")
         more = {name: getattr(self, name) - getattr(before, name)
                 for name in names}
@@ -70,8 +69,7 @@ def session_of(pid):
 
 
 def kib_of(pid, file, field):
-    """Returns a field of a file in /proc/PID in KiB, or 0 if the process has
-    ended."""
+    """Returns a field of /proc/PID/<file> in KiB, 0 if PID has ended."""
     found = re.search(rf"^{field}:\s+(\d+) kB", text_of(f"/proc/{pid}/{file}"),
                       re.M)
     return int(found[1]) if found else 0
@@ -120,8 +118,7 @@ def usage_once_started(server):
 
 
 def looks():
-    """Yields at once, and then at longer and longer intervals, for SETTLE_S at
-    most."""
+    """Yields at once, then at ever longer intervals, for SETTLE_S at most."""
     until, pause_s = time.monotonic() + SETTLE_S, LOOK_S
     yield
     while time.monotonic() < until:
@@ -148,8 +145,7 @@ def threads_of(server):
 
 
 def wants_core(server):
-    """Returns True if a thread of the server is running, or is runnable and
-    waits for a core."""
+    """Returns True if a thread of the server is running or runnable."""
     return any(stat_of(path.relative_to("/proc"))[:1] == ["R"]
                for path in threads_of(server))
 

@@ -71,8 +71,7 @@ class Cell:
 
 
 class Victim:
-    """A well-behaved client, which connects again for each request. It calls
-    `look` while it waits."""
+    """A well-behaved client, which connects again for each request."""
 
     def __init__(self, port, look):
         self.port, self.look = port, look
@@ -98,8 +97,7 @@ class Victim:
                 return NEVER
 
     def ask(self, attack):
-        """Sends one request on a new connection. Returns its outcome, and how
-        long it took in seconds."""
+        """Sends a request. Returns its outcome, and the seconds it took."""
         begin = time.monotonic()
         verdict = NEVER
         with contextlib.suppress(OSError), connect(self.port) as client:
@@ -133,8 +131,7 @@ class PeakUsage:
 
 
 def command_of(program, attack, ours):
-    """Returns the command that starts the server. Only our own servers have
-    --backlog."""
+    """Returns the server's command. Only our servers have --backlog."""
     command = [str(program), "--port", "0", "--quiet"]
     if attack.backlog and ours:
         command += ["--backlog", str(attack.backlog)]
@@ -164,8 +161,7 @@ def stop(cell, server):
 
 
 def wait_for_begin(attack):
-    """Waits until the server can notice the attack, or until the attack has
-    failed."""
+    """Waits until the server can notice the attack, or the attack fails."""
     with interruptible():
         attack.begun.wait()
 
@@ -195,8 +191,7 @@ def serve_victims(cell, attack, peak):
 
 
 def attack_and_ask(cell, server, tools):
-    """Runs the attack, and the victim beside it. Records what the victim and
-    the server did."""
+    """Runs an attack and the victim, and records what both have shown."""
     attack = Attack(cell.attack.client, server.port, server.pid, tools,
                     is_paced=cell.model == ANY)
     peak = PeakUsage(server)
@@ -224,8 +219,7 @@ def judge_victim(cell):
 
 
 def as_ipv4(address):
-    """Returns an address without the "[::ffff:" with which an IPv6 socket
-    shows an IPv4 address."""
+    """Returns an address as IPv4, without the "[::ffff:" of IPv6 sockets."""
     return address.replace("[::ffff:", "").replace("]", "")
 
 
@@ -249,8 +243,7 @@ def growth_kib(cell):
 
 
 def kept_kib(cell):
-    """Returns by how many KiB the server's memory was larger after the attack
-    than before."""
+    """Returns by how many KiB the server's memory has grown afterwards."""
     return cell.after.memory_kib - cell.before.memory_kib
 
 
@@ -295,8 +288,7 @@ def is_dead(cell, server):
 
 def try_surviving(cell, server, tools):
     """Runs an attack that the server must survive, and judges it. A server of
-    an unknown runtime has several tries, because the runtime may keep memory
-    for later."""
+    an unknown runtime has several tries: the runtime may keep memory."""
     cell.before = usage_once_started(server.pid)
     cell.before.threads += (RUNTIME_THREADS if cell.model == ANY else
                             STARTED_LATER.get(cell.model, 0))

@@ -38,13 +38,11 @@ FIFTY = b"15\n" * 50
 
 
 class NotTried(Exception):
-    """The attack is impossible on this machine; the message gives the
-    reason."""
+    """The attack is impossible here. The message gives the reason."""
 
 
 def connect(port, buffer_size=0, segment_size=0):
-    """Returns a new connection, whose calls block for at most PATIENCE_S
-    each."""
+    """Returns a connection, whose calls block for at most PATIENCE_S each."""
     client = socket.socket()
     client.settimeout(PATIENCE_S)
     if segment_size:
@@ -80,8 +78,7 @@ def read_lines(client, count):
 
 
 class Attack:
-    """A running attack, in a thread of its own. Its connections are closed when
-    it has finished."""
+    """An attack in a thread of its own, which closes its connections."""
 
     def __init__(self, client, port, pid, tools, seed=1,
                  is_paced=False):
@@ -204,8 +201,7 @@ def resetting(attack):
 
 
 def half_closing(attack):
-    """Clients send requests one after the other, shut down their sending side,
-    and expect all replies."""
+    """Clients send requests, end their sending side, and want all replies."""
     while not attack.over.is_set():
         with attack.visit() as client:
             client.sendall(b"1\n" * 99 + b"10")
@@ -216,8 +212,7 @@ def half_closing(attack):
 
 
 def vanishing(attack):
-    """Ten clients vanish without FIN or reset, as if a cable had been
-    unplugged."""
+    """Ten clients vanish without FIN or reset, as if unplugged."""
     for i, client in enumerate(attack.connect(10)):
         if i % 2:
             client.sendall(b"1")
@@ -253,8 +248,7 @@ def in_time(clients):
 
 
 def bursting(attack):
-    """Opens 300 connections at the same moment, and sends one request on
-    each."""
+    """Opens 300 connections at once, and sends one request on each."""
     clients = [socket.socket() for _ in range(300)]
     attack.clients += clients
     for client in clients:
@@ -280,8 +274,7 @@ def exhausting(attack):
 
 
 def churning(attack):
-    """Opens connections as fast as possible; each carries one request and is
-    then reset."""
+    """Opens connections without a pause, and resets each after one reply."""
     attack.begun.set()
     while True:
         status, said = call(
@@ -308,8 +301,7 @@ def pipelining(attack):
 
 
 def raving(attack):
-    """Clients connect one after the other, send random bytes, and close or
-    reset the connection."""
+    """Clients connect, send random bytes, and close or reset the connection."""
     while not attack.over.is_set():
         client = attack.visit()
         with contextlib.suppress(OSError):
@@ -322,8 +314,7 @@ def raving(attack):
 
 
 def endless(attack):
-    """Sends a line of 8 MB and a request. Expects one error and one reply, and
-    repeats."""
+    """Sends a line of 8 MB and a request, for one error and one reply."""
     client, = attack.connect()
     while not attack.over.is_set():
         client.sendall(b"1" * LONG_LINE + b"\n10\n")

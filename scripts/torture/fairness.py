@@ -160,8 +160,7 @@ def p99_of(client):
 
 
 def p99_beside(server, greedy, tools, log):
-    """Returns the result of p99_of() beside greedy clients, which come first or
-    during the warm-up."""
+    """Returns p99_of() beside greedy clients, which may come first."""
     if greedy in COME_FIRST:
         with attacking(greedy, server, tools):
             await_still(server)
@@ -174,8 +173,7 @@ def p99_beside(server, greedy, tools, log):
 
 
 def p99_ms(program, greedy, ours, tools, log):
-    """Starts a new server of this program, and returns the result of
-    p99_beside() for it."""
+    """Returns p99_beside() for a new server of this program."""
     command = [program, "--port", "0", "--quiet"]
     if ours:
         command += ["--max-clients", str(SLOTS)]

@@ -29,9 +29,8 @@ ABSOLUTE_TIME = 1  # a flag of clock_nanosleep(2)
 
 
 def name_of(thread):
-    """Returns the name of the system call in which a thread is blocked, or ""
-    if it is unknown. Variants of a call have one name: "accept" for
-    accept4()."""
+    """Returns the name of the system call in which a thread is blocked, or "".
+    Variants of a call have one name: "accept" for accept4()."""
     name = NAMES.get(thread.number, "")
     return SHORT.get(name, name)
 
@@ -42,8 +41,7 @@ def milliseconds(seconds, nanoseconds):
 
 
 class Words:
-    """Describes in words the system calls in which the threads of one process
-    are blocked."""
+    """Describes in words the blocking system calls of a process."""
 
     def __init__(self, proc, sockets, process, symbols):
         self.proc, self.sockets = proc, sockets
@@ -51,8 +49,8 @@ class Words:
         self.symbols = symbols
 
     def describe(self, thread):
-        """Returns the system call of a blocked thread and what it waits for, as
-        "recv from client 127.0.0.1:41234". Returns "" if the kernel hides the
+        """Returns the system call of a blocked thread and what it waits for,
+        "recv from client 127.0.0.1:41234", or "" if the kernel hides the
         call."""
         kernel_name = NAMES.get(thread.number, "")
         name = SHORT.get(kernel_name, kernel_name)
@@ -157,8 +155,7 @@ class Words:
 
 
 def option(command, name):
-    """Returns the value of an option in a command line, or "" if the option is
-    not there."""
+    """Returns the value of an option in a command line, or ""."""
     for word, after in zip(command, (*command[1:], "")):
         if word == name:
             return after

@@ -103,8 +103,7 @@ class Clients:
             self.drop(one)
 
     def message(self):
-        """Returns one line about the clients and their requests, or "" if there
-        have been none."""
+        """Returns a line about the clients and their requests, or ""."""
         if not self.all and not self.lost:
             return ""
         waiting = [one.sent_s for one in self.all if one.sent_s is not None]

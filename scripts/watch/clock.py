@@ -35,9 +35,8 @@ class ProcessorClocks:
         return max(0, thread.seen_ns + difference_ns - thread.exec_start_ns)
 
     def compare(self, processor):
-        """Moves to a processor, and returns by how many nanoseconds its clock
-        is ahead of the monotonic clock. Returns None if this program may not
-        run there."""
+        """Returns by how many ns a processor's clock is ahead of the monotonic
+        clock, or None if this program may not run on that processor."""
         allowed = os.sched_getaffinity(0)
         try:
             os.sched_setaffinity(0, {processor})

@@ -73,9 +73,8 @@ class Console:
 
     @staticmethod
     def keys(timeout_s):
-        """Waits for keys for at most `timeout_s`, and returns them as a list:
-        characters, or the names in KEYS. Returns ["q"] once the terminal has
-        been closed."""
+        """Waits for keys for at most `timeout_s`. Returns a list of characters,
+        or names in KEYS, and ["q"] once the terminal has been closed."""
         ready, _, _ = select.select([sys.stdin], [], [], max(0, timeout_s))
         if not ready:
             return []

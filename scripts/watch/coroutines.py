@@ -82,9 +82,8 @@ def coroutine(told, words):
 
 
 def of_server(process, words, patience_s):
-    """Returns the coroutines of a server, and the reason why there are none, or
-    "". Blocks until each loop has answered, at most `patience_s` for each
-    read."""
+    """Returns the coroutines of a server, and why there are none, or "". Blocks
+    for at most `patience_s` on each read from each of its loops."""
     found = []
     paths = list(sockets_of(process))
     if not paths:

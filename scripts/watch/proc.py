@@ -68,8 +68,7 @@ class Proc:
         return parents
 
     def tree(self, pid):
-        """Returns the PIDs of a process and of all its descendants, parents
-        first."""
+        """Returns the PIDs of a process and its descendants, parents first."""
         children = {}
         for child, parent in sorted(self.parents().items()):
             children.setdefault(parent, []).append(child)
@@ -79,9 +78,8 @@ class Proc:
         return found
 
     def stat(self, *path):
-        """Reads a `stat` file. Returns the name in it and the list of fields
-        after the name; the first is the state. The name may contain spaces and
-        brackets."""
+        """Returns the name in a `stat` file, which may contain spaces and
+        brackets, and the list of fields after it. The first is the state."""
         begin, _, rest = self.text(*path, "stat").rpartition(")")
         return begin.partition("(")[2], rest.split()
 
@@ -172,8 +170,7 @@ class Proc:
     # ---- Descriptors and memory
 
     def descriptor(self, pid, fd):
-        """Returns what a descriptor refers to, as "socket:[123]", or "" if that
-        is hidden."""
+        """Returns what a descriptor is, as "socket:[123]", or "" if hidden."""
         try:
             return os.readlink(self.root / str(pid) / "fd" / str(fd))
         except OSError:
@@ -188,8 +185,7 @@ class Proc:
         return {int(fd): self.descriptor(pid, fd) for fd in numbers}
 
     def watched_count(self, pid, epoll):
-        """Returns how many descriptors an epoll instance watches, or None if
-        that is hidden."""
+        """Returns how many descriptors an epoll watches, None if hidden."""
         try:
             return self.text(pid, "fdinfo", epoll).count("tfd:")
         except OSError:
@@ -206,8 +202,7 @@ class Proc:
             return None
 
     def hidden_because(self):
-        """Returns the reason why the kernel hides the system calls of a
-        process."""
+        """Returns why the kernel hides the system calls of a process."""
         try:
             scope = int(self.text("sys/kernel/yama/ptrace_scope"))
         except (OSError, ValueError):

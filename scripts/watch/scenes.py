@@ -26,8 +26,7 @@ RESET = struct.pack("ii", 1, 0)  # close() resets the connection
 
 @dataclass(frozen=True)
 class Script:
-    """What one client does: it connects, requests fib(n) several times, and
-    leaves."""
+    """What one client does: connect, ask for fib(n) several times, leave."""
 
     connect_ms: float
     n: int = 0
@@ -106,9 +105,8 @@ class Client:
         return len(self.arrived_ns) == self.script.requests
 
     def close(self):
-        """Closes the connection. If a reply is outstanding, resets the
-        connection, so that the server need not compute for a client that has
-        left."""
+        """Closes the connection. If a reply is outstanding, resets it, so that
+        the server need not compute for a client that has left."""
         if self.closed_ns is None:
             self.closed_ns = time.monotonic_ns()
             if not self.is_done():
@@ -118,8 +116,7 @@ class Client:
 
 
 class Play:
-    """The clients of a scene while it is played. A queue holds their next
-    steps, ordered by time."""
+    """The clients of a scene, and a queue of their next steps, by time."""
 
     def __init__(self, scene, port):
         self.scene, self.port = scene, port
@@ -130,16 +127,14 @@ class Play:
             self.plan(script.connect_ms, "connect", number)
 
     def plan(self, at_ms, what, number):
-        """Adds a step of a client to the queue. `what` is the method to
-        call."""
+        """Adds a step of a client, which is a method, to the queue."""
         heapq.heappush(self.due, (at_ms, len(self.due), what, number))
 
     def now_ms(self):
         return (time.monotonic_ns() - self.start_ns) / 1e6
 
     def run(self):
-        """Plays until all clients have left, or until the scene ends.
-        Blocks."""
+        """Plays until all clients have left or the scene ends. Blocks."""
         while self.now_ms() < self.scene.end_ms and (
                 self.due or self.selector.get_map()):
             next_ms = self.due[0][0] if self.due else self.scene.end_ms
@@ -194,8 +189,7 @@ class Play:
 
 
 def since(start_us, time_us):
-    """Returns a time as whole µs since the start, or None for an event that
-    never happened."""
+    """Returns a time as whole µs since the start, None for one of no event."""
     if time_us is None or time_us == trace_events.OPEN_END_US:
         return None
     return round(time_us - start_us)
@@ -203,8 +197,7 @@ def since(start_us, time_us):
 
 def threads_of(connections, end_us):
     """Returns the threads that served the clients: {tid: [first, last,
-    client]}, as in a record. `connections` are pairs of a client's number and
-    its connection."""
+    client]}. `connections` are pairs of a client's number and connection."""
     seen = {}
     for client, one in connections:
         times = {one.tid: [one.accepted_us]}
@@ -225,8 +218,7 @@ def threads_of(connections, end_us):
 
 
 def record(server, play, trace):
-    """What the player needs of one play: see above. `trace` is what the
-    server has written."""
+    """Returns the record of a play. `trace` is the server's."""
     start_us = min(one.connected_ns for one in play.clients) / 1000
     end_us = start_us + play.scene.end_ms * 1000
     by_port = {one.client_port: one

@@ -75,8 +75,7 @@ def what_it_does(row):
 
 
 def fold(rows, describe):
-    """Returns one line that stands for many rows: "98 more, all blocked in
-    recv"."""
+    """Returns one line for many rows: "98 more, all blocked in recv"."""
     kinds = Counter(map(describe, rows)).most_common()
     if len(kinds) == 1:
         said = f"{len(rows):,} more, all {kinds[0][0]}"
@@ -122,8 +121,7 @@ def connection_kind(one):
 
 
 def head(snapshot):
-    """Returns the first lines of a window: the server, the accept queue, and
-    what is hidden."""
+    """Returns the lines about the server, its queue, and what is hidden."""
     share = ("" if snapshot.cpu_share is None else
              f", CPU {snapshot.cpu_share:.0%}")
     unread = sum(one.unread_bytes for one in snapshot.connections)
@@ -156,8 +154,7 @@ def table(heading, rows, height, offset, line, describe):
 
 
 def connections_table(snapshot, height):
-    """Returns the table of connections. Those that wait for the server come
-    first."""
+    """Returns the table of connections: first those with something to do."""
     waiting_first = sorted(snapshot.connections, key=lambda one: (
         one.unread_bytes == 0, one.accepted, one.client))
     return table(CONNECTIONS, waiting_first, height, 0, connection_line,
@@ -196,8 +193,7 @@ def window(snapshot, width, height, offset=0, message="", keys=KEYS):
 
 
 def text(snapshot, width, height):
-    """Returns a snapshot as plain text of at most `height` lines, without the
-    line of keys."""
+    """Returns a snapshot as at most `height` lines of text, without keys."""
     height = min(height, height_needed(snapshot))
     lines = window(snapshot, width, height, keys="")
     return "\n".join(line.text.rstrip() for line in lines).rstrip() + "\n"

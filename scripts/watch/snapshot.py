@@ -65,8 +65,7 @@ class Snapshot:
 
 
 class Observer:
-    """Observes one server repeatedly, and remembers the previous
-    observation."""
+    """Observes a server, and remembers the previous observation."""
 
     def __init__(self, proc, pid):
         self.proc, self.pid = proc, pid
@@ -76,10 +75,9 @@ class Observer:
         self.first_seen_ns = {}  # tid: (switches, since when at least)
 
     def look(self, patience_s=0):
-        """Returns a Snapshot of the server. Raises OSError if the server has
-        ended. To list its coroutines, the server must run: this call blocks
-        until it has answered, at most about `patience_s`. With 0, the server is
-        not asked."""
+        """Returns a Snapshot of the server. Raises OSError if it has ended. To
+        list its coroutines, the server must run: this call blocks for at most
+        about `patience_s` until it has answered. With 0, it is not asked."""
         first = self.proc.process(self.pid)
         found = sockets.of_server(self.proc, self.pid)
         processes = [first, *self.descendants()]

@@ -17,17 +17,15 @@ def state_name(one):
 
 
 def inode_of(descriptor):
-    """Returns the inode number in "socket:[123]", or None for any other
-    text."""
+    """Returns the inode number in "socket:[123]", or else None."""
     match = re.fullmatch(r"socket:\[(\d+)\]", descriptor)
     return int(match[1]) if match else None
 
 
 @dataclass(frozen=True)
 class Sockets:
-    """The listener of a server and its connections. `listener` is None if it is
-    unknown. `by_inode` has all sockets of the namespace that a process
-    holds."""
+    """The listener of a server, or None, and its connections. `by_inode` has
+    all sockets of the namespace that a process holds."""
 
     listener: object
     connections: tuple
@@ -40,9 +38,8 @@ class Sockets:
 
 
 def of_server(proc, pid):
-    """Returns the sockets of a server: the listener that its first process
-    holds, and all connections to the listener's address, in whichever
-    process."""
+    """Returns the listener that a server's first process holds, and all
+    connections to its address, in whichever process."""
     all_sockets = tcp.sockets(pid, proc.root)
     by_inode = {one.inode: one for one in all_sockets if one.inode}
     own = sorted((fd, by_inode.get(inode_of(text)))

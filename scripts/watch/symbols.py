@@ -54,8 +54,7 @@ class Symbols:
             self.base, self.found = 0, []
 
     def name(self, address):
-        """Returns the name of the variable at an address, or "" if none is
-        known there."""
+        """Returns the name of the variable at an address, or ""."""
         for start, size, name in self.found:
             if start <= address - self.base < start + size:
                 return name
