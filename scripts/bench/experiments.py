@@ -27,8 +27,7 @@ EXPERIMENTS = (
         question="One long request at a time from each client: "
                  "which models use the cores?",
         axis="connections",
-        cells=grid(Cell(1, n=30), "connections", quick=(4,),
-                   full=(1, 2, 8)),
+        cells=grid(Cell(1, n=30), "connections", quick=(4,), full=(1, 2, 8)),
         load=4,
         seconds=0.2,
         placement=FREE,
@@ -37,17 +36,12 @@ EXPERIMENTS = (
         breaks=findings.one_core,
         columns=("rate", "served", "cores", "cpu_ms", "p50"),
         claims=(
-            *each(
-                "fork thread",
-                "keeps {bound} cores busy", "cores", AT_LEAST,
-                findings.SECOND_CORE_MIN,
-                otherwise=NO_SECOND_CORE),
-            *each(
-                "nonblocking coroutine",
-                "keeps {bound} cores busy", "cores", AT_MOST,
-                findings.ONE_CORE_MAX,
-                otherwise="the server has more threads than one: its "
-                          "options, or a change in its source"),
+            *each("fork thread", "keeps {bound} cores busy", "cores", AT_LEAST,
+                  findings.SECOND_CORE_MIN, otherwise=NO_SECOND_CORE),
+            *each("nonblocking coroutine", "keeps {bound} cores busy", "cores",
+                  AT_MOST, findings.ONE_CORE_MAX,
+                  otherwise="the server has more threads than one: its "
+                            "options, or a change in its source"),
         ),
         explanation=(
             "fib(30) is all computation. Processes and threads are spread over "
@@ -77,8 +71,7 @@ EXPERIMENTS = (
         finding=findings.throughput,
         cost="cpu_us",
         columns=("rate", "served", "cpu_us", "first_cpu_us", "p50", "p99",
-                 "switches",
-                 "processes", "threads", "pss", "client"),
+                 "switches", "processes", "threads", "pss", "client"),
         claims=(
             Claim("coroutine", "spends {bound} of thread's CPU time per "
                   "request", "server_cpu_us_per_req", AT_MOST, 0.75,
@@ -127,40 +120,32 @@ EXPERIMENTS = (
         columns=("rate_during", "rate_before", "kept_beside_hogs",
                  "p99_before", "p99_during", "hog_p50", "served"),
         claims=(
-            *each(
-                "fork thread prefork pool",
-                KEEPS_BESIDE_FOUR,
-                "kept_beside_hogs", AT_LEAST, findings.SHARED_MIN,
-                otherwise=CORE_TAKEN),
+            *each("fork thread prefork pool", KEEPS_BESIDE_FOUR,
+                  "kept_beside_hogs", AT_LEAST, findings.SHARED_MIN,
+                  otherwise=CORE_TAKEN),
             # With no more threads than hogs, all threads would be busy.
-            Claim(
-                "offload --threads=8",
-                KEEPS_BESIDE_FOUR,
-                "kept_beside_hogs", AT_LEAST, 0.15,
-                otherwise=CORE_TAKEN),
-            *each(
-                "nonblocking coroutine callback generator",
-                KEEPS_BESIDE_FOUR,
-                "kept_beside_hogs", AT_MOST, findings.STARVED_MAX,
-                otherwise="the server computes in another thread, or fib(40) "
-                          "is over within a few milliseconds"),
+            Claim("offload --threads=8", KEEPS_BESIDE_FOUR,
+                  "kept_beside_hogs", AT_LEAST, 0.15, otherwise=CORE_TAKEN),
+            *each("nonblocking coroutine callback generator", KEEPS_BESIDE_FOUR,
+                  "kept_beside_hogs", AT_MOST, findings.STARVED_MAX,
+                  otherwise="the server computes in another thread, or fib(40) "
+                            "is over within a few milliseconds"),
         ),
         explanation=(
             "All share one core. The kernel takes it from a process or thread "
             "that computes for long and gives it to one that has just been "
             "woken, so small requests pass the long ones. A server with one "
             "thread has only one thing that could be given the core: until "
-            "fib(40) is computed, it serves no other client.\n\n"
-            "Each hog asks again as soon as it has its reply, in the middle "
-            "third of the time; what it asked last is still waited for. "
-            "blocking is not here: while its first client stays, no hog "
-            "gets in.\n\n"
-            "Above the small replies, the picture has a row for each hog. Its "
-            "request is grey while it waits and coloured while the server "
-            "computes, as the server recorded (--trace) in a run after the "
-            "measured ones. Computations that overlap share the core. A quick "
-            "bench records nothing: its picture is only shaded while such "
-            "requests are in flight, and says so."
+            "fib(40) is computed, it serves no other client.\n\nEach hog asks "
+            "again as soon as it has its reply, in the middle third of the "
+            "time; what it asked last is still waited for. blocking is not "
+            "here: while its first client stays, no hog gets in.\n\nAbove the "
+            "small replies, the picture has a row for each hog. Its request is "
+            "grey while it waits and coloured while the server computes, as "
+            "the server recorded (--trace) in a run after the measured ones. "
+            "Computations that overlap share the core. A quick bench records "
+            "nothing: its picture is only shaded while such requests are in "
+            "flight, and says so."
         ),
         trace=request_log.over_time,
         traced_rounds=1,
@@ -184,8 +169,7 @@ EXPERIMENTS = (
                  "p99_before", "p99_during", "served"),
         claims=(
             Claim("gil", "keeps {bound} of the small requests of ten clients",
-                  "kept_beside_hogs", AT_MOST, 0.1,
-                  otherwise=SLOW_TO_WAKE),
+                  "kept_beside_hogs", AT_MOST, 0.1, otherwise=SLOW_TO_WAKE),
             Claim("gil", "keeps {bound} of the small requests of one client",
                   "kept_beside_hogs", AT_MOST, 0.05, load=1,
                   otherwise=SLOW_TO_WAKE),
@@ -197,14 +181,13 @@ EXPERIMENTS = (
             "A server with a thread per client needs no more than a second "
             "core to serve the others beside a long request. With a lock "
             "around all computing, as in Python, it hardly helps: a short "
-            "request waits until the long one drops the lock, which takes "
-            "5 ms, unless the lock comes back to it before the long thread "
-            "is awake. Servers with one thread do not serve at all until "
-            "the long request is over, whatever language they are written "
-            "in. Go moves goroutines between threads, and interrupts those "
-            "that compute for long.\n\n"
-            "fib(40) takes a hundred times as long in Python as in C: what is "
-            "compared is the share that the other clients keep."
+            "request waits until the long one drops the lock, which takes 5 "
+            "ms, unless the lock comes back to it before the long thread is "
+            "awake. Servers with one thread do not serve at all until the long "
+            "request is over, whatever language they are written in. Go moves "
+            "goroutines between threads, and interrupts those that compute for "
+            "long.\n\nfib(40) takes a hundred times as long in Python as in C: "
+            "what is compared is the share that the other clients keep."
         ),
     ),
     Experiment(
@@ -240,16 +223,14 @@ EXPERIMENTS = (
                   otherwise="the client, not the server, set the rate"),
             *each("callback uring", "answers {bound} of the requests per "
                   "second of CPU time that it answers without idle clients",
-                  "work_kept", AT_LEAST, 0.7,
-                  otherwise=CACHES_FULL),
+                  "work_kept", AT_LEAST, 0.7, otherwise=CACHES_FULL),
             Claim("coroutine", "keeps {bound} of the rate it has without "
                   "idle clients", "rate_kept", AT_LEAST, 0.9,
                   otherwise="another program took part of its core in some "
                             f"rounds, or {CACHES_FULL}"),
             Claim("coroutine", "answers {bound} of the requests per second of "
                   "CPU time that it answers without idle clients",
-                  "work_kept", AT_LEAST, 0.9,
-                  otherwise=CACHES_FULL),
+                  "work_kept", AT_LEAST, 0.9, otherwise=CACHES_FULL),
             Claim("coroutine", "takes {bound} of thread's memory for an idle "
                   "client", "kib_per_silent", AT_MOST, 0.8,
                   than_model="thread",
@@ -266,13 +247,12 @@ EXPERIMENTS = (
             "check it until its client sends something. (What a thousand "
             "processes take of the caches can still be seen in fork's rate.) "
             "epoll tells coroutine which connections are ready, however many "
-            "are idle. nonblocking polls every connection in every round, "
-            "a system call each. blocking is not here: behind one idle client "
-            "it serves no other (see silent). fork meets 10,000 only in the "
-            "full bench: so many processes take seconds to start and to "
-            "end.\n\n"
-            "Memory is what the server's processes hold more than without "
-            "idle clients, divided by their number (PSS: a page that "
+            "are idle. nonblocking polls every connection in every round, a "
+            "system call each. blocking is not here: behind one idle client it "
+            "serves no other (see silent). fork meets 10,000 only in the full "
+            "bench: so many processes take seconds to start and to "
+            "end.\n\nMemory is what the server's processes hold more than "
+            "without idle clients, divided by their number (PSS: a page that "
             "several share counts once). The kernel's own memory for a "
             "connection, process or thread comes on top."
         ),
@@ -333,12 +313,11 @@ EXPERIMENTS = (
         finding=findings.knee,
         columns=("kept_up", "p50", "p99", "rate", "served", "client"),
         claims=(
-            *each(
-                "thread coroutine",
-                "answers {bound} of 10,000 requests per second", "kept_up",
-                AT_LEAST, findings.KEPT_UP_MIN,
-                otherwise="another program took part of its core, or a "
-                          "connection costs more than 0.1 ms here"),
+            *each("thread coroutine",
+                  "answers {bound} of 10,000 requests per second", "kept_up",
+                  AT_LEAST, findings.KEPT_UP_MIN,
+                  otherwise="another program took part of its core, or a "
+                            "connection costs more than 0.1 ms here"),
             Claim("fork", "has {bound} times coroutine's 99th percentile at "
                   "10,000 requests per second", "p99_us", AT_LEAST, 3,
                   than_model="coroutine",
@@ -420,12 +399,11 @@ EXPERIMENTS = (
             Claim("blocking", "serves {bound} clients behind the idle one",
                   "served", AT_MOST, 0,
                   otherwise="the idle client gave up its connection"),
-            *each(
-                "fork thread nonblocking coroutine",
-                "serves {bound} client behind the idle one",
-                "served", AT_LEAST, 1,
-                otherwise="the server could not start another process or "
-                          "thread, or had no core to run on"),
+            *each("fork thread nonblocking coroutine",
+                  "serves {bound} client behind the idle one", "served",
+                  AT_LEAST, 1,
+                  otherwise="the server could not start another process or "
+                            "thread, or had no core to run on"),
         ),
         explanation=(
             "The blocking server is blocked in recv(), for its first client. "
@@ -448,32 +426,29 @@ EXPERIMENTS = (
             Claim("blocking", "answers {bound} of the four clients, while "
                   "that one stays", "served", AT_MOST, 1,
                   otherwise="the first client lost its connection"),
-            *each(
-                "fork thread",
-                "needs {bound} of nonblocking's time for the same requests",
-                "set_ms", AT_MOST, 0.7, than_model="nonblocking",
-                otherwise=NO_SECOND_CORE),
-            *each(
-                "nonblocking coroutine",
-                "turns to another client after {bound} of its replies",
-                "turns", AT_LEAST, 0.9,
-                otherwise="the clients' next requests came later than the "
-                          "server looked for them"),
+            *each("fork thread",
+                  "needs {bound} of nonblocking's time for the same requests",
+                  "set_ms", AT_MOST, 0.7, than_model="nonblocking",
+                  otherwise=NO_SECOND_CORE),
+            *each("nonblocking coroutine",
+                  "turns to another client after {bound} of its replies",
+                  "turns", AT_LEAST, 0.9,
+                  otherwise="the clients' next requests came later than the "
+                            "server looked for them"),
         ),
         explanation=(
-            "blocking is serial: the next client is accepted when this one "
-            "has left. fork and thread compute as many requests at once as "
-            "there are cores. nonblocking and coroutine compute one at a time, "
-            "but change the client with every request, so that all wait "
-            "equally long.\n\n"
-            "A bar is a request, from its sending to its reply. It is coloured "
-            "while the server computes, and hatched by the core on which that "
-            "ended, as the server recorded (--trace) in a run after the "
-            "measured ones. A client does not know when its request was "
+            "blocking is serial: the next client is accepted when this one has "
+            "left. fork and thread compute as many requests at once as there "
+            "are cores. nonblocking and coroutine compute one at a time, but "
+            "change the client with every request, so that all wait equally "
+            "long.\n\nA bar is a request, from its sending to its reply. It is "
+            "coloured while the server computes, and hatched by the core on "
+            "which that ended, as the server recorded (--trace) in a run after "
+            "the measured ones. A client does not know when its request was "
             "computed. So where the server did not record, as in a quick "
             "bench, the coloured part is as long as the CPU time of a request "
-            "on average and stands at the end of the bar, and the picture "
-            "says so."
+            "on average and stands at the end of the bar, and the picture says "
+            "so."
         ),
         trace=request_log.each_request,
     ),

@@ -68,9 +68,8 @@ EXPLANATIONS = (
     (r"^behind an idle client|^until the first leaves", "A blocking server "
      "serves one client after the other: the second waits until the first "
      "leaves, and is then served."),
-    (r"never reads, the server stops reading", "It still reads from a "
-     "client that takes no replies, so the replies pile up. Send before you "
-     "read on."),
+    (r"never reads, the server stops reading", "It still reads from a client "
+     "that takes no replies, so the replies pile up. Send before you read on."),
     (r"^and others are served meanwhile", "While one client takes no replies, "
      "the others must be served: a send() that waits must not stop all."),
     (r"when it reads at last", "Requests that were taken must all be answered, "
@@ -131,10 +130,9 @@ EXPLANATIONS = (
      "one waits somewhere, or gave no answer."),
     (r"^--idle-timeout|half a request( is not answered)?$|"
      r"^one that waits for its reply|^until it is idle as well", "With "
-     "--idle-timeout S the server closes a "
-     "connection on which nothing has come for S seconds, also after half a "
-     "request, and never one that waits for its reply (--delay) or still "
-     "reads its replies."),
+     "--idle-timeout S the server closes a connection on which nothing has "
+     "come for S seconds, also after half a request, and never one that waits "
+     "for its reply (--delay) or still reads its replies."),
 
     # stopping
     (r"request in progress is answered|waits for its backend is answered|"

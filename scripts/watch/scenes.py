@@ -71,8 +71,7 @@ def scenes(models):
                Script(2, 40, 60, 1)), servers, 1000),
         Scene("backend", "A hundred clients, and a backend of 100 ms",
               "A reply needs something that takes 100 ms and no CPU time. "
-              "Which servers wait for all at once? "
-              "(--trap blocks the thread.)",
+              "Which servers wait for all at once? (--trap blocks the thread.)",
               tuple(Script(0, 1, 5, 1) for i in range(100)),
               (*backend, "coroutine --delay 100 --trap"), 600))
 
