@@ -144,8 +144,8 @@ class Plan(unittest.TestCase):
 
     def test_what_the_machine_cannot_do_is_skipped_and_said(self):
         problems = []
-        with unittest.mock.patch.object(bench_coro.resource, "getrlimit",
-                                        return_value=(200, 200)):
+        with unittest.mock.patch.object(
+                bench_coro.machine, "descriptors_allowed", return_value=200):
             runs = bench_coro.possible_runs(self.options("serve"), problems)
         self.assertEqual({(run.active, run.silent) for run in runs},
                          {(100, 0), (10, 0)})

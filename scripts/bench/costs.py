@@ -122,8 +122,7 @@ class Row:
         if self.base is None:
             return sample
         base = figures.sample(*self.base)
-        return ((sample - base) * (1 / self.per) if self.per
-                else sample / base)
+        return ((sample - base) * (1 / self.per) if self.per else sample / base)
 
     def verdict(self, value):
         """Returns the goal and whether a value meets it, or "" without one."""

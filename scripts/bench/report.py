@@ -245,8 +245,7 @@ def write_report(directory, runs, about):
     (directory / "report.md").write_text(markdown(blocks), encoding="utf-8")
     (directory / "report.html").write_text(page(TITLE, blocks, directory),
                                            encoding="utf-8")
-    (directory / KEPT).write_text(json.dumps(about, indent=1),
-                                  encoding="utf-8")
+    (directory / KEPT).write_text(json.dumps(about, indent=1), encoding="utf-8")
 
 
 def write_again(directory, runs):

@@ -97,8 +97,7 @@ def over_time(requests, window_us=0):
     hogs = [(HOG, one.connection, one.sent_us, min(one.done_us, end_us),
              int(one.done_us <= end_us))
             for one in requests if one.kind == HOG]
-    small_us = [one.done_us for one in answered(requests)
-                if one.kind == STREAM]
+    small_us = [one.done_us for one in answered(requests) if one.kind == STREAM]
     stream = Counter(int(done_us // BIN_US) for done_us in small_us)
     last = int(max([window_us, *small_us]) // BIN_US)
     return hogs + [

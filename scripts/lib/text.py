@@ -66,9 +66,9 @@ def wrapped(text, width, indent=0):
 
 
 def plural(noun):
-    """Returns the plural of a noun: "clients", "requests per second"."""
+    """Returns the plural of a noun: "processes", "requests per second"."""
     thing, per, unit = noun.partition(" per ")
-    return f"{thing}s{per}{unit}"
+    return f"{thing}{'es' if thing.endswith('s') else 's'}{per}{unit}"
 
 
 def counted(number, noun):

@@ -10,7 +10,6 @@ import time
 
 from lib.machine import text_of
 
-KIB = 1024
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 PF_EXITING = 0x4  # in the flags of /proc/PID/stat: see linux/sched.h
 # Between two checks. The pause grows, because a check takes CPU time.
@@ -93,7 +92,7 @@ def usage_of(server):
             continue
         sum_.processes += 1
         sum_.threads += int(fields[17])
-        sum_.descriptors += count_in(pathlib.Path(f"/proc/{pid}/fd"))
+        sum_.descriptors += count_in(f"/proc/{pid}/fd")
         sum_.memory_kib += kib_of(pid, "smaps_rollup", "Pss")
         # Includes the time of its reaped children.
         sum_.cpu_s += sum(map(int, fields[11:15])) / TICKS_PER_S

@@ -80,8 +80,7 @@ def read_lines(client, count):
 class Attack:
     """An attack in a thread of its own, which closes its connections."""
 
-    def __init__(self, client, port, pid, tools, seed=1,
-                 is_paced=False):
+    def __init__(self, client, port, pid, tools, seed=1, is_paced=False):
         self.port, self.pid, self.tools = port, pid, tools
         self.is_paced = is_paced  # send a slow server no more than it can serve
         self.random = random.Random(seed)
@@ -127,13 +126,9 @@ class Attack:
         if not got:
             self.complaints.append(what)
 
-    def rest(self):
-        """Waits until the attack is over."""
-        self.over.wait()
-
-    def pause(self, seconds):
-        """Waits for some seconds, or until the attack is over."""
-        self.over.wait(seconds)
+    def wait(self, timeout_s=None):
+        """Waits until the attack is over, or for `timeout_s`."""
+        self.over.wait(timeout_s)
 
     def end(self):
         """Ends the attack, and waits for its thread."""
@@ -164,7 +159,7 @@ def flood(attack, count, block, reads=False, **sizes):
 def idle(attack):
     """Opens twenty connections and sends nothing."""
     attack.connect(20)
-    attack.rest()
+    attack.wait()
 
 
 def dribbling(attack):
@@ -173,7 +168,7 @@ def dribbling(attack):
     while not attack.over.is_set():
         for client in clients:
             client.sendall(b"0")
-        attack.pause(0.01)
+        attack.wait(0.01)
 
 
 def never_reading(attack):
@@ -193,7 +188,7 @@ def resetting(attack):
             client = attack.visit()
             client.sendall(b"22\n" * 20)
             leave(client)
-            attack.pause(0.001)
+            attack.wait(0.001)
         if attack.is_paced:
             with attack.visit() as client:
                 client.sendall(b"1\n")
@@ -221,7 +216,7 @@ def vanishing(attack):
         except PermissionError:
             raise NotTried("only root may let a connection vanish") from None
         client.close()
-    attack.rest()
+    attack.wait()
 
 
 # ---- Many clients
@@ -263,14 +258,14 @@ def bursting(attack):
     cheated = len(said) - said.count(b"fib: 1\n") - said.count(REFUSED)
     attack.demand(not cheated, f"of 300, {cheated} got neither their reply "
                   "nor a refusal")
-    attack.rest()
+    attack.wait()
 
 
 def exhausting(attack):
     """Holds 100 connections to a server that may have 64 descriptors."""
     for client in attack.connect(100):
         client.sendall(b"1\n")
-    attack.rest()
+    attack.wait()
 
 
 def churning(attack):
@@ -344,4 +339,4 @@ def asking(attack):
             if missing[client] == 0:
                 client.sendall(FIFTY)
                 missing[client] = 50
-    attack.rest()
+    attack.wait()

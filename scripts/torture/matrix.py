@@ -97,6 +97,5 @@ QUICK = ("idle", "resetting", "exhausting", "SIGTERM", "SIGKILL")
 
 def expected_of(model, attack):
     """Returns the outcomes that a request beside the attack may have."""
-    return (attack.one_at_a_time if model in ONE_AT_A_TIME
-            else attack.expected)
+    return (attack.one_at_a_time if model in ONE_AT_A_TIME else attack.expected)
 

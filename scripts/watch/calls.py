@@ -3,6 +3,9 @@
 import os
 import struct
 
+from lib.text import counted
+from watch.sockets import inode_of
+
 # The numbers of system calls on the two architectures on which we test.
 X86_64 = {0: "read", 1: "write", 7: "poll", 23: "select", 35: "nanosleep",
           43: "accept", 45: "recvfrom", 44: "sendto", 46: "sendmsg",
@@ -72,10 +75,10 @@ class Words:
         text = self.proc.descriptor(self.pid, fd)
         if text.startswith("pipe:"):
             return "a pipe"
-        if not text.startswith("socket:"):
+        inode = inode_of(text)
+        if inode is None:
             return text.rpartition("/")[2] if text else f"descriptor {fd}"
-        inode = text[len("socket:["):-1]
-        socket = self.sockets.by_inode.get(int(inode))
+        socket = self.sockets.by_inode.get(inode)
         if socket is None:
             return f"a socket, descriptor {fd}"
         if socket.is_listener:
@@ -130,7 +133,7 @@ class Words:
         count = self.proc.watched_count(self.pid, arguments[0])
         if count is None:
             return ""
-        return f"on {count} descriptor{'s' if count != 1 else ''}"
+        return f"on {counted(count, 'descriptor')}"
 
     def in_nanosleep(self, arguments):
         return self.sleep(arguments[0], relative=True)

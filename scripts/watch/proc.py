@@ -5,13 +5,17 @@ belongs to another user, or if it is not our child and Yama restricts ptrace.
 The number of the call is then -1, and `refused` gives the reason.
 """
 
+import contextlib
 import os
 import pathlib
 import struct
 import time
 from dataclasses import dataclass, field
 
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+from lib.usage import TICKS_PER_S
+
+# What reading about a process raises once it has ended.
+ENDED = (OSError, ValueError, IndexError)
 
 
 @dataclass
@@ -61,10 +65,8 @@ class Proc:
         parents = {}
         for name in os.listdir(self.root):
             if name.isdigit():
-                try:
+                with contextlib.suppress(*ENDED):
                     parents[int(name)] = int(self.stat(name)[1][1])
-                except (OSError, ValueError, IndexError):
-                    pass  # The process has ended.
         return parents
 
     def tree(self, pid):
@@ -92,10 +94,8 @@ class Proc:
         command = tuple(self.text(pid, "cmdline").split("\0")[:-1])
         found = Process(pid, int(fields[1]), name, command)
         for tid in sorted(map(int, os.listdir(self.root / str(pid) / "task"))):
-            try:
+            with contextlib.suppress(*ENDED):
                 found.threads.append(self.thread(pid, tid))
-            except (OSError, ValueError, IndexError):
-                pass  # The thread has ended.
         return found
 
     # ---- Threads
@@ -116,7 +116,7 @@ class Proc:
         `stat` counts only in ticks, mostly of 10 ms."""
         try:
             return int(self.text(*path, "schedstat").split()[0])
-        except (OSError, ValueError, IndexError):
+        except ENDED:
             ticks = int(fields[11]) + int(fields[12])
             return ticks * 10**9 // TICKS_PER_S
 
@@ -129,12 +129,10 @@ class Proc:
     def exec_start_ns(self, path):
         """Returns when a thread last ran, by the clock of its processor (see
         clock.py), or 0 if the kernel does not say."""
-        try:
+        with contextlib.suppress(OSError, ValueError):
             for line in self.text(*path, "sched").splitlines():
                 if line.startswith("se.exec_start"):
                     return int(float(line.split()[-1]) * 1e6)
-        except (OSError, ValueError):
-            pass
         return 0
 
     def add_call(self, thread, path):
@@ -144,10 +142,8 @@ class Proc:
             thread.number, thread.arguments = self.call(path)
         except OSError as problem:
             thread.refused = problem.strerror or "refused"
-        try:
+        with contextlib.suppress(OSError):
             thread.wchan = self.text(*path, "wchan").strip("0\n")
-        except OSError:
-            pass
 
     def call(self, path):
         """Returns the number and the arguments of a thread's system call, or

@@ -13,11 +13,13 @@ A record holds, in whole µs since the first client connected:
 """
 
 import heapq
+import itertools
 import selectors
 import socket
 import struct
 import time
 from dataclasses import dataclass
+from functools import partial
 
 from lib import trace_events
 
@@ -224,27 +226,24 @@ def record(server, play, trace):
                for one in trace_events.connections(trace).values()}
     pairs = [(client.number, by_port[client.port]) for client in play.clients
              if client.port in by_port]
-    threads = threads_of(pairs, end_us)
-    numbers = {tid: i for i, tid in enumerate(sorted(threads))}
+    threads = dict(sorted(threads_of(pairs, end_us).items()))
+    numbers = {tid: i for i, tid in enumerate(threads)}
+    at = partial(since, start_us)
     clients, requests = [], []
     for client in play.clients:
         served = by_port.get(client.port)
-        clients.append([since(start_us, client.connected_ns / 1000),
-                        since(start_us, served and served.accepted_us),
-                        since(start_us, client.closed_ns / 1000)])
-        for i, sent_ns in enumerate(client.sent_ns):
-            of = (served.requests[i]
-                  if served and i < len(served.requests) else None)
-            arrived_ns = (client.arrived_ns[i]
-                          if i < len(client.arrived_ns) else None)
+        clients.append([at(client.connected_ns / 1000),
+                        at(served and served.accepted_us),
+                        at(client.closed_ns / 1000)])
+        for sent_ns, arrived_ns, of in itertools.zip_longest(
+                client.sent_ns, client.arrived_ns,
+                served.requests if served else ()):
+            times_us = ((of.received_us, of.begin_us, of.end_us, of.sent_us)
+                        if of else (None,) * 4)
             requests.append([
-                client.number, client.script.n, since(start_us, sent_ns / 1000),
-                *(since(start_us, time_us) for time_us in (
-                    (of.received_us, of.begin_us, of.end_us, of.sent_us)
-                    if of else (None,) * 4)),
-                since(start_us, arrived_ns and arrived_ns / 1000),
+                client.number, client.script.n, at(sent_ns / 1000),
+                *map(at, times_us), at(arrived_ns and arrived_ns / 1000),
                 numbers[of.tid] if of else -1, of.cpu if of else -1])
     return {"server": server, "clients": clients, "requests": requests,
-            "threads": [[since(start_us, threads[tid][0]),
-                         since(start_us, threads[tid][1]), threads[tid][2]]
-                        for tid in sorted(threads)]}
+            "threads": [[at(first_us), at(last_us), client]
+                        for first_us, last_us, client in threads.values()]}

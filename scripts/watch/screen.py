@@ -4,6 +4,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
+from lib.text import counted
 from watch.snapshot import BLOCKED, RUNNABLE, RUNNING
 
 PLAIN, TITLE, BUSY, WAITS, FAINT = "plain", "title", "busy", "waits", "faint"
@@ -34,10 +35,6 @@ def duration(seconds):
     if seconds < 5970:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h" if seconds < 360000 else ">100 h"
-
-
-def plural(count, noun, more=None):
-    return f"{count:,} {noun if count == 1 else more or noun + 's'}"
 
 
 # ---- The parts of a window
@@ -131,14 +128,13 @@ def head(snapshot):
     where = snapshot.address or "no listener"
     lines = [
         Line(f"{snapshot.name}  pid {snapshot.pid}  {where}: "
-             f"{plural(snapshot.processes, 'process', 'processes')}, "
-             f"{plural(len(snapshot.rows), 'thread')}{share}", TITLE),
+             f"{counted(snapshot.processes, 'process')}, "
+             f"{counted(len(snapshot.rows), 'thread')}{share}", TITLE),
         Line(f"accept queue {snapshot.accept_queue:,}; "
-             f"{plural(accepted, 'connection')}, {unread:,} B unread, "
+             f"{counted(accepted, 'connection')}, {unread:,} B unread, "
              f"{unacknowledged:,} B unacknowledged")]
     if snapshot.hidden:
-        lines.append(Line(f"system calls are hidden: {snapshot.hidden}",
-                          FAINT))
+        lines.append(Line(f"system calls are hidden: {snapshot.hidden}", FAINT))
     if snapshot.coroutines_hidden:
         lines.append(Line(
             f"coroutines are hidden: {snapshot.coroutines_hidden}", FAINT))
@@ -172,7 +168,7 @@ def tables(snapshot, height, offset):
     upper = table(THREADS, rows, max(
         int(height * THREADS_SHARE), height - (above - len(rows) - 1)),
                   offset, row_line, what_it_does)
-    count = plural(len(coroutines), "coroutine")
+    count = counted(len(coroutines), "coroutine")
     middle = table(f"{count:<26}{COROUTINES}", coroutines,
                    height - len(upper), offset, coroutine_line,
                    what_coroutine_does)

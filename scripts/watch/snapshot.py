@@ -1,6 +1,7 @@
 """Observes a server: where each of its threads waits, and what the kernel holds
 for its clients. Rates are those since the previous observation."""
 
+import contextlib
 import time
 from dataclasses import asdict, dataclass, field
 
@@ -108,10 +109,8 @@ class Observer:
     def descendants(self):
         """Yields the processes that descend from the server's first process."""
         for pid in self.proc.tree(self.pid)[1:]:
-            try:
+            with contextlib.suppress(OSError):  # The process has ended.
                 yield self.proc.process(pid)
-            except OSError:
-                pass  # The process has ended.
 
     def remember(self, threads):
         """Keeps what the next observation compares with."""
