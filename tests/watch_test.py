@@ -527,7 +527,7 @@ def look_at(server, patience_s=PATIENCE_S):
     observer = under_test.snapshot.Observer(under_test.proc.Proc(), server.pid)
     observer.look()
     time.sleep(LOOK_S)
-    return observer.look(patience_s).as_dict()
+    return dataclasses.asdict(observer.look(patience_s))
 
 
 def where(snapshot):

@@ -66,8 +66,7 @@ def echo(core, requests, replies):
 
 
 def round_trip_us(here, there):
-    """Returns the median time in µs in which a byte goes from core `here` to a
-    process on core `there` and back."""
+    """Returns the median time in which a byte goes to a core and back."""
     before = os.sched_getaffinity(0)
     requests, replies = os.pipe(), os.pipe()
     child = os.fork()

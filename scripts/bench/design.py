@@ -158,8 +158,7 @@ def fitting(experiment, room, reason):
 
 
 def deciding_load(experiment, loads):
-    """Returns the experiment's load. If it is none of these loads, returns the
-    next lower one, or else the lowest."""
+    """Returns the experiment's load, or the next lower one, or the lowest."""
     below = [load for load in loads if load <= experiment.load]
     return max(below, default=min(loads))
 

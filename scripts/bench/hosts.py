@@ -52,7 +52,8 @@ class FarServer:
         self.pid = process.pid  # of the prefix
         self.usage_options = ("--usage-fd", str(end.fileno()))
         self.pass_fds = (end.fileno(),)
-        self.target = f"{host.bracketed()}:{self.wait_until_ready()}"
+        brackets = "[{}]:{}" if ":" in host.address else "{}:{}"
+        self.target = brackets.format(host.address, self.wait_until_ready())
 
     def wait_until_ready(self):
         """Waits for the server, and returns its port. Raises StartFailed."""
@@ -101,10 +102,6 @@ class Host:
             raise ValueError(f"{shlex.join(self.prefix)} must run commands, "
                              f"and find {self.programs}/fibload there")
         return lines
-
-    def bracketed(self):
-        """Returns the address as it is written before a port."""
-        return f"[{self.address}]" if ":" in self.address else self.address
 
     def connections_allowed(self):
         """Returns how many connections are possible, and what limits them: this

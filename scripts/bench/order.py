@@ -72,8 +72,7 @@ def compares(run, wanted):
 
 
 def expected_s(run, options):
-    """Returns about how many seconds a run takes. Only the display of the
-    remaining time depends on it."""
+    """Returns about how many seconds a run takes, to show what remains."""
     cell = run["cell"]
     starving = (run["model"] in ("blocking", "coroutine --trap")
                 and cell.connections + cell.idle > 1 and not cell.churn)

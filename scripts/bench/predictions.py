@@ -168,8 +168,7 @@ def row(question, predicted, runs):
 
 
 def section(directory, runs):
-    """Returns the blocks of the report about the predictions in its folder. The
-    list is empty if there are none."""
+    """Returns the blocks about the predictions in a folder, or []."""
     path = directory / KEPT
     if not path.is_file():
         return []
@@ -178,8 +177,9 @@ def section(directory, runs):
                  for question in QUESTIONS if question.name in kept["answers"])
     measured = [cells[-1] for cells in rows if cells[-1] != NOT_MEASURED]
     good = sum(said in ("right", "close") for said in measured)
-    text = (f"Made {kept['made']}. Of {counted(len(measured), 'answer')} {good} "
-            f"{'was' if good == 1 else 'were'} right or close.")
+    were = "was" if good == 1 else "were"
+    text = (f"Made {kept['made']}. Of {counted(len(measured), 'answer')} "
+            f"{good} {were} right or close.")
     if good < len(measured):
         text += " Those that were not are where to look first."
     header = ("question", "predicted", "measured", "")

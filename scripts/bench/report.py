@@ -42,8 +42,7 @@ def coverage_said(rounds):
 
 
 def excluded(runs):
-    """Yields a sentence for every run that is left out of all figures, because
-    the server failed a client."""
+    """Yields a sentence for every run that failed a client, and is left out."""
     for run in runs:
         if faults(run):
             yield (f"Left out of every figure: {run['experiment']}, "
@@ -52,8 +51,7 @@ def excluded(runs):
 
 
 def missing(runs, plan):
-    """Yields a sentence for every experiment that lacks a sound run of a
-    planned cell. `plan` are the planned runs."""
+    """Yields a sentence for every experiment that lacks a sound planned run."""
     sound, lacking = runs.sound(), {}
     for run in plan:
         experiment, model = run["experiment"], run["model"]
@@ -136,8 +134,9 @@ def section(directory, experiment, runs, said, judged):
     `judged` are the judgements of its claims."""
     blocks = [Heading(2, experiment.name), Text(experiment.question),
               Text(f"**{said}.**")]
-    if has_picture(directory, experiment):
-        blocks.append(Picture(f"{experiment.name}.png", experiment.question))
+    picture = f"{experiment.name}.png"
+    if (directory / picture).exists():
+        blocks.append(Picture(picture, experiment.question))
     blocks += [table(experiment, runs), *claims_blocks(judged)]
     blocks += map(Text, experiment.explanation.split("\n\n"))
     return [*blocks, Text(f"Again: `make bench ONLY={experiment.name}`")]
@@ -155,11 +154,6 @@ def sections(directory, runs):
         if of and experiment not in shown:
             yield from section(directory, experiment, of, "Not one whole "
                                "round: nothing can be compared", [])
-
-
-def has_picture(directory, experiment):
-    """Returns whether an experiment has a picture in this folder."""
-    return (directory / f"{experiment.name}.png").exists()
 
 
 # ---- The whole report
@@ -211,20 +205,17 @@ def environment(facts):
     return "".join(f"{name:{width}}{fact}\n" for name, fact in facts.items())
 
 
-def servers_place(facts):
-    """Returns a sentence that names the other host on which the servers ran, or
-    "" if they ran on this one."""
-    return f" The servers ran on {facts['server']}." if "server" in facts else ""
-
-
 def contents(directory, runs, about):
     """Returns the blocks of the report. See write_report() for `about`."""
     facts, warnings = about["facts"], about["warnings"]
+    host = ""  # the other one, if the servers ran there
+    if "server" in facts:
+        host = f" The servers ran on {facts['server']}."
     return [
         Heading(1, TITLE),
         Text(f"On {facts['processor']}, {facts['cores']} cores, "
              f"{facts['kernel']}, {facts['date']}; more at the "
-             f"[end](#the-machine).{servers_place(facts)}"),
+             f"[end](#the-machine).{host}"),
         *([Heading(3, "Warnings"), Items(tuple(warnings))] if warnings else []),
         *what_came_out(runs),
         *([Heading(2, "Replay"), Replay()] if has_records(directory) else []),

@@ -72,8 +72,7 @@ class Cores:
         return HATCHES[self.numbers.index(core) % len(HATCHES)]
 
     def legend(self, figure, y):
-        """Draws the legend of shades and hatches at the right of a slide, `y`
-        inches above its lower edge."""
+        """Draws the legend at the right, `y` inches above the lower edge."""
         shades = [Patch(facecolor=WAITING_COLOUR, label="not yet received"),
                   Patch(facecolor=RECEIVED_COLOUR, label="received")]
         for i, hatch in enumerate(HATCHES):

@@ -152,8 +152,7 @@ def keep_trace(run, options, files, directory):
 
 
 def keep_row(row, columns, csv_path):
-    """Appends a row to runs.csv: the columns of `columns`, and then those that
-    the client wrote to the file `row`."""
+    """Appends `columns` and the client's row to runs.csv."""
     run = {**columns, **row_of(row)}
     with open(csv_path, "a", newline="", encoding="utf-8") as file:
         rows = csv.DictWriter(file, run, lineterminator="\n")

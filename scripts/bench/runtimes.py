@@ -111,8 +111,7 @@ def table(figures):
 
 
 def section(directory, shown):
-    """Returns the blocks of the report about these figures. The list is empty
-    if there is nothing to compare."""
+    """Returns the blocks of the report about these figures, or []."""
     figures = measured(shown)
     if not figures:
         return []

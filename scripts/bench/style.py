@@ -233,8 +233,7 @@ def points(experiment, runs):
 
 
 def explained(experiment, runs):
-    """Yields the sentences that explain the special markers that occur in a
-    picture: hollow ones and crosses."""
+    """Yields a sentence for each special marker that occurs in a picture."""
     cells = [of for model in runs.models()
              for _, of in points(experiment, runs.where(model=model))]
     if any(of.client_limited() for of in cells):

@@ -266,14 +266,10 @@ def paragraph_html(paragraph):
 # ---- Pages
 
 
-def names_at(lines):
-    """Returns the functions by the numbers of their first lines."""
-    return {begin + 1: name for name, begin, _, _ in functions(lines)}
-
-
 def code_html(part, names):
     """Returns the code of a part as HTML. Each line has its number, and the
-    first line of a function is the target of links to it."""
+    first line of a function is the target of links to it. `names` has the
+    functions by the numbers of these lines."""
     rows = []
     for number, line in enumerate(part.code, part.first):
         name = f' id="{names[number]}"' if number in names else ""
@@ -297,5 +293,5 @@ def part_html(part, names):
 def annotated(text):
     """Returns the body of the page of a file with this text."""
     lines = text.rstrip("\n").split("\n")
-    names = names_at(lines)
+    names = {begin + 1: name for name, begin, _, _ in functions(lines)}
     return "\n".join(part_html(part, names) for part in parts(lines))

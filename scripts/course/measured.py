@@ -179,8 +179,7 @@ def reason(row):
 
 
 def with_doubts(text, run):
-    """Returns a text in which each sentence that the run contradicts is marked
-    and followed by the reason."""
+    """Marks each sentence that the run contradicts, and adds the reason."""
     def marked_if_contradicted(match):
         against = [row for mark in CLAIM.findall(match[1])
                    for row in claims_named(run / "claims.csv", mark.split())
@@ -194,8 +193,7 @@ def with_doubts(text, run):
 
 
 def marked(html):
-    """Replaces the marks of with_doubts() by HTML. Returns the new HTML, and
-    the number of marked sentences."""
+    """Returns the HTML for the marks of with_doubts(), and their number."""
     begin, *parts = html.split(BEGIN)
     for number, part in enumerate(parts, 1):
         begin += f'<mark class="doubted" id="doubt-{number}">{part}'

@@ -10,7 +10,7 @@ from lib.models import ALL_MODELS, ROOT, names
 from lib.processes import Interrupted, RunFailed
 from lib.text import SUBSTITUTE
 
-FAILED, USAGE, INTERRUPTED = 1, 2, 130
+FAILED, INTERRUPTED = 1, 130  # argparse ends with 2 after bad usage
 
 
 def parser(doc):
@@ -20,8 +20,7 @@ def parser(doc):
 
 
 def count(text):
-    """Converts the value of an option to an integer of at least 1. Raises
-    ArgumentTypeError for any other text."""
+    """Converts the value of an option to an integer of at least 1."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(
             f"must be a number and at least 1, not {text!r}")

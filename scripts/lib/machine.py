@@ -104,8 +104,7 @@ def cgroup_folders(controller):
 
 
 def cgroup_limit(controller, *files):
-    """Returns the lowest number in these files of our control groups, or
-    infinity if none of them sets a limit."""
+    """Returns the lowest limit in these files of our control groups."""
     found = [text_of(folder / file).strip()
              for folder in cgroup_folders(controller) for file in files]
     return min([int(text) for text in found if text.isdecimal()],
@@ -260,8 +259,7 @@ def compiler(root):
 
 
 def runtimes(root, models):
-    """Returns the versions of the runtimes of servers in other languages, by
-    the names of these servers."""
+    """Returns the versions of other runtimes, by the names of their servers."""
     if not models:
         return {}
     said = subprocess.run([root / "scripts/bench/elsewhere", "--versions"],

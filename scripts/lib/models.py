@@ -36,8 +36,7 @@ def chosen(models):
 
 
 def in_order(models):
-    """Returns the models in the order in which they are shown: ours with their
-    variants, then all others."""
+    """Returns the models as they are shown: ours with variants, then others."""
     def place(model):
         name = model.split()[0]
         return (ALL_MODELS.index(name) if name in ALL_MODELS

@@ -231,8 +231,7 @@ def place(run):
 
 
 def least_disturbed(runs):
-    """Returns for each cell and round the run that other programs disturbed
-    least: the bench repeats disturbed runs."""
+    """Returns the least disturbed of the attempts at each planned run."""
     best = {}
     for run in runs:
         other = best.get(place(run))

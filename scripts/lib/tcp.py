@@ -64,8 +64,7 @@ def socket_of(data):
 
 
 def messages(kernel):
-    """Yields the messages with which the kernel answers, up to the last one.
-    Raises OSError if it refuses."""
+    """Yields the messages of the kernel's answer. Raises OSError."""
     while True:
         data = kernel.recv(REPLY_SIZE)
         while data:

@@ -140,8 +140,7 @@ def flow(number, event, request, server):
 
 
 def merged(traces):
-    """Returns one trace with the events of all traces, and with arrows from the
-    requests of clients to the servers."""
+    """Returns one trace with all events, and arrows from client to server."""
     events = [event for trace in traces for event in trace["traceEvents"]]
     servers = [trace for trace in traces
                if "model" in trace.get("otherData", {})]

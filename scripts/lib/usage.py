@@ -46,8 +46,7 @@ class Usage:
 
 
 def stat_of(pid):
-    """Returns the fields of /proc/PID/stat from the state on, or an empty list
-    if the process does not exist."""
+    """Returns the fields of /proc/PID/stat from the state on, or []."""
     return text_of(f"/proc/{pid}/stat").rpartition(")")[2].split()
 
 

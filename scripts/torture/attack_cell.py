@@ -248,8 +248,7 @@ def kept_kib(cell):
 
 
 def grows(cell):
-    """Returns True if the server took more memory than allowed during the
-    attack, or kept more than allowed."""
+    """Returns True if the server took or kept more memory than allowed."""
     return (growth_kib(cell) > cell.attack.memory_kib
             or kept_kib(cell) > KEPT_KIB)
 
@@ -275,8 +274,7 @@ def judge(cell):
 
 
 def is_dead(cell, server):
-    """Returns True if the server has ended by itself. This problem then
-    replaces all others of the cell."""
+    """Returns True if the server has ended: that is then its only problem."""
     if is_exiting(server.pid):
         wait(server.process, PATIENCE_S)
     if server.process.poll() is None:
@@ -326,8 +324,7 @@ def can_serve_again(program, port):
 
 
 def survivors(server):
-    """Returns how many processes of an ended server are still running. Waits up
-    to SETTLE_S for them to end."""
+    """Returns how many processes of an ended server remain after SETTLE_S."""
     for _ in looks():
         left = sum(fields[0] != "Z" for _, fields in session_of(server.pid))
         if not left:

@@ -182,8 +182,7 @@ def p99_ms(program, greedy, ours, tools, log):
 
 
 def measured(name, program, kind, ours, options, log):
-    """Measures a program and the server poll in turns. Returns the Cell with
-    the lowest figure of each."""
+    """Measures a program and poll in turns, and returns the best Cell."""
     own, reference, greedy, tools = [], [], KINDS[kind], options.bin
     tries_min = 1 if options.quick else TRIES_MIN
     while True:

@@ -34,10 +34,6 @@ class Client:
         self.to_send += f"{n}\n".encode()
         self.sent_s = time.monotonic()
 
-    def is_due(self, now_s):
-        """Returns True if the client is active and its next request is due."""
-        return self.active and self.sent_s is None and now_s >= self.due_s
-
     def advance(self):
         """Sends and receives as much as is possible without blocking. Returns
         False once the server has closed the connection."""
@@ -84,7 +80,7 @@ class Clients:
         arrived. Closes the clients whose connection the server has closed."""
         now_s = time.monotonic()
         for one in self.all:
-            if one.is_due(now_s):
+            if one.active and one.sent_s is None and now_s >= one.due_s:
                 one.ask(SMALL)
         ready = poll(self.all)
         for one in [one for one in self.all if one in ready]:

@@ -146,8 +146,7 @@ class Proc:
             thread.wchan = self.text(*path, "wchan").strip("0\n")
 
     def call(self, path):
-        """Returns the number and the arguments of a thread's system call, or
-        (-1, ()) if it is in none."""
+        """Returns the number and arguments of a system call, or (-1, ())."""
         words = self.text(*path, "syscall").split()
         if not words or not words[0].isdigit():
             return -1, ()

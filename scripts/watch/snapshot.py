@@ -3,7 +3,7 @@ for its clients. Rates are those since the previous observation."""
 
 import contextlib
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 from watch import coroutines, sockets
 from watch.calls import Words, name_of
@@ -61,9 +61,6 @@ class Snapshot:
     coroutines: list = field(default_factory=list)
     coroutines_hidden: str = ""  # why they are not shown
 
-    def as_dict(self):
-        return asdict(self)
-
 
 class Observer:
     """Observes a server, and remembers the previous observation."""
@@ -99,7 +96,7 @@ class Observer:
             first.name, self.pid,
             found.listener.local if found.listener else "", rows,
             [Connection(one.remote, bool(one.inode),
-                        sockets.state_name(one), one.unread,
+                        sockets.STATES.get(one.state, "opening"), one.unread,
                         one.unacknowledged)
              for one in found.connections],
             found.accept_queue, len(processes),

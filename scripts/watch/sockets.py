@@ -11,11 +11,6 @@ STATES = {1: "established", 4: "closing", 5: "closing", 7: "closed",
 ACCEPTABLE = (tcp.ESTABLISHED, tcp.CLOSE_WAIT)
 
 
-def state_name(one):
-    """Returns the state of a connection in words."""
-    return STATES.get(one.state, "opening")
-
-
 def inode_of(descriptor):
     """Returns the inode number in "socket:[123]", or else None."""
     match = re.fullmatch(r"socket:\[(\d+)\]", descriptor)

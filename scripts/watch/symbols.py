@@ -33,8 +33,7 @@ def variables(data):
 
 
 def load_address(proc, pid):
-    """Returns the address at which a process has loaded its program, or 0 if no
-    mapping of a file is listed."""
+    """Returns the address at which a process has loaded its program, or 0."""
     for line in proc.text(pid, "maps").splitlines():
         fields = line.split(None, 5)
         if len(fields) == 6 and fields[5].startswith("/"):
