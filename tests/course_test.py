@@ -29,7 +29,7 @@ from under_test import (
     as_module, attack_cell, attacks, c_source, classroom, command_line,
     failures, grade, judgements, markdown, matrix, measured, predict,
     predictions, processes, program, quotes, read_runs, side_by_side, site,
-    skeleton, write_claims)
+    skeleton, soak, write_claims)
 
 # More than a build or a part of the grading takes on the slowest machine.
 LONG_S = 600
@@ -1261,6 +1261,20 @@ class HostileTable(unittest.TestCase):
 
     def test_one_that_is_always_busy(self):
         self.check("nonblocking", "fork", "idle, spins")
+
+
+class Soaking(unittest.TestCase):
+    def test_an_attack_that_ends_is_judged_once(self):
+        server = types.SimpleNamespace(name="fork", process=None, port=0)
+        soaked = soak.Soaked(server, BIN, 1)
+        alive = iter((True, False))  # It ends between two looks at its thread.
+        soaked.attacks = [(0, types.SimpleNamespace(
+            complaints=["no reply"], over=unittest.mock.Mock(),
+            thread=types.SimpleNamespace(is_alive=lambda: next(alive, False))))]
+        for _ in range(3):
+            soaked.look(False)
+        self.assertEqual(soaked.problems, ["no reply"])
+        self.assertEqual(soaked.attacks, [])
 
 
 def write_class(directory):

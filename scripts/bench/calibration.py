@@ -93,7 +93,7 @@ def wake_up_us():
     trip. Returns NaN on a machine with one core."""
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
-        return float("nan")
+        return math.nan
     one, two = cores[0], cores[-1]
     return max(0, (round_trip_us(one, two) - round_trip_us(one, one)) / 2)
 

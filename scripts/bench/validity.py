@@ -36,7 +36,7 @@ def waking(runs, calibrations):
     if on_two_hosts(runs):
         return ""
     found = [one["wake-up"] for one in calibrations]
-    if found[0] != found[0]:
+    if math.isnan(found[0]):
         return ("There is one core: nothing ran in parallel, and client and "
                 "server took it from each other.")
     took = " to ".join(dict.fromkeys(
@@ -49,7 +49,7 @@ def waking(runs, calibrations):
 def client_ceiling(_runs, calibrations):
     """Says which rate the client cannot exceed."""
     reply_us = calibrations[0].get("null server", math.nan)
-    if reply_us != reply_us:
+    if math.isnan(reply_us):
         return ""
     return (f"Of a server that does nothing the client gets "
             f"{rounded(1e6 / reply_us, 2)} replies a second with 50 "

@@ -290,4 +290,4 @@ def compare_with_none_silent(runs):
 
 def ratio(over, under):
     """Returns over / under, or NaN if `under` is not positive."""
-    return over / under if under > 0 else float("nan")
+    return over / under if under > 0 else math.nan

@@ -11,10 +11,11 @@ event lasts from when the request was due or sent until its reply came, and
 names the client's port.
 """
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 
-OPEN_END_US = float("inf")
+OPEN_END_US = math.inf
 
 
 @dataclass
