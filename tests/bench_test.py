@@ -627,11 +627,12 @@ exec sleep 1000
 class Conclusion(unittest.TestCase):
     def test_an_interrupt_after_the_runs_does_not_lose_the_report(self):
         program = as_module("bench")
-        options = types.SimpleNamespace(bin=BIN)
+        options = types.SimpleNamespace(bin=BIN, size="quick")
+        about = {"facts": {}, "calibrations": [], "warnings": []}
         with unittest.mock.patch.object(calibration, "calibrate",
                                         side_effect=Interrupted):
-            self.assertTrue(program.was_interrupted(
-                program.conclude, options, None, {}, []))
+            self.assertTrue(program.make_all([], [], options,
+                                             pathlib.Path("none"), about))
 
 
 class Latest(unittest.TestCase):

@@ -15,6 +15,7 @@ from dataclasses import replace
 
 from bench import request_log
 from bench.design import deciding_cell
+from bench.order import note
 from bench.request_log import Recorded, Request
 from bench.run import (
     Files, client_command, measured_s, placed, server_command, two_cores,
@@ -22,7 +23,6 @@ from bench.run import (
 from lib import trace_events
 from lib.models import ALL_MODELS
 from lib.processes import RunFailed, ask, held_back, serving
-from lib.text import say
 
 ATTEMPTS = 3  # of each run; the one of median length is kept
 LENGTH = 2  # times that of a measured run, to show what follows the hogs
@@ -158,9 +158,8 @@ def record(experiments, options, directory):
                 try:
                     spans += median_attempt(run, options, log)
                 except RunFailed as failure:
-                    problems.append(f"{experiment.name}, {run['model']}, was "
-                                    f"not recorded: {failure}.")
-                    say(f"bench: {problems[-1]}")
+                    note(problems, f"{experiment.name}, {run['model']}, was "
+                         f"not recorded: {failure}.")
             if spans:
                 write(request_log.recorded_path(directory, experiment), spans)
     return problems
