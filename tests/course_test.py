@@ -824,7 +824,7 @@ class Reports(unittest.TestCase):
     def test_predictions_from_a_file(self):
         answers = self.scratch / "answers"
         answers.write_text("4\n1\n")
-        out = self.scratch / "results" / "predictions.json"
+        out = self.scratch / "my" / "results" / "predictions.json"
         done = self.call("predict", "--answers", answers, "--out", out)
         self.assertEqual(done.returncode, 0, done.stdout)
         self.assertEqual(json.loads(out.read_text())["answers"],
@@ -975,6 +975,12 @@ def options_for(server, model, programs=BIN):
 
 class Grades(unittest.TestCase):
     PART = grade.Part("waiting", 30, "")
+
+    def test_attacks_that_do_not_end(self):
+        endless = subprocess.TimeoutExpired("torture", 1)
+        with unittest.mock.patch.object(grade, "call", side_effect=endless), \
+                self.assertRaises(processes.RunFailed):
+            grade.judge_torture(options_for(BIN / "blocking", "fork"))
 
     def test_reading_what_the_conversation_says(self):
         said = ("ok 1 - mine: values\n# a note\n"

@@ -86,10 +86,6 @@ def colour(model):
     return style(model)[0]
 
 
-def marker(model):
-    return style(model)[1]
-
-
 # ---- The frame of every picture
 
 
@@ -296,9 +292,9 @@ def lines(axes, experiment, runs, column, scale=1, hollow=lambda of: False):
 
 def mark(axes, x, y, model, of, hollow):
     """Draws the marker of a point: a cross if not all clients were served."""
-    style = marker(model) if of.all_served() else "x"
-    axes.plot(x, y, marker=style, color=colour(model), markersize=9,
-              markerfacecolor="white" if hollow else colour(model),
+    shade, shape = style(model)
+    axes.plot(x, y, marker=shape if of.all_served() else "x", color=shade,
+              markersize=9, markerfacecolor="white" if hollow else shade,
               markeredgewidth=2)
 
 
