@@ -1316,6 +1316,13 @@ class Class(unittest.TestCase):
             self.assertAlmostEqual(min(values), max(values))
         self.assertIn({"holds": 3}, classroom.verdicts(machines).values())
 
+    def test_a_page_without_claims_has_no_table_of_verdicts(self):
+        for model, has_claims in (("fork", True), ("select", False)):
+            runs = Runs(made_up.rounds(model, 4, experiment=["latency"] * 2))
+            blocks = classroom.blocks(pathlib.Path("none"), {"ada": runs}, [])
+            self.assertEqual(classroom.VERDICT_TITLE in [
+                getattr(block, "text", "") for block in blocks], has_claims)
+
     def test_each_top_folder_is_a_student(self):
         """Checks that each top folder is one student, named by it, whose newest
         run counts. Older runs and a folder without runs are reported."""

@@ -247,12 +247,6 @@ def kept_kib(cell):
     return cell.after.memory_kib - cell.before.memory_kib
 
 
-def grows(cell):
-    """Returns True if the server took or kept more memory than allowed."""
-    return (growth_kib(cell) > cell.attack.memory_kib
-            or kept_kib(cell) > KEPT_KIB)
-
-
 def judge(cell):
     """Compares what the server used with what is allowed."""
     attack, busy = cell.attack, cell.model in ALWAYS_BUSY
@@ -299,7 +293,8 @@ def try_surviving(cell, server, tools):
         cell.after = usage_once_released(server.pid, cell.before,
                                          unnoticed_ends(server.port))
         cell.unnoticed = unnoticed_ends(server.port)
-        if not grows(cell):
+        if (growth_kib(cell) <= cell.attack.memory_kib
+                and kept_kib(cell) <= KEPT_KIB):
             break
     if cell.model not in ALWAYS_BUSY:
         cell.cores_after = idle_cores(server.pid, WATCH_S)
