@@ -894,6 +894,19 @@ class CommandLines(unittest.TestCase):
         self.assertEqual(command_line.programs("./a ./b"),
                          [pathlib.Path("a"), pathlib.Path("b")])
 
+    def test_servers_of_one_name_cannot_be_told_apart(self):
+        parser = command_line.parser("")
+        a, b = pathlib.Path("/a/mine"), pathlib.Path("/b/mine")
+        self.assertEqual(command_line.by_name(parser, [a, a]), {"mine": a})
+        with tempfile.TemporaryDirectory() as scratch:
+            link = pathlib.Path(scratch, "link")
+            link.symlink_to(a)
+            self.assertEqual(command_line.by_name(parser, [link]), {"link": a})
+        with contextlib.redirect_stderr(io.StringIO()) as said, \
+                self.assertRaises(SystemExit):
+            command_line.by_name(parser, [a, b])
+        self.assertIn("--server: /a/mine and /b/mine", said.getvalue())
+
 
 class Explanations(unittest.TestCase):
     """Every check of the grade has an explanation of its failure, and every

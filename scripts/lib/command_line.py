@@ -62,6 +62,17 @@ def add_server(options):
         "and print \"name: listening on address:port\" when it is ready")
 
 
+def by_name(options, servers):
+    """Returns the paths of --server by their names. Ends with a usage error if
+    two have the same name: a table could not tell them apart."""
+    found = {}
+    for path in servers:
+        if found.setdefault(path.name, path.resolve()) != path.resolve():
+            options.error(f"--server: {found[path.name]} and {path} have the "
+                          "same name: rename one, or measure it alone")
+    return found
+
+
 def require_programs(options, *programs):
     """Ends with a usage error if a path is not an executable file."""
     for program in programs:
