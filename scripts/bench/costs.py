@@ -1,6 +1,5 @@
 """Has what `make bench-coro` and `make bench-client` share: their options, the
-values of all rounds, tables of figures with their goals, and the file with all
-values."""
+values of all rounds, tables of figures with their goals, and a file of all."""
 
 import csv
 import os

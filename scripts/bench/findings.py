@@ -1,5 +1,4 @@
-"""Writes the finding of each experiment, a sentence that is computed from its
-runs.
+"""Writes the finding of each experiment, a sentence computed from its runs.
 
 The function of an experiment takes the runs at the experiment's load. Its
 sentence is the title of the picture and of the table. It judges by the same

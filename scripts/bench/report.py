@@ -1,6 +1,5 @@
-"""Writes report.md and report.html, which have the same contents: first the
-findings on one page, then every experiment, then how far the figures can be
-trusted."""
+"""Writes report.md and report.html, which have the same contents: the findings
+on one page, every experiment, and how far the figures can be trusted."""
 
 import json
 import math

@@ -1,5 +1,4 @@
-"""Defines the columns of the reports' tables: how the text of a cell is made
-from the runs of all rounds."""
+"""The columns of tables: how the runs of all rounds become a text in a cell."""
 
 from dataclasses import dataclass
 from typing import Callable

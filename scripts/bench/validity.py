@@ -1,6 +1,5 @@
 """Lists what limits the conclusions from a run. Each function below returns a
-sentence about one threat, written from what was measured, or "" if that threat
-does not exist."""
+sentence about a threat, written from what was measured, or "" without it."""
 
 import math
 

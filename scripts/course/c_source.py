@@ -1,6 +1,5 @@
 """Shows our C source in the course: lessons and functions that texts can quote
-by name, colours, and a file in two columns, comments left and code right, like
-docco.
+by name, colours, and a file in two columns, comments left and code right.
 
 A lesson is a comment that begins with `// LESSON name:`, and the code below it.
 Above a function it reaches to the end of the function; elsewhere to the next

@@ -1,6 +1,5 @@
-"""Shows two files side by side, as HTML. Long parts that are equal in both, and
-the comments at the tops of the files, are folded. What remains visible is the
-lesson."""
+"""Shows two files side by side, as HTML. Long equal parts, and the comments at
+the tops of the files, are folded. What remains visible is the lesson."""
 
 import difflib
 import html

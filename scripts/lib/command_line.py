@@ -1,5 +1,4 @@
-"""The options that several of our programs share, their exit statuses, and how
-they report an error."""
+"""The options, exit statuses and messages that several programs share."""
 
 import argparse
 import os

@@ -1,6 +1,5 @@
-"""The folder of the project and the names of its models. This is the only place
-that reads the lists servers/MODELS, servers/more/MODELS and
-servers/elsewhere/MODELS."""
+"""The folder of the project and the names of its models. Only this file reads
+the lists MODELS in servers/, servers/more/ and servers/elsewhere/."""
 
 import pathlib
 

@@ -2,8 +2,7 @@
 
 Each program leads a session of its own, so that all processes that it starts
 are found and ended with it. The kernel kills it if this program dies first. A
-thread reads all that a server prints, because a full pipe would block the
-server.
+thread reads all that a server prints: a full pipe would block the server.
 
 A signal could arrive after a process has been started and before it has been
 recorded, and the process would then never be ended. Therefore signals are

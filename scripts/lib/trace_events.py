@@ -1,10 +1,8 @@
-"""Reads Chrome trace events, and merges the trace of a server with that of its
-client.
+"""Reads Chrome trace events, and merges a server's trace with its client's.
 
 A server's trace (servers/common/trace.h) says for each connection when it was
 accepted and closed. For each request it says when it was received, when, by
-which thread and on which processor it was computed, and when its reply was
-sent.
+which thread and on which processor it was computed, and when it was answered.
 
 A client's trace has one event of the category "request" for each request. The
 event lasts from when the request was due or sent until its reply came, and

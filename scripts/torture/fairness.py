@@ -1,5 +1,4 @@
-"""Measures how long normal clients wait beside greedy ones, compared with the
-server poll.
+"""Measures how long normal clients wait beside greedy ones, relative to poll.
 
 A greedy client uses all the service that it can get. If a server gives it more
 because it sends more, other clients starve. So 100 normal clients send a

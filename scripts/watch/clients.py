@@ -1,5 +1,4 @@
-"""Clients that a lecturer opens with a key while `watch` runs. None of their
-calls blocks."""
+"""Clients that a lecturer opens by a key of `watch`. No call of them blocks."""
 
 import select
 import socket

@@ -3,8 +3,7 @@
 The kernel records when a thread last ran (`se.exec_start` in /proc/PID/sched),
 but in the time of the thread's processor. Each processor has its own clock,
 which stops while a hypervisor has taken the processor away. To read that clock,
-this program runs on the processor for a moment and looks at its own thread's
-time.
+this program runs on the processor for a moment, and reads its own record.
 """
 
 import os

@@ -1,6 +1,5 @@
-"""Asks a server for its coroutines. A server started with --inspect PATH
-answers on a UNIX socket with one line of JSON for each coroutine
-(servers/coro/co.h)."""
+"""Asks a server for its coroutines. A server started with --inspect PATH lists
+them on a UNIX socket, as a line of JSON for each (servers/coro/co.h)."""
 
 import json
 import os
