@@ -259,7 +259,7 @@ class Server:
 @contextlib.contextmanager
 def serving(command, name, core=None, log=None):
     """Starts a server, waits until it is ready, and kills it after the `with`
-    block. All that it prints goes to the file `log`. Raises StartFailed."""
+    block. What it prints goes to the file `log`, if any. Raises StartFailed."""
     stderr = subprocess.DEVNULL if log is None else log
     with started(command, core, stdout=subprocess.PIPE,
                  stderr=stderr) as process:
