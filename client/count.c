@@ -115,8 +115,10 @@ void count_replies(struct worker *w, struct conn *c,
         keep_wrong(w, c->reply.text, found->len, c->request->expected.lines,
                    c->request->expected.line_len);
     }
-    if (c->request == &w->probe)
+    if (c->request == &w->probe) {
         w->control->probed_ns = w->now_ns;
+        w->control->probed++;
+    }
     if (w->now_ns >= w->window_ns) {
         count_add(w, COUNT_REPLIES, found->count);
         w->last_reply_ns = w->now_ns;

@@ -44,6 +44,7 @@ struct control {
     _Atomic int64_t after_ns;   // when the third interval begins
     _Atomic int64_t alive_ns;   // when a connection was last seen open
     _Atomic int64_t probed_ns;  // when a probe was last answered; 0: not yet
+    atomic_int probed;          // probes that were answered
     int done_bell;  // eventfd, rung when a worker is done with a phase
 };
 

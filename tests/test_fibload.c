@@ -25,6 +25,7 @@ static const struct tap_part parts[] = {
     {"hogs", test_hogs},
     {"unanswered_hello", test_unanswered_hello},
     {"wait_for_hellos", test_wait_for_hellos},
+    {"pace_of_hellos", test_pace_of_hellos},
     {"screen", test_screen},
     {"window", test_window},
     {"connecting", test_connecting},

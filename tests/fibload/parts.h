@@ -29,6 +29,7 @@ void test_own_share(void);
 void test_hello(void);
 void test_unanswered_hello(void);
 void test_wait_for_hellos(void);
+void test_pace_of_hellos(void);
 void test_window(void);
 void test_interrupts(void);
 void test_interrupted_grace(void);

@@ -71,6 +71,42 @@ void test_wait_for_hellos(void)
        "those behind a client that is served are not waited for as long");
 }
 
+static bool greet_after_2_ms(struct peer *peer, int i)
+{
+    sleep_ms(2);
+    return greet(peer, i);
+}
+
+static bool greet_after_100_ms(struct peer *peer, int i)
+{
+    sleep_ms(100);
+    return greet(peer, i);
+}
+
+// Returns how many of `connections` a server has greeted when the load begins,
+// in a run without a warm-up.
+static double probed_of(const char *connections, behaviour *greeting)
+{
+    const struct script script = {.answer = right, .greet = greeting};
+    return column(RUN_SCRIPT(&script, "-c", connections, "-d", "1ms",
+                             "--warmup", "0", "--grace", "0"),
+                  "probed");
+}
+
+// Checks that the wait for replies to hellos depends on the pace at which they
+// come. On a busy machine the server may need more than 10 ms for each, and is
+// then not waited for: the check tries again.
+void test_pace_of_hellos(void)
+{
+    enum { TRIES = 3 };
+    double probed = 0;
+    for (int i = 0; i < TRIES && probed < 300; i++)
+        probed = probed_of("300", greet_after_2_ms);
+    ok(probed == 300, "the load begins after 300 hellos of 2 ms each");
+    probed = probed_of("30", greet_after_100_ms);
+    ok(probed >= 1 && probed < 30, "but does not wait for 30 of 100 ms each");
+}
+
 static bool later(struct peer *peer, int i)
 {
     (void)i;

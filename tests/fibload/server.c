@@ -19,7 +19,13 @@
 
 #include "record.h"
 
-enum { PEERS_MAX = 64, PATIENCE_S = 150, LISTENER = 0, RUNNING = 1, FIRST = 2 };
+enum {
+    PEERS_MAX = 512,
+    PATIENCE_S = 150,
+    LISTENER = 0,
+    RUNNING = 1,
+    FIRST = 2
+};
 
 // The state of this server process. peers[i] belongs to the client at fds[i].
 static struct pollfd fds[FIRST + PEERS_MAX];
