@@ -99,14 +99,17 @@ static int calibrate(const struct options *opt)
 }
 
 // The first Ctrl-C, or closing the terminal, ends the load early: the report is
-// still printed. The second ends the program.
+// still printed. The second ends the program. A fibload that nohup has started
+// keeps running when the terminal is closed.
 static void catch_interrupts(void)
 {
-    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
-    struct sigaction action = {.sa_handler = run_interrupt,
-                               .sa_flags = (int)SA_RESETHAND};
-    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
-        sigaction(signals[i], &action, NULL);
+    struct sigaction hang_up,
+        action = {.sa_handler = run_interrupt, .sa_flags = (int)SA_RESETHAND};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, NULL, &hang_up);
+    if (hang_up.sa_handler != SIG_IGN)
+        sigaction(SIGHUP, &action, NULL);
 }
 
 // Opens the files only once there is a server: a run without one does not empty

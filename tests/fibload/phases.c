@@ -203,6 +203,11 @@ static const struct outcome *run_interrupted_in_grace(void)
     return o;
 }
 
+static void ignore_hang_up(void)
+{
+    signal(SIGHUP, SIG_IGN);
+}
+
 void test_interrupted_grace(void)
 {
     const struct outcome *o = run_interrupted_in_grace();
@@ -215,4 +220,10 @@ void test_interrupted_grace(void)
     ok(o->status == 0 && column(o, "interrupted") == 1 &&
            column(o, "requests") >= 9 && says(o, SAYS_INTERRUPTED),
        "a terminal that is closed interrupts, and costs no report");
+    client_prepare = ignore_hang_up;
+    o = RUN(hang_up_at_tenth, "-c", "1", "-n", "20");
+    client_prepare = NULL;
+    ok(o->status == 0 && column(o, "requests") == 20 &&
+           column(o, "interrupted") == 0,
+       "but not a client that nohup has started");
 }
