@@ -485,9 +485,11 @@ _Noreturn static void refuse_option(int refused, char **argv)
 {
     const char letter[] = {'-', (char)optopt, '\0'};
     bool is_letter = optopt > 0 && optopt <= CHAR_MAX;
+    const char *why = refused == ':'      ? "needs a value"
+                      : optopt > CHAR_MAX ? "takes no value"
+                                          : "is unknown; see --help";
     fprintf(stderr, "fibload: option '%s' %s\n",
-            is_letter ? letter : argv[optind - 1],
-            refused == ':' ? "needs a value" : "is unknown; see --help");
+            is_letter ? letter : argv[optind - 1], why);
     exit(EXIT_USAGE);
 }
 

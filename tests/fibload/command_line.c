@@ -195,6 +195,8 @@ static void test_bad_command_lines(const char *target)
     ok(refused(o, "'--nonsense'"), "so is --nonsense");
     o = RUN_AT("--connections", "-n", "1");
     ok(refused(o, "'--connections'"), "and an option that lacks its value");
+    o = RUN_AT(target, "--strict=no");
+    ok(refused(o, "'--strict=no' takes no value"), "or has one too many");
     o = RUN_AT(target, "-n", "1", "9999");
     ok(refused(o, target), "and an argument too many");
     o = RUN_AT("99k", "-n", "1");
