@@ -91,7 +91,7 @@ static bool is_connected_to_itself(int fd)
            own_len == peer_len && memcmp(&own, &peer, own_len) == 0;
 }
 
-int conn_connected(int fd)
+int conn_check_connect(int fd)
 {
     int error = 0;
     socklen_t len = sizeof error;
@@ -103,9 +103,9 @@ int conn_connected(int fd)
     return error == 0 ? 0 : -1;
 }
 
-int conn_opened(struct conn *c)
+int conn_finish_opening(struct conn *c)
 {
-    if (conn_connected(c->fd) != 0)
+    if (conn_check_connect(c->fd) != 0)
         return -1;
     c->state = CONN_OPEN;
     c->since_ns = clock_now_ns();
@@ -173,7 +173,7 @@ int conn_flush(struct conn *c)
     return 0;
 }
 
-void conn_answered(struct conn *c, int count)
+void conn_remove_oldest(struct conn *c, int count)
 {
     struct batch *batch = &c->batches[c->oldest];
     c->request->in_flight -= count;

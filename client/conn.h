@@ -96,10 +96,10 @@ int conn_open(struct conn *c, int epoll, int fd);
 // Returns whether connect() of a descriptor that has become writable was
 // successful. The reason is ECONNREFUSED too if TCP has connected the socket to
 // itself.
-int conn_connected(int fd);
+int conn_check_connect(int fd);
 
 // Ends OPENING: the state is OPEN, unless connect() failed.
-int conn_opened(struct conn *c);
+int conn_finish_opening(struct conn *c);
 
 // Returns our own port; 0 if it is unknown.
 int conn_port(const struct conn *c);
@@ -133,7 +133,7 @@ int conn_flush(struct conn *c);
 long conn_receive(struct conn *c, void *buf, size_t size, int64_t *stamp_ns);
 
 // Removes the `count` oldest requests, all of one batch: they have replies.
-void conn_answered(struct conn *c, int count);
+void conn_remove_oldest(struct conn *c, int count);
 
 // Blocks for at most `timeout_ns` until events happen, and fetches up to `size`
 // of them. Returns how many, or -1 with EINTR after a signal.

@@ -171,7 +171,7 @@ void count_unreplied(struct worker *w, struct conn *c, enum counter outcome)
     while (c->in_flight > 0) {
         const struct batch *batch = conn_oldest(c);
         count_no_reply(w, c, batch, outcome);
-        conn_answered(c, batch->count);
+        conn_remove_oldest(c, batch->count);
     }
 }
 

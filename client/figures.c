@@ -489,7 +489,7 @@ struct limit {
 
 // Reads the limit that `*text` begins with, and moves it to the next one.
 // Returns false if it is none.
-static bool take(const char **text, struct limit *limit)
+static bool take_limit(const char **text, struct limit *limit)
 {
     char name[32], time_name[sizeof name + 4], value[32], rest;
     size_t len = strcspn(*text, ",");
@@ -510,11 +510,11 @@ static bool take(const char **text, struct limit *limit)
     return limit->max >= 0;
 }
 
-const char *figures_refused(const char *limits)
+const char *figures_bad_limit(const char *limits)
 {
     static struct limit limit;
     do
-        if (!take(&limits, &limit))
+        if (!take_limit(&limits, &limit))
             return limit.text;
     while (*limits != '\0');
     return NULL;
@@ -548,11 +548,12 @@ static void print_broken(FILE *file, const struct limit *limit,
         fprintf(file, "unknown\n");
 }
 
-enum kept figures_kept(FILE *file, const char *limits, const struct result *r)
+enum kept figures_check_limits(FILE *file, const char *limits,
+                               const struct result *r)
 {
     struct limit limit;
     enum kept kept = r->measured ? LIMITS_KEPT : LIMITS_BROKEN;
-    while (*limits != '\0' && take(&limits, &limit)) {
+    while (*limits != '\0' && take_limit(&limits, &limit)) {
         if (figures_sure_value(limit.figure, r) <= limit.max)
             continue;
         if (kept != LIMITS_BROKEN)

@@ -91,7 +91,7 @@ bool figures_are_good(const struct result *r);
 // Checks the text of --require or --find-rate, "p99=10ms,errors=0". Returns
 // NULL, or the first of its limits that is none, which is valid until the next
 // call.
-const char *figures_refused(const char *limits);
+const char *figures_bad_limit(const char *limits);
 
 enum kept {
     LIMITS_KEPT,
@@ -102,6 +102,7 @@ enum kept {
 // Prints each limit that a run has not kept to `file`, unless that is NULL.
 // What is unknown is not kept. Returns whether all were kept, and if not,
 // whether a longer run might show that they are.
-enum kept figures_kept(FILE *file, const char *limits, const struct result *r);
+enum kept figures_check_limits(FILE *file, const char *limits,
+                               const struct result *r);
 
 #endif

@@ -171,7 +171,7 @@ static int number_of(const struct timeline_entry *e)
     return e->conn != NULL ? e->conn->number : -1;
 }
 
-static void print_time(char text[US_SIZE], bool is_known, int64_t ns)
+static void format_time(char text[US_SIZE], bool is_known, int64_t ns)
 {
     text[0] = '\0';
     if (is_known)
@@ -183,10 +183,10 @@ static void write_line(const struct timeline_entry *e)
     char connection[US_SIZE], sent[US_SIZE], done[US_SIZE];
     const struct batch *b = &e->batch;
     bool is_hog = e->conn != NULL && e->conn->role == ROLE_HOG;
-    print_time(connection, e->conn != NULL, number_of(e));
-    print_time(sent, b->sent_ns != TIMELINE_NEVER, b->sent_ns - e->window_ns);
-    print_time(done, e->outcome <= COUNT_ERROR_REPLIES,
-               e->end_ns - e->window_ns);
+    format_time(connection, e->conn != NULL, number_of(e));
+    format_time(sent, b->sent_ns != TIMELINE_NEVER, b->sent_ns - e->window_ns);
+    format_time(done, e->outcome <= COUNT_ERROR_REPLIES,
+                e->end_ns - e->window_ns);
     // A single printf(): no other thread can write into the line.
     fprintf(streams[TIMELINE], "%s,%s,%" PRId64 ",%s,%s,%s\n", connection,
             is_hog ? "hog" : "stream", b->due_ns - e->window_ns, sent, done,
@@ -194,7 +194,7 @@ static void write_line(const struct timeline_entry *e)
 }
 
 // Microseconds with three decimals, as these events have them.
-static const char *print_us(char text[US_SIZE], int64_t ns)
+static const char *format_us(char text[US_SIZE], int64_t ns)
 {
     snprintf(text, US_SIZE, "%" PRId64 ".%03d", ns / 1000, (int)(ns % 1000));
     return text;
@@ -211,9 +211,9 @@ static void write_sent(const struct timeline_entry *e)
             "\"pid\":%d,\"tid\":%d,\"ts\":%s,\"dur\":%s,\"args\":{"
             "\"port\":%d,\"due_us\":%s,\"outcome\":\"%s\"}}",
             request->line_len - 1, request->lines, (int)getpid(),
-            number_of(e) + 1, print_us(begin, e->batch.sent_ns),
-            print_us(length, e->end_ns - e->batch.sent_ns), conn_port(e->conn),
-            print_us(due, e->batch.due_ns), outcome_name(e));
+            number_of(e) + 1, format_us(begin, e->batch.sent_ns),
+            format_us(length, e->end_ns - e->batch.sent_ns), conn_port(e->conn),
+            format_us(due, e->batch.due_ns), outcome_name(e));
 }
 
 // The time for which a request was due and not sent, in a row of its own: many
@@ -224,8 +224,8 @@ static void write_due(const struct timeline_entry *e)
     char begin[US_SIZE], end[US_SIZE];
     int id = ++last_id, pid = (int)getpid(), tid = number_of(e) + 1;
     bool is_sent = e->batch.sent_ns != TIMELINE_NEVER;
-    print_us(begin, e->batch.due_ns);
-    print_us(end, is_sent ? e->batch.sent_ns : e->end_ns);
+    format_us(begin, e->batch.due_ns);
+    format_us(end, is_sent ? e->batch.sent_ns : e->end_ns);
     fprintf(streams[TIMELINE],
             ",\n{\"ph\":\"b\",\"cat\":\"due\",\"name\":\"due, not sent\","
             "\"id\":%d,\"pid\":%d,\"tid\":%d,\"ts\":%s}"

@@ -256,7 +256,7 @@ static const char *take_line(struct part *part, const char *line)
 }
 
 // Completes a part whose file has been read.
-static const char *complete(struct part *part)
+static const char *complete_part(struct part *part)
 {
     struct histogram *timings = part->result->stats.timings;
     double marked = part->result->marked;
@@ -298,7 +298,7 @@ static const char *read_lines(struct part *part, FILE *file, int *number)
         problem = take_line(part, line);
     }
     free(line);
-    return problem != NULL ? problem : complete(part);
+    return problem != NULL ? problem : complete_part(part);
 }
 
 static const char *read_part(const char *path, struct part *part)
@@ -347,8 +347,8 @@ static const struct figure *add_figures(struct part *total,
 }
 
 // Adds the run of a file.
-static const char *add(struct part *total, const struct part *part,
-                       const char *path)
+static const char *add_part(struct part *total, const struct part *part,
+                            const char *path)
 {
     struct result *sum = total->result;
     const struct result *r = part->result;
@@ -383,7 +383,7 @@ const char *json_merge(struct options *opt, struct result *result)
         other = (struct result){.opt = &load};
         problem = read_part(opt->files[i], &part);
         if (problem == NULL)
-            problem = add(&total, &part, opt->files[i]);
+            problem = add_part(&total, &part, opt->files[i]);
     }
     if (problem != NULL)
         return problem;

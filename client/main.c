@@ -31,7 +31,7 @@ _Noreturn static void fail(const char *what, const char *why)
 }
 
 // Ends the program if there is a problem.
-static void end_if(const char *problem)
+static void fail_if(const char *problem)
 {
     if (problem != NULL)
         fail(problem, "");
@@ -52,8 +52,8 @@ static void check_labels(const struct options *opt)
 
 static void check_limits(const char *limits)
 {
-    if (limits != NULL && figures_refused(limits) != NULL)
-        fail(figures_refused(limits),
+    if (limits != NULL && figures_bad_limit(limits) != NULL)
+        fail(figures_bad_limit(limits),
              "--require and --find-rate take "
              "NAME=LIMIT, and --columns lists the names");
 }
@@ -114,14 +114,14 @@ static void catch_interrupts(void)
 
 // Opens the files only once there is a server: a run without one does not empty
 // the files of an earlier run.
-static void load(struct options *opt, struct result *result)
+static void load_server(struct options *opt, struct result *result)
 {
     struct target target;
-    end_if(run_raise_limit(opt));
-    end_if(run_reach(opt, &target));
-    end_if(files_open(opt));
-    end_if(opt->find_rate != NULL ? trials_find_rate(opt, &target, result)
-                                  : run_load(opt, &target, result));
+    fail_if(run_raise_limit(opt));
+    fail_if(run_reach(opt, &target));
+    fail_if(files_open(opt));
+    fail_if(opt->find_rate != NULL ? trials_find_rate(opt, &target, result)
+                                   : run_load(opt, &target, result));
 }
 
 // Returns whether the run was as good as the user wants it.
@@ -130,7 +130,8 @@ static bool is_good(const struct result *r)
     const struct options *opt = r->opt;
     bool strictly = !opt->strict || r->marked == VERDICT_OK;
     if (opt->require != NULL)
-        return figures_kept(stderr, opt->require, r) == LIMITS_KEPT && strictly;
+        return figures_check_limits(stderr, opt->require, r) == LIMITS_KEPT &&
+               strictly;
     return opt->strict ? strictly : figures_are_good(r);
 }
 
@@ -149,11 +150,11 @@ int main(int argc, char **argv)
     check_limits(opt->require);
     check_limits(opt->find_rate);
     if (opt->merge) {
-        end_if(json_merge(opt, &result));
-        end_if(files_open(opt));
+        fail_if(json_merge(opt, &result));
+        fail_if(files_open(opt));
     } else {
         name_server(opt);
-        load(opt, &result);
+        load_server(opt, &result);
     }
     output_summary(&result);
     bool whole = files_write(&result) == 0;

@@ -456,7 +456,7 @@ static void adapt_defaults(struct options *opt)
 }
 
 // Sets the option of a rule. A flag is a number, too: 1.
-static void set(const struct rule *rule, const char *text)
+static void set_option(const struct rule *rule, const char *text)
 {
     char name[32];
     snprintf(name, sizeof name, "--%s", rule->name);
@@ -475,7 +475,7 @@ static void set_defaults(void)
     for (int i = 0; i < RULE_COUNT; i++) {
         given[i] = false;
         if (rules[i].initial != NULL)
-            set(&rules[i], rules[i].initial);
+            set_option(&rules[i], rules[i].initial);
     }
 }
 
@@ -514,7 +514,7 @@ static void parse_all(int argc, char **argv)
             if (rules[i].letter == found)
                 rule = i;
         given[rule] = true;
-        set(&rules[rule], optarg);
+        set_option(&rules[rule], optarg);
     }
 }
 

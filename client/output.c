@@ -103,7 +103,7 @@ static struct text text_of(const struct figure *f, const struct result *r)
 
 // ---- Texts with figures in them
 
-static const struct figure *find(const char *name, size_t len)
+static const struct figure *find_figure(const char *name, size_t len)
 {
     char copy[TEXT_SIZE];
     snprintf(copy, sizeof copy, "%.*s", (int)len, name);
@@ -117,7 +117,7 @@ static const char *say_figure(FILE *file, const struct result *r,
                               const char *text)
 {
     size_t name_len = strcspn(text, ":} ");
-    const struct figure *figure = find(text, name_len);
+    const struct figure *figure = find_figure(text, name_len);
     const char *rest = text + name_len, *end = text + strcspn(text, "}");
     int width = *rest == ':' ? (int)strtol(rest + 1, NULL, 10) : 0;
     fprintf(file, "%*s", width, text_of(figure, r).s);
@@ -312,7 +312,7 @@ static bool is_shown(const struct line *line, const struct result *r)
     const char *name = line->name + inverted;
     while (*name != '\0') {
         size_t len = strcspn(name, " ");
-        double value = figures_value(find(name, len), r);
+        double value = figures_value(find_figure(name, len), r);
         shown = shown && (inverted ? value == 0 : value > line->above);
         name += len + (name[len] == ' ');
     }

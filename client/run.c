@@ -105,7 +105,7 @@ static int connect_to(const struct options *opt, const struct address *address)
     do
         events = poll(&connected, 1, CONNECT_NS / NS_PER_MS);
     while (events < 0 && errno == EINTR && !interrupted);
-    if (events > 0 && conn_connected(fd) == 0)
+    if (events > 0 && conn_check_connect(fd) == 0)
         return fd;
     int error = events == 0 ? ETIMEDOUT : errno;
     close(fd);

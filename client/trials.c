@@ -26,7 +26,7 @@ static char mark, replies[RECEIVE_SIZE * NULL_SERVER_REPLY_MAX];
 static size_t reply_len;
 
 // Makes as many replies as may be needed at once.
-static void prepare(char request_mark, const char *reply)
+static void prepare_replies(char request_mark, const char *reply)
 {
     mark = request_mark;
     reply_len = strlen(reply);
@@ -96,7 +96,7 @@ _Noreturn static void serve(int listener)
 
 pid_t null_server_start(char request_mark, const char *reply, int *port)
 {
-    prepare(request_mark, reply);
+    prepare_replies(request_mark, reply);
     int listener = listen_anywhere(port);
     if (listener < 0)
         return -1;
@@ -140,7 +140,7 @@ static const char *run_rate(struct options *opt, struct target *target,
     const char *why = run_once(opt, target, run);
     if (why != NULL)
         return why;
-    *kept = figures_kept(NULL, opt->find_rate, run);
+    *kept = figures_check_limits(NULL, opt->find_rate, run);
     if (run->errors > 0)
         *kept = LIMITS_BROKEN;
     output_say(stderr, run,

@@ -225,7 +225,7 @@ static int64_t take_due(struct worker *w, int64_t ready_ns)
 }
 
 // Sends the next request on a connection; a closed loop fills the pipeline.
-// With --churn this starts to open a new connection, and opened() sends.
+// With --churn it starts to open a new connection; handle_connected() sends.
 static void send_next(struct worker *w, struct conn *c)
 {
     int n = w->open_loop ? 1 : c->depth - c->in_flight;
@@ -293,7 +293,7 @@ static void take_replies(struct worker *w, struct conn *c, const char *bytes,
         if (found.verdict == REPLY_INCOMPLETE)
             continue;
         count_replies(w, c, &found);
-        conn_answered(c, found.count);
+        conn_remove_oldest(c, found.count);
         if (found.verdict == REPLY_ENDLESS)
             end_conn(w, c, COUNT_LOST);
     }
@@ -349,12 +349,12 @@ static void step_slow(struct worker *w)
 // Continues after connect(): sends the request for which the connection was
 // opened, or before the load a probe. An idle connection sends a probe only if
 // it ends a batch.
-static void opened(struct worker *w, struct conn *c)
+static void handle_connected(struct worker *w, struct conn *c)
 {
     int64_t began_ns = c->since_ns;
     bool for_request = c->for_request;
     count_state(w, c, -1);
-    int result = conn_opened(c);
+    int result = conn_finish_opening(c);
     count_state(w, c, 1);
     if (result != 0) {
         fail(w, c, errno);
@@ -379,7 +379,7 @@ static void handle_event(struct worker *w, struct conn *c, uint32_t events)
 {
     bool more = events & ~(uint32_t)EPOLLOUT;
     if (c->state == CONN_OPENING)
-        opened(w, c);
+        handle_connected(w, c);
     else if (c->state == CONN_OPEN && !c->slow)
         flush(w, c);
     while (more && c->state == CONN_OPEN && !c->slow)
@@ -560,7 +560,7 @@ void *worker_run(void *argument)
 // ---- Before and after
 
 // Decides which connections a worker has, and what they are for.
-static void plan(struct worker *w)
+static void plan_conns(struct worker *w)
 {
     const struct options *opt = w->opt;
     w->idle = w->index == 0 ? (int)opt->idle : 0;
@@ -602,7 +602,7 @@ int worker_create(struct worker *w, struct control *control, int index, int fd)
     w->window_ns = w->hogs_ns = INT64_MAX;
     w->slow_ns = opt->slow > 0 ? 0 : INT64_MAX;
     w->end = &w->ready;
-    plan(w);
+    plan_conns(w);
     request_make(&w->probe, PROBE_N);
     request_make(&w->request, (int)opt->n);
     request_make(&w->hog, (int)opt->hog_n);

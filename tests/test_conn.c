@@ -44,7 +44,7 @@ static int open_error(struct conn *c, uint16_t source)
         return errno;
     struct epoll_event event;
     epoll_wait(epoll, &event, 1, -1);
-    return event.data.ptr == c && conn_opened(c) == 0 ? 0 : errno;
+    return event.data.ptr == c && conn_finish_opening(c) == 0 ? 0 : errno;
 }
 
 static void test_refused(void)
@@ -64,7 +64,7 @@ static void test_to_itself(void)
     int fd = bound_socket();
     ok(connect(fd, (struct sockaddr *)&at, sizeof at) == 0,
        "TCP connects a socket to itself");
-    ok(conn_connected(fd) == -1 && errno == ECONNREFUSED,
+    ok(conn_check_connect(fd) == -1 && errno == ECONNREFUSED,
        "which is no server: refused");
     close(fd);
 }
@@ -84,14 +84,14 @@ static void test_requests(struct conn *c, int server)
            request.in_flight == 3 && recv(server, text, sizeof text, 0) == 6 &&
            strcmp(text, "30\n30\n") == 0,
        "two more at once, and there is no more room");
-    conn_answered(c, 1);
+    conn_remove_oldest(c, 1);
     ok(conn_has_room(c) && conn_send(c, &request, 1, 9) == 0 &&
            conn_oldest(c)->count == 2 &&
            conn_oldest(c)->due_ns == conn_oldest(c)->sent_ns,
        "a reply is for the oldest, and makes room for another");
-    conn_answered(c, 1);
+    conn_remove_oldest(c, 1);
     ok(conn_oldest(c)->count == 1, "of two sent together one is left");
-    conn_answered(c, 1);
+    conn_remove_oldest(c, 1);
     ok(conn_oldest(c)->due_ns == 9 && c->in_flight == 1 &&
            request.in_flight == 1,
        "then it is the newest's turn");
