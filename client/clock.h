@@ -1,7 +1,6 @@
 // clock.h - the one clock that all times are read from.
 //
-// Nothing here blocks: vdso(7) answers without a system call, but for the CPU
-// time.
+// Nothing here blocks. Only CPU times take a system call: see vdso(7).
 
 #ifndef CLOCK_H
 #define CLOCK_H
@@ -32,9 +31,9 @@ static inline int64_t clock_now_ns(void)
     return clock_read_ns(CLOCK_MONOTONIC);
 }
 
-// Returns what to subtract from a time on the wall clock, with which the kernel
-// stamps packets, to get one on ours. It changes when the wall clock is set. A
-// reading during which the thread was interrupted is repeated.
+// Returns by how much the wall clock, with which the kernel stamps packets, is
+// ahead of ours. This changes when the wall clock is set. The clocks are read
+// again if the thread was interrupted between the readings.
 static inline int64_t clock_wall_offset_ns(void)
 {
     enum { TRIES_MAX = 5, CLOSE_NS = 1000 };
@@ -48,8 +47,7 @@ static inline int64_t clock_wall_offset_ns(void)
     return wall_ns - before_ns - (after_ns - before_ns) / 2;
 }
 
-// Return the earlier and the later of two times, or the shorter and the longer
-// of two spans.
+// Return the smaller and the larger of two times, or of two time spans.
 static inline int64_t clock_min(int64_t a_ns, int64_t b_ns)
 {
     return a_ns < b_ns ? a_ns : b_ns;
@@ -60,7 +58,7 @@ static inline int64_t clock_max(int64_t a_ns, int64_t b_ns)
     return a_ns > b_ns ? a_ns : b_ns;
 }
 
-// Returns the same time span in seconds.
+// Converts a time span to seconds.
 static inline double clock_seconds(int64_t ns)
 {
     return (double)ns / NS_PER_S;

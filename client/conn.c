@@ -30,8 +30,9 @@ void request_make(struct request *request, int n)
 
 // ---- Opening and closing
 
-// The port is left to connect(): bind() would reserve one for this socket
-// alone, whatever the destination.
+// Binds a socket to the address 127.1.x.y, without a port. connect() chooses
+// the port: bind() would reserve one for this socket alone, for all
+// destinations.
 static int bind_source(int fd, uint16_t source)
 {
     const int on = 1;
@@ -53,10 +54,9 @@ int conn_connect(const struct address *to, uint16_t source, bool stamps)
         socket(name->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;
-    // Without stamps the arrival of replies is unknown, and all else the same.
-    if (stamps)
+    if (stamps)  // If this fails, only the arrival of replies is unknown.
         setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
-    // A request must leave at once, not when the last one is acknowledged.
+    // TCP must send a request at once, not after the ACK of the one before.
     if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0 &&
         (source == 0 || bind_source(fd, source) == 0) &&
         (connect(fd, name, to->len) == 0 || errno == EINPROGRESS ||
@@ -80,8 +80,9 @@ int conn_open(struct conn *c, int epoll, int fd)
     return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &interest);
 }
 
-// Where no server listens, the kernel may choose the very port we want as our
-// own; TCP then connects the socket to itself, and we would answer ourselves.
+// Returns whether a socket is connected to itself. If no server listens, the
+// kernel may choose the destination's port as our own port, and TCP then
+// connects the socket to itself: the client would receive its own requests.
 static bool is_connected_to_itself(int fd)
 {
     struct sockaddr_storage own = {0}, peer = {0};
@@ -157,7 +158,7 @@ int conn_send(struct conn *c, struct request *request, int count,
     return conn_flush(c);
 }
 
-// All lines are the same: the unsent bytes are the last of many.
+// All lines are equal, so the unsent bytes are the last ones in `lines`.
 int conn_flush(struct conn *c)
 {
     const struct request *request = c->request;
@@ -188,7 +189,7 @@ void conn_remove_oldest(struct conn *c, int count)
 
 // ---- Replies
 
-// Returns the kernel's time stamp of what was received, or 0.
+// Returns the kernel's time stamp of a received message, or 0 without one.
 static int64_t stamp_of(struct msghdr *message)
 {
     const struct cmsghdr *c = CMSG_FIRSTHDR(message);
@@ -232,10 +233,10 @@ int conn_wait(int epoll, struct epoll_event *events, int size,
                          (size_t)0);
         if (n >= 0 || errno == EINTR)
             return (int)n;
-        // Before Linux 5.11, or a sandbox refuses it, with an errno of its own.
+        // Linux before 5.11 has no such call, and a sandbox may refuse it.
         missing = true;
     }
-    // Rounded up, or we would ask again and again.
+    // Round up: with 0 ms the caller would spin until its time has come.
     int timeout_ms = (int)((timeout_ns + NS_PER_MS - 1) / NS_PER_MS);
     return epoll_wait(epoll, events, size, timeout_ms);
 }

@@ -17,10 +17,10 @@ void count_time(struct worker *w, enum timing timing, int64_t ns, int n)
     histogram_add(&w->stats.timings[timing], (uint64_t)ns, (uint64_t)n);
 }
 
-// Returns whether a request counts in the measurement: a request of the stream
-// that was sent in the window. A closed loop also counts requests of the
-// warm-up whose replies arrive in the window, as they make up for those in
-// flight at its end; not with -n, which measures exactly N requests.
+// Returns whether a request is measured: it belongs to the stream, and was sent
+// in the window. A closed loop also measures requests of the warm-up whose
+// replies arrive in the window, in place of those that are in flight at its
+// end. With -n it does not, because exactly N requests are measured.
 static bool is_measured(const struct worker *w, const struct conn *c,
                         const struct batch *batch)
 {
@@ -39,8 +39,8 @@ static enum timing interval(const struct worker *w)
     return w->now_ns >= w->control->during_ns ? LATENCY_DURING : LATENCY_BEFORE;
 }
 
-// Writes the outcome of `n` requests of a batch to the timeline, if there is
-// one. `c` is their connection, or NULL if none was free.
+// Writes the outcome of `n` requests of a batch to the timeline, if the user
+// wants one. `c` is their connection, or NULL if none was free.
 static void write_timeline(const struct worker *w, const struct conn *c,
                            const struct batch *batch, int n,
                            enum counter outcome)
@@ -74,7 +74,7 @@ static void count_right(struct worker *w, struct conn *c,
     c->last_reply_ns = w->now_ns;
     if (in_window && gap_ns > w->stats.longest_gap_ns)
         COUNT_WRITE(w->stats.longest_gap_ns, gap_ns);
-    // A stamp before the request was sent means that the wall clock was set.
+    // A stamp from before the request was sent is wrong: the clock was set.
     if (w->host_ns > batch->sent_ns)
         count_time(w, TIME_ARRIVAL, w->host_ns - batch->due_ns, n);
     if (w->open_loop)
@@ -83,7 +83,7 @@ static void count_right(struct worker *w, struct conn *c,
         output_each(w->opt, latency_ns);
 }
 
-// Keeps a reply that is not right, to be shown, if it is one of the first.
+// Keeps one of the first replies that are not right, for the summary.
 static void keep_wrong(struct worker *w, const char *text, size_t len,
                        const char *expected, size_t expected_len)
 {
@@ -138,9 +138,10 @@ void count_surplus(struct worker *w, const char *bytes, size_t len)
 
 // ---- Requests without a reply
 
-// Counts a batch that gets no reply. At the end even the age of requests of the
-// warm-up enters the latency; before, that of measured requests that timed out.
-// Hogs without a reply have a counter of their own: see worker_sum_up().
+// Counts a batch that gets no reply. The latency includes the age of measured
+// requests that timed out. At the end it includes the age of every request of
+// the stream, even if it was sent in the warm-up. worker_sum_up() counts
+// unanswered hogs.
 static void count_no_reply(struct worker *w, const struct conn *c,
                            const struct batch *batch, enum counter outcome)
 {

@@ -4,8 +4,9 @@
 
 #include <math.h>
 
-// The highest bit chooses a group of buckets, the seven bits below it the
-// bucket. Values below 128 have a bucket each.
+// Returns the bucket of a value. Its highest bit chooses a group of buckets,
+// and the seven bits below the bucket in the group. Values below 128 have a
+// bucket each.
 static unsigned bucket_of(uint64_t value)
 {
     if (value < HISTOGRAM_SUB_COUNT)
@@ -14,8 +15,7 @@ static unsigned bucket_of(uint64_t value)
     return shift * HISTOGRAM_SUB_COUNT + (unsigned)(value >> shift);
 }
 
-// Returns by how many bits the values of a bucket are shifted: it has 2 to the
-// power of that.
+// Returns the binary logarithm of how many values a bucket has.
 static unsigned shift_of(unsigned bucket)
 {
     return bucket < HISTOGRAM_SUB_COUNT ? 0 : bucket / HISTOGRAM_SUB_COUNT - 1;
@@ -55,7 +55,8 @@ void histogram_make_exact(struct histogram *h, uint64_t min, uint64_t max,
     h->sum = sum;
 }
 
-// The buckets are counted, as others may be added to them meanwhile.
+// `h->count` grows by what the buckets have, not by `from->count`: another
+// thread may be adding samples.
 void histogram_merge(struct histogram *h, const struct histogram *from)
 {
     uint64_t min = COUNT_READ(from->min), max = COUNT_READ(from->max);

@@ -1,17 +1,18 @@
-// main.c - fibload, the load client: asks a fib server, checks, measures.
+// main.c - fibload, the load client. It sends requests to a fib server, checks
+// every reply, and measures how long the replies take.
 //
 //     options.c    the command line
-//     run.c        the coordinator: what happens when
-//     worker.c     a thread of the load: sends and receives
-//     count.c      what it counts of that, and where
-//     conn.c       one connection         reply.c      one reply, checked
-//     schedule.h   when requests are due  clock.h      what time it is
-//     stats.h      what is counted        histogram.c  many latencies
-//     procstat.c   what the server costs, and what other programs do
-//     figures.c    what follows from all that, the verdict, and limits
-//     trials.c     runs in a row: the highest rate within limits, calibration
+//     run.c        a run: a coordinator tells the workers when to do what
+//     worker.c     a worker: one thread that sends requests and reads replies
+//     count.c      what a worker counts
+//     conn.c       a connection           reply.c      the check of replies
+//     schedule.h   when requests are due  clock.h      the clock
+//     stats.h      the counters           histogram.c  latencies
+//     procstat.c   what the server costs, and what other programs use
+//     figures.c    the figures that follow, the verdict, and limits
+//     trials.c     several runs: the highest rate within limits, calibration
 //     output.c     the summary            files.c      CSV, timeline, ...
-//     json.c       the result as JSON, and several of these added
+//     json.c       results as JSON, written by --json and added by --merge
 
 #include <ctype.h>
 #include <errno.h>
@@ -30,14 +31,14 @@ _Noreturn static void fail(const char *what, const char *why)
     exit(EXIT_CANNOT_RUN);
 }
 
-// Ends the program if there is a problem.
+// Ends the program with a message, unless `problem` is NULL.
 static void fail_if(const char *problem)
 {
     if (problem != NULL)
         fail(problem, "");
 }
 
-// Every column must have a name of its own.
+// Ends the program if a label would give two columns the same name.
 static void check_labels(const struct options *opt)
 {
     for (int i = 0; i < opt->label_count; i++) {
@@ -52,14 +53,14 @@ static void check_labels(const struct options *opt)
 
 static void check_limits(const char *limits)
 {
-    if (limits != NULL && figures_bad_limit(limits) != NULL)
-        fail(figures_bad_limit(limits),
-             "--require and --find-rate take "
-             "NAME=LIMIT, and --columns lists the names");
+    const char *bad = limits != NULL ? figures_bad_limit(limits) : NULL;
+    if (bad != NULL)
+        fail(bad, "--require and --find-rate take NAME=LIMIT, and --columns "
+                  "lists the names");
 }
 
-// Names the server after its process, if the user has not. Characters that CSV
-// or JSON would have to escape become underscores.
+// Names the server after its process, unless the user has named it. Replaces
+// the characters that CSV or JSON would have to escape with underscores.
 static void name_server(struct options *opt)
 {
     static char name[PROCSTAT_NAME_SIZE] = "-";
@@ -73,15 +74,9 @@ static void name_server(struct options *opt)
         opt->model = name;
 }
 
-static int explain_columns(void)
-{
-    output_columns();
-    int status = files_close("standard output", stdout);
-    return status == 0 ? EXIT_SUCCESS : EXIT_NOT_GOOD;
-}
-
-// For a fibload on another host, see procstat_ask(). Zeros say that there is no
-// such process: there must be an answer.
+// Prints a line for procstat_ask(), which waits for it in a fibload on another
+// host. If there is no such process, the line has zeros. Returns the exit
+// status.
 static int print_usage(const struct options *opt)
 {
     struct procstat tree;
@@ -90,16 +85,22 @@ static int print_usage(const struct options *opt)
     return result == 0 ? EXIT_SUCCESS : EXIT_CANNOT_RUN;
 }
 
-static int calibrate(const struct options *opt)
+// Does what needs no target. Returns the exit status.
+static int run_without_target(const struct options *opt)
 {
-    const char *why = trials_calibrate(opt);
+    int status = EXIT_SUCCESS;
+    const char *why = opt->calibrate ? trials_calibrate(opt) : NULL;
     if (why != NULL)
         fail("--calibrate", why);
-    return EXIT_SUCCESS;
+    if (opt->columns)
+        output_columns();
+    if (opt->usage)
+        status = print_usage(opt);
+    return files_close("standard output", stdout) == 0 ? status : EXIT_NOT_GOOD;
 }
 
-// The first Ctrl-C, or closing the terminal, ends the load early: the report is
-// still printed. The second ends the program. A fibload that nohup has started
+// Makes the first Ctrl-C, or closing the terminal, end the load early, with a
+// report. The second Ctrl-C ends the program. A fibload that nohup has started
 // keeps running when the terminal is closed.
 static void catch_interrupts(void)
 {
@@ -112,8 +113,8 @@ static void catch_interrupts(void)
         sigaction(SIGHUP, &action, NULL);
 }
 
-// Opens the files only once there is a server: a run without one does not empty
-// the files of an earlier run.
+// Loads the server. Opens the files only after it has reached the server, so
+// that a run without one does not empty the files of an earlier run.
 static void load_server(struct options *opt, struct result *result)
 {
     struct target target;
@@ -124,7 +125,8 @@ static void load_server(struct options *opt, struct result *result)
                                    : run_load(opt, &target, result));
 }
 
-// Returns whether the run was as good as the user wants it.
+// Returns whether the exit status is 0: --require and --strict decide, or that
+// every reply was right.
 static bool is_good(const struct result *r)
 {
     const struct options *opt = r->opt;
@@ -140,12 +142,8 @@ int main(int argc, char **argv)
     static struct result result;
     struct options *opt = options_parse(argc, argv);
     catch_interrupts();
-    if (opt->columns)
-        return explain_columns();
-    if (opt->usage)
-        return print_usage(opt);
-    if (opt->calibrate)
-        return calibrate(opt);
+    if (opt->columns || opt->usage || opt->calibrate)
+        return run_without_target(opt);
     check_labels(opt);
     check_limits(opt->require);
     check_limits(opt->find_rate);

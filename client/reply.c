@@ -29,8 +29,9 @@ void reply_expect(struct reply_expected *expected, int n)
         memcpy(lines + i * len, lines, len);
 }
 
-// Returns how many right replies the bytes begin with, at most `count_max`. All
-// of them are the same line, so one comparison is enough for many.
+// Returns how many right replies the bytes begin with, at most `count_max`; 0
+// if one of so many is not right. All are the same line, so one comparison is
+// enough.
 static size_t right_in_a_row(const struct reply_expected *expected,
                              const char *bytes, size_t len, size_t count_max)
 {
@@ -44,7 +45,7 @@ static size_t right_in_a_row(const struct reply_expected *expected,
     return all_right ? count : 0;
 }
 
-// The bare number is a right reply, too.
+// Judges a whole line. The number without "fib: " is a right reply, too.
 static enum reply_verdict judge(const char *line, size_t len,
                                 const struct reply_expected *expected)
 {
@@ -58,7 +59,7 @@ static enum reply_verdict judge(const char *line, size_t len,
     return is_error ? REPLY_ERROR : REPLY_WRONG;
 }
 
-// Judges one reply, which may have arrived in part.
+// Takes one reply, or as much of it as has arrived.
 static size_t take_one(struct reply *reply,
                        const struct reply_expected *expected, const char *bytes,
                        size_t len, struct reply_found *found)

@@ -1,7 +1,7 @@
 // reply.h - checks what a server sends, byte for byte.
 //
-// The client does not share the servers' parser: one bug in it would cancel
-// out, and the check would prove nothing. No I/O here, and nothing fails.
+// The client does not share code with the servers: a bug in both would cancel
+// out, and the check would prove nothing. No function here does I/O or fails.
 
 #ifndef REPLY_H
 #define REPLY_H
@@ -11,16 +11,16 @@
 
 enum {
     REPLY_SIZE = 64,          // no right reply is longer than 26 bytes
-    REPLY_LINES_SIZE = 4096,  // as much is compared at once
+    REPLY_LINES_SIZE = 4096,  // bytes that are compared at once, at most
 };
 
-// The right reply to one n, ready to be compared.
+// The right reply to one n, many times, so that one comparison checks many.
 struct reply_expected {
-    char lines[REPLY_LINES_SIZE];  // "fib: 832040\n", over and over
+    char lines[REPLY_LINES_SIZE];  // "fib: 832040\nfib: 832040\n..."
     size_t line_len, line_count;
 };
 
-// A reply that has arrived in part. All zero when nothing has.
+// The received part of the next reply. All zero: nothing has arrived.
 struct reply {
     uint8_t len;
     char text[REPLY_SIZE];
@@ -31,11 +31,11 @@ enum reply_verdict {
     REPLY_RIGHT,
     REPLY_WRONG,    // some other line
     REPLY_ERROR,    // "error: ..."
-    REPLY_ENDLESS,  // too long to be any reply: the connection is useless
+    REPLY_ENDLESS,  // too long for a reply: the caller closes the connection
 };
 
-// What one call of reply_take() found: a verdict, and on how many replies. One
-// that is not right is still in `reply`: its first `len` bytes.
+// The result of reply_take(): a verdict, and the number of replies that it is
+// about. If they are not right, `reply` still has the first `len` bytes.
 struct reply_found {
     enum reply_verdict verdict;
     int count;
@@ -45,9 +45,9 @@ struct reply_found {
 // Prepares the check of replies to `n`, 1..93.
 void reply_expect(struct reply_expected *expected, int n);
 
-// Judges received bytes: up to `count_max` right replies in a row, or a single
-// reply of another kind, or a part of one, which is kept in `reply`. Returns
-// how many of the `len` bytes it has used, at least 1.
+// Checks the first replies in `bytes`: up to `count_max` right ones, or one of
+// another kind. Keeps a reply that has arrived in part in `reply`. Returns how
+// many of the `len` bytes it has used, at least 1.
 size_t reply_take(struct reply *reply, const struct reply_expected *expected,
                   const char *bytes, size_t len, int count_max,
                   struct reply_found *found);

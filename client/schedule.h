@@ -1,9 +1,8 @@
 // schedule.h - when requests are due in an open loop.
 //
 // Users do not wait for each other: their requests come at their own times,
-// however long the replies take. A request that is due and not yet sent has
-// simply not been taken from the schedule, which therefore is the queue as
-// well.
+// however long the replies take. A request that is due stays in the schedule
+// until a connection is free, so the schedule is the queue of these requests.
 
 #ifndef SCHEDULE_H
 #define SCHEDULE_H
@@ -17,11 +16,11 @@
 // Fields are private to this file, except `due_ns`.
 struct schedule {
     double rate;      // requests per second of all schedules, when they begin
-    double slope;     // by which that rises per second; below 0: falls
-    int count;        // schedules, which take turns
+    double slope;     // change of the rate per second
+    int count;        // number of schedules, which take turns
     bool poisson;     // exponential gaps; else requests are evenly spaced
     uint64_t random;  // state of the random numbers
-    double position;  // of the next request among those of all schedules
+    double position;  // number of the next request, over all schedules
     int64_t begin_ns;
     int64_t due_ns;  // when the next request is due
 };
@@ -35,9 +34,9 @@ static inline double schedule_random(uint64_t *state)
     return (double)((*state * 0x2545F4914F6CDD1DU >> 11) + 1) / 0x1p53;
 }
 
-// Moves the next request `steps` positions on. After t seconds, rate * t +
-// slope * t^2 / 2 requests have been due: solved for t, written so that it also
-// holds for a slope of 0.
+// Moves the next request `steps` positions forward. After t seconds,
+// rate * t + slope * t^2 / 2 requests have been due. This is solved for t, in a
+// form that also holds for a slope of 0.
 static inline void schedule_move(struct schedule *s, double steps)
 {
     s->position += steps;
@@ -52,10 +51,10 @@ static inline void schedule_advance(struct schedule *s)
     schedule_move(s, gaps * s->count);
 }
 
-// Starts schedule `index` of `count`, which have `rate` requests a second in
-// all, rising by `slope` every second: evenly spaced, or at random times that
-// are the same in every run. The first request of all is due at `begin_ns`, or
-// an exponential gap later.
+// Starts schedule `index` of `count`. Together they have `rate` requests per
+// second, and this rate changes by `slope` every second. Requests are evenly
+// spaced from `begin_ns` on, or due at random times that are the same in every
+// run.
 static inline void schedule_start(struct schedule *s, double rate, double slope,
                                   bool poisson, int64_t begin_ns, int index,
                                   int count)

@@ -1,9 +1,8 @@
-// stats.h - what a worker counts while it runs, and what is known of a run when
-// it is over.
+// stats.h - what a worker counts while it runs, and the result of a whole run.
 //
-// Each worker counts in a `struct stats` of its own, so that nothing is shared
-// while the load runs. A loop over the counters and one over the histograms add
-// them up, for progress while the workers go on counting.
+// Each worker counts in a `struct stats` of its own, so that the workers share
+// nothing. stats_add() adds these up, for lines of progress even while the
+// workers keep counting.
 
 #ifndef STATS_H
 #define STATS_H
@@ -22,8 +21,8 @@ enum { STATS_ERRNO_MAX = 134 };
 
 // Every request ends in exactly one outcome: replied (right, late, wrong or an
 // error), lost (its connection broke or could not be made), timed out,
-// unanswered, or never sent. Problems count whenever they occur. Right replies
-// count within the window.
+// unanswered, or never sent. Problems count at any time, right replies only in
+// the window.
 enum counter {
     COUNT_RIGHT,
     COUNT_LATE,     // right replies after the window, in the grace period
@@ -40,8 +39,8 @@ enum counter {
     COUNT_CONNECTED,   // connections of the stream that are open at the end
     COUNT_IDLE_CONNECTED,
     COUNT_HOGS_UNANSWERED,  // hogs with an outstanding request at the end
-    // Connections that broke or could not be made, by errno; the first: the
-    // server closed them.
+    // Connections that broke or could not be made: COUNT_FAILED + their errno,
+    // which is 0 if the server closed the connection.
     COUNT_FAILED,
     COUNTERS = COUNT_FAILED + STATS_ERRNO_MAX,
 };
@@ -49,21 +48,21 @@ enum counter {
 // Histograms of times, in ns. The latency of a request is counted from when it
 // was due, which in a closed loop is when it was sent.
 enum timing {
-    // Of right replies, by when they were read: in the three intervals of the
-    // window, and after it. The last has also requests that were given up,
-    // unanswered or never sent, at the age they reached.
+    // Latencies of right replies that were read in the three intervals of the
+    // window, and after it. LATENCY_LATE also has the ages of requests that
+    // timed out, were unanswered, or were never sent.
     LATENCY_BEFORE,
     LATENCY_DURING,
     LATENCY_AFTER,
     LATENCY_LATE,
-    LATENCY,       // all of these, added up at the end
-    LATENCY_HOG,   // of expensive requests, which are in no other histogram
-    TIME_ARRIVAL,  // as latency, but until the reply reached this host
-    TIME_SERVICE,  // open loop: from when the request was really sent
-    TIME_DELAY,    // open loop: how late we sent what could be sent
-    TIME_CONNECT,  // of connections made for one request
+    LATENCY,       // the sum of these four
+    LATENCY_HOG,   // latencies of hogs, which are in no other histogram
+    TIME_ARRIVAL,  // times from due until the reply reached this host
+    TIME_SERVICE,  // open loop: times from sent to reply
+    TIME_DELAY,    // open loop: send delays, from due and a free connection
+    TIME_CONNECT,  // times to make a connection for one request
     TIMINGS,
-    INTERVALS = LATENCY_AFTER + 1,  // of the window
+    INTERVALS = LATENCY_AFTER + 1,  // number of intervals of the window
 };
 
 struct stats {
@@ -73,7 +72,7 @@ struct stats {
     int64_t oldest_ns;       // age of a request without reply, at the end
 };
 
-// Adds what `part` has counted so far; its thread may go on counting.
+// Adds what `part` has counted so far, while its thread may keep counting.
 static inline void stats_add(struct stats *total, const struct stats *part)
 {
     for (int i = 0; i < COUNTERS; i++)
@@ -85,8 +84,7 @@ static inline void stats_add(struct stats *total, const struct stats *part)
     total->oldest_ns = clock_max(total->oldest_ns, part->oldest_ns);
 }
 
-// A reply that is not right, as much of it as there is room for, and what
-// should have come.
+// The first bytes of a reply that is not right, and the right reply.
 struct wrong_reply {
     size_t len, expected_len;
     char text[REPLY_SIZE], expected[REPLY_SIZE];
@@ -100,14 +98,14 @@ struct wrong_replies {
     struct wrong_reply replies[WRONG_REPLIES_MAX];
 };
 
-// An interval of a run with --ramp. Latencies are those of the replies in it.
+// An interval of a run with --ramp, and the latencies of the replies in it.
 struct ramp_row {
     double from_s, to_s;  // since the window began
     double due_per_s, right_per_s;
     double p50_us, p99_us;  // NAN: too few replies
 };
 
-// The values of `marked`: the larger, the worse.
+// The values of `marked`. A larger value is a worse verdict.
 enum verdict {
     VERDICT_OK,
     VERDICT_CLIENT_LIMITED,  // fibload was the limit, or sent late
@@ -115,7 +113,7 @@ enum verdict {
     VERDICT_INCOMPLETE,      // not every request had a right reply
 };
 
-// A whole run. What is unknown is NAN.
+// The result of a run. What is unknown is NAN.
 struct result {
     const struct options *opt;
     struct stats stats;  // of all workers
@@ -125,19 +123,20 @@ struct result {
     bool measured;           // false: the run ended before its window
     struct procstat server;  // from before the window to after the grace period
 
-    double interrupted;  // 1: the user ended the run before its time
+    double interrupted;  // 1: the user ended the run early
     double gone;         // 1: it ended because no connection could be opened
-    double ramp_s;       // until all connections were open, or 5 s had passed
-    double duration_s;   // of the window
-    double interval_s[INTERVALS];     // of its intervals
-    double min_replies, max_replies;  // right ones of a connection
-    double sum_of_squares;            // of the numbers of right replies
-    double client_cores;              // that fibload kept busy in the window
-    double busy_cores;                // that all programs kept busy
-    double delay_share;    // of the window: a worker could run, and had no core
-    double server_wall_s;  // from the window's begin to the last reply
+    double ramp_s;       // time until all connections were open, or 5 s
+    double duration_s;   // length of the window
+    double interval_s[INTERVALS];     // lengths of its intervals
+    double min_replies, max_replies;  // fewest and most of one connection
+    double sum_of_squares;            // squares of the replies of each
+    double client_cores;              // cores that fibload kept busy
+    double busy_cores;                // cores that all programs kept busy
+    double delay_share;  // share of the time that workers waited for a core
+    double
+        server_wall_s;  // time from the start of the window to the last reply
 
-    // What follows from all that; see the table in figures.c.
+    // What figures.c computes from this. Its table describes each figure.
     double errors, failed, unserved, idle_lost, server_lost, longest_gap_us,
         oldest_us;
     double req_per_s, rate_before, rate_during, rate_after, connects_per_s;

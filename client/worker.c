@@ -1,16 +1,16 @@
 // worker.c - one thread of the load: sends requests and reads replies.
 //
-// The path of one reply, from the loop at the end of this file:
+// A reply passes through these functions:
 //
 //     worker_run     waits in epoll, or tries one connection after the other
-//     receive        reads what has arrived, and notes when
-//     take_replies   checks it (reply.c)
+//     receive        reads the bytes, and the time
+//     take_replies   checks the reply (reply.c)
 //     count_replies  counts its outcome and its latency (count.c)
 //     make_ready     puts the connection into the queue of those that may send
-//     send_due       takes it from there, at once in a closed loop
+//     send_due       sends the next request, in a closed loop at once
 //
-// Each request takes two system calls, and a share of the epoll_wait() that
-// reported it together with others.
+// Each request takes two system calls, and a share of an epoll_wait() that
+// reports many replies.
 
 #include "worker.h"
 
@@ -29,19 +29,19 @@ enum {
     EVENTS_MAX = 256,
     RECEIVE_SIZE = 8192,  // more than all replies that can be outstanding
     OPENING_MAX = 128,    // more would overrun the backlog of a server
-    ACCEPT_BATCH = 1000,  // after which the server must have accepted them
+    ACCEPT_BATCH = 1000,  // connections to open before the server must accept
     CONNS_PER_SOURCE = 10000,
-    SWEEP_EVENTS_MIN = 16,  // from one epoll_wait(), for a sweep to follow
+    SWEEP_EVENTS_MIN = 16,  // events of one epoll_wait() that start a sweep
     SWEEP_TRIES_MAX = 256,  // connections per sweep
-    HITS_PER_MISS = 8,      // at least, for another sweep to follow
+    HITS_PER_MISS = 8,      // least ratio for which the sweep is repeated
 };
 
 #define CONNECT_TIMEOUT_NS MS(5000)
-#define REOPEN_NS MS(100)   // after a connection has failed
-#define CHECK_NS MS(100)    // at most, between checks of all connections
-#define ACCEPT_NS MS(1000)  // at most, until a server has accepted a batch
-#define SWEEP_NS MS(20)     // at most, between two calls of epoll_wait()
-#define SPIN_NS (60 * (int64_t)NS_PER_US)  // the kernel may wake us so late
+#define REOPEN_NS MS(100)   // time from a failure to the next connect()
+#define CHECK_NS MS(100)    // longest time between checks of all connections
+#define ACCEPT_NS MS(1000)  // longest wait for the server to accept a batch
+#define SWEEP_NS MS(20)     // longest time between two calls of epoll_wait()
+#define SPIN_NS (60 * (int64_t)NS_PER_US)  // how late the kernel may wake us
 
 // ---- Connections
 
@@ -51,8 +51,8 @@ static void count_state(struct worker *w, const struct conn *c, int n)
     w->open += c->state == CONN_OPEN ? n : 0;
 }
 
-// Closes a connection. `outcome` is that of its outstanding requests: lost or
-// timed out.
+// Closes a connection. Its outstanding requests are lost or timed out, as
+// `outcome` says.
 static void end_conn(struct worker *w, struct conn *c, enum counter outcome)
 {
     count_unreplied(w, c, outcome);
@@ -75,8 +75,8 @@ static bool is_overdue(const struct worker *w, const struct conn *c)
            w->now_ns - conn_oldest(c)->sent_ns >= w->opt->timeout_ns;
 }
 
-// Returns the source address of a connection, as conn_connect() takes it. One
-// address has 28,000 ports, and beyond half of them the kernel takes long to
+// Returns the source address of a connection for conn_connect(). One address
+// has 28,000 ports, and once half of them are in use the kernel takes long to
 // find a free one.
 static uint16_t source_of(const struct worker *w, int number)
 {
@@ -88,23 +88,21 @@ static uint16_t source_of(const struct worker *w, int number)
     return (uint16_t)(number / CONNS_PER_SOURCE + 1);
 }
 
-// Gives a closed connection a socket, or -1 if there is none. Returns false on
-// failure.
-static bool take_socket(struct worker *w, struct conn *c, int fd)
+// Gives a closed connection the socket `fd`; -1: conn_connect() has failed.
+static void take_socket(struct worker *w, struct conn *c, int fd)
 {
     int result = fd >= 0 ? conn_open(c, w->epoll, fd) : -1;
     count_state(w, c, 1);
     if (result != 0)
         fail(w, c, errno);
-    return result == 0;
 }
 
-// Starts to open a closed connection. Returns false on failure.
-static bool open_conn(struct worker *w, struct conn *c)
+// Starts to open a closed connection.
+static void open_conn(struct worker *w, struct conn *c)
 {
-    return take_socket(w, c,
-                       conn_connect(w->control->server, source_of(w, c->number),
-                                    !w->opt->no_stamps));
+    int fd = conn_connect(w->control->server, source_of(w, c->number),
+                          !w->opt->no_stamps);
+    take_socket(w, c, fd);
 }
 
 static bool ends_batch(const struct worker *w, const struct conn *c)
@@ -112,12 +110,12 @@ static bool ends_batch(const struct worker *w, const struct conn *c)
     return (c - w->conns + 1) % ACCEPT_BATCH == 0;
 }
 
-// Returns whether to wait until the server has accepted the last batch. It has,
-// once it replies to a probe request on the last connection of the batch. If a
-// server accepts more slowly than we connect, its accept queue becomes full;
-// the kernel then drops our SYN, and sends it again only after a second. A
-// server that leaves the probe of one batch without a reply is not waited for
-// again: it serves one client after the other.
+// Returns whether to wait until the server has accepted the last batch. It has
+// done so when it replies to the probe request on the last connection of the
+// batch. Without this wait, the accept queue of a slow server would become
+// full; the kernel would then drop our SYN, and repeat it only after a second.
+// A server that has not replied to the probe of the batch before serves one
+// client after the other: waiting would not help.
 static bool is_batch_pending(const struct worker *w)
 {
     if (w->tried == 0 || w->tried % ACCEPT_BATCH != 0)
@@ -128,7 +126,7 @@ static bool is_batch_pending(const struct worker *w)
            w->now_ns - c->since_ns < ACCEPT_NS;
 }
 
-// Opens connections for the first time, a limited number at once.
+// Opens connections for the first time, OPENING_MAX at once.
 static void open_more(struct worker *w)
 {
     while (w->phase < PHASE_GRACE && w->tried < w->conn_count &&
@@ -136,7 +134,7 @@ static void open_more(struct worker *w)
         open_conn(w, &w->conns[w->tried++]);
 }
 
-// Applies the timeouts to a connection, and opens it again if it was lost.
+// Applies the timeouts to a connection, and opens it again after a failure.
 static void check_conn(struct worker *w, struct conn *c)
 {
     int64_t age_ns = w->now_ns - c->since_ns;
@@ -150,12 +148,13 @@ static void check_conn(struct worker *w, struct conn *c)
         open_conn(w, c);
 }
 
-// Checks all connections, often enough for a timeout to be noticed soon.
+// Checks all connections when it is time to, which is at least four times per
+// timeout.
 static void check_conns(struct worker *w)
 {
-    if (w->now_ns < w->check_ns)
+    if (w->now_ns < w->next_check_ns)
         return;
-    w->check_ns = w->now_ns + clock_min(w->opt->timeout_ns / 4, CHECK_NS);
+    w->next_check_ns = w->now_ns + clock_min(w->opt->timeout_ns / 4, CHECK_NS);
     w->wall_offset_ns = clock_wall_offset_ns();
     if (w->open > 0)
         w->control->alive_ns = w->now_ns;
@@ -165,8 +164,8 @@ static void check_conns(struct worker *w)
 
 // ---- Sending
 
-// Appends a connection of the stream to the queue (FIFO), unless it is there
-// already. It may send its next request from `ready_ns` on.
+// Appends a connection of the stream to the ready queue (FIFO), unless it is
+// there already. It may send its next request from `ready_ns` on.
 static void make_ready(struct worker *w, struct conn *c, int64_t ready_ns)
 {
     if (c->ready)
@@ -188,7 +187,7 @@ static struct conn *take_ready(struct worker *w)
     return c;
 }
 
-// Returns whether this phase has more requests to send, now or later.
+// Returns whether more requests are to be sent in this phase, now or later.
 static bool has_more_to_send(const struct worker *w)
 {
     int64_t due_ns = w->open_loop ? w->schedule.due_ns : w->now_ns;
@@ -211,8 +210,9 @@ static void send_requests(struct worker *w, struct conn *c,
         fail(w, c, errno);
 }
 
-// Takes the next request of an open loop, for a connection that has been free
-// since `ready_ns`, and counts its send delay. Returns when it was due.
+// Takes the next request of an open loop from the schedule, for a connection
+// that has been free since `ready_ns`. Counts the send delay. Returns when the
+// request was due.
 static int64_t take_due(struct worker *w, int64_t ready_ns)
 {
     int64_t due_ns = schedule_take(&w->schedule);
@@ -224,8 +224,9 @@ static int64_t take_due(struct worker *w, int64_t ready_ns)
     return due_ns;
 }
 
-// Sends the next request on a connection; a closed loop fills the pipeline.
-// With --churn it starts to open a new connection; handle_connected() sends.
+// Sends the next request on a connection. A closed loop sends as many as the
+// pipeline allows. With --churn, starts to open a new connection, on which
+// handle_connected() sends the request.
 static void send_next(struct worker *w, struct conn *c)
 {
     int n = w->open_loop ? 1 : c->depth - c->in_flight;
@@ -258,8 +259,8 @@ static void send_due(struct worker *w)
     }
 }
 
-// Puts a connection of the stream that has room for a request into the queue.
-// A hog sends its next request at once, during the second interval.
+// Lets a connection continue, if it may send a request: one of the stream joins
+// the ready queue. A hog sends at once, in the second interval of the window.
 static void continue_conn(struct worker *w, struct conn *c)
 {
     bool is_hog_time = w->phase == PHASE_MEASURE &&
@@ -279,8 +280,8 @@ static void continue_conn(struct worker *w, struct conn *c)
 
 // ---- Receiving
 
-// Checks received bytes, and counts the replies in them. Replies to requests
-// that were sent together, as in a pipeline, are counted together.
+// Checks received bytes, and counts the replies in them. Counts right replies
+// to requests that were sent together in one step.
 static void take_replies(struct worker *w, struct conn *c, const char *bytes,
                          size_t len)
 {
@@ -297,14 +298,14 @@ static void take_replies(struct worker *w, struct conn *c, const char *bytes,
         if (found.verdict == REPLY_ENDLESS)
             end_conn(w, c, COUNT_LOST);
     }
-    if (len > 0 && c->state == CONN_OPEN) {  // more than was asked for
+    if (len > 0 && c->state == CONN_OPEN) {  // more than was requested
         count_surplus(w, bytes, len);
         end_conn(w, c, COUNT_LOST);
     }
 }
 
-// Reads what has arrived on a connection, and sends the requests that are then
-// due. Returns false if nothing had arrived.
+// Reads the bytes that have arrived on a connection, and sends the requests
+// that are then due. Returns false if nothing had arrived.
 static bool receive(struct worker *w, struct conn *c)
 {
     char buf[RECEIVE_SIZE];
@@ -331,7 +332,7 @@ static void flush(struct worker *w, struct conn *c)
         fail(w, c, errno);
 }
 
-// Sends or receives one byte on each slow connection, when its time has come.
+// Sends or receives one byte on each slow connection, when it is time to.
 static void step_slow(struct worker *w)
 {
     if (w->now_ns < w->slow_ns)
@@ -346,9 +347,9 @@ static void step_slow(struct worker *w)
     }
 }
 
-// Continues after connect(): sends the request for which the connection was
-// opened, or before the load a probe. An idle connection sends a probe only if
-// it ends a batch.
+// Handles the end of connect(). Sends the request for which the connection was
+// opened, or, before the load, a probe. Of the idle connections, only the last
+// of each batch sends a probe.
 static void handle_connected(struct worker *w, struct conn *c)
 {
     int64_t began_ns = c->since_ns;
@@ -374,7 +375,8 @@ static void handle_connected(struct worker *w, struct conn *c)
 }
 
 // Handles an event. Events are edge-triggered: epoll reports each change once.
-// One read takes all the data; a second read sees that the server has closed.
+// One read takes all the data. If the server has closed the connection, a
+// second read reports it.
 static void handle_event(struct worker *w, struct conn *c, uint32_t events)
 {
     bool more = events & ~(uint32_t)EPOLLOUT;
@@ -386,9 +388,9 @@ static void handle_event(struct worker *w, struct conn *c, uint32_t events)
         more = receive(w, c) && (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
 }
 
-// Tries to receive on the connections, round-robin, without asking epoll. While
-// nearly all of them have a reply, this saves a tenth of the CPU time. Returns
-// whether that is so.
+// Tries to receive on the connections, round-robin, without asking epoll. This
+// saves a tenth of the CPU time while nearly all of them have a reply. Returns
+// whether they had.
 static bool sweep(struct worker *w)
 {
     int conns = w->stream_count + w->hogs, hits = 0;
@@ -414,7 +416,7 @@ static void count_probed(struct worker *w)
     }
 }
 
-// Returns the part of `total` that a worker has.
+// Returns the share of `total` that worker `index` of `workers` has.
 static int64_t part_of(int64_t total, int64_t index, int64_t workers)
 {
     return total / workers + (index < total % workers);
@@ -427,13 +429,14 @@ static void enter_window(struct worker *w)
     w->hogs_ns = w->hogs > 0 ? w->control->during_ns : INT64_MAX;
     for (int i = 0; i < w->stream_count; i++)
         w->stream[i].last_reply_ns = w->window_ns;
-    // A slow worker keeps its part of -n: others could leave it without any.
+    // Each worker has a fixed share of -n. If they took requests from a common
+    // count, fast workers could leave none for a slow one.
     if (opt->requests > 0)
         w->requests_left = part_of(opt->requests, w->index, opt->threads);
 }
 
-// Starts the schedule of an open loop. A ramp rises in the window; the warm-up
-// has the rate with which it begins.
+// Starts the schedule of an open loop. The rate of a ramp changes in the window
+// only; the warm-up has the first rate.
 static void start_schedule(struct worker *w)
 {
     const struct options *opt = w->opt;
@@ -465,8 +468,8 @@ static void follow_phase(struct worker *w)
         start_schedule(w);
 }
 
-// Starts the hogs with the second interval, and ends this interval when the
-// last of them has its reply.
+// Starts the hogs when the second interval begins, and ends this interval when
+// the last hog has its reply.
 static void step_hogs(struct worker *w)
 {
     struct control *control = w->control;
@@ -492,8 +495,8 @@ static bool has_nothing_to_do(const struct worker *w)
     case PHASE_PROBE:
         return all_open && w->probe.in_flight == 0;
     case PHASE_SETTLE:
-        // The coordinator has waited for the probes in their own phase. Those
-        // that are still outstanding may never be answered.
+        // Do not wait for probes: the PROBE phase has. Those that are still
+        // outstanding may never be answered.
         return all_answered;
     case PHASE_MEASURE:
         return all_answered && w->opt->requests > 0;
@@ -516,11 +519,11 @@ static void tell_when_done(struct worker *w)
 // ---- The loop
 
 // Returns how long to sleep. The kernel wakes a thread some 40 us late, so the
-// worker stays awake for a request that is due sooner than that.
+// worker spins for the last SPIN_NS before a request is due.
 static int64_t sleep_ns(const struct worker *w)
 {
     int64_t send_ns = clock_min(next_send_ns(w), w->slow_ns);
-    int64_t until_ns = clock_min(w->check_ns, w->hogs_ns);
+    int64_t until_ns = clock_min(w->next_check_ns, w->hogs_ns);
     until_ns = clock_min(until_ns, send_ns - SPIN_NS);
     return until_ns > w->now_ns && !w->opt->spin ? until_ns - w->now_ns : 0;
 }
@@ -532,7 +535,7 @@ static void wait_for_events(struct worker *w)
     w->now_ns = clock_now_ns();
     w->sweep_until_ns = n >= SWEEP_EVENTS_MIN ? w->now_ns + SWEEP_NS : 0;
     for (int i = 0; i < n; i++)
-        if (events[i].data.ptr != NULL)  // Else it is the bell.
+        if (events[i].data.ptr != NULL)  // NULL: the bell
             handle_event(w, events[i].data.ptr, events[i].events);
 }
 
@@ -559,7 +562,7 @@ void *worker_run(void *argument)
 
 // ---- Before and after
 
-// Decides which connections a worker has, and what they are for.
+// Decides how many connections of each role a worker has.
 static void plan_conns(struct worker *w)
 {
     const struct options *opt = w->opt;
@@ -569,8 +572,8 @@ static void plan_conns(struct worker *w)
     w->conn_count = w->idle + w->stream_count + w->hogs;
 }
 
-// Connections are numbered in the order of the workers, who have their parts of
-// the stream.
+// Prepares the connections of a worker. They are numbered over all workers, in
+// the order of these.
 static void prepare_conns(struct worker *w)
 {
     const struct options *opt = w->opt;
@@ -590,7 +593,8 @@ static void prepare_conns(struct worker *w)
     }
 }
 
-// Most of the memory, that of the histograms, stays as untouched as it is.
+// Does not set all fields, only those that are not zero: to write to the
+// histograms would take most of the time and memory.
 int worker_create(struct worker *w, struct control *control, int index, int fd)
 {
     const struct options *opt = control->opt;
@@ -615,7 +619,7 @@ int worker_create(struct worker *w, struct control *control, int index, int fd)
     prepare_conns(w);
     if (fd >= 0)
         take_socket(w, &w->conns[w->tried++], fd);
-    // Each ring is an event, with a NULL pointer, and need not be read.
+    // Edge-triggered: each ring is an event, although no worker reads the bell.
     struct epoll_event rings = {.events = EPOLLIN | EPOLLET};
     return epoll_ctl(w->epoll, EPOLL_CTL_ADD, control->bell, &rings);
 }
