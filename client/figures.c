@@ -184,8 +184,8 @@ const struct figure *figures_find(const char *name)
     return NULL;
 }
 
-// Of a closed loop, which sends each request when it is due, the time from sent
-// to reply is the latency.
+// Returns a histogram. A closed loop sends each request when it is due, so its
+// TIME_SERVICE is the latency.
 static const struct histogram *timing(const struct result *r, size_t which)
 {
     bool is_latency = which == TIME_SERVICE && r->opt->rate == 0;
@@ -240,7 +240,7 @@ double figures_sure_us(const struct histogram *h, double percent)
     return beyond < BEYOND_MIN ? NAN : percentile_us(h, percent);
 }
 
-// Returns whether a figure is a percentile, which needs enough samples.
+// Returns whether a figure is a percentile that needs enough samples.
 static bool needs_samples(const struct figure *f)
 {
     return f->source == FROM_PERCENTILE && f->percent < 100;
@@ -253,14 +253,14 @@ double figures_sure_value(const struct figure *f, const struct result *r)
     return figures_value(f, r);
 }
 
-// ---- What follows from the counts
+// ---- Figures that follow from the counts
 
 static double counted(const struct result *r, enum counter which)
 {
     return (double)r->stats.counters[which];
 }
 
-// Returns a mean or a rate; unknown if `count` is 0.
+// Returns a mean or a rate, or NAN if `count` is 0.
 static double per(double sum, double count)
 {
     return count > 0 ? sum / count : NAN;
@@ -281,8 +281,8 @@ static double jain(const struct result *r)
     return per(sum * sum, squares);
 }
 
-// Returns which part of the median latency passed after the reply had reached
-// this host; unknown unless the kernel has stamped most replies.
+// Returns the part of the median latency that passed after the reply had
+// reached this host, or NAN if the kernel has not stamped most replies.
 static double own_share(const struct result *r)
 {
     const struct histogram *all = &r->stats.timings[LATENCY];
@@ -294,8 +294,9 @@ static double own_share(const struct result *r)
     return fmax(0, 1 - arrival_ns / all_ns);
 }
 
-// Returns how many connections got no right reply. Of those for which no
-// request was due, or whose reply came after the window, none was expected.
+// Returns how many connections got no right reply. In an open loop, requests
+// may have been due on fewer connections, or have got their replies after the
+// window.
 static double unserved(const struct result *r)
 {
     double expected = (double)r->opt->connections;
@@ -306,9 +307,9 @@ static double unserved(const struct result *r)
     return r->measured ? fmax(0, expected - counted(r, COUNT_SERVED)) : 0;
 }
 
-// Returns how many cores other programs kept busy: what the machine did, less
-// what the server and fibload did. In a short window this is unknown, as the
-// machine counts in ticks of 10 ms.
+// Returns how many cores other programs kept busy: all busy cores, less those
+// of the server and fibload. NAN for a short window, because the kernel counts
+// in ticks of 10 ms.
 static double others_cores(const struct result *r)
 {
     enum { WINDOW_MIN_MS = 500 };
@@ -320,8 +321,8 @@ static double others_cores(const struct result *r)
     return fmax(0, cores);
 }
 
-// Returns how much went wrong. Requests that were lost have a connection that
-// failed.
+// Returns the number of problems. Lost requests do not count: the failure of
+// their connection does.
 static double errors(const struct result *r)
 {
     return r->gone + r->failed + r->unserved + counted(r, COUNT_WRONG) +
@@ -377,21 +378,22 @@ bool figures_are_good(const struct result *r)
 
 // ---- The verdict
 //
-// The limits come from trials on two virtual cores. A quiet run has 0.5 % of
-// delay, one beside another busy program 50 %. Of what a client at its limit
-// calls latency 70 % and more is its own queue, else 5 % at most.
+// The limits come from trials on two virtual cores. Workers waited for a core
+// for 0.5 % of the time on a quiet machine, and for 50 % beside another busy
+// program. At least 70 % of the latency was spent in the client's own queue
+// when the client was at its limit, and otherwise at most 5 %.
 
 #define BUSY_MIN 0.9        // CPU share of a thread that is the limit
-#define QUEUE_BUSY_MIN 0.5  // of one whose own queue may be the limit
-#define OWN_SHARE_MIN 0.25  // of the median latency
-#define OTHERS_MIN 0.03     // of the whole machine
-#define DELAY_MIN 0.02      // of the time
-#define UNSTEADY_MIN 0.1    // between the first third and the last
-#define LATE_MIN 0.1        // of the latency's p99
+#define QUEUE_BUSY_MIN 0.5  // CPU share of one whose queue may be the limit
+#define OWN_SHARE_MIN 0.25  // share of the median latency
+#define OTHERS_MIN 0.03     // share of the whole machine
+#define DELAY_MIN 0.02      // share of the time
+#define UNSTEADY_MIN 0.1    // change from the first third to the last
+#define LATE_MIN 0.1        // share of the latency's p99
 
 enum { STEADY_COUNT = 1000, QUEUE_CONNECTIONS_MIN = 10 };
 
-// Returns which share of the time the threads of fibload were busy. Returns 0
+// Returns the share of the time in which the threads of fibload were busy, or 0
 // for an open loop, whose threads spin until the next request is due.
 static double busy_share(const struct result *r)
 {
@@ -421,7 +423,7 @@ static bool is_unsteady(const struct result *r)
                UNSTEADY_MIN * fmax(r->rate_before, r->rate_after);
 }
 
-// Sets the verdict: the first reason that holds counts.
+// Sets the verdict, which is that of the first reason that holds.
 static void judge(struct result *r)
 {
     const double cores = (double)sysconf(_SC_NPROCESSORS_ONLN);
@@ -480,15 +482,15 @@ void figures_derive(struct result *r)
 
 // ---- Limits
 
-// One limit: "p99=10ms" is that of the figure p99_us.
+// A limit of a figure. "p99=10ms" is a limit of p99_us.
 struct limit {
     char text[64];
     const struct figure *figure;
     double max;  // in the unit of the figure
 };
 
-// Reads the limit that `*text` begins with, and moves it to the next one.
-// Returns false if it is none.
+// Reads the limit at the beginning of `*text`, and moves `*text` to the next
+// one. Returns false if it is not a limit.
 static bool take_limit(const char **text, struct limit *limit)
 {
     char name[32], time_name[sizeof name + 4], value[32], rest;
@@ -521,7 +523,7 @@ const char *figures_bad_limit(const char *limits)
 }
 
 // Returns whether a run had too few samples to judge a percentile. If more than
-// BEYOND_MIN are over the limit already, more samples would not change that.
+// BEYOND_MIN are over the limit already, a longer run would break it, too.
 static bool is_unsure(const struct limit *limit, const struct result *r)
 {
     const struct figure *f = limit->figure;

@@ -1,7 +1,7 @@
 // figures.h - every figure of a run: its name, unit, value and meaning; and the
-// verdict on them.
+// verdict on the run.
 //
-// The summary, the CSV, the JSON and --columns show what is in one table.
+// The summary, the CSV, the JSON and --columns show the figures of one table.
 
 #ifndef FIGURES_H
 #define FIGURES_H
@@ -17,31 +17,31 @@ enum unit {
     UNIT_S,
     UNIT_US,
     UNIT_KIB,
-    UNIT_SHARE,  // 0..1, or of a core
+    UNIT_SHARE,  // from 0 to 1, or a number of cores
     UNIT_RATIO,
 };
 
 // Where the value of a figure comes from.
 enum source {
-    FROM_COUNTER,     // `which` of enum counter
-    FROM_SAMPLES,     // how many are in `which` of enum timing
-    FROM_PERCENTILE,  // one of `which` of enum timing
-    FROM_RESULT,      // a double at this offset
-    FROM_OPTIONS,     // an int64_t at this offset
+    FROM_COUNTER,     // a counter: `which` is an enum counter
+    FROM_SAMPLES,     // the number of samples: `which` is an enum timing
+    FROM_PERCENTILE,  // a percentile: `which` is an enum timing
+    FROM_RESULT,      // a double in struct result: `which` is its offset
+    FROM_OPTIONS,     // an int64_t in struct options: `which` is its offset
 };
 
-// What the results of several clients have in common, added by --merge.
+// How --merge combines a figure of several clients.
 enum sum {
-    DERIVED,  // it follows from counts, histograms and other figures
+    DERIVED,  // computes it from the sums of counts and histograms
     LARGEST,
     SMALLEST,
     SUM,
-    SUM_OR_NONE,  // the same, but all must have it, or none
-    SAME,         // all must have the same
+    SUM_OR_NONE,  // the sum; it must be 0 for all clients or for none
+    SAME,         // it must be equal for all clients
 };
 
 struct figure {
-    const char *name;  // as columns and keys have it
+    const char *name;  // the name of its column and key
     enum unit unit;
     enum source source;
     enum sum sum;
@@ -54,54 +54,52 @@ struct figure {
 extern const struct figure figures[];
 extern const size_t figure_count;
 
-// Names by number: of verdicts; of histograms, NULL for one that is the sum of
-// others; and of what may happen to a connection, NULL for other errors.
+// The names of verdicts; of histograms, NULL for the one that is a sum; and of
+// errnos, NULL for those that are reported as "other".
 extern const char *const verdict_names[], *const timing_names[TIMINGS];
 extern const char *const error_names[STATS_ERRNO_MAX];
 
 // Returns the figure of this name, or NULL.
 const struct figure *figures_find(const char *name);
 
-// Returns a value; NAN: unknown.
+// Returns the value of a figure, or NAN if it is unknown.
 double figures_value(const struct figure *f, const struct result *r);
 
-// Sets a figure that is not of a histogram, to a value that may be NAN if it is
-// one of the result.
+// Sets a figure, except those from histograms. The value may be NAN if the
+// source is FROM_RESULT.
 void figures_set(const struct figure *f, struct options *opt, struct result *r,
                  double value);
 
-// Fills in the figures that are DERIVED.
+// Computes the figures that are DERIVED.
 void figures_derive_rates(struct result *r);
 
-// Fills in all fields of a result that follow from others, and judges it: the
-// worst verdict for which there is a reason counts.
+// Computes all fields of a result that follow from others, and the verdict.
 void figures_derive(struct result *r);
 
-// Returns a percentile in us; NAN if there are too few samples beyond it: it
-// would be one of these, and chance which.
+// Returns a percentile in us, or NAN if there are too few samples beyond it:
+// its value would then depend on chance.
 double figures_sure_us(const struct histogram *h, double percent);
 
-// Returns a value as the report shows it: as figures_value(), but NAN for a
-// percentile that has too few samples.
+// Returns the same as figures_value(), but NAN for a percentile that has too
+// few samples.
 double figures_sure_value(const struct figure *f, const struct result *r);
 
 // Returns whether every request had a right reply, on every connection.
 bool figures_are_good(const struct result *r);
 
-// Checks the text of --require or --find-rate, "p99=10ms,errors=0". Returns
-// NULL, or the first of its limits that is none, which is valid until the next
-// call.
+// Checks a list of limits like "p99=10ms,errors=0". Returns NULL, or the first
+// one that is not a limit. It is valid until the next call.
 const char *figures_bad_limit(const char *limits);
 
 enum kept {
     LIMITS_KEPT,
     LIMITS_BROKEN,
-    LIMITS_UNSURE,  // not kept yet: percentiles have too few samples
+    LIMITS_UNSURE,  // a percentile has too few samples
 };
 
-// Prints each limit that a run has not kept to `file`, unless that is NULL.
-// What is unknown is not kept. Returns whether all were kept, and if not,
-// whether a longer run might show that they are.
+// Checks whether a run has kept its limits, and prints each one that it has not
+// kept to `file`, unless that is NULL. The limit of an unknown figure is not
+// kept. LIMITS_UNSURE: a longer run might keep them.
 enum kept figures_check_limits(FILE *file, const char *limits,
                                const struct result *r);
 

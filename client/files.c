@@ -49,8 +49,9 @@ static void print_header(FILE *file, const struct options *opt)
     fputc('\n', file);
 }
 
-// Returns whether a regular file has no header yet, or the one that our row
-// needs. Other files, such as a terminal or a pipe, cannot be read.
+// Returns whether a row of this run can be appended to a file: a regular file
+// must be empty or have the same header. Others, such as a terminal or a pipe,
+// cannot be checked.
 static bool has_our_columns(const char *path, const struct options *opt)
 {
     char needed[HEADER_SIZE] = "", found[HEADER_SIZE] = "";
@@ -70,7 +71,7 @@ static bool has_our_columns(const char *path, const struct options *opt)
     return found[0] == '\0' || strcmp(found, needed) == 0;
 }
 
-// Appends a row, after a header if the file is empty.
+// Appends a row, and before it a header if the file is empty.
 static void write_row(FILE *file, const struct result *r)
 {
     struct stat status = {0};
@@ -88,7 +89,8 @@ static void write_row(FILE *file, const struct result *r)
 
 // ---- Percentiles
 
-// Prints five lines until the distance to 100 % is halved: 50, 75, 87.5, ...
+// Prints a line per percentile. After each five lines, the distance to 100 %
+// has halved: 50, 75, 87.5, ...
 static void print_shares(FILE *file, const struct histogram *h)
 {
     enum { LINES_PER_HALF = 5 };
@@ -106,8 +108,7 @@ static void print_shares(FILE *file, const struct histogram *h)
 }
 
 // Writes the latencies in milliseconds, in the format of HdrHistogram (Gil
-// Tene), whose plotter takes it:
-// hdrhistogram.github.io/HdrHistogram/plotFiles.html.
+// Tene). Its plotter: hdrhistogram.github.io/HdrHistogram/plotFiles.html.
 static void write_percentiles(FILE *file, const struct result *r)
 {
     const struct histogram *h = &r->stats.timings[LATENCY];
@@ -126,13 +127,13 @@ static void write_percentiles(FILE *file, const struct result *r)
 
 // ---- The timeline
 //
-// A file whose name ends with ".json" gets Chrome trace events, with times of
-// the monotonic clock: the format of the servers' --trace, so that
-// scripts/watch/merge can join both sides. It has all requests, in the order in
-// which they ended. Any other file gets a CSV line for each measured request,
-// with times since the window began.
+// A file whose name ends with ".json" gets Chrome trace events of all requests,
+// in the order in which they ended, with times of the monotonic clock. This is
+// the format of the servers' --trace: scripts/watch/merge joins both. Any other
+// file gets a CSV line for each measured request, with times since the window
+// began.
 
-static bool is_trace;  // else CSV
+static bool is_trace;  // false: CSV
 
 static void begin_timeline(FILE *file, const char *path)
 {
@@ -165,7 +166,7 @@ static const char *outcome_name(const struct timeline_entry *e)
     return names[e->outcome];
 }
 
-// Returns the number of the connection; -1: none was free.
+// Returns the number of the connection, or -1 if none was free.
 static int number_of(const struct timeline_entry *e)
 {
     return e->conn != NULL ? e->conn->number : -1;
@@ -187,21 +188,21 @@ static void write_line(const struct timeline_entry *e)
     format_time(sent, b->sent_ns != TIMELINE_NEVER, b->sent_ns - e->window_ns);
     format_time(done, e->outcome <= COUNT_ERROR_REPLIES,
                 e->end_ns - e->window_ns);
-    // A single printf(): no other thread can write into the line.
+    // One fprintf() only, so that no other thread can write into the line.
     fprintf(streams[TIMELINE], "%s,%s,%" PRId64 ",%s,%s,%s\n", connection,
             is_hog ? "hog" : "stream", b->due_ns - e->window_ns, sent, done,
             outcome_name(e));
 }
 
-// Microseconds with three decimals, as these events have them.
+// Formats a time in microseconds, as trace events have it.
 static const char *format_us(char text[US_SIZE], int64_t ns)
 {
     snprintf(text, US_SIZE, "%" PRId64 ".%03d", ns / 1000, (int)(ns % 1000));
     return text;
 }
 
-// A bar from when the request was sent to its end, in the row of its
-// connection: one more than its number, as no thread has the number 0.
+// Writes a bar from when the request was sent to its end, in the row of its
+// connection. Rows are threads, which are numbered from 1.
 static void write_sent(const struct timeline_entry *e)
 {
     char begin[US_SIZE], length[US_SIZE], due[US_SIZE];
@@ -216,8 +217,8 @@ static void write_sent(const struct timeline_entry *e)
             format_us(due, e->batch.due_ns), outcome_name(e));
 }
 
-// The time for which a request was due and not sent, in a row of its own: many
-// may be due at once.
+// Writes the time in which a request was due and not sent. Each has a row of
+// its own, because many may be due at the same time.
 static void write_due(const struct timeline_entry *e)
 {
     static atomic_int last_id;
@@ -251,9 +252,9 @@ void files_write_timeline(const struct timeline_entry *entry)
             write_line(entry);
 }
 
-// ---- All of them
+// ---- All files
 
-// In the order in which they are written.
+// The files, in the order in which they are written.
 static const struct file {
     size_t option;     // offset of its path in the options
     const char *mode;  // to open it with
@@ -265,7 +266,7 @@ static const struct file {
     [JSON] = {offsetof(struct options, json), "we", json_write},
 };
 
-// Returns the path of a file, or NULL.
+// Returns the path of a file, or NULL if the user does not want it.
 static const char *path_of(const struct options *opt, int i)
 {
     return *(const char *const *)((const char *)opt + files[i].option);
@@ -292,7 +293,7 @@ const char *files_open(const struct options *opt)
 
 int files_close(const char *name, FILE *file)
 {
-    int error = ferror(file) ? EIO : 0;  // Of an earlier write; why, is lost.
+    int error = ferror(file) ? EIO : 0;  // The errno of that write is lost.
     if (fflush(file) != 0)
         error = errno;
     if (fclose(file) != 0 && error == 0)

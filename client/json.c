@@ -1,7 +1,7 @@
-// json.c - a result as JSON: written by --json, read and added by --merge.
+// json.c - results as JSON, which --json writes, and --merge reads and adds.
 //
-// Each figure, text and histogram has a line of its own, and --merge reads line
-// by line: what it takes is what is written here, and no JSON beyond that.
+// Each figure, text and histogram is on a line of its own, and --merge reads
+// line by line. It accepts only files that this program has written.
 
 #include <errno.h>
 #include <inttypes.h>
@@ -15,7 +15,7 @@ enum { SCHEMA = 2, NAME_SIZE = 128 };
 
 // ---- Writing
 
-// Prints a name and a value. Options.c lets only printable ASCII in.
+// Prints a name and a text. options.c accepts only printable ASCII.
 static void print_string(FILE *file, const char *name, const char *text)
 {
     fprintf(file, "\"%s\": \"", name);
@@ -53,8 +53,8 @@ static void print_failures(FILE *file, const struct result *r)
     fprintf(file, "},\n");
 }
 
-// Prints the exact extremes and sum of a histogram, and for each bucket that is
-// not empty the smallest value in ns that it has, and its count.
+// Prints the exact extremes and sum of a histogram, and the smallest value and
+// the count of each bucket that is not empty.
 static void print_histogram(FILE *file, const struct histogram *h)
 {
     const char *separator = "";
@@ -129,22 +129,22 @@ void json_write(FILE *file, const struct result *r)
 
 // ---- Reading
 //
-// Functions that read return NULL, or what is wrong.
+// Functions that read return NULL, or what is wrong with the file.
 
 static const char ends_here[] = "the file ends here";
 
-// A file, and the run of which it tells.
+// The run that a file describes.
 struct part {
     struct options *opt;
     struct result *result;
-    size_t count;    // of figures that it has
-    double samples;  // as it says; the result has them in its histograms
+    size_t count;    // figures read
+    double samples;  // the figure; the histograms must have as many
     char model[NAME_SIZE], reason[NAME_SIZE];
-    char because[2 * NAME_SIZE];  // the reason, and of which file
-    bool is_over;                 // its last line has been read
+    char because[2 * NAME_SIZE];  // the reason, after the name of the file
+    bool is_over;                 // the last line has been read
 };
 
-// Copies what stands between quotes, as far as there is room.
+// Copies the text between quotes, or as much of it as fits.
 static void take_text(char text[NAME_SIZE], const char *quoted)
 {
     size_t len = 0;
@@ -178,7 +178,7 @@ static const char *take_number(struct part *part, const char *name,
     return NULL;
 }
 
-// Returns the errno of a name among the failures; EPROTO: "other".
+// Returns the errno of this name, or EPROTO for "other".
 static int errno_of(const char *name)
 {
     for (int error = 1; error < STATS_ERRNO_MAX; error++)
@@ -225,7 +225,7 @@ static const char *take_histogram(struct histogram *h, const char *text)
     return NULL;
 }
 
-// Takes a line: the begin or end of a list, or a name and what it has.
+// Takes a line: a name and a value, or the beginning or end of a list.
 static const char *take_line(struct part *part, const char *line)
 {
     struct stats *stats = &part->result->stats;
@@ -255,7 +255,7 @@ static const char *take_line(struct part *part, const char *line)
                                           : take_number(part, name, value);
 }
 
-// Completes a part whose file has been read.
+// Adds up the latencies of a part, and checks that its file was complete.
 static const char *complete_part(struct part *part)
 {
     struct histogram *timings = part->result->stats.timings;
@@ -285,8 +285,8 @@ static const char *take_schema(FILE *file)
                : "this is not a file that fibload writes with --json";
 }
 
-// Reads a file into `part`, which is empty, and sets `number` to the line at
-// which it stopped.
+// Reads a file into an empty part. Sets `number` to the number of the last line
+// that it has read.
 static const char *read_lines(struct part *part, FILE *file, int *number)
 {
     char *line = NULL;
@@ -319,7 +319,8 @@ static const char *read_part(const char *path, struct part *part)
 
 // ---- The sum
 
-// Returns the figure of two runs; NAN if they have no common one.
+// Returns the figure of two runs together, or NAN if the rule forbids to
+// combine them.
 static double combine(enum sum rule, double a, double b)
 {
     bool alike = rule == SAME ? a == b : (a == 0) == (b == 0);
@@ -330,8 +331,8 @@ static double combine(enum sum rule, double a, double b)
     return rule == SMALLEST ? fmin(a, b) : a + b;
 }
 
-// Adds the figures that `struct stats` does not count. Returns NULL, or the
-// first option that differs: runs with different loads have no common figures.
+// Adds the figures that are not in struct stats. Returns NULL, or the first
+// option that differs: runs with different loads have no common figures.
 static const struct figure *add_figures(struct part *total,
                                         const struct part *part)
 {
@@ -346,7 +347,7 @@ static const struct figure *add_figures(struct part *total,
     return NULL;
 }
 
-// Adds the run of a file.
+// Adds the run that the file `path` describes.
 static const char *add_part(struct part *total, const struct part *part,
                             const char *path)
 {

@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <getopt.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +20,7 @@ enum {
     MILLION = 1000000,
     DAY_S = 24 * 3600,
     N_MAX = 93,
-    RAMP_ROWS = 20,  // unless --interval says otherwise
+    RAMP_ROWS = 20,  // of a ramp without --interval
 };
 
 #define REQUESTS_MAX 1e12
@@ -28,13 +29,26 @@ enum {
 
 static struct options options;
 
+// Ends the client with a message about the command line.
+__attribute__((format(printf, 1, 2))) _Noreturn static void
+refuse(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fputs("fibload: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+    exit(EXIT_USAGE);
+}
+
 // ---- Values
 
-// A kind of number: what an error calls it, and the suffixes it may have.
+// A kind of number: what a message calls it, and the suffixes it may have.
 struct kind {
     const char *expected;
-    const char *unit;  // of the range that is asked for
-    double factor;     // of this unit
+    const char *unit;  // unit of the range in the message
+    double factor;     // value of this unit
     struct {
         const char *text;
         double factor;
@@ -50,29 +64,22 @@ static const struct kind
     milliseconds = {"a time like 50 or 5s,", " s", 1e9, {{"", 1e6}, TIMES}};
 // clang-format on
 
-// One option: how it is called, parsed and explained. Without a name it is a
-// heading of --help. Line breaks in `help` are indented when printed.
+// An option, or without a name a heading of --help. Line breaks in `help` are
+// indented when printed.
 struct rule {
     const char *name;
     int letter;               // its short form; 0: none
-    const char *argument;     // as --help calls it; NULL: takes none
-    const char *initial;      // the default, as one would type it; NULL: off
-    const struct kind *kind;  // of a number; NULL: a text
-    void *target;             // where it goes, an int64_t or a const char *
-    void (*parse)(const char *text);  // of an option without a target
+    const char *argument;     // name of its value in --help; NULL: none
+    const char *initial;      // its default, as on a command line; NULL: off
+    const struct kind *kind;  // kind of its number; NULL: its value is a text
+    void *target;             // the int64_t or const char * that it sets
+    void (*parse)(const char *text);  // instead of a target
     double min, max;
     const char *help;
 };
 
-_Noreturn static void fail(const char *name, const char *expected,
-                           const char *text)
-{
-    fprintf(stderr, "fibload: %s %s, not '%s'\n", name, expected, text);
-    exit(EXIT_USAGE);
-}
-
-// Parses a number with a suffix. strtod() alone would take "-1", " 1", "0x1",
-// "1e3" and "nan" as well. Returns -1 if it is none.
+// Parses a number with a suffix. strtod() alone would also accept "-1", " 1",
+// "0x1", "1e3" and "nan". Returns -1 if the text is not such a number.
 static double parse_number(const struct kind *kind, const char *text)
 {
     bool is_time = kind->factor != 1;
@@ -95,13 +102,11 @@ double options_time_ns(const char *text)
 static int64_t parse_value(const char *name, const struct kind *kind,
                            double min, double max, const char *text)
 {
-    char expected[96];
     double value = parse_number(kind, text);
-    snprintf(expected, sizeof expected, "must be %s from %.13g to %.13g%s",
-             kind->expected, min / kind->factor, max / kind->factor,
-             kind->unit);
     if (!(value >= min && value <= max))
-        fail(name, expected, text);
+        refuse("%s must be %s from %.13g to %.13g%s, not '%s'", name,
+               kind->expected, min / kind->factor, max / kind->factor,
+               kind->unit, text);
     return (int64_t)value;
 }
 
@@ -119,10 +124,9 @@ static void add_label(const char *text)
     if (equals == NULL || equals == text || !is_plain(text) ||
         equals - text >= LABEL_NAME_SIZE ||
         options.label_count == LABEL_COUNT_MAX)
-        fail("--label",
-             "takes a short NAME=VALUE in ASCII without commas and quotes, "
-             "up to 16 times",
-             text);
+        refuse("--label takes a short NAME=VALUE in ASCII without commas and "
+               "quotes, up to 16 times, not '%s'",
+               text);
     struct label *label = &options.labels[options.label_count++];
     snprintf(label->name, sizeof label->name, "%.*s", (int)(equals - text),
              text);
@@ -137,7 +141,7 @@ static void set_arrivals(const char *text)
 {
     options.poisson = strcmp(text, "poisson") == 0;
     if (!options.poisson && strcmp(text, "const") != 0)
-        fail("--arrivals", "must be const or poisson", text);
+        refuse("--arrivals must be const or poisson, not '%s'", text);
 }
 
 // Parses "A..B/T": two rates and the time from one to the other.
@@ -154,7 +158,9 @@ static void set_ramp(const char *text)
     bool rates = values[0] >= 1 && values[0] <= RATE_MAX && values[1] >= 1 &&
                  values[1] <= RATE_MAX;
     if (!rates || values[2] < NS_PER_MS || values[2] > 1e9 * DAY_S)
-        fail("--ramp", "must be two rates and a time, like 100..10k/30s", text);
+        refuse("--ramp must be two rates and a time, like 100..10k/30s, "
+               "not '%s'",
+               text);
     options.ramp_from = (int64_t)values[0];
     options.ramp_to = (int64_t)values[1];
     options.duration_ns = (int64_t)values[2];
@@ -365,7 +371,7 @@ static void parse_target(char *text)
 {
     char *colon = strrchr(text, ':');
     if (colon == text)
-        fail("the target", "must be [HOST:]PORT", text);
+        refuse("the target must be [HOST:]PORT, not '%s'", text);
     options.host = "127.0.0.1";
     options.port = text;
     if (colon != NULL) {
@@ -386,29 +392,19 @@ static bool is_given(const int64_t *field)
     return false;
 }
 
-static void check_threads(const struct options *opt)
-{
-    char expected[64], threads[24];
-    snprintf(expected, sizeof expected,
-             "must be at most %d, one per connection", (int)opt->connections);
-    snprintf(threads, sizeof threads, "%d", (int)opt->threads);
-    if (opt->threads > opt->connections)
-        fail("--threads", expected, threads);
-}
-
-// Ends the client with a line about the options if a conflict holds.
 static void refuse_if(bool conflict, const char *problem)
 {
-    if (!conflict)
-        return;
-    fprintf(stderr, "fibload: %s\n", problem);
-    exit(EXIT_USAGE);
+    if (conflict)
+        refuse("%s", problem);
 }
 
 static void check_combinations(const struct options *opt)
 {
     bool counted = opt->requests > 0, timed = is_given(&opt->duration_ns);
     bool searches = opt->find_rate != NULL, rises = opt->ramp_to > 0;
+    if (opt->threads > opt->connections)
+        refuse("--threads must be at most %d, one per connection, not '%d'",
+               (int)opt->connections, (int)opt->threads);
     refuse_if(opt->hogs > 0 && counted && !timed,
               "--hogs with -n needs -d, too: the hogs have its middle third");
     refuse_if(searches && (counted || opt->timeline != NULL),
@@ -431,7 +427,7 @@ static void check_combinations(const struct options *opt)
               "--usage needs --server-pid, the process that it reports");
 }
 
-// Changes defaults that depend on other options.
+// Changes the defaults that depend on other options.
 static void adapt_defaults(struct options *opt)
 {
     bool counted = opt->requests > 0;
@@ -455,7 +451,7 @@ static void adapt_defaults(struct options *opt)
         opt->interval_ns = opt->duration_ns / RAMP_ROWS;
 }
 
-// Sets the option of a rule. A flag is a number, too: 1.
+// Sets the option of a rule. A flag is the number 1.
 static void set_option(const struct rule *rule, const char *text)
 {
     char name[32];
@@ -479,8 +475,8 @@ static void set_defaults(void)
     }
 }
 
-// Ends the client with a line about the option that getopt_long() has refused.
-// It is told to be silent, as its words depend on the C library.
+// Ends the client with a message about the option that getopt_long() refused.
+// getopt_long() itself prints none: its words depend on the C library.
 _Noreturn static void refuse_option(int refused, char **argv)
 {
     const char letter[] = {'-', (char)optopt, '\0'};
@@ -488,9 +484,7 @@ _Noreturn static void refuse_option(int refused, char **argv)
     const char *why = refused == ':'      ? "needs a value"
                       : optopt > CHAR_MAX ? "takes no value"
                                           : "is unknown; see --help";
-    fprintf(stderr, "fibload: option '%s' %s\n",
-            is_letter ? letter : argv[optind - 1], why);
-    exit(EXIT_USAGE);
+    refuse("option '%s' %s", is_letter ? letter : argv[optind - 1], why);
 }
 
 static void parse_all(int argc, char **argv)
@@ -518,20 +512,16 @@ static void parse_all(int argc, char **argv)
     }
 }
 
-// Parses what stands behind the options: a target, or the files to merge.
+// Parses the arguments after the options: a target, or the files to merge.
 static void parse_arguments(int count, char **arguments)
 {
     const char *needed =
         options.merge ? "no files to merge" : "no target: give [HOST:]PORT";
     bool alone = options.calibrate || options.columns || options.usage;
-    if (count == 0 && !alone) {
-        fprintf(stderr, "fibload: %s; see --help\n", needed);
-        exit(EXIT_USAGE);
-    }
-    if (count > 1 && !options.merge) {
-        fprintf(stderr, "fibload: unexpected argument '%s'\n", arguments[1]);
-        exit(EXIT_USAGE);
-    }
+    if (count == 0 && !alone)
+        refuse("%s; see --help", needed);
+    if (count > 1 && !options.merge)
+        refuse("unexpected argument '%s'", arguments[1]);
     options.files = arguments;
     options.file_count = count;
     if (count > 0 && !options.merge)
@@ -543,7 +533,6 @@ struct options *options_parse(int argc, char **argv)
     set_defaults();
     parse_all(argc, argv);
     parse_arguments(argc - optind, argv + optind);
-    check_threads(&options);
     check_combinations(&options);
     adapt_defaults(&options);
     return &options;

@@ -14,9 +14,9 @@ struct label {
     const char *value;
 };
 
-// The command line, complete: what was not given has its default value. Each
-// field is one option; the table in options.c says what it does. Flags are 0 or
-// 1. A text that was not given is NULL.
+// The command line. Options that were not given have their default values; a
+// text is then NULL. Flags are 0 or 1. The table in options.c says what each
+// option does.
 struct options {
     const char *host, *port;
 
@@ -24,20 +24,20 @@ struct options {
     int64_t connections, idle, hogs;
     int64_t threads;
     int64_t n, hog_n;
-    int64_t duration_ns;         // of the window
-    int64_t requests;            // stop after so many; 0: no limit
-    int64_t rate;                // per second, on average; 0: closed loop
+    int64_t duration_ns;         // length of the window
+    int64_t requests;            // number to stop after; 0: no limit
+    int64_t rate;                // requests per second; 0: closed loop
     int64_t ramp_from, ramp_to;  // 0: the rate is constant
     int64_t poisson;
     int64_t pipeline;
     int64_t churn;
     int64_t think_ns;
-    int64_t slow;  // bytes per second; 0: all at once
+    int64_t slow;  // bytes per second on a connection; 0: no limit
     int64_t spin, no_stamps;
     int64_t warmup_ns, timeout_ns, grace_ns;
 
-    // What is read, printed and written.
-    int64_t interval_ns;  // between lines of progress; 0: none
+    // The output.
+    int64_t interval_ns;  // time between lines of progress; 0: no lines
     int64_t each;
     int64_t server_pid, usage_fd;  // 0: none
     int64_t strict;
@@ -47,24 +47,24 @@ struct options {
     struct label labels[LABEL_COUNT_MAX];
     int label_count;
 
-    // What is done instead of loading a server.
+    // Tasks other than loading a server.
     int64_t columns, usage, calibrate, merge;
-    char **files;  // for `merge`
+    char **files;  // the arguments of `merge`
     int file_count;
 };
 
-// Returns how many connections the load has in all.
+// Returns how many connections the load has, the idle ones and hogs included.
 static inline int64_t options_connections(const struct options *opt)
 {
     return opt->connections + opt->idle + opt->hogs;
 }
 
-// Parses the command line. Returns it; it lives as long as the program. Exits
-// with status 2 and one line on standard error that names the option for bad
-// usage, with 0 after --help.
+// Parses the command line. The result is valid as long as the program runs. A
+// bad command line ends the program with status 2, after one line on standard
+// error that names the option; --help ends it with status 0.
 struct options *options_parse(int argc, char **argv);
 
-// Returns a time like "10ms" in ns, -1 if it is none.
+// Returns a time like "10ms" in ns, or -1 if the text is not a time.
 double options_time_ns(const char *text);
 
 #endif

@@ -1,4 +1,4 @@
-// output.c - what is printed for people.
+// output.c - the output for people.
 
 #include "output.h"
 
@@ -32,13 +32,13 @@ const char *output_reason(const char *format, ...)
 
 // ---- Numbers as people read them
 
-// A short text. Functions return it by value, so that one printf() can have
-// several.
+// A short text. Functions return it by value, so that one call of printf() can
+// use several.
 struct text {
     char s[TEXT_SIZE];
 };
 
-// "1,234,567".
+// Formats a number: "1,234,567".
 static struct text number(double value)
 {
     char digits[TEXT_SIZE];
@@ -53,7 +53,7 @@ static struct text number(double value)
     return text;
 }
 
-// Three significant digits and a fitting unit: "157 us", "4.12 ms".
+// Formats a duration with three significant digits: "157 us", "4.12 ms".
 static struct text duration(double ns)
 {
     static const char *const units[] = {"ns", "us", "ms", "s"};
@@ -66,7 +66,7 @@ static struct text duration(double ns)
     return text;
 }
 
-// The same of a percentile, which is unknown if there are too few samples.
+// Formats a percentile, which is NAN if there are too few samples.
 static struct text microseconds(double us)
 {
     return isnan(us) ? (struct text){"too few"} : duration(us * NS_PER_US);
@@ -77,7 +77,7 @@ static struct text percentile(const struct histogram *h, double percent)
     return microseconds(figures_sure_us(h, percent));
 }
 
-// Returns the value of a figure with its unit.
+// Formats the value of a figure with its unit.
 static struct text text_of(const struct figure *f, const struct result *r)
 {
     struct text text = {"unknown"};
@@ -112,7 +112,8 @@ static const struct figure *find_figure(const char *name, size_t len)
     return figure;
 }
 
-// Prints what stands between braces. Returns what follows.
+// Prints the figure that `text`, after a '{', names. Returns the text after the
+// '}'.
 static const char *say_figure(FILE *file, const struct result *r,
                               const char *text)
 {
@@ -190,20 +191,20 @@ void output_each(const struct options *opt, int64_t latency_ns)
 //
 // It fits a terminal of 80 columns, in 24 lines if little went wrong.
 
-// A text that is printed if the figure `name` is above a value; "!name": if it
-// is 0; "name other": if both are above it. An unknown figure is neither. Some
-// texts follow a row of percentiles.
+// A text of the summary. It is printed if the figure `name` is above a value,
+// with "!name" if the figure is 0, and with "name other" if both figures are
+// above the value. An unknown figure is neither above it nor 0.
 struct line {
     const char *name;
     double above;
-    enum timing percentiles;  // 0: none
+    enum timing percentiles;  // printed before the text; 0: none
     const char *text;
 };
 
 enum { ALWAYS = -1, RED = 31, GREEN = 32, YELLOW = 33 };
 
 // clang-format off
-static const struct line shapes[] = {
+static const struct line load[] = {
     {"rate", 0, 0, "{rate request/requests} per second in all"},
     {"ramp_to", 0, 0, "from {ramp_from} to {ramp_to}"},
     {"poisson", 0, 0, "at random times"},
@@ -319,8 +320,8 @@ static bool is_shown(const struct line *line, const struct result *r)
     return shown;
 }
 
-// Prints the lines that are to be shown: `first` before the first one, `before`
-// before each other one, and `end` after each.
+// Prints the lines that apply: the first one after `first`, the others after
+// `before`, and each with `end`.
 static void print_lines(FILE *file, const struct result *r,
                         const struct line *line, size_t count,
                         const char *first, const char *before, const char *end)
@@ -356,7 +357,7 @@ static void print_title(FILE *file, const struct result *r)
     fprintf(file, ", %s loop: ", opt->rate > 0 ? "open" : "closed");
     output_say(file, r,
                "{connections connection asks/connections ask} for fib({n})");
-    print_lines(file, r, LINES(shapes), "\n", ", ", "");
+    print_lines(file, r, LINES(load), "\n", ", ", "");
     fputc('\n', file);
 }
 
@@ -375,7 +376,7 @@ static void print_window(FILE *file, const struct result *r)
     fprintf(file, "\n\n");
 }
 
-// Prints bytes in quotes, as C would have them.
+// Prints bytes in quotes, escaped as in C.
 static void print_bytes(FILE *file, const char *bytes, size_t len)
 {
     fputc('"', file);
@@ -435,8 +436,6 @@ void output_summary(const struct result *r)
             coloured(file, colours[verdict], verdict_names[verdict]).s,
             r->because);
 }
-
-// ---- What else
 
 void output_columns(void)
 {

@@ -1,11 +1,10 @@
-// output.h - what is printed and written: for people, and for other programs.
+// output.h - the output of fibload, for people and for other programs.
 //
-// Functions output_* (output.c) print what people read. The summary, rows of a
+// The functions output_* (output.c) print for people. The summary, rows of a
 // ramp and single latencies go to standard output, or to standard error if the
-// JSON goes there. Functions files_* (files.c) and json_* (json.c) write files.
-// These are opened once the server has been reached, and written when the run
-// is over; the timeline grows meanwhile. Every function may block on the
-// terminal or the disk.
+// JSON goes to standard output. The functions files_* (files.c) and json_*
+// (json.c) write files, when the run is over; the timeline is written during
+// the run. Every function may block on the terminal or the disk.
 
 #ifndef OUTPUT_H
 #define OUTPUT_H
@@ -18,13 +17,13 @@
 
 // ---- For people
 
-// Formats a sentence, as printf() does, that says why something failed. Returns
-// it; it is valid until the next call.
+// Formats the reason of a failure, as printf() does. The result is valid until
+// the next call.
 __attribute__((format(printf, 1, 2))) const char *
 output_reason(const char *format, ...);
 
-// Prints a line of progress on standard error. The result has the counts so
-// far, and the latencies of the last `interval_s`.
+// Prints a line of progress on standard error. `r` has the counts so far, and
+// the latencies of the last `interval_s`.
 void output_progress(const struct result *r, double elapsed_s,
                      double interval_s, double left_s);
 
@@ -35,10 +34,10 @@ void output_ramp_row(const struct result *r, const struct ramp_row *row);
 void output_each(const struct options *opt, int64_t latency_ns);
 
 // Prints a text in which {name} stands for a figure with its unit, {name:8} for
-// the same in 8 columns, and {name one/many} for a number and what is counted.
+// the same in 8 columns, and {name reply/replies} for a number with its noun.
 void output_say(FILE *file, const struct result *r, const char *text);
 
-// Prints the summary: problems first.
+// Prints the summary, with the problems first.
 void output_summary(const struct result *r);
 
 // Prints the name and the meaning of every figure.
@@ -46,32 +45,32 @@ void output_columns(void);
 
 // ---- Files
 
-enum { TIMELINE_NEVER = -1 };  // instead of the time of `sent_ns`
+enum { TIMELINE_NEVER = -1 };  // as `sent_ns`: the request was never sent
 
-// What happened to requests that were sent together.
+// The outcome of requests that were sent together.
 struct timeline_entry {
-    const struct conn *conn;  // NULL: none was free
+    const struct conn *conn;  // NULL: no connection was free
     struct batch batch;
-    int64_t end_ns;     // of the reply, or when the client gave up
+    int64_t end_ns;     // when the reply was read, or the client gave up
     int64_t window_ns;  // when the window began; INT64_MAX: not yet
     enum counter outcome;
 };
 
-// Opens the files that the options ask for. Returns NULL; or, valid until the
-// next call, which file cannot be opened, or is a CSV file with other columns
-// than a row of this run.
+// Opens the files that the options name. Returns NULL, or why it failed: a file
+// cannot be opened, or the CSV file has other columns than this run. The text
+// is valid until the next call.
 const char *files_open(const struct options *opt);
 
 // Writes a result into these files, and closes them and standard output.
-// Returns 0; or -1, after it has said which of them are not whole.
+// Returns 0, or -1 after a message about each of them that is not complete.
 int files_write(const struct result *r);
 
-// Closes a file that was written; errors call it `name`. Returns 0; or -1,
-// after it has said why not all of it could be written.
+// Closes a file that was written. Returns 0, or -1 after a message that `name`
+// is not complete, and why.
 int files_close(const char *name, FILE *file);
 
-// Writes a line of --timeline, which must be open, for each request. This takes
-// about a microsecond. Several threads may call it.
+// Writes a line for each request to the timeline, which must be open. Takes
+// about a microsecond per request. Several threads may call it.
 void files_write_timeline(const struct timeline_entry *entry);
 
 // Prints a number, or the value of a figure, for programs to read: without a
@@ -85,13 +84,13 @@ void files_print_value(FILE *file, const struct figure *f,
 void json_write(FILE *file, const struct result *r);
 
 // Adds the results of several clients, which loaded one server at the same
-// time. Reads the files of opt->files, as json_write() makes them, and sets
-// `result` to their sum, and in `opt` the load to that of all. Counts and
-// histograms are added exactly, so that percentiles are those of all requests;
-// rates and the rest follow from them. What cannot be added is the largest of
-// all: how long the window was, the server's CPU time and memory, the worst
-// verdict. Returns NULL; or, valid until the next call, which file is not whole
-// and where, or which had another kind of load than the first.
+// time. Reads opt->files, which json_write() has written, and sets `result` and
+// the load in `opt` to the sums. Counts and histograms are added exactly, so
+// that percentiles are those of all requests. Figures that cannot be added are
+// the largest of all: the length of the window, the server's CPU time and
+// memory, the worst verdict. Returns NULL, or why it failed: a file is not
+// complete, or its load differs from that of the first. The text is valid until
+// the next call.
 const char *json_merge(struct options *opt, struct result *result);
 
 #endif

@@ -1,5 +1,5 @@
 // procstat.c - what a server costs, over the whole tree of its processes and
-// threads; and what else used the machine.
+// threads; and the CPU time of other programs.
 
 #include "procstat.h"
 
@@ -14,16 +14,16 @@
 #include <time.h>
 #include <unistd.h>
 
-// A line of /proc/PID/stat, as far as we need it.
+// The fields of /proc/PID/stat that we need.
 struct process {
     int pid, parent, threads;
     bool in_tree;
     long user_ticks, sys_ticks;  // of the process and all its threads
-    long ended_user_ticks, ended_sys_ticks;  // of children it has waited for
+    long ended_user_ticks, ended_sys_ticks;  // of children it has reaped
 };
 
-// Reads a small file of /proc whole. Returns its length; 0 with errno set if it
-// cannot be read.
+// Reads a small file of /proc. Returns its length, or 0 with errno if it
+// cannot.
 __attribute__((format(printf, 3, 4))) static size_t
 read_file(char *text, size_t size, const char *format, ...)
 {
@@ -56,8 +56,8 @@ static bool read_process(int pid, struct process *p)
     char text[1024];
     if (read_file(text, sizeof text, "/proc/%d/stat", pid) == 0)
         return false;
-    // The name may contain anything, even ") R 1": the fields begin after the
-    // last parenthesis.
+    // The process may have chosen any name, even ") R 1". So the fields begin
+    // after the last parenthesis.
     const char *fields = strrchr(text, ')');
     *p = (struct process){.pid = pid};
     return fields != NULL &&
@@ -68,8 +68,8 @@ static bool read_process(int pid, struct process *p)
                   &p->ended_user_ticks, &p->ended_sys_ticks, &p->threads) == 6;
 }
 
-// Returns all processes there are, for the caller to free; NULL if they are
-// unknown.
+// Returns a list of all processes, for the caller to free, or NULL if there is
+// no memory.
 static struct process *list_processes(size_t *count)
 {
     static const char folder[] = "/proc/";
@@ -85,7 +85,7 @@ static struct process *list_processes(size_t *count)
     return list;
 }
 
-// Marks a process, and all that descend from it.
+// Marks a process and all its descendants.
 static void mark_tree(struct process *list, size_t count, int root)
 {
     for (size_t i = 0; i < count; i++)
@@ -96,15 +96,15 @@ static void mark_tree(struct process *list, size_t count, int root)
             mark_tree(list, count, list[i].pid);
 }
 
-// ---- What its processes used
+// ---- The costs of its processes
 
 static double ticks_to_s(double ticks)
 {
     return ticks / (double)sysconf(_SC_CLK_TCK);
 }
 
-// Of a living process the CPU time is known to the nanosecond; /proc counts in
-// ticks of 10 ms.
+// Adds the CPU time of a process. That of a living process comes from its
+// clock, in ns, because /proc counts in ticks of 10 ms.
 static void add_times(struct procstat *tree, const struct process *p)
 {
     clockid_t id;
@@ -134,8 +134,8 @@ static void add_switches(struct procstat *tree, int pid)
     globfree(&names);
 }
 
-// A process that has just ended has no memory; that of another user's process
-// is unknown, and so is then the sum.
+// Adds the memory of a process: 0 if it has just ended. If we may not read it,
+// the sum becomes NAN.
 static void add_memory(struct procstat *tree, int pid)
 {
     char text[2048];
@@ -154,7 +154,7 @@ int procstat_read(pid_t root, bool with_memory, struct procstat *tree)
     *tree = (struct procstat){0};
     for (size_t i = 0; i < count; i++)
         if (list[i].in_tree)
-            add_times(tree, &list[i]);  // All times first: they run on.
+            add_times(tree, &list[i]);  // All times first: they keep growing.
     for (size_t i = 0; i < count; i++) {
         if (list[i].in_tree)
             add_switches(tree, list[i].pid);
@@ -165,7 +165,8 @@ int procstat_read(pid_t root, bool with_memory, struct procstat *tree)
     return tree->processes > 0 ? 0 : -1;
 }
 
-// A process that ended between two readings takes with it what it had used.
+// If a process ended between two readings, the later one lacks its figures. So
+// a difference may be below 0.
 void procstat_subtract(struct procstat *tree, const struct procstat *earlier)
 {
     tree->cpu_s = fmax(0, tree->cpu_s - earlier->cpu_s);
@@ -183,8 +184,8 @@ void procstat_print(const struct procstat *tree)
            tree->threads, tree->rss_kib, tree->pss_kib);
 }
 
-// Receives a line; the sender is then silent until the next request. Returns
-// false if the connection has ended, or the line is longer than `size`.
+// Receives a line, after which the sender sends nothing until the next request.
+// Returns false if the connection is broken, or the line does not fit.
 static bool receive_line(int fd, char *line, size_t size)
 {
     size_t len = 0;
@@ -224,8 +225,9 @@ int procstat_name(pid_t pid, char name[PROCSTAT_NAME_SIZE])
 
 // ---- The machine
 
-// The fourth and fifth number are idle time, without and with a disk to wait
-// for; the eighth is what the host has given to other guests (steal).
+// Leaves out the fourth and fifth number, which are idle time, without and with
+// outstanding disk I/O. The eighth is time that the host gave to other virtual
+// machines (steal).
 double machine_busy_s(void)
 {
     char text[256];

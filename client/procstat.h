@@ -1,10 +1,10 @@
 // procstat.h - what a server costs, over the whole tree of its processes and
-// threads; and what else used the machine.
+// threads; and the CPU time of other programs.
 //
-// Counting the parent process alone would make fork look cheapest of all. All
-// is read from /proc, see proc(5), which may take milliseconds and never waits
-// for a process. What /proc does not tell is NAN. Of a server on another host
-// the same is read there, by a fibload that prints it.
+// With the parent process alone, fork would look cheapest of all. The figures
+// come from /proc, see proc(5). Reading it may take milliseconds, but does not
+// wait for a process. Unknown figures are NAN. For a server on another host, a
+// fibload there reads and prints them.
 
 #ifndef PROCSTAT_H
 #define PROCSTAT_H
@@ -16,27 +16,28 @@ enum { PROCSTAT_NAME_SIZE = 32 };
 
 // A tree of processes.
 struct procstat {
-    double cpu_s;  // CPU time so far, of children that have ended as well
-    double user_ticks, sys_ticks;  // how it is divided, as the kernel counts
+    double cpu_s;  // CPU time so far, including children that have ended
+    double user_ticks, sys_ticks;  // its division into user and system time
     double switches;               // context switches of living threads so far
     double processes, threads;
     double rss_kib;  // resident memory; shared pages count once per process
-    double pss_kib;  // the same, shared pages divided among their sharers
+    double pss_kib;  // the same, with shared pages divided among processes
 };
 
-// Reads the tree of `root` as of now. Takes 10 us per thread, and with the
-// memory 50 us per process. Returns 0, or -1 if there is no such process.
+// Reads the present state of the tree of `root`. Takes 10 us per thread, and
+// for the memory 50 us per process. Returns 0, or -1 if there is no such
+// process.
 int procstat_read(pid_t root, bool with_memory, struct procstat *tree);
 
 // Subtracts an earlier reading from the times, ticks and switches of a tree.
 void procstat_subtract(struct procstat *tree, const struct procstat *earlier);
 
-// Writes the readings of a tree as one line, which procstat_ask() reads.
+// Prints a tree as one line, for procstat_ask() on another host.
 void procstat_print(const struct procstat *tree);
 
-// Reads a tree on another host: sends the line "usage" to a socket and blocks
-// until the line comes that procstat_print() has written there. Returns 0, or
-// -1 if the connection or the process is gone.
+// Reads a tree on another host: sends the line "usage" to a socket, and blocks
+// until it has received the line of procstat_print(). Returns 0, or -1 if the
+// connection is broken or there is no such process.
 int procstat_ask(int fd, struct procstat *tree);
 
 // Copies the name of a process, which the kernel has cut to 15 characters.
@@ -47,8 +48,7 @@ int procstat_name(pid_t pid, char name[PROCSTAT_NAME_SIZE]);
 // cores, in seconds. The kernel counts in ticks of 10 ms.
 double machine_busy_s(void);
 
-// Returns how long a thread of this process was ready to run and had no core,
-// in seconds.
+// Returns how many seconds a thread of this process has waited for a core.
 double machine_delay_s(pid_t thread);
 
 #endif

@@ -1,14 +1,14 @@
-// run.c - a whole run: the coordinator of the workers.
+// run.c - a run: the coordinator of the workers.
 //
 //     connect -> probe -> warm up -> settle -> measure -> grace -> end
 //
-// Before the load every connection sends one tiny request, the probe. Once it
-// is answered, the server has accepted the connection and started a process or
-// thread for it; otherwise the first second would measure how fast a server
-// starts these. Of many idle connections, some send a probe, too: see
-// open_more() in worker.c. The usage of the server is read before and after the
-// load, while it has nothing to do: with a thousand processes that takes a
-// while.
+// Before the load, every connection sends a small request, the probe. Its reply
+// shows that the server has accepted the connection and started a process or
+// thread for it. Without this, the first second would measure how fast a server
+// starts these. Some of the idle connections send a probe, too: see
+// is_batch_pending() in worker.c. The coordinator reads the server's CPU time
+// before and after the load, while the server is idle: with a thousand
+// processes this takes some time.
 
 #include "run.h"
 
@@ -29,7 +29,7 @@
 
 enum { OWN_DESCRIPTORS = 16, DESCRIPTORS_PER_WORKER = 1, PROBE_WARM_UPS = 2 };
 
-#define CONNECT_NS MS(5000)  // for one address, and for all connections
+#define CONNECT_NS MS(5000)  // limit for one address, and for all connections
 // The server may take so long to answer all probes: the longest of a minimum,
 // PROBE_WARM_UPS, and a time for each connection. A server that has answered
 // some may take longer, if at its pace since the start it needs at most
@@ -42,10 +42,10 @@ enum { OWN_DESCRIPTORS = 16, DESCRIPTORS_PER_WORKER = 1, PROBE_WARM_UPS = 2 };
 #define PROBE_PACE_NS MS(10)
 #define PROBE_ALL_NS MS(10000)
 #define PROBE_QUIET_NS MS(100)
-#define SETTLE_NS MS(100)  // for the last replies of the warm-up
-#define START_NS MS(1)     // until every worker knows when the window begins
-#define GONE_NS MS(5000)   // without an open connection: the server has gone
-#define CHECK_NS MS(100)   // at most, between checks of the workers
+#define SETTLE_NS MS(100)  // limit for the last replies of the warm-up
+#define START_NS MS(1)     // time for the workers to learn of the window
+#define GONE_NS MS(5000)   // time without a connection: the server has gone
+#define CHECK_NS MS(100)   // longest time between checks of the workers
 
 struct run {
     const struct options *opt;
@@ -56,10 +56,10 @@ struct run {
     int64_t start_ns;  // when the first worker was started
     int64_t phase_begin_ns;
     struct procstat server_begin;
-    double readings_s;       // time between the readings, see read_machine()
+    double readings_s;       // time between the readings of read_machine()
     int64_t line_ns;         // when the next line of progress is due
-    int64_t shown_ns;        // when the last one was printed
-    struct histogram shown;  // latencies until then
+    int64_t shown_ns;        // when the last line was printed
+    struct histogram shown;  // the latencies that it and earlier ones included
 };
 
 static atomic_bool interrupted;
@@ -95,7 +95,7 @@ const char *run_raise_limit(const struct options *opt)
         (unsigned long long)limit.rlim_max);
 }
 
-// Connects a socket to an address. Returns it, or -1 with errno.
+// Connects to an address. Returns the socket, or -1 with errno.
 static int connect_to(const struct options *opt, const struct address *address)
 {
     int fd = conn_connect(address, 0, !opt->no_stamps), events;
@@ -139,8 +139,8 @@ const char *run_reach(const struct options *opt, struct target *target)
 
 // ---- Workers
 
-// Makes the kernel enlarge its table of descriptors now. Once there are threads
-// that would take some milliseconds, several times.
+// Makes the kernel enlarge the table of descriptors now. Later, when there are
+// threads, each step would take some milliseconds.
 static void grow_descriptor_table(const struct run *run)
 {
     int count = (int)options_connections(run->opt);
@@ -155,7 +155,7 @@ static const char *cannot_prepare(const struct run *run)
                          (int)options_connections(run->opt), strerror(errno));
 }
 
-// Makes the next worker, and starts its thread. `fd` is the socket of its first
+// Creates the next worker and its thread. `fd` is the socket of its first
 // connection, or -1.
 static const char *start_worker(struct run *run, int fd)
 {
@@ -228,7 +228,8 @@ static void add_stats(const struct run *run)
         histogram_merge(&total->timings[LATENCY], &total->timings[i]);
 }
 
-// Returns how much is left of the window, by its time or number of requests.
+// Returns how much time is left of the window, which ends after a time or a
+// number of requests.
 static double left_s(const struct run *run, double elapsed_s)
 {
     double right = (double)run->result->stats.counters[COUNT_RIGHT];
@@ -238,7 +239,8 @@ static double left_s(const struct run *run, double elapsed_s)
     return fmin(left_s, elapsed_s * ((double)run->opt->requests / right - 1));
 }
 
-// Adds a row of a ramp, which ends `to_s` after the window began.
+// Adds and prints a row of a ramp. Its times count from the start of the
+// window.
 static void add_ramp_row(const struct run *run, double from_s, double to_s)
 {
     const struct options *opt = run->opt;
@@ -259,7 +261,7 @@ static void add_ramp_row(const struct run *run, double from_s, double to_s)
     output_ramp_row(r, row);
 }
 
-// Prints what has happened since the last line.
+// Prints a line, or a row of a ramp, about the time since the last one.
 static void print_progress(struct run *run, int64_t now_ns)
 {
     struct histogram *latency = &run->result->stats.timings[LATENCY];
@@ -325,7 +327,7 @@ static int64_t phase_end_ns(const struct run *run, enum phase phase)
     case PHASE_CONNECT:
         return run->phase_begin_ns + CONNECT_NS;
     case PHASE_PROBE:
-        return probe_end_ns(run);  // Replies may have moved it.
+        return probe_end_ns(run);  // Later with each reply, within limits.
     case PHASE_SETTLE:
         return run->phase_begin_ns + SETTLE_NS;
     case PHASE_GRACE:
@@ -335,13 +337,13 @@ static int64_t phase_end_ns(const struct run *run, enum phase phase)
     }
 }
 
-// Sets the phase, and waits for its end, or until every worker has nothing left
+// Sets the phase, and waits until it is over, or every worker has nothing left
 // to do in it. Returns false if the run ends early: the user has interrupted
 // it, or the server has gone.
 static bool run_phase(struct run *run, enum phase phase)
 {
     struct result *r = run->result;
-    bool was_ended = r->interrupted > 0 || r->gone > 0;  // before its time
+    bool was_ended = r->interrupted > 0 || r->gone > 0;  // in another phase
     set_phase(run, phase);
     for (;;) {
         int64_t now_ns = clock_now_ns(), end_ns = phase_end_ns(run, phase);
@@ -359,8 +361,8 @@ static bool run_phase(struct run *run, enum phase phase)
 
 // ---- The window
 
-// Adds `sign` times the CPU time that fibload and the machine have used so far.
-// A reading with -1 and a later one with 1 leave what they used in between.
+// Adds `sign` times the CPU time that fibload and all programs have used so
+// far. A reading with -1 and a later one with 1 leave the time used in between.
 static void read_machine(struct run *run, int sign)
 {
     struct result *r = run->result;
@@ -372,8 +374,8 @@ static void read_machine(struct run *run, int sign)
         r->delay_share += sign * machine_delay_s(run->workers[i].tid);
 }
 
-// Reads what the server has used so far, here or on its host. Returns 0, or -1
-// if it is unknown.
+// Reads the costs of the server so far, here or on its host. Returns 0, or -1
+// if they are unknown.
 static int read_usage(const struct options *opt, bool with_memory,
                       struct procstat *tree)
 {
@@ -404,8 +406,8 @@ static void begin_window(struct run *run)
         run->line_ns = begin_ns + opt->interval_ns;
 }
 
-// Returns when the window ended: when its time was over, with the last of -n
-// replies, or now, if it was cut short.
+// Returns when the window ended: after its time, with the last of -n replies,
+// or now if the run ends early.
 static int64_t end_of_window(const struct run *run, bool whole)
 {
     int64_t done_ns = 0;
@@ -436,7 +438,7 @@ static void end_window(struct run *run)
     }
 }
 
-// Returns false if the window was cut short.
+// Measures in the window. Returns false if the run ends early.
 static bool measure(struct run *run)
 {
     begin_window(run);
@@ -476,7 +478,7 @@ static void run_phases(struct run *run)
 
 // ---- The result
 
-// Reads what the server has used from the window's begin to its last reply.
+// Reads the costs of the server since the window began.
 static void read_server(const struct run *run)
 {
     struct result *r = run->result;
@@ -492,8 +494,8 @@ static void read_server(const struct run *run)
         r->server = (struct procstat){NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN};
 }
 
-// Adds one connection to the figures of fairness. A worker that got no core
-// during the window has not begun it.
+// Adds one connection to the figures of fairness. If its worker got no core in
+// the window, `last_reply_ns` has not been set to the start of the window.
 static void count_share(struct result *r, const struct conn *c,
                         const struct control *control)
 {

@@ -1,5 +1,5 @@
-// trials.c - several runs, one after the other: the highest rate that keeps
-// limits, and what fibload and this machine can do at most.
+// trials.c - several runs, one after the other. They find the highest rate that
+// keeps limits, or the best figures that fibload can reach on this machine.
 
 #include "run.h"
 
@@ -18,14 +18,14 @@
 
 #include "output.h"
 
-// ---- The server that does nothing
+// ---- The server that computes nothing
 
 enum { EVENTS_MAX = 256, RECEIVE_SIZE = 1024, BACKLOG = 4096 };
 
 static char mark, replies[RECEIVE_SIZE * NULL_SERVER_REPLY_MAX];
 static size_t reply_len;
 
-// Makes as many replies as may be needed at once.
+// Prepares a reply for each byte that answer() may receive at once.
 static void prepare_replies(char request_mark, const char *reply)
 {
     mark = request_mark;
@@ -66,7 +66,8 @@ static void accept_all(int epoll, int listener)
     }
 }
 
-// A client that does not read its replies is not worth waiting for.
+// Replies to what a client has sent. Disconnects a client that does not read
+// its replies.
 static void answer(int client)
 {
     char buf[RECEIVE_SIZE];
@@ -103,7 +104,7 @@ pid_t null_server_start(char request_mark, const char *reply, int *port)
     pid_t server = fork();
     if (server == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        signal(SIGINT, SIG_IGN);  // Ctrl-C is for the parent, which kills us.
+        signal(SIGINT, SIG_IGN);  // On Ctrl-C, the parent kills this process.
         serve(listener);
     }
     close(listener);
@@ -112,8 +113,8 @@ pid_t null_server_start(char request_mark, const char *reply, int *port)
 
 // ---- Runs
 
-// Makes a run, with the socket of the target if it has one. Returns NULL, or
-// why it could not be made or finished.
+// Makes a run. Connects first, unless the target has a socket. Returns NULL, or
+// why the run could not be made or finished.
 static const char *run_once(const struct options *opt, struct target *target,
                             struct result *result)
 {
@@ -150,9 +151,9 @@ static const char *run_rate(struct options *opt, struct target *target,
     return NULL;
 }
 
-// Makes a run at `rate`, and longer ones, up to LONGEST times as long, while
-// they have too few requests for the percentiles that the limits name. If the
-// last one keeps the limits, it is `best`. Returns NULL, or why it cannot tell.
+// Makes a run at `rate`. Repeats it for longer, up to LONGEST times, while it
+// has too few requests for the percentiles in the limits. Sets `best` to the
+// last run if that has kept the limits. Returns NULL, or why this is not known.
 static const char *try_rate(struct options *opt, struct target *target,
                             double rate, struct result *best, bool *kept)
 {
@@ -181,7 +182,8 @@ const char *trials_find_rate(struct options *opt, struct target *target,
     while (rate >= 1 && rate <= RATE_MAX && high > PRECISION * low) {
         bool kept;
         const char *why = try_rate(opt, target, rate, best, &kept);
-        if (why == NULL && !kept)  // Another program may have disturbed it.
+        if (why == NULL &&
+            !kept)  // Another program may have disturbed the run.
             why = try_rate(opt, target, rate, best, &kept);
         if (why != NULL)
             return why;
@@ -194,12 +196,12 @@ const char *trials_find_rate(struct options *opt, struct target *target,
 
 // ---- The calibration
 
-// A kind of load.
-static const struct probe {
+// The loads.
+static const struct load {
     const char *name;
     int connections, pipeline;
     int64_t rate;
-} probes[] = {
+} loads[] = {
     {"1 connection", 1, 1, 0},
     {"50 connections", 50, 1, 0},
     {"1,000 connections", 1000, 1, 0},
@@ -207,19 +209,19 @@ static const struct probe {
     {"10, at 1,000 a second", 10, 1, 1000},
 };
 
-// Prints the row of a probe, or why it is skipped. Returns NULL, or why it
+// Prints the row of a load, or why it is skipped. Returns NULL, or why the run
 // failed.
-static const char *print_row(struct options opt, const struct probe *probe)
+static const char *print_row(struct options opt, const struct load *load)
 {
     static struct result result;
     struct target target = {.fd = -1};
-    opt.connections = probe->connections;
-    opt.pipeline = probe->pipeline;
-    opt.rate = probe->rate;
+    opt.connections = load->connections;
+    opt.pipeline = load->pipeline;
+    opt.rate = load->rate;
     if (opt.threads > opt.connections)
         opt.threads = opt.connections;
 
-    printf("  %-24s", probe->name);
+    printf("  %-24s", load->name);
     const char *why = run_raise_limit(&opt);
     if (why != NULL) {
         printf(" skipped: %s\n", why);
@@ -232,7 +234,7 @@ static const char *print_row(struct options opt, const struct probe *probe)
                "{req_per_s:12}{client_cpu_us_per_req:13}{p50_us:10}"
                "{arrival_p50_us:10}");
     output_say(stdout, &result,
-               probe->rate > 0 ? "{send_late_p50_us:10}\n" : "         -\n");
+               load->rate > 0 ? "{send_late_p50_us:10}\n" : "         -\n");
     return NULL;
 }
 
@@ -251,8 +253,8 @@ const char *trials_calibrate(const struct options *opt)
     local.n = 1;
     printf("with a server that does nothing:\n  %-24s%12s%13s%10s%10s%10s\n",
            "", "req/s", "client CPU", "p50", "arrived", "sent late");
-    for (size_t i = 0; i < sizeof probes / sizeof probes[0] && !why; i++)
-        why = print_row(local, &probes[i]);
+    for (size_t i = 0; i < sizeof loads / sizeof loads[0] && !why; i++)
+        why = print_row(local, &loads[i]);
     kill(server, SIGKILL);
     waitpid(server, NULL, 0);
     return why;

@@ -90,7 +90,7 @@ static int unknown_in(const struct line *lines, size_t count)
 
 static void test_lines(void)
 {
-    ok(unknown_in(LINES(shapes)) + unknown_in(LINES(problems)) +
+    ok(unknown_in(LINES(load)) + unknown_in(LINES(problems)) +
                unknown_in(LINES(results)) ==
            0,
        "all figures of the summary are in the table");
