@@ -98,6 +98,16 @@ static void keep_wrong(struct worker *w, const char *text, size_t len,
     memcpy(wrong->expected, expected, expected_len);
 }
 
+// Tells the coordinator that a probe has been answered. Counts the first one of
+// a connection only: if the server closes the connection, it sends another.
+static void note_probe(struct worker *w, struct conn *c)
+{
+    w->control->probed_ns = w->now_ns;
+    if (c->role != ROLE_IDLE && !c->probed)
+        w->control->probed++;
+    c->probed = true;
+}
+
 void count_replies(struct worker *w, struct conn *c,
                    const struct reply_found *found)
 {
@@ -115,10 +125,8 @@ void count_replies(struct worker *w, struct conn *c,
         keep_wrong(w, c->reply.text, found->len, c->request->expected.lines,
                    c->request->expected.line_len);
     }
-    if (c->request == &w->probe) {
-        w->control->probed_ns = w->now_ns;
-        w->control->probed++;
-    }
+    if (c->request == &w->probe)
+        note_probe(w, c);
     if (w->now_ns >= w->window_ns) {
         count_add(w, COUNT_REPLIES, found->count);
         w->last_reply_ns = w->now_ns;

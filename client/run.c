@@ -30,16 +30,16 @@
 enum { OWN_DESCRIPTORS = 16, DESCRIPTORS_PER_WORKER = 1, PROBE_WARM_UPS = 2 };
 
 #define CONNECT_NS MS(5000)  // limit for one address, and for all connections
-// The server may take so long to answer all probes: the longest of a minimum,
-// PROBE_WARM_UPS, and a time for each connection. A server that has answered
-// some may take longer, if at its pace since the start it needs at most
-// PROBE_PACE_NS for each probe and PROBE_ALL_NS for all. The wait ends early if
-// it has answered some and then none for PROBE_QUIET_NS, or one warm-up if
+// Every server has this time to answer the probes: the longest of a minimum,
+// PROBE_WARM_UPS, and a time for each connection. The coordinator waits longer
+// for a server at whose pace all probes will be answered soon: it needs at most
+// PROBE_PACE_NS for each, and PROBE_ALL_NS for all. The wait ends early if the
+// server has answered some and then none for PROBE_QUIET_NS, or one warm-up if
 // longer: a server that serves one client after the other never accepts the
 // next ones.
 #define PROBE_MIN_NS MS(300)
 #define PROBE_CONNECTION_NS (100 * (int64_t)NS_PER_US)
-#define PROBE_PACE_NS MS(10)
+#define PROBE_PACE_NS MS(25)
 #define PROBE_ALL_NS MS(10000)
 #define PROBE_QUIET_NS MS(100)
 #define SETTLE_NS MS(100)  // limit for the last replies of the warm-up
@@ -303,20 +303,25 @@ static void wait_for_bell(const struct run *run, int64_t now_ns,
     eventfd_read(bell.fd, &rings);
 }
 
-// Returns when to stop waiting for probes: see PROBE_MIN_NS.
+// Returns for how long the coordinator waits for probes.
+static int64_t probe_limit_ns(const struct run *run)
+{
+    const struct options *opt = run->opt;
+    int64_t probed = run->control.probed, all = opt->connections + opt->hogs;
+    int64_t pace_ns = clock_min(PROBE_PACE_NS, PROBE_ALL_NS / all);
+    int64_t limit_ns = options_connections(opt) * PROBE_CONNECTION_NS;
+    limit_ns = clock_max(limit_ns, PROBE_WARM_UPS * opt->warmup_ns);
+    limit_ns = clock_max(limit_ns, PROBE_MIN_NS);
+    return probed < all ? clock_max(limit_ns, probed * pace_ns) : limit_ns;
+}
+
+// Returns when to stop waiting for probes.
 static int64_t probe_end_ns(const struct run *run)
 {
-    const struct control *control = &run->control;
-    int64_t begin_ns = run->phase_begin_ns, last_ns = control->probed_ns;
-    int64_t warmup_ns = run->opt->warmup_ns;
-    int64_t connections = options_connections(run->opt);
-    int64_t pace_ns = clock_min(PROBE_PACE_NS, PROBE_ALL_NS / connections);
-    int64_t longest_ns = clock_max(connections * PROBE_CONNECTION_NS,
-                                   PROBE_WARM_UPS * warmup_ns);
-    int64_t limit_ns = begin_ns + clock_max(PROBE_MIN_NS, longest_ns);
-    limit_ns = clock_max(limit_ns, run->start_ns + control->probed * pace_ns);
-    int64_t quiet_ns =
-        clock_max(begin_ns, last_ns) + clock_max(PROBE_QUIET_NS, warmup_ns);
+    int64_t begin_ns = run->phase_begin_ns, last_ns = run->control.probed_ns;
+    int64_t limit_ns = begin_ns + probe_limit_ns(run);
+    int64_t quiet_ns = clock_max(begin_ns, last_ns) +
+                       clock_max(PROBE_QUIET_NS, run->opt->warmup_ns);
     return last_ns > 0 ? clock_min(quiet_ns, limit_ns) : limit_ns;
 }
 

@@ -44,7 +44,7 @@ struct control {
     _Atomic int64_t after_ns;   // start of the third interval
     _Atomic int64_t alive_ns;   // when a connection was last seen open
     _Atomic int64_t probed_ns;  // when a probe was last answered; 0: not yet
-    atomic_int probed;          // number of answered probes
+    atomic_int probed;          // connections that have had such a reply
     int done_bell;  // eventfd, rung when a worker is done with a phase
 };
 
