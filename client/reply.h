@@ -34,8 +34,8 @@ enum reply_verdict {
     REPLY_ENDLESS,  // too long for a reply: the caller closes the connection
 };
 
-// The result of reply_take(): a verdict, and the number of replies that it is
-// about. If they are not right, `reply` still has the first `len` bytes.
+// The result of reply_take(): a verdict, and how many replies have it. If a
+// reply is not right, `reply` still has its first `len` bytes.
 struct reply_found {
     enum reply_verdict verdict;
     int count;

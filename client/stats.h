@@ -59,7 +59,7 @@ enum timing {
     LATENCY_HOG,   // latencies of hogs, which are in no other histogram
     TIME_ARRIVAL,  // times from due until the reply reached this host
     TIME_SERVICE,  // open loop: times from sent to reply
-    TIME_DELAY,    // open loop: send delays, from due and a free connection
+    TIME_DELAY,    // open loop: send delays, from when it could be sent
     TIME_CONNECT,  // times to make a connection for one request
     TIMINGS,
     INTERVALS = LATENCY_AFTER + 1,  // number of intervals of the window
@@ -121,7 +121,7 @@ struct result {
     struct ramp_row rows[RAMP_ROWS_MAX];
     int row_count;
     bool measured;           // false: the run ended before its window
-    struct procstat server;  // from before the window to after the grace period
+    struct procstat server;  // its costs in the window and the grace period
 
     double interrupted;  // 1: the user ended the run early
     double gone;         // 1: it ended because no connection could be opened

@@ -131,24 +131,20 @@ static const char *run_once(const struct options *opt, struct target *target,
 #define PRECISION 1.05  // of the rate that is found
 #define RATE_MAX 1e7
 
-// Makes a run at `rate`, and prints its line.
-static const char *run_rate(struct options *opt, struct target *target,
-                            double rate, struct result *run, enum kept *kept)
+// Returns whether a run has kept the limits without an error, and prints its
+// line.
+static enum kept judge_run(const struct options *opt, const struct result *run)
 {
     static const char *const verdicts[] = {"kept", "not kept",
                                            "too few requests to tell"};
-    opt->rate = (int64_t)rate;
-    const char *why = run_once(opt, target, run);
-    if (why != NULL)
-        return why;
-    *kept = figures_check_limits(NULL, opt->find_rate, run);
+    enum kept kept = figures_check_limits(NULL, opt->find_rate, run);
     if (run->errors > 0)
-        *kept = LIMITS_BROKEN;
+        kept = LIMITS_BROKEN;
     output_say(stderr, run,
                "{rate:10} per second: p50 {p50_us}, p99 {p99_us}, max {max_us}"
                ", {errors error/errors}: ");
-    fprintf(stderr, "%s\n", verdicts[*kept]);
-    return NULL;
+    fprintf(stderr, "%s\n", verdicts[kept]);
+    return kept;
 }
 
 // Makes a run at `rate`. Repeats it for longer, up to LONGEST times, while it
@@ -161,18 +157,21 @@ static const char *try_rate(struct options *opt, struct target *target,
     static struct result run;
     const int64_t duration_ns = opt->duration_ns;
     enum kept limits = LIMITS_UNSURE;
-    const char *why = NULL;
-    for (int i = 1; i <= LONGEST && !why && limits == LIMITS_UNSURE; i *= 2) {
+    opt->rate = (int64_t)rate;
+    for (int i = 1; i <= LONGEST && limits == LIMITS_UNSURE; i *= 2) {
         opt->duration_ns = i * duration_ns;
-        why = run_rate(opt, target, rate, &run, &limits);
+        const char *why = run_once(opt, target, &run);
+        if (why != NULL)
+            return why;
+        limits = judge_run(opt, &run);
     }
     opt->duration_ns = duration_ns;
     *kept = limits == LIMITS_KEPT;
-    if (why == NULL && *kept)
+    if (*kept)
         *best = run;
-    if (why == NULL && limits == LIMITS_UNSURE)
-        why = "--find-rate: too few requests at this rate; give a longer -d";
-    return why;
+    return limits == LIMITS_UNSURE
+               ? "--find-rate: too few requests at this rate; give a longer -d"
+               : NULL;
 }
 
 const char *trials_find_rate(struct options *opt, struct target *target,

@@ -105,11 +105,6 @@ static void open_conn(struct worker *w, struct conn *c)
     take_socket(w, c, fd);
 }
 
-static bool ends_batch(const struct worker *w, const struct conn *c)
-{
-    return (c - w->conns + 1) % ACCEPT_BATCH == 0;
-}
-
 // Returns whether to wait until the server has accepted the last batch. It has
 // done so when it replies to the probe request on the last connection of the
 // batch. Without this wait, the accept queue of a slow server would become
@@ -352,6 +347,7 @@ static void step_slow(struct worker *w)
 // of each batch sends a probe.
 static void handle_connected(struct worker *w, struct conn *c)
 {
+    bool ends_batch = (c - w->conns + 1) % ACCEPT_BATCH == 0;
     int64_t began_ns = c->since_ns;
     bool for_request = c->for_request;
     count_state(w, c, -1);
@@ -370,7 +366,7 @@ static void handle_connected(struct worker *w, struct conn *c)
         send_requests(w, c, &w->request, 1, c->due_ns);
     else if (w->phase > PHASE_PROBE)
         continue_conn(w, c);
-    else if (c->role != ROLE_IDLE || ends_batch(w, c))
+    else if (c->role != ROLE_IDLE || ends_batch)
         send_requests(w, c, &w->probe, 1, 0);
 }
 
