@@ -71,11 +71,11 @@ struct conn {
     int64_t last_reply_ns;    // last right reply, or start of the window
     uint64_t replies;         // number of right replies in the window
     struct reply reply;
-    int number;        // number among the connections of all workers
-    bool probed;       // a probe on it was answered
-    bool for_request;  // a request waits until the connection is open
-    int64_t since_ns;  // when its state began
-    int64_t due_ns;    // when the waiting request was due; 0: when it is sent
+    int number;          // number among the connections of all workers
+    bool probed;         // a probe on it was answered
+    bool request_waits;  // a request waits until the connection is open
+    int64_t since_ns;    // when its state began
+    int64_t due_ns;      // when the waiting request was due; 0: when it is sent
 };
 
 // Prepares the request for fib(n), 1..93.

@@ -171,11 +171,11 @@ static void count_no_reply(struct worker *w, const struct conn *c,
 
 void count_unreplied(struct worker *w, struct conn *c, enum counter outcome)
 {
-    if (c->for_request) {
+    if (c->request_waits) {
         int64_t due_ns = c->due_ns != 0 ? c->due_ns : c->since_ns;
         const struct batch waiting = {due_ns, TIMELINE_NEVER, 1};
         count_no_reply(w, c, &waiting, outcome);
-        c->for_request = false;
+        c->request_waits = false;
     }
     while (c->in_flight > 0) {
         const struct batch *batch = conn_oldest(c);

@@ -228,12 +228,6 @@ void figures_set(const struct figure *f, struct options *opt, struct result *r,
 
 enum { BEYOND_MIN = 10 };  // samples beyond a percentile that is known
 
-// Returns how many samples a percentile needs.
-static double samples_needed(double percent)
-{
-    return BEYOND_MIN * 100 / (100 - percent);
-}
-
 double figures_sure_us(const struct histogram *h, double percent)
 {
     double beyond = (double)h->count * (100 - percent) / 100;
@@ -545,7 +539,8 @@ static void print_broken(FILE *file, const struct limit *limit,
         fprintf(file, "%.10g%s\n", value, f->unit == UNIT_US ? " us" : "");
     else if (needs_samples(f))
         fprintf(file, "unknown: that needs %.0f requests, there were %.0f\n",
-                samples_needed(f->percent), (double)timing(r, f->which)->count);
+                BEYOND_MIN * 100 / (100 - f->percent),
+                (double)timing(r, f->which)->count);
     else
         fprintf(file, "unknown\n");
 }

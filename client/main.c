@@ -15,7 +15,6 @@
 //     json.c       results as JSON, written by --json and added by --merge
 
 #include <ctype.h>
-#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>

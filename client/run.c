@@ -57,8 +57,8 @@ struct run {
     int64_t phase_begin_ns;
     struct procstat server_begin;
     double readings_s;       // time between the readings of read_machine()
-    int64_t line_ns;         // when the next line of progress is due
-    int64_t shown_ns;        // when the last line was printed
+    int64_t next_line_ns;    // when the next line of progress is due
+    int64_t last_line_ns;    // when the last line was printed
     struct histogram shown;  // the latencies that it and earlier ones included
 };
 
@@ -266,7 +266,7 @@ static void print_progress(struct run *run, int64_t now_ns)
 {
     struct histogram *latency = &run->result->stats.timings[LATENCY];
     double elapsed_s = clock_seconds(now_ns - run->control.begin_ns);
-    double interval_s = clock_seconds(now_ns - run->shown_ns);
+    double interval_s = clock_seconds(now_ns - run->last_line_ns);
     add_stats(run);
     struct histogram so_far = *latency;
     histogram_subtract(latency, &run->shown);
@@ -276,8 +276,8 @@ static void print_progress(struct run *run, int64_t now_ns)
         output_progress(run->result, elapsed_s, interval_s,
                         left_s(run, elapsed_s));
     run->shown = so_far;
-    run->shown_ns = now_ns;
-    run->line_ns += run->opt->interval_ns;
+    run->last_line_ns = now_ns;
+    run->next_line_ns += run->opt->interval_ns;
 }
 
 // ---- Waiting
@@ -297,7 +297,7 @@ static void wait_for_bell(const struct run *run, int64_t now_ns,
     struct pollfd bell = {.fd = run->control.done_bell, .events = POLLIN};
     eventfd_t rings;
     until_ns = clock_min(until_ns, now_ns + CHECK_NS);
-    until_ns = clock_min(until_ns, run->line_ns);
+    until_ns = clock_min(until_ns, run->next_line_ns);
     if (until_ns > now_ns)
         poll(&bell, 1, (int)((until_ns - now_ns) / NS_PER_MS) + 1);
     eventfd_read(bell.fd, &rings);
@@ -358,7 +358,7 @@ static bool run_phase(struct run *run, enum phase phase)
             r->gone = 1;
         if ((interrupted || r->gone > 0) && !was_ended)
             return false;
-        if (now_ns >= run->line_ns)
+        if (now_ns >= run->next_line_ns)
             print_progress(run, now_ns);
         wait_for_bell(run, now_ns, end_ns);
     }
@@ -406,9 +406,9 @@ static void begin_window(struct run *run)
     control->during_ns = begin_ns + opt->duration_ns / 3;
     control->hog_end_ns = begin_ns + opt->duration_ns / 3 * 2;
     control->after_ns = opt->hogs > 0 ? INT64_MAX : control->hog_end_ns;
-    run->shown_ns = begin_ns;
+    run->last_line_ns = begin_ns;
     if (opt->interval_ns > 0)
-        run->line_ns = begin_ns + opt->interval_ns;
+        run->next_line_ns = begin_ns + opt->interval_ns;
 }
 
 // Returns when the window ended: after its time, with the last of -n replies,
@@ -451,7 +451,7 @@ static bool measure(struct run *run)
     run->control.end_ns = end_of_window(run, whole);
     if (run->opt->ramp_to > 0)
         print_progress(run, run->control.end_ns);  // the rest of the last row
-    run->line_ns = INT64_MAX;
+    run->next_line_ns = INT64_MAX;
     end_window(run);
     return whole;
 }
@@ -533,7 +533,7 @@ static void sum_up(struct run *run)
 const char *run_load(const struct options *opt, struct target *target,
                      struct result *result)
 {
-    struct run run = {.opt = opt, .result = result, .line_ns = INT64_MAX};
+    struct run run = {.opt = opt, .result = result, .next_line_ns = INT64_MAX};
     run.control = (struct control){.opt = opt,
                                    .server = &target->address,
                                    .wrong = &result->wrong,

@@ -167,8 +167,8 @@ static void make_ready(struct worker *w, struct conn *c, int64_t ready_ns)
         return;
     c->ready = true;
     c->ready_ns = ready_ns;
-    *w->end = c;
-    w->end = &c->next_ready;
+    *w->ready_end = c;
+    w->ready_end = &c->next_ready;
 }
 
 static struct conn *take_ready(struct worker *w)
@@ -178,7 +178,7 @@ static struct conn *take_ready(struct worker *w)
     c->next_ready = NULL;
     c->ready = false;
     if (w->ready == NULL)
-        w->end = &w->ready;
+        w->ready_end = &w->ready;
     return c;
 }
 
@@ -235,7 +235,7 @@ static void send_next(struct worker *w, struct conn *c)
         send_requests(w, c, &w->request, n, due_ns);
     } else {
         end_conn(w, c, COUNT_LOST);
-        c->for_request = true;
+        c->request_waits = true;
         c->due_ns = due_ns;
         open_conn(w, c);
     }
@@ -330,9 +330,9 @@ static void flush(struct worker *w, struct conn *c)
 // Sends or receives one byte on each slow connection, when it is time to.
 static void step_slow(struct worker *w)
 {
-    if (w->now_ns < w->slow_ns)
+    if (w->now_ns < w->next_slow_ns)
         return;
-    w->slow_ns = w->now_ns + NS_PER_S / w->opt->slow;
+    w->next_slow_ns = w->now_ns + NS_PER_S / w->opt->slow;
     for (int i = 0; i < w->conn_count; i++) {
         struct conn *c = &w->conns[i];
         if (c->slow && c->in_flight > 0 && c->unsent > 0)
@@ -349,7 +349,7 @@ static void handle_connected(struct worker *w, struct conn *c)
 {
     bool ends_batch = (c - w->conns + 1) % ACCEPT_BATCH == 0;
     int64_t began_ns = c->since_ns;
-    bool for_request = c->for_request;
+    bool request_waits = c->request_waits;
     count_state(w, c, -1);
     int result = conn_finish_opening(c);
     count_state(w, c, 1);
@@ -358,11 +358,11 @@ static void handle_connected(struct worker *w, struct conn *c)
         return;
     }
     w->control->alive_ns = w->now_ns = c->since_ns;
-    c->for_request = false;
-    if (for_request && w->phase == PHASE_MEASURE)
+    c->request_waits = false;
+    if (request_waits && w->phase == PHASE_MEASURE)
         count_time(w, TIME_CONNECT, c->since_ns - began_ns, 1);
-    c->slow = for_request && w->opt->slow > 0;
-    if (for_request)
+    c->slow = request_waits && w->opt->slow > 0;
+    if (request_waits)
         send_requests(w, c, &w->request, 1, c->due_ns);
     else if (w->phase > PHASE_PROBE)
         continue_conn(w, c);
@@ -422,7 +422,7 @@ static void enter_window(struct worker *w)
 {
     const struct options *opt = w->opt;
     w->window_ns = w->control->begin_ns;
-    w->hogs_ns = w->hogs > 0 ? w->control->during_ns : INT64_MAX;
+    w->next_hogs_ns = w->hogs > 0 ? w->control->during_ns : INT64_MAX;
     for (int i = 0; i < w->stream_count; i++)
         w->stream[i].last_reply_ns = w->window_ns;
     // Each worker has a fixed share of -n. If they took requests from a common
@@ -472,9 +472,9 @@ static void step_hogs(struct worker *w)
     if (w->window_ns != INT64_MAX && w->hogs > 0 && w->hog.in_flight == 0 &&
         w->now_ns >= control->hog_end_ns && w->now_ns < control->after_ns)
         control->after_ns = w->now_ns;
-    if (w->now_ns < w->hogs_ns)
+    if (w->now_ns < w->next_hogs_ns)
         return;
-    w->hogs_ns =
+    w->next_hogs_ns =
         w->now_ns < control->hog_end_ns ? control->hog_end_ns : INT64_MAX;
     for (int i = 0; i < w->hogs; i++)
         continue_conn(w, &w->stream[w->stream_count + i]);
@@ -518,8 +518,8 @@ static void tell_when_done(struct worker *w)
 // worker spins for the last SPIN_NS before a request is due.
 static int64_t sleep_ns(const struct worker *w)
 {
-    int64_t send_ns = clock_min(next_send_ns(w), w->slow_ns);
-    int64_t until_ns = clock_min(w->next_check_ns, w->hogs_ns);
+    int64_t send_ns = clock_min(next_send_ns(w), w->next_slow_ns);
+    int64_t until_ns = clock_min(w->next_check_ns, w->next_hogs_ns);
     until_ns = clock_min(until_ns, send_ns - SPIN_NS);
     return until_ns > w->now_ns && !w->opt->spin ? until_ns - w->now_ns : 0;
 }
@@ -599,9 +599,9 @@ int worker_create(struct worker *w, struct control *control, int index, int fd)
     w->index = index;
     w->done_phase = -1;
     w->open_loop = opt->rate > 0;
-    w->window_ns = w->hogs_ns = INT64_MAX;
-    w->slow_ns = opt->slow > 0 ? 0 : INT64_MAX;
-    w->end = &w->ready;
+    w->window_ns = w->next_hogs_ns = INT64_MAX;
+    w->next_slow_ns = opt->slow > 0 ? 0 : INT64_MAX;
+    w->ready_end = &w->ready;
     plan_conns(w);
     request_make(&w->probe, PROBE_N);
     request_make(&w->request, (int)opt->n);

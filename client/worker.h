@@ -63,11 +63,12 @@ struct worker {
     int epoll;
     int idle, stream_count, hogs, conn_count;
     struct conn *conns, *stream;
-    struct batch *batches;  // memory for those of all connections
-    int tried;              // connections that were opened for the first time
-    int opening, open;      // connections in that state
-    struct conn *ready, **end;  // queue of those that may send, and its end
-    int next_sweep;             // the connection that sweep() tries next
+    struct batch *batches;    // memory for those of all connections
+    int tried;                // connections that were opened for the first time
+    int opening, open;        // connections in that state
+    struct conn *ready;       // queue of those that may send
+    struct conn **ready_end;  // the pointer at its end, which is NULL
+    int next_sweep;           // the connection that sweep() tries next
 
     // Requests and times.
     struct request probe, request, hog;
@@ -79,9 +80,9 @@ struct worker {
     int64_t requests_left;   // requests that it may still send in this phase
     int64_t window_ns;       // when the window began; INT64_MAX: not yet
     int64_t last_reply_ns;   // time of the last reply; 0: none in the window
-    int64_t hogs_ns;         // when the hogs begin, and then when they end
+    int64_t next_hogs_ns;    // when the hogs begin, and then when they end
     int64_t next_check_ns;   // when to check all connections
-    int64_t slow_ns;         // when slow connections send or receive a byte
+    int64_t next_slow_ns;    // when slow connections send or receive a byte
     int64_t sweep_until_ns;  // when to ask epoll again
     int64_t wall_offset_ns;  // see clock_wall_offset_ns()
 
