@@ -100,15 +100,16 @@ static double probed_of(const char *connections, behaviour *greeting)
 }
 
 // Checks that the wait for replies to hellos depends on the pace at which they
-// come. On a busy machine the server may need more than 25 ms for each, and is
-// then not waited for: the check tries again.
+// come. On a busy machine, a server of 2 ms may be as slow as one for which the
+// client does not wait. Then the check tries again, and at last does not judge.
 void test_pace_of_hellos(void)
 {
-    enum { TRIES = 3 };
+    enum { TRIES = 3, SLOW_NS = 20000000 };
     double probed = 0;
     for (int i = 0; i < TRIES && probed < 300; i++)
         probed = probed_of("300", greet_after_2_ms);
-    ok(probed == 300, "the load begins after 300 hellos of 2 ms each");
+    ok(probed == 300 || record->longest_hello_gap_ns > SLOW_NS,
+       "the load begins after 300 hellos of 2 ms each: %.0f", probed);
     probed = probed_of("30", greet_after_100_ms);
     ok(probed >= 1 && probed < 30, "but does not wait for 30 of 100 ms each");
     RUN_SCRIPT((&(struct script){.answer = right, .greet = greet_and_close}),
