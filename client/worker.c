@@ -558,35 +558,35 @@ void *worker_run(void *argument)
 
 // ---- Before and after
 
-// Decides how many connections of each role a worker has.
-static void plan_conns(struct worker *w)
-{
-    const struct options *opt = w->opt;
-    w->idle = w->index == 0 ? (int)opt->idle : 0;
-    w->hogs = w->index == 0 ? (int)opt->hogs : 0;
-    w->stream_count = (int)part_of(opt->connections, w->index, opt->threads);
-    w->conn_count = w->idle + w->stream_count + w->hogs;
-}
-
-// Prepares the connections of a worker. They are numbered over all workers, in
-// the order of these.
-static void prepare_conns(struct worker *w)
+// Creates the connections of a worker. They are numbered over all workers, in
+// the order of these. Returns 0, or -1 if there is too little memory.
+static int create_conns(struct worker *w)
 {
     const struct options *opt = w->opt;
     int first = w->index == 0 ? 0 : (int)(opt->idle + opt->hogs);
     for (int i = 0; i < w->index; i++)
         first += (int)part_of(opt->connections, i, opt->threads);
+    w->idle = w->index == 0 ? (int)opt->idle : 0;
+    w->hogs = w->index == 0 ? (int)opt->hogs : 0;
+    w->stream_count = (int)part_of(opt->connections, w->index, opt->threads);
+    w->conn_count = w->idle + w->stream_count + w->hogs;
+    size_t count = (size_t)w->conn_count, depth = (size_t)opt->pipeline;
+    w->conns = calloc(count, sizeof *w->conns);
+    w->batches = calloc(count * depth, sizeof *w->batches);
+    if (w->conns == NULL || w->batches == NULL)
+        return -1;
     w->stream = w->conns + w->idle;
     for (int i = 0; i < w->conn_count; i++) {
         struct conn *c = &w->conns[i];
         c->number = first + i;
-        c->depth = (uint16_t)opt->pipeline;
-        c->batches = w->batches + i * opt->pipeline;
+        c->depth = (uint16_t)depth;
+        c->batches = w->batches + (size_t)i * depth;
         if (c < w->stream)
             c->role = ROLE_IDLE;
         else if (c >= w->stream + w->stream_count)
             c->role = ROLE_HOG;
     }
+    return 0;
 }
 
 // Does not set all fields, only those that are not zero: to write to the
@@ -602,17 +602,12 @@ int worker_create(struct worker *w, struct control *control, int index, int fd)
     w->window_ns = w->next_hogs_ns = INT64_MAX;
     w->next_slow_ns = opt->slow > 0 ? 0 : INT64_MAX;
     w->ready_end = &w->ready;
-    plan_conns(w);
     request_make(&w->probe, PROBE_N);
     request_make(&w->request, (int)opt->n);
     request_make(&w->hog, (int)opt->hog_n);
-    size_t conns = (size_t)w->conn_count;
     w->epoll = epoll_create1(EPOLL_CLOEXEC);
-    w->conns = calloc(conns, sizeof *w->conns);
-    w->batches = calloc(conns * (size_t)opt->pipeline, sizeof *w->batches);
-    if (w->conns == NULL || w->batches == NULL || w->epoll < 0)
+    if (w->epoll < 0 || create_conns(w) != 0)
         return -1;
-    prepare_conns(w);
     if (fd >= 0)
         take_socket(w, &w->conns[w->tried++], fd);
     // Edge-triggered: each ring is an event, although no worker reads the bell.
