@@ -95,9 +95,10 @@ def reason(problem):
     return problem.strerror if name is None else f"{name}: {problem.strerror}"
 
 
-def run(main):
+def run(main, failed=FAILED):
     """Calls `main`, the main function of a program, and exits with the status
-    that it returns. Reports an error as one line, without a traceback."""
+    that it returns. Reports an error as one line, without a traceback, and
+    exits with the status `failed`."""
     name = pathlib.Path(sys.argv[0]).name
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
@@ -108,6 +109,7 @@ def run(main):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(FAILED)
     except (OSError, ValueError, RunFailed) as problem:
-        sys.exit(f"{name}: {reason(problem)}")
+        print(f"{name}: {reason(problem)}", file=sys.stderr)
+        sys.exit(failed)
     except (Interrupted, KeyboardInterrupt):
         sys.exit(INTERRUPTED)
