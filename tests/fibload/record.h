@@ -27,11 +27,9 @@ struct record {
     int replies;            // correct replies sent
     int hogs;               // replies to hogs sent
     int replies_on[RECORD_CONNECTIONS_MAX];  // of `replies`, by connection
-    int64_t hello_ns;              // just before the first reply to a hello
-    int64_t last_hello_ns;         // just before the last one
-    int64_t longest_hello_gap_ns;  // between two of these replies
-    int64_t closed_ns;             // after the last connection was closed
-    int64_t longest_gap_ns;        // between two requests received
+    int64_t hello_ns;        // just before the first reply to a hello
+    int64_t closed_ns;       // after the last connection was closed
+    int64_t longest_gap_ns;  // between two requests received
     int64_t received_ns[RECORD_TIMES_MAX];  // after request i was received
     int64_t replied_ns[RECORD_TIMES_MAX];   // just before reply i was sent
     int64_t cpu_ns;    // CPU time that the server has used in all

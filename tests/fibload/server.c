@@ -173,13 +173,8 @@ bool first_wrong(struct peer *peer, int i)
 
 bool greet(struct peer *peer, int i)
 {
-    int64_t now_ns = record_now_ns();
-    int64_t gap_ns = i > 0 ? now_ns - record->last_hello_ns : 0;
     if (i == 0)
-        record->hello_ns = now_ns;
-    if (gap_ns > record->longest_hello_gap_ns)
-        record->longest_hello_gap_ns = gap_ns;
-    record->last_hello_ns = now_ns;
+        record->hello_ns = record_now_ns();
     record->hellos++;
     return say(peer, "fib: 1\n");
 }
