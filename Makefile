@@ -11,10 +11,13 @@ WARN    := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wformat=2 -Wundef \
            -Wcast-qual $(WERROR)
 # A large stack frame is to touch each of its pages, and so cannot skip the guard
 # page of a coroutine's stack: see servers/coro/co.h.
-FRAMES  := $(foreach flag,-fstack-clash-protection \
-             --param=stack-clash-protection-guard-size=12,$(shell \
-             $(CC) -Werror $(flag) -fsyntax-only -x c /dev/null \
-             2>/dev/null && echo $(flag)))
+# Returns the flags if the compiler knows them. It needs 50 ms to say so.
+takes    = $(shell $(CC) -Werror $(1) -fsyntax-only -x c /dev/null 2>/dev/null \
+             && echo $(1))
+FRAMES  := -fstack-clash-protection
+FRAMES  := $(or $(call takes,$(FRAMES) \
+             --param=stack-clash-protection-guard-size=12), \
+             $(call takes,$(FRAMES)))
 # musl-gcc does not know where the kernel's headers are.
 KERNEL  := $(if $(findstring musl,$(CC)),$(addprefix -idirafter /usr/include, \
              / /$(shell $(CC) -dumpmachine)))
