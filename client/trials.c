@@ -181,8 +181,8 @@ const char *trials_find_rate(struct options *opt, struct target *target,
     while (rate >= 1 && rate <= RATE_MAX && high > PRECISION * low) {
         bool kept;
         const char *why = try_rate(opt, target, rate, best, &kept);
-        if (why == NULL &&
-            !kept)  // Another program may have disturbed the run.
+        // Another program may have disturbed the run.
+        if (why == NULL && !kept)
             why = try_rate(opt, target, rate, best, &kept);
         if (why != NULL)
             return why;
