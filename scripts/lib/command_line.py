@@ -9,7 +9,7 @@ from lib.models import ALL_MODELS, ROOT, names
 from lib.processes import Interrupted, RunFailed
 from lib.text import SUBSTITUTE
 
-FAILED, INTERRUPTED = 1, 130  # argparse ends with 2 after bad usage
+FAILED, USAGE, INTERRUPTED = 1, 2, 130  # argparse ends with 2 after bad usage
 
 
 def parser(doc):
