@@ -143,7 +143,7 @@ static void check_conn(struct worker *w, struct conn *c)
         open_conn(w, c);
 }
 
-// Checks all connections when it is time to, which is at least four times per
+// Checks all connections once their next check is due: at least four times per
 // timeout.
 static void check_conns(struct worker *w)
 {
@@ -327,7 +327,7 @@ static void flush(struct worker *w, struct conn *c)
         fail(w, c, errno);
 }
 
-// Sends or receives one byte on each slow connection, when it is time to.
+// Sends or receives one byte on each slow connection, once that is due.
 static void step_slow(struct worker *w)
 {
     if (w->now_ns < w->next_slow_ns)

@@ -40,7 +40,7 @@ def loop_us(call):
 
 
 def timer_us():
-    """Returns the median time by which a sleeping process wakes too late."""
+    """Returns the median time in µs by which a sleeping process wakes late."""
     late = []
     for _ in range(TIMERS):
         begin = time.perf_counter()
@@ -61,7 +61,8 @@ def echo(core, requests, replies):
 
 
 def round_trip_us(here, there):
-    """Returns the median time in which a byte goes to a core and back."""
+    """Returns the median time in µs in which a byte goes from core `here` to a
+    process on core `there` and back."""
     before = os.sched_getaffinity(0)
     requests, replies = os.pipe(), os.pipe()
     child = os.fork()

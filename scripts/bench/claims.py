@@ -63,6 +63,10 @@ class Claim:
         bound = f"{self.relation} {self.bound:g}" if self.bound else "no"
         return f"{self.model} {self.says.format(bound=bound)}"
 
+    def is_ratio(self):
+        """Returns whether the claim compares two cells."""
+        return self.than_model is not None or self.than_load is not None
+
     def models(self):
         """Returns the models whose runs this claim needs."""
         return {self.model, self.than_model or self.model}
@@ -144,7 +148,7 @@ def judge(experiment, claim, runs):
     load = experiment.load if claim.load is None else claim.load
     axis = experiment.axis
     sample = runs.where(model=claim.model, **{axis: load}).sample(claim.column)
-    if (claim.than_model, claim.than_load) != (None, None):  # It is a ratio.
+    if claim.is_ratio():
         than_load = load if claim.than_load is None else claim.than_load
         sample /= runs.where(model=claim.than_model or claim.model,
                              **{axis: than_load}).sample(claim.column)

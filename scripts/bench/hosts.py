@@ -35,7 +35,8 @@ uname -srm; nproc; ulimit -Hn
 
 
 def address_of(name):
-    """Returns the IP address of a host. Raises ValueError."""
+    """Returns the IP address of a host. Raises ValueError if the name is
+    unknown."""
     try:
         found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
     except OSError as problem:

@@ -25,7 +25,8 @@ def without_end(text, end):
 
 @dataclass(frozen=True)
 class Question:
-    """A question about an experiment, and how to compute its answer."""
+    """A question about one experiment, and how its answer is computed from the
+    runs."""
 
     name: str
     experiment: str
@@ -168,7 +169,8 @@ def row(question, predicted, runs):
 
 
 def section(directory, runs):
-    """Returns the blocks about the predictions in a folder, or []."""
+    """Returns the blocks of the report about the predictions in its folder. The
+    list is empty if there are none."""
     path = directory / KEPT
     if not path.is_file():
         return []

@@ -41,7 +41,8 @@ def coverage_said(rounds):
 
 
 def excluded(runs):
-    """Yields a sentence for every run that failed a client, and is left out."""
+    """Yields a sentence for every run that is left out of all figures, because
+    the server failed a client."""
     for run in runs:
         if faults(run):
             yield (f"Left out of every figure: {run['experiment']}, "
@@ -50,7 +51,8 @@ def excluded(runs):
 
 
 def missing(runs, plan):
-    """Yields a sentence for every experiment that lacks a sound planned run."""
+    """Yields a sentence for every experiment that lacks a sound run of a
+    planned cell. `plan` are the planned runs."""
     sound, lacking = runs.sound(), {}
     for run in plan:
         experiment, model = run["experiment"], run["model"]

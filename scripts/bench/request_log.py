@@ -126,7 +126,8 @@ def turns(requests):
 
 
 def figures(requests):
-    """Returns columns of runs.csv, NaN if there are no requests."""
+    """Returns the columns of runs.csv that are computed from the requests. They
+    are NaN if there are none."""
     return {"set_ms": f"{set_ms(requests):.3f}",
             "turns": f"{turns(requests):.3f}"}
 

@@ -181,7 +181,8 @@ def placed(experiment, options, cores):
 
 
 def serving_for(run, options, core, log):
-    """Starts the server of a run, here or there, for a `with` block."""
+    """Starts the server of a run, on this host or on another, and ends it when
+    the `with` block ends."""
     command = server_command(run, options)
     if options.on:
         return options.on.serving(command, run["model"], log)

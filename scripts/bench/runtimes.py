@@ -111,7 +111,8 @@ def table(figures):
 
 
 def section(directory, shown):
-    """Returns the blocks of the report about these figures, or []."""
+    """Returns the blocks of the report about these figures. The list is empty
+    if there is nothing to compare."""
     figures = measured(shown)
     if not figures:
         return []

@@ -240,8 +240,9 @@ def explained(experiment, runs):
 
 
 def load_axis(axes, experiment, runs, what):
-    """Makes the axis of loads logarithmic, with ticks far enough from the next.
-    A load of 0 is drawn one step before the first."""
+    """Makes the axis of loads logarithmic. A load gets a tick if it is far
+    enough from the next load. A load of 0 is drawn one step before the
+    first."""
     loads = runs.values(experiment.axis)
     far = [load for load, following in zip(loads, [*loads[1:], math.inf])
            if following > 2 * load]

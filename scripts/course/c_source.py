@@ -21,7 +21,8 @@ FUNCTION = re.compile(r"^[a-z_][^;={]*?\b([a-z_0-9]+)\([^;]*$")
 
 
 def sources():
-    """Returns the sorted paths of our C and assembly files, from the root."""
+    """Returns the paths of our C and assembly files, sorted, as seen from the
+    root of the project."""
     return sorted(str(path.relative_to(ROOT)) for folder in FOLDERS
                   for path in (ROOT / folder).rglob("*")
                   if path.suffix in ENDINGS)

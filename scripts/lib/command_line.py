@@ -19,7 +19,8 @@ def parser(doc):
 
 
 def count(text):
-    """Converts the value of an option to an integer of at least 1."""
+    """Converts the value of an option to an integer of at least 1. Raises
+    ArgumentTypeError for any other text."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(
             f"must be a number and at least 1, not {text!r}")

@@ -104,7 +104,8 @@ def cgroup_folders(controller):
 
 
 def cgroup_limit(controller, *files):
-    """Returns the lowest limit in these files of our control groups."""
+    """Returns the lowest number in these files of our control groups, or
+    infinity if none of them sets a limit."""
     found = [text_of(folder / file).strip()
              for folder in cgroup_folders(controller) for file in files]
     return min([int(text) for text in found if text.isdecimal()],

@@ -86,7 +86,8 @@ def interruptible():
 
 
 def sleep(seconds):
-    """Sleeps while signals are blocked otherwise. Raises Interrupted."""
+    """Sleeps, and raises Interrupted if a signal arrives. For use while signals
+    are blocked."""
     with interruptible():
         time.sleep(seconds)
 

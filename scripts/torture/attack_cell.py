@@ -243,7 +243,8 @@ def growth_kib(cell):
 
 
 def kept_kib(cell):
-    """Returns by how many KiB the server's memory has grown afterwards."""
+    """Returns by how many KiB the server's memory was larger after the attack
+    than before."""
     return cell.after.memory_kib - cell.before.memory_kib
 
 
