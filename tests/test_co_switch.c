@@ -257,7 +257,7 @@ static void test_crowd(void)
 
 int main(void)
 {
-    alarm(60);  // With a lost loop counter it might never end.
+    alarm(300);  // With a lost loop counter it might never end.
     test_registers();
     test_resumer();
     test_prepare();
