@@ -126,11 +126,11 @@ def described(before, after=None):
         return then if not after else (
             f"{then}, after the runs {duration(after[name], 2)}")
 
-    return {"system call": f"{text('system call')}, one that does nothing",
-            "timer": f"{text('timer')} later than asked for",
-            "wake-up": f"{text('wake-up')}, of a core that sleeps",
+    return {"system call": f"{text('system call')}, for getppid()",
+            "timer": f"{text('timer')} late",
+            "wake-up": f"{text('wake-up')}, for a sleeping core",
             "null server": f"{text('null server')} per reply to 50 clients, "
-                           "of a server that does nothing"}
+                           "from a server that computes nothing"}
 
 
 def drifted(before, after):

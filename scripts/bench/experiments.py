@@ -13,19 +13,19 @@ from lib.models import ELSEWHERE
 
 # Texts of several claims: what they say, and likely causes if they fail.
 KEEPS_BESIDE_FOUR = "keeps {bound} of its small requests beside four long ones"
-NO_SECOND_CORE = "there is only one core, or others were using the second"
-CORE_TAKEN = ("the server's core was taken by other programs, or the kernel's "
+NO_SECOND_CORE = "there is only one core, or other programs used the second"
+CORE_TAKEN = ("other programs used the server's core, or the kernel's "
               "scheduler prefers threads that compute for long")
-SLOW_TO_WAKE = ("the long thread was slow to wake, so that short requests had "
-                "the lock in between")
-CACHES_FULL = ("the kernel's memory for 10,000 connections left too little "
-               "room in the caches")
+SLOW_TO_WAKE = ("the thread with the long request woke slowly, and short "
+                "requests took the lock before it")
+CACHES_FULL = ("what the kernel stores for 10,000 connections took too much of "
+               "the processor's caches")
 
 EXPERIMENTS = (
     Experiment(
         name="latency",
-        question="One long request at a time from each client: "
-                 "which models use the cores?",
+        question="Each client sends one long request at a time: "
+                 "which models use all cores?",
         axis="connections",
         cells=grid(Cell(1, n=30), "connections", quick=(4,), full=(1, 2, 8)),
         load=4,
@@ -40,19 +40,19 @@ EXPERIMENTS = (
                   findings.SECOND_CORE_MIN, otherwise=NO_SECOND_CORE),
             *each("nonblocking coroutine", "keeps {bound} cores busy", "cores",
                   AT_MOST, findings.ONE_CORE_MAX,
-                  otherwise="the server has more threads than one: its "
-                            "options, or a change in its source"),
+                  otherwise="an option, or a change in the source, gave the "
+                            "server more than one thread"),
         ),
         explanation=(
-            "fib(30) is all computation. Processes and threads are spread over "
-            "the cores by the kernel; a server with one thread computes one "
-            "request after the other, however cleverly it waits, and its "
-            "clients queue. Waiting well is not computing in parallel.\n\n"
-            "Compare models at the same load, not one load with another: a "
-            "single client lets the cores fall asleep between its requests, "
-            "and a core that was just woken is slow at first. More clients "
-            "keep it awake, so that two may get more than twice the replies "
-            "of one, even from a server that never leaves its core."
+            "A request for fib(30) only computes. The kernel spreads processes "
+            "and threads over the cores. A server with one thread computes one "
+            "request after the other, however well it waits, and the other "
+            "requests queue.\n\n"
+            "Compare models at the same load, not one load with another. While "
+            "a single client waits for its next request, the cores fall "
+            "asleep, and a core that has just been woken is slow at first. "
+            "More clients keep it awake, so two may get more than twice the "
+            "replies of one, even from a server that uses one core."
         ),
     ),
     Experiment(
@@ -76,36 +76,37 @@ EXPERIMENTS = (
             Claim("coroutine", "spends {bound} of thread's CPU time per "
                   "request", "server_cpu_us_per_req", AT_MOST, 0.75,
                   than_model="thread",
-                  otherwise="few clients were ready at once, so that the one "
-                            "thread of coroutine slept as often as the others: "
-                            "a slow client, or a busy core"),
+                  otherwise="the client was slow or the core busy: then few "
+                            "clients are ready at once, and coroutine's thread "
+                            "sleeps as often as those of thread"),
             Claim("thread", "spends no more CPU time per request than fork",
                   "server_cpu_us_per_req", AT_MOST, 1, than_model="fork",
-                  otherwise="going from process to process costs hardly more "
-                            "than from thread to thread on this processor, and "
-                            "the difference drowns in noise"),
-            Claim("fork", "shows {bound} of its CPU time in the first of its "
-                  "processes", "first_process_share", AT_MOST, 0.5,
-                  otherwise="there were too few requests to outweigh the "
-                            "starting of processes"),
+                  otherwise="on this processor, a switch between processes "
+                            "costs hardly more than one between threads, and "
+                            "the difference is less than the noise"),
+            Claim("fork", "uses {bound} of its CPU time in its parent process",
+                  "first_process_share", AT_MOST, 0.5,
+                  otherwise="there were few requests, so that starting the "
+                            "processes cost more than serving them"),
         ),
         explanation=(
-            "fib(1) is no work at all: what remains is receiving, sending and "
-            "deciding who is next. A process or thread is put to sleep and "
-            "woken for every request; one thread that finds many clients ready "
-            "at once is not. With one connection (full bench) every server "
-            "waits for the network, and the figure shows how long a sleeping "
-            "core takes to wake. Where the client is busy for 90 % of the time "
-            "or more, it is the limit: the server could do at least that much "
-            "(≥).\n\n"
-            "Measured in the parent process only, without its children, fork "
-            "would seem the cheapest of all: the parent only accepts."
+            "A request for fib(1) computes nothing. What remains is to "
+            "receive, to send, and to choose the next client. The kernel puts "
+            "a process or thread to sleep and wakes it for every request, but "
+            "not a single thread that finds many clients ready at once. With "
+            "one connection (full bench) every server sleeps between two "
+            "requests, and the figure includes how long a sleeping core takes "
+            "to wake. Where the client is busy for 90 % of the time or more, "
+            "it is the limit: the server could answer at least that many "
+            "requests (≥).\n\n"
+            "If only the parent process were measured, without its children, "
+            "fork would seem the cheapest model: the parent only accepts."
         ),
     ),
     Experiment(
         name="hog",
-        question="Eight clients ask for little, four for fib(40) for a while: "
-                 "what do the eight feel?",
+        question="Four clients ask for fib(40): "
+                 "what does it mean for eight with small requests?",
         axis="hogs",
         cells=grid(Cell(8), "hogs", quick=(4,), full=(0, 1)),
         load=4,
@@ -130,31 +131,33 @@ EXPERIMENTS = (
             *each("nonblocking coroutine callback generator", KEEPS_BESIDE_FOUR,
                   "kept_beside_hogs", AT_MOST, findings.STARVED_MAX,
                   otherwise="the server computes in another thread, or fib(40) "
-                            "is over within a few milliseconds"),
+                            "takes only a few milliseconds"),
         ),
         explanation=(
-            "All share one core. The kernel takes it from a process or thread "
-            "that computes for long and gives it to one that has just been "
-            "woken, so small requests pass the long ones. A server with one "
-            "thread has only one thing that could be given the core: until "
-            "fib(40) is computed, it serves no other client.\n\nEach hog asks "
-            "again as soon as it has its reply, in the middle third of the "
-            "time; what it asked last is still waited for. blocking is not "
-            "here: while its first client stays, no hog gets in.\n\nAbove the "
-            "small replies, the picture has a row for each hog. Its request is "
-            "grey while it waits and coloured while the server computes, as "
-            "the server recorded (--trace) in a run after the measured ones. "
-            "Computations that overlap share the core. A quick bench records "
-            "nothing: its picture is only shaded while such requests are in "
-            "flight, and says so."
+            "The whole server has one core. The kernel takes it from a process "
+            "or thread that has computed for long, and gives it to one that "
+            "has just been woken. So small requests overtake the long ones. A "
+            "server with one thread serves no other client until fib(40) is "
+            "computed.\n\n"
+            "A client that sends long requests is called a hog. In the middle "
+            "third of the time, each hog sends the next request as soon as it "
+            "has its reply. Then the run waits for the last of these replies. "
+            "blocking is left out: while its first client stays connected, it "
+            "accepts no hog.\n\n"
+            "In the picture, above the small replies, each hog has a row. Its "
+            "request is grey while it waits, and coloured while the server "
+            "computes it, as the server recorded (--trace) in a run after the "
+            "measured ones. Computations that overlap share the core. A quick "
+            "bench records nothing: its picture is only shaded while such "
+            "requests are in flight, and says so."
         ),
         trace=request_log.over_time,
         traced_rounds=1,
     ),
     Experiment(
         name="beside",
-        question="Ten clients ask for little beside one that asks for fib(40), "
-                 "and there are cores for both: what do the ten keep?",
+        question="One client asks for fib(40), and other cores are free: "
+                 "how many replies do ten others get?",
         axis="connections",
         cells=grid(Cell(10, hogs=1), "connections", quick=(10,), default=(1,)),
         load=10,
@@ -179,22 +182,24 @@ EXPERIMENTS = (
                   otherwise=NO_SECOND_CORE),
         ),
         explanation=(
-            "A server with a thread per client needs no more than a second "
-            "core to serve the others beside a long request. With a lock "
-            "around all computing, as in Python, it hardly helps: a short "
-            "request waits until the long one drops the lock, which takes 5 "
-            "ms, unless the lock comes back to it before the long thread is "
-            "awake. Servers with one thread do not serve at all until the long "
-            "request is over, whatever language they are written in. Go moves "
+            "A server with a thread per client needs only a second core to "
+            "serve the other clients beside a long request. If one lock "
+            "protects all computing, as in Python, the second core hardly "
+            "helps: a short request waits 5 ms until the long one releases the "
+            "lock, unless it can take the lock again before the long thread is "
+            "awake. A server with one thread serves no other client until the "
+            "long request is computed, whatever its language. Go moves "
             "goroutines between threads, and interrupts those that compute for "
-            "long.\n\nfib(40) takes a hundred times as long in Python as in C: "
-            "what is compared is the share that the other clients keep."
+            "long.\n\n"
+            "fib(40) takes a hundred times as long in Python as in C. So this "
+            "experiment compares the share of the replies that the other "
+            "clients still get."
         ),
     ),
     Experiment(
         name="idle",
         elsewhere=True,
-        question="Ten clients ask, many more are idle: "
+        question="Ten clients send requests, many more are idle: "
                  "what does an idle connection cost?",
         axis="idle",
         # The claims about fork, select and poll are judged at 1,000 idle
@@ -218,10 +223,10 @@ EXPERIMENTS = (
         claims=(
             Claim("nonblocking", "keeps {bound} of the rate it has without "
                   "idle clients", "rate_kept", AT_MOST, 0.1,
-                  otherwise="idle connections were not all open"),
+                  otherwise="some idle connections were not open"),
             *each("select poll", "keeps {bound} of the rate it has without "
                   "idle clients", "rate_kept", AT_MOST, 0.5, load=1000,
-                  otherwise="the client, not the server, set the rate"),
+                  otherwise="the client was the limit, not the server"),
             *each("callback uring", "answers {bound} of the requests per "
                   "second of CPU time that it answers without idle clients",
                   "work_kept", AT_LEAST, 0.7, otherwise=CACHES_FULL),
@@ -244,18 +249,20 @@ EXPERIMENTS = (
                             "--stack-kib"),
         ),
         explanation=(
-            "A process or thread that waits takes memory; the kernel does not "
-            "check it until its client sends something. (What a thousand "
-            "processes take of the caches can still be seen in fork's rate.) "
-            "epoll tells coroutine which connections are ready, however many "
-            "are idle. nonblocking polls every connection in every round, a "
-            "system call each. blocking is not here: behind one idle client it "
-            "serves no other (see silent). fork meets 10,000 only in the full "
-            "bench: so many processes take seconds to start and to "
-            "end.\n\nMemory is what the server's processes hold more than "
-            "without idle clients, divided by their number (PSS: a page that "
-            "several share counts once). The kernel's own memory for a "
-            "connection, process or thread comes on top."
+            "A process or thread that waits for an idle client takes memory, "
+            "but no CPU time: the kernel wakes it only when its client sends "
+            "something. Thousands of processes may still slow fork down, "
+            "because they compete for the processor's caches. epoll tells "
+            "coroutine which connections are ready, however many are idle. "
+            "nonblocking polls every connection in every round, with a system "
+            "call for each. blocking is left out: behind one idle client it "
+            "serves no other (see silent). fork has 10,000 idle clients only "
+            "in the full bench, because so many processes take seconds to "
+            "start and to end.\n\n"
+            "The memory of an idle client is what the server's processes have "
+            "in addition, divided by the number of idle clients (PSS: a page "
+            "that several processes share counts once). The kernel's own "
+            "memory for a connection, process or thread is not included."
         ),
     ),
     Experiment(
@@ -277,33 +284,33 @@ EXPERIMENTS = (
                   "connection", "server_cpu_us_per_req", AT_LEAST, 2,
                   than_model="thread",
                   otherwise="this kernel copies a small process nearly as "
-                            "fast as it makes a thread"),
+                            "fast as it creates a thread"),
             Claim("coroutine", "spends {bound} of thread's CPU time per "
                   "connection", "server_cpu_us_per_req", AT_MOST, 0.8,
                   than_model="thread",
-                  otherwise="the client was so slow that every connection "
-                            "found the server asleep"),
+                  otherwise="the client was so slow that the server slept "
+                            "before every connection"),
             Claim("blocking", "spends no more CPU time per connection than "
                   "coroutine", "server_cpu_us_per_req", AT_MOST, 1,
                   than_model="coroutine",
                   otherwise="client and server had a core each, and blocking "
-                            "slept for every client until that closed"),
+                            "slept until each client closed its connection"),
         ),
         explanation=(
-            "To accept and to close a connection costs all of them the same. "
-            "On top of it fork copies a process and reaps it, thread makes a "
-            "stack and a thread, coroutine takes a stack from a pool and tells "
-            "epoll about the connection. blocking does nothing of the kind: a "
-            "client that asks once and leaves is what it is good at.\n\n"
-            "Client and server share a core, so that no figure contains the "
-            "waking of another one. The rates are therefore those of both "
-            "together; compare the CPU time, which is the server's alone."
+            "All models accept and close a connection, at the same cost. In "
+            "addition, fork copies a process and reaps it, thread creates a "
+            "thread and its stack, coroutine takes a stack from a pool and "
+            "adds the connection to epoll. blocking does none of this: it is "
+            "good at clients that send one request and leave.\n\n"
+            "Client and server share a core, so no figure includes the time to "
+            "wake another core. The rate therefore depends on both programs. "
+            "Compare the CPU time, which is the server's alone."
         ),
     ),
     Experiment(
         name="knee",
-        question="Requests come at a rate of their own, each with a new "
-                 "connection: from which rate on do they queue?",
+        question="Requests come at a fixed rate, each on a new connection: "
+                 "at which rate do they begin to queue?",
         axis="rate",
         cells=grid(Cell(20, churn=True), "rate", quick=(2000, 10000, 40000),
                    default=(5000, 20000), full=(1000, 30000)),
@@ -317,8 +324,8 @@ EXPERIMENTS = (
             *each("thread coroutine",
                   "answers {bound} of 10,000 requests per second", "kept_up",
                   AT_LEAST, findings.KEPT_UP_MIN,
-                  otherwise="another program took part of its core, or a "
-                            "connection costs more than 0.1 ms here"),
+                  otherwise="another program used its core, or a connection "
+                            "costs more than 0.1 ms on this machine"),
             Claim("fork", "has {bound} times coroutine's 99th percentile at "
                   "10,000 requests per second", "p99_us", AT_LEAST, 3,
                   than_model="coroutine",
@@ -326,18 +333,20 @@ EXPERIMENTS = (
                             "than 0.1 ms"),
         ),
         explanation=(
-            "Users do not wait for each other: their requests come when they "
-            "come (an open loop), and one that has to queue counts from when "
-            "it was due. Up to some rate the latency hardly changes; beyond "
-            "it, the queue grows for as long as the load lasts, and the 99th "
-            "percentile says how long that was, not how fast the server is. "
-            "The rate at the bend is the capacity, and a service is run well "
-            "below it.\n\n"
-            "Each request has a connection of its own, so that blocking takes "
-            "part: it serves one client after the other. What bends the curve "
-            "is the cost of a connection (see churn): a process for each "
-            "costs most. `fibload --ramp` draws such a curve of one server in "
-            "a single run, and `fibload --find-rate p99=5ms` finds the rate."
+            "Users do not wait for each other. Their requests come at any "
+            "time, whether or not earlier ones have been answered (an open "
+            "loop), and each latency counts from the moment when the request "
+            "was due. Up to some rate the latency hardly changes. Beyond it, "
+            "the queue grows as long as the load lasts, so the 99th percentile "
+            "tells how long the run was, not how fast the server is. The rate "
+            "where the curve bends is the capacity of the server. A service "
+            "needs a capacity well above its usual load.\n\n"
+            "Each request has a connection of its own, so blocking can take "
+            "part: it serves one client after the other. The cost of a "
+            "connection (see churn) decides where the curve bends, and a "
+            "process for each connection costs most. `fibload --ramp` measures "
+            "such a curve for one server in a single run, and `fibload "
+            "--find-rate p99=5ms` finds the rate."
         ),
     ),
     Experiment(
@@ -363,25 +372,24 @@ EXPERIMENTS = (
             Claim("coroutine", "answers {bound} of the requests that "
                   "1,000 clients can make", "share_of_possible", AT_LEAST,
                   findings.POSSIBLE_MIN,
-                  otherwise="the processor needs more than a tenth of the "
-                            "time for the requests themselves, or others "
-                            "were using its core"),
+                  otherwise="the requests themselves take more than a tenth of "
+                            "the CPU time, or other programs used the core"),
             Claim("coroutine --trap", "answers {bound} times the requests of "
                   "blocking", "rate_to_last", AT_MOST, 1.25,
                   than_model="blocking",
-                  otherwise="what was measured is so short that it has a few "
-                            "replies only"),
+                  otherwise="the run was so short that there were only a few "
+                            "replies"),
         ),
         explanation=(
-            "Nearly no time is spent computing, so one core is enough for "
-            "any number of clients, if the server can wait for all of them at "
-            "once. A client that waits 100 ms for each reply can make ten "
-            "requests a second, so 1,000 of them make 10,000 at most. "
-            "Processes and threads wait in the kernel, a coroutine in a list "
-            "ordered by time, nonblocking with a deadline in its table.\n\n"
-            "`coroutine --trap` is the same server with nanosleep() in the "
-            "place of co_sleep(): the one thread sleeps, and all clients "
-            "with it. No compiler warns of such a call."
+            "The server hardly computes. So one core is enough for many "
+            "clients, if the server can wait for all of their requests at the "
+            "same time. A client that waits 100 ms for each reply can send ten "
+            "requests a second, so 1,000 clients send at most 10,000. "
+            "Processes and threads wait in the kernel, a coroutine in a heap "
+            "of timers, and nonblocking stores a deadline for each client.\n\n"
+            "`coroutine --trap` is the same server, but it calls nanosleep() "
+            "instead of co_sleep(). So its only thread sleeps, and all clients "
+            "wait. No compiler warns of such a call."
         ),
     ),
     Experiment(
@@ -399,23 +407,23 @@ EXPERIMENTS = (
         claims=(
             Claim("blocking", "serves {bound} clients behind the idle one",
                   "served", AT_MOST, 0,
-                  otherwise="the idle client gave up its connection"),
+                  otherwise="the idle client closed its connection"),
             *each("fork thread nonblocking coroutine",
                   "serves {bound} client behind the idle one", "served",
                   AT_LEAST, 1,
                   otherwise="the server could not start another process or "
-                            "thread, or had no core to run on"),
+                            "thread, or got no CPU time"),
         ),
         explanation=(
-            "The blocking server is blocked in recv(), for its first client. "
-            "Meanwhile it cannot call accept(). Every other server can wait "
-            "for all its clients at once."
+            "blocking is blocked in recv(), for its first client. Meanwhile it "
+            "cannot call accept(). Every other server can wait for all its "
+            "clients at the same time."
         ),
     ),
     Experiment(
         name="timeline",
-        question="Four clients ask for fib(32) at once, again and again: "
-                 "what happens when?",
+        question="Four clients ask for fib(32) at the same time: "
+                 "when is each request computed?",
         axis="connections",
         cells=(Cell(4, n=32, requests=48),),
         load=4,
@@ -424,8 +432,8 @@ EXPERIMENTS = (
         finding=findings.timeline,
         columns=("set_ms", "served", "turns", "cores", "cpu_ms"),
         claims=(
-            Claim("blocking", "answers {bound} of the four clients, while "
-                  "that one stays", "served", AT_MOST, 1,
+            Claim("blocking", "serves {bound} of the four clients until that "
+                  "one leaves", "served", AT_MOST, 1,
                   otherwise="the first client lost its connection"),
             *each("fork thread",
                   "needs {bound} of nonblocking's time for the same requests",
@@ -434,21 +442,23 @@ EXPERIMENTS = (
             *each("nonblocking coroutine",
                   "turns to another client after {bound} of its replies",
                   "turns", AT_LEAST, 0.9,
-                  otherwise="the clients' next requests came later than the "
-                            "server looked for them"),
+                  otherwise="the clients' next requests came after the server "
+                            "had checked for them"),
         ),
         explanation=(
-            "blocking is serial: the next client is accepted when this one has "
-            "left. fork and thread compute as many requests at once as there "
-            "are cores. nonblocking and coroutine compute one at a time, but "
-            "change the client with every request, so that all wait equally "
-            "long.\n\nA bar is a request, from its sending to its reply. It is "
-            "coloured while the server computes, and hatched by the core on "
-            "which that ended, as the server recorded (--trace) in a run after "
-            "the measured ones. A client does not know when its request was "
-            "computed. So where the server did not record, as in a quick "
-            "bench, the coloured part is as long as the CPU time of a request "
-            "on average and stands at the end of the bar, and the picture says "
+            "blocking accepts the next client only when the first one has "
+            "left. fork and thread compute as many requests at the same time "
+            "as there are cores. nonblocking and coroutine compute one at a "
+            "time, but take the clients in turn, so all of them wait equally "
+            "long.\n\n"
+            "Each client sends its next request as soon as it has a reply. A "
+            "bar is a request, from sending it to its reply. It is coloured "
+            "while the server computes, and its pattern shows on which core "
+            "the computation ended, as the server recorded (--trace) in a run "
+            "after the measured ones. A client does not know when the server "
+            "computes its request. So where the server did not record, as in a "
+            "quick bench, the coloured part is at the end of the bar, is as "
+            "long as the average CPU time of a request, and the picture says "
             "so."
         ),
         trace=request_log.each_request,

@@ -40,12 +40,13 @@ def named(group, models, said=()):
 
 def unserved(at):
     """Says which models did not serve all clients, as "; blocking serves
-    only 1", or "" if all did."""
+    only 1 client", or "" if all did."""
     text = ""
     for model in at.models():
         of = at.where(model=model)
         if not of.all_served():
-            text += f"; {model} serves only {of.median('served'):,.0f}"
+            clients = counted(of.median("served"), "client")
+            text += f"; {model} serves only {clients}"
     return text
 
 
@@ -114,7 +115,7 @@ def latency(at):
               for model, cores in samples(at, "cores").items()
               if model not in second + one]
     clients = counted(at[0]["connections"], "client")
-    return f"With {clients} {'; '.join(parts)}" + unserved(at)
+    return f"With {clients}, {'; '.join(parts)}" + unserved(at)
 
 
 def benefit(at, second, one):
@@ -124,9 +125,9 @@ def benefit(at, second, one):
     if math.isnan(more):
         return ""
     if more < 1.1:
-        return f" yet {verb(second, 'answer')} no more requests"
+        return f", but {verb(second, 'answer')} no more requests"
     return (f" and {verb(second, 'answer')} {factor(more)} as many requests as "
-            "any other")
+            "any other model")
 
 
 def one_core(of):
@@ -182,17 +183,17 @@ def of_served(at, column):
 def throughput(at):
     """Says which models need the least CPU time per request."""
     cost = of_served(at, "server_cpu_us_per_req")
-    load = f"With {counted(at[0]['connections'], 'client')}"
+    load = f"With {counted(at[0]['connections'], 'client')},"
     if not cost:
         return f"{load} no model serves all" + unserved(at)
     first, *rest = ranked(cost)
-    text = f"{load} {listed(first)} {verb(first, 'need')}"
     if not rest:
-        return (f"{text}, in CPU time per request, {costs(first, cost)}"
-                + unserved(at))
-    text += f" the least CPU time per request ({costs(first, cost)})"
+        return (f"{load} the CPU time per request is {costs(first, cost)}, in "
+                f"{listed(first)}" + unserved(at))
     after = (f"{listed(group)} ({costs(group, cost)})" for group in rest)
-    return f"{text}, then {listed(after)}" + unserved(at)
+    return (f"{load} {listed(first)} {verb(first, 'need')} the least CPU time "
+            f"per request ({costs(first, cost)}), then {listed(after)}"
+            + unserved(at))
 
 
 # ---- idle
@@ -219,7 +220,7 @@ def idle(at):
         parts.append(f"{named(well, list(kept), parts)} {verb(well, 'keep')} "
                      f"{'all of it' if all_of_it else at_least(shares)}")
     parts = parts or ["no model has a rate to compare with"]
-    return f"Beside {load} {', '.join(parts)}{memory(at)}"
+    return f"Beside {load}, {', '.join(parts)}{memory(at)}"
 
 
 def percent(share):
@@ -238,7 +239,8 @@ def memory(at):
     taken = samples(at, "kib_per_silent")
     texts = [f"{lowest_to_highest([taken[m].median for m in group])} in "
              f"{listed(group)}" for group in ranked(taken)]
-    return f"; each takes, in KiB, {listed(texts)}" if texts else ""
+    return (f"; an idle client takes, in KiB, {listed(texts)}" if texts
+            else "")
 
 
 def slowed_by_silence(of):
@@ -271,24 +273,29 @@ def hog(at):
         parts.append(f"{listed(well)} {verb(well, 'keep')} "
                      f"{at_least(min(1, kept[m].low) for m in well)} of their "
                      "small requests")
-    parts += starved({m: kept[m] for m in kept if m not in well}, not well)
+    parts += starved({m: kept[m] for m in kept if m not in well}, bool(well))
     parts = parts or ["no model has a rate to compare with"]
     ask = "asks" if hogs == 1 else "ask"
     return (f"While {counted(hogs, 'client')} {ask} for fib(40), "
             f"{', '.join(parts)}")
 
 
-def starved(kept, first):
+def starved(kept, has_verb):
     """Returns a list of texts: which share each of these models keeps, or only
-    their maximum if there are many. If `first` is true, the sentence has no
-    verb yet, and the first text adds it."""
+    their maximum if there are many. If the sentence has no verb yet, the first
+    text adds it."""
     models = sorted(kept, key=lambda model: kept[model].spread())
+    groups = [([model], percents(kept[model])) for model in models]
     if len(models) > SAID_ONE_BY_ONE:
         most = max(sample.high for sample in kept.values())
-        return [f"{listed(models)} at most {percent(most)}"]
-    shares = [f"{model} {percents(kept[model])}" for model in models]
-    return ["of their small requests are left: " + ", ".join(shares)] if (
-        first and shares) else shares
+        groups = [(models, f"at most {percent(most)}")]
+    texts = [f"{listed(group)} {share}" for group, share in groups]
+    if groups and not has_verb:
+        group, share = groups[0]
+        whose = "its" if len(group) == 1 else "their"
+        texts[0] = (f"{listed(group)} {verb(group, 'keep')} {share} of {whose} "
+                    "small requests")
+    return texts
 
 
 def starved_by_long(of):
@@ -310,10 +317,11 @@ def churn(at):
     if not cost:
         return "No model serves all" + unserved(at)
     first, *rest = ranked(cost)
+    if not rest:
+        return (f"The CPU time per connection is {costs(first, cost)}, in "
+                f"{listed(first)}" + unserved(at))
     ends = [f"{listed(group)} ({costs(group, cost)})" for group in
             (first, *rest)]
-    if not rest:
-        return f"A connection costs CPU time: {ends[0]}" + unserved(at)
     return (f"A connection costs the least CPU time in {ends[0]}, then in "
             f"{listed(ends[1:])}" + unserved(at))
 
@@ -381,8 +389,9 @@ def wait(at):
                 [rates[model].low, rates[model].high] if apart
                 else [rates[model].median])
             badly.setdefault(rate, []).append(model)
-    parts += [f"{listed(these)} {rate} a second"
-              for rate, these in badly.items()]
+    for rate, these in badly.items():
+        answer = "" if parts else f" {verb(these, 'answer')}"
+        parts.append(f"{listed(these)}{answer} {rate} a second")
     clients = counted(at[0]["connections"], "client")
     delay = duration(1000 * at[0]["delay_ms"], 3)
     return (f"With {clients} and a backend that takes {delay}, "
@@ -410,8 +419,9 @@ def silent(at):
     text = []
     if never:
         watched = min(run["oldest_us"] for run in at if run["model"] in never)
-        text.append(f"{listed(never)} {verb(never, 'leave')} the next one "
-                    f"without a reply ({duration(watched, 2)} watched)")
+        do = "does" if len(never) == 1 else "do"
+        text.append(f"{listed(never)} {do} not answer the next one within "
+                    f"{duration(watched, 2)}")
     if always:
         slowest = max(run["max_us"] for run in at if run["model"] in always)
         text.append(f"{named(always, models, never)} {verb(always, 'answer')} "
@@ -421,10 +431,10 @@ def silent(at):
             served = at.where(model=model).sample("served")
             text.append(f"{model} answers in {sum(served):.0f} of "
                         f"{len(served)} rounds")
-    return "Behind an idle client " + "; ".join(text)
+    return "Behind an idle client, " + "; ".join(text)
 
 
 def stopped_by_one(of):
     """Returns how a model breaks down behind one idle client, or ""."""
     never = of.values("served") == [0]
-    return "one idle client stops it" if never else ""
+    return "one idle client stops all others" if never else ""

@@ -32,12 +32,13 @@ KEPT = "about.json"
 def coverage_said(rounds):
     """Returns a sentence on how far the range of the rounds is trusted."""
     if rounds < 2:
-        return "One round says nothing about how much the figures vary."
+        return "A single round does not show how much the figures vary."
     percent = 100 * coverage(rounds)
     sure = f"{percent:.0f} %" if percent <= 99 else "more than 99 %"
     text = f"That range covers the true median with probability {sure}"
     enough = rounds >= ENOUGH_ROUNDS
-    return text + ("." if enough else f": {rounds} rounds are only a look.")
+    return text + ("." if enough else f": {rounds} rounds are too few to rely "
+                   "on.")
 
 
 def excluded(runs):
@@ -140,7 +141,8 @@ def section(directory, experiment, runs, said, judged):
         blocks.append(Picture(picture, experiment.question))
     blocks += [table(experiment, runs), *claims_blocks(judged)]
     blocks += map(Text, experiment.explanation.split("\n\n"))
-    return [*blocks, Text(f"Again: `make bench ONLY={experiment.name}`")]
+    return [*blocks, Text("To repeat this experiment: `make bench "
+                          f"ONLY={experiment.name}`")]
 
 
 def sections(directory, runs):
@@ -153,8 +155,8 @@ def sections(directory, runs):
     for experiment in EXPERIMENTS:
         of = runs.sound().where(experiment=experiment.name)
         if of and experiment not in shown:
-            yield from section(directory, experiment, of, "Not one whole "
-                               "round: nothing can be compared", [])
+            yield from section(directory, experiment, of, "No round is "
+                               "complete: nothing can be compared", [])
 
 
 # ---- The whole report
@@ -174,18 +176,19 @@ def how_to_read(runs):
              "runs that are compared follow one another, in random order. CPU "
              "time, processes, threads and memory are those of the server's "
              "whole process tree."),
-        Text("A claim is what an experiment is there to show. It **holds** if "
-             "all of the range over the rounds agrees with it, **fails** if "
-             "all of it contradicts it, and is **inconclusive** otherwise; "
-             "ratios are taken within a round. Fewer than six rounds only "
-             f"**suggest**. Where six rounds disagree, {MORE_ROUNDS} more are "
-             "made of what is compared, and of nine values the lowest and the "
-             "highest are left out; each verdict is then right with 94.5 %, if "
-             "the rounds are independent: their autocorrelation (lag 1) is then "
-             "near 0. A claim that fails on this machine is a finding, "
-             "not a mistake."),
-        Text("≥: the client was the limit, the server could do at least that "
-             "much. ~: other programs used the machine in most rounds.")]
+        Text("A claim is a relation that an experiment should show. It "
+             "**holds** if the whole range over the rounds agrees with it, "
+             "**fails** if the whole range contradicts it, and is "
+             "**inconclusive** otherwise. A ratio compares two figures of the "
+             "same round. Fewer than six rounds only **suggest** a verdict. If "
+             f"six rounds disagree, the bench makes {MORE_ROUNDS} more of the "
+             "runs that the claim compares, and leaves out the lowest and the "
+             "highest of the nine values. Each verdict is then right with "
+             "94.5 %, if the rounds are independent; the autocorrelation "
+             "(lag 1) of independent rounds is near 0. A claim that fails on "
+             "this machine is a finding, not a mistake."),
+        Text("≥: the client was the limit, and the server could do at least "
+             "that much. ~: other programs used the machine in most rounds.")]
 
 
 def what_came_out(runs):
@@ -196,7 +199,7 @@ def what_came_out(runs):
     said = (f"[{experiment.name}](#{experiment.name}): "
             f"{finding(experiment, of)}." for experiment, of in shown)
     judged = judgements(shown)
-    claims = [f"Of the claims {tally(judged)}."] if judged else []
+    claims = [f"Claims: {tally(judged)}."] if judged else []
     return [summary(shown), Items((*said, *claims))]
 
 

@@ -117,7 +117,7 @@ def draw_recorded(axes, y, span, cores, unit_us):
 
 
 def draw_hog(figure, experiment, runs, spans, recorded):
-    """Draws the small replies over time and the large requests at the left, and
+    """Draws the small replies over time and the long requests at the left, and
     which share of the rate each model keeps at the right."""
     at = deciding(experiment, runs)
     shown, cores = spans_by_model(at, spans, recorded), Cores(recorded)
@@ -125,14 +125,14 @@ def draw_hog(figure, experiment, runs, spans, recorded):
     left, right = figure.add_gridspec(1, 2, width_ratios=(3, 2), wspace=0.4)
     panels = disturbance_panels(figure, left, shown)
     panels[0][1].set_xlim(0, last_us(shown) / 1e6)
-    for (large, small), mine in zip(panels, shown.values()):
+    for (long, small), mine in zip(panels, shown.values()):
         draw_stream(small, mine)
-        if large:
-            draw_large(large, mine, cores)
+        if long:
+            draw_long(long, mine, cores)
         else:
-            shade_large(small, mine)
+            shade_long(small, mine)
     kept = figure.add_subplot(right)
-    kept.set_title("% of the rate before\nthe large requests")
+    kept.set_title("% of the rate before\nthe long requests")
     model_bars(kept, at, "kept_beside_hogs", scale=0.01)
     if recorded:
         cores.legend(figure, 0.95)
@@ -141,34 +141,34 @@ def draw_hog(figure, experiment, runs, spans, recorded):
              shown,
              "Recorded after the measured runs; a row is a client that asks "
              "for fib(40). Computations that overlap share the core.",
-             "Seen by the client only; shaded while large requests are in "
+             "Seen by the client only; shaded while long requests are in "
              "flight."))
 
 
 def disturbance_panels(figure, place, shown):
-    """Returns two axes for each model, one above the other: for the large
+    """Returns two axes for each model, one above the other: for the long
     requests, and for the small replies. The first is None if the server did not
-    record the large requests."""
+    record the long requests."""
     panels, first = [], None
     for (model, mine), cell in zip(
             shown.items(),
             place.subgridspec(max(1, len(shown)), 1, hspace=0.3)):
-        large, upper = None, None
+        long, upper = None, None
         if is_recorded(mine):
             upper, cell = cell.subgridspec(2, 1, hspace=0.1,
                                            height_ratios=(4, 5))
         small = figure.add_subplot(cell, sharex=first, sharey=first)
         first = first or small
         if upper:
-            large = figure.add_subplot(upper, sharex=first)
-            large.set_axis_off()
+            long = figure.add_subplot(upper, sharex=first)
+            long.set_axis_off()
         small.tick_params(labelbottom=len(panels) + 1 == len(shown))
         small.set_ylabel(model.replace(" --", "\n--"), color=colour(model),
                          fontweight="bold", rotation=0, ha="right", va="center")
-        panels.append((large, small))
-    large, small = panels[0]
+        panels.append((long, small))
+    long, small = panels[0]
     title = "small replies in each tenth of a second"
-    (large or small).set_title(f"large requests; {title}" if large else title)
+    (long or small).set_title(f"long requests; {title}" if long else title)
     panels[-1][1].set_xlabel("time, s")
     return panels
 
@@ -189,8 +189,8 @@ def draw_stream(axes, spans):
     axes.tick_params(labelsize=SMALL)
 
 
-def draw_large(axes, spans, cores):
-    """Draws the large requests, a row for each client, from the top down."""
+def draw_long(axes, spans, cores):
+    """Draws the long requests, a row for each client, from the top down."""
     hogs = of_kind(spans, request_log.HOG)
     clients = sorted({span.connection for span in hogs})
     show_rows(axes, len(clients))
@@ -198,8 +198,8 @@ def draw_large(axes, spans, cores):
         draw_recorded(axes, -clients.index(span.connection), span, cores, 1e6)
 
 
-def shade_large(axes, spans):
-    """Shades the time of the large requests, behind the small replies."""
+def shade_long(axes, spans):
+    """Shades the time of the long requests, behind the small replies."""
     hogs = of_kind(spans, request_log.HOG)
     if hogs:
         axes.axvspan(min(span.begin_us for span in hogs) / 1e6,
@@ -222,11 +222,11 @@ def draw_timeline(figure, _experiment, runs, spans, recorded):
     note(figure, runs, "One run of each, of median length. A row is a client, "
          "a bar a request, from its sending to its reply.", *sentences(
              shown,
-             "Recorded after the measured runs; a computation is long if it "
-             "had to share its core, and is shown on the core where it ended.",
-             "Seen by the client only: coloured for as long as a request takes "
-             "a core on average, at the end of the bar, where it was computed "
-             "at the latest."))
+             "Recorded after the measured runs. A computation takes longer "
+             "if it shares its core, and has the pattern of the core where it "
+             "ended.",
+             "Seen by the client only: the coloured end of a bar is as long as "
+             "the average CPU time of a request."))
 
 
 def timeline_panels(figure, number):

@@ -67,18 +67,18 @@ def first_reply(of):
         return with_range(of.spread("max_us"), duration)
     if 1 in of.values("served"):
         return "in some rounds only"
-    return f"none while we watched, {duration(of.spread('oldest_us')[1], 2)}"
+    return f"none within {duration(of.spread('oldest_us')[1], 2)}"
 
 
 COLUMNS = {name: Column(*column) for name, *column in (
     ("rate", "replies per second", rate, "req_per_s"),
     ("rate_to_last", "replies per second", ranged("rate_to_last"),
      "rate_to_last"),
-    ("kept_up", "of the requests that were due", ranged("kept_up", share)),
+    ("kept_up", "share of the requests due", ranged("kept_up", share)),
     ("served", "clients served", served),
     ("cores", "cores used", ranged("cores", "{:.2f}".format)),
     ("cpu_us", "CPU time per request, µs", ranged("server_cpu_us_per_req")),
-    ("first_cpu_us", "in the parent process only, µs",
+    ("first_cpu_us", "CPU time in the parent process only, µs",
      figure("first_cpu_us_per_req")),
     ("cpu_ms", "CPU time per request, ms", ranged("server_cpu_ms_per_req")),
     ("p50", "median latency", latency("p50_us")),
@@ -90,14 +90,14 @@ COLUMNS = {name: Column(*column) for name, *column in (
     ("pss", "memory (PSS), MiB",
      figure("pss_kib", lambda kib: f"{kib / 1024:.1f}")),
     ("client", "client busy", figure("client_cpu_share", "{:.0%}".format)),
-    ("kept", "of the rate without idle clients",
+    ("kept", "share of the rate without idle clients",
      ranged("rate_kept", "{:.1%}".format)),
     ("kib_per_silent", "memory (PSS) per idle client, KiB",
      ranged("kib_per_silent")),
     ("rate_before", "replies per second before them", ranged("rate_before")),
     ("rate_during", "small replies per second during the long requests",
      ranged("rate_during"), "rate_during"),
-    ("kept_beside_hogs", "of the rate before long requests",
+    ("kept_beside_hogs", "share of the rate before the long requests",
      ranged("kept_beside_hogs", share)),
     ("p99_before", "99th percentile before them", latency("p99_before_us")),
     ("p99_during", "99th percentile during them", latency("p99_during_us")),

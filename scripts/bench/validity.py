@@ -19,15 +19,15 @@ def on_two_hosts(runs):
 def network(runs, _calibrations):
     """Says what the network between client and server means for the figures."""
     if on_two_hosts(runs):
-        return ("Server and client ran on two hosts: latencies and rates "
-                "include the network between them. No program was kept to a "
-                "core, so what is said of one core or two may not hold. Only "
-                "the client's host was calibrated. What other programs did on "
-                "the server's host is unknown, and so is how the CPU time is "
-                "divided among the server's processes.")
-    return ("Client and server share one machine, and no packet is lost or far "
-            "away: the figures say what a request costs, not how fast it would "
-            "be over a network.")
+        return ("Server and client ran on two hosts. Latencies and rates "
+                "include the network between them. The server could use all "
+                "cores, so statements about one core or two may not hold. Only "
+                "the client's host was calibrated. It is unknown what other "
+                "programs did on the server's host, and which of the server's "
+                "processes used the CPU time.")
+    return ("Client and server share one machine. Its loopback interface loses "
+            "no packets and has no distance. So the figures show what a "
+            "request costs, not how fast it would be over a network.")
 
 
 def waking(runs, calibrations):
@@ -36,13 +36,13 @@ def waking(runs, calibrations):
         return ""
     found = [one["wake-up"] for one in calibrations]
     if math.isnan(found[0]):
-        return ("There is one core: nothing ran in parallel, and client and "
-                "server took it from each other.")
+        return ("There is only one core: nothing ran in parallel, and client "
+                "and server took turns.")
     took = " to ".join(dict.fromkeys(
         duration(us, 2) for us in (min(found), max(found))))
-    return (f"To wake a sleeping core took {took} here: where "
-            "one client waits for one reply, the latency is mostly two of "
-            "these, whatever the model.")
+    return (f"Waking a sleeping core took {took}. While a single client waits "
+            "for a reply, its core and the server's fall asleep, so its "
+            "latency includes up to two of these times.")
 
 
 def client_ceiling(_runs, calibrations):
@@ -50,16 +50,17 @@ def client_ceiling(_runs, calibrations):
     reply_us = calibrations[0].get("null server", math.nan)
     if math.isnan(reply_us):
         return ""
-    return (f"Of a server that does nothing the client gets "
-            f"{rounded(1e6 / reply_us, 2)} replies a second with 50 "
-            "connections: rates of that size are the client's limit.")
+    return (f"From a server that computes nothing, the client gets "
+            f"{rounded(1e6 / reply_us, 2)} replies a second over 50 "
+            "connections. At about this rate, the client is the limit.")
 
 
 def virtual(_runs, _calibrations):
     """Says that the machine is virtual."""
     if is_virtual():
-        return ("This is a virtual machine: its host may take a core away, and "
-                "waking one takes longer than on bare metal.")
+        return ("This is a virtual machine. Its host may run other machines "
+                "on these cores, and waking a core usually takes longer than "
+                "on real hardware.")
     return ""
 
 
@@ -68,9 +69,9 @@ def client(runs, _calibrations):
     limited = runs.cells(lambda of: of.client_limited())
     if not limited:
         return ""
-    return (f"In {counted(limited, 'cell')} of {runs.cells()} the client was "
-            "busy 90 % of the time or more: these rates (≥) are the "
-            "client's, so compare CPU time instead.")
+    return (f"In {limited} of {counted(runs.cells(), 'cell')}, the client was "
+            "busy for 90 % of the time or more. These rates (≥) are limits of "
+            "the client: compare the CPU time instead.")
 
 
 def others(runs, _calibrations):
@@ -78,10 +79,10 @@ def others(runs, _calibrations):
     number = len(runs.disturbed())
     if not number:
         return ""
-    return (f"In {counted(number, 'run')} of {len(runs)} other programs used "
-            f"more than {DISTURBED_CORES} cores; runs like these are repeated "
-            "once, as far as the time allows, and the better attempt counts. "
-            "Cells in which most rounds are disturbed are marked (~).")
+    return (f"In {number} of {counted(len(runs), 'run')}, other programs used "
+            f"more than {DISTURBED_CORES} cores. The bench repeats such a run "
+            "once, if there is time, and keeps the attempt that was disturbed "
+            "less. Cells in which most rounds were disturbed are marked (~).")
 
 
 def rounds(runs, _calibrations):
@@ -89,8 +90,8 @@ def rounds(runs, _calibrations):
     number = runs.rounds()
     if number >= ENOUGH_ROUNDS:
         return ""
-    return (f"{counted(number, 'round')} only suggest a verdict: "
-            "six cover the median with 97 %.")
+    return (f"With {counted(number, 'round')}, the verdicts are only "
+            "suggestions: the range of six covers the median with 97 %.")
 
 
 def drift(_runs, calibrations):
@@ -99,8 +100,8 @@ def drift(_runs, calibrations):
     names = drifted(before, after[0]) if after else []
     if not names:
         return ""
-    return (f"The machine changed during the run ({', '.join(names)}): compare "
-            "within rounds only, as the claims do.")
+    return (f"The machine changed during the bench ({', '.join(names)}). "
+            "Compare only figures of the same round, as the claims do.")
 
 
 THREATS = (network, waking, client_ceiling, virtual, client, others, rounds,
