@@ -93,18 +93,19 @@ QUESTIONS = (
              f"The first client connects and sends nothing. How many of the "
              f"{len(MODELS)} servers answer the second?", served, close=EXACT),
     Question("served", "throughput",
-             "100 clients connect to blocking and ask on and on. How many of "
-             "them get replies?", of("blocking", "served"), close=EXACT),
+             "100 clients connect to blocking, and each sends request after "
+             "request. How many of them get replies?",
+             of("blocking", "served"), close=EXACT),
     Question("cheapest", "throughput",
              "100 clients ask for fib(1). Which server needs the least CPU "
              "time per request?", cheapest, models=True),
     Question("fork-coroutine", "throughput",
-             "The same: fork needs how many times coroutine's CPU time per "
-             "request?", quotient("fork", "coroutine",
+             "The same: how many times coroutine's CPU time per request does "
+             "fork need?", quotient("fork", "coroutine",
                                   "server_cpu_us_per_req"), "times", 1.5),
     Question("fork-thread", "throughput",
-             "The same: fork needs how many times thread's CPU time per "
-             "request?", quotient("fork", "thread", "server_cpu_us_per_req"),
+             "The same: how many times thread's CPU time per request does fork "
+             "need?", quotient("fork", "thread", "server_cpu_us_per_req"),
              "times", 1.5),
     Question("cores-thread", "latency",
              "4 clients ask for fib(30), on your machine. How many cores does "
@@ -114,20 +115,22 @@ QUESTIONS = (
              of("coroutine", "cores"), "cores", 1.25),
     Question("memory-thread", "idle",
              "How much memory does an idle client cost in thread, where each "
-             "has a stack of 64 KiB?", of("thread", "kib_per_silent"), "KiB"),
+             "thread has a stack of 64 KiB?", of("thread", "kib_per_silent"),
+             "KiB"),
     Question("kept-nonblocking", "idle",
-             "10,000 clients are idle, ten ask. How much of its rate does "
-             "nonblocking keep?", of("nonblocking", "rate_kept", 100), "%"),
+             "10,000 clients are idle, ten send requests. How much of its rate "
+             "does nonblocking keep?", of("nonblocking", "rate_kept", 100),
+             "%"),
     Question("kept-coroutine", "idle",
              "The same: how much of its rate does coroutine keep?",
              of("coroutine", "rate_kept", 100), "%", 1.25),
     Question("wait-coroutine", "wait",
-             "1,000 clients; each request waits 100 ms for a backend. How many "
-             "replies does coroutine give per second?",
+             "1,000 clients send requests, and each request waits 100 ms for a "
+             "backend. How many replies per second does coroutine send?",
              of("coroutine", "rate_to_last"), "replies"),
     Question("wait-trap", "wait",
-             "The same, with nanosleep() for co_sleep() (coroutine --trap): "
-             "how many replies per second?",
+             "The same, with nanosleep() instead of co_sleep() (coroutine "
+             "--trap): how many replies per second?",
              of("coroutine --trap", "rate_to_last"), "replies"),
 )
 
@@ -180,10 +183,10 @@ def section(directory, runs):
     measured = [cells[-1] for cells in rows if cells[-1] != NOT_MEASURED]
     good = sum(said in ("right", "close") for said in measured)
     were = "was" if good == 1 else "were"
-    text = (f"Made {kept['made']}. Of {counted(len(measured), 'answer')} "
-            f"{good} {were} right or close.")
+    answers = counted(len(measured), "answer")
+    text = f"Made {kept['made']}. {good} of {answers} {were} right or close."
     if good < len(measured):
-        text += " Those that were not are where to look first."
+        text += " Look first at those that were not."
     header = ("question", "predicted", "measured", "")
     return [Heading(2, "Your predictions"), Text(text),
             Table(header, rows, left=("question", ""))]

@@ -318,12 +318,12 @@ def disturbance(busy):
 def few_cores():
     """Returns a warning, in a list, if client and server share a core."""
     if cpu_quota() < 2:
-        return [f"A quota allows {100 * cpu_quota():.0f} % of a core: once "
-                "client and server have used it up, both stand still. No rate "
-                "and no latency is that of a whole core."]
+        return [f"A quota allows {100 * cpu_quota():.0f} % of a core. When "
+                "client and server have used it up, both must wait. So no rate "
+                "or latency is that of a whole core."]
     if cores() < 2:
-        return ["There is one core: client and server take it from each other, "
-                "and nothing runs in parallel."]
+        return ["There is only one core: client and server share it, and "
+                "nothing runs in parallel."]
     return []
 
 
