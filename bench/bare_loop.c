@@ -1,12 +1,14 @@
-// bare_loop.c - the least a load client can do: send, recv, epoll_wait.
+// bare_loop.c - a load client that only sends, receives and waits.
 //
 //     bare_loop PORT CONNECTIONS DEPTH MILLISECONDS
 //
 // Asks for fib(1) on each connection, keeps DEPTH requests in flight on it, and
-// prints how many replies came. It counts bytes, measures no latency and checks
-// nothing: what a real client costs beyond this is the price of knowing. It
-// tries all connections round-robin, which is cheaper than epoll as long as any
-// of them has a reply, and blocks in epoll only when none has.
+// prints how many replies came. It derives this number from the bytes that it
+// received, measures no latency, and checks no reply. A complete load client
+// needs more CPU time, and the difference is the cost of its checks and
+// measurements. The loop polls all connections round-robin, which is cheaper
+// than epoll as long as one of them has a reply. It blocks in epoll_wait() only
+// when none has.
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -61,8 +63,8 @@ static void send_requests(int fd, size_t count)
         measure_failed("bare_loop: send");
 }
 
-// Receives the replies on one connection, and sends as many requests. Returns
-// how many there were.
+// Receives the replies that have arrived on one connection, and sends the same
+// number of requests. Returns this number.
 static size_t receive_replies(int fd)
 {
     char buf[4096];

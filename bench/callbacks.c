@@ -1,11 +1,12 @@
 // callbacks.c - the server of servers/coroutine.c, written with callbacks.
 //
-// What coroutines are measured against: the same system calls in the same
-// order. But what a coroutine keeps on its stack is a struct here, and whenever
-// something can be done for a client, a function is called that has to find out
-// what. epoll learns of each descriptor once, edge-triggered; a turn ends after
-// as many replies as a turn there has calls. Only --delay is missing: it needs
-// timers, which do not matter for this comparison.
+// The bench compares the two, to measure what coroutines cost. This server
+// makes the same system calls in the same order. But struct client holds what a
+// coroutine keeps on its stack. When epoll reports a client, serve() finds out
+// from this struct what to do next. Each descriptor is added to epoll once,
+// edge-triggered. A turn ends after REPLIES_PER_TURN replies, which take
+// CO_BUDGET calls. There is no --delay: it needs timers, which do not matter
+// for this comparison.
 
 #include <stdbool.h>
 #include <sys/epoll.h>
@@ -27,10 +28,10 @@ enum outcome { WAITING, CONTINUING, OVER };
 struct client {
     int fd;
     bool open;
-    bool readable, writable;  // A call may find something to do.
-    bool read_on;             // The end of the input may hide behind the rest.
-    bool queued;              // Its last turn ended with work left.
-    struct client *next;      // in the queue of those
+    bool readable, writable;  // false: recv() or send() would give EAGAIN
+    bool read_on;             // a short recv() may leave more to read
+    bool queued;              // its last turn ended with work left
+    struct client *next;      // in the queue of such clients
     struct net_progress progress;
     struct session session;
 };
@@ -42,8 +43,8 @@ static int client_count, clients_size;
 static bool pending;          // A client may be in the accept queue.
 static struct client *queue;  // Clients with work left.
 
-// Receives until the client has completed a request and the session holds the
-// reply.
+// Receives until a complete request has arrived, and writes its reply into the
+// session.
 static enum outcome next_reply(struct client *c)
 {
     struct session *s = &c->session;
@@ -60,7 +61,7 @@ static enum outcome next_reply(struct client *c)
     return CONTINUING;
 }
 
-// Sends what is left of the reply, as much as the kernel takes.
+// Sends as much of the rest of the reply as the kernel takes.
 static enum outcome send_reply(struct client *c)
 {
     if (!c->writable)
@@ -71,8 +72,8 @@ static enum outcome send_reply(struct client *c)
     return CONTINUING;
 }
 
-// One turn of a client. It gets another one in this or the next round if there
-// is work left.
+// Gives a client a turn. If work is left, adds the client to the queue, for
+// another turn in this or the next round.
 static void serve(struct client *c)
 {
     enum outcome outcome = CONTINUING;
@@ -159,7 +160,7 @@ static void run_round(void)
         accept_clients();
 }
 
-// Answers what has arrived, and no more.
+// Answers the requests that have arrived, and closes all connections.
 static void drain_clients(void)
 {
     while (client_count > 0) {

@@ -1,10 +1,11 @@
-// create_co.c - what it costs to create a coroutine, run it, and free it.
+// create_co.c - measures how long it takes to create, run and free a coroutine.
 //
 //     create_co COUNT
 //
-// COUNT at a time. One: its stack comes from the pool, and is still in the
-// cache ("warm"). More than the pool keeps warm: each stack is mapped, gets its
-// guard page, is touched for the first time, and in the end unmapped ("cold").
+// COUNT coroutines exist at a time. If COUNT is 1, each uses the same stack,
+// which is still in the cache ("warm"). If COUNT is more than the pool of
+// stacks keeps, each stack is mapped, gets its guard page, is touched for the
+// first time, and is unmapped at the end ("cold").
 
 #include <stdlib.h>
 

@@ -1,8 +1,8 @@
-// create_pthread.c - create_co.c, with threads.
+// create_pthread.c - measures the same as create_co.c 1, for threads.
 //
 //     create_pthread
 //
-// One at a time. The C library keeps a pool of stacks as well.
+// One thread exists at a time. The C library keeps a pool of stacks, too.
 
 #include <pthread.h>
 #include <stddef.h>

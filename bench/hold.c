@@ -1,16 +1,17 @@
-// hold.c - holds many connections to a server, and asks on each of them.
+// hold.c - holds many connections to a server, and sends requests on them.
 //
 //     bin/hold PORT COUNT
 //
-// Connects and asks once on each connection; then, for every line on standard
-// input, once more on all of them. At the end of the input it closes them all.
-// After every batch it prints how many have been answered, in this round. Ends
-// with status 1 at the first reply that is missing or wrong.
+// Opens COUNT connections, and sends one request on each. Then sends one more
+// request on each connection for every line on standard input. Closes all
+// connections at the end of the input. After each batch of requests, prints how
+// many connections of this round have got their reply. Exits with status 1 at
+// the first reply that is missing or wrong.
 //
-// One thread and blocking calls are enough here: a connection on this machine
-// is open at once, and a batch of requests is on its way before the first reply
-// is received. As no batch begins before the last one is answered, the server
-// never has more than one to accept.
+// One thread and blocking calls are enough here. On the same machine, connect()
+// returns at once. All requests of a batch are in flight before the program
+// waits for the first reply. A batch begins only when the previous one has been
+// answered, so at most BATCH connections are in the accept queue of the server.
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -25,18 +26,18 @@
 
 enum {
     BATCH = 256,
-    // An address has one port for each connection to the same server. Of the
-    // usual 28,232 the kernel tries the even half first; once that is full, it
-    // searches all of it in vain for every further connection.
+    // Connections from one address of ours. Each needs its own port, of usually
+    // 28,232. The kernel tries the even ports first. Once all these are taken,
+    // it searches through them again for every further connection.
     PER_ADDRESS = 8000,
-    N_MAX = 20,  // largest n asked for: little work, and many different replies
+    N_MAX = 20,  // largest n: little work, but many different replies
     REPLY_SIZE = 32,
 };
 
 static uint16_t port;
 static int count;
 static int *connections;
-static char replies[N_MAX + 1][REPLY_SIZE];  // what the server has to answer
+static char replies[N_MAX + 1][REPLY_SIZE];  // the correct replies, by n
 
 __attribute__((format(printf, 1, 2))) _Noreturn static void
 fail(const char *format, ...)
@@ -52,12 +53,12 @@ fail(const char *format, ...)
 
 static void compute_replies(void)
 {
-    uint64_t fib = 1, before = 0;
+    uint64_t fib = 1, previous = 0;
     for (int n = 1; n <= N_MAX; n++) {
         snprintf(replies[n], REPLY_SIZE, "fib: %llu\n",
                  (unsigned long long)fib);
-        uint64_t next = fib + before;
-        before = fib;
+        uint64_t next = fib + previous;
+        previous = fib;
         fib = next;
     }
 }
@@ -80,16 +81,17 @@ static int set(int fd, int level, int option, const void *value, socklen_t size)
     return setsockopt(fd, level, option, value, size);
 }
 
-// Returns connection `i`.
-static int dial(int i)
+// Opens connection number `i`. Returns its descriptor.
+static int open_connection(int i)
 {
     struct sockaddr_in here = loopback(1 + i / PER_ADDRESS, 0);
     struct sockaddr_in server = loopback(0, port);
-    // bind() would look for a port without any connection; connect() takes one
-    // that is free for this server.
+    // Otherwise bind() would choose the port, and only one that no connection
+    // uses. connect() also chooses a port that is connected to other servers.
     int later = 1;
-    // close() is to reset the connection: in order, each would keep its port
-    // for a minute (TIME_WAIT), and the next run would not find enough.
+    // Makes close() reset the connection. After an orderly close, the port
+    // would be in TIME_WAIT for a minute, and the next run would not find
+    // enough ports.
     struct linger reset = {.l_onoff = 1, .l_linger = 0};
 
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -112,19 +114,22 @@ static void send_request(int i)
 
 static void check_reply(int i)
 {
-    const char *wanted = replies[n_of(i)];
-    size_t len = strlen(wanted);
+    const char *expected = replies[n_of(i)];
+    size_t len = strlen(expected);
     char reply[REPLY_SIZE];
-    ssize_t got = recv(connections[i], reply, len, MSG_WAITALL);
-    if (got < 0)
+    ssize_t n = recv(connections[i], reply, len, MSG_WAITALL);
+    if (n < 0)
         fail("recv on connection %d: %s", i + 1, strerror(errno));
-    if ((size_t)got < len)
-        fail("connection %d: the server hung up", i + 1);
-    if (memcmp(reply, wanted, len) != 0)
+    if ((size_t)n < len)
+        fail("connection %d: the server has closed it", i + 1);
+    if (memcmp(reply, expected, len) != 0)
         fail("connection %d: asked for fib(%d), got '%.*s'", i + 1, n_of(i),
              (int)strcspn(reply, "\n"), reply);
 }
 
+// Calls begin(i) for each connection, which sends a request on it, and checks
+// the replies. Does this in batches, and prints the number of replies after
+// each.
 static void ask_all(void (*begin)(int i))
 {
     for (int first = 0; first < count; first += BATCH) {
@@ -140,16 +145,16 @@ static void ask_all(void (*begin)(int i))
 
 static void connect_and_ask(int i)
 {
-    connections[i] = dial(i);
+    connections[i] = open_connection(i);
     send_request(i);
 }
 
-static int number(const char *text, int max)
+static int parse_number(const char *text, int max)
 {
     char *end;
     long value = strtol(text, &end, 10);
     if (*end != '\0' || value < 1 || value > max)
-        fail("a number from 1 to %d, not '%s'", max, text);
+        fail("need a number from 1 to %d, not '%s'", max, text);
     return (int)value;
 }
 
@@ -165,8 +170,8 @@ int main(int argc, char **argv)
 {
     if (argc != 3)
         fail("usage: hold PORT COUNT");
-    port = (uint16_t)number(argv[1], UINT16_MAX);
-    count = number(argv[2], 100 * 1000 * 1000);
+    port = (uint16_t)parse_number(argv[1], UINT16_MAX);
+    count = parse_number(argv[2], 100 * 1000 * 1000);
     connections = calloc((size_t)count, sizeof *connections);
     if (connections == NULL)
         fail("no memory for %d connections", count);
@@ -178,5 +183,5 @@ int main(int argc, char **argv)
         if (c == '\n')
             ask_all(send_request);
     free(connections);
-    return EXIT_SUCCESS;  // Whereby all connections are closed.
+    return EXIT_SUCCESS;  // The kernel closes all connections now.
 }

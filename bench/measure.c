@@ -1,4 +1,4 @@
-// measure.c - what the programs of this folder need to measure something.
+// measure.c - functions that the programs of this folder use to measure.
 
 #include "measure.h"
 
@@ -18,11 +18,11 @@ double measure_cpu_s(void)
 double measure_ns(void (*batch)(void *arg), void *arg, size_t count)
 {
     batch(arg);
-    double begin_s = measure_cpu_s(), spent_s = 0;
+    double start_s = measure_cpu_s(), spent_s = 0;
     size_t batches = 0;
     for (; spent_s < LONG_ENOUGH_S; batches++) {
         batch(arg);
-        spent_s = measure_cpu_s() - begin_s;
+        spent_s = measure_cpu_s() - start_s;
     }
     return spent_s * 1e9 / (double)(batches * count);
 }
@@ -37,7 +37,7 @@ size_t measure_argument(int argc, char **argv, int at)
     unsigned long value = at < argc ? strtoul(argv[at], NULL, 10) : 0;
     if (value > 0)
         return value;
-    fprintf(stderr, "%s: argument %d must be a number from 1\n", argv[0], at);
+    fprintf(stderr, "%s: argument %d must be at least 1\n", argv[0], at);
     exit(2);
 }
 

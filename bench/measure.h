@@ -1,29 +1,33 @@
-// measure.h - what the programs of this folder need to measure something.
+// measure.h - functions that the programs of this folder use to measure.
 //
-// Each of them measures one thing in one way, prints lines "name value unit",
-// and leaves comparing to scripts/bench/. Times are CPU times: what other
-// programs do meanwhile counts for less. To be run on one core (taskset(1)), as
-// waking a thread on another one takes far longer.
+// Each program measures one operation, and prints lines of the form "name value
+// unit". scripts/bench/ runs and compares the programs. Times are CPU times, on
+// which other processes of the machine have less influence than on real times.
+// Run a program on one core (taskset(1)): waking a thread on another core takes
+// far longer. No function here blocks, unless batch() does.
 
 #ifndef MEASURE_H
 #define MEASURE_H
 
 #include <stddef.h>
 
-// The CPU time that this process has used, in its threads and in the kernel.
+// Returns the CPU time that all threads of this process have used, in the
+// kernel, too.
 double measure_cpu_s(void);
 
-// Calls batch(arg) for about a tenth of a second of CPU time, after one call
-// that warms up. Returns the ns that each of the `count` operations in a batch
-// has cost; a batch should take at least 10 us.
+// Calls batch(arg) once to warm up, and then again until it has used a tenth of
+// a second of CPU time. Returns the CPU time of an operation in ns. A batch has
+// `count` operations, and should take at least 10 us.
 double measure_ns(void (*batch)(void *arg), void *arg, size_t count);
 
+// Prints one line: name, value and unit.
 void measure_print(const char *name, double value, const char *unit);
 
-// argv[at] as a number from 1. Exits if there is none.
+// Returns the number in argv[at], which must be at least 1. Otherwise prints an
+// error and exits with status 2.
 size_t measure_argument(int argc, char **argv, int at);
 
-// Exits, saying that `what` failed, and why (errno).
+// Prints that `what` failed, with the reason in errno, and exits with status 1.
 _Noreturn void measure_failed(const char *what);
 
 #endif

@@ -1,10 +1,11 @@
-// null_server.c - answers at once, in the protocol of a load client.
+// null_server.c - answers every request at once with a constant reply.
 //
 //     null_server fib|http|redis
 //
-// Prints its port. It looks for one byte in each request and always sends the
-// same reply, so that what differs between the clients measured with it are the
-// clients. It is the server of `fibload --calibrate`.
+// Prints its port, and speaks the protocol of one kind of load client. It
+// counts one byte per request, and does no other work. So if two clients reach
+// different rates with it, the difference is in the clients. `fibload
+// --calibrate` uses the same server.
 
 #include "../client/run.h"
 
@@ -16,7 +17,7 @@
 
 static const struct protocol {
     const char *name;
-    char mark;  // of what wrk and ab send, only GET has a G
+    char mark;  // occurs once in a request; wrk and ab send 'G' only in GET
     const char *reply;
 } protocols[] = {
     {"fib", '\n', "fib: 1\n"},

@@ -1,10 +1,12 @@
-// park_co.c - what parked coroutines cost: memory, and CPU time to get there.
+// park_co.c - measures the memory of a parked coroutine, and the CPU time to
+// create it.
 //
 //     park_co COUNT
 //
-// They are the scheduler's, as in a server whose clients are all silent. What
-// the kernel says of this process before and after gives the memory of each:
-// its resident pages, and its share of the tables that find them.
+// The scheduler starts COUNT coroutines, and all of them park, as in a server
+// with only idle clients. The program reads from /proc how much memory the
+// process has before and after this. The difference gives the memory of each
+// coroutine: its resident pages, and its share of the page tables.
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,9 +21,9 @@ struct usage {
 };
 
 static size_t count;
-static struct usage before;
+static struct usage at_start;
 
-// The figure in KiB that stands after `name` in a file, in bytes.
+// Returns the number after `name` in a file, converted from KiB to bytes.
 static double bytes_in(const char *path, const char *name)
 {
     FILE *file = fopen(path, "r");
@@ -39,7 +41,7 @@ static double bytes_in(const char *path, const char *name)
 static struct usage usage(void)
 {
     return (struct usage){
-        .cpu_s = measure_cpu_s(),  // First: looking takes time, too.
+        .cpu_s = measure_cpu_s(),  // First: reading /proc takes CPU time, too.
         .pages_bytes = bytes_in("/proc/self/smaps_rollup", "Pss:"),
         .tables_bytes = bytes_in("/proc/self/status", "VmPTE:"),
     };
@@ -51,17 +53,19 @@ static void park(void *arg)
     co_park();
 }
 
-// Started last, this runs when all others have parked. No one will wake them.
-static void compare(void *arg)
+// The coroutine that was started last: when it runs, all others have parked.
+// They are never woken: the process ends here.
+static void print_differences(void *arg)
 {
     (void)arg;
     struct usage now = usage();
     double coroutines = (double)count;
-    measure_print("create", now.cpu_s - before.cpu_s, "s");
-    measure_print("pages", (now.pages_bytes - before.pages_bytes) / coroutines,
+    measure_print("create", now.cpu_s - at_start.cpu_s, "s");
+    measure_print("pages",
+                  (now.pages_bytes - at_start.pages_bytes) / coroutines,
                   "bytes");
     measure_print("tables",
-                  (now.tables_bytes - before.tables_bytes) / coroutines,
+                  (now.tables_bytes - at_start.tables_bytes) / coroutines,
                   "bytes");
     fflush(stdout);
     _exit(EXIT_SUCCESS);
@@ -70,10 +74,10 @@ static void compare(void *arg)
 int main(int argc, char **argv)
 {
     count = measure_argument(argc, argv, 1);
-    before = usage();
+    at_start = usage();
     for (size_t i = 0; i < count; i++)
         if (co_go(park, NULL) != 0)
             measure_failed("co_go");
-    if (co_go(compare, NULL) != 0 || co_run() != 0)
+    if (co_go(print_differences, NULL) != 0 || co_run() != 0)
         measure_failed("co_run");
 }

@@ -1,10 +1,11 @@
-// switch_co.c - what it costs to resume a coroutine that yields again.
+// switch_co.c - measures how long it takes to resume a coroutine that yields.
 //
 //     switch_co COUNT DEPTH ORDER
 //
-// COUNT coroutines are resumed again and again, each DEPTH calls deep when it
-// yields. ORDER 1: in the order in which they were created, 2: shuffled. With
-// many it is the cache that counts: each has lines of its own.
+// The program resumes COUNT coroutines, one after the other, again and again.
+// Each yields from DEPTH nested calls. If ORDER is 1, they are resumed in the
+// order in which they were created. If ORDER is 2, the order is shuffled. With
+// many coroutines the cache decides: each uses cache lines of its own.
 
 #include <stdlib.h>
 
@@ -16,19 +17,20 @@ enum { RESUMES_AT_LEAST = 10000, SHUFFLED = 2 };
 static struct co **all;
 static size_t count, rounds;
 
-// A processor remembers where the last calls came from, and so guesses where
-// the next returns go. After a change of stacks it is wrong; each level of
-// calls that is left then costs a wrong guess.
+// Yields from `depth` nested calls. A processor remembers the addresses of the
+// last calls, and predicts from them where the next returns go. After a change
+// of stacks, these predictions are wrong: one for each nested call that
+// returns.
 __attribute__((noinline)) static void yield_at(size_t depth)
 {
     if (depth == 1)
         co_yield_value(NULL);
     else
         yield_at(depth - 1);
-    __asm__ volatile("");  // Something to come back for: no jump, but a call.
+    __asm__ volatile("");  // Keeps the compiler from making a tail call.
 }
 
-static void *yield_for_ever(void *depth)
+static void *yield_without_end(void *depth)
 {
     for (;;)
         if ((size_t)depth == 1)
@@ -63,7 +65,7 @@ int main(int argc, char **argv)
     rounds = RESUMES_AT_LEAST / count + 1;
     all = calloc(count, sizeof(struct co *));
     for (size_t i = 0; all != NULL && i < count; i++)
-        if ((all[i] = co_new(yield_for_ever, (void *)depth)) == NULL)
+        if ((all[i] = co_new(yield_without_end, (void *)depth)) == NULL)
             measure_failed("co_new");
     if (all == NULL)
         measure_failed("calloc");

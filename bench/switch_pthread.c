@@ -1,8 +1,9 @@
-// switch_pthread.c - switch_co.c, with two threads that wake each other.
+// switch_pthread.c - measures how long it takes two threads to wake each other.
 //
 //     switch_pthread
 //
-// They use the futex itself, as mutexes and conditions only add to it.
+// For comparison with switch_co.c. The threads call futex(2) themselves:
+// mutexes and condition variables use it, too, and take longer.
 
 #include <linux/futex.h>
 #include <pthread.h>
@@ -15,22 +16,23 @@
 
 enum { PAIRS = 1000 };
 
-static atomic_int turn;  // Whose it is: 0 main(), 1 the other thread.
+static atomic_int turn;  // The thread that may run: 0: main(); 1: the other.
 
 static void futex(int op, int value)
 {
     syscall(SYS_futex, &turn, op | FUTEX_PRIVATE_FLAG, value, NULL, NULL, 0);
 }
 
-static void pass_turn_to(int whom)
+// Wakes thread number `next`, and blocks until it has passed the turn back.
+static void pass_turn_to(int next)
 {
-    atomic_store(&turn, whom);
+    atomic_store(&turn, next);
     futex(FUTEX_WAKE, 1);
-    while (atomic_load(&turn) == whom)
-        futex(FUTEX_WAIT, whom);
+    while (atomic_load(&turn) == next)
+        futex(FUTEX_WAIT, next);
 }
 
-static void *answer_for_ever(void *arg)
+static void *pass_back_without_end(void *arg)
 {
     while (atomic_load(&turn) == 0)
         futex(FUTEX_WAIT, 0);
@@ -49,7 +51,7 @@ static void pass_turns(void *arg)
 int main(void)
 {
     pthread_t other;
-    if (pthread_create(&other, NULL, answer_for_ever, NULL) != 0)
+    if (pthread_create(&other, NULL, pass_back_without_end, NULL) != 0)
         measure_failed("pthread_create");
     measure_print("switch", measure_ns(pass_turns, NULL, PAIRS), "ns");
 }

@@ -1,9 +1,10 @@
-// switch_ucontext.c - switch_co.c, with what the C library offers.
+// switch_ucontext.c - measures how long a swapcontext() of the C library takes.
 //
 //     switch_ucontext COUNT
 //
-// COUNT contexts take turns with main(), in the order of creation. Each
-// swapcontext() saves the signal mask too, by a system call.
+// For comparison with switch_co.c. main() switches to each of COUNT contexts,
+// in the order in which they were created, and each switches back.
+// swapcontext() also saves the signal mask, by a system call.
 
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -16,7 +17,7 @@ enum { STACK_SIZE = 16 * 1024, SWAPS_AT_LEAST = 1000 };
 static ucontext_t home, *all;
 static size_t count, rounds, current;
 
-static void swap_for_ever(void)
+static void swap_without_end(void)
 {
     for (;;)
         swapcontext(&all[current], &home);
@@ -44,7 +45,7 @@ int main(int argc, char **argv)
         getcontext(&all[i]);
         all[i].uc_stack.ss_sp = stacks + i * STACK_SIZE;
         all[i].uc_stack.ss_size = STACK_SIZE;
-        makecontext(&all[i], swap_for_ever, 0);
+        makecontext(&all[i], swap_without_end, 0);
     }
     measure_print("switch", measure_ns(swap_all, NULL, rounds * count), "ns");
 }
