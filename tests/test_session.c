@@ -94,7 +94,7 @@ static void test_numbers(void)
     ok(replies("0000000000000000000000000000000010\n", "fib: 55\n"),
        "leading zeros");
     ok(replies("10\n7", "fib: 55\nfib: 13\n"), "a last line without newline");
-    ok(replies("", ""), "nothing asked, nothing said");
+    ok(replies("", ""), "no request gets no reply");
 }
 
 static void test_bad_lines(void)

@@ -21,69 +21,73 @@ EXPLANATIONS = (
      "with status 0. With --quiet it must leave standard error empty."),
 
     # protocol
-    (r"^values|^the first three", "The reply to \"30\\n\" is \"fib: "
-     "832040\\n\", and fib(1) and fib(2) are 1. Does your server send each "
-     "reply at once, and all of it?"),
+    (r"^two requests in one piece get|^fib\(1\), fib",
+     "The reply to \"30\\n\" is \"fib: 832040\\n\", and fib(1) and fib(2) "
+     "are 1. Does your server send each reply at once, and all of it?"),
     (r"^blanks, CRLF", "A number may have blanks around it, leading zeros, and "
      "\\r before the \\n."),
-    (r"^each bad line", "A line that is not a number from 1 to --max-n gets "
-     "one line that begins with \"error: \". The connection stays open for the "
-     "next request."),
-    (r"^a byte at a time", "One recv() may return half a request, or a single "
+    (r"^each invalid line",
+     "A line that is not a number from 1 to --max-n gets one line that "
+     "begins with \"error: \". The connection stays open for the next "
+     "request."),
+    (r"a byte at a time", "One recv() may return half a request, or a single "
      "byte. Store the bytes until you have a whole line. When the client has "
      "shut down its sending side, answer its last line even if it has no \\n. "
      "See bytes-are-not-lines."),
-    (r"pipelined requests, in order", "One recv() may return several requests. "
-     "The server must answer each of them, in order. Before it waits in recv() "
-     "for more, it must have answered all requests in its buffer."),
-    (r"^(it takes )?a line of 8 MB|^and the connection stays usable",
+    (r"pipelined requests are answered",
+     "One recv() may return several requests. The server must answer each "
+     "of them, in order. Before it waits in recv() for more, it must have "
+     "answered all requests in its buffer."),
+    (r"a line of 8 MB( gets one error)?$|^after a long line",
      "The server must skip a line of more than 100 bytes to its end, and "
      "answer it with one error. The next line is a request again."),
-    (r"^and takes no memory|^in constant memory|its memory stays as it was",
+    (r"takes no memory",
      "The memory of the server grew with what the client sent, so one client "
      "can use up all memory. Give each client a buffer of fixed size. While a "
      "client does not read its replies, do not read from it either."),
-    (r"^no last newline", "The server did not accept what the client sent."),
+    (r"a last request without a newline",
+     "The server did not accept what the client sent."),
     (r"^after a half-close", "A client may shut down its sending side and "
      "wait. The server must send all replies, also the one to a last line "
      "without \\n, and then close the connection. Does another process or "
      "thread still have the connection open? See two-closes in "
      "servers/fork.c."),
-    (r"^nothing asked, nothing said", "If a client closes its connection "
+    (r"^a client that sends no request", "If a client closes its connection "
      "without a request, the server must send nothing and close its side, "
      "too."),
-    (r"clients at once$", "All these clients connect before the server answers "
-     "the first one. It must answer each of them. Is the backlog of listen() "
-     "large enough? Does the server lose a client if accept() is called late?"),
-    (r"^--framing http|^until the client wants it|^a bad request line",
+    (r"clients that connect at once",
+     "All these clients connect before the server answers the first one. "
+     "It must answer each of them. Is the backlog of listen() large "
+     "enough? Does the server lose a client if accept() is called late?"),
+    (r"^--framing http",
      "With --framing http a request is a GET of /N, and the reply has a "
      "header. HTTP/1.1 says when the connection stays open."),
-    (r"^--framing recv|^and takes two requests", "With --framing recv the "
+    (r"^--framing recv", "With --framing recv the "
      "bytes of one recv() are one request, which needs no newline."),
     (r"^--max-n", "--max-n N is the largest n that the server computes. A "
      "larger one gets an error."),
 
     # hostile
-    (r"reset the connection|resets it during|leave before the replies",
+    (r"reset their connection|resets it while|close before their",
      "A client that resets its connection ends its own conversation only. Then "
      "recv() and send() fail with ECONNRESET or EPIPE, and SIGPIPE must not "
      "kill the server (MSG_NOSIGNAL)."),
     (r"^beside an idle client", "While one client is idle, the server serves "
      "no other client. See one-waits-all-wait."),
-    (r"^behind an idle client|^until the first leaves", "A blocking server "
-     "serves one client after the other: it must serve the second client, but "
-     "only after the first one has left."),
+    (r"^behind an idle client|^when the idle client leaves",
+     "A blocking server serves one client after the other: it must serve "
+     "the second client, but only after the first one has left."),
     (r"never reads, the server stops reading", "The server still reads "
      "requests from a client that does not read its replies, so the replies "
      "take more and more memory. Send all replies before you call recv() "
      "again."),
-    (r"^and others are served meanwhile", "While one client does not read its "
+    (r"^beside a client that never reads", "While one client does not read its "
      "replies, the server must serve the others: a send() that waits for one "
      "client must not delay all."),
-    (r"when it reads at last", "The server must answer all requests that it "
+    (r"reads at last", "The server must answer all requests that it "
      "has read, even if the client reads slowly. send() may send only a part: "
      "send the rest later. See partial-writes."),
-    (r"^and then the next is served", "After a client that reads slowly, the "
+    (r"^after such a client", "After a client that reads slowly, the "
      "server must serve the next one."),
     (r"never reads, and vanishes", "A client that leaves without reading its "
      "replies must neither block nor end the server."),
@@ -102,26 +106,27 @@ EXPLANATIONS = (
     (r"clients are served in the end", "While a table is full, the clients "
      "wait in the kernel's accept queue. The server must disconnect none of "
      "them, and serve each once the table has a free entry."),
-    (r"lives on until told", "A full table (of descriptors, processes or "
+    (r"runs until it is stopped", "A full table (of descriptors, processes or "
      "memory) must not end the server."),
     (r"at most one log line a second", "The server logs the same problem for "
      "every client. It may log it once a second."),
-    (r"^--max-clients 5|^until one leaves|^no client is disconnected",
+    (r"^--max-clients 5",
      "With --max-clients 5 the server serves five clients. A sixth one waits "
      "in the kernel's accept queue until one of them leaves. The server "
      "disconnects no client."),
     (r"connections, one after the other", "The server failed after many short "
      "connections, one after the other. Does each connection leave something "
      "behind, such as a descriptor or a process?"),
-    (r"^leave no descriptor|descriptor is left", "After its clients have left, "
+    (r"leave no descriptor", "After its clients have left, "
      "the server has more open descriptors than before: a close() is missing."),
-    (r"^and no process, alive or dead", "The clients have left, but some of "
+    (r"leave no process", "The clients have left, but some of "
      "their processes remain. A dead process stays in the process table until "
      "its parent calls waitpid(): see zombies."),
-    (r"^and no thread", "The clients have left, but some of their threads "
+    (r"leave no thread", "The clients have left, but some of their threads "
      "remain. Does each thread return, and is it detached or joined?"),
-    (r"^and no memory", "The memory of the server grows with every connection: "
-     "the server does not free all that it allocates for a client."),
+    (r"leave no memory",
+     "The memory of the server grows with every connection: the server "
+     "does not free all that it allocates for a client."),
 
     # waiting
     (r"beside a long request", "While the server computed a long fib() for one "
@@ -137,23 +142,24 @@ EXPLANATIONS = (
     (r"no wakeup is spurious", "The server counts a wakeup that found no "
      "client, although no client had connected. A signal to stop must not "
      "count as a spurious wakeup."),
-    (r"it takes no CPU", "While no client sends anything, the server uses CPU "
-     "time: a loop polls instead of waiting."),
-    (r"takes what it gets of a core", "A server of this model polls all "
+    (r"it uses no CPU time",
+     "While no client sends anything, the server uses CPU time: a loop "
+     "polls instead of waiting."),
+    (r"uses all of its share of a core", "A server of this model polls all "
      "clients in turn and never waits, so it uses CPU time even while no "
      "client sends anything. This one waits somewhere, or did not answer."),
-    (r"^--idle-timeout|half a request( is not answered)?$|"
-     r"^one that waits for its reply|^until it is idle as well",
+    (r"^--idle-timeout",
      "With --idle-timeout S the server closes a connection whose client has "
      "made no progress for S seconds, also after half a request. It must not "
      "close one whose client waits for a reply (--delay) or still reads its "
      "replies."),
 
     # stopping
-    (r"request in progress is answered|waits for its backend is answered|"
-     r"waits for what is in progress", "If a request has arrived before "
-     "SIGTERM or SIGINT, the server must answer it before it ends, even if it "
-     "still computes the reply or waits for the backend."),
+    (r"request in progress is answered|"
+     r"waits for its backend is answered|waits for the request in progress",
+     "If a request has arrived before SIGTERM or SIGINT, the server must "
+     "answer it before it ends, even if it still computes the reply or "
+     "waits for the backend."),
     (r"exit status 0 and a summary", "After a signal the server must exit with "
      "status 0, and its last line must have the right counts: \"name: stopped "
      "after 1 connections, 1 requests, 0 errors\"."),
@@ -161,15 +167,16 @@ EXPLANATIONS = (
      "had arrived before the signal, also those that are still in the socket's "
      "receive buffer. Read what is there (FIONREAD says how much), answer it, "
      "then close."),
-    (r"^half a request is not", "A line that had not arrived completely when "
-     "the signal came must get no reply."),
-    (r"last line that the client had ended", "If the client has shut down its "
+    (r"^half of a request is not",
+     "A line that had not arrived completely when the signal came must get "
+     "no reply."),
+    (r"^a last line without a newline", "If the client has shut down its "
      "sending side, its last line is a request even without \\n, also while "
      "the server stops."),
-    (r"ask on and read slowly|it ends well", "A server that is stopping must "
-     "accept no more requests, send all outstanding replies, and end, even if "
-     "its clients read slowly."),
-    (r"replies arrive|replies it counted arrive|and all are right",
+    (r"ask on and read slowly|^stopped under load",
+     "A server that is stopping must accept no more requests, send all "
+     "outstanding replies, and end, even if its clients read slowly."),
+    (r"replies arrive|it has counted arrive|that arrive are right",
      "Some replies that the server counted did not arrive. If the receive "
      "buffer still has data, close() resets the connection and drops replies "
      "that were sent: see close-can-lose."),
@@ -188,7 +195,7 @@ EXPLANATIONS = (
     (r"does not keep it running", "A client that keeps sending, or never "
      "reads, must not keep a stopping server running. Answer the requests that "
      "had arrived, and give up a client that makes no progress for 10 s."),
-    (r"^a second signal ends it|^and all its processes", "A second SIGTERM "
+    (r"^a second signal ends", "A second SIGTERM "
      "must end the server at once, with all its processes. Restore the default "
      "action after the first signal."),
     (r"three signals at the same time", "Signals that come at almost the same "
@@ -197,7 +204,7 @@ EXPLANATIONS = (
      "200 ms later ends the server at once."),
     (r"^a signal to a child", "A signal to a child ends only its own "
      "conversation. The server and its other children continue."),
-    (r"^SIGKILL ends it|no child lives on", "However the server dies, its "
+    (r"^SIGKILL ends it|no child is left", "However the server dies, its "
      "children must die with it: see orphans (PR_SET_PDEATHSIG)."),
     (r"^a taken port", "If another program uses the port, the server must "
      "print one line that names the port on standard error, and exit with "
@@ -209,17 +216,17 @@ EXPLANATIONS = (
     (r"^with all slots taken", "Once accept() has returned a client, the "
      "server must answer it before it ends, also if this client had to wait "
      "for a slot or in a queue of the server."),
-    (r"gets all replies it is owed|server does not say otherwise",
+    (r"gets all replies it is owed|none of these as not delivered",
      "A client that reads slowly but steadily must get every reply, also while "
      "the server stops. Check whether its kernel has acknowledged more bytes "
      "since the last check."),
-    (r"for one that has reset|^one that left before", "A client that has "
+    (r"that has closed before its reply", "A client that has "
      "closed its socket cannot receive a reply: its kernel answers with a "
      "reset. The server must not wait for this client when it stops."),
     (r"what it could not deliver", "If a stopping server gives up a client "
      "that does not read, its last line must say so: \"...; N bytes of replies "
      "were not delivered\"."),
-    (r"one that has reset its connection", "If the client has reset its "
+    (r"client that has reset its connection", "If the client has reset its "
      "connection (TCP_INFO says TCP_CLOSE), the server must not wait until its "
      "replies are acknowledged."),
     (r"a signal of another process", "The server uses a descriptor from a "

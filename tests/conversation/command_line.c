@@ -90,7 +90,7 @@ static void ask_and_stop(struct server *s, const char *what)
 {
     struct peer p;
     ok(peer_connect(&p, s->port) && peer_asks(&p, "7\n", "fib: 13\n"),
-       "%s, it answers", what);
+       "%s: it answers", what);
     peer_close(&p);
     server_stop(s, what);
 }
@@ -101,11 +101,13 @@ static void check_host(void)
     const char *everywhere[] = {"--host", "0.0.0.0", "--quiet", NULL};
     struct server s;
     if (subject_start(&s, quiet)) {
-        ok(!listens_elsewhere(s.port), "it listens on 127.0.0.1 only");
+        ok(!listens_elsewhere(s.port),
+           "by default, it listens on 127.0.0.1 only");
         ask_and_stop(&s, "by default");
     }
     if (subject_start(&s, everywhere)) {
-        ok(listens_elsewhere(s.port), "--host 0.0.0.0: everywhere");
+        ok(listens_elsewhere(s.port),
+           "--host 0.0.0.0: it listens on all addresses");
         ask_and_stop(&s, "--host");
     }
 }

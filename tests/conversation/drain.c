@@ -194,12 +194,13 @@ void test_drain(void)
     srand(1);
     for (int i = 0; i < drains; i++)
         drain_once(&sum);
-    ok(sum.ended == drains, "%d times stopped under load, it ends well",
-       drains);
+    ok(sum.ended == drains,
+       "stopped under load %d times, it exits with status 0", drains);
     ok(sum.arrived > 0 && sum.missing == 0,
        "all %ld requests that had arrived before the signal are answered",
        sum.arrived);
     ok(sum.heard == sum.counted && sum.uncounted == 0,
-       "all %ld replies it counted arrive (%ld)", sum.counted, sum.heard);
-    ok(sum.wrong == 0, "and all are right");
+       "all %ld replies that it has counted arrive (%ld)", sum.counted,
+       sum.heard);
+    ok(sum.wrong == 0, "all replies that arrive are right");
 }

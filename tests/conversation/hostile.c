@@ -42,12 +42,14 @@ static void check_resets(const struct server *s)
         peer_say(&p, i % 3 == 0 ? "20\n20\n20\n20\n" : i % 3 == 1 ? "2" : "");
         peer_reset(&p);
     }
-    ok(is_served(s), "%d clients that reset the connection", RESETS);
+    ok(is_served(s), "%d clients that reset their connection do no harm",
+       RESETS);
 
     bool asked = peer_connect(&p, s->port) && peer_say(&p, "32\n32\n32\n") &&
                  await_received(&p);
     peer_reset(&p);
-    ok(asked && is_served(s), "one that resets it during the work");
+    ok(asked && is_served(s),
+       "a client that resets it while the server computes does no harm");
 }
 
 // Checks that the server survives clients that close before they read. The
@@ -63,7 +65,7 @@ static void check_impatient(const struct server *s)
         peer_close(&p);
     }
     ok(asked == IMPATIENT && is_served(s),
-       "%d that ask, and leave before the replies", IMPATIENT);
+       "%d clients that close before their replies do no harm", IMPATIENT);
 }
 
 // Checks that a server that serves one client at a time does not receive the
@@ -81,9 +83,10 @@ static void check_behind_silent(const struct server *s)
         replies++;
     ok(replies == REPLIES && !peer_has_heard(&other) &&
            peer_unreceived(&other) == strlen(request),
-       "behind an idle client, the second waits");
+       "behind an idle client, the next one waits");
     peer_close(&silent);
-    ok(peer_hears(&other, "fib: 55\n"), "until the first leaves");
+    ok(peer_hears(&other, "fib: 55\n"),
+       "when the idle client leaves, the next one is served");
     peer_close(&other);
 }
 
@@ -92,7 +95,7 @@ static void check_beside_silent(const struct server *s)
     struct peer silent;
     bool connected = peer_connect(&silent, s->port) && await_accepted(&silent);
     ok(connected && is_served(s),
-       "beside an idle client, the second is served");
+       "beside an idle client, another one is served");
     peer_close(&silent);
 }
 
@@ -143,11 +146,12 @@ static void check_no_reader(const struct server *s)
     ok(connected && taken < FLOOD_MAX,
        "from a client that never reads, the server stops reading");
     subject_check_memory(s, before.resident_kib, 4096, flood_again,
-                         "and its memory stays as it was");
+                         "a client that never reads takes no memory");
     bool waiting = subject.one_at_a_time && peer_connect(&other, s->port) &&
                    peer_say(&other, "10\n");
     if (!subject.one_at_a_time)
-        ok(is_served(s), "and others are served meanwhile");
+        ok(is_served(s),
+           "beside a client that never reads, another one is served");
 
     // Now the client reads. It must get a reply to every complete request that
     // it has sent.
@@ -155,11 +159,12 @@ static void check_no_reader(const struct server *s)
     peer_finish(&p);
     while (answered < taken / 2 && is_refused(&p, refusal))
         answered++;
-    ok(answered == taken / 2, "when it reads at last, no reply is missing");
+    ok(answered == taken / 2,
+       "when such a client reads at last, no reply is missing");
     peer_close(&p);
     if (subject.one_at_a_time) {
         ok(waiting && peer_hears(&other, "fib: 55\n"),
-           "and then the next is served");
+           "after such a client, the next one is served");
         peer_close(&other);
     }
 }
@@ -167,20 +172,22 @@ static void check_no_reader(const struct server *s)
 static void check_no_reader_leaves(const struct server *s)
 {
     bool connected = flood_and_vanish(s);
-    ok(connected && is_served(s), "one that never reads, and vanishes");
+    ok(connected && is_served(s),
+       "a client that never reads, and vanishes, does no harm");
 }
 
 static void check_endless_line(const struct server *s)
 {
     struct resources before = subject_resources(s);
     struct peer p;
-    ok(subject_send_long_line(s, &p, '7'), "it takes a line of %d MB",
+    ok(subject_send_long_line(s, &p, '7'), "it receives a line of %d MB",
        LONG_LINE_MEGABYTES);
     subject_check_memory(s, before.resident_kib, 1024,
-                         subject_send_another_line, "in constant memory");
+                         subject_send_another_line,
+                         "a line without an end takes no memory");
     ok(peer_say(&p, "\n10\n") && is_refused(&p, too_long) &&
            peer_hears(&p, "fib: 55\n"),
-       "and the connection stays usable");
+       "after a long line, the connection stays usable");
     peer_close(&p);
 }
 
@@ -199,7 +206,8 @@ static void check_garbage(const struct server *s)
         peer_send(&p, bytes, len);
         i % 2 == 0 ? peer_reset(&p) : peer_close(&p);
     }
-    ok(is_served(s), "%d clients that send garbage", GARBAGE_CLIENTS);
+    ok(is_served(s), "%d clients that send garbage do no harm",
+       GARBAGE_CLIENTS);
 }
 
 void test_hostile_clients(void)
@@ -218,6 +226,6 @@ void test_hostile_clients(void)
     check_endless_line(&s);
     check_garbage(&s);
     ok(server_settle(&s, &fresh).descriptors <= fresh.descriptors,
-       "no descriptor is left of them");
-    server_stop(&s, "none of them did harm");
+       "hostile clients leave no descriptor behind");
+    server_stop(&s, "after the hostile clients");
 }

@@ -54,7 +54,7 @@ static void check_overload(const char *what, const char **arguments,
     bool idles = subject_idles(&s, &percent);
     ok(idles,
        subject.always_busy
-           ? "%s: while full, it takes what it gets of a core (%d %%)"
+           ? "%s: while full, it uses all of its share of a core (%d %%)"
            : "%s: while full, it does not spin (%d %%)",
        what, percent);
     for (int i = 0; i < connected; i++) {
@@ -65,8 +65,7 @@ static void check_overload(const char *what, const char **arguments,
     ok(connected == clients && answered == clients,
        "%s: all %d clients are served in the end", what, clients);
     int64_t seconds = (now_ms() - begin_ms) / 1000;
-    ok(server_end(&s, SIGTERM) == 0, "%s: it lives on until told to stop",
-       what);
+    ok(server_end(&s, SIGTERM) == 0, "%s: it runs until it is stopped", what);
     if (limits == NULL || limits->log == 0)
         ok(count_lines(s.err_text) <= 3 + seconds,
            "%s: at most one log line a second (%d)", what,
@@ -181,10 +180,12 @@ static void check_max_clients(void)
         answered += peer_hears(&peers[i], "fib: 55\n");
     ok(answered == CLIENTS_MAX && all_are_served(CLIENTS_MAX) &&
            !peer_has_heard(sixth) && peer_unreceived(sixth) == strlen(request),
-       "--max-clients 5: five are served, the sixth waits");
+       "--max-clients 5: five clients are served, a sixth waits");
     peer_close(&peers[2]);
-    ok(peer_hears(sixth, "fib: 55\n"), "until one leaves");
-    ok(peer_asks(&peers[0], "7\n", "fib: 13\n"), "no client is disconnected");
+    ok(peer_hears(sixth, "fib: 55\n"),
+       "--max-clients 5: the sixth is served when another leaves");
+    ok(peer_asks(&peers[0], "7\n", "fib: 13\n"),
+       "--max-clients 5: no client is disconnected");
     for (int i = 0; i <= CLIENTS_MAX; i++)
         peer_close(&peers[i]);
     server_stop(&s, "--max-clients");
@@ -295,7 +296,8 @@ static void check_growth(const struct server *s, const struct resources *fresh,
         come_and_go(s, CONNECTIONS);
         now = server_settle(s, fresh);
     }
-    server_check_memory(s, before_kib, limit_kib, "and no memory");
+    server_check_memory(s, before_kib, limit_kib,
+                        "connections leave no memory behind");
 }
 
 void test_leaks(void)
@@ -311,14 +313,15 @@ void test_leaks(void)
     long resident_kib = server_settle(&s, &fresh).resident_kib;
     answered += come_and_go(&s, CONNECTIONS - CONNECTIONS / 10);
     struct resources after = server_settle(&s, &fresh);
-    ok(served && answered == CONNECTIONS, "%d connections, one after the other",
-       CONNECTIONS);
-    ok(after.descriptors == fresh.descriptors, "leave no descriptor behind");
+    ok(served && answered == CONNECTIONS,
+       "%d connections, one after the other, are served", CONNECTIONS);
+    ok(after.descriptors == fresh.descriptors,
+       "connections leave no descriptor behind");
     ok(after.processes == fresh.processes && after.zombies == 0,
-       "and no process, alive or dead");
+       "connections leave no process behind, nor a zombie");
     // `fresh` allows for a thread of the sanitizer. There may be none, and the
     // first client's thread was counted instead, just before it ended.
-    ok(after.threads <= fresh.threads, "and no thread");
+    ok(after.threads <= fresh.threads, "connections leave no thread behind");
     check_growth(&s, &fresh, resident_kib);
-    server_stop(&s, "nothing is left behind");
+    server_stop(&s, "after many connections");
 }

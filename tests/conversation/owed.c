@@ -144,7 +144,7 @@ static void check_slow_reader(void)
        "a client that reads slowly gets all replies it is owed (%zu of %zu)",
        received, owed);
     ok(strstr(s.out_text, "not delivered") == NULL,
-       "and the server does not say otherwise");
+       "the server reports none of these as not delivered");
     peer_close(&p);
 }
 
@@ -159,7 +159,7 @@ static void check_no_reader(void)
     bool asked = fill(&s, &p);
     int status = server_end(&s, SIGTERM);
     ok(asked && status == 0 && strstr(s.out_text, "not delivered") != NULL,
-       "what it could not deliver to one that never reads, it says");
+       "it reports what it could not deliver to a client that never reads");
     peer_close(&p);
 }
 
@@ -175,7 +175,7 @@ static void check_gone(void)
     peer_close(&p);
     int status = server_end(&s, SIGTERM);
     ok(asked && status == 0 && strstr(s.out_text, "not delivered") == NULL,
-       "one that left before its reply is not waited for");
+       "it does not wait for a client that has closed before its reply");
 }
 
 // Checks that the server neither waits for a client that has reset its
@@ -193,7 +193,7 @@ static void check_reset(void)
     kill(s.pid, SIGCONT);
     int status = server_wait(&s);
     ok(asked && status == 0 && strstr(s.out_text, "not delivered") == NULL,
-       "it does not wait for one that has reset its connection");
+       "it does not wait for a client that has reset its connection");
 }
 
 // ---- Signals
@@ -238,10 +238,10 @@ static void check_signal_to_child(void)
     if (child > 0) {
         kill(child, SIGTERM);
         ok(asked && server_await_reaped(&s, child) && is_served(&s),
-           "a signal to a child ends no other");
+           "a signal to a child ends no other process");
     }
     peer_close(&p);
-    server_stop(&s, "signals to children");
+    server_stop(&s, "after a signal to a child");
 }
 
 // Checks that a signal that another process has sent, with a value that is no
@@ -257,7 +257,7 @@ static void check_foreign_signal(void)
     ok(server_await_rest(&s) && peer_asks(&p, "1\n", "fib: 1\n"),
        "a signal of another process does no harm");
     peer_close(&p);
-    server_stop(&s, "signals of another process");
+    server_stop(&s, "after a signal of another process");
 }
 
 void test_owed(void)

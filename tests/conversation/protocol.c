@@ -18,11 +18,11 @@ static void check_values(const struct server *s)
     struct peer p;
     ok(peer_connect(&p, s->port) &&
            peer_asks(&p, "30\n6\n", "fib: 832040\nfib: 8\n"),
-       "values");
+       "two requests in one piece get the right replies");
     ok(peer_asks(&p, "1\n2\n3\n", "fib: 1\nfib: 1\nfib: 2\n"),
-       "the first three");
+       "fib(1), fib(2) and fib(3) are right");
     ok(peer_asks(&p, " 10\t\r\n\t7\n0010\n", "fib: 55\nfib: 13\nfib: 55\n"),
-       "blanks, CRLF, leading zeros");
+       "blanks, CRLF and leading zeros are accepted");
     peer_close(&p);
 }
 
@@ -46,7 +46,7 @@ static void check_bad_lines(const struct server *s)
     }
     right = right && peer_send(&p, "1\0\n", 3) && peer_hears_error(&p);
     ok(right && peer_asks(&p, "10\n", "fib: 55\n"),
-       "each bad line gets one error, and the next line its answer");
+       "each invalid line gets one error, and the next line its reply");
     peer_close(&p);
 }
 
@@ -62,7 +62,7 @@ static void check_pieces(const struct server *s)
     ok(right && peer_hears(&p, "fib: 832040\n") &&
            peer_hears(&p, "fib: 13\n") && peer_hears_error(&p) &&
            peer_hears(&p, "fib: 1\n") && peer_hears(&p, ""),
-       "a byte at a time");
+       "requests that arrive a byte at a time are answered");
     peer_close(&p);
 }
 
@@ -81,7 +81,7 @@ static void check_pipelining(const struct server *s)
         sprintf(want, "fib: %d\n", values[i % 12]);
         right = peer_hears(&p, want);
     }
-    ok(right, "%d pipelined requests, in order", PIPELINED);
+    ok(right, "%d pipelined requests are answered in order", PIPELINED);
     peer_close(&p);
 }
 
@@ -95,23 +95,26 @@ static void check_long_line(const struct server *s)
            peer_hears_error(&p) && peer_asks(&p, "10\n", "fib: 55\n"),
        "a line of 8 MB gets one error");
     subject_check_memory(s, before.resident_kib, LONG_LINE_MEGABYTES * 1024 / 2,
-                         subject_send_another_line, "and takes no memory");
+                         subject_send_another_line,
+                         "a line of 8 MB takes no memory");
     peer_close(&p);
 }
 
 static void check_end_of_input(const struct server *s)
 {
     struct peer p;
-    ok(peer_connect(&p, s->port) && peer_say(&p, "10\n7"), "no last newline");
+    ok(peer_connect(&p, s->port) && peer_say(&p, "10\n7"),
+       "it receives a last request without a newline");
     peer_finish(&p);
     ok(peer_hears(&p, "fib: 55\n") && peer_hears(&p, "fib: 13\n") &&
            peer_hears(&p, ""),
-       "after a half-close all replies come, then the end");
+       "after a half-close, all replies come, and then the end");
     peer_close(&p);
 
     bool right = peer_connect(&p, s->port);
     peer_finish(&p);
-    ok(right && peer_hears(&p, ""), "nothing asked, nothing said");
+    ok(right && peer_hears(&p, ""),
+       "a client that sends no request gets no reply");
     peer_close(&p);
 }
 
@@ -133,7 +136,8 @@ static void check_many(const struct server *s)
     }
     while (answered < connected && peer_hears(&peers[answered], "fib: 55\n"))
         answered++;
-    ok(connected == count && answered == count, "%d clients at once", count);
+    ok(connected == count && answered == count,
+       "%d clients that connect at once are all answered", count);
     for (int i = 0; i < connected; i++)
         peer_close(&peers[i]);
 }
@@ -149,7 +153,7 @@ static void check_framing_recv(void)
            peer_asks(&p, "7", "fib: 13\n"),
        "--framing recv needs no newline");
     ok(peer_say(&p, "7\n7\n") && peer_hears_error(&p),
-       "and takes two requests in one piece for nonsense");
+       "--framing recv takes two requests in one piece for one");
     peer_close(&p);
     server_stop(&s, "--framing recv");
 }
@@ -179,17 +183,17 @@ void test_http(void)
     ok(right && asks_http(&p, "GET /x HTTP/1.1\r\n\r\n",
                           "HTTP/1.1 404 Not Found\r\n",
                           "error: not a number (want 1 to 45)\n"),
-       "--framing http keeps the connection, after a wrong path as well");
+       "--framing http keeps the connection, even after a wrong path");
     ok(asks_http(&p, "GET /7 HTTP/1.1\r\nConnection: close\r\n\r\n",
                  "HTTP/1.1 200 OK\r\n", "fib: 13\n") &&
            peer_hears(&p, ""),
-       "until the client wants it closed");
+       "--framing http closes it after Connection: close");
     peer_close(&p);
     ok(peer_connect(&p, s.port) &&
            asks_http(&p, "30\n", "HTTP/1.1 400 Bad Request\r\n",
                      "error: expected GET /N HTTP/1.1 (want 1 to 45)\n") &&
            peer_hears(&p, ""),
-       "a bad request line is told so, and closed");
+       "--framing http answers an invalid request line, and closes");
     peer_close(&p);
     server_stop(&s, "--framing http");
 }
@@ -203,7 +207,7 @@ static void check_max_n(void)
         return;
     ok(peer_connect(&p, s.port) && peer_asks(&p, "20\n", "fib: 6765\n") &&
            peer_say(&p, "21\n") && peer_hears_error(&p),
-       "--max-n is the last one answered");
+       "--max-n is the largest n that is answered");
     peer_close(&p);
     server_stop(&s, "--max-n");
 }
@@ -232,7 +236,7 @@ void test_protocol(void)
         return;
     }
     check_long_line(&s);
-    server_stop(&s, "all of that was answered");
+    server_stop(&s, "after all these requests");
     check_framing_recv();
     check_max_n();
 }

@@ -93,7 +93,7 @@ static void check_pipelined(void)
         answered++;
     ok(asked && status == 0 && answered == PIPELINED,
        "all %d requests that had arrived are answered", PIPELINED);
-    ok(peer_hears(&p, ""), "half a request is not");
+    ok(peer_hears(&p, ""), "half of a request is not answered");
     peer_close(&p);
 }
 
@@ -109,7 +109,7 @@ static void check_last_line(void)
     int status = server_end(&s, SIGTERM);
     ok(asked && status == 0 && peer_hears(&p, SLOW_REPLY) &&
            peer_hears(&p, "fib: 5\n"),
-       "a last line that the client had ended without a newline counts");
+       "a last line without a newline, ended by a half-close, is answered");
     peer_close(&p);
 }
 
@@ -128,7 +128,7 @@ static void check_silent(void)
                     peer_say(&peers[i], i % 2 == 1 ? "3" : "");
     connected = connected && subject_settle(&s);
     ok(connected && server_end(&s, SIGTERM) == 0,
-       "idle clients do not delay it");
+       "idle clients do not delay the end");
     for (int i = 0; i < IDLE_CLIENTS; i++)
         peer_close(&peers[i]);
 }
@@ -222,8 +222,8 @@ static void check_talkative(bool reads)
     kill(talker, SIGKILL);
     waitpid(talker, NULL, 0);
     ok(talked && status == 0, "%s does not keep it running",
-       reads ? "a client that never stops asking"
-             : "one that moreover never reads");
+       reads ? "a client that never stops sending"
+             : "a client that never stops sending and never reads");
     close(progress[0]);
     close(progress[1]);
     peer_close(&p);
@@ -320,15 +320,16 @@ static void check_second_signal(void)
         return;
     bool asked = peer_say(&p, "10\n") && await_received(&p);
     kill(s.pid, SIGTERM);
-    ok(await_refusal(&s), "while it finishes, it accepts no new client");
+    ok(await_refusal(&s), "while it is stopping, it accepts no new client");
     int64_t second_ms = now_ms() + (subject.has_runtime ? ANY_SECOND_SIGNAL_MS
                                                         : SECOND_SIGNAL_MS);
     while (now_ms() < second_ms)
         sleep_ms(LOOK_MS);
     ok(asked && waitpid(s.pid, NULL, WNOHANG) == 0,
-       "it waits for what is in progress");
+       "while it is stopping, it waits for the request in progress");
     ok(server_end(&s, SIGTERM) == 256 + SIGTERM, "a second signal ends it");
-    ok(peer_hears(&p, "") || errno == ECONNRESET, "and all its processes");
+    ok(peer_hears(&p, "") || errno == ECONNRESET,
+       "a second signal ends all its processes");
     peer_close(&p);
 }
 
@@ -349,7 +350,7 @@ static void check_kill(void)
         gone += line == NULL ? errno == ECONNRESET : *line == '\0';
         peer_close(&peers[i]);
     }
-    ok(gone == IDLE_CLIENTS, "and no child lives on");
+    ok(gone == IDLE_CLIENTS, "after SIGKILL, no child is left");
 }
 
 static void check_port(void)
@@ -370,12 +371,12 @@ static void check_port(void)
 
     // The server closes first, so the port is in TIME_WAIT on its side.
     bool asked = peer_asks(&p, "1\n", "fib: 1\n");
-    server_stop(&s, "with a client connected");
+    server_stop(&s, "while a client is connected");
     const char *again[] = {"--port", port, "--quiet", NULL};
     ok(asked && subject_start(&s, again),
        "it can be started again on the same port at once");
     peer_close(&p);
-    server_stop(&s, "the second time");
+    server_stop(&s, "after the second start");
 }
 
 void test_stopping(void)

@@ -217,8 +217,8 @@ static void check_idle(void)
     bool idles = subject_idles(&s, &percent);
     ok(answered && idles,
        subject.always_busy
-           ? "while no client sends, it takes what it gets of a core (%d %%)"
-           : "while no client sends, it takes no CPU (%d %%)",
+           ? "while no client sends, it uses all of its share of a core (%d %%)"
+           : "while no client sends, it uses no CPU time (%d %%)",
        percent);
     for (int i = 0; i < IDLE_CLIENTS; i++)
         peer_close(&peers[i]);
@@ -244,16 +244,18 @@ static void check_idle_timeout(void)
            now_ms() - start_ms >= IDLE_TIMEOUT_MS - SLACK_MS,
        "--idle-timeout: an idle client is closed, but not at once");
     ok(peer_hears(&half, "") || errno == ECONNRESET,
-       "and one that has said half a request");
+       "--idle-timeout: a client that sent half of a request is closed");
     peer_close(&half);
-    ok(peer_hears(&other, "fib: 55\n"), "one that waits for its reply is not");
-    ok(peer_hears(&other, ""), "until it is idle as well");
+    ok(peer_hears(&other, "fib: 55\n"),
+       "--idle-timeout: a client that waits for its reply is not closed");
+    ok(peer_hears(&other, ""),
+       "--idle-timeout: after its reply, this client is closed, too");
     peer_close(&silent);
     peer_close(&other);
     server_stop(&s, "--idle-timeout");
     const char *summary = strstr(s.out_text, "connections, ");
     ok(summary != NULL && strncmp(summary, "connections, 1 request", 22) == 0,
-       "and half a request is not answered");
+       "--idle-timeout: half of a request is not answered");
 }
 
 // Checks that --idle-timeout also closes a connection whose client sends
@@ -272,7 +274,7 @@ static void check_idle_reader(void)
                          MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
         ;
     ok(asked && await_closed(&p),
-       "--idle-timeout: a client that never reads is closed as well");
+       "--idle-timeout: a client that never reads is closed, too");
     peer_close(&p);
     server_stop(&s, "--idle-timeout without a reader");
 }
