@@ -85,7 +85,8 @@ static void test_values(void)
     for (intptr_t i = 1; i <= 3; i++)
         right = right && value_of(co_resume(c, NULL)) == i && !co_done(c);
     ok(right, "a generator yields 1, 2, 3");
-    ok(value_of(co_resume(c, NULL)) == -1 && co_done(c), "then it is done");
+    ok(value_of(co_resume(c, NULL)) == -1 && co_done(c),
+       "a generator that has returned is done");
     co_free(c);
 
     c = co_new(add_up, number(10));
@@ -93,10 +94,11 @@ static void test_values(void)
        "the value of the first resume is discarded");
     ok(value_of(co_resume(c, number(1))) == 11 &&
            value_of(co_resume(c, number(5))) == 16,
-       "later ones come out of co_yield_value()");
+       "co_yield_value() returns the value of the next resume");
     co_free(c);
     ok(co_self() == NULL, "the thread's own stack is no coroutine");
-    ok(co_yield_value(NULL) == NULL && errno == EPERM, "and cannot yield");
+    ok(co_yield_value(NULL) == NULL && errno == EPERM,
+       "the thread's own stack cannot yield");
 }
 
 static void test_nesting(void)
@@ -147,9 +149,9 @@ static void test_delegation(void)
            co_resume(c, number(1)) == number(11),
        "co_delegate() passes values out and in");
     ok(co_resume(c, number(5)) == number(-16) && !co_done(c),
-       "and returns what the inner coroutine returned");
+       "co_delegate() returns what the inner coroutine returned");
     co_resume(c, NULL);
-    ok(co_done(c), "then the outer coroutine continues");
+    ok(co_done(c), "after co_delegate(), the outer coroutine continues");
     co_free(c);
 }
 
@@ -174,7 +176,7 @@ static void test_stacks(void)
         close_ones += where - previous < 8192;
         previous = where;
     }
-    ok(close_ones == 0, "%d suspended coroutines, each on its own stack", MANY);
+    ok(close_ones == 0, "%d suspended coroutines have separate stacks", MANY);
     for (int i = 0; i < MANY; i++)
         co_free(all[i]);
 
@@ -188,7 +190,7 @@ static void test_stacks(void)
 static int dig(int depth)
 {
     volatile char frame[512];
-    __asm__ volatile("" : : "r"(frame) : "memory");  // The whole frame is used.
+    __asm__ volatile("" : : "r"(frame) : "memory");  // Keeps the whole frame.
     frame[0] = 1;
     int below = depth == 0 ? 0 : dig(depth - 1);
     return below + frame[0];
@@ -207,13 +209,14 @@ static void test_stack_use(void)
     struct co *c = co_new(dig_down, number(8));
     size_t before = co_stack_used(c);
     ok(co_release_stacks() == -1 && errno == EBUSY,
-       "not while a coroutine uses one");
+       "stacks cannot be released while a coroutine exists");
     co_resume(c, NULL);
     size_t after = co_stack_used(c);
     ok(before < 4096 && after > 4096 && after < 12288,
        "how much of a stack was used: %zu, then %zu bytes", before, after);
     co_free(c);
-    ok(co_release_stacks() == 0, "afterwards they can again");
+    ok(co_release_stacks() == 0,
+       "stacks can be released after the last coroutine");
 }
 
 // ---- Threads that use coroutines, and end
@@ -272,8 +275,8 @@ static void test_threads(void)
     (void)grown_kib;  // The sanitizers keep data of ended threads.
 #else
     // Anything that a thread leaves takes at least a page of 4 KiB.
-    ok(grown_kib < 4L * THREADS, "and leave nothing: %ld KiB after %d threads",
-       grown_kib, THREADS);
+    ok(grown_kib < 4L * THREADS,
+       "threads leave no memory: %ld KiB after %d threads", grown_kib, THREADS);
 #endif
 }
 
@@ -349,7 +352,7 @@ static void check_overflow(const char *where)
     if (!named)
         printf("# said: %s\n", said);
     ok(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT && named,
-       "an overflow ends the process, and says whose it was: %s", where);
+       "an overflow names the coroutine, and ends the process: %s", where);
 }
 
 static void test_limits(void)
@@ -359,10 +362,10 @@ static void test_limits(void)
     old_kernel = true;
     check_overflow("pages without access");
     ok(in_child(exhaust_mappings, said, sizeof said) == 0,
-       "as many stacks as there may be mappings, then ENOMEM");
+       "at the limit on mappings, co_new() fails with ENOMEM");
     ok(strstr(said, "vm.max_map_count") != NULL &&
            strchr(said, '\n') == strrchr(said, '\n'),
-       "and one line that says which limit that is");
+       "at the limit on mappings, one line names the limit");
     old_kernel = false;
     ok(in_child(exhaust_memory, said, sizeof said) == 0,
        "out of memory, co_new() fails with ENOMEM");

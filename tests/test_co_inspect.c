@@ -237,11 +237,13 @@ static void test_states(void)
     go(resume, "resumes");
     go(keep_generators, "\"keeps\"\n\\them\"");
     ok(co_inspect(path) == 0, "a thread can have an inspector");
-    ok(co_inspect(path) == -1 && errno == EBUSY, "only one");
+    ok(co_inspect(path) == -1 && errno == EBUSY,
+       "a thread can have only one inspector");
     co_go(inspect_all, NULL);
     ok(co_run() == 0, "co_run() returns when the inspector has ended, too");
     struct stat status;
-    ok(stat(path, &status) != 0 && errno == ENOENT, "it removes its socket");
+    ok(stat(path, &status) != 0 && errno == ENOENT,
+       "the inspector removes its socket");
     close_pair();
     co_close(full[0]);
     co_close(full[1]);
@@ -276,10 +278,11 @@ static void inspect_crowd(void *arg)
 static void count_after_crowd(void *arg)
 {
     (void)arg;
-    ok(inspect() == 2, "none of those that have ended");
+    ok(inspect() == 2, "coroutines that have ended are not listed");
     int sleeps = clock_sleeps();
     co_sleep(LONG_MS);
-    ok(clock_sleeps() == sleeps + 1, "then the inspector lets the loop sleep");
+    ok(clock_sleeps() == sleeps + 1,
+       "after its answer, the inspector lets the loop sleep");
     co_inspect_end();
 }
 
@@ -290,7 +293,7 @@ static void test_many(void)
         go(wait_in_crowd, "one of many");
     co_inspect(path);
     co_go(inspect_crowd, NULL);
-    ok(co_run() == 0 && done_count == MANY, "and all of them end");
+    ok(co_run() == 0 && done_count == MANY, "all coroutines end");
     co_inspect(path);
     co_go(count_after_crowd, NULL);
     co_run();
@@ -329,17 +332,20 @@ static void test_socket(void)
     struct stat status;
     memset(long_path, 'x', sizeof long_path - 1);
     long_path[sizeof long_path - 1] = '\0';
-    ok(fails_with(long_path, ENAMETOOLONG), "a path may be too long");
-    ok(fails_with("", ENOENT), "or empty");
-    ok(fails_with("/nonexistent/socket", ENOENT), "or without a folder");
+    ok(fails_with(long_path, ENAMETOOLONG),
+       "a path that is too long is refused");
+    ok(fails_with("", ENOENT), "an empty path is refused");
+    ok(fails_with("/nonexistent/socket", ENOENT),
+       "a path in a missing folder is refused");
     int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
     close(fd);
     ok(fails_with(path, EADDRINUSE) && stat(path, &status) == 0 &&
            S_ISREG(status.st_mode),
-       "another kind of file stays");
+       "a file that is no socket is not replaced");
     unlink(path);
     fd = listen_at_path();
-    ok(fails_with(path, EADDRINUSE), "so does the socket of another program");
+    ok(fails_with(path, EADDRINUSE),
+       "the socket of a running program is not replaced");
     close(fd);  // As if that program had ended.
     co_inspect(path);
     co_go(inspect_once, NULL);

@@ -162,14 +162,15 @@ static void test_waiting(void)
     make_pair();
     co_go(receive_big, &right);
     co_go(send_big, NULL);
-    ok(run_traced("fine ") && right, "a megabyte through a small buffer");
+    ok(run_traced("fine ") && right,
+       "a megabyte passes through a small buffer");
     close_pair();
 
     make_pair();
     co_go(receive_limited, NULL);
     co_go(send_late, number(40));
     ok(run_traced("late fine "),
-       "a wait ends at its limit; the next one works");
+       "a wait ends at its limit; the next wait succeeds");
     co_go(receive_limited, NULL);
     co_go(receive_once, NULL);
     co_go(send_late, number(40));
@@ -182,7 +183,8 @@ static void test_waiting(void)
        "data that came in time counts, even if the limit is over when the loop"
        " finds out");
     co_go(receive_without_wait, NULL);
-    ok(run_traced("late fine "), "with a limit of 0, data is there or not");
+    ok(run_traced("late fine "),
+       "with a limit of 0, a call only takes data that is there");
     co_go(limit_generator, NULL);
     ok(run_traced("late at 20 "), "a limit holds for a generator, too");
     go(poll_then_append, "readable ");
@@ -277,7 +279,7 @@ static void test_cancellation(void)
     co_go(receive_twice, NULL);
     co_go(send_then_cancel, NULL);
     ok(run_traced("fine cancel cancelled cancelled cancelled cancelled "),
-       "what came before it was cancelled is not lost");
+       "data that came before the cancellation is not lost");
     close_pair();
 
     make_pair();
@@ -294,7 +296,7 @@ static void test_cancellation(void)
     co_go(receive_once, NULL);
     co_go(send_then_wake_closer, NULL);
     ok(run_traced("ready reused closed "),
-       "even of a coroutine that is ready, with its number used again");
+       "a closed descriptor ends the wait even if its number is used again");
     close_pair();
 }
 
@@ -373,7 +375,7 @@ static void test_turns(void)
     co_go(compute_between_calls, &calls);
     co_go(count_turns, &calls);
     ok(co_run() == 0 && turns_seen >= CO_BUDGET,
-       "even less if it computes in between: %d turns of others", turns_seen);
+       "if it computes in between, others get turns earlier: %d", turns_seen);
     go(poll_then_append, "event ");
     go(send_then_reschedule, "rescheduled ");
     ok(run_traced("event rescheduled "),
@@ -489,7 +491,7 @@ static void test_edges(void)
     make_tcp_pair();
     co_go(receive_six, &right);
     co_go(send_urgent, NULL);
-    ok(co_run() == 0 && right, "nor what comes behind urgent data");
+    ok(co_run() == 0 && right, "data after urgent data is not missed");
     close_pair();
 }
 
@@ -580,12 +582,12 @@ static void test_kinds(void)
     ok(received_of_four(SOCK_STREAM, send_one_piece, &calls) == 4 && calls == 0,
        "on a stream, a short read saves the next call");
     ok(received_of_four(SOCK_STREAM, pass_a_descriptor, &calls) == 4,
-       "unless a descriptor that was passed along ended it");
+       "after a passed descriptor, a short read saves no call");
     ok(received_of_four(SOCK_DGRAM, send_two_messages, &calls) == 4 &&
            calls == 1,
        "two datagrams are both received");
     ok(received_of_four(SOCK_SEQPACKET, send_two_messages, &calls) == 4,
-       "two packets, too");
+       "two packets are both received");
 }
 
 // ---- Connecting and accepting
@@ -642,14 +644,15 @@ static void test_connections(void)
     go(accept_and_reply, "request ");
     co_go(connect_and_talk, NULL);
     ok(run_traced("fine fine request late reply "),
-       "connect, accept, and a short read on what was accepted");
+       "coroutines can connect, accept, receive and send");
     co_go(connect_only, number(1));
     ok(run_traced("cancelled "), "co_connect() fails when it is cancelled");
     close(listener);
     co_go(connect_only, NULL);
-    ok(run_traced("refused "), "when no server listens it says so");
+    ok(run_traced("refused "), "co_connect() fails if no server listens");
     co_go(connect_unix, NULL);
-    ok(run_traced("refused "), "and to a UNIX address that does not exist");
+    ok(run_traced("refused "),
+       "co_connect() fails for a UNIX address that does not exist");
 }
 
 // ---- Exhaustion
@@ -674,21 +677,24 @@ static void test_exhaustion(void)
     co_go(fill_epoll, number(500));
     co_go(receive_limited, NULL);
     co_go(send_late, number(100));
-    ok(run_traced("late fine "), "and keeps to its limit");
+    ok(run_traced("late fine "),
+       "without memory for epoll, a call ends at its limit");
     co_go(fill_epoll, number(500));
     co_go(receive_once, NULL);
     co_go(cancel_then_send, NULL);
     ok(run_traced("cancel cancelled ") && failures < 5,
-       "and ends when it is cancelled");
+       "without memory for epoll, a call can be cancelled");
     close_pair();
 
     make_pair();
     co_go(receive_once, NULL);
     co_go(send_late, number(5));
     epoll_ctl_error = ENOSPC;
-    ok(co_run() == -1 && errno == ENOSPC, "co_run() says that it cannot begin");
+    ok(co_run() == -1 && errno == ENOSPC,
+       "co_run() fails if it cannot open its epoll instance");
     epoll_ctl_error = 0;
-    ok(run_traced("fine "), "and begins when it is called again");
+    ok(run_traced("fine "),
+       "after such a failure, co_run() can be called again");
     close_pair();
 }
 

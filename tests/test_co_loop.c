@@ -65,8 +65,8 @@ static void test_order(void)
     int64_t begin_ms = clock_ms();
     int sleeps = clock_sleeps();
     ok(run_traced("abcd"), "coroutines wake in the order of time");
-    ok(clock_ms() - begin_ms == 60, "none early, none late");
-    ok(clock_sleeps() - sleeps == 3, "and the loop sleeps in between");
+    ok(clock_ms() - begin_ms == 60, "coroutines wake exactly at their time");
+    ok(clock_sleeps() - sleeps == 3, "between wakeups, the loop sleeps");
 
     co_go(resume_a_sleeper, NULL);
     ok(run_traced("inner outer inner outer "),
@@ -109,8 +109,9 @@ static void test_many(void)
 {
     cost_of_sleepers(FEW);
     double few_ns = cost_of_sleepers(FEW), many_ns = cost_of_sleepers(MANY);
-    ok(many_ns < 20 * few_ns, "many cost little more each: %.0f and %.0f ns",
-       few_ns, many_ns);
+    ok(many_ns < 20 * few_ns,
+       "each of many coroutines takes little more: %.0f and %.0f ns", few_ns,
+       many_ns);
 }
 
 // ---- Semaphores
@@ -126,14 +127,14 @@ static void hold_sem(void *arg)
 }
 
 static struct co *last_in_queue;
-static int in_queue, got_count;
+static int in_queue, granted_count;
 
 static void queue_up(void *arg)
 {
     last_in_queue = co_self();
     in_queue++;
     if (co_sem_wait(arg) == 0)
-        got_count++;
+        granted_count++;
 }
 
 static void cancel_and_post(void *arg)
@@ -151,13 +152,13 @@ static void test_semaphores(void)
     go(hold_sem, "c");
     go(hold_sem, "d");
     ok(run_traced("abcd") && two.count == 2,
-       "a semaphore lets two in at a time, in order");
+       "with a count of 2, a semaphore lets two in at a time");
 
     struct co_sem none = {.count = 0};
     for (int i = 0; i < MANY; i++)
         co_go(queue_up, &none);
     co_go(cancel_and_post, &none);
-    ok(co_run() == 0 && in_queue == MANY && got_count == MANY - 1 &&
+    ok(co_run() == 0 && in_queue == MANY && granted_count == MANY - 1 &&
            none.count == 0,
        "a coroutine cancelled in a queue of %d leaves it", MANY);
 }
@@ -212,9 +213,8 @@ static void resume_deep_sleeper(void *arg)
     sleep_deep(arg);
 }
 
-// A generator that cancels the coroutine that has resumed it. That coroutine
-// then resumes a second one. A pointer that is left from the first must not
-// matter.
+// A generator that cancels its resumer. The resumer then resumes a second
+// coroutine. Its field `innermost` must no longer point to the generator.
 static void *cancel_resumer(void *arg)
 {
     co_sleep(1);
@@ -262,11 +262,11 @@ static void test_cancellation(void)
     co_go(resume_deep_sleeper, number(3));
     co_go(cancel_victim, NULL);
     ok(run_traced("cancel cancelled cancelled cancelled cancelled "),
-       "so do those that it has resumed, three deep");
+       "the coroutines that a cancelled one has resumed fail, too");
 
     co_go(resume_canceller, NULL);
     ok(run_traced("cancelled cancelled "),
-       "a coroutine may cancel the one that has resumed it");
+       "a coroutine may cancel its resumer");
 
     shared_generator = co_new(yield_and_nap, NULL);
     co_go(use_shared, NULL);
@@ -446,10 +446,10 @@ static void test_groups(void)
        "co_group_join() waits for all members");
     co_go(join_failing, NULL);
     ok(run_traced("done refuse cancelled cancelled refused "),
-       "when one fails, the others are cancelled; it gives the reason");
+       "if a member fails, the others are cancelled; join has its errno");
     co_go(join_nested, NULL);
     ok(run_traced("refuse cancelled inner refused "),
-       "a group inside a group ends with it");
+       "a group that a member has started is cancelled with it");
     co_go(join_with_deadline, NULL);
     ok(run_traced("cancelled late "),
        "when the deadline of the caller passes, the members are cancelled");
@@ -561,7 +561,7 @@ static void test_offload(void)
         co_go(offload_square, number(i));
     co_go(let_work, number(4));
     ok(co_run() == 0 && sum == 30,
-       "other threads work, and the loop continues");
+       "while other threads work, the loop continues");
 
     co_go(offload_as_victim, NULL);
     co_go(cancel_in_offload, NULL);

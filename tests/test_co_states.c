@@ -485,7 +485,7 @@ static void test_pair(void)
         co_go(reschedule_often, NULL);
     ok(co_run() == 0 && consumed == ITEMS && sent == ITEMS,
        "a producer and a consumer lose none of %d wake-ups", ITEMS);
-    ok(bystanders_done == BYSTANDERS, "and no bystander");
+    ok(bystanders_done == BYSTANDERS, "beside them, other coroutines run");
     close_pair();
 }
 
@@ -626,7 +626,8 @@ static void test_wake_async(void)
        "%d threads wake a coroutine %d times each", WAKERS, WAKE_UPS);
     int count = 0;
     co_go(count_signals, &count);
-    ok(co_run() == 0 && count > 0, "two signals at once, %d times", count);
+    ok(co_run() == 0 && count > 0,
+       "two signals at once wake a coroutine, %d times", count);
     clock_virtual(true);
 }
 

@@ -2,8 +2,8 @@
 // values.
 //
 // The same checks hold for every implementation of co_switch.h. To the
-// compiler, a call of co_yield_value() is an ordinary call. So every register
-// that a call must keep has to have its old value when it returns.
+// compiler, co_yield_value() is an ordinary call. So when it returns, every
+// callee-saved register must have its old value.
 
 #include <stdint.h>
 #include <unistd.h>
@@ -77,13 +77,13 @@ static void *mix_and_yield(void *arg)
 
 static void test_registers(void)
 {
-    struct mixture want[2] = {{.seed = 12345}, {.seed = 99999}};
-    struct mixture got[2] = {{.seed = 12345}, {.seed = 99999}};
+    struct mixture expected[2] = {{.seed = 12345}, {.seed = 99999}};
+    struct mixture result[2] = {{.seed = 12345}, {.seed = 99999}};
     struct co *co[2];
 
     for (int i = 0; i < 2; i++) {
-        mix(&want[i], stay);
-        co[i] = co_new(mix_and_yield, &got[i]);
+        mix(&expected[i], stay);
+        co[i] = co_new(mix_and_yield, &result[i]);
     }
     // The coroutines alternate, so that each finds the registers of the other.
     // The first is one round ahead, so that their round counters differ, too.
@@ -92,10 +92,11 @@ static void test_registers(void)
         for (int i = 0; i < 2; i++)
             if (!co_done(co[i]))
                 co_resume(co[i], NULL);
-    ok(got[0].integer == want[0].integer && got[1].integer == want[1].integer,
+    ok(result[0].integer == expected[0].integer &&
+           result[1].integer == expected[1].integer,
        "the registers for integers survive");
-    ok(got[0].floating == want[0].floating &&
-           got[1].floating == want[1].floating,
+    ok(result[0].floating == expected[0].floating &&
+           result[1].floating == expected[1].floating,
        "the registers for floating point survive");
     co_free(co[0]);
     co_free(co[1]);
@@ -119,14 +120,15 @@ static void *spoil(void *arg)
 static void test_resumer(void)
 {
     uint64_t seed = 777;
-    struct mixture want = {.seed = 4711}, got = {.seed = 4711};
+    struct mixture expected = {.seed = 4711}, result = {.seed = 4711};
 
-    mix(&want, stay);
+    mix(&expected, stay);
     generator = co_new(spoil, &seed);
     co_resume(generator, NULL);
-    mix(&got, resume_generator);
-    ok(got.integer == want.integer && got.floating == want.floating,
-       "those of who resumes do, too");
+    mix(&result, resume_generator);
+    ok(result.integer == expected.integer &&
+           result.floating == expected.floating,
+       "the registers of the resumer survive");
     co_free(generator);
 }
 
@@ -152,8 +154,8 @@ static void *tell_alignment(void *arg)
     return NULL;
 }
 
-// This test uses co_switch.h directly. The sanitizers do not learn of these
-// switches, but can bear a few of them.
+// This test uses co_switch.h directly. The sanitizers are not told of these
+// switches, but a few of them do no harm.
 static void *main_stack, *other_stack;
 static void *first_value;
 static bool entry_aligned;
@@ -170,10 +172,10 @@ static void enter(void *value)
 // must be in the function that switches.
 static bool enter_and_return(void *load, void *value)
 {
-    uintptr_t before = (uintptr_t)__builtin_frame_address(0);
-    __asm__("" : "+r"(before));  // The compiler must not know the value.
+    uintptr_t old = (uintptr_t)__builtin_frame_address(0);
+    __asm__("" : "+r"(old));  // The compiler must not know the value.
     co_switch(&main_stack, load, value);
-    return before == (uintptr_t)__builtin_frame_address(0);
+    return old == (uintptr_t)__builtin_frame_address(0);
 }
 
 static void test_prepare(void)
@@ -186,7 +188,7 @@ static void test_prepare(void)
         kept += enter_and_return(load, &right);
         right += entry_aligned && first_value == &right;
     }
-    ok(right == 64, "whatever the size of a stack, its first call is aligned");
+    ok(right == 64, "the first call on a stack of any size is aligned");
     ok(kept == 64, "the frame pointer survives");
 }
 
@@ -198,7 +200,7 @@ static void test_alignment(void)
     ok(right, "a coroutine begins on an aligned stack");
     right = false;
     co_resume(c, NULL);
-    ok(right, "and continues on one");
+    ok(right, "a coroutine continues on an aligned stack");
     co_free(c);
 }
 
@@ -225,7 +227,7 @@ static void test_values(void)
         void *value = (void *)(uintptr_t)values[i];
         right += co_resume(c, value) == value;
     }
-    ok(right == COUNT, "values pass whole, both ways");
+    ok(right == COUNT, "all bits of a value pass, in both directions");
     co_free(c);
 }
 
@@ -250,7 +252,7 @@ static void test_crowd(void)
         for (uintptr_t i = 0; i < CROWD; i++)
             right += co_resume(all[i], (void *)i) == (void *)(i + turn * i);
     ok(right == (uintptr_t)10 * CROWD,
-       "%d coroutines in turn, each with its own sum", CROWD);
+       "%d coroutines in turn keep their own sums", CROWD);
     for (int i = 0; i < CROWD; i++)
         co_free(all[i]);
 }

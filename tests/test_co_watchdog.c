@@ -129,7 +129,7 @@ static void test_long_turns(void)
     ok(co_set_watchdog(LIMIT_MS) == 0, "a thread can have a watchdog");
     go(take_short_turns, "short");
     go(take_short_turns, "too");
-    ok(co_run() == 0 && is_silent(), "it says nothing of short turns");
+    ok(co_run() == 0 && is_silent(), "it does not report short turns");
     go(take_long_turn, "long");
     co_run();
     ok(names_coroutine("long"), "it names the coroutine that keeps its turn");
@@ -148,7 +148,7 @@ static void test_once_per_turn(void)
     bool first = names_coroutine("first");
     go(take_long_turn, "second");
     co_run();
-    ok(first && names_coroutine("second"), "it names it once for each turn");
+    ok(first && names_coroutine("second"), "it reports each long turn once");
 }
 
 static void *keep_turn_inside(void *arg)
@@ -170,7 +170,7 @@ static void test_generator(void)
     go(resume_inner, "outer");
     co_run();
     ok(names_coroutine("inner"),
-       "of a coroutine and the one it has resumed, it names the latter");
+       "it names the coroutine that was resumed, not its resumer");
 }
 
 // Wakes the coroutine `c` after the watchdog has checked the sleeping loop.
@@ -196,7 +196,7 @@ static void test_idle(void)
     co_run();
     go(take_long_turn, "later");
     co_run();
-    ok(names_coroutine("later"), "it says nothing of a loop that sleeps");
+    ok(names_coroutine("later"), "it does not report a loop that sleeps");
 }
 
 // ---- Where it is
@@ -246,10 +246,10 @@ static void test_where(void)
 #endif
     if (!right)
         printf("# expected %s in: %s\n", address, said);
-    ok(right, "it says from where the function was called that it is in");
+    ok(right, "it prints the address from which the function was called");
 }
 
-// ---- Standard error that no one reads
+// ---- Standard error that no process reads
 
 static void fill_output(void)
 {
@@ -275,7 +275,7 @@ static void test_full_output(void)
     go(keep_turn_twice, "");
     co_run();
     ok(atomic_load(&looks) - before >= 12,
-       "it continues when its messages are not read");
+       "it continues even if its reports are not read");
     while (!is_silent())
         await_report();
 }
@@ -313,10 +313,10 @@ static void test_end(void)
     pthread_create(&watched, NULL, be_watched, &inside);
     pthread_join(watched, NULL);
     ok(inside == with_one + 2 && threads_become(with_one),
-       "that of another thread ends with that thread");
+       "the watchdog of another thread ends with that thread");
     ok(co_set_watchdog(-1) == 0 && threads_become(with_one - 1),
        "-1 ends a watchdog");
-    ok(co_set_watchdog(0) == -1 && errno == EINVAL, "0 is no limit");
+    ok(co_set_watchdog(0) == -1 && errno == EINVAL, "a limit of 0 is refused");
 }
 
 int main(void)

@@ -1,5 +1,4 @@
-// test_net.c - tests how net.c handles errors and limits, all caused on
-// purpose.
+// test_net.c - tests how net.c handles errors and limits.
 //
 // The linker's --wrap option replaces some calls of net.c by the functions
 // below, so the tested code has no hooks and no #ifdef. A script sets the
@@ -136,21 +135,24 @@ static void test_errors(void)
     sent_len = 0;
     script = (int[]){EAGAIN, EAGAIN, EAGAIN, EAGAIN, 0, REPEAT};
     ok(net_send_all(-1, "ab", 2) == 0 && memcmp(sent_bytes, "ab", 2) == 0,
-       "the server waits for a slow reader");
+       "send() is repeated for a slow reader");
     script = (int[]){0, EPIPE, REPEAT};
-    ok(net_send_all(-1, "ab", 2) == -1 && errno == EPIPE, "a gone peer is -1");
+    ok(net_send_all(-1, "ab", 2) == -1 && errno == EPIPE,
+       "if the client is gone, the result is -1");
     ok(!pipe_signal_possible, "send() never raises SIGPIPE");
 
     script = (int[]){EINTR, ECONNABORTED, 0, REPEAT};
-    ok(net_accept(-1) == 42, "accept() outlives signals and quitters");
+    ok(net_accept(-1) == 42,
+       "accept() starts again after signals and aborted connections");
     script = (int[]){EAGAIN, REPEAT};
-    ok(net_accept(-1) == -1 && net_would_block(), "no client is no trouble");
+    ok(net_accept(-1) == -1 && net_would_block(),
+       "if no client is there, accept() fails with EAGAIN");
 
     int64_t begin_ns = clock_now_ns();
     script = (int[]){EMFILE, ENFILE, ENOBUFS, ENOMEM, 0, REPEAT};
-    ok(net_accept(-1) == 42, "accept() outlives full tables");
+    ok(net_accept(-1) == 42, "accept() starts again after full tables");
     ok(clock_now_ns() - begin_ns >= 4LL * NET_BACKOFF_MS * NS_PER_MS,
-       "and does not spin meanwhile");
+       "accept() backs off after each full table");
     script = NULL;
 }
 
@@ -161,7 +163,7 @@ static void test_nonblocking(void)
     session_start(&s, &rules);
     script = (int[]){EAGAIN, REPEAT};
     ok(net_try_receive(-1, &s, &progress) && progress.blocked && s.end == 0,
-       "nothing there: the conversation is not over");
+       "without input, the conversation is not over");
     script = (int[]){0, REPEAT};
     ok(net_try_receive(-1, &s, &progress) && !progress.blocked && s.end == 1,
        "a byte is received");
@@ -175,12 +177,13 @@ static void test_nonblocking(void)
     ok(net_try_send(-1, &s, &progress) && progress.sent == 1, "one byte sent");
     ok(net_try_send(-1, &s, &progress) && progress.sent == 1 &&
            progress.blocked,
-       "no space: it continues later");
+       "without space, nothing is sent");
     ok(net_try_send(-1, &s, &progress) && progress.sent == 2 &&
            memcmp(sent_bytes, "ab", 2) == 0,
-       "where it was");
+       "the next send continues after the first byte");
     script = (int[]){EPIPE, REPEAT};
-    ok(!net_try_send(-1, &s, &progress), "a gone peer ends the conversation");
+    ok(!net_try_send(-1, &s, &progress),
+       "if the client is gone, the conversation is over");
     script = NULL;
 }
 
@@ -241,17 +244,18 @@ static void test_sockets(void)
     ok(net_listen("127.0.0.1", port, 10, 0) == -1 && errno == EADDRINUSE,
        "a taken port is refused");
     ok(net_listen("no.such.host.invalid", 0, 10, 0) == -1 && errno == EINVAL,
-       "a host that is none is refused");
+       "a name that cannot be resolved is refused");
     ok(p.served >= 0, "a client is accepted");
-    ok(option(p.served, IPPROTO_TCP, TCP_NODELAY) == 1, "with TCP_NODELAY");
+    ok(option(p.served, IPPROTO_TCP, TCP_NODELAY) == 1,
+       "an accepted socket has TCP_NODELAY");
     struct timeval timeout = {0};
     socklen_t len = sizeof timeout;
     getsockopt(p.served, SOL_SOCKET, SO_SNDTIMEO, &timeout, &len);
     ok(timeout.tv_sec * MS_PER_S + timeout.tv_usec / 1000 == NET_CHECK_MS,
-       "and a limit on send()");
+       "an accepted socket has a time limit for send()");
     net_set_nonblocking(p.listener);
     ok(net_accept_nonblocking(p.listener) == -1 && net_would_block(),
-       "no second client is there");
+       "without a second client, accept() fails with EAGAIN");
     close_pair(&p);
 }
 
@@ -273,11 +277,12 @@ static void test_idle(void)
     int checks = 0;
     while (checks < 100 && !net_end_if_idle(p.served, &progress))
         checks++;
-    ok(checks >= 9 && checks <= 12, "with one of 10 s it is after 10 (%d)",
-       checks);
-    ok(recv(p.client, sent_bytes, 1, 0) <= 0, "the client learns of it");
+    ok(checks >= 9 && checks <= 12,
+       "with a timeout of 10 s, it is idle after 10 s (%d)", checks);
+    ok(recv(p.client, sent_bytes, 1, 0) <= 0,
+       "the connection of an idle client is shut down");
     ok(net_receive(p.served, &s) && !net_receive(p.served, &s),
-       "and for the server its input ends");
+       "the session of an idle client ends");
     close_pair(&p);
 
     p = connect_pair();
@@ -286,11 +291,11 @@ static void test_idle(void)
         progress.active = i % 5 == 0;
         idle = net_end_if_idle(p.served, &progress);
     }
-    ok(!idle, "one that does something every 5 s is not idle");
+    ok(!idle, "a client with progress every 5 s is not idle");
 
     script = (int[]){EAGAIN, REPEAT};
     ok(net_send_all(p.served, "a", 1) == -1 && errno == ETIMEDOUT,
-       "one that never reads is idle as well");
+       "a client that never reads is idle, too");
     script = NULL;
     close_pair(&p);
     net_set_idle_timeout(0);
@@ -308,11 +313,12 @@ static void wake_blocked_calls(void)
 static void test_signals(void)
 {
     ok(stop_on_signal(wake_blocked_calls) == 0 && !stop_requested(),
-       "not yet stopping");
+       "before a signal, the server is not stopping");
     ok(stop_block_signals() == 0, "signals are blocked");
     raise(SIGTERM);
-    ok(!stop_requested(), "and stay pending");
-    ok(!stop_wait(-1, -1) && stop_requested(), "until stop_wait()");
+    ok(!stop_requested(), "a blocked signal stays pending");
+    ok(!stop_wait(-1, -1) && stop_requested(),
+       "stop_wait() delivers the pending signal");
     stop_unblock_signals();
     raise(SIGTERM);
     ok(true, "a second signal at the same moment does not end the process");
@@ -330,17 +336,22 @@ static void test_stop(void)
        "three bytes have arrived");
     session_start(&s, &rules);
     test_signals();
-    ok(net_accept(p.listener) == -1, "accept() does not block any more");
-    ok(net_receive(p.served, &s) && s.end == 3, "what has arrived is received");
+    ok(net_accept(p.listener) == -1,
+       "in a stopping server, accept() does not block");
+    ok(net_receive(p.served, &s) && s.end == 3,
+       "in a stopping server, bytes that had arrived are received");
     send(p.client, "3\n", 2, 0);
-    ok(!net_receive(p.served, &s), "but no more than that");
+    ok(!net_receive(p.served, &s),
+       "in a stopping server, later bytes are not received");
 
     sent_len = 0;
     script = (int[]){EAGAIN, EAGAIN, 0, REPEAT};
-    ok(net_send_all(-1, "a", 1) == 0, "the server waits for a slow reader");
+    ok(net_send_all(-1, "a", 1) == 0,
+       "a stopping server waits for a slow reader");
     script = (int[]){EAGAIN, REPEAT};
     start_fake_clock(NET_STALL_MS / MS_PER_S / 4);
-    ok(net_send_all(-1, "a", 1) == -1, "but not for one that does not read");
+    ok(net_send_all(-1, "a", 1) == -1,
+       "a stopping server gives up a client that does not read");
     script = NULL;
     close_pair(&p);
 }
@@ -354,18 +365,19 @@ static void test_close(void)
     struct net_progress progress = {0};
     ok(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) == 0 &&
            net_prepare_close(ends[0], &progress),
-       "nothing was sent: it can be closed");
+       "if nothing was sent, a connection can be closed");
     while (send(ends[0], bytes, sizeof bytes, 0) > 0)
         ;
     start_fake_clock(1);
     ok(!net_prepare_close(ends[0], &progress),
-       "it stays open until the client reads");
+       "a connection stays open until the client reads");
     int checks = 0;
     while (checks < 100 && !net_prepare_close(ends[0], &progress))
         checks++;
     ok(checks >= NET_STALL_MS / MS_PER_S - 2 && checks < 100,
-       "but not without end (%d)", checks);
-    ok(net_prepare_close(ends[0], &progress), "then it is given up");
+       "it does not stay open without end (%d)", checks);
+    ok(net_prepare_close(ends[0], &progress),
+       "a connection that was given up can be closed");
     fake_now_ns = 0;
     close(ends[0]);
     close(ends[1]);
@@ -376,13 +388,13 @@ static void test_time(void)
     int64_t now_ns = start_fake_clock(0);
     ok(clock_ms_until(INT64_MAX) == -1, "never is -1 milliseconds");
     ok(clock_ms_until(now_ns) == 0 && clock_ms_until(now_ns - NS_PER_S) == 0,
-       "what has passed takes 0");
+       "a time that has passed is 0 milliseconds");
     ok(clock_ms_until(now_ns + 1) == 1 &&
            clock_ms_until(now_ns + NS_PER_MS + 1) == 2,
-       "the rest is rounded up");
+       "the remaining time is rounded up");
     ok(clock_ms_until(now_ns + NS_PER_MS) == 1 &&
            clock_ms_until(now_ns + 90LL * NS_PER_S) == 90 * MS_PER_S,
-       "and not more than that");
+       "whole milliseconds are not rounded up");
     fake_now_ns = 0;
 }
 
@@ -400,7 +412,8 @@ static void test_descriptors(void)
         _exit(limited && net_raise_descriptor_limit() == end ? 0 : 1);
     }
     wait(&status);
-    ok(status == 0, "no descriptor beyond a limit that cannot be raised again");
+    ok(status == 0,
+       "no descriptor is above a limit, which cannot be raised again");
 }
 
 int main(void)

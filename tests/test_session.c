@@ -37,17 +37,18 @@ static void end_input(struct session *s, char *out)
     answer_all(s, out);
 }
 
-static bool same(const char *got, const char *want, const char *how, size_t at)
+static bool same(const char *output, const char *expected, const char *how,
+                 size_t at)
 {
-    if (strcmp(got, want) == 0)
+    if (strcmp(output, expected) == 0)
         return true;
-    printf("# %s %zu: got \"%s\", want \"%s\"\n", how, at, got, want);
+    printf("# %s %zu: got \"%s\", want \"%s\"\n", how, at, output, expected);
     return false;
 }
 
 // Returns whether `text` of `len` bytes, then the end of the input, gets the
-// replies `want`. Tries pieces of every size, and a cut at every place.
-static bool replies_to(const char *text, size_t len, const char *want)
+// replies `expected`. Tries pieces of every size, and a cut at every place.
+static bool replies_to(const char *text, size_t len, const char *expected)
 {
     static char out[OUT_SIZE];
     bool right = true;
@@ -59,7 +60,7 @@ static bool replies_to(const char *text, size_t len, const char *want)
         for (size_t at = 0; at < len; at += piece)
             feed(&s, text + at, piece < len - at ? piece : len - at, out);
         end_input(&s, out);
-        right = same(out, want, "pieces of", piece) && session_over(&s);
+        right = same(out, expected, "pieces of", piece) && session_over(&s);
     }
     for (size_t at = 0; at <= len && right; at++) {
         struct session s;
@@ -68,14 +69,14 @@ static bool replies_to(const char *text, size_t len, const char *want)
         feed(&s, text, at, out);
         feed(&s, text + at, len - at, out);
         end_input(&s, out);
-        right = same(out, want, "split at", at);
+        right = same(out, expected, "split at", at);
     }
     return right;
 }
 
-static bool replies(const char *text, const char *want)
+static bool replies(const char *text, const char *expected)
 {
-    return replies_to(text, strlen(text), want);
+    return replies_to(text, strlen(text), expected);
 }
 
 #define NOT_A_NUMBER "error: not a number (want 1 to 45)\n"
@@ -132,23 +133,30 @@ static const char *long_line(size_t len, const char *ending)
 static void test_long_lines(void)
 {
     ok(replies(long_line(100, "\n"), "fib: 13\n"), "a line of 100 bytes");
-    ok(replies(long_line(100, "\r\n"), "fib: 13\n"), "and its CR not counted");
-    ok(replies(long_line(100, ""), "fib: 13\n"), "and without newline");
-    ok(replies(long_line(101, "\n7\n"), TOO_LONG "fib: 13\n"), "of 101 bytes");
-    ok(replies(long_line(101, "\r\n7\n"), TOO_LONG "fib: 13\n"), "with CR");
-    ok(replies(long_line(300, "\n7\n"), TOO_LONG "fib: 13\n"), "of 300 bytes");
-    ok(replies(long_line(1000, "\n"), TOO_LONG), "of 1000 bytes");
-    ok(replies(long_line(1000, ""), TOO_LONG), "of 1000 bytes, no newline");
+    ok(replies(long_line(100, "\r\n"), "fib: 13\n"),
+       "a line of 100 bytes and CR");
+    ok(replies(long_line(100, ""), "fib: 13\n"),
+       "a line of 100 bytes without a newline");
+    ok(replies(long_line(101, "\n7\n"), TOO_LONG "fib: 13\n"),
+       "a line of 101 bytes is too long");
+    ok(replies(long_line(101, "\r\n7\n"), TOO_LONG "fib: 13\n"),
+       "a line of 101 bytes and CR is too long");
+    ok(replies(long_line(300, "\n7\n"), TOO_LONG "fib: 13\n"),
+       "a line of 300 bytes is too long");
+    ok(replies(long_line(1000, "\n"), TOO_LONG),
+       "a line of 1000 bytes is too long");
+    ok(replies(long_line(1000, ""), TOO_LONG),
+       "a line of 1000 bytes without a newline is too long");
 }
 
 static void test_limits(void)
 {
     rules.n_max = 93;
     ok(replies("94\n", "error: out of range (want 1 to 93)\n"),
-       "the range is named as it is");
+       "the error message names the range of --max-n");
     rules.n_max = 9;
     ok(replies("9\n10\n", "fib: 34\nerror: out of range (want 1 to 9)\n"),
-       "--max-n is the last one answered");
+       "--max-n is the largest n that is answered");
     rules.n_max = 45;
 }
 
@@ -161,31 +169,35 @@ static void test_counts(void)
     ok(s.requests == 3 && s.errors == 1, "requests and errors are counted");
     ok(!session_over(&s), "the conversation continues");
     end_input(&s, out);
-    ok(session_over(&s), "until the client has finished");
+    ok(session_over(&s),
+       "the conversation is over when the client has finished");
 }
 
-// Returns whether a stopping server sends the replies `want`. The session has
-// received `before`; `left` bytes of `after` have arrived but are not received.
-static bool finishes(const char *before, size_t left, const char *after,
-                     const char *want)
+// Returns whether a stopping server sends the replies `expected`. The session
+// has received `received`; `left` bytes of `unread` have arrived but are not
+// received.
+static bool finishes(const char *received, size_t left, const char *unread,
+                     const char *expected)
 {
     char out[OUT_SIZE] = "";
     struct session s;
     session_start(&s, &rules);
-    feed(&s, before, strlen(before), out);
+    feed(&s, received, strlen(received), out);
     session_limit(&s, left);
     if (!session_over(&s))
-        feed(&s, after, left, out);
+        feed(&s, unread, left, out);
     answer_all(&s, out);
-    return same(out, want, "finishing with", left) && session_over(&s);
+    return same(out, expected, "finishing with", left) && session_over(&s);
 }
 
 static void test_stop(void)
 {
-    ok(finishes("1\n", 0, "", "fib: 1\n"), "a stop with nothing unread");
-    ok(finishes("1\n3", 0, "", "fib: 1\n"), "half a line is no request");
+    ok(finishes("1\n", 0, "", "fib: 1\n"),
+       "stopped with nothing unread: the request is answered");
+    ok(finishes("1\n3", 0, "", "fib: 1\n"),
+       "stopped with half of a line: it is not a request");
     ok(finishes("1\n3", 3, "0\n7", "fib: 1\nfib: 832040\n"),
-       "what has arrived is answered, half a line is not");
+       "stopped with input unread: its complete lines are answered");
 
     char out[OUT_SIZE] = "";
     struct session s;
@@ -194,14 +206,14 @@ static void test_stop(void)
     session_limit(&s, 0);
     session_received(&s, 0);
     answer_all(&s, out);
-    ok(out[0] == '\0', "a recv() that we ended is not the client's end");
+    ok(out[0] == '\0', "the end of a limited input does not end its last line");
 
     session_start(&s, &rules);
     session_limit(&s, 4);
-    ok(session_space_len(&s) == 4, "no more is taken than had arrived");
+    ok(session_space_len(&s) == 4, "no more is received than had arrived");
     feed(&s, "1\n2\n", 4, out);
     session_limit(&s, 4);
-    ok(session_over(&s), "a client that keeps sending cannot prolong it");
+    ok(session_over(&s), "a second limit has no effect");
 }
 
 static void test_framing_recv(void)
@@ -212,9 +224,10 @@ static void test_framing_recv(void)
 
     session_start(&s, &rules);
     feed(&s, "30", 2, out);
-    ok(same(out, "fib: 832040\n", "recv", 0), "no newline needed");
+    ok(same(out, "fib: 832040\n", "recv", 0), "a request needs no newline");
     feed(&s, "7\n", 2, out);
-    ok(same(out, "fib: 832040\nfib: 13\n", "recv", 1), "nor forbidden");
+    ok(same(out, "fib: 832040\nfib: 13\n", "recv", 1),
+       "a request may have a newline");
     out[0] = '\0';
     feed(&s, "1", 1, out);
     feed(&s, "0", 1, out);
@@ -222,12 +235,13 @@ static void test_framing_recv(void)
        "10 in two pieces is taken for 1 and 0");
     out[0] = '\0';
     feed(&s, "7\n7\n", 4, out);
-    ok(same(out, NOT_A_NUMBER, "recv", 3), "7 and 7 in one piece for nonsense");
+    ok(same(out, NOT_A_NUMBER, "recv", 3),
+       "7 and 7 in one piece is not a number");
     out[0] = '\0';
     feed(&s, long_line(200, ""), 200, out);
-    ok(same(out, TOO_LONG, "recv", 4), "too much at once");
+    ok(same(out, TOO_LONG, "recv", 4), "200 bytes in one piece is too long");
     end_input(&s, out);
-    ok(session_over(&s), "the end of the input ends it");
+    ok(session_over(&s), "the end of the input ends the conversation");
     rules.framing = SESSION_FRAMING_LINE;
 }
 
@@ -239,12 +253,14 @@ static void test_pending(void)
     memcpy(session_space(&s), "1\n2\n3", 5);
     session_received(&s, 5);
     ok(session_answer(&s) && session_pending(&s), "after 1 of 2, 2 is pending");
-    ok(session_answer(&s) && session_pending(&s), "then half of 3");
+    ok(session_answer(&s) && session_pending(&s),
+       "after 2, half of 3 is pending");
     ok(!session_answer(&s) && !session_pending(&s),
-       "which is not, once it was looked at");
+       "half of 3 is not pending after a search for its end");
     memcpy(session_space(&s), "\n", 1);
     session_received(&s, 1);
-    ok(session_answer(&s) && !session_pending(&s), "after the last, nothing");
+    ok(session_answer(&s) && !session_pending(&s),
+       "after 3, nothing is pending");
 }
 
 static void test_may_compute(void)
@@ -254,11 +270,15 @@ static void test_may_compute(void)
     ok(!session_may_compute(&s), "without input, there is nothing to compute");
     memcpy(session_space(&s), "1\n2", 3);
     session_received(&s, 3);
-    ok(session_may_compute(&s), "for a complete line, there is");
-    ok(session_answer(&s) && !session_may_compute(&s), "not for half of one");
+    ok(session_may_compute(&s),
+       "for a complete line, there is something to compute");
+    ok(session_answer(&s) && !session_may_compute(&s),
+       "for half of a line, there is nothing to compute");
     session_received(&s, 0);
-    ok(session_may_compute(&s), "unless the client has finished");
-    ok(session_answer(&s) && !session_may_compute(&s), "and then nothing more");
+    ok(session_may_compute(&s),
+       "for a last line that the client has ended, there is");
+    ok(session_answer(&s) && !session_may_compute(&s),
+       "after the last line, there is nothing to compute");
 }
 
 // Checks random bytes in random pieces: there must be as many replies as lines.

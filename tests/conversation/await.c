@@ -153,7 +153,7 @@ static bool await(const struct peer *p,
     int64_t until_ms = now_ms() + patience_ms();
     struct far_end f = query(p);
     while (!event(&f, p) && !f.closed && now_ms() < until_ms) {
-        sleep_ms(LOOK_MS);
+        sleep_ms(CHECK_PAUSE_MS);
         f = query(p);
     }
     bool came = event(&f, p);

@@ -40,7 +40,7 @@ struct talker {
     long heard;        // complete replies received
     size_t heard_len;  // bytes received of the next reply
     struct peer peer;
-    enum { ASKS_ON, FALLS_SILENT, FINISHES, KINDS } kind;
+    enum { KEEPS_SENDING, BECOMES_IDLE, FINISHES, KINDS } kind;
     bool wrong;  // it has received a wrong byte
 };
 
@@ -64,8 +64,8 @@ static void ask(struct talker *t)
         long at = t->sent + (long)i;
         piece[i] = text[at % (long)(sizeof text - 1)];
     }
-    ssize_t put = send(t->peer.fd, piece, len, MSG_NOSIGNAL | MSG_DONTWAIT);
-    t->sent += put > 0 ? put : 0;
+    ssize_t n = send(t->peer.fd, piece, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    t->sent += n > 0 ? n : 0;
 }
 
 // Compares a received byte with the expected one.
@@ -89,10 +89,10 @@ static void hear_byte(struct talker *t, char byte)
 static bool hear(struct talker *t)
 {
     char bytes[200];
-    ssize_t got = recv(t->peer.fd, bytes, sizeof bytes, MSG_DONTWAIT);
-    for (ssize_t i = 0; i < got; i++)
+    ssize_t n = recv(t->peer.fd, bytes, sizeof bytes, MSG_DONTWAIT);
+    for (ssize_t i = 0; i < n; i++)
         hear_byte(t, bytes[i]);
-    return got > 0 || (got < 0 && errno == EAGAIN);
+    return n > 0 || (n < 0 && errno == EAGAIN);
 }
 
 // Returns how many requests have arrived at the server: those whose bytes its
@@ -115,7 +115,7 @@ static void send_signal(struct talker *talkers, const struct server *s)
             peer_finish(&talkers[i].peer);
 }
 
-// Lets every client receive a little and, unless it has fallen silent, send
+// Lets every client receive a little and, unless it has become idle, send
 // requests. Returns how many connections are still open.
 static int talk(struct talker *talkers, bool stopping)
 {
@@ -124,7 +124,7 @@ static int talk(struct talker *talkers, bool stopping)
         struct talker *t = &talkers[i];
         if (t->peer.fd < 0)
             continue;
-        if (!stopping || t->kind == ASKS_ON)
+        if (!stopping || t->kind == KEEPS_SENDING)
             ask(t);
         if (hear(t))
             open++;

@@ -70,38 +70,37 @@ static void check_impatient(const struct server *s)
 
 // Checks that a server that serves one client at a time does not receive the
 // request of a second client while the first one is connected.
-static void check_behind_silent(const struct server *s)
+static void check_behind_idle(const struct server *s)
 {
     static const char request[] = "10\n";
-    struct peer silent, other;
-    bool connected = peer_connect(&silent, s->port) &&
-                     await_accepted(&silent) && peer_connect(&other, s->port) &&
-                     peer_say(&other, request);
+    struct peer idle, other;
+    bool connected = peer_connect(&idle, s->port) && await_accepted(&idle) &&
+                     peer_connect(&other, s->port) && peer_say(&other, request);
     int replies = 0;
     while (connected && replies < REPLIES &&
-           peer_asks(&silent, "1\n", "fib: 1\n"))
+           peer_asks(&idle, "1\n", "fib: 1\n"))
         replies++;
     ok(replies == REPLIES && !peer_has_heard(&other) &&
            peer_unreceived(&other) == strlen(request),
        "behind an idle client, the next one waits");
-    peer_close(&silent);
+    peer_close(&idle);
     ok(peer_hears(&other, "fib: 55\n"),
        "when the idle client leaves, the next one is served");
     peer_close(&other);
 }
 
-static void check_beside_silent(const struct server *s)
+static void check_beside_idle(const struct server *s)
 {
-    struct peer silent;
-    bool connected = peer_connect(&silent, s->port) && await_accepted(&silent);
+    struct peer idle;
+    bool connected = peer_connect(&idle, s->port) && await_accepted(&idle);
     ok(connected && is_served(s),
        "beside an idle client, another one is served");
-    peer_close(&silent);
+    peer_close(&idle);
 }
 
 // Sends requests and reads no replies, until the server receives no more.
-// Returns how many bytes were sent. The requests are invalid: their replies,
-// error messages, are long, so few of them fill the server's send buffer.
+// Returns how many bytes were sent. The requests are invalid, because error
+// messages are long: few of them fill the server's send buffer.
 static long flood(const struct server *s, struct peer *p)
 {
     static char requests[1 << 16];
@@ -220,7 +219,7 @@ void test_hostile_clients(void)
     fresh.threads = INT_MAX;  // Some models keep the threads they have started.
     check_resets(&s);
     check_impatient(&s);
-    subject.one_at_a_time ? check_behind_silent(&s) : check_beside_silent(&s);
+    subject.one_at_a_time ? check_behind_idle(&s) : check_beside_idle(&s);
     check_no_reader(&s);
     check_no_reader_leaves(&s);
     check_endless_line(&s);

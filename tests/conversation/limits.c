@@ -72,7 +72,7 @@ static void check_overload(const char *what, const char **arguments,
            count_lines(s.err_text));
 }
 
-// ---- Each table, in a process of its own
+// ---- Each exhausted table, in a process of its own
 
 static const struct limits few_descriptors = {.descriptors = 40};
 
@@ -191,7 +191,7 @@ static void check_max_clients(void)
     server_stop(&s, "--max-clients");
 }
 
-// ---- A log that takes nothing
+// ---- A log that cannot be written
 
 // Fills a pipe page by page, so that the next write() to it blocks.
 static void fill_pipe(int write_end)
@@ -218,8 +218,8 @@ static void check_full_log(void)
 }
 
 // Checks that a server with standard error closed does not send its log to a
-// client. Unless the server opens another file as descriptor 2, that will be
-// the socket of its first client.
+// client. If the server does not open another file as descriptor 2, the kernel
+// gives this number to the socket of the first client.
 static void check_closed_log(void)
 {
     const char *arguments[] = {"--max-clients", many_clients(), NULL};

@@ -40,7 +40,7 @@ static const struct part {
 };
 enum { PART_COUNT = sizeof parts / sizeof parts[0] };
 
-static bool wanted[PART_COUNT];
+static bool selected[PART_COUNT];
 
 static const struct part *find_part(const char *name)
 {
@@ -57,7 +57,7 @@ static void choose_parts(const char *only)
 {
     char names[256];
     for (int i = 0; i < PART_COUNT; i++)
-        wanted[i] = only == NULL;
+        selected[i] = only == NULL;
     snprintf(names, sizeof names, "%s", only != NULL ? only : "");
     for (char *name = strtok(names, " "); name != NULL;
          name = strtok(NULL, " ")) {
@@ -66,7 +66,7 @@ static void choose_parts(const char *only)
             fprintf(stderr, "ONLY: no part '%s'; see --parts\n", name);
             exit(EXIT_USAGE);
         }
-        wanted[part - parts] = true;
+        selected[part - parts] = true;
     }
 }
 
@@ -97,7 +97,7 @@ static void converse(const char **command)
 {
     subject_choose(command);
     for (int i = 0; i < PART_COUNT; i++)
-        if (wanted[i])
+        if (selected[i])
             parts[i].test();
 }
 

@@ -40,7 +40,7 @@ static bool send_expensive(struct peer *p)
     return peer_say(p, SLOW_N "\n") && await_received(p);
 }
 
-// ---- Every slot is taken, and clients wait that were accepted
+// ---- Accepted clients that wait for a slot
 
 // Returns whether the client receives the reply to "20\n" and then the end of
 // the stream.
@@ -81,8 +81,8 @@ static void check_full_queues(void)
 // ---- A client that reads slowly, but steadily
 
 // Sends requests and reads no replies, until the server receives no more.
-// Returns false on an error. The requests are invalid: their replies, error
-// messages, are long, so few of them fill the server's send buffer.
+// Returns false on an error. The requests are invalid, because error messages
+// are long: few of them fill the server's send buffer.
 static bool fill(const struct server *s, struct peer *p)
 {
     static char requests[1 << 16];
@@ -199,7 +199,7 @@ static void check_reset(void)
 // ---- Signals
 
 // Stops a server by three signals at the same time, while it computes. Returns
-// whether it ends as after one signal.
+// whether it answers the request and exits with status 0, as after one signal.
 static bool ends_as_after_one(void)
 {
     struct server s;

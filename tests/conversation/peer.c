@@ -1,4 +1,4 @@
-// peer.c - a client that a server has to put up with.
+// peer.c - a client of the server under test.
 
 #include "peer.h"
 
@@ -64,12 +64,12 @@ bool peer_connect_with(struct peer *p, int port, int size)
 bool peer_send(struct peer *p, const char *bytes, size_t len)
 {
     while (len > 0) {
-        ssize_t put = send(p->fd, bytes, len, MSG_NOSIGNAL);
-        if (put <= 0)
+        ssize_t n = send(p->fd, bytes, len, MSG_NOSIGNAL);
+        if (n <= 0)
             return false;
-        bytes += put;
-        len -= (size_t)put;
-        p->sent += (size_t)put;
+        bytes += n;
+        len -= (size_t)n;
+        p->sent += (size_t)n;
     }
     return true;
 }
@@ -101,25 +101,25 @@ const char *peer_line(struct peer *p)
         memmove(p->buf, p->buf + p->begin, p->end - p->begin);
         p->end -= p->begin;
         p->begin = 0;
-        ssize_t got = recv(p->fd, p->buf + p->end, sizeof p->buf - p->end, 0);
-        if (got == 0 && p->end == 0)
+        ssize_t n = recv(p->fd, p->buf + p->end, sizeof p->buf - p->end, 0);
+        if (n == 0 && p->end == 0)
             return "";
-        if (got <= 0)
+        if (n <= 0)
             return NULL;
-        p->end += (size_t)got;
+        p->end += (size_t)n;
     }
     return p->line;
 }
 
-bool peer_hears(struct peer *p, const char *want)
+bool peer_hears(struct peer *p, const char *expected)
 {
-    const char *got = peer_line(p);
-    if (got != NULL && strcmp(got, want) == 0)
+    const char *line = peer_line(p);
+    if (line != NULL && strcmp(line, expected) == 0)
         return true;
-    if (got == NULL)
-        got = "(error)";
-    printf("# heard \"%.*s\" instead of \"%.*s\"\n", (int)strcspn(got, "\n"),
-           got, (int)strcspn(want, "\n"), want);
+    if (line == NULL)
+        line = "(error)";
+    printf("# heard \"%.*s\" instead of \"%.*s\"\n", (int)strcspn(line, "\n"),
+           line, (int)strcspn(expected, "\n"), expected);
     return false;
 }
 
@@ -130,17 +130,17 @@ bool peer_hears_error(struct peer *p)
     return line != NULL && strncmp(line, start, sizeof start - 1) == 0;
 }
 
-bool peer_asks(struct peer *p, const char *text, const char *want)
+bool peer_asks(struct peer *p, const char *text, const char *expected)
 {
     if (!peer_say(p, text))
         return false;
-    while (*want != '\0') {
+    while (*expected != '\0') {
         char line[PEER_LINE_SIZE] = "";
-        size_t len = strcspn(want, "\n") + 1;
-        memcpy(line, want, len);
+        size_t len = strcspn(expected, "\n") + 1;
+        memcpy(line, expected, len);
         if (!peer_hears(p, line))
             return false;
-        want += len;
+        expected += len;
     }
     return true;
 }

@@ -36,15 +36,15 @@ bool peer_say(struct peer *p, const char *text);
 // patience_ms().
 const char *peer_line(struct peer *p);
 
-// Returns whether the next line is `want`, where "" means the end of the
+// Returns whether the next line is `expected`, where "" means the end of the
 // stream. Prints the line that came if it is another one.
-bool peer_hears(struct peer *p, const char *want);
+bool peer_hears(struct peer *p, const char *expected);
 
 // Returns whether the next line is an error message of the protocol.
 bool peer_hears_error(struct peer *p);
 
-// Sends `text`. Returns whether the replies are the lines of `want`.
-bool peer_asks(struct peer *p, const char *text, const char *want);
+// Sends `text`. Returns whether the replies are the lines of `expected`.
+bool peer_asks(struct peer *p, const char *text, const char *expected);
 
 // Returns whether there is anything to receive: a byte, or the end of the
 // stream. Does not block.

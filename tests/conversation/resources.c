@@ -156,7 +156,7 @@ bool server_await_reaped(const struct server *s, pid_t child)
     while (read_process(&p, child, s->pid)) {
         if (now_ms() > until_ms)
             return false;
-        sleep_ms(LOOK_MS);
+        sleep_ms(CHECK_PAUSE_MS);
     }
     return true;
 }
@@ -187,7 +187,7 @@ struct resources server_settle(const struct server *s,
             r.processes > limit->processes || r.threads > limit->threads ||
             r.zombies > limit->zombies) &&
            now_ms() < until_ms) {
-        sleep_ms(LOOK_MS);
+        sleep_ms(CHECK_PAUSE_MS);
         r = server_resources(s);
     }
     return r;
@@ -281,7 +281,7 @@ bool server_await_rest(const struct server *s)
     int64_t until_ms = now_ms() + patience_ms();
     bool rests = is_at_rest(s);
     while (!rests && now_ms() < until_ms) {
-        sleep_ms(LOOK_MS);
+        sleep_ms(CHECK_PAUSE_MS);
         rests = is_at_rest(s);
     }
     return rests;

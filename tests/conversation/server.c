@@ -182,7 +182,7 @@ int server_wait(struct server *s)
             ended(s, status);
             return -1;
         }
-        sleep_ms(LOOK_MS);
+        sleep_ms(CHECK_PAUSE_MS);
     }
     return ended(s, status);
 }
@@ -198,7 +198,7 @@ bool server_await_ready(struct server *s)
             s->port = (int)strtol(colon + 1, NULL, 10);
             return true;
         }
-        sleep_ms(LOOK_MS);
+        sleep_ms(CHECK_PAUSE_MS);
         waitid(P_PID, (id_t)s->pid, &end, WEXITED | WNOHANG | WNOWAIT);
     }
     read_text(s->err, s->err_text);

@@ -84,7 +84,7 @@ int patience_ms(void);
 
 // The pause between two checks while a test waits for an event. A shorter pause
 // would take CPU time from tests that run at the same time.
-enum { LOOK_MS = 10 };
+enum { CHECK_PAUSE_MS = 10 };
 
 void sleep_ms(int ms);
 int64_t now_ms(void);

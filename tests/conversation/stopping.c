@@ -115,7 +115,7 @@ static void check_last_line(void)
 
 // Checks that idle clients do not delay the end. Half of them have sent half a
 // request.
-static void check_silent(void)
+static void check_idle_clients(void)
 {
     static struct peer peers[IDLE_CLIENTS];
     struct server s;
@@ -307,7 +307,7 @@ static bool await_refusal(const struct server *s)
     while (!refused && now_ms() < until_ms) {
         refused = !peer_connect(&late, s->port) && errno == ECONNREFUSED;
         peer_close(&late);
-        sleep_ms(LOOK_MS);
+        sleep_ms(CHECK_PAUSE_MS);
     }
     return refused;
 }
@@ -324,7 +324,7 @@ static void check_second_signal(void)
     int64_t second_ms = now_ms() + (subject.has_runtime ? ANY_SECOND_SIGNAL_MS
                                                         : SECOND_SIGNAL_MS);
     while (now_ms() < second_ms)
-        sleep_ms(LOOK_MS);
+        sleep_ms(CHECK_PAUSE_MS);
     ok(asked && waitpid(s.pid, NULL, WNOHANG) == 0,
        "while it is stopping, it waits for the request in progress");
     ok(server_end(&s, SIGTERM) == 256 + SIGTERM, "a second signal ends it");
@@ -390,7 +390,7 @@ void test_stopping(void)
                                            check_interrupt,
                                            check_pipelined,
                                            check_last_line,
-                                           check_silent,
+                                           check_idle_clients,
                                            check_full,
                                            check_kill,
                                            check_port};

@@ -154,7 +154,7 @@ bool subject_await_stuck(const struct server *s, const struct peer *p)
     int64_t until_ms = now_ms() + patience_ms();
     bool stuck = subject_is_stuck(s, p);
     while (!stuck && now_ms() < until_ms) {
-        sleep_ms(LOOK_MS);
+        sleep_ms(CHECK_PAUSE_MS);
         stuck = subject_is_stuck(s, p);
     }
     return stuck;

@@ -76,7 +76,7 @@ static int watch_in_flight(void)
            now_ms() < until_ms) {
         int count = count_in_flight();
         most = count > most ? count : most;
-        sleep_ms(LOOK_MS);
+        sleep_ms(CHECK_PAUSE_MS);
     }
     return most;
 }
@@ -174,7 +174,7 @@ static bool await_computing(const struct server *s)
     int64_t until_ms = now_ms() + patience_ms();
     long before_ms = server_resources(s).cpu_ms, taken_ms = 0;
     while (taken_ms < COMPUTING_MS && now_ms() < until_ms) {
-        sleep_ms(LOOK_MS);
+        sleep_ms(CHECK_PAUSE_MS);
         taken_ms = server_resources(s).cpu_ms - before_ms;
     }
     return taken_ms >= COMPUTING_MS;
@@ -233,14 +233,14 @@ static void check_idle_timeout(void)
     const char *arguments[] = {"--idle-timeout", "1",       "--delay",
                                "1500",           "--quiet", NULL};
     struct server s;
-    struct peer silent, half, other;
+    struct peer idle, half, other;
     if (!subject_start(&s, arguments))
         return;
     int64_t start_ms = now_ms();
-    bool connected = peer_connect(&silent, s.port) &&
+    bool connected = peer_connect(&idle, s.port) &&
                      peer_connect(&half, s.port) && peer_say(&half, "1") &&
                      peer_connect(&other, s.port) && peer_say(&other, "10\n");
-    ok(connected && peer_hears(&silent, "") &&
+    ok(connected && peer_hears(&idle, "") &&
            now_ms() - start_ms >= IDLE_TIMEOUT_MS - SLACK_MS,
        "--idle-timeout: an idle client is closed, but not at once");
     ok(peer_hears(&half, "") || errno == ECONNRESET,
@@ -250,7 +250,7 @@ static void check_idle_timeout(void)
        "--idle-timeout: a client that waits for its reply is not closed");
     ok(peer_hears(&other, ""),
        "--idle-timeout: after its reply, this client is closed, too");
-    peer_close(&silent);
+    peer_close(&idle);
     peer_close(&other);
     server_stop(&s, "--idle-timeout");
     const char *summary = strstr(s.out_text, "connections, ");

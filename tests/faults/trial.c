@@ -172,7 +172,7 @@ void trial_await_failure(const struct fault_counts *counts)
 {
     int64_t until_ms = now_ms() + patience_ms();
     while (trial_failed(counts) == 0 && now_ms() < until_ms)
-        sleep_ms(LOOK_MS);
+        sleep_ms(CHECK_PAUSE_MS);
 }
 
 // Checks that the server is not busy while a lasting fault keeps new clients
