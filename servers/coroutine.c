@@ -17,7 +17,7 @@
 
 static struct options options = {.model = "coroutine", .own = {co_net_options}};
 static int listener;
-static struct co_sem slots;  // Free slots. The next client already has its own.
+static struct co_sem slots;  // Free slots, except that of the next client.
 
 // Receives until a complete request has arrived, and writes its reply into `s`.
 // Returns false once the conversation is over.

@@ -19,7 +19,7 @@
 
 static struct options options = {.model = "thread", .stack_kib = 64};
 static int listener;
-static sem_t slots;  // Free slots. The next client already has its own.
+static sem_t slots;  // Free slots, except that of the next client.
 
 // Receives until a complete request has arrived, and writes its reply into `s`.
 // Returns false once the conversation is over.
@@ -84,7 +84,7 @@ int main(int argc, char **argv)
     server_ready();
     serve_clients();
     // LESSON drain: after SIGTERM (common/server.c) every recv() returns what
-    // has arrived, and then 0. So every thread ends, and posts its slot.
+    // has arrived, and then 0. So every thread ends, and frees its slot.
     threads_sem_wait_for(&slots, slot_count);
     return report_summary();
 }

@@ -43,6 +43,7 @@ static inline void append_result(int result)
            : errno == EBADF        ? "closed "
            : errno == EBUSY        ? "busy "
            : errno == ECONNREFUSED ? "refused "
+           : errno == EDEADLK      ? "deadlock "
                                    : "? ");
 }
 

@@ -217,6 +217,15 @@ static void test_stack_use(void)
     co_free(c);
     ok(co_release_stacks() == 0,
        "stacks can be released after the last coroutine");
+
+    co_set_stack_size((size_t)4 * CO_STACK_KIB * 1024);
+    c = co_new(dig_down, number(40));
+    co_resume(c, NULL);
+    ok(co_stack_used(c) > (size_t)CO_STACK_KIB * 1024,
+       "then the size of stacks can be set again");
+    co_free(c);
+    co_release_stacks();
+    co_set_stack_size((size_t)CO_STACK_KIB * 1024);
 }
 
 // ---- Threads that use coroutines, and end

@@ -439,6 +439,33 @@ static void join_twice(void *arg)
     append_result(co_group_join(&group));
 }
 
+static struct co_group own_group;
+
+static void *join_own_group(void *arg)
+{
+    append_result(co_group_join(&own_group));
+    return arg;
+}
+
+// A member that joins its own group, and lets a generator do the same.
+static int join_from_inside(void *arg)
+{
+    struct co *c = co_new(join_own_group, NULL);
+    join_own_group(arg);
+    co_resume(c, NULL);
+    co_free(c);
+    return 0;
+}
+
+static void start_own_group(void *arg)
+{
+    (void)arg;
+    co_group_go(&own_group, join_from_inside, NULL);
+    co_group_go(&own_group, succeed, NULL);
+    co_reschedule();
+    append_result(co_group_join(&own_group));
+}
+
 static void test_groups(void)
 {
     co_go(join_successful, NULL);
@@ -458,6 +485,9 @@ static void test_groups(void)
        "a member that is added to a cancelled group is cancelled");
     co_go(join_twice, NULL);
     ok(run_traced("busy "), "only one coroutine at a time may join a group");
+    co_go(start_own_group, NULL);
+    ok(run_traced("deadlock deadlock done fine "),
+       "a member that joins its own group fails, and cancels no other");
 }
 
 // ---- Other threads

@@ -66,7 +66,7 @@ enum {
 // net_address() returns the address and the port. Accepted sockets inherit
 // TCP_NODELAY and SO_SNDTIMEO: a blocking send() returns after NET_CHECK_MS, so
 // that its caller can check the client's progress. Returns a descriptor that
-// the caller closes, or -1: with EINVAL if `host` is no address.
+// the caller closes, or -1: with EINVAL if `host` cannot be resolved.
 int net_listen(const char *host, int port, int backlog, unsigned flags);
 
 // Writes the address on which `listener` listens, such as "127.0.0.1:9999".

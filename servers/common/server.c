@@ -86,8 +86,8 @@ int server_open(struct options *o, int argc, char **argv)
 // accept() or recv(), the call blocks all the same. But a socket that was shut
 // down stays shut down. So accept() fails, which ends the loop of the server,
 // and recv() returns what has arrived, and then 0. This holds for calls that
-// are blocked now and for all later calls. (For accept(), only Linux promises
-// this.)
+// are blocked now and for all later calls. (For accept(), this is so on Linux,
+// but not everywhere.)
 static void wake_blocked_calls(void)
 {
     shutdown(listener, SHUT_RDWR);

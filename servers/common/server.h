@@ -2,7 +2,8 @@
 //
 // If a server cannot start, it should exit at once and say why. So the
 // functions here and in options.h exit on failure. No function here blocks,
-// except server_open() while it resolves a host name.
+// except server_open() while it resolves a host name or opens the file of
+// --trace.
 
 #ifndef SERVER_H
 #define SERVER_H
@@ -37,7 +38,7 @@ void *server_allocate(int count, size_t size);
 
 // Exits if `succeeded` is false, and prints "<model>: <what>: <reason in
 // errno>" on standard error. For calls that must succeed before a server can
-// start.
+// start. If several threads call it, only the first prints.
 void server_require(bool succeeded, const char *what);
 
 // Exits with the status for bad usage, and prints the option, its path and the

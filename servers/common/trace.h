@@ -5,7 +5,7 @@
 // takes a system call only for the first event of a thread (gettid()) and for
 // each new connection (getpeername()). The file contains Chrome trace events
 // (JSON), which Perfetto, chrome://tracing and speedscope show. Times are those
-// of clock.h. A server that is killed writes no file.
+// of clock.h. If the server is killed, the file stays empty.
 //
 // If trace_open() was not called, the other functions do nothing. Only
 // trace_open() and trace_write() may block.

@@ -161,8 +161,8 @@ struct co *co_self(void);
 void co_set_name(const char *name);
 
 // Sets the size in bytes of this thread's stacks, guard page included. It is
-// rounded up to whole pages. Has no effect once the thread has created a
-// coroutine.
+// rounded up to whole pages. Has no effect from the first coroutine of the
+// thread on, until co_release_stacks().
 void co_set_stack_size(size_t size);
 
 // Returns how many bytes of the stack of `c` have been used so far, by `c` or
@@ -285,9 +285,10 @@ int co_group_go(struct co_group *group, int (*fn)(void *arg), void *arg);
 // returned 0, else -1 with the errno of the first that did not. If the caller
 // is cancelled, or its deadline passes, cancels all members, and still waits
 // until they have returned: when this call returns, the group has no members.
-// Two errors end the call at once, and then no member is cancelled: EBUSY if
-// another coroutine already waits for the group, and EDEADLK if the caller is a
-// member, because it would wait for itself.
+// Three errors end the call at once, and then no member is cancelled: EPERM
+// outside of co_run(), EBUSY if another coroutine already waits for the group,
+// and EDEADLK if the caller, or one that has resumed it, is a member: the call
+// would wait for itself.
 int co_group_join(struct co_group *group);
 
 // Cancels all members. Does not wait.
@@ -313,8 +314,8 @@ int co_offload(void (*fn)(void *arg), void *arg);
 // from it, and one to write to it. If another one tries, its call fails with
 // EBUSY. When co_close() closes the descriptor, waiting calls for it fail with
 // EBADF. A call also fails if its system call of the same name does, with the
-// same errno. There are two exceptions: after EAGAIN the call waits, and after
-// EINTR it tries again.
+// same errno. There are two exceptions: after EAGAIN (co_connect():
+// EINPROGRESS) the call waits, and after EINTR it tries again.
 
 // Waiting call, as accept4(2). Returns a non-blocking, close-on-exec
 // descriptor, which the caller closes with co_close(). Skips connections that
@@ -376,9 +377,10 @@ int co_close(int fd);
 //
 // If a program that has ended has left its socket at `path`, the new socket
 // replaces it. Returns 0, or -1: with EBUSY if the thread already has an
-// inspector, with ENAMETOOLONG if `path` has more than 107 bytes, with
-// EADDRINUSE if a program listens at `path` or another kind of file is there,
-// or with errno of bind(2) or co_go(). Does not wait.
+// inspector, with ENAMETOOLONG if `path` has more than 107 bytes, with ENOENT
+// if it is empty, with EADDRINUSE if a program listens at `path` or another
+// kind of file is there, or with errno of socket(2), bind(2) or co_go(). Does
+// not wait.
 int co_inspect(const char *path);
 
 // Cancels the inspector of this thread. The inspector then removes its socket

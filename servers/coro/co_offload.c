@@ -28,7 +28,7 @@ static pthread_cond_t work = PTHREAD_COND_INITIALIZER;
 static struct job *first_job, *last_job;
 static int job_count, thread_count;
 static int idle_count;  // threads that wait for a job, or soon will
-static int thread_max;  // below 1: the number of cores, not found out yet
+static int thread_max;  // below 1: not set; then the number of cores
 
 // Takes the oldest job. Blocks until there is one. The thread is not idle then.
 static struct job *take_job(void)

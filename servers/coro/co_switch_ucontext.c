@@ -38,13 +38,13 @@ static void begin(unsigned high, unsigned low)
 
 void *co_switch_prepare(void *low, size_t size, void (*entry)(void *value))
 {
-    size_t room = (size - sizeof(struct beginning)) & ~(size_t)63;
-    struct beginning *b = (struct beginning *)(void *)((char *)low + room);
+    size_t usable = (size - sizeof(struct beginning)) & ~(size_t)63;
+    struct beginning *b = (struct beginning *)(void *)((char *)low + usable);
     uint64_t address = (uintptr_t)b;
 
     getcontext(&b->context);
     b->context.uc_stack.ss_sp = low;
-    b->context.uc_stack.ss_size = room;
+    b->context.uc_stack.ss_size = usable;
     b->context.uc_link = NULL;
     b->entry = entry;
     makecontext(&b->context, (void (*)(void))begin, 2,

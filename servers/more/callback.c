@@ -69,7 +69,7 @@ static int watch(int operation, int fd, short interest)
     return epoll_ctl(epoll, operation, fd, &event);
 }
 
-// Tells epoll what the client waits for. If that fails, a timer calls back.
+// Tells epoll what the client waits for. On failure, call_back() runs later.
 static void watch_client(struct connection *c, short interest)
 {
     int operation = c->interest == UNWATCHED ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;

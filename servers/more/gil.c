@@ -26,7 +26,7 @@ enum {
 
 static struct options options = {.model = "gil", .stack_kib = 64};
 static int listener;
-static sem_t slots;  // Free slots. The next client already has its own.
+static sem_t slots;  // Free slots, except that of the next client.
 
 // The lock. The mutex guards its parts, and no thread holds the mutex for long.
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;

@@ -40,7 +40,7 @@ static const struct option_rule own_options[] = {
 static struct options options = {.model = "multiloop",
                                  .own = {co_net_options, own_options}};
 static int listener;
-static sem_t slots;       // Free slots. The next client already has its own.
+static sem_t slots;       // Free slots, except that of the next client.
 static sem_t open_loops;  // Loops that can take clients.
 static struct loop *loops;
 static unsigned inbox_size;

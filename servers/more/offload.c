@@ -24,7 +24,7 @@ static const struct option_rule own_options[] = {
 static struct options options = {.model = "offload",
                                  .own = {co_net_options, own_options}};
 static int listener;
-static struct co_sem slots;  // Free slots. The next client already has its own.
+static struct co_sem slots;  // Free slots, except that of the next client.
 
 struct answer {
     struct session *session;
