@@ -38,7 +38,7 @@ static double bytes_in(const char *path, const char *name)
     return kib * 1024;
 }
 
-static struct usage usage(void)
+static struct usage read_usage(void)
 {
     return (struct usage){
         .cpu_s = measure_cpu_s(),  // First: reading /proc takes CPU time, too.
@@ -58,7 +58,7 @@ static void park(void *arg)
 static void print_differences(void *arg)
 {
     (void)arg;
-    struct usage now = usage();
+    struct usage now = read_usage();
     double coroutines = (double)count;
     measure_print("create", now.cpu_s - at_start.cpu_s, "s");
     measure_print("pages",
@@ -74,7 +74,7 @@ static void print_differences(void *arg)
 int main(int argc, char **argv)
 {
     count = measure_argument(argc, argv, 1);
-    at_start = usage();
+    at_start = read_usage();
     for (size_t i = 0; i < count; i++)
         if (co_go(park, NULL) != 0)
             measure_failed("co_go");

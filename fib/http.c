@@ -79,7 +79,7 @@ static const char *reason(int status)
 
 // Builds the reply: the head, then the body. The head contains the length of
 // the body, so the body is built first.
-static void reply(struct session *s)
+static void build_reply(struct session *s)
 {
     struct http_request *r = &s->http;
     char body[SESSION_REPLY_SIZE];
@@ -111,7 +111,7 @@ bool http_answer(struct session *s)
             take_header(&s->http, line);
         if (!s->http.started || (!empty && s->http.status != BAD_REQUEST))
             continue;
-        reply(s);
+        build_reply(s);
         s->http.started = false;
         if (!s->http.keep)
             session_end(s);

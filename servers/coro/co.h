@@ -176,9 +176,9 @@ int co_release_stacks(void);
 
 // ---- The scheduler (co_loop.c)
 
-// Creates a coroutine that runs fn(arg), after all coroutines that are ready
-// now. The scheduler frees it when fn has returned. Returns 0, or -1 with
-// ENOMEM. Does not wait.
+// Creates a coroutine that runs fn(arg). Its first turn comes after those of
+// all coroutines that are ready now. The scheduler frees it when fn has
+// returned. Returns 0, or -1 with ENOMEM. Does not wait.
 int co_go(void (*fn)(void *arg), void *arg);
 
 // The scheduler: runs coroutines in turns, until all that co_go() has started
@@ -397,9 +397,9 @@ void co_inspect_end(void);
 // printed.) The watchdog reports a turn at most once, and may miss a turn of
 // less than 5/4 of `ms`.
 //
-// If `ms` is -1, only ends the watchdog that the thread has, as the end of the
-// thread does, too. The call blocks until the previous watchdog has ended, for
-// up to 50 ms.
+// If `ms` is -1, only ends the present watchdog of the thread. The end of the
+// thread does so, too. The call blocks until the previous watchdog has ended,
+// for up to 50 ms.
 //
 // The watchdog interrupts the coroutine by SIGURG: a system call in which the
 // coroutine blocks may fail with EINTR. The watchdog checks four times in `ms`,

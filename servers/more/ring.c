@@ -59,7 +59,7 @@ int ring_open(struct ring *r)
 }
 
 // Returns how many prepared requests the kernel has not taken yet.
-static unsigned prepared(const struct ring *r)
+static unsigned prepared_count(const struct ring *r)
 {
     return *r->sq_tail - __atomic_load_n(r->sq_head, __ATOMIC_ACQUIRE);
 }
@@ -78,7 +78,7 @@ static struct __kernel_timespec *timeout_at(struct ring *r, unsigned index,
 bool ring_prepare(struct ring *r, const struct ring_request *request)
 {
     unsigned tail = *r->sq_tail, index = tail & r->sq_mask;
-    if (prepared(r) == RING_SIZE)
+    if (prepared_count(r) == RING_SIZE)
         return false;
     bool is_timeout = request->operation == IORING_OP_TIMEOUT;
     const void *address =
@@ -96,7 +96,7 @@ bool ring_prepare(struct ring *r, const struct ring_request *request)
 
 int ring_enter(struct ring *r, unsigned results)
 {
-    return (int)syscall(SYS_io_uring_enter, r->fd, prepared(r), results,
+    return (int)syscall(SYS_io_uring_enter, r->fd, prepared_count(r), results,
                         IORING_ENTER_GETEVENTS, NULL, 0) < 0
                ? -1
                : 0;

@@ -141,7 +141,7 @@ static void read_text(int file, char *text)
 
 // Reads what the server has printed, and closes the files. Returns the exit
 // status, or 256 + the signal that ended the server.
-static int ended(struct server *s, int status)
+static int collect_result(struct server *s, int status)
 {
     read_text(s->out, s->out_text);
     read_text(s->err, s->err_text);
@@ -179,12 +179,12 @@ int server_wait(struct server *s)
         if (now_ms() > until_ms) {
             kill(s->pid, SIGKILL);
             waitpid(s->pid, &status, 0);
-            ended(s, status);
+            collect_result(s, status);
             return -1;
         }
         sleep_ms(CHECK_PAUSE_MS);
     }
-    return ended(s, status);
+    return collect_result(s, status);
 }
 
 bool server_await_ready(struct server *s)

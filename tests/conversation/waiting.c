@@ -143,8 +143,8 @@ static void check_trap(void)
         check_delays_in_turn("--trap");
 }
 
-// Checks that the models that count spurious wakeups count none if no client
-// has connected: the signal to stop is not one.
+// Checks that a model that counts spurious wakeups counts none if no client has
+// connected. The wakeup by the signal to stop must not count.
 static void check_no_wakeup(void)
 {
     struct server s;
