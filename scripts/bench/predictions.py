@@ -186,7 +186,7 @@ def section(directory, runs):
     answers = counted(len(measured), "answer")
     text = f"Made {kept['made']}. {good} of {answers} {were} right or close."
     if good < len(measured):
-        text += " Look first at those that were not."
+        text += " Where you were wrong, look first."
     header = ("question", "predicted", "measured", "")
     return [Heading(2, "Your predictions"), Text(text),
             Table(header, rows, left=("question", ""))]
