@@ -427,6 +427,8 @@ class Lacking(Bench):
                 (["--bin", self.scratch, "--models", "fork"],
                  f"{self.scratch}/fork"),
                 (["--server", "bin/fork"], "--server: fork"),
+                (["--only", "idle", "--models", "blocking"], "no run to make"),
+                (["--models", "go"], "not installed: go"),
                 (["--full"], "--full"),
                 (["--rounds", "0"], "--rounds: "),
                 (["--rounds", "two"], "'two'"),
@@ -549,12 +551,15 @@ class TwoHosts(Bench):
         wait_for_end_of(str(self.scratch))
 
     def test_bad_arguments(self):
+        (self.scratch / "runs.csv").touch()
         for arguments, named in (
                 (["--on", "no-such-program"], "no-such-program"),
                 (["--on", "false", "--host", "127.0.0.1"], "false"),
                 (["--on", "env", "--host", "no.such.host.invalid"],
                  "no.such.host.invalid"),
                 (["--on", " "], "--on"),
+                (["--on", "env", "--host", "127.0.0.1", "--record",
+                  self.scratch], "--record: the clocks"),
                 (["--host", "127.0.0.1"], "--host")):
             self.assertIn(named, self.finish("--models", "fork", *arguments,
                                              status=2))
