@@ -1,6 +1,6 @@
 """Judges the claims of the experiments.
 
-A claim compares a figure of one cell, or its ratio to a figure of another cell,
+A claim compares a figure of one model, or its ratio to that of another model,
 with a bound. Each round gives one value, because other programs disturb the
 cells of one round alike. An interval of these values is compared with the
 bound. The claim holds if the whole interval agrees with the bound. It fails if
@@ -55,17 +55,12 @@ class Claim:
     bound: float
     load: int = None  # None: the load of the experiment
     than_model: str = None  # for a ratio: the model to compare with
-    than_load: int = None  # for a ratio: the load to compare with
     otherwise: str = ""  # a possible cause if the claim fails
 
     def sentence(self):
         """Returns the claim as a sentence, without a full stop."""
         bound = f"{self.relation} {self.bound:g}" if self.bound else "no"
         return f"{self.model} {self.says.format(bound=bound)}"
-
-    def is_ratio(self):
-        """Returns whether the claim compares two cells."""
-        return self.than_model is not None or self.than_load is not None
 
     def models(self):
         """Returns the models whose runs this claim needs."""
@@ -146,12 +141,10 @@ class Judgement:
 def judge(experiment, claim, runs):
     """Returns the Judgement of a claim. Faulty runs are left out."""
     load = experiment.load if claim.load is None else claim.load
-    axis = experiment.axis
-    sample = runs.where(model=claim.model, **{axis: load}).sample(claim.column)
-    if claim.is_ratio():
-        than_load = load if claim.than_load is None else claim.than_load
-        sample /= runs.where(model=claim.than_model or claim.model,
-                             **{axis: than_load}).sample(claim.column)
+    at = runs.where(**{experiment.axis: load})
+    sample = (at.ratio(claim.column, claim.model, claim.than_model)
+              if claim.than_model
+              else at.where(model=claim.model).sample(claim.column))
     return Judgement(experiment.name, claim, sample)
 
 

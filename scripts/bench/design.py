@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Callable
 
 from lib.client import Load
-from lib.models import ELSEWHERE, MODELS
+from lib.models import ELSEWHERE
 from lib.samples import Runs
 from lib.text import counted, plural
 
@@ -81,7 +81,6 @@ class Experiment:
     claims: tuple
     explanation: str
     more_models: tuple = ()  # models with options: "coroutine --trap"
-    beside_more: tuple = ()  # more of these, if not only the five take part
     without: tuple = ()  # models that do not take part
     elsewhere: bool = False  # servers in other languages take part
     asked_by: tuple = ()  # models; if not empty, one of them must take part
@@ -102,8 +101,7 @@ class Experiment:
             return []
         if not self.elsewhere:
             chosen = [m for m in chosen if m not in ELSEWHERE]
-        more = self.beside_more if set(chosen) - set(MODELS) else ()
-        variants = [variant for variant in (*self.more_models, *more)
+        variants = [variant for variant in self.more_models
                     if variant.split()[0] in chosen]
         return [m for m in chosen if m not in self.without] + variants
 

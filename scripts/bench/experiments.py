@@ -114,7 +114,7 @@ EXPERIMENTS = (
         # The server has only one core. A second one would help against one hog
         # but not against many, and is the subject of the experiment beside.
         placement=APART,
-        beside_more=("offload --threads=8",),
+        more_models=("offload --threads=8",),
         without=("blocking",),
         finding=findings.hog,
         cost="kept_beside_hogs",

@@ -87,7 +87,7 @@ class Progress:
     rewritten on a terminal, or one line for each round elsewhere."""
 
     def __init__(self, runs, options):
-        self.runs = runs
+        self.planned = len(runs)
         self.expected = {self.kind(run): expected_s(run, options)
                          for run in runs}
         self.round = 0
@@ -100,14 +100,14 @@ class Progress:
         """Records how long a run took: runs of its kind will take as long."""
         self.expected[self.kind(run)] = took_s
 
-    def left_s(self, number):
-        """Returns how many seconds the runs from this number on will take."""
-        return sum(self.expected[self.kind(run)] for run in self.runs[number:])
-
-    def show(self, number, run):
-        left = round(self.left_s(number))
-        text = (f"round {run['round']}, run {number + 1} of "
-                f"{len(self.runs)}, {left // 60}:{left % 60:02} left")
+    def show(self, run, waiting):
+        """Shows which run is made now, and how long it and those in `waiting`
+        will take."""
+        number = self.planned - sum("again" not in one for one in waiting)
+        left = round(sum(self.expected[self.kind(one)]
+                         for one in (run, *waiting)))
+        text = (f"round {run['round']}, run {number} of {self.planned}, "
+                f"{left // 60}:{left % 60:02} left")
         what = (f"{run['experiment'].name} {run['model']} "
                 f"{run['cell'].connections}")
         if not rewrite(f"{text}  {what}") and run["round"] != self.round:
@@ -116,32 +116,25 @@ class Progress:
 
 
 class Repeats:
-    """The planned runs with their numbers, and at the end of each round once
-    more those that other programs disturbed. Each is repeated at most once, and
-    in all at most REPEATS_SHARE of `share_of` runs."""
+    """The planned runs, and at the end of each round once more those that other
+    programs disturbed. Each is repeated at most once, and in all at most
+    REPEATS_SHARE of `share_of` runs."""
 
     def __init__(self, runs, share_of):
-        self.runs, self.waiting = runs, []
+        self.waiting = list(runs)
         self.left = math.ceil(REPEATS_SHARE * share_of)
 
     def __iter__(self):
-        for number, run in enumerate(self.runs):
-            if self.waiting and run["round"] > self.waiting[0]["round"]:
-                yield from self.due(number)
-            yield number, run
-        yield from self.due(len(self.runs) - 1)
-
-    def due(self, number):
-        """Yields the runs to be repeated now, with this number."""
         while self.waiting:
-            yield number, self.waiting.pop(0)
+            yield self.waiting.pop(0)
 
     def consider(self, run, foreign_cores):
         """Schedules a run for repetition if it was disturbed."""
         again = foreign_cores > DISTURBED_CORES and "again" not in run
         if again and self.left > 0:
             self.left -= 1
-            self.waiting.append({**run, "again": True})
+            place = sum(one["round"] <= run["round"] for one in self.waiting)
+            self.waiting.insert(place, {**run, "again": True})
 
 
 @held_back()
@@ -153,11 +146,11 @@ def make_runs(runs, options, directory, problems):
     progress = Progress(runs, options)
     planned = Repeats(runs, 0 if options.size == "quick" else len(runs))
     broken = set()
-    for number, run in planned:
+    for run in planned:
         part = (run["experiment"].name, run["model"])
         if part in broken:
             continue
-        progress.show(number, run)
+        progress.show(run, planned.waiting)
         begin = time.monotonic()
         try:
             foreign_cores = make_run(run, options, directory, cores)
