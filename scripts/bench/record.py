@@ -6,7 +6,6 @@ each (--trace). The files that are stored combine both: when the client sent
 each request, and when and on which core the server computed it.
 """
 
-import contextlib
 import gc
 import json
 import math
@@ -17,12 +16,10 @@ from bench import request_log
 from bench.design import deciding_cell
 from bench.order import note
 from bench.request_log import Recorded, Request
-from bench.run import (
-    Files, client_command, measured_s, placed, server_command, two_cores,
-    warmup_s)
+from bench.run import Files, measured_s, serve_and_ask, two_cores, warmup_s
 from lib import trace_events
 from lib.models import ALL_MODELS
-from lib.processes import RunFailed, ask, held_back, serving
+from lib.processes import RunFailed, held_back
 
 ATTEMPTS = 3  # of each run; the one of median length is kept
 LENGTH = 2  # times that of a measured run, to show what follows the hogs
@@ -39,15 +36,10 @@ def runs_to_record(experiment, options):
 
 def make(run, options, log):
     """Makes a run. Returns both sides' traces, or raises RunFailed."""
-    placement, (server_core, client_core) = placed(run["experiment"], options,
-                                                   two_cores())
     with tempfile.TemporaryDirectory() as folder:
         files = Files(folder, "trace.json")
-        with serving([*server_command(run, options), "--trace", files.server],
-                     run["model"], server_core, log) as server:
-            ask(client_command(run, options, server, files, placement),
-                client_core, log)
-            server.stop()
+        serve_and_ask(run, options, files, two_cores(), log,
+                      more=("--trace", files.server))
         try:
             client, recorded = [json.loads(path.read_text("utf-8"))
                                 for path in (files.trace, files.server)]
@@ -115,43 +107,30 @@ def recorded(kept, client, server, begin_us):
                 server, {"traceEvents": events}) if of}
 
 
-def spans_of(run, options, client, server):
-    """Returns the spans of a run that are stored. Raises RunFailed."""
-    requests, begin_us = measured_requests(run, client)
-    kept = run["experiment"].trace(requests, 1e6 * measured_s(run, options))
-    known = recorded(kept, client, server, begin_us)
-    return [request_log.as_span(one, run, Recorded, **known.get(one[1:3], {}))
-            for one in kept]
-
-
 def median_attempt(run, options, log):
     """Makes a run ATTEMPTS times, or fewer times if the experiment's
     `traced_rounds` is lower. Returns the spans of the attempt whose length is
     the median. Raises RunFailed."""
-    number = min(ATTEMPTS, run["experiment"].traced_rounds)
-    made = [spans_of(run, options, *make(run, options, log))
-            for _ in range(number)]
+    experiment, made = run["experiment"], []
+    for _ in range(min(ATTEMPTS, experiment.traced_rounds)):
+        client, server = make(run, options, log)
+        requests, begin_us = measured_requests(run, client)
+        kept = experiment.trace(requests, 1e6 * measured_s(run, options))
+        known = recorded(kept, client, server, begin_us)
+        made.append([request_log.as_span(
+            one, run, Recorded, **known.get(one[1:3], {})) for one in kept])
     made.sort(key=lambda spans: max(span.end_us for span in spans))
     return made[(len(made) - 1) // 2]
-
-
-@contextlib.contextmanager
-def collector_off():
-    """Turns off the search for reference cycles, of which a trace has none. It
-    would examine hundreds of thousands of events again and again."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def record(experiments, options, directory):
     """Records all runs, and stores their spans in a file for each experiment.
     Returns a sentence for each run that failed."""
     problems = []
-    with held_back(), collector_off(), open(
-            directory / "log.txt", "ab") as log:
+    # A trace has no reference cycles. The search for them would examine its
+    # hundreds of thousands of events again and again.
+    gc.disable()
+    with held_back(), open(directory / "log.txt", "ab") as log:
         for experiment in filter(lambda one: one.trace, experiments):
             spans = []
             for run in runs_to_record(experiment, options):

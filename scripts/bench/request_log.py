@@ -10,8 +10,9 @@ spans of the runs that the server recorded as well (see record.py).
 
 import csv
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import asdict, astuple, dataclass, fields
+from statistics import median_low
 from typing import Optional
 
 BIN_US = 100_000
@@ -187,13 +188,11 @@ def shown(spans, model):
     highest load, the last attempt of the round of median length."""
     of = [span for span in spans if span.model == model]
     load = max((span.load for span in of), default=None)
-    last, end_us = {}, {}
+    runs = defaultdict(list)  # the spans by round and attempt
     for span in of:
         if span.load == load:
-            last[span.round] = max(span.attempt, last.get(span.round, 0))
-            run = span.round, span.attempt
-            end_us[run] = max(span.end_us, end_us.get(run, 0))
-    runs = sorted(last.items(), key=lambda run: (end_us[run], run))
-    chosen = runs[(len(runs) - 1) // 2] if runs else None
-    return [span for span in of
-            if span.load == load and (span.round, span.attempt) == chosen]
+            runs[span.round, span.attempt].append(span)
+    last = {run[0]: run for run in sorted(runs)}
+    lengths = [(max(span.end_us for span in runs[run]), run)
+               for run in last.values()]
+    return runs[median_low(lengths)[1]] if lengths else []

@@ -180,29 +180,30 @@ def placed(experiment, options, cores):
         (server, client) if experiment.placement == APART else (client, client))
 
 
-def serving_for(run, options, core, log):
-    """Starts the server of a run, on this host or on another, and ends it when
-    the `with` block ends."""
-    command = server_command(run, options)
-    if options.on:
-        return options.on.serving(command, run["model"], log)
-    return serving(command, run["model"], core, log)
+def serve_and_ask(run, options, files, cores, log, more=(), watch=None):
+    """Starts the server of a run, here or on another host, with `more` options.
+    Runs the client once, lets `watch` look at the server, and stops it. `cores`
+    is as two_cores() returns it. Raises RunFailed."""
+    placement, (server_core, client_core) = placed(run["experiment"], options,
+                                                   cores)
+    command = [*server_command(run, options), *more]
+    with (options.on.serving(command, run["model"], log) if options.on
+          else serving(command, run["model"], server_core, log)) as server:
+        ask(client_command(run, options, server, files, placement),
+            client_core, log, server.pass_fds)
+        if watch:
+            watch.look_at(server)
+        server.stop(run["cell"].delay_ms / 1000)
 
 
 def make_run(run, options, directory, cores):
     """Makes one run. `cores` is as two_cores() returns it. Returns how many
     cores other programs used, or NaN if that is unknown. Raises RunFailed."""
-    placement, (server_core, client_core) = placed(run["experiment"], options,
-                                                   cores)
     watch = Watch()
     with tempfile.TemporaryDirectory(prefix=".run-", dir=directory) as folder:
         files = Files(folder, "trace.csv")
-        with open(directory / "log.txt", "ab") as log, serving_for(
-                run, options, server_core, log) as server:
-            ask(client_command(run, options, server, files, placement),
-                client_core, log, server.pass_fds)
-            watch.look_at(server)
-            server.stop(run["cell"].delay_ms / 1000)
+        with open(directory / "log.txt", "ab") as log:
+            serve_and_ask(run, options, files, cores, log, watch=watch)
         columns = dict(NOT_SEEN) if options.on else watch.columns()
         columns.update(keep_trace(run, options, files, directory))
         keep_row(files.row, columns, directory / "runs.csv")
