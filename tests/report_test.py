@@ -439,12 +439,13 @@ class Timeline(unittest.TestCase):
         self.assertEqual(len(request_log.each_request(self.requests())), 4)
 
     def test_figures_of_a_trace(self):
-        self.assertEqual(request_log.set_ms(self.requests()), 130)
-        self.assertEqual(request_log.turns(self.requests()), 1)
         one = self.requests()[:1]
-        self.assertEqual(request_log.turns([*one, *one]), 0)
-        self.assertEqual(request_log.figures([]),
-                         {"set_ms": "nan", "turns": "nan"})
+        for requests, set_ms, turns in (
+                (self.requests(), "130.000", "1.000"),
+                ([*one, *one], "10.000", "0.000"), (one, "10.000", "nan"),
+                (self.requests()[-1:], "nan", "nan"), ([], "nan", "nan")):
+            self.assertEqual(request_log.figures(requests),
+                             {"set_ms": set_ms, "turns": turns})
 
     def test_what_is_kept_can_be_read_again(self):
         with tempfile.TemporaryDirectory() as scratch:
@@ -973,30 +974,30 @@ class Calibration(unittest.TestCase):
         alone = {**self.BEFORE, "wake-up": math.nan}
         self.assertEqual(calibration.drifted(alone, alone), [])
 
-    def threats(self, *calibrations, **columns):
-        """Returns the threats to validity of six rounds with these columns: the
-        names of their functions. Leaves out the two threats that depend on the
-        machine of the test."""
+    def threats(self, *calibrations, number=6, **columns):
+        """Returns the facts() of each threat to the validity of some rounds
+        with these columns, on a machine that is not virtual."""
         runs = Runs(rounds("fork", 1, **{
-            column: 6 * [value] for column, value in columns.items()}))
-        return {threat.__name__ for threat in validity.THREATS
-                if threat(runs, calibrations)} - {"network", "virtual"}
+            column: number * [value]
+            for column, value in {"foreign_cores": 0.0, **columns}.items()}))
+        with unittest.mock.patch.object(validity, "is_virtual", lambda: False):
+            return list(map(sentences.facts,
+                            validity.threats(runs, calibrations)))
 
     def test_threats_come_from_what_was_measured(self):
-        sound, always = {"foreign_cores": 0.0}, {"waking", "client_ceiling"}
-        self.assertEqual(self.threats(self.BEFORE, **sound), always)
-        self.assertEqual(self.threats(self.BEFORE, foreign_cores=0.5),
-                         always | {"others"})
-        self.assertEqual(self.threats(self.BEFORE, client_cpu_share=1.0),
-                         always | {"client"})
-        drifted = {**self.BEFORE, "wake-up": 50.0}
-        self.assertEqual(self.threats(self.BEFORE, drifted, **sound),
-                         always | {"drift"})
+        always = shared, waking, ceiling = self.threats(self.BEFORE)
+        self.assertEqual(always, ["|", "| 30", "| 50 250000"])
+        for columns, facts in (({"foreign_cores": 0.5}, "| 0.15 6 6"),
+                               ({"client_cpu_share": 1.0}, "| 1 1 90"),
+                               ({"number": 2}, "| 2 97")):
+            self.assertEqual(self.threats(self.BEFORE, **columns),
+                             [*always, facts])
+        drifted = {**self.BEFORE, "timer": 600.0}
+        self.assertEqual(self.threats(self.BEFORE, drifted), [*always, "|"])
         unknown = {**self.BEFORE, "null server": math.nan}
-        self.assertEqual(self.threats(unknown, **sound), {"waking"})
-        self.assertNotIn("waking", self.threats(self.BEFORE, **sound,
-                                                placement="hosts"))
-        self.assertTrue(validity.rounds(Runs([row("fork", 1)]), ()))
+        self.assertEqual(self.threats(unknown), [shared, waking])
+        two_hosts = self.threats(self.BEFORE, placement="hosts")
+        self.assertEqual(two_hosts, ["|", ceiling])
 
 
 class Summary(unittest.TestCase):

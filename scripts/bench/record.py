@@ -15,7 +15,7 @@ from dataclasses import replace
 from bench import request_log
 from bench.design import deciding_cell
 from bench.order import note
-from bench.request_log import Recorded, Request
+from bench.request_log import HOG, STREAM, Recorded, Request
 from bench.run import Files, measured_s, serve_and_ask, two_cores, warmup_s
 from lib import trace_events
 from lib.models import ALL_MODELS
@@ -53,17 +53,6 @@ def make(run, options, log):
 # ---- What is stored
 
 
-def as_request(event, own, begin_us):
-    """Converts an event of the client's trace to a Request. `own` is the name
-    of the events of small requests."""
-    sent_us = event["ts"] - begin_us
-    right = event["args"]["outcome"] == "right"
-    return Request(
-        request_log.STREAM if event["name"] == own else request_log.HOG,
-        event["tid"] - 1, sent_us,
-        sent_us + event["dur"] if right else math.inf)
-
-
 def at_server(request, begin_us):
     """Returns a request of the server's trace as columns of Recorded."""
     def since(time_us):
@@ -82,16 +71,22 @@ def measured_requests(run, client):
     and the time when the measurement began, in µs on the clock of the traces,
     exact to a few ms. Probe requests and requests of the warm-up are left out.
     Raises RunFailed if there are no requests."""
-    cell = run["cell"]
-    own = f"fib({cell.n})"
+    cell, requests = run["cell"], []
+    own = f"fib({cell.n})"  # the name of the events of small requests
     events = [event for event in client["traceEvents"]
               if trace_events.is_request(event)
               and (cell.hogs or event["name"] == own)]
     if not events:
         raise RunFailed("the client left no trace")
     begin_us = min(event["ts"] for event in events) + 1e6 * warmup_s(run)
-    requests = [as_request(event, own, begin_us) for event in events
-                if event["ts"] >= begin_us]
+    for event in events:
+        if event["ts"] >= begin_us:
+            kind = STREAM if event["name"] == own else HOG
+            sent_us = event["ts"] - begin_us
+            right = event["args"]["outcome"] == "right"
+            requests.append(Request(
+                kind, event["tid"] - 1, sent_us,
+                sent_us + event["dur"] if right else math.inf))
     return sorted(requests, key=lambda request: request.done_us), begin_us
 
 

@@ -109,28 +109,21 @@ def over_time(requests, window_us=0):
 # ---- What is computed from all requests
 
 
-def set_ms(requests):
-    """Returns the ms from the first sending to the last reply, or NaN."""
-    done_us = [one.done_us for one in answered(requests)]
-    if not done_us:
-        return math.nan
-    return (max(done_us) - min(one.sent_us for one in requests)) / 1000
-
-
-def turns(requests):
-    """Returns the share of replies after which the next reply went to another
-    client, or NaN if there are fewer than two replies."""
+def figures(requests):
+    """Returns the columns of runs.csv that are computed from the requests:
+    `set_ms` is the time in ms from the first sending to the last reply, and
+    `turns` the share of replies after which the next reply went to another
+    client. They are NaN if there are too few replies."""
     done = answered(requests)
     pairs = list(zip(done, done[1:]))
-    changes = sum(a.connection != b.connection for a, b in pairs)
-    return changes / len(pairs) if pairs else math.nan
-
-
-def figures(requests):
-    """Returns the columns of runs.csv that are computed from the requests. They
-    are NaN if there are none."""
-    return {"set_ms": f"{set_ms(requests):.3f}",
-            "turns": f"{turns(requests):.3f}"}
+    set_ms = turns = math.nan
+    if done:
+        begin_us = min(one.sent_us for one in requests)
+        set_ms = (done[-1].done_us - begin_us) / 1000
+    if pairs:
+        changes = sum(a.connection != b.connection for a, b in pairs)
+        turns = changes / len(pairs)
+    return {"set_ms": f"{set_ms:.3f}", "turns": f"{turns:.3f}"}
 
 
 # ---- The files

@@ -15,17 +15,10 @@ NAME_WIDTH = 16
 NOTHING_FINISHED = "No experiment was finished."
 
 
-def bar(value, most):
-    """Returns a bar of block characters for `value`, padded to BAR_WIDTH
-    columns. The value `most` would fill them, and NaN has no bar."""
-    share = ratio(value, most)
-    length = 0 if math.isnan(share) else max(1, round(BAR_WIDTH * share))
-    return f"{'█' * length:{BAR_WIDTH}}"
-
-
 def summary_lines(column, at):
-    """Yields a line for each model. It has a bar if the column has one, and the
-    number of clients served if that is not all."""
+    """Yields a line for each model. It has a bar of block characters if the
+    column has one, and the number of clients served if that is not all. The
+    highest value fills BAR_WIDTH columns, and NaN has no bar."""
     values = [run[column.bar] for run in at] if column.bar else []
     most = max(filter(math.isfinite, values), default=0)
     for model in at.models():
@@ -34,10 +27,12 @@ def summary_lines(column, at):
             yield f"  {model:{NAME_WIDTH}} {column.text(of)}"
             continue
         value = of.median(column.bar)
+        share = ratio(value, most)
+        length = 0 if math.isnan(share) else max(1, round(BAR_WIDTH * share))
         number = f"{mark(of)}{rounded(value)}"
         left_out = "" if of.all_served() else f"  {served(of)} served"
-        yield (f"  {model:{NAME_WIDTH}} {bar(value, most)} {number:>10}"
-               f"{left_out}")
+        yield (f"  {model:{NAME_WIDTH}} {'█' * length:{BAR_WIDTH}} "
+               f"{number:>10}{left_out}")
 
 
 def print_claims(judged):
