@@ -12,6 +12,7 @@ import os
 import re
 import subprocess
 import time
+import timeit
 from statistics import median
 
 from lib.text import duration
@@ -30,34 +31,14 @@ DRIFT_MAX = 1.5
 
 def loop_us(call):
     """Returns the time of one call in µs, from the fastest of five loops."""
-    times = []
-    for _ in range(5):
-        begin = time.perf_counter()
-        for _ in range(CALLS):
-            call()
-        times.append(time.perf_counter() - begin)
-    return 1e6 * min(times) / CALLS
+    return 1e6 * min(timeit.repeat(call, number=CALLS, repeat=5)) / CALLS
 
 
 def timer_us():
     """Returns the median time in µs by which a sleeping process wakes late."""
-    late = []
-    for _ in range(TIMERS):
-        begin = time.perf_counter()
-        time.sleep(TIMER_S)
-        late.append(time.perf_counter() - begin - TIMER_S)
-    return 1e6 * median(late)
-
-
-def echo(core, requests, replies):
-    """Answers every byte, as the child of a ping-pong. Never returns: the
-    process ends with its parent."""
-    try:
-        os.sched_setaffinity(0, {core})
-        while os.read(requests, 1):
-            os.write(replies, b".")
-    finally:
-        os._exit(0)
+    slept_s = timeit.repeat(lambda: time.sleep(TIMER_S), number=1,
+                            repeat=TIMERS)
+    return 1e6 * (median(slept_s) - TIMER_S)
 
 
 def round_trip_us(here, there):
@@ -66,21 +47,26 @@ def round_trip_us(here, there):
     before = os.sched_getaffinity(0)
     requests, replies = os.pipe(), os.pipe()
     child = os.fork()
-    if child == 0:
-        os.close(requests[1])
-        echo(there, requests[0], replies[1])
-    times = []
-    os.sched_setaffinity(0, {here})
-    for _ in range(ROUND_TRIPS):
-        begin = time.perf_counter()
+    if child == 0:  # It answers every byte, and ends with its parent.
+        try:
+            os.close(requests[1])
+            os.sched_setaffinity(0, {there})
+            while os.read(requests[0], 1):
+                os.write(replies[1], b".")
+        finally:
+            os._exit(0)
+
+    def go_and_return():
         os.write(requests[1], b".")
         os.read(replies[0], 1)
-        times.append(time.perf_counter() - begin)
+
+    os.sched_setaffinity(0, {here})
+    times_s = timeit.repeat(go_and_return, number=1, repeat=ROUND_TRIPS)
     for end in requests + replies:
         os.close(end)
     os.waitpid(child, 0)
     os.sched_setaffinity(0, before)
-    return 1e6 * median(times)
+    return 1e6 * median(times_s)
 
 
 def wake_up_us():
