@@ -6,8 +6,10 @@ which core it computed each request. If not, they show only what the client
 measured, and say so.
 """
 
+import itertools
+
 from matplotlib.patches import Patch, Rectangle
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 from bench import request_log
 from bench.design import deciding
@@ -58,34 +60,26 @@ def sentences(shown, of_recorded, of_seen):
 # ---- A request of which the server recorded its part
 
 
-class Cores:
-    """The cores that computed the requests of a picture, and their hatches."""
+def hatches_of(recorded):
+    """Returns the hatch of each core that computed requests of a picture."""
+    cores = {span.core for span in recorded} - {None}
+    return dict(zip(sorted(cores), itertools.cycle(HATCHES)))
 
-    def __init__(self, recorded):
-        self.numbers = sorted({span.core for span in recorded
-                               if span.core is not None})
 
-    def hatch(self, core):
-        """Returns the hatch of a core. It is empty if the core is unknown."""
-        if core is None:
-            return ""
-        return HATCHES[self.numbers.index(core) % len(HATCHES)]
-
-    def legend(self, figure, y):
-        """Draws the legend at the right, `y` inches above the lower edge."""
-        shades = [Patch(facecolor=WAITING_COLOUR, label="not yet received"),
-                  Patch(facecolor=RECEIVED_COLOUR, label="received")]
-        for i, hatch in enumerate(HATCHES):
-            numbers = self.numbers[i::len(HATCHES)]
-            if numbers:
-                cores = "core" if len(numbers) == 1 else "cores"
-                shades.append(Patch(
-                    facecolor=LEGEND_COLOUR, edgecolor="white", hatch=hatch,
-                    label=f"computed on {cores} {listed(numbers)}"))
-        figure.legend(handles=shades, ncols=len(shades), frameon=False,
-                      fontsize=SMALL, loc="center right", borderaxespad=0,
-                      columnspacing=1.2, handletextpad=0.5,
-                      bbox_to_anchor=(0.98, y / figure.get_figheight()))
+def draw_legend(figure, hatches):
+    """Draws the legend of requests at the lower right."""
+    shades = [Patch(facecolor=WAITING_COLOUR, label="not yet received"),
+              Patch(facecolor=RECEIVED_COLOUR, label="received")]
+    for hatch in dict.fromkeys(hatches.values()):
+        cores = [core for core in hatches if hatches[core] == hatch]
+        noun = "core" if len(cores) == 1 else "cores"
+        shades.append(Patch(facecolor=LEGEND_COLOUR, edgecolor="white",
+                            hatch=hatch,
+                            label=f"computed on {noun} {listed(cores)}"))
+    figure.legend(handles=shades, ncols=len(shades), frameon=False,
+                  fontsize=SMALL, loc="center right", borderaxespad=0,
+                  columnspacing=1.2, handletextpad=0.5,
+                  bbox_to_anchor=(0.98, 0.95 / figure.get_figheight()))
 
 
 def show_rows(axes, number):
@@ -99,7 +93,7 @@ def bar(axes, row, begin, end, **look):
     axes.add_artist(Rectangle((begin, row - ROW / 2), end - begin, ROW, **look))
 
 
-def draw_recorded(axes, y, span, cores, unit_us):
+def draw_recorded(axes, y, span, hatches, unit_us):
     """Draws a request as three bars, each inside the last: from sending to
     reply, while the server has the request, and while it computes. `unit_us` is
     the unit of the axis in µs."""
@@ -108,7 +102,7 @@ def draw_recorded(axes, y, span, cores, unit_us):
             (span.received_us, span.replied_us, {"color": RECEIVED_COLOUR}),
             (span.computing_us, span.computed_us, {
                 "facecolor": colour(span.model), "edgecolor": "white",
-                "linewidth": 0.8, "hatch": cores.hatch(span.core)})):
+                "linewidth": 0.8, "hatch": hatches.get(span.core, "")})):
         if None not in (begin_us, end_us):
             bar(axes, y, begin_us / unit_us, end_us / unit_us, **look)
 
@@ -120,7 +114,7 @@ def draw_hog(figure, experiment, runs, spans, recorded):
     """Draws the small replies over time and the long requests at the left, and
     which share of the rate each model keeps at the right."""
     at = deciding(experiment, runs)
-    shown, cores = spans_by_model(at, spans, recorded), Cores(recorded)
+    shown, hatches = spans_by_model(at, spans, recorded), hatches_of(recorded)
     figure.subplots_adjust(left=0.17, right=0.98)
     left, right = figure.add_gridspec(1, 2, width_ratios=(3, 2), wspace=0.4)
     panels = disturbance_panels(figure, left, shown)
@@ -128,14 +122,14 @@ def draw_hog(figure, experiment, runs, spans, recorded):
     for (long, small), mine in zip(panels, shown.values()):
         draw_stream(small, mine)
         if long:
-            draw_long(long, mine, cores)
+            draw_long(long, mine, hatches)
         else:
             shade_long(small, mine)
-    kept = figure.add_subplot(right)
-    kept.set_title("% of the rate before\nthe long requests")
-    model_bars(kept, at, "kept_beside_hogs", scale=0.01)
+    model_bars(figure.add_subplot(right),
+               "% of the rate before\nthe long requests", at,
+               "kept_beside_hogs", scale=0.01)
     if recorded:
-        cores.legend(figure, 0.95)
+        draw_legend(figure, hatches)
     note(figure, runs, spread(runs).replace("Medians", "Right: medians"),
          "Left: one run of each.", *sentences(
              shown,
@@ -184,18 +178,19 @@ def draw_stream(axes, spans):
     axes.stairs([span.replies for span in stream],
                 [0, *(span.end_us / 1e6 for span in stream)],
                 fill=True, color=colour(spans[0].model))
-    axes.yaxis.set_major_formatter(FuncFormatter(short))
+    axes.yaxis.set_major_formatter(short)
     axes.yaxis.set_major_locator(MaxNLocator(2))
     axes.tick_params(labelsize=SMALL)
 
 
-def draw_long(axes, spans, cores):
+def draw_long(axes, spans, hatches):
     """Draws the long requests, a row for each client, from the top down."""
     hogs = of_kind(spans, request_log.HOG)
     clients = sorted({span.connection for span in hogs})
     show_rows(axes, len(clients))
     for span in hogs:
-        draw_recorded(axes, -clients.index(span.connection), span, cores, 1e6)
+        draw_recorded(axes, -clients.index(span.connection), span, hatches,
+                      1e6)
 
 
 def shade_long(axes, spans):
@@ -212,13 +207,13 @@ def shade_long(axes, spans):
 
 def draw_timeline(figure, _experiment, runs, spans, recorded):
     """Draws a bar for every request, with a panel for each model."""
-    shown, cores = spans_by_model(runs, spans, recorded), Cores(recorded)
+    shown, hatches = spans_by_model(runs, spans, recorded), hatches_of(recorded)
     panels = timeline_panels(figure, len(shown))
     panels[0].set_xlim(0, last_us(shown) / 1000)
     for axes, (model, mine) in zip(panels, shown.items()):
-        draw_clients(axes, mine, runs.where(model=model), cores)
+        draw_clients(axes, mine, runs.where(model=model), hatches)
     if recorded:
-        cores.legend(figure, 0.95)
+        draw_legend(figure, hatches)
     note(figure, runs, "One run of each, of median length. A row is a client, "
          "a bar a request, from its sending to its reply.", *sentences(
              shown,
@@ -241,8 +236,8 @@ def timeline_panels(figure, number):
     for axes in panels[number:]:
         axes.set_axis_off()
     panels[0].xaxis.set_major_locator(MaxNLocator(5))
-    panels[0].xaxis.set_major_formatter(FuncFormatter(
-        lambda ms, _: time_label(ms, panels[0].get_xlim()[1])))
+    panels[0].xaxis.set_major_formatter(
+        lambda ms, _: time_label(ms, panels[0].get_xlim()[1]))
     return panels[:number]
 
 
@@ -254,7 +249,7 @@ def time_label(ms, last_ms):
     return f"{ms:g}" if ms < 0.95 * last_ms else ""
 
 
-def draw_clients(axes, spans, of, cores):
+def draw_clients(axes, spans, of, hatches):
     """Draws the requests of one model, with a row for each connection, from the
     top down. `of` are its measured runs."""
     model, clients = spans[0].model, int(of[0]["connections"])
@@ -265,7 +260,7 @@ def draw_clients(axes, spans, of, cores):
         mine = [span for span in spans if span.connection == first + row]
         for span in mine:
             if is_recorded(mine):
-                draw_recorded(axes, -row, span, cores, 1000)
+                draw_recorded(axes, -row, span, hatches, 1000)
             else:
                 draw_seen(axes, -row, span, of.median("server_cpu_ms_per_req"))
         if not mine:

@@ -13,7 +13,7 @@ import math
 
 import matplotlib
 import matplotlib.pyplot as plt
-from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
+from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
 from bench.design import PLACES, finding
 from lib.text import counted, rounded, wrapped
@@ -116,15 +116,11 @@ def frame(said, question, models):
 def note(figure, runs, *sentences):
     """Writes what a reader must know, at the lower edge of a picture. Where the
     programs ran is added to the sentences."""
-    text = wrapped(" ".join([*sentences, placement(runs)]), NOTE_COLUMNS)
+    places = {run.get("placement") for run in runs}
+    place = PLACES.get(places.pop(), "") if len(places) == 1 else ""
+    text = wrapped(" ".join([*sentences, place]), NOTE_COLUMNS)
     figure.text(0.02, 0.12 / figure.get_figheight(), text, fontsize=SMALL,
                 color="#444444", va="bottom", linespacing=1.3)
-
-
-def placement(runs):
-    """Returns a sentence on where the programs ran, or "" if unclear."""
-    places = {run.get("placement") for run in runs}
-    return PLACES.get(places.pop(), "") if len(places) == 1 else ""
 
 
 def spread(runs):
@@ -199,8 +195,10 @@ def bar(axes, y, of, column, scale, whole_only):
                   bbox={"facecolor": "white", "edgecolor": "none", "pad": 1})
 
 
-def model_bars(axes, runs, column, scale=1):
-    """Draws one bar for each model, with the name of the model beside it."""
+def model_bars(axes, title, runs, column, scale=1, **look):
+    """Draws one bar for each model, with the name of the model beside it.
+    `look` is that of the title."""
+    axes.set_title(title, **look)
     models = runs.models()
     for y, model in enumerate(reversed(models)):
         bar(axes, y, runs.where(model=model), column, scale, whole_only=True)
@@ -250,7 +248,7 @@ def load_axis(axes, experiment, runs, what):
     axes.set_xscale("symlog", linthresh=first, linscale=0.5)
     axes.set_xlim(0.8 * loads[0] or -0.15 * first, 1.25 * loads[-1])
     axes.set_xticks(far)
-    axes.xaxis.set_major_formatter(FuncFormatter(short))
+    axes.xaxis.set_major_formatter(short)
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel(what)
 
@@ -259,22 +257,28 @@ def log_axis(axes, values, name="y"):
     """Makes an axis logarithmic, as long as needed, in round numbers."""
     low = min(value for value in values if value > 0) / 1.25
     high = 1.25 * max(values)
-    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    steps = (1, 2, 3, 5) if high < 1000 * low else (1, 3)
-    ticks = [step * 10.0 ** power for power in range(first, last + 1)
-             for step in steps]
     axes.set(**{f"{name}scale": "log", f"{name}lim": (low, high)})
     axis = axes.yaxis if name == "y" else axes.xaxis
-    axis.set_ticks([tick for tick in ticks if low <= tick <= high])
-    axis.set_major_formatter(FuncFormatter(short))
+    axis.set_major_locator(LogLocator(
+        subs=(1, 2, 3, 5) if high < 1000 * low else (1, 3), numticks=99))
+    axis.set_major_formatter(short)
     axis.set_minor_locator(NullLocator())
     axis.set_minor_formatter(NullFormatter())
 
 
-def lines(axes, experiment, runs, column, scale=1, hollow=lambda of: False):
+def log_lines(axes, title, experiment, runs, column, scale=1, **more):
+    """Draws the same as lines(), on a logarithmic axis."""
+    log_axis(axes, [run[column] / scale for run in runs])
+    lines(axes, f"{title} (logarithmic)", experiment, runs, column, scale,
+          **more)
+
+
+def lines(axes, title, experiment, runs, column, scale=1,
+          hollow=lambda of: False):
     """Draws one line over the load for each model, in a band from the lowest to
     the highest value. Markers are hollow where `hollow(runs)` is true: the
     server could reach more than these values."""
+    axes.set_title(title)
     ends, few = [], len(runs.models()) <= MODELS_PER_SLIDE
     for model in runs.models():
         cells = points(experiment, runs.where(model=model))
