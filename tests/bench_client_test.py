@@ -364,25 +364,26 @@ class Rounds(unittest.TestCase):
         self.assertEqual(ratios(place, "cpu", "50", "wrk"),
                          [1, 1])
 
-    def test_the_file_names_the_round(self):
-        with tempfile.TemporaryDirectory() as directory:
-            place = self.measure(3, {("wrk", 2)})
+    def show(self, place):
+        """Shows and saves what was measured. Returns the text that is printed
+        and the rows of the CSV file."""
+        with tempfile.TemporaryDirectory() as directory, \
+                contextlib.redirect_stdout(io.StringIO()) as said:
             place.options.csv = pathlib.Path(directory, "new", "client.csv")
-            with contextlib.redirect_stdout(io.StringIO()):
-                bench_client.save(place)
-            rows = measuring.rows_of(place.options.csv)
+            bench_client.show(["fibload", "bare loop", "wrk"], place)
+            return said.getvalue(), measuring.rows_of(place.options.csv)
+
+    def test_the_file_names_the_round(self):
+        _, rows = self.show(self.measure(3, {("wrk", 2)}))
         self.assertEqual([row["round"] for row in rows
                           if row["client"] == "wrk"], ["1", "3"])
         self.assertEqual(len(rows), 8)
 
     def test_clients_that_were_not_measured_are_not_shown(self):
-        place = self.measure(1, {("wrk", 1)})
-        said = io.StringIO()
-        with contextlib.redirect_stdout(said):
-            bench_client.show(["fibload", "bare loop", "wrk"], place)
-        self.assertIn("bare loop", said.getvalue())
-        self.assertNotIn("  wrk", said.getvalue())
-        self.assertNotIn("system calls per request (", said.getvalue())
+        said, _ = self.show(self.measure(1, {("wrk", 1)}))
+        self.assertIn("bare loop", said)
+        self.assertNotIn("  wrk", said)
+        self.assertNotIn("system calls per request (", said)
 
 
 class Processes(unittest.TestCase):

@@ -55,24 +55,20 @@ class Figures:
 
     def measure(self, rounds, tasks):
         """Makes all measurements in all rounds. tasks(number) yields those of a
-        round: the name of each, a function, and its arguments."""
+        round: the name of each, a function, and its arguments. Shows on a
+        terminal what is measured next, and how long the rest will take."""
         plan = [(number, *task) for number in range(1, rounds + 1)
                 for task in tasks(number)]
         begin_s = time.monotonic()
-        for done, (self.round, _, task, *arguments) in enumerate(plan):
-            self.show(done, plan, begin_s)
+        for done, (self.round, name, task, *arguments) in enumerate(plan):
+            left = ""
+            if done > 0:  # The rest takes about as long as what was done.
+                per_task_s = (time.monotonic() - begin_s) / done
+                left = f", {per_task_s * (len(plan) - done):.0f} s left"
+            rewrite(f"round {self.round}, {done + 1} of {len(plan)}{left}  "
+                    f"{name}")
             self.attempt(task, *arguments)
         rewrite()
-
-    def show(self, done, plan, begin_s):
-        """Shows on a terminal what is measured next, and how long the rest of
-        the plan takes, if it takes as long as what was done since `begin_s`."""
-        number, name, *_ = plan[done]
-        left = ""
-        if done > 0:
-            left_s = (time.monotonic() - begin_s) / done * (len(plan) - done)
-            left = f", {left_s:.0f} s left"
-        rewrite(f"round {number}, {done + 1} of {len(plan)}{left}  {name}")
 
     def attempt(self, task, *arguments):
         """Makes one measurement. A failure is a problem, and leaves a gap."""

@@ -34,16 +34,6 @@ uname -srm; nproc; ulimit -Hn
 """
 
 
-def address_of(name):
-    """Returns the IP address of a host. Raises ValueError if the name is
-    unknown."""
-    try:
-        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
-    except OSError as problem:
-        raise ValueError(f"{name}: {problem.strerror}") from None
-    return found[0][4][0]
-
-
 class FarServer:
     """A server on another host, which is ready. It has those attributes and
     methods of lib.processes.Server that the bench uses."""
@@ -80,14 +70,19 @@ class FarServer:
 
 class Host:
     """Another host: the prefix that runs commands there, and the address of its
-    servers. Raises ValueError if the prefix does not run commands there, or the
-    project is not built there."""
+    servers. Raises ValueError if the host's name is unknown, if the prefix does
+    not run commands there, or if the project is not built there."""
 
     def __init__(self, prefix, name, programs):
         self.prefix, self.programs = shlex.split(prefix), programs
         if not self.prefix:
             raise ValueError("there is no command in it")
-        self.address = address_of(name or self.prefix[-1].rpartition("@")[2])
+        name = name or self.prefix[-1].rpartition("@")[2]
+        try:
+            found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+        except OSError as problem:
+            raise ValueError(f"{name}: {problem.strerror}") from None
+        self.address = found[0][4][0]
         self.kernel, self.cores, self.descriptors = self.ask_facts()
 
     def ask_facts(self):

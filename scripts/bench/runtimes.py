@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from bench import findings
 from bench.design import deciding, load_named
 from bench.run import RUNTIME_S
-from bench.tables import COLUMNS
+from bench.tables import COLUMNS, cost_heading
 from lib.document import Heading, Picture, Table, Text
 from lib.models import ELSEWHERE
 from lib.samples import Runs
@@ -24,25 +24,22 @@ PLACES = ("Costs: server on one core, client on another. Beside fib(40): both "
 
 @dataclass(frozen=True)
 class Figure:
-    """A column of the table, and a panel of the picture."""
+    """A column of the table, which shows the cost of an experiment, and a panel
+    of the picture."""
 
     experiment: str
-    cell: str  # the name in tables.COLUMNS of the table's column
     column: str  # the column of runs.csv that the bars show
     panel: str  # the title of the panel; the load is added
     load: int  # or the next lower load that was measured
     scale: float = 1
 
 
-COST = ("throughput", "cpu_us", "server_cpu_us_per_req",
-        "CPU time of a request, µs:")
+COST = ("throughput", "server_cpu_us_per_req", "CPU time of a request, µs:")
 FIGURES = (
     Figure(*COST, 100),
     Figure(*COST, 1000),
-    Figure("idle", "kib_per_silent", "kib_per_silent",
-           "KiB of an idle connection:", 10000),
-    Figure("beside", "kept_beside_hogs", "kept_beside_hogs",
-           "% kept beside fib(40):", 10, 0.01),
+    Figure("idle", "kib_per_silent", "KiB of an idle connection:", 10000),
+    Figure("beside", "kept_beside_hogs", "% kept beside fib(40):", 10, 0.01),
 )
 
 
@@ -69,8 +66,8 @@ def measured(shown):
     found = {}
     for figure in FIGURES:
         experiment, runs = pairs[figure.experiment]
-        one = Measured(figure, experiment, deciding(
-            replace(experiment, load=figure.load), runs))
+        experiment = replace(experiment, load=figure.load)
+        one = Measured(figure, experiment, deciding(experiment, runs))
         found[experiment.name, one.load()] = one
     common = set.intersection(*(set(one.runs.models())
                                 for one in found.values()))
@@ -101,11 +98,10 @@ def said(figures):
 
 def table(figures):
     """Returns the table of these figures, with a row for each model."""
-    header = ("model", *(f"{COLUMNS[one.figure.cell].heading} "
-                         f"([{one.experiment.name}](#{one.experiment.name}), "
-                         f"{one.load()})" for one in figures))
-    rows = ((model, *(COLUMNS[one.figure.cell].text(one.runs.where(model=model))
-                      for one in figures))
+    header = ("model", *(cost_heading(one.experiment, one.runs)
+                         for one in figures))
+    rows = ((model, *(COLUMNS[one.experiment.cost].text(
+                one.runs.where(model=model)) for one in figures))
             for model in figures[0].runs.models())
     return Table(header, tuple(rows), left=("model",))
 
