@@ -564,12 +564,62 @@ class Lines(Drawn):
         runs = read_runs(self.directory / "runs.csv").sound().where(
             experiment="wait", connections=float(load))
         figure = pictures.slide(BY_NAME["wait"], runs)
+        self.addCleanup(pictures.plt.close, figure)
         pictures.draw_wait(figure, BY_NAME["wait"], runs)
         share, _ = figure.axes
         self.check_model_bars(
             share, lambda model: self.measured.runs("wait", model, load),
             share_of_maximum)
         self.check_inside(figure, "wait with one load")
+
+
+class Unknown(Drawn):
+    """Pictures of runs that lack a figure, and of folders that lack a file."""
+
+    def draw(self, draw_it, name, column, unknown):
+        """Draws an experiment with draw_it(). Runs for which `unknown` is true
+        have no value in `column`. Returns the panels."""
+        runs = read_runs(self.directory / "runs.csv").sound().where(
+            experiment=name)
+        for run in filter(unknown, runs):
+            run[column] = math.nan
+        figure = pictures.slide(BY_NAME[name], runs)
+        self.addCleanup(pictures.plt.close, figure)
+        draw_it(figure, BY_NAME[name], runs)
+        return figure.axes
+
+    def test_a_bar_that_is_unknown_is_words(self):
+        _, memory = self.draw(pictures.draw_idle, "idle", "kib_per_silent",
+                              lambda run: run["model"] == "fork")
+        names, drawn = model_places(memory), {bar.y for bar in bars(memory)}
+        self.assertEqual({model for y, model in names.items()
+                          if y not in drawn}, {"fork"})
+        self.assertEqual({names[y] for y in words(memory)}, {"fork"})
+
+    def test_points_that_are_unknown_are_left_out(self):
+        _, cost = self.draw(
+            pictures.draw_throughput, "throughput", "server_cpu_us_per_req",
+            lambda run: run["model"] == "thread" or run["model"] == "fork"
+            and run["connections"] == 100)
+        fork, thread = (style.colour(model).upper()
+                        for model in ("fork", "thread"))
+        self.assertEqual(
+            [*lines(cost)[fork].get_xdata()],
+            [load for load in self.measured.loads("throughput", "fork")
+             if load != 100])
+        self.assertNotIn(thread, lines(cost))
+
+    def test_a_file_that_is_missing_is_named(self):
+        with tempfile.TemporaryDirectory() as scratch, \
+                unittest.mock.patch.object(pictures, "slide"), \
+                unittest.mock.patch.object(pictures, "save"), \
+                unittest.mock.patch.dict(pictures.PICTURES, dict.fromkeys(
+                    pictures.PICTURES, lambda *_: None)), \
+                contextlib.redirect_stderr(io.StringIO()) as said:
+            shutil.copy(self.directory / "runs.csv", scratch)
+            self.assertEqual(pictures.draw(pathlib.Path(scratch)), 2)
+        for name in LOGS:
+            self.assertIn(f"{name}.csv", said.getvalue())
 
 
 class Seen(Drawn):
@@ -818,7 +868,10 @@ class Recorded(Drawn):
                     keepends=True)
                 path.write_text("".join(change(lines)))
             shutil.copy(self.directory / "runs.csv", folder)
-            return draw_some(folder, *LOGS)
+            figures, said = draw_some(folder, *LOGS)
+        for figure in figures.values():
+            self.addCleanup(pictures.plt.close, figure)
+        return figures, said
 
     def test_a_model_that_did_not_record_is_drawn_as_the_client_saw_it(self):
         figures, _ = self.changed(lambda lines: [

@@ -996,6 +996,8 @@ class Calibration(unittest.TestCase):
         self.assertEqual(self.threats(self.BEFORE, drifted), [*always, "|"])
         unknown = {**self.BEFORE, "null server": math.nan}
         self.assertEqual(self.threats(unknown), [shared, waking])
+        # If every run has failed, there are no verdicts, either.
+        self.assertEqual(self.threats(self.BEFORE, number=0), always)
         two_hosts = self.threats(self.BEFORE, placement="hosts")
         self.assertEqual(two_hosts, ["|", ceiling])
 

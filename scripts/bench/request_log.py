@@ -185,7 +185,7 @@ def shown(spans, model):
     for span in of:
         if span.load == load:
             runs[span.round, span.attempt].append(span)
-    last = {run[0]: run for run in sorted(runs)}
+    last = {run[0]: run for run in sorted(runs)}  # attempt of each round
     lengths = [(max(span.end_us for span in runs[run]), run)
                for run in last.values()]
     return runs[median_low(lengths)[1]] if lengths else []

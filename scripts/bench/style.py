@@ -175,14 +175,16 @@ def bars(axes, runs, column, scale, whole_only):
 
 def bar(axes, y, of, column, scale, whole_only):
     """Draws the bar of one cell with its range, and its median as a number. It
-    is hatched, or with `whole_only` replaced by words, unless all were
-    served."""
+    is hatched, or with `whole_only` replaced by words, unless all were served.
+    Words also replace a figure that is unknown."""
     whole, shade = of.all_served(), colour(of[0]["model"])
+    words = "" if of.sample(column) else "unknown"
     if whole_only and not whole:
-        axes.annotate(f"{of.median('served'):,.0f} of "
-                      f"{of[0]['connections']:,.0f} served", (0, y),
-                      xytext=(6, 0), textcoords="offset points", va="center",
-                      color=WARNING_COLOUR, fontsize=SMALL)
+        words = (f"{of.median('served'):,.0f} of "
+                 f"{of[0]['connections']:,.0f} served")
+    if words:
+        axes.annotate(words, (0, y), xytext=(6, 0), textcoords="offset points",
+                      va="center", color=WARNING_COLOUR, fontsize=SMALL)
         return
     middle, low, high = (value / scale for value in of.spread(column))
     axes.barh(y, middle, 0.85, edgecolor=shade, linewidth=1.2,
@@ -255,8 +257,8 @@ def load_axis(axes, experiment, runs, what):
 
 def log_axis(axes, values, name="y"):
     """Makes an axis logarithmic, as long as needed, in round numbers."""
-    low = min(value for value in values if value > 0) / 1.25
-    high = 1.25 * max(values)
+    values = [value for value in values if value > 0]  # NaN is not, either.
+    low, high = min(values) / 1.25, 1.25 * max(values)
     axes.set(**{f"{name}scale": "log", f"{name}lim": (low, high)})
     axis = axes.yaxis if name == "y" else axes.xaxis
     axis.set_major_locator(LogLocator(
@@ -277,11 +279,14 @@ def lines(axes, title, experiment, runs, column, scale=1,
           hollow=lambda of: False):
     """Draws one line over the load for each model, in a band from the lowest to
     the highest value. Markers are hollow where `hollow(runs)` is true: the
-    server could reach more than these values."""
+    server could reach more than these values. Unknown values are left out."""
     axes.set_title(title)
     ends, few = [], len(runs.models()) <= MODELS_PER_SLIDE
     for model in runs.models():
-        cells = points(experiment, runs.where(model=model))
+        cells = [(load, of) for load, of in points(
+            experiment, runs.where(model=model)) if of.sample(column)]
+        if not cells:
+            continue
         x = [load for load, _ in cells]
         middle, low, high = zip(*(
             [value / scale for value in of.spread(column)] for _, of in cells))

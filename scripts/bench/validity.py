@@ -64,7 +64,7 @@ def noise(runs, calibrations):
                "such a run once, if there is time, and keeps the attempt that "
                "was disturbed less. Cells in which most rounds were disturbed "
                "are marked (~).")
-    if runs.rounds() < ENOUGH_ROUNDS:
+    if 0 < runs.rounds() < ENOUGH_ROUNDS:
         yield (f"With {counted(runs.rounds(), 'round')}, the verdicts are only "
                "suggestions: the range of six covers the median with 97 %.")
     names = drifted(*calibrations) if len(calibrations) > 1 else []
