@@ -382,7 +382,9 @@ class Watching(unittest.TestCase):
         own_s = iter((0.0, 2.0, 2.8, 2.8))
         with unittest.mock.patch.object(
                 machine, "own_cpu_s", lambda: next(own_s)), \
-                unittest.mock.patch.object(run, "cpu_s_of", lambda pid: 0.2):
+                unittest.mock.patch.object(
+                    run.usage, "stat_of",
+                    lambda pid: 13 * [run.usage.TICKS_PER_S // 10]):
             watch = run.Watch()
             watch.look_at(types.SimpleNamespace(pid=1))
             found = watch.columns()
@@ -595,9 +597,9 @@ class Claims(unittest.TestCase):
 
     def test_rounds_that_lack_a_cell_do_not_count(self):
         judged = self.judge(thread=(1.0, 2.0, 9.0), fork=(2.0, 4.0))
-        self.assertEqual(judged.values, (0.5, 0.5))
+        self.assertEqual(tuple(judged.sample), (0.5, 0.5))
         judged = self.judge(replace(self.CHEAPER, load=10), fork=(2.0, 4.0))
-        self.assertEqual(judged.values, ())
+        self.assertEqual(tuple(judged.sample), ())
         self.assertEqual(judged.verdict, NOT_MEASURED)
 
     def test_what_is_no_number_neither_agrees_nor_refutes(self):
@@ -609,7 +611,7 @@ class Claims(unittest.TestCase):
         runs = Runs(row("fork", load, number, req_per_s=rate)
                     for number in (1, 2)
                     for load, rate in ((100, 1.0), (1000, 95.0)))
-        self.assertEqual(judge(THROUGHPUT, claim, runs).values, (95, 95))
+        self.assertEqual([*judge(THROUGHPUT, claim, runs).sample], [95, 95])
 
     def test_a_model_without_runs_has_no_claims(self):
         runs = Runs(rounds("thread", 100, cores=(1.0, 1.0)))
@@ -635,7 +637,7 @@ class Claims(unittest.TestCase):
         self.assertEqual(self.judge(claim, fork=(9.0, *[1.0] * 8)).verdict,
                          FAILS)
         unknown = self.judge(claim, fork=(math.nan, *[6.0] * 8))
-        self.assertEqual((unknown.verdict, len(unknown.values)), (HOLDS, 8))
+        self.assertEqual((unknown.verdict, len(unknown.sample)), (HOLDS, 8))
 
     def test_what_does_not_hold_has_a_reason(self):
         for thread in ((9.0, 9.0), (7.5, 7.6)):

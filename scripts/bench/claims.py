@@ -87,17 +87,13 @@ class Judgement:
     sample: Sample  # a value for each round with sound runs
 
     @property
-    def values(self):
-        return tuple(self.sample)
-
-    @property
     def verdict(self):
         """The verdict on the claim: see lib/verdicts.py."""
-        if not self.values:
+        if not self.sample:
             return NOT_MEASURED
         agreeing = [self.claim.agrees(value) for value in self.sample.interval]
-        enough = len(self.values) >= ENOUGH_ROUNDS
-        if len(self.values) < ROUNDS_MIN or any(agreeing) != all(agreeing):
+        enough = len(self.sample) >= ENOUGH_ROUNDS
+        if len(self.sample) < ROUNDS_MIN or any(agreeing) != all(agreeing):
             return INCONCLUSIVE
         if all(agreeing):
             return HOLDS if enough else SUGGESTS
@@ -105,34 +101,34 @@ class Judgement:
 
     def spread(self):
         """Returns (median, lowest, highest) of the interval, None if empty."""
-        if not self.values:
+        if not self.sample:
             return None
         return self.sample.median, self.sample.low, self.sample.high
 
     def coverage(self):
         """Returns the probability that the interval covers the true median."""
-        return coverage(len(self.values), spared(len(self.values)))
+        return coverage(len(self.sample), spared(len(self.sample)))
 
     def wants(self, more):
         """Returns whether `more` rounds may decide an inconclusive claim,
         because one more extreme value could then be left out."""
-        rounds = len(self.values)
+        rounds = len(self.sample)
         return (self.verdict == INCONCLUSIVE
                 and spared(rounds + more) > spared(rounds))
 
     def measured(self):
         """Returns the median and the interval of the values as text."""
-        return with_range(self.spread()) if self.values else "-"
+        return with_range(self.spread())
 
     def doubt(self):
         """Returns as text why the claim is not certain: too few rounds, or a
         possible cause if the rounds contradict it or disagree."""
-        if not self.values:
+        if not self.sample:
             return "no run has the load that it needs"
-        if len(self.values) < ROUNDS_MIN:
-            return f"{counted(len(self.values), 'round')} cannot tell"
+        if len(self.sample) < ROUNDS_MIN:
+            return f"{counted(len(self.sample), 'round')} cannot tell"
         if self.verdict in (HOLDS, SUGGESTS):
-            return f"{counted(len(self.values), 'round')} only"
+            return f"{counted(len(self.sample), 'round')} only"
         what = ("every round contradicts it" if self.verdict in CONTRADICTING
                 else "rounds disagree")
         return f"{what}, perhaps because {self.claim.otherwise}"
@@ -170,7 +166,7 @@ def write_claims(path, judged):
             rows.writerow([
                 one.experiment, one.claim.sentence(), one.verdict,
                 *(f"{value:.4g}" for value in one.spread() or [math.nan] * 3),
-                one.claim.relation, one.claim.bound, len(one.values),
+                one.claim.relation, one.claim.bound, len(one.sample),
                 f"{one.coverage():.3f}",
                 f"{one.sample.autocorrelation():.2f}",
                 one.claim.model, one.claim.column, one.claim.otherwise])

@@ -105,7 +105,7 @@ def claims_blocks(judged):
         header=("claim", "verdict", "figure or ratio", "rounds", "coverage",
                 "autocorrelation"),
         rows=tuple((one.claim.sentence(), one.verdict, one.measured(),
-                    str(len(one.values)), f"{one.coverage():.0%}",
+                    str(len(one.sample)), f"{one.coverage():.0%}",
                     correlation(one.sample)) for one in judged),
         left=("claim", "verdict"))
     doubts = tuple(f"{one.claim.sentence()}: {one.doubt()}."

@@ -82,14 +82,10 @@ def draw_legend(figure, hatches):
                   bbox_to_anchor=(0.98, 0.95 / figure.get_figheight()))
 
 
-def show_rows(axes, number):
-    """Makes room for `number` rows of bars: at 0, -1, -2 and so on."""
-    axes.set_ylim(0.5 - number, 0.5)
-
-
 def bar(axes, row, begin, end, **look):
-    """Draws a bar in a row. A picture has thousands, and axes.barh() would take
-    most of the time. The caller sets the limits of the axes."""
+    """Draws a bar in a row: rows are at 0, -1, -2 and so on. A picture has
+    thousands of bars, and axes.barh() would take most of the time. The caller
+    sets the limits of the axes."""
     axes.add_artist(Rectangle((begin, row - ROW / 2), end - begin, ROW, **look))
 
 
@@ -187,7 +183,7 @@ def draw_long(axes, spans, hatches):
     """Draws the long requests, a row for each client, from the top down."""
     hogs = of_kind(spans, request_log.HOG)
     clients = sorted({span.connection for span in hogs})
-    show_rows(axes, len(clients))
+    axes.set_ylim(0.5 - len(clients), 0.5)
     for span in hogs:
         draw_recorded(axes, -clients.index(span.connection), span, hatches,
                       1e6)
@@ -235,18 +231,17 @@ def timeline_panels(figure, number):
                            hspace=0.35 if rows < 3 else 0.6)
     for axes in panels[number:]:
         axes.set_axis_off()
+
+    def time_label(ms, _):
+        """Returns the label of a time. It is empty at the right end of a panel,
+        where it would overlap the first label of the next panel."""
+        if ms == 0:
+            return "0 ms"
+        return f"{ms:g}" if ms < 0.95 * panels[0].get_xlim()[1] else ""
+
     panels[0].xaxis.set_major_locator(MaxNLocator(5))
-    panels[0].xaxis.set_major_formatter(
-        lambda ms, _: time_label(ms, panels[0].get_xlim()[1]))
+    panels[0].xaxis.set_major_formatter(time_label)
     return panels[:number]
-
-
-def time_label(ms, last_ms):
-    """Returns the label of a time. It is empty at the right end of a panel,
-    where it would overlap the first label of the next panel."""
-    if ms == 0:
-        return "0 ms"
-    return f"{ms:g}" if ms < 0.95 * last_ms else ""
 
 
 def draw_clients(axes, spans, of, hatches):
@@ -255,7 +250,7 @@ def draw_clients(axes, spans, of, hatches):
     model, clients = spans[0].model, int(of[0]["connections"])
     first = min(span.connection for span in spans)
     last_ms = max(span.end_us for span in spans) / 1000
-    show_rows(axes, clients)
+    axes.set_ylim(0.5 - clients, 0.5)
     for row in range(clients):
         mine = [span for span in spans if span.connection == first + row]
         for span in mine:

@@ -92,11 +92,6 @@ def client_command(run, options, server, files, placement):
 # ---- What only the bench can measure, not the client
 
 
-def cpu_s_of(pid):
-    """Returns the CPU seconds of a process, without its children."""
-    return sum(map(int, usage.stat_of(pid)[11:13])) / usage.TICKS_PER_S
-
-
 # The columns of a run whose server is on another host.
 NOT_SEEN = {"foreign_cores": "nan", "first_process_share": "nan"}
 
@@ -110,9 +105,11 @@ class Watch:
         self.first_s = self.before_stop_s = 0
 
     def look_at(self, server):
-        """Reads the CPU time of the server's first process. Must be called
-        after the client has ended, and before the server ends."""
-        self.first_s = cpu_s_of(server.pid)
+        """Reads the CPU time of the server's first process, without that of its
+        children. Must be called after the client has ended, and before the
+        server ends."""
+        ticks = sum(map(int, usage.stat_of(server.pid)[11:13]))
+        self.first_s = ticks / usage.TICKS_PER_S
         self.before_stop_s = machine.own_cpu_s()
 
     def columns(self):
