@@ -198,7 +198,7 @@ class Rounds(unittest.TestCase):
             return figures_of_run(run, calls[run])
 
         with unittest.mock.patch.multiple(
-                bench_coro, figures_of=figures,
+                bench_coro, replies_of=figures,
                 SECTIONS={"serve": ("CPU", [COST, OTHERS, TIMES])}), \
                 contextlib.redirect_stdout(said):
             status = bench_coro.bench(options)
