@@ -29,8 +29,8 @@ import tap
 from programs import LOOK_S, PATIENCE_S, wait_until
 import under_test
 from under_test import (
-    ALL_MODELS, BIN, MODELS, REFERENCE, calls, coroutines, program, screen,
-    sockets, symbols, tcp, trace_events)
+    ALL_MODELS, BIN, MODELS, REFERENCE, calls, coroutines, proc, program,
+    screen, sockets, symbols, tcp, trace_events)
 
 BLOCKED, RUNNING = under_test.snapshot.BLOCKED, under_test.snapshot.RUNNING
 Connection, Row = under_test.snapshot.Connection, under_test.snapshot.Row
@@ -57,93 +57,100 @@ def number_of(name):
                 if known == name)
 
 
-class MadeUpProc(under_test.proc.Proc):
-    """A /proc in a folder of files, with one process that has one thread."""
-
-    def __init__(self, folder, pid=7, state="S"):
-        super().__init__(folder)
-        self.pid = pid
-        fields = [state, "1", *["0"] * 34, "1", *["0"] * 10]
-        fields[11] = "250"
-        stat = f"{pid} (a (b) c) {' '.join(fields)}\n"
-        self.write("stat", stat)
-        self.write("cmdline", "bin/thread\0--delay\0" + "100\0")
-        self.write(f"task/{pid}/stat", stat)
-        self.write(f"task/{pid}/status",
-                   "voluntary_ctxt_switches:\t5\n"
-                   "nonvoluntary_ctxt_switches:\t2\n")
-        self.write(f"task/{pid}/wchan", "inet_csk_accept")
-        self.write("net/tcp", NET_TCP)
-        self.write("fd/3", "socket:[77]")
-        self.write("fd/4", "socket:[78]")
-
-    def descriptor(self, pid, fd):
-        """Reads a file, which stands for the symbolic link in /proc: a file
-        system may lack links."""
-        return self.text(pid, "fd", fd)
-
-    def write(self, path, text):
-        where = self.root / str(self.pid) / path
-        where.parent.mkdir(parents=True, exist_ok=True)
-        where.write_text(text)
-
-    def in_call(self, name, *arguments):
-        """Makes the thread appear to be in a system call."""
-        words = [*map(hex, arguments), *["0x0"] * (8 - len(arguments))]
-        self.write(f"task/{self.pid}/syscall",
-                   f"{number_of(name)} {' '.join(words)}\n")
-
-
 class WithMadeUpProc(unittest.TestCase):
+    """Tests with a /proc that is a folder of files. It has the process 7, which
+    has one thread."""
+
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
-        self.proc = MadeUpProc(folder.name)
+        self.root = pathlib.Path(folder.name)
+        patch = unittest.mock.patch.object(proc, "ROOT", self.root)
+        self.addCleanup(patch.stop)
+        patch.start()
+        self.write_stat("S")
+        self.write("7/cmdline", "bin/thread\0--delay\0" + "100\0")
+        self.write("7/task/7/status", "voluntary_ctxt_switches:\t5\n"
+                                      "nonvoluntary_ctxt_switches:\t2\n")
+        self.write("7/task/7/wchan", "inet_csk_accept")
+        self.write("7/net/tcp", NET_TCP)
+        (self.root / "7/fd").mkdir()
+        for fd, inode in ((3, 77), (4, 78)):
+            os.symlink(f"socket:[{inode}]", self.root / f"7/fd/{fd}")
+
+    def write(self, path, text):
+        where = self.root / path
+        where.parent.mkdir(parents=True, exist_ok=True)
+        where.write_text(text)
+
+    def write_stat(self, state):
+        fields = [state, "1", *["0"] * 34, "1", *["0"] * 10]
+        fields[11] = "250"
+        for path in ("7/stat", "7/task/7/stat"):
+            self.write(path, f"7 (a (b) c) {' '.join(fields)}\n")
+
+    def in_call(self, name, *arguments):
+        """Makes the thread appear to be in a system call."""
+        words = [*map(hex, arguments), *["0x0"] * (6 - len(arguments))]
+        self.write("7/task/7/syscall", f"{number_of(name)} {' '.join(words)} "
+                                       "0x7ffc00000000 0x7f0000000000\n")
+
+    def words(self):
+        """Returns the process and the Words that describe its calls."""
+        process = proc.process(7)
+        return process, calls.Words(sockets.of_server(7), process,
+                                    symbols.Symbols(7))
 
 
 class Reading(WithMadeUpProc):
+    def test_a_thread_of_the_kernel_is_in_no_system_call(self):
+        self.write("7/task/7/syscall", f"0{' 0x0' * 8}\n")
+        thread = proc.process(7).threads[0]
+        self.assertEqual((thread.number, thread.is_hidden), (-1, False))
+
     def test_a_process_whose_name_has_brackets(self):
-        found = self.proc.process(7)
-        self.assertEqual((found.name, found.parent), ("a (b) c", 1))
+        found = proc.process(7)
+        self.assertEqual(found.name, "a (b) c")
         self.assertEqual(found.command[1:], ("--delay", "100"))
 
     def test_what_a_thread_has_used(self):
-        thread = self.proc.process(7).threads[0]
+        thread = proc.process(7).threads[0]
         self.assertEqual((thread.state, thread.processor, thread.switches),
                          ("S", 1, 7))
         self.assertEqual(thread.cpu_ns, 250 * 10**9 // os.sysconf("SC_CLK_TCK"))
-        self.proc.write("task/7/schedstat", "123456 0 9\n")
-        self.assertEqual(self.proc.process(7).threads[0].cpu_ns, 123456)
+        self.write("7/task/7/schedstat", "123456 0 9\n")
+        self.assertEqual(proc.process(7).threads[0].cpu_ns, 123456)
 
     def test_a_hidden_system_call_leaves_the_kernel_function(self):
-        thread = self.proc.process(7).threads[0]
+        thread = proc.process(7).threads[0]
         self.assertEqual((thread.number, thread.wchan),
                          (-1, "inet_csk_accept"))
-        self.assertTrue(thread.refused)
+        self.assertTrue(thread.is_hidden)
 
     def test_why_system_calls_are_hidden(self):
-        self.assertIn("another user", self.proc.hidden_because())
-        (self.proc.root / "sys/kernel/yama").mkdir(parents=True)
-        (self.proc.root / "sys/kernel/yama/ptrace_scope").write_text("1\n")
-        self.assertIn("Yama (ptrace_scope 1)", self.proc.hidden_because())
+        for why in ("another user", "Yama (ptrace_scope 1)"):
+            hidden = proc.hidden_because()
+            self.assertIn(why, hidden)
+            texts = [line.text for line in screen.head(
+                snapshot_of(1, hidden=hidden))]
+            self.assertLessEqual(max(map(len, texts)), 80, texts)
+            self.write("sys/kernel/yama/ptrace_scope", "1\n")
 
     def test_a_zombie_has_ended(self):
-        with tempfile.TemporaryDirectory() as folder:
-            with self.assertRaises(ProcessLookupError):
-                MadeUpProc(folder, state="Z").process(7)
+        self.write_stat("Z")
+        with self.assertRaises(ProcessLookupError):
+            proc.process(7)
 
     def test_the_tree_has_grandchildren(self):
         for pid, parent in ((8, 7), (9, 8), (10, 2)):
-            (self.proc.root / str(pid)).mkdir()
-            (self.proc.root / str(pid) / "stat").write_text(
-                f"{pid} (x) S {parent} 0\n")
-        self.assertEqual(self.proc.tree(7), [7, 8, 9])
+            self.write(f"{pid}/stat", f"{pid} (x) S {parent} 0\n")
+        self.assertEqual(proc.tree(7), [7, 8, 9])
 
     def test_a_thread_has_not_run_since_the_clock_says(self):
-        clocks = under_test.clock.ProcessorClocks(self.proc)
+        clocks = under_test.clock.ProcessorClocks()
         clocks.known[1] = 1000, 500  # compared at 1000; 500 ns ahead
-        thread = under_test.proc.Thread(
-            7, 7, "S", 1, 0, 0, exec_start_ns=2000, seen_ns=9000)
+        thread = proc.Thread(7, 7, "S", 1, 0, 0, exec_start_ns=2000,
+                             seen_ns=9000, unchanged_ns=9000)
         self.assertEqual(clocks.not_run_ns(thread), 9000 + 500 - 2000)
         thread.exec_start_ns = 0  # The kernel does not say.
         self.assertIsNone(clocks.not_run_ns(thread))
@@ -161,9 +168,9 @@ class OfTheKernel(WithMadeUpProc):
             "[::1]:80")
 
     def test_the_connections_of_a_server(self):
-        found = sockets.of_server(self.proc, 7)
+        found = sockets.of_server(7)
         self.assertEqual(found.listener.local, "127.0.0.1:9999")
-        self.assertEqual(found.accept_queue, 3)
+        self.assertEqual(found.listener.unread, 3)
         self.assertEqual(
             [(one.remote, bool(one.inode), one.unread, one.unacknowledged)
              for one in found.connections],
@@ -207,10 +214,10 @@ class OfTheKernel(WithMadeUpProc):
                        "both sources list the same three sockets")
 
     def test_a_socket_that_is_listed_twice_counts_once(self):
-        once = tcp.sockets(7, self.proc.root)
+        once = tcp.sockets(self.root / "7")
         _, *lines = NET_TCP.splitlines(keepends=True)
-        self.proc.write("net/tcp", NET_TCP + "".join(lines))
-        self.assertEqual(tcp.sockets(7, self.proc.root), once)
+        self.write("7/net/tcp", NET_TCP + "".join(lines))
+        self.assertEqual(tcp.sockets(self.root / "7"), once)
 
     def test_without_sock_diag_proc_is_read(self):
         with unittest.mock.patch.object(tcp, "asked", side_effect=OSError):
@@ -223,36 +230,34 @@ class OfTheKernel(WithMadeUpProc):
 class InWords(WithMadeUpProc):
     def say(self, name, *arguments):
         """Returns in words that the thread is blocked in this call."""
-        self.proc.in_call(name, *arguments)
-        process = self.proc.process(7)
-        words = calls.Words(self.proc, sockets.of_server(self.proc, 7),
-                            process, symbols.Symbols(self.proc, 7))
+        self.in_call(name, *arguments)
+        process, words = self.words()
         return words.describe(process.threads[0])
 
     def remember(self, address, form, *values):
         """Puts values into the memory of the process at an address."""
-        with open(self.proc.root / "7" / "mem", "wb") as file:
+        with open(self.root / "7/mem", "wb") as file:
             file.seek(address)
             file.write(struct.pack(form, *values))
 
     def test_accept_and_recv_name_the_socket(self):
-        self.assertEqual(self.say("accept4", 3), "accept on the listener")
-        self.assertEqual(self.say("recvfrom", 4),
+        self.assertEqual(self.say("accept", 3), "accept on the listener")
+        self.assertEqual(self.say("recv", 4),
                          "recv from client 127.0.0.1:41130")
 
     def test_poll_names_a_single_descriptor(self):
         self.remember(4096, "ihhihh", 3, 1, 0, -1, 1, 0)
-        self.assertEqual(self.say("ppoll", 4096, 2), "poll on the listener")
-        self.assertEqual(self.say("ppoll", 0, 0), "poll for a signal")
+        self.assertEqual(self.say("poll", 4096, 2), "poll on the listener")
+        self.assertEqual(self.say("poll", 0, 0), "poll for a signal")
 
     def test_select_counts_descriptors(self):
         self.remember(4096, "Q", 0b11000)
-        self.assertEqual(self.say("pselect6", 5, 4096),
+        self.assertEqual(self.say("select", 5, 4096),
                          "select on 2 descriptors")
 
     def test_epoll_counts_descriptors(self):
-        self.proc.write("fdinfo/5", "pos: 0\ntfd: 3\ntfd: 4\n")
-        self.assertEqual(self.say("epoll_pwait", 5),
+        self.write("7/fdinfo/5", "pos: 0\ntfd: 3\ntfd: 4\n")
+        self.assertEqual(self.say("epoll_wait", 5),
                          "epoll_wait on 2 descriptors")
 
     def test_a_sleep_as_long_as_delay_is_the_simulated_backend(self):
@@ -265,21 +270,17 @@ class InWords(WithMadeUpProc):
 
     def test_without_its_memory_the_call_alone(self):
         self.assertEqual(self.say("clock_nanosleep", 0, 0, 4096), "nanosleep")
-        self.assertEqual(self.say("ppoll", 4096, 2), "poll on 2 descriptors")
+        self.assertEqual(self.say("poll", 4096, 2), "poll on 2 descriptors")
 
     def test_nothing_is_said_of_a_call_that_is_over(self):
         self.remember(4096, "qq", 0, 100_000_000)
-        self.proc.in_call("clock_nanosleep", 0, 0, 4096)
-        process = self.proc.process(7)
-        words = calls.Words(self.proc, sockets.of_server(self.proc, 7),
-                            process, symbols.Symbols(self.proc, 7))
-        self.proc.in_call("recvfrom", 4)
+        self.in_call("clock_nanosleep", 0, 0, 4096)
+        process, words = self.words()
+        self.in_call("recv", 4)
         self.assertEqual(words.describe(process.threads[0]), "nanosleep")
 
     def test_a_hidden_call_is_a_kernel_function(self):
-        process = self.proc.process(7)
-        words = calls.Words(self.proc, sockets.of_server(self.proc, 7),
-                            process, symbols.Symbols(self.proc, 7))
+        process, words = self.words()
         self.assertEqual(words.describe(process.threads[0]),
                          "kernel function inet_csk_accept")
 
@@ -337,7 +338,7 @@ class Windows(unittest.TestCase):
     def test_a_fold_says_what_differs(self):
         rows = [thread_row(i) for i in range(98)]
         rows += [thread_row(98, state=RUNNING, what="on processor 0")]
-        line = screen.fold(rows, screen.what_it_does)
+        line, = screen.fold(rows, screen.what_it_does)
         self.assertIn("99 more: 98 blocked in recv, 1 running", line.text)
 
     def test_scrolling_shows_every_row_once(self):
@@ -524,7 +525,7 @@ def once(*arguments, python=sys.executable, **more):
 def look_at(server, patience_s=PATIENCE_S):
     """Observes a server twice, a moment apart, and returns the second snapshot,
     as `watch` would show it."""
-    observer = under_test.snapshot.Observer(under_test.proc.Proc(), server.pid)
+    observer = under_test.snapshot.Observer(server.pid)
     observer.look()
     time.sleep(LOOK_S)
     return dataclasses.asdict(observer.look(patience_s))
@@ -631,11 +632,14 @@ class Once(unittest.TestCase):
                                 capture_output=True, text=True, check=False)
         self.assertEqual(result.returncode, 2)
         self.assertIn("no model 'threads': choose from blocking", result.stderr)
-        result = subprocess.run(
-            [sys.executable, program("watch"), "--once", "--pid", "4194305"],
-            capture_output=True, text=True, check=False)
-        self.assertEqual(result.returncode, 1)
-        self.assertIn("has ended", result.stderr)
+        for pid, status, message in (
+                ("4194305", 1, "process 4194305 has ended"),
+                ("0", 2, "--pid: must be a number and at least 1")):
+            result = subprocess.run(
+                [sys.executable, program("watch"), "--once", "--pid", pid],
+                capture_output=True, text=True, check=False)
+            self.assertEqual(result.returncode, status)
+            self.assertIn(message, result.stderr)
 
     def test_a_server_that_does_not_start(self):
         """Checks that the message says how to see why."""
@@ -881,6 +885,16 @@ class InATerminal(unittest.TestCase):
             wait_until(lambda: windows() >= 2, "two windows were printed")
             self.assertEqual(terminal.quit(), 0)
             self.assertNotIn("\x1b", terminal.output)
+
+    def test_a_model_that_does_not_start_keeps_the_server(self):
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copy(BIN / "blocking", folder)
+            with Terminal(80, 24, "--bin", folder, "blocking") as terminal:
+                terminal.wait_for("accept on the listener")
+                terminal.press("3")
+                terminal.wait_for("cannot start .*/thread")
+                self.assertIn("accept on the listener", terminal.text())
+                self.assertEqual(terminal.quit(), 0)
 
     def test_another_pid_keeps_its_server(self):
         with started(BIN / "thread", "--port", "0") as (server, _port):

@@ -147,10 +147,9 @@ def listed(process):
     return printed(process / "net")
 
 
-def sockets(pid="self", root="/proc"):
-    """Returns all TCP sockets in the network namespace of a process, except
-    those in TIME_WAIT. The kernel lists its sockets in several pieces, and may
+def sockets(process=pathlib.Path("/proc/self")):
+    """Returns all TCP sockets in the network namespace of a process, given by
+    its folder in /proc, except those in TIME_WAIT. The kernel lists its sockets in several pieces, and may
     list one twice if others came in between: it is returned once."""
-    found = listed(pathlib.Path(root, str(pid)))
     return list({(one.inode, one.local, one.remote): one
-                 for one in found}.values())
+                 for one in listed(process)}.values())

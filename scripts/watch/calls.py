@@ -4,86 +4,82 @@ import os
 import struct
 
 from lib.text import counted
-from watch.sockets import inode_of
+from watch import proc
 
-# The numbers of system calls on the two architectures on which we test.
+# The names that are printed, by the numbers of system calls on the two
+# architectures on which we test. Variants of a call have one name: an accept()
+# of the source may be an accept4(). clock_nanosleep() keeps its own name, because
+# it has other arguments than nanosleep().
 X86_64 = {0: "read", 1: "write", 7: "poll", 23: "select", 35: "nanosleep",
-          43: "accept", 45: "recvfrom", 44: "sendto", 46: "sendmsg",
-          47: "recvmsg", 61: "wait4", 130: "rt_sigsuspend",
-          128: "rt_sigtimedwait", 202: "futex", 230: "clock_nanosleep",
-          232: "epoll_wait", 247: "waitid", 270: "pselect6", 271: "ppoll",
-          281: "epoll_pwait", 288: "accept4", 426: "io_uring_enter",
-          441: "epoll_pwait2"}
-AARCH64 = {63: "read", 64: "write", 101: "nanosleep", 202: "accept",
-           207: "recvfrom", 206: "sendto", 211: "sendmsg", 212: "recvmsg",
-           260: "wait4", 133: "rt_sigsuspend", 137: "rt_sigtimedwait",
-           98: "futex", 115: "clock_nanosleep", 95: "waitid", 72: "pselect6",
-           73: "ppoll", 22: "epoll_pwait", 242: "accept4",
-           426: "io_uring_enter", 441: "epoll_pwait2"}
+          43: "accept", 44: "send", 45: "recv", 46: "sendmsg", 47: "recvmsg",
+          61: "waitpid", 128: "rt_sigtimedwait", 130: "rt_sigsuspend",
+          202: "futex", 230: "clock_nanosleep", 232: "epoll_wait",
+          247: "waitpid", 270: "select", 271: "poll", 281: "epoll_wait",
+          288: "accept", 426: "io_uring_enter", 441: "epoll_wait"}
+AARCH64 = {22: "epoll_wait", 63: "read", 64: "write", 72: "select", 73: "poll",
+           95: "waitpid", 98: "futex", 101: "nanosleep",
+           115: "clock_nanosleep", 133: "rt_sigsuspend",
+           137: "rt_sigtimedwait", 202: "accept", 206: "send", 207: "recv",
+           211: "sendmsg", 212: "recvmsg", 242: "accept", 260: "waitpid",
+           426: "io_uring_enter", 441: "epoll_wait"}
 NAMES = {"x86_64": X86_64, "aarch64": AARCH64}.get(os.uname().machine, {})
 
-# The names that are printed: an accept() of the source may be an accept4().
-SHORT = {"accept4": "accept", "recvfrom": "recv", "sendto": "send",
-         "epoll_pwait": "epoll_wait", "epoll_pwait2": "epoll_wait",
-         "clock_nanosleep": "nanosleep", "pselect6": "select", "ppoll": "poll",
-         "wait4": "waitpid", "waitid": "waitpid"}
+# What stands between a call and the descriptor that is its first argument.
+PREPOSITIONS = {"accept": "on", "read": "from", "recv": "from",
+                "recvmsg": "from", "write": "to", "send": "to", "sendmsg": "to"}
 POLLFDS_MAX = 1000
 ABSOLUTE_TIME = 1  # a flag of clock_nanosleep(2)
 
 
 def name_of(thread):
-    """Returns the name of the system call in which a thread is blocked, or "".
-    Variants of a call have one name: "accept" for accept4()."""
+    """Returns the printed name of the system call in which a thread is blocked,
+    or ""."""
     name = NAMES.get(thread.number, "")
-    return SHORT.get(name, name)
-
-
-def milliseconds(seconds, nanoseconds):
-    """Converts a time as in struct timespec to milliseconds."""
-    return seconds * 1000 + nanoseconds / 1e6
+    return "nanosleep" if name == "clock_nanosleep" else name
 
 
 class Words:
     """Describes in words the blocking system calls of a process."""
 
-    def __init__(self, proc, sockets, process, symbols):
-        self.proc, self.sockets = proc, sockets
+    def __init__(self, sockets, process, symbols):
+        self.sockets, self.symbols = sockets, symbols
         self.pid, self.command = process.pid, process.command
-        self.symbols = symbols
 
     def describe(self, thread):
         """Returns the system call of a blocked thread and what it waits for,
         "recv from client 127.0.0.1:41234", or "" if the kernel hides the
         call."""
-        kernel_name = NAMES.get(thread.number, "")
-        name = SHORT.get(kernel_name, kernel_name)
+        name = name_of(thread)
         if not name:
             return (f"system call {thread.number}" if thread.number >= 0
                     else f"kernel function {thread.wchan}" if thread.wchan
                     else "")
-        describe = getattr(self, f"in_{kernel_name}", None) or getattr(
-            self, f"in_{name}", None)
-        more = describe(thread.arguments) if describe else ""
+        more = self.waits_for(NAMES[thread.number], thread.arguments)
         # If the call has returned, the memory read above may be stale.
-        if not self.proc.is_still_in_call(thread):
+        if not proc.is_still_in_call(thread):
             more = ""
         return f"{name} {more}".strip()
+
+    def waits_for(self, name, arguments):
+        """Returns in words what a call waits for, "" if that is not known."""
+        if name in PREPOSITIONS:
+            return f"{PREPOSITIONS[name]} {self.target(arguments[0])}"
+        describe = getattr(self, f"in_{name}", None)
+        return describe(*arguments) if describe else ""
 
     def target(self, fd):
         """Returns what a descriptor refers to, in words: "the listener", "a
         pipe", a client's address, a file's name."""
-        text = self.proc.descriptor(self.pid, fd)
-        if text.startswith("pipe:"):
-            return "a pipe"
-        inode = inode_of(text)
-        if inode is None:
-            return text.rpartition("/")[2] if text else f"descriptor {fd}"
-        socket = self.sockets.by_inode.get(inode)
-        if socket is None:
+        name = proc.descriptor(self.pid, fd)
+        socket = self.sockets.by_name.get(name)
+        if socket:
+            return ("the listener" if socket.is_listener
+                    else f"client {socket.remote}")
+        if name.startswith("socket:"):
             return f"a socket, descriptor {fd}"
-        if socket.is_listener:
-            return "the listener"
-        return f"client {socket.remote}"
+        if name.startswith("pipe:"):
+            return "a pipe"
+        return name.rpartition("/")[2] or f"descriptor {fd}"
 
     def on_descriptors(self, fds):
         """Returns in words on which descriptors a call waits. Negative ones,
@@ -95,65 +91,44 @@ class Words:
 
     # ---- One method per call, given its arguments
 
-    def in_accept(self, arguments):
-        return f"on {self.target(arguments[0])}"
-
-    def in_recv(self, arguments):
-        return f"from {self.target(arguments[0])}"
-
-    in_read = in_recvmsg = in_recv
-
-    def in_send(self, arguments):
-        return f"to {self.target(arguments[0])}"
-
-    in_write = in_sendmsg = in_send
-
-    def in_poll(self, arguments):
-        address, count = arguments[0], arguments[1]
+    def in_poll(self, address, count, *_):
         form = "ihh" * min(count, POLLFDS_MAX)
-        found = self.proc.memory(self.pid, address, form) if count else ()
+        found = proc.memory(self.pid, address, form) if count else ()
         if found is None:
             return f"on {count} descriptors"
         return self.on_descriptors(found[::3])
 
-    def in_select(self, arguments):
+    def in_select(self, count, address, *_):
         """Returns on which descriptors select() waits to read. Their set has
         one bit for each descriptor."""
-        count = min(arguments[0], 1024)
+        count = min(count, 1024)
         form = f"={(count + 63) // 64}Q"
-        words = (self.proc.memory(self.pid, arguments[1], form)
-                 if arguments[1] else ())
+        words = proc.memory(self.pid, address, form) if address else ()
         if words is None:
             return f"on descriptors below {count}"
-        bits = b"".join(struct.pack("<Q", word) for word in words)
-        return self.on_descriptors([fd for fd in range(count)
-                             if bits[fd // 8] >> fd % 8 & 1])
+        bits = sum(word << 64 * i for i, word in enumerate(words))
+        return self.on_descriptors(fd for fd in range(count) if bits >> fd & 1)
 
-    def in_epoll_wait(self, arguments):
-        count = self.proc.watched_count(self.pid, arguments[0])
-        if count is None:
-            return ""
-        return f"on {counted(count, 'descriptor')}"
+    def in_epoll_wait(self, epoll, *_):
+        count = proc.watched_count(self.pid, epoll)
+        return "" if count is None else f"on {counted(count, 'descriptor')}"
 
-    def in_nanosleep(self, arguments):
-        return self.sleep(arguments[0], relative=True)
-
-    def in_clock_nanosleep(self, arguments):
-        return self.sleep(arguments[2], not arguments[1] & ABSOLUTE_TIME)
-
-    def sleep(self, address, relative):
-        """Returns how long a call sleeps, in words. `address` is that of its
-        struct timespec. Returns "" for an absolute time."""
-        found = self.proc.memory(self.pid, address, "qq") if relative else None
+    def in_nanosleep(self, address, *_):
+        """Returns how long a call sleeps. `address` is that of its struct
+        timespec."""
+        found = proc.memory(self.pid, address, "qq")
         if found is None:
             return ""
-        length_ms = milliseconds(*found)
+        length_ms = f"{found[0] * 1000 + found[1] / 1e6:.0f}"
         delay = option(self.command, "--delay")
-        why = " (simulated backend)" if delay == f"{length_ms:.0f}" else ""
-        return f"{length_ms:.0f} ms{why}"
+        why = " (simulated backend)" if delay == length_ms else ""
+        return f"{length_ms} ms{why}"
 
-    def in_futex(self, arguments):
-        name = self.symbols.name(arguments[0])
+    def in_clock_nanosleep(self, _clock, flags, address, *_):
+        return "" if flags & ABSOLUTE_TIME else self.in_nanosleep(address)
+
+    def in_futex(self, address, *_):
+        name = self.symbols.name(address)
         return f"({name})" if name else ""
 
 

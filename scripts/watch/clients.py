@@ -1,6 +1,5 @@
 """Clients that a lecturer opens by a key of `watch`. No call of them blocks."""
 
-import select
 import socket
 import time
 
@@ -24,9 +23,6 @@ class Client:
         self.due_s = time.monotonic()
         self.sent_s = None  # when the outstanding request was sent
         self.replies = 0
-
-    def fileno(self):
-        return self.socket.fileno()
 
     def ask(self, n):
         """Queues a request. At most one request is outstanding."""
@@ -78,11 +74,9 @@ class Clients:
         """Sends the requests that are due, and receives the replies that have
         arrived. Closes the clients whose connection the server has closed."""
         now_s = time.monotonic()
-        for one in self.all:
+        for one in list(self.all):
             if one.active and one.sent_s is None and now_s >= one.due_s:
                 one.ask(SMALL)
-        ready = poll(self.all)
-        for one in [one for one in self.all if one in ready]:
             if not one.advance():
                 self.lost += 1
                 self.drop(one)
@@ -109,14 +103,3 @@ class Clients:
         if waiting:
             said += f", the first for {time.monotonic() - min(waiting):.1f} s"
         return said + (f"; {self.lost} lost" if self.lost else "")
-
-
-def poll(clients):
-    """Returns the set of clients that can send or receive without blocking."""
-    poller = select.poll()
-    by_fd = {}
-    for one in clients:
-        by_fd[one.fileno()] = one
-        poller.register(one, select.POLLIN | (
-            select.POLLOUT if one.to_send else 0))
-    return {by_fd[fd] for fd, _ in poller.poll(0)}

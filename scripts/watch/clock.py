@@ -9,14 +9,15 @@ this program runs on the processor for a moment, and reads its own record.
 import os
 import time
 
+from watch import proc
+
 AGAIN_S = 5  # compare again: a clock may have drifted
 
 
 class ProcessorClocks:
     """The clock of each processor, as a difference from the monotonic clock."""
 
-    def __init__(self, proc):
-        self.proc = proc
+    def __init__(self):
         self.known = {}  # processor: (when compared, difference), in ns
 
     def not_run_ns(self, thread):
@@ -40,7 +41,7 @@ class ProcessorClocks:
         try:
             os.sched_setaffinity(0, {processor})
             time.sleep(0)
-            start_ns = self.proc.exec_start_ns(("thread-self",))
+            start_ns = proc.exec_start_ns(("thread-self",))
             return start_ns - time.monotonic_ns() if start_ns else None
         except OSError:
             return None

@@ -8,12 +8,11 @@ import socket
 import tempfile
 from dataclasses import dataclass
 
-from watch.calls import option
+from watch.calls import PREPOSITIONS, option
 
 MODELS = ("coroutine", "offload", "multiloop")  # that have --inspect
 PATH_BYTES_MAX = 107  # of a UNIX socket
 LOOPS_MAX = 64
-PREPOSITIONS = {"read": "from", "write": "to"}  # of waiting for a descriptor
 
 
 @dataclass
@@ -82,9 +81,11 @@ def coroutine(told, words):
 
 def of_server(process, words, patience_s):
     """Returns the coroutines of a server, and why there are none, or "". Blocks
-    for at most `patience_s` on each read from each of its loops."""
-    found = []
-    paths = list(sockets_of(process))
+    for at most `patience_s` on each read from each of its loops. With 0, the
+    server is not asked."""
+    if not patience_s:
+        return [], ""
+    found, paths = [], list(sockets_of(process))
     if not paths:
         return [], ("the server was not started with --inspect PATH"
                     if process.name in MODELS else "")

@@ -40,24 +40,22 @@ def duration(seconds):
 # ---- The parts of a window
 
 
-def since(row):
-    """Returns for how long a thread has been in its state, as text."""
-    if row.since_s is None:
-        return ""
-    return (">" if row.at_least else "") + duration(row.since_s)
+def known(value, text):
+    """Returns text(value), or "" for None, which stands for an unknown value."""
+    return "" if value is None else text(value)
 
 
 def row_line(row):
-    share = "" if row.cpu_share is None else f"{row.cpu_share:.0%}"
-    switches = ("" if row.switches_per_s is None
-                else f"{row.switches_per_s:,.0f}")
-    where = row.what or "?"
-    return Line(f"{row.tid:>7} {row.state:<8} {since(row):>7} {share:>5} "
-                f"{switches:>8}  {where}", STYLE_OF.get(row.state, PLAIN))
+    since = ">" * row.at_least + known(row.since_s, duration)
+    share = known(row.cpu_share, "{:.0%}".format)
+    switches = known(row.switches_per_s, "{:,.0f}".format)
+    return Line(f"{row.tid:>7} {row.state:<8} {since:>7} {share:>5} "
+                f"{switches:>8}  {row.what or '?'}",
+                STYLE_OF.get(row.state, PLAIN))
 
 
 def coroutine_line(one):
-    due = "" if one.due_s is None else duration(one.due_s)
+    due = known(one.due_s, duration)
     return Line(f"{one.name:<26.26} {one.state:<9.9} {due:>7} "
                 f"{one.stack_used:>6,} B  {one.waits_for}".rstrip(),
                 BUSY if one.state == "running" and not one.waits_for else PLAIN)
@@ -72,33 +70,43 @@ def what_it_does(row):
 
 
 def fold(rows, describe):
-    """Returns one line for many rows: "98 more, all blocked in recv"."""
+    """Returns one line for many rows: "98 more, all blocked in recv". Returns
+    no line for no rows."""
     kinds = Counter(map(describe, rows)).most_common()
+    said = ", ".join(f"{count:,} {kind}" for kind, count in kinds)
     if len(kinds) == 1:
-        said = f"{len(rows):,} more, all {kinds[0][0]}"
-    else:
-        said = f"{len(rows):,} more: " + ", ".join(
-            f"{count:,} {kind}" for kind, count in kinds)
-    return Line(f"         {said}", FAINT)
+        return [Line(f"         {len(rows):,} more, all {kinds[0][0]}", FAINT)]
+    return [Line(f"         {len(rows):,} more: {said}", FAINT)] if rows else []
 
 
-def lines_of(rows, height, offset, line, describe):
-    """Returns at most `height` lines: the rows from `offset` on, with one line
-    each for all rows above and for all rows below."""
-    if len(rows) <= height:
-        return [line(row) for row in rows]
-    offset = max(0, min(offset, len(rows) - height + 1))
-    above, height = rows[:offset], height - bool(offset)
-    shown = rows[offset:offset + height]
-    if offset + height < len(rows):
-        shown = shown[:-1]
-    below = rows[offset + len(shown):]
-    lines = [line(row) for row in shown]
-    if above:
-        lines.insert(0, fold(above, describe))
-    if below:
-        lines.append(fold(below, describe))
-    return lines
+@dataclass(frozen=True)
+class Table:
+    """Rows below a heading. line(row) returns the line of a row, describe(row)
+    what a row does, for a line that stands for many."""
+
+    heading: str
+    rows: list
+    line: object
+    describe: object
+
+    @property
+    def height(self):
+        """The number of lines that show all rows."""
+        return len(self.rows) + 1 if self.rows else 0
+
+    def lines(self, height, offset=0):
+        """Returns at most `height` lines: the rows from `offset` on, with one
+        line each for all rows above and for all rows below."""
+        if not self.rows or height < 2:
+            return []
+        rows, space = self.rows, height - 1
+        start = min(offset, len(rows) - space + 1) if len(rows) > space else 0
+        end = start + space - bool(start)
+        if end < len(rows):
+            end -= 1
+        return [Line(self.heading, TITLE), *fold(rows[:start], self.describe),
+                *map(self.line, rows[start:end]),
+                *fold(rows[end:], self.describe)]
 
 
 def connection_line(one):
@@ -119,83 +127,63 @@ def connection_kind(one):
 
 def head(snapshot):
     """Returns the lines about the server, its queue, and what is hidden."""
-    share = ("" if snapshot.cpu_share is None else
-             f", CPU {snapshot.cpu_share:.0%}")
+    share = known(snapshot.cpu_share, ", CPU {:.0%}".format)
     unread = sum(one.unread_bytes for one in snapshot.connections)
     unacknowledged = sum(one.unacknowledged_bytes
                          for one in snapshot.connections)
     accepted = sum(one.accepted for one in snapshot.connections)
-    where = snapshot.address or "no listener"
     lines = [
-        Line(f"{snapshot.name}  pid {snapshot.pid}  {where}: "
+        Line(f"{snapshot.name}  pid {snapshot.pid}  "
+             f"{snapshot.address or 'no listener'}: "
              f"{counted(snapshot.processes, 'process')}, "
              f"{counted(len(snapshot.rows), 'thread')}{share}", TITLE),
         Line(f"accept queue {snapshot.accept_queue:,}; "
              f"{counted(accepted, 'connection')}, {unread:,} B unread, "
              f"{unacknowledged:,} B unacknowledged")]
-    if snapshot.hidden:
-        lines.append(Line(f"system calls are hidden: {snapshot.hidden}", FAINT))
-    if snapshot.coroutines_hidden:
-        lines.append(Line(
-            f"coroutines are hidden: {snapshot.coroutines_hidden}", FAINT))
+    for what, why in (("system calls", snapshot.hidden),
+                      ("coroutines", snapshot.coroutines_hidden)):
+        if why:
+            lines.append(Line(f"{what} are hidden: {why}", FAINT))
     return lines
 
 
-def table(heading, rows, height, offset, line, describe):
-    """Returns the lines of one table, or none if it has no rows or no space."""
-    if not rows or height < 2:
-        return []
-    return [Line(heading, TITLE), *lines_of(rows, height - 1, offset, line,
-                                            describe)]
-
-
-def connections_table(snapshot, height):
-    """Returns the table of connections: first those with something to do."""
+def tables_of(snapshot):
+    """Returns the tables of threads, coroutines and connections. Connections
+    with something to do come first."""
+    count = counted(len(snapshot.coroutines), "coroutine")
     waiting_first = sorted(snapshot.connections, key=lambda one: (
         one.unread_bytes == 0, one.accepted, one.client))
-    return table(CONNECTIONS, waiting_first, height, 0, connection_line,
-                 connection_kind)
+    return (Table(THREADS, snapshot.rows, row_line, what_it_does),
+            Table(f"{count:<26}{COROUTINES}", snapshot.coroutines,
+                  coroutine_line, what_coroutine_does),
+            Table(CONNECTIONS, waiting_first, connection_line, connection_kind))
 
 
-def tables(snapshot, height, offset):
-    """Returns the lines of all tables, at most `height`. `offset` scrolls the
-    threads and the coroutines."""
-    coroutines, rows = snapshot.coroutines, snapshot.rows
-    above = len(rows) + 1 + (len(coroutines) + 1 if coroutines else 0)
-    lower = connections_table(snapshot, max(
-        int(height * CONNECTIONS_SHARE), height - above))
-    height -= len(lower)
-    upper = table(THREADS, rows, max(
-        int(height * THREADS_SHARE), height - (above - len(rows) - 1)),
-                  offset, row_line, what_it_does)
-    count = counted(len(coroutines), "coroutine")
-    middle = table(f"{count:<26}{COROUTINES}", coroutines,
-                   height - len(upper), offset, coroutine_line,
-                   what_coroutine_does)
-    return [*upper, *middle, *lower]
-
-
-def window(snapshot, width, height, offset=0, message="", keys=KEYS):
-    """Returns the `height` lines of a window. `offset` scrolls the tables."""
-    foot = [Line(text) for text in (message,) if text]
-    if keys:
-        foot.append(Line(keys, FAINT))
+def content(snapshot, height, offset=0):
+    """Returns at most `height` lines: the head and the tables. `offset` scrolls
+    the threads and the coroutines."""
+    threads, coroutines, connections = tables_of(snapshot)
     top = head(snapshot)
-    body = [*top, *tables(snapshot, max(2, height - len(top) - len(foot)),
-                          offset)]
-    body += [Line("")] * (height - len(body) - len(foot))
-    return [Line(line.text[:width], line.style)
-            for line in (*body[:height - len(foot)], *foot)]
+    left = max(2, height - len(top))
+    lower = connections.lines(max(int(left * CONNECTIONS_SHARE),
+                                  left - threads.height - coroutines.height))
+    left -= len(lower)
+    upper = threads.lines(max(int(left * THREADS_SHARE),
+                              left - coroutines.height), offset)
+    middle = coroutines.lines(left - len(upper), offset)
+    return [*top, *upper, *middle, *lower][:height]
+
+
+def window(snapshot, width, height, offset=0, message=""):
+    """Returns the `height` lines of a window. `offset` scrolls the tables."""
+    foot = [Line(message)] if message else []
+    foot.append(Line(KEYS, FAINT))
+    lines = content(snapshot, height - len(foot), offset)
+    lines += [Line("")] * (height - len(foot) - len(lines))
+    return [Line(line.text[:width], line.style) for line in (*lines, *foot)]
 
 
 def text(snapshot, width, height):
     """Returns a snapshot as at most `height` lines of text, without keys."""
-    height = min(height, height_needed(snapshot))
-    lines = window(snapshot, width, height, keys="")
-    return "\n".join(line.text.rstrip() for line in lines).rstrip() + "\n"
-
-
-def height_needed(snapshot):
-    """Returns how many lines a window needs to show everything."""
-    shown = (snapshot.rows, snapshot.coroutines, snapshot.connections)
-    return len(head(snapshot)) + sum(len(rows) + 1 for rows in shown if rows)
+    return "".join(line.text[:width].rstrip() + "\n"
+                   for line in content(snapshot, height))

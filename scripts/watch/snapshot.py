@@ -2,10 +2,9 @@
 for its clients. Rates are those since the previous observation."""
 
 import contextlib
-import time
 from dataclasses import dataclass, field
 
-from watch import coroutines, sockets
+from watch import coroutines, proc, sockets
 from watch.calls import Words, name_of
 from watch.clock import ProcessorClocks
 from watch.symbols import Symbols
@@ -65,69 +64,53 @@ class Snapshot:
 class Observer:
     """Observes a server, and remembers the previous observation."""
 
-    def __init__(self, proc, pid):
-        self.proc, self.pid = proc, pid
-        self.clocks = ProcessorClocks(proc)
-        self.symbols = Symbols(proc, pid)
-        self.last = {}  # tid: (the thread, when it was observed, in ns)
-        self.first_seen_ns = {}  # tid: (switches, since when at least)
+    def __init__(self, pid):
+        self.pid = pid
+        self.clocks = ProcessorClocks()
+        self.symbols = Symbols(pid)
+        self.last = {}  # the threads of the previous observation, by TID
 
     def look(self, patience_s=0):
         """Returns a Snapshot of the server. Raises OSError if it has ended. To
         list its coroutines, the server must run: this call blocks for at most
         about `patience_s` until it has answered. With 0, it is not asked."""
-        first = self.proc.process(self.pid)
-        found = sockets.of_server(self.proc, self.pid)
-        processes = [first, *self.descendants()]
+        processes = [proc.process(self.pid), *self.descendants()]
+        first, found = processes[0], sockets.of_server(self.pid)
         threads = [thread for one in processes for thread in one.threads]
-        rows = []
-        for one in processes:
-            words = Words(self.proc, found, one, self.symbols)
-            rows += [self.row(thread, words) for thread in one.threads]
+        words = [Words(found, one, self.symbols) for one in processes]
+        rows = [self.row(thread, of) for one, of in zip(processes, words)
+                for thread in one.threads]
         self.tell_running_from_runnable(threads, rows)
-        refused = any(thread.refused for thread in threads)
-        self.remember(threads)
+        self.last = {thread.tid: thread for thread in threads}
         shares = [row.cpu_share for row in rows if row.cpu_share is not None]
-        listed = [], ""
-        if patience_s:
-            words = Words(self.proc, found, first, self.symbols)
-            listed = coroutines.of_server(first, words, patience_s)
+        is_hidden = any(thread.is_hidden for thread in threads)
         return Snapshot(
-            first.name, self.pid,
-            found.listener.local if found.listener else "", rows,
-            [Connection(one.remote, bool(one.inode),
-                        sockets.STATES.get(one.state, "opening"), one.unread,
-                        one.unacknowledged)
-             for one in found.connections],
-            found.accept_queue, len(processes),
+            first.name, self.pid, found.listener.local if found.listener else "",
+            rows, [connection(one) for one in found.connections],
+            found.listener.unread if found.listener else 0, len(processes),
             sum(shares) if shares else None,
-            self.proc.hidden_because() if refused else "", *listed)
+            proc.hidden_because() if is_hidden else "",
+            *coroutines.of_server(first, words[0], patience_s))
 
     def descendants(self):
         """Yields the processes that descend from the server's first process."""
-        for pid in self.proc.tree(self.pid)[1:]:
+        for pid in proc.tree(self.pid)[1:]:
             with contextlib.suppress(OSError):  # The process has ended.
-                yield self.proc.process(pid)
-
-    def remember(self, threads):
-        """Keeps what the next observation compares with."""
-        now_ns = time.monotonic_ns()
-        self.last = {one.tid: (one, now_ns) for one in threads}
-        self.first_seen_ns = {
-            one.tid: seen if seen[0] == one.switches
-            else (one.switches, now_ns)
-            for one in threads
-            for seen in [self.first_seen_ns.get(one.tid, (None, 0))]}
+                yield proc.process(pid)
 
     # ---- Rows
 
     def row(self, thread, words):
+        """Converts a thread to a Row, and compares it with the previous
+        observation. `words` describes the calls of its process."""
+        old = self.last.get(thread.tid)
+        if old and old.switches == thread.switches:
+            thread.unchanged_ns = old.unchanged_ns
         state = STATE_OF.get(thread.state, BLOCKED)
         since_s, at_least = self.since(thread) if state == BLOCKED else (
             None, False)
-        share, switches = self.rates(thread)
-        row = Row(thread.pid, thread.tid, state, since_s, at_least, share,
-                  switches, thread.processor)
+        row = Row(thread.pid, thread.tid, state, since_s, at_least,
+                  *rates(old, thread), thread.processor)
         if state == BLOCKED:
             row.what = words.describe(thread)
             row.call = name_of(thread) or row.what
@@ -139,21 +122,7 @@ class Observer:
         not_run_ns = self.clocks.not_run_ns(thread)
         if not_run_ns is not None:
             return not_run_ns / 1e9, False
-        switches, seen_ns = self.first_seen_ns.get(thread.tid, (None, 0))
-        if switches != thread.switches:
-            return 0.0, True
-        return (time.monotonic_ns() - seen_ns) / 1e9, True
-
-    def rates(self, thread):
-        """Returns the share of a processor that a thread has used since the
-        previous observation, and its context switches per second. Returns
-        (None, None) for a thread that is new."""
-        if thread.tid not in self.last:
-            return None, None
-        old, then_ns = self.last[thread.tid]
-        elapsed_ns = max(1, time.monotonic_ns() - then_ns)
-        return ((thread.cpu_ns - old.cpu_ns) / elapsed_ns,
-                (thread.switches - old.switches) * 1e9 / elapsed_ns)
+        return (thread.seen_ns - thread.unchanged_ns) / 1e9, True
 
     def tell_running_from_runnable(self, threads, rows):
         """Sets the state of the threads that could run to running or runnable.
@@ -173,3 +142,21 @@ class Observer:
                 row.what = (f"on processor {row.processor}"
                             if row.state == RUNNING
                             else f"waits for processor {row.processor}")
+
+
+def rates(old, thread):
+    """Returns the share of a processor that a thread has used since `old`, the
+    previous observation of it, and its context switches per second. Returns
+    (None, None) for a thread that is new."""
+    if old is None:
+        return None, None
+    elapsed_ns = max(1, thread.seen_ns - old.seen_ns)
+    return ((thread.cpu_ns - old.cpu_ns) / elapsed_ns,
+            (thread.switches - old.switches) * 1e9 / elapsed_ns)
+
+
+def connection(socket):
+    """Converts a socket of the server to a Connection."""
+    return Connection(socket.remote, bool(socket.inode),
+                      sockets.STATES[socket.state], socket.unread,
+                      socket.unacknowledged)

@@ -3,6 +3,8 @@ futex can be shown with its name in the source."""
 
 import struct
 
+from watch import proc
+
 HEADER = "<16xHHIQQQIHHHHHH"  # of a 64-bit ELF file, see elf(5)
 SECTION = "<IIQQQQIIQQ"
 SYMBOL = "<IBBHQQ"
@@ -32,7 +34,7 @@ def variables(data):
     return kind == POSITION_INDEPENDENT, found
 
 
-def load_address(proc, pid):
+def load_address(pid):
     """Returns the address at which a process has loaded its program, or 0."""
     for line in proc.text(pid, "maps").splitlines():
         fields = line.split(None, 5)
@@ -44,11 +46,11 @@ def load_address(proc, pid):
 class Symbols:
     """The variables of the program that one process runs."""
 
-    def __init__(self, proc, pid):
+    def __init__(self, pid):
         try:
-            data = (proc.root / str(pid) / "exe").read_bytes()
+            data = (proc.ROOT / str(pid) / "exe").read_bytes()
             movable, self.found = variables(data)
-            self.base = load_address(proc, pid) if movable else 0
+            self.base = load_address(pid) if movable else 0
         except (OSError, ValueError, struct.error, IndexError):
             self.base, self.found = 0, []
 
