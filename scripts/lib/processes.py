@@ -252,6 +252,10 @@ class Server:
         if delay_s and wait(self.process,
                             max(SECOND_SIGNAL_S, 2 * delay_s)) is None:
             self.process.send_signal(signal.SIGTERM)
+        self.wait_for_end()
+
+    def wait_for_end(self):
+        """Waits for the server, which has been stopped. Raises RunFailed."""
         if wait(self.process, STOP_TIMEOUT_S) is None:
             raise RunFailed(
                 f"{self.name} did not stop within {STOP_TIMEOUT_S} s")

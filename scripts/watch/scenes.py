@@ -12,8 +12,8 @@ A record holds, in whole µs since the first client connected:
                  was there for, -1 if for many
 """
 
-import heapq
 import itertools
+import sched
 import selectors
 import socket
 import struct
@@ -45,7 +45,7 @@ class Scene:
     name: str
     title: str
     question: str
-    scripts: tuple
+    scripts: tuple  # in the order in which they connect
     servers: tuple  # models, with options
     end_ms: float  # later events are not recorded
 
@@ -81,35 +81,38 @@ def scenes(models):
 # ---- The clients
 
 
+def now_us():
+    """Returns the time on the clock of the servers' traces."""
+    return time.monotonic_ns() / 1000
+
+
 class Client:
     """A client of a scene, which records the time of each of its steps."""
 
-    def __init__(self, number, script, port):
-        self.number, self.script = number, script
-        self.connected_ns = time.monotonic_ns()
+    def __init__(self, script, port):
+        self.script = script
+        self.connected_us, self.closed_us = now_us(), None
         self.socket = socket.create_connection(("127.0.0.1", port))
         self.port = self.socket.getsockname()[1]
         self.socket.setblocking(False)
-        self.sent_ns, self.arrived_ns = [], []
-        self.closed_ns = None
+        self.sent_us, self.arrived_us = [], []
 
     def send(self):
-        self.sent_ns.append(time.monotonic_ns())
+        self.sent_us.append(now_us())
         self.socket.send(b"%d\n" % self.script.n)
 
     def receive(self):
         data = self.socket.recv(4096)
-        now_ns = time.monotonic_ns()
-        self.arrived_ns += [now_ns] * data.count(b"\n")
+        self.arrived_us += [now_us()] * data.count(b"\n")
 
     def is_done(self):
-        return len(self.arrived_ns) == self.script.requests
+        return len(self.arrived_us) == self.script.requests
 
     def close(self):
         """Closes the connection. If a reply is outstanding, resets it, so that
         the server need not compute for a client that has left."""
-        if self.closed_ns is None:
-            self.closed_ns = time.monotonic_ns()
+        if self.closed_us is None:
+            self.closed_us = now_us()
             if not self.is_done():
                 self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
                                        RESET)
@@ -117,40 +120,35 @@ class Client:
 
 
 class Play:
-    """The clients of a scene, and a queue of their next steps, by time."""
+    """The clients of a scene, and the schedule of their next steps. Until the
+    next step is due, replies are received."""
 
     def __init__(self, scene, port):
         self.scene, self.port = scene, port
-        self.start_ns = time.monotonic_ns()
-        self.clients, self.due = [], []
+        self.clients = []
         self.selector = selectors.DefaultSelector()
-        for number, script in enumerate(scene.scripts):
-            self.plan(script.connect_ms, "connect", number)
+        self.schedule = sched.scheduler(time.monotonic, self.receive)
+        self.start_s = time.monotonic()
+        self.end = self.plan(scene.end_ms, self.stop)
+        for script in scene.scripts:
+            self.plan(script.connect_ms, self.connect, script)
 
-    def plan(self, at_ms, what, number):
-        """Adds a step of a client, which is a method, to the queue."""
-        heapq.heappush(self.due, (at_ms, len(self.due), what, number))
-
-    def now_ms(self):
-        return (time.monotonic_ns() - self.start_ns) / 1e6
+    def plan(self, at_ms, step, *arguments):
+        """Adds a step to the schedule, and returns it. `at_ms` is since the
+        start of the scene."""
+        return self.schedule.enterabs(self.start_s + at_ms / 1000, 0, step,
+                                      arguments)
 
     def run(self):
         """Plays until all clients have left or the scene ends. Blocks."""
-        while self.now_ms() < self.scene.end_ms and (
-                self.due or self.selector.get_map()):
-            next_ms = self.due[0][0] if self.due else self.scene.end_ms
-            wait_s = max(0, min(next_ms, self.scene.end_ms)
-                         - self.now_ms()) / 1000
-            if self.selector.get_map():
-                self.receive(wait_s)
-            else:
-                time.sleep(wait_s)
-            while self.due and self.due[0][0] <= self.now_ms():
-                _, _, what, number = heapq.heappop(self.due)
-                getattr(self, what)(number)
+        self.schedule.run()
         self.selector.close()
         for client in self.clients:
             client.close()
+
+    def stop(self):
+        for step in self.schedule.queue:
+            self.schedule.cancel(step)
 
     def receive(self, timeout_s):
         """Waits for replies for at most `timeout_s`, and plans the next step of
@@ -159,31 +157,25 @@ class Play:
             client = key.data
             client.receive()
             if client.is_done():
-                self.leave(client.number)
-            elif len(client.sent_ns) < client.script.requests:
-                self.plan(self.now_ms() + client.script.every_ms, "send",
-                          client.number)
+                self.leave(client)
+            elif len(client.sent_us) < client.script.requests:
+                self.schedule.enter(client.script.every_ms / 1000, 0,
+                                    client.send)
 
-    def connect(self, number):
-        script = self.scene.scripts[number]
-        client = Client(number, script, self.port)
+    def connect(self, script):
+        client = Client(script, self.port)
         self.clients.append(client)
-        self.clients.sort(key=lambda one: one.number)
         self.selector.register(client.socket, selectors.EVENT_READ, client)
         if script.requests:
-            self.plan(max(script.first_ms, self.now_ms()), "send", number)
+            self.plan(script.first_ms, client.send)
         else:
-            self.plan(script.leave_ms, "leave", number)
+            self.plan(script.leave_ms, self.leave, client)
 
-    def client(self, number):
-        return next(one for one in self.clients if one.number == number)
-
-    def send(self, number):
-        self.client(number).send()
-
-    def leave(self, number):
-        self.selector.unregister(self.client(number).socket)
-        self.client(number).close()
+    def leave(self, client):
+        self.selector.unregister(client.socket)
+        client.close()
+        if not self.selector.get_map() and self.schedule.queue == [self.end]:
+            self.schedule.cancel(self.end)
 
 
 # ---- One record of both sides
@@ -199,51 +191,47 @@ def since(start_us, time_us):
 def threads_of(connections, end_us):
     """Returns the threads that served the clients: {tid: [first, last,
     client]}. `connections` are pairs of a client's number and connection."""
-    seen = {}
+    spans = {}
     for client, one in connections:
-        times = {one.tid: [one.accepted_us]}
-        for request in one.requests:
-            times.setdefault(request.tid, []).append(request.begin_us)
+        times = [(one.tid, one.accepted_us)]
+        times += [(request.tid, request.begin_us) for request in one.requests]
         if one.closing_tid:  # This thread may have received no request.
-            times.setdefault(one.closing_tid, []).append(one.accepted_us)
-        for tid, of in times.items():
-            seen.setdefault(tid, []).append((client, min(of), min(
-                one.closed_us, end_us)))
+            times.append((one.closing_tid, one.accepted_us))
+        last_us = min(one.closed_us, end_us)
+        for tid, first_us in times:
+            spans.setdefault(tid, []).append((first_us, last_us, client))
     found = {}
-    for tid, spans in seen.items():
-        clients = {client for client, _, _ in spans}
-        found[tid] = [min(span[1] for span in spans),
-                      max(span[2] for span in spans),
-                      clients.pop() if len(clients) == 1 else -1]
+    for tid, of in sorted(spans.items()):
+        first_us, last_us, clients = zip(*of)
+        found[tid] = [min(first_us), max(last_us),
+                      clients[0] if len(set(clients)) == 1 else -1]
     return found
 
 
 def record(server, play, trace):
     """Returns the record of a play. `trace` is the server's."""
-    start_us = min(one.connected_ns for one in play.clients) / 1000
-    end_us = start_us + play.scene.end_ms * 1000
+    start_us = min(one.connected_us for one in play.clients)
+    at = partial(since, start_us)
     by_port = {one.client_port: one
                for one in trace_events.connections(trace).values()}
-    pairs = [(client.number, by_port[client.port]) for client in play.clients
-             if client.port in by_port]
-    threads = dict(sorted(threads_of(pairs, end_us).items()))
+    served_by = [by_port.get(client.port) for client in play.clients]
+    threads = threads_of([pair for pair in enumerate(served_by) if pair[1]],
+                         start_us + play.scene.end_ms * 1000)
     numbers = {tid: i for i, tid in enumerate(threads)}
-    at = partial(since, start_us)
     clients, requests = [], []
-    for client in play.clients:
-        served = by_port.get(client.port)
-        clients.append([at(client.connected_ns / 1000),
+    for number, (client, served) in enumerate(zip(play.clients, served_by)):
+        clients.append([at(client.connected_us),
                         at(served and served.accepted_us),
-                        at(client.closed_ns / 1000)])
-        for sent_ns, arrived_ns, of in itertools.zip_longest(
-                client.sent_ns, client.arrived_ns,
+                        at(client.closed_us)])
+        for sent_us, arrived_us, of in itertools.zip_longest(
+                client.sent_us, client.arrived_us,
                 served.requests if served else ()):
             times_us = ((of.received_us, of.begin_us, of.end_us, of.sent_us)
                         if of else (None,) * 4)
             requests.append([
-                client.number, client.script.n, at(sent_ns / 1000),
-                *map(at, times_us), at(arrived_ns and arrived_ns / 1000),
-                numbers[of.tid] if of else -1, of.cpu if of else -1])
+                number, client.script.n, at(sent_us), *map(at, times_us),
+                at(arrived_us), numbers[of.tid] if of else -1,
+                of.cpu if of else -1])
     return {"server": server, "clients": clients, "requests": requests,
             "threads": [[at(first_us), at(last_us), client]
                         for first_us, last_us, client in threads.values()]}
