@@ -1246,8 +1246,8 @@ class HostileTable(unittest.TestCase):
         for attack in matrix.ATTACKS:
             if attack.name in tried:
                 with processes.held_back():
-                    cells.append(attack_cell.tried(
-                        "mine", model, server, attack, False, BIN, None))
+                    cells.append(attack_cell.tried(attack_cell.Subject(
+                        "mine", server, model, False, BIN), attack))
         return [f"{cell.attack.name}, {cell.problems[0][0]}"
                 for cell in cells if cell.problems]
 
@@ -1283,16 +1283,24 @@ class HostileTable(unittest.TestCase):
 
 
 class Soaking(unittest.TestCase):
+    def test_it_lasts_for_a_time(self):
+        for text in ("0", "-1", "nan", "inf", "long"):
+            with unittest.mock.patch("sys.argv", ["soak", "--seconds", text]), \
+                    contextlib.redirect_stderr(io.StringIO()) as errors, \
+                    self.assertRaises(SystemExit):
+                soak.parse_arguments()
+            self.assertIn("must be a number above 0", errors.getvalue())
+
     def test_an_attack_that_ends_is_judged_once(self):
-        server = types.SimpleNamespace(name="fork", process=None, port=0)
-        soaked = soak.Soaked(server, BIN, 1)
+        subject = attack_cell.Subject("fork", BIN / "fork", "fork", True, BIN)
+        soaked = soak.Soaked(subject, None, 1)
         alive = iter((True, False))  # It ends between two looks at its thread.
         soaked.attacks = [(0, types.SimpleNamespace(
             complaints=["no reply"], over=unittest.mock.Mock(),
             thread=types.SimpleNamespace(is_alive=lambda: next(alive, False))))]
         for _ in range(3):
             soaked.look(False)
-        self.assertEqual(soaked.problems, ["no reply"])
+        self.assertEqual(soaked.cell.problems, [("lost", "no reply")])
         self.assertEqual(soaked.attacks, [])
 
 

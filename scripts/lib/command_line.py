@@ -1,6 +1,8 @@
 """The options, exit statuses and messages that several programs share."""
 
 import argparse
+import contextlib
+import math
 import os
 import pathlib
 import sys
@@ -25,6 +27,16 @@ def count(text):
         raise argparse.ArgumentTypeError(
             f"must be a number and at least 1, not {text!r}")
     return int(text)
+
+
+def seconds(text):
+    """Converts the value of an option to a number above 0. Raises
+    ArgumentTypeError for any other text."""
+    with contextlib.suppress(ValueError):
+        if 0 < float(text) < math.inf:
+            return float(text)
+    raise argparse.ArgumentTypeError(
+        f"must be a number above 0, not {text!r}")
 
 
 def resolved(text):

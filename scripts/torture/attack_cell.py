@@ -6,6 +6,7 @@ For use while signals are blocked, see lib/processes.py.
 
 import contextlib
 import dataclasses
+import pathlib
 import select
 import signal
 import socket
@@ -39,6 +40,27 @@ LONG_REQUEST, LONG_REPLY = b"30\n", b"fib: 832040\n"
 
 
 SHOWN = {AFTER: "waits"}  # outcomes that have another name in the table
+# The fields of a Usage that tables show.
+USAGE = ("descriptors", "threads", "processes", "memory_kib")
+
+
+@dataclasses.dataclass(frozen=True)
+class Subject:
+    """A server that is attacked: how it is started, and what is expected."""
+
+    name: str
+    program: pathlib.Path
+    model: str  # whose behaviour is expected of it
+    is_ours: bool  # it has the options of our servers
+    tools: pathlib.Path  # the folder of fibload
+    log: object = None  # the file for what it prints
+
+    def serving(self, *options, port=0, limits=()):
+        """Starts a new server, for a `with` statement. `options` are those that
+        only our servers have, `limits` a command that executes another."""
+        command = [*limits, self.program, "--port", port, "--quiet",
+                   *(options if self.is_ours else ())]
+        return serving(command, self.name, log=self.log)
 
 
 @dataclasses.dataclass
@@ -46,9 +68,8 @@ class Cell:
     """What was observed of one server during one attack. Each problem is a
     pair: a word for the table and an explanation."""
 
-    server: str
-    model: str  # whose behaviour is expected of it
-    attack: object
+    subject: Subject
+    attack: object = None  # None: several at the same time
     victim: str = ""  # outcome of its requests; "": not tried
     wait_s: float = 0  # the victim's longest wait
     before: Usage = dataclasses.field(default_factory=Usage)
@@ -66,54 +87,38 @@ class Cell:
         if is_wrong:
             self.problems.append((word, about))
 
+    @property
+    def expected(self):
+        """The outcomes that the victim's requests may have."""
+        return expected_of(self.subject.model, self.attack)
+
+    @property
+    def may_be_busy(self):
+        return self.subject.model in ALWAYS_BUSY
+
+    @property
+    def grown_kib(self):
+        """By how many KiB the server's memory grew during the attack."""
+        return self.during.memory_kib - self.before.memory_kib
+
+    @property
+    def kept_kib(self):
+        """By how many KiB its memory was larger afterwards than before."""
+        return self.after.memory_kib - self.before.memory_kib
+
 
 # ---- The victim
 
 
 class Victim:
-    """A well-behaved client, which connects again for each request."""
+    """A well-behaved client, which connects again for each request. While it
+    waits, it records the peak of what the server uses, and its average CPU use
+    since this object was made."""
 
-    def __init__(self, port, look):
-        self.port, self.look = port, look
-
-    def has_reply(self, client):
-        """Returns True if the correct reply arrives within BREAK_S."""
-        self.look()
-        with interruptible():
-            ready, _, _ = select.select([client], [], [], BREAK_S)
-        return bool(ready) and client.recv(100) == REPLY
-
-    def wait_for_reply(self, client, attack):
-        """Waits for the reply to a request that has been sent. Returns BESIDE
-        if it arrives during the attack, AFTER if later, or NEVER."""
-        begin = left = time.monotonic()
-        while True:
-            if self.has_reply(client):
-                return AFTER if attack.leaving.is_set() else BESIDE
-            now = time.monotonic()
-            if not attack.leaving.is_set():
-                left = now
-            if now > begin + PATIENCE_S or now > left + AFTER_S:
-                return NEVER
-
-    def ask(self, attack):
-        """Sends a request. Returns its outcome, and the seconds it took."""
-        begin = time.monotonic()
-        verdict = NEVER
-        with contextlib.suppress(OSError), connect(self.port) as client:
-            client.sendall(REQUEST)
-            verdict = self.wait_for_reply(client, attack)
-        return verdict, time.monotonic() - begin
-
-
-class PeakUsage:
-    """The peak of what a server uses, and its average CPU use. The observation
-    starts when this object is made."""
-
-    def __init__(self, server):
-        self.server = server
+    def __init__(self, server, attack):
+        self.port, self.pid, self.attack = server.port, server.pid, attack
         self.begin = self.last = time.monotonic()
-        self.first = self.usage = usage_of(server.pid)
+        self.first = self.peak = usage_of(server.pid)
         self.cores = 0
 
     def look(self):
@@ -122,23 +127,41 @@ class PeakUsage:
         if now - self.last < LOOK_S:
             return
         self.last = now
-        usage = usage_of(self.server.pid)
+        usage = usage_of(self.pid)
         self.cores = (usage.cpu_s - self.first.cpu_s) / (now - self.begin)
-        self.usage = self.usage.maximum(usage)
+        self.peak = self.peak.maximum(usage)
+
+    def has_reply(self, client):
+        """Returns True if the correct reply arrives within BREAK_S."""
+        self.look()
+        with interruptible():
+            ready, _, _ = select.select([client], [], [], BREAK_S)
+        return bool(ready) and client.recv(100) == REPLY
+
+    def wait_for_reply(self, client):
+        """Waits for the reply to a request that has been sent. Returns BESIDE
+        if it arrives during the attack, AFTER if later, or NEVER."""
+        begin = left = time.monotonic()
+        while not self.has_reply(client):
+            now = time.monotonic()
+            if not self.attack.leaving.is_set():
+                left = now
+            if now > begin + PATIENCE_S or now > left + AFTER_S:
+                return NEVER
+        return AFTER if self.attack.leaving.is_set() else BESIDE
+
+    def ask(self):
+        """Sends a request. Returns its outcome, and the seconds it took."""
+        begin = time.monotonic()
+        verdict = NEVER
+        with contextlib.suppress(OSError), connect(self.port) as client:
+            client.sendall(REQUEST)
+            verdict = self.wait_for_reply(client)
+        self.look()
+        return verdict, time.monotonic() - begin
 
 
 # ---- The server
-
-
-def command_of(program, attack, ours):
-    """Returns the server's command. Only our servers have --backlog."""
-    command = [str(program), "--port", "0", "--quiet"]
-    if attack.backlog and ours:
-        command += ["--backlog", str(attack.backlog)]
-    if attack.descriptors:
-        command = ["sh", "-c", f'ulimit -n {attack.descriptors}; exec "$@"',
-                   "sh", *command]
-    return command
 
 
 def first_request(port):
@@ -160,26 +183,26 @@ def stop(cell, server):
 # ---- Attacks that the server must survive
 
 
-def wait_for_begin(attack):
-    """Waits until the server can notice the attack, or the attack fails."""
+def attack_on(cell, server, **more):
+    """Starts the attack of a cell, and waits until the server can notice it, or
+    the attack fails."""
+    attack = Attack(cell.attack.client, server.port, cell.subject.tools, **more)
     with interruptible():
         attack.begun.wait()
+    return attack
 
 
-def serve_victims(cell, attack, peak):
+def serve_victims(cell, attack, victim):
     """Lets the victim send requests until the attack is over, or until a
     request gets no reply during the attack. On a busy machine, the attack may
     be over before the first request, which is sent nevertheless."""
-    victim = Victim(attack.port, peak.look)
-    may_wait = AFTER in expected_of(cell.model, cell.attack)
     end = time.monotonic() + ATTACK_S
-    timer = threading.Timer(ATTACK_S if may_wait else ATTACK_MAX_S,
-                            attack.over.set)
+    timer = threading.Timer(
+        ATTACK_S if AFTER in cell.expected else ATTACK_MAX_S, attack.over.set)
     timer.start()
     cell.victim = BESIDE
     while cell.victim == BESIDE:
-        verdict, wait_s = victim.ask(attack)
-        peak.look()
+        verdict, wait_s = victim.ask()
         # If several requests end after the attack, only the first counts.
         if verdict != AFTER or cell.wait_s == 0:
             cell.victim, cell.wait_s = verdict, max(cell.wait_s, wait_s)
@@ -190,18 +213,16 @@ def serve_victims(cell, attack, peak):
     timer.cancel()
 
 
-def attack_and_ask(cell, server, tools):
+def attack_and_ask(cell, server):
     """Runs an attack and the victim, and records what both have shown."""
-    attack = Attack(cell.attack.client, server.port, server.pid, tools,
-                    is_paced=cell.model == ANY)
-    peak = PeakUsage(server)
-    wait_for_begin(attack)
-    is_idle = cell.attack.leaves_idle and cell.model not in ALWAYS_BUSY
+    attack = attack_on(cell, server, is_paced=cell.subject.model == ANY)
+    victim = Victim(server, attack)
+    is_idle = cell.attack.leaves_idle and not cell.may_be_busy
     idle_use = idle_cores(server.pid, WATCH_S) if is_idle else None
-    serve_victims(cell, attack, peak)
+    serve_victims(cell, attack, victim)
     attack.end()
-    cell.during = peak.usage
-    cell.cores_during = peak.cores if idle_use is None else idle_use
+    cell.during = victim.peak
+    cell.cores_during = victim.cores if idle_use is None else idle_use
     cell.not_tried = attack.not_tried
     if cell.not_tried:
         cell.victim = ""
@@ -212,10 +233,10 @@ def attack_and_ask(cell, server, tools):
 
 def judge_victim(cell):
     """Compares the outcome of the victim's requests with the expected one."""
-    expected = expected_of(cell.model, cell.attack)
-    cell.complain(cell.victim not in expected,
+    cell.complain(cell.victim not in cell.expected,
                   SHOWN.get(cell.victim, cell.victim),
-                  f"the victim: {cell.victim}, not {' or '.join(expected)}")
+                  f"the victim: {cell.victim}, not "
+                  f"{' or '.join(cell.expected)}")
 
 
 def as_ipv4(address):
@@ -237,35 +258,31 @@ def unnoticed_ends(port):
                if state == tcp.ESTABLISHED and local.endswith(f":{port}"))
 
 
-def growth_kib(cell):
-    """Returns by how many KiB the server's memory grew during the attack."""
-    return cell.during.memory_kib - cell.before.memory_kib
-
-
-def kept_kib(cell):
-    """Returns by how many KiB the server's memory was larger after the attack
-    than before."""
-    return cell.after.memory_kib - cell.before.memory_kib
-
-
 def judge(cell):
-    """Compares what the server used with what is allowed."""
-    attack, busy = cell.attack, cell.model in ALWAYS_BUSY
+    """Compares what the server used during the attack, and afterwards, with
+    what is allowed."""
+    attack = cell.attack
+    cell.complain(attack.leaves_idle and not cell.may_be_busy
+                  and cell.cores_during > IDLE_CORES_MAX, "spins",
+                  f"it takes {cell.cores_during:.2f} cores for nothing")
+    cell.complain(cell.grown_kib > attack.memory_kib, "grows",
+                  f"its memory grows by {cell.grown_kib:,} KiB")
+    judge_afterwards(cell, IDLE_CORES_MAX)
+
+
+def judge_afterwards(cell, cores_max):
+    """Compares what the server uses after all clients have left with what it
+    used before. `cores_max` is what an idle server may use."""
     excess = cell.after.excess_over(cell.before)
     kept = {name: more for name, more in excess.items()
             if more > cell.unnoticed * PER_CLIENT_MAX.get(name, 1)}
-    cell.complain(attack.leaves_idle and not busy
-                  and cell.cores_during > IDLE_CORES_MAX, "spins",
-                  f"it takes {cell.cores_during:.2f} cores for nothing")
-    cell.complain(growth_kib(cell) > attack.memory_kib, "grows",
-                  f"its memory grows by {growth_kib(cell):,} KiB")
     cell.complain(kept, "leaks", "afterwards it keeps "
                   + ", ".join(f"{more} {name}" for name, more in kept.items()))
-    cell.complain(kept_kib(cell) > KEPT_KIB, "leaks",
+    cell.complain(cell.kept_kib > KEPT_KIB, "leaks",
                   f"afterwards it keeps {cell.after.memory_kib:,} "
                   f"instead of {cell.before.memory_kib:,} KiB")
-    cell.complain(not busy and cell.cores_after > IDLE_CORES_MAX, "spins",
-                  f"afterwards it takes {cell.cores_after:.2f} cores")
+    cell.complain(not cell.may_be_busy and cell.cores_after > cores_max,
+                  "spins", f"afterwards it takes {cell.cores_after:.2f} cores")
 
 
 def is_dead(cell, server):
@@ -279,25 +296,26 @@ def is_dead(cell, server):
     return True
 
 
-def try_surviving(cell, server, tools):
+def try_surviving(cell, server):
     """Runs an attack that the server must survive, and judges it. A server of
     an unknown runtime has several tries: the runtime may keep memory."""
+    is_any = cell.subject.model == ANY
     cell.before = usage_once_started(server.pid)
-    cell.before.threads += (RUNTIME_THREADS if cell.model == ANY else
-                            STARTED_LATER.get(cell.model, 0))
-    for attempt in range(RUNTIME_TRIES if cell.model == ANY else 1):
+    cell.before.threads += (RUNTIME_THREADS if is_any else
+                            STARTED_LATER.get(cell.subject.model, 0))
+    for attempt in range(RUNTIME_TRIES if is_any else 1):
         if attempt > 0:
             cell.before.memory_kib = cell.after.memory_kib
-        attack_and_ask(cell, server, tools)
+        attack_and_ask(cell, server)
         if is_dead(cell, server):
             return
         cell.after = usage_once_released(server.pid, cell.before,
                                          unnoticed_ends(server.port))
         cell.unnoticed = unnoticed_ends(server.port)
-        if (growth_kib(cell) <= cell.attack.memory_kib
-                and kept_kib(cell) <= KEPT_KIB):
+        if (cell.grown_kib <= cell.attack.memory_kib
+                and cell.kept_kib <= KEPT_KIB):
             break
-    if cell.model not in ALWAYS_BUSY:
+    if not cell.may_be_busy:
         cell.cores_after = idle_cores(server.pid, WATCH_S)
     if is_dead(cell, server):
         return
@@ -308,13 +326,13 @@ def try_surviving(cell, server, tools):
 # ---- Attacks that end the server
 
 
-def can_serve_again(program, port):
+def can_serve_again(subject, port):
     """Returns True if a new server can use this port, and replies. Tries for up
     to SETTLE_S: the kernel closes the listener of a killed io_uring server a
     moment after the process has ended."""
     for _ in looks():
-        with contextlib.suppress(OSError, StartFailed), serving(
-                [program, "--port", str(port), "--quiet"], "it") as second:
+        with contextlib.suppress(OSError, StartFailed), \
+                subject.serving(port=port) as second:
             return first_request(second.port)
     return False
 
@@ -328,7 +346,7 @@ def survivors(server):
     return left
 
 
-def end_under_load(cell, server, tools):
+def end_under_load(cell, server):
     """Ends the server with a signal, right after a request of the victim and
     during an attack. Returns the bytes that the victim receives from then on.
     Also returns how many of the server's processes are still running, although
@@ -336,8 +354,7 @@ def end_under_load(cell, server, tools):
     with connect(server.port) as victim:
         victim.sendall(REQUEST)
         victim.recv(100)
-        attack = Attack(cell.attack.client, server.port, server.pid, tools)
-        wait_for_begin(attack)
+        attack = attack_on(cell, server)
         cell.before = cell.during = usage_of(server.pid)
         victim.sendall(LONG_REQUEST)
         begin = time.monotonic()
@@ -353,9 +370,9 @@ def end_under_load(cell, server, tools):
     return said, left
 
 
-def try_ending(cell, server, tools, program):
+def try_ending(cell, server):
     """Ends the server during an attack, and judges how it ends."""
-    said, left = end_under_load(cell, server, tools)
+    said, left = end_under_load(cell, server)
     killed = cell.attack.ending == "SIGKILL"
     # A killed server may still have replied before the signal.
     cell.victim = BESIDE if said == LONG_REPLY and not killed else CUT
@@ -363,27 +380,27 @@ def try_ending(cell, server, tools, program):
     cell.complain(cell.status != (-signal.SIGKILL if killed else 0), "exit",
                   f"it ended with {cell.status}")
     cell.complain(left, "left", f"{left} processes live on")
-    cell.complain(not can_serve_again(program, server.port), "port",
+    cell.complain(not can_serve_again(cell.subject, server.port), "port",
                   "the port is taken")
 
 
 # ---- All of it
 
 
-def tried(name, model, program, attack, ours, tools, log):
-    """Starts the server `name`, runs one attack on it, and returns the Cell.
-    `model` is the model whose behaviour is expected; `ours` is true for a
-    server of this project. `tools` is the folder of fibload."""
-    cell = Cell(name, model, attack)
+def tried(subject, attack):
+    """Starts a server, runs one attack on it, and returns the Cell."""
+    cell = Cell(subject, attack)
+    options = ("--backlog", attack.backlog) if attack.backlog else ()
+    limits = ("sh", "-c", f'ulimit -n {attack.descriptors}; exec "$@"',
+              "sh") if attack.descriptors else ()
     try:
-        with serving(command_of(program, attack, ours), name,
-                     log=log) as server:
+        with subject.serving(*options, limits=limits) as server:
             if not first_request(server.port):
                 cell.complain(True, "wrong", "fib(10) is not 55")
             elif attack.ending:
-                try_ending(cell, server, tools, program)
+                try_ending(cell, server)
             else:
-                try_surviving(cell, server, tools)
+                try_surviving(cell, server)
     except (StartFailed, socket.timeout, ConnectionError) as problem:
         cell.complain(True, "fails", str(problem))
     return cell

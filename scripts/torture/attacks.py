@@ -80,8 +80,8 @@ def read_lines(client, count):
 class Attack:
     """An attack in a thread of its own, which closes its connections."""
 
-    def __init__(self, client, port, pid, tools, seed=1, is_paced=False):
-        self.port, self.pid, self.tools = port, pid, tools
+    def __init__(self, client, port, tools, seed=1, is_paced=False):
+        self.port, self.tools = port, tools
         self.is_paced = is_paced  # send a slow server no more than it can serve
         self.random = random.Random(seed)
         self.clients = []

@@ -14,7 +14,6 @@ For use while signals are blocked, see lib/processes.py.
 """
 
 import contextlib
-import csv
 import dataclasses
 import json
 import pathlib
@@ -22,9 +21,8 @@ import subprocess
 import time
 
 from lib import tcp
-from lib.models import ALL_MODELS
-from lib.processes import (CLIENT_OK, CLIENT_TIMEOUT_S, RunFailed,
-                           interruptible, serving, started, wait)
+from lib.processes import (
+    CLIENT_OK, CLIENT_TIMEOUT_S, RunFailed, sleep, started, wait)
 from lib.text import print_row
 from lib.usage import count_in
 from torture.attacks import (
@@ -102,11 +100,19 @@ class Cell:
         mark = "" if self.fair else "!"
         return f"{mark}{self.p99_ms:.1f} ({self.ratio:.1f}x)"
 
+    def row(self):
+        """Returns a row of fairness.csv."""
+        return {"server": self.server, "greedy": self.kind,
+                "p99_ms": f"{self.p99_ms:.3f}",
+                f"{REFERENCE}_p99_ms": f"{self.reference_ms:.3f}",
+                "ratio": f"{self.ratio:.2f}", "tries": self.tries,
+                "fair": int(self.fair)}
+
 
 @contextlib.contextmanager
-def attacking(greedy, server, tools):
+def attacking(greedy, subject, server):
     """Runs greedy clients for the duration of a `with` block."""
-    attack = Attack(greedy, server.port, server.pid, tools)
+    attack = Attack(greedy, server.port, subject.tools)
     try:
         yield
     finally:
@@ -127,8 +133,7 @@ def await_still(server):
         if time.monotonic() > until:
             raise RunFailed("clients that do not read still get replies")
         before = now
-        with interruptible():
-            time.sleep(STILL_S)
+        sleep(STILL_S)
 
 
 def await_connections(client):
@@ -138,16 +143,15 @@ def await_connections(client):
     an attack is not what is measured."""
     descriptors = pathlib.Path(f"/proc/{client.pid}/fd")
     while client.poll() is None and count_in(descriptors) < NORMAL:
-        with interruptible():
-            time.sleep(LOOK_S)
+        sleep(LOOK_S)
 
 
-def normal_clients(server, tools, log):
+def normal_clients(subject, server):
     """Starts the normal clients, for a `with` statement."""
-    command = [tools / "fibload", "-c", str(NORMAL), "-R", str(RATE), "-d",
+    command = [subject.tools / "fibload", "-c", NORMAL, "-R", RATE, "-d",
                MEASURED, "--warmup", WARMUP, "--interval", "0", "--json", "-",
-               str(server.port)]
-    return started(command, None, stdout=subprocess.PIPE, stderr=log)
+               server.port]
+    return started(command, stdout=subprocess.PIPE, stderr=subject.log)
 
 
 def p99_of(client):
@@ -158,36 +162,30 @@ def p99_of(client):
     return json.load(client.stdout)["p99_us"] / 1000
 
 
-def p99_beside(server, greedy, tools, log):
-    """Returns p99_of() beside greedy clients, which may come first."""
-    if greedy in COME_FIRST:
-        with attacking(greedy, server, tools):
-            await_still(server)
-            with normal_clients(server, tools, log) as client:
+def p99_ms(subject, greedy):
+    """Returns p99_of() beside greedy clients, which may come first, for a new
+    server."""
+    with subject.serving("--max-clients", SLOTS) as server:
+        if greedy in COME_FIRST:
+            with attacking(greedy, subject, server):
+                await_still(server)
+                with normal_clients(subject, server) as client:
+                    return p99_of(client)
+        with normal_clients(subject, server) as client:
+            await_connections(client)
+            with attacking(greedy, subject, server):
                 return p99_of(client)
-    with normal_clients(server, tools, log) as client:
-        await_connections(client)
-        with attacking(greedy, server, tools):
-            return p99_of(client)
 
 
-def p99_ms(program, greedy, ours, tools, log):
-    """Returns p99_beside() for a new server of this program."""
-    command = [program, "--port", "0", "--quiet"]
-    if ours:
-        command += ["--max-clients", str(SLOTS)]
-    with serving(command, program.name, log=log) as server:
-        return p99_beside(server, greedy, tools, log)
-
-
-def measured(name, program, kind, ours, options, log):
-    """Measures a program and poll in turns, and returns the best Cell."""
-    own, reference, greedy, tools = [], [], KINDS[kind], options.bin
-    tries_min = 1 if options.quick else TRIES_MIN
+def measured(subject, kind, tries_min):
+    """Measures a server and poll in turns, and returns the best Cell."""
+    own, reference, greedy = [], [], KINDS[kind]
+    poll = dataclasses.replace(subject, name=REFERENCE, is_ours=True,
+                               program=subject.tools / REFERENCE)
     while True:
-        reference.append(p99_ms(tools / REFERENCE, greedy, True, tools, log))
-        own.append(p99_ms(program, greedy, ours, tools, log))
-        cell = Cell(name, kind, min(own), min(reference), len(own))
+        reference.append(p99_ms(poll, greedy))
+        own.append(p99_ms(subject, greedy))
+        cell = Cell(subject.name, kind, min(own), min(reference), len(own))
         if len(own) == TRIES_MAX or (len(own) >= tries_min and cell.fair):
             return cell
 
@@ -195,43 +193,30 @@ def measured(name, program, kind, ours, options, log):
 # ---- The table
 
 
-def print_table_head():
+def print_head():
     print(f"\nThe p99 of {NORMAL} normal clients beside {GREEDY} greedy ones, "
           f"in ms, and how many\ntimes that of {REFERENCE} it is "
           f"(! more than {RATIO_MAX} times):\n")
     print(" " * NAME_WIDTH + "".join(f"{kind:>{CELL_WIDTH}}" for kind in KINDS))
 
 
-def write_csv(path, cells):
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(["server", "greedy", "p99_ms", f"{REFERENCE}_p99_ms",
-                        "ratio", "tries", "fair"])
-        for cell in cells:
-            table.writerow([cell.server, cell.kind, f"{cell.p99_ms:.3f}",
-                            f"{cell.reference_ms:.3f}", f"{cell.ratio:.2f}",
-                            cell.tries, int(cell.fair)])
-
-
-def compare(options, directory):
-    """Prints a row for each program, and writes fairness.csv. Returns the
-    number of cells that are not fair plus the number of incomplete rows."""
+def compare(subjects, is_quick):
+    """Prints a row for each server. Returns the cells, and the number of cells
+    that are not fair plus the number of incomplete rows."""
     cells, failed = [], 0
-    print_table_head()
-    with open(directory / "log.txt", "ab") as log:
-        for name, program in options.programs.items():
-            if name in ONE_AT_A_TIME:
-                print(f"{name:{NAME_WIDTH}}  serves one client at a time")
-                continue
-            row = (measured(name, program, kind, name in ALL_MODELS, options,
-                            log) for kind in KINDS)
-            try:
-                cells += print_row(name, (NAME_WIDTH, CELL_WIDTH), row,
-                                   lambda cell: cell.text)
-            except RunFailed as problem:
-                print(f"  ! {problem}")
-                failed += 1
-    write_csv(directory / "fairness.csv", cells)
+    print_head()
+    for subject in subjects:
+        if subject.name in ONE_AT_A_TIME:
+            print(f"{subject.name:{NAME_WIDTH}}  serves one client at a time")
+            continue
+        row = (measured(subject, kind, 1 if is_quick else TRIES_MIN)
+               for kind in KINDS)
+        try:
+            cells += print_row(subject.name, (NAME_WIDTH, CELL_WIDTH), row,
+                               lambda cell: cell.text)
+        except RunFailed as problem:
+            print(f"  ! {problem}")
+            failed += 1
     unfair = sum(not cell.fair for cell in cells)
     print(f"# fairness: {len(cells) - unfair} passed, {unfair + failed} failed")
-    return unfair + failed
+    return cells, unfair + failed
