@@ -1240,6 +1240,26 @@ class Doctor(unittest.TestCase):
                                                return_value=(70, 80)):
                 self.assertEqual(machine.task_limits()["ulimit -u"], limit)
 
+    def test_the_remedy_is_that_of_the_limit(self):
+        for descriptors, tasks, remedy in ((64, math.inf, "ulimit -Hn"),
+                                           (math.inf, 164, "ulimit -u")):
+            with unittest.mock.patch.multiple(
+                    machine, descriptors_allowed=lambda: descriptors,
+                    tasks_allowed=lambda: tasks):
+                self.assertIn(remedy, doctor.connections().remedy)
+
+    def test_one_core_is_not_several(self):
+        for number, fact in ((1, "1 core"), (0.5, "0.5 cores"), (2, "2 cores")):
+            with unittest.mock.patch.multiple(
+                    machine, cores=lambda: number, cpu_quota=lambda: math.inf):
+                self.assertEqual(doctor.cores().fact, fact)
+
+    def test_a_compiler_with_options(self):
+        with unittest.mock.patch.dict("os.environ", CC="env -i cc"), \
+                unittest.mock.patch.object(machine, "output",
+                                           lambda *command: command[-2]):
+            self.assertEqual(doctor.compiler().fact, "env -i cc: cc")
+
     def test_what_is_lacking_has_a_cost_and_a_remedy(self):
         with unittest.mock.patch.multiple(
                 machine, connections_allowed=lambda: (992, "few"),
