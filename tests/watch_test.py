@@ -1117,12 +1117,13 @@ class Recording(unittest.TestCase):
                                  second], capture_output=True, text=True,
                                 check=True)
         self.assertEqual(len(json.loads(result.stdout)["traceEvents"]), 14)
-        second.write_text("no JSON")
-        result = subprocess.run([sys.executable, program("merge"), first,
-                                 second], capture_output=True, text=True,
-                                check=False)
-        self.assertEqual(result.returncode, 1)
-        self.assertIn(str(second), result.stderr)
+        for wrong in ("no JSON", "[]", "{}", '{"traceEvents": 1}'):
+            second.write_text(wrong)
+            result = subprocess.run([sys.executable, program("merge"), first,
+                                     second], capture_output=True, text=True,
+                                    check=False)
+            self.assertEqual(result.returncode, 1)
+            self.assertIn(f"merge: {second} is not", result.stderr)
 
 
 # ---- Playing and showing a scene

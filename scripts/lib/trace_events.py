@@ -14,6 +14,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 OPEN_END_US = math.inf
+BEGIN, END = ("b", "connection"), ("e", "connection")  # phase and name
 
 
 @dataclass
@@ -33,7 +34,6 @@ class Request:
 class Connection:
     """One connection and its requests at the server. Times are in µs."""
 
-    number: int
     client_port: int
     accepted_us: float
     tid: int  # of the thread that accepted it
@@ -49,38 +49,35 @@ def fib_of(name):
     return int(name[4:-1]) if name.startswith("fib(") else 0
 
 
-def begins_connection(event):
-    return event["ph"] == "b" and event["name"] == "connection"
-
-
 def number_of(event):
     """Returns the number of an event's connection, or None."""
     return event.get("args", {}).get("connection")
 
 
+def in_order(events):
+    return sorted(events, key=lambda event: event["ts"])
+
+
 def connections(trace, ports=None):
     """Returns the connections in a server's trace, as a dictionary by their
     numbers: all, or those of clients with these ports."""
-    events = trace["traceEvents"]
-    wanted = {number_of(event) for event in events if begins_connection(event)
-              and (ports is None or event["args"]["client_port"] in ports)}
-    found = {}
-    for event in sorted((event for event in events
-                         if number_of(event) in wanted),
-                        key=lambda event: event["ts"]):
-        number = number_of(event)
-        if begins_connection(event):
-            found[number] = Connection(
-                number, event["args"]["client_port"], event["ts"], event["tid"])
-        elif number in found:
-            note(found[number], event)
+    events, found = trace["traceEvents"], {}
+    for event in in_order(event for event in events
+                          if (event["ph"], event["name"]) == BEGIN):
+        port = event["args"]["client_port"]
+        if ports is None or port in ports:
+            found[number_of(event)] = Connection(port, event["ts"],
+                                                 event["tid"])
+    for event in in_order(event for event in events
+                          if number_of(event) in found):
+        note(found[number_of(event)], event)
     return found
 
 
 def note(connection, event):
     """Records one event in its connection."""
     kind = event["ph"], event["name"]
-    if kind == ("e", "connection"):
+    if kind == END:
         connection.closed_us = event["ts"]
         connection.closing_tid = event["tid"]
     elif kind == ("i", "received"):
@@ -113,29 +110,22 @@ def joined(server, client):
     for connection in connections(server, sent).values():
         by_port.setdefault(connection.client_port, []).append(connection)
     for port, events in sent.items():
-        events.sort(key=lambda event: event["ts"])
         requests = (request for connection in by_port.get(port, [])
                     for request in connection.requests)
-        for event in events:
+        for event in in_order(events):
             yield event, next(requests, None)
 
 
 def flows(server, client, first_id):
-    """Yields the events of the arrows that lead from the client's requests to
-    the server. `first_id` is the identifier of the first arrow."""
+    """Yields the events of the arrows, two for each, that lead from the
+    client's requests to the server. `first_id` identifies the first arrow."""
     received = (pair for pair in joined(server, client) if pair[1])
     for number, (event, request) in enumerate(received, first_id):
-        yield from flow(number, event, request, server)
-
-
-def flow(number, event, request, server):
-    """Yields the two events, start and end, that make one arrow."""
-    common = {"cat": "flow", "name": "request", "id": number}
-    pid = next(one["pid"] for one in server["traceEvents"])
-    yield {"ph": "s", "pid": event["pid"], "tid": event["tid"],
-           "ts": event["ts"], **common}
-    yield {"ph": "f", "bp": "e", "pid": pid, "tid": request.tid,
-           "ts": request.begin_us, **common}
+        common = {"cat": "flow", "name": "request", "id": number}
+        yield {"ph": "s", "pid": event["pid"], "tid": event["tid"],
+               "ts": event["ts"], **common}
+        yield {"ph": "f", "bp": "e", "pid": server["traceEvents"][0]["pid"],
+               "tid": request.tid, "ts": request.begin_us, **common}
 
 
 def merged(traces):
