@@ -22,7 +22,7 @@
 
     const OPENING = 0.5;  // of the first scene: what is shown before it plays
 
-    let scene, moment, playing = false, speed = 1, last, stops, panels;
+    let scene, moment, playing = false, speed = 1, last, panels;
     let untouched = true;
 
     // ---- The page
@@ -108,18 +108,19 @@
             ...record.clients.map((one) => one[CLOSED] ?? 0));
     }
 
+    // Every moment at which something changes, in any of the servers.
+    function stopsOf(scene) {
+        const all = scene.records.flatMap((record) => [
+            ...record.clients.flat(),
+            ...record.requests.flatMap((of) => of.slice(SENT, THREAD))]);
+        return [0, ...new Set(all.filter((at) => at !== null))]
+            .sort((a, b) => a - b);
+    }
+
     function choose(one) {
         scene = one;
         scene.end ??= Math.max(...scene.records.map(lastOf)) * 1.02;
-        // Every moment at which something changes, in any of the servers.
-        stops ??= new Map();
-        if (!stops.has(scene)) {
-            const all = scene.records.flatMap((record) => [
-                ...record.clients.flat(),
-                ...record.requests.flatMap((of) => of.slice(SENT, THREAD))]);
-            stops.set(scene, [0, ...new Set(all.filter((at) => at !== null))]
-                .sort((a, b) => a - b));
-        }
+        scene.stops ??= stopsOf(scene);
         for (const [i, tab] of sceneButtons.entries())
             tab.setAttribute("aria-pressed", data.scenes[i] === scene);
         question.textContent = scene.question;
@@ -148,13 +149,11 @@
     function frame(now_ms) {
         if (!playing)
             return;
-        const elapsed_s = last === undefined ? 0 : (now_ms - last) / 1000;
-        if (!still.matches) {
+        const pause_s = still.matches ? STILL_STEP_S : 0;
+        const elapsed_s = last === undefined ? pause_s : (now_ms - last) / 1000;
+        if (elapsed_s >= pause_s) {
             last = now_ms;
-            show(moment + elapsed_s * usPerSecond());
-        } else if (last === undefined || elapsed_s >= STILL_STEP_S) {
-            last = now_ms;
-            show(moment + STILL_STEP_S * usPerSecond());
+            show(moment + (pause_s || elapsed_s) * usPerSecond());
         }
         if (moment >= scene.end)
             setPlaying(false);
@@ -164,9 +163,9 @@
     // Goes to the next or previous moment at which something changes.
     function step(direction) {
         setPlaying(false);
-        const of = stops.get(scene);
-        show(direction > 0 ? of.find((at) => at > moment) ?? scene.end
-            : of.filter((at) => at < moment).pop() ?? 0);
+        show(direction > 0
+            ? scene.stops.find((at) => at > moment) ?? scene.end
+            : scene.stops.filter((at) => at < moment).pop() ?? 0);
     }
 
     function ms(us) {
@@ -196,22 +195,17 @@
         return at !== null && at <= moment;
     }
 
-    // Where a request is: the place, and since when.
-    function placeOf(request) {
-        if (!passed(request[SENT]))
-            return null;
-        if (passed(request[ARRIVED]))
-            return ["arrived", request[ARRIVED]];
-        // The client may have the reply before its sender has noted that.
-        if (passed(request[REPLIED]))
-            return ["reply", request[REPLIED]];
-        if (passed(request[END]))
-            return ["backend", request[END]];
-        if (passed(request[BEGIN]))
-            return ["core", request[BEGIN]];
-        if (passed(request[RECEIVED]))
-            return ["held", request[RECEIVED]];
-        return ["queue", request[SENT]];
+    // The places of a request, the last one first, and since when it is there.
+    // The client may have the reply before its sender has noted that.
+    const PLACES = [["arrived", ARRIVED], ["reply", REPLIED], ["backend", END],
+        ["core", BEGIN], ["held", RECEIVED], ["queue", SENT]];
+
+    // Returns the requests that have been sent, each with its place now.
+    function placed(requests) {
+        return requests.filter((one) => passed(one[SENT])).map((request) => {
+            const [place, column] = PLACES.find(([, at]) => passed(request[at]));
+            return {request, place, since: request[column]};
+        });
     }
 
     // Places in a rectangle for `count` things of at most `size`.
@@ -346,25 +340,23 @@
         // they take turns.
         function places(at, inbox) {
             const backendBox = cells(width * 0.62, height * 0.52, width * 0.36,
-                height * 0.13, at.filter(([, place]) =>
-                    place[0] === "backend" || place[0] === "held").length, 18);
+                height * 0.13, at.filter((one) =>
+                    one.place === "backend" || one.place === "held").length, 18);
             let waiting = 0;
             const onCore = new Map();  // how many are drawn there so far
-            const targets = new Map();
-            for (const [request, [place]] of at) {
-                const home = clientCell(request[CLIENT]);
-                const core = coreBox(Math.max(0, request[CORE]));
+            return at.map(({request, place}) => {
+                if (place === "queue")
+                    return inbox.get(request);
+                if (place === "reply" || place === "arrived")
+                    return clientCell(request[CLIENT]);
+                if (place !== "core")
+                    return backendBox(waiting++);
+                const core = coreBox(request[CORE]);
                 const others = onCore.get(request[CORE]) ?? 0;
-                if (place === "core")
-                    onCore.set(request[CORE], others + 1);
-                const target = place === "queue" ? inbox.get(request)
-                    : place === "core" ? {x: core.x + 14 + others * 14 % (core.w - 24),
-                        y: core.y + core.h / 2, r: Math.min(10, core.h / 3)}
-                    : place === "reply" || place === "arrived" ? home
-                    : backendBox(waiting++);
-                targets.set(request, target);
-            }
-            return targets;
+                onCore.set(request[CORE], others + 1);
+                return {x: core.x + 14 + others * 14 % (core.w - 24),
+                    y: core.y + core.h / 2, r: Math.min(10, core.h / 3)};
+            });
         }
 
         // Where a dot begins its way to a place.
@@ -378,48 +370,44 @@
 
         function drawRequests(at, targets) {
             const flight = still.matches ? 0 : FLIGHT_S * usPerSecond();
-            for (const [request, [place, since]] of at) {
-                const target = targets.get(request);
+            for (const [i, {request, place, since}] of at.entries()) {
+                const target = targets[i];
                 const share = flight > 0
                     ? Math.min(1, (moment - since) / flight) : 1;
                 if (place === "arrived" && share === 1)
                     continue;
                 const from = origin(request, place);
-                const fill = colour(request[CLIENT], count);
                 const now = {x: from.x + (target.x - from.x) * share,
                     y: from.y + (target.y - from.y) * share, r: target.r};
-                dot(now, fill);
-                const alone = at.filter(([other, [where]]) => where === "core"
-                    && other[CORE] === request[CORE]).length === 1;
+                dot(now, colour(request[CLIENT], count));
+                const alone = at.filter((one) => one.place === "core"
+                    && one.request[CORE] === request[CORE]).length === 1;
                 if (place === "core" && share === 1 && alone)
                     text(`fib(${request[N]})`, now.x + now.r + 4, now.y, 14);
             }
         }
 
         function summary(at) {
-            const answered = record.requests.filter((one) =>
-                passed(one[ARRIVED])).length;
-            const waiting = at.filter(([, [place]]) => place !== "arrived");
-            const longest = Math.max(0, ...waiting.map(([one]) =>
-                moment - one[SENT]));
-            return `${answered} of ${record.requests.length} answered`
-                + (waiting.length
+            const waiting = at.filter((one) => one.place !== "arrived");
+            const longest = Math.max(0, ...waiting.map((one) =>
+                moment - one.request[SENT]));
+            return `${at.length - waiting.length} of ${record.requests.length} `
+                + "answered" + (waiting.length
                     ? `; ${waiting.length} waiting for up to ${ms(longest)}` : "");
         }
 
         function draw() {
             size();
             context.clearRect(0, 0, width, height);
-            const at = record.requests.map((one) => [one, placeOf(one)])
-                .filter(([, place]) => place !== null);
+            const at = placed(record.requests);
             const states = new Map();
-            for (const [request, [place]] of at)
+            for (const {request, place} of at)
                 if (place === "core" || place === "backend"
                     && states.get(request[THREAD]) !== "core")
                     states.set(request[THREAD], place);
             drawClients();
-            const inbox = drawKernel(at.filter(([, [place]]) =>
-                place === "queue").map(([one]) => one));
+            const inbox = drawKernel(at.filter((one) => one.place === "queue")
+                .map((one) => one.request));
             drawCores();
             if (record.server.includes("--delay"))
                 text("backend", width * 0.62, height * 0.52 - 5, SMALL);
