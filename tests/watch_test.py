@@ -868,6 +868,10 @@ class InATerminal(unittest.TestCase):
             terminal.wait_for(r"2 more: 1 blocked in accept, 1 blocked in fut")
             terminal.press("\x1b[A\x1b[A")
             terminal.wait_for("accept on the listener")
+            terminal.press("\x1b[6~" * 100)  # far beyond the last row
+            terminal.wait_for("more: .*, 1 blocked in accept")
+            terminal.press("\x1b[5~" * 10)
+            terminal.wait_for("accept on the listener")
             self.assertEqual(terminal.quit(), 0)
 
     def test_without_colour(self):

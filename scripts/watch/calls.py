@@ -56,7 +56,7 @@ class Words:
                     else "")
         more = self.waits_for(NAMES[thread.number], thread.arguments)
         # If the call has returned, the memory read above may be stale.
-        if not proc.is_still_in_call(thread):
+        if more and not proc.is_still_in_call(thread):
             more = ""
         return f"{name} {more}".strip()
 

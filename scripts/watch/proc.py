@@ -56,7 +56,8 @@ class Process:
 
 def text(*path):
     """Returns the text of a file in /proc. Raises OSError."""
-    return ROOT.joinpath(*map(str, path)).read_text(errors="replace")
+    with open("/".join(map(str, (ROOT, *path))), errors="replace") as file:
+        return file.read()
 
 
 def stat(*path):
