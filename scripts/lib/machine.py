@@ -301,9 +301,9 @@ class Others:
 def busy_cores():
     """Returns how many cores are in use while this program sleeps. The load
     average would include the last minute, in which this program was busy."""
-    before = busy_s()
+    others = Others()
     time.sleep(BUSY_SAMPLE_S)
-    return (busy_s() - before) / BUSY_SAMPLE_S
+    return others.cores()
 
 
 def disturbance(busy):

@@ -154,11 +154,11 @@ def started(command, core=None, **streams):
                     stream.close()
 
 
-def call(command, timeout_s, core=None):
+def call(command, timeout_s):
     """Runs a program to its end, like subprocess.run(), and returns its exit
     status and its output. Raises StartFailed or subprocess.TimeoutExpired. May
     be called from any thread."""
-    with started(command, core, stdout=subprocess.PIPE,
+    with started(command, stdout=subprocess.PIPE,
                  stderr=subprocess.DEVNULL) as process:
         said, _ = process.communicate(timeout=timeout_s)
         return process.returncode, said.decode(errors="replace")

@@ -10,7 +10,6 @@ values are handled in one place.
 
 import csv
 import math
-from collections import Counter
 from dataclasses import dataclass
 from statistics import median
 
@@ -195,18 +194,21 @@ class Runs(list):
         the throughput, and the server may be faster than these runs show."""
         return self.median("client_cpu_share") >= CLIENT_LIMIT_SHARE
 
-    def cells(self, wanted=lambda of: True):
-        """Returns the number of cells for whose runs `wanted` is true."""
+    def by_cell(self):
+        """Returns the runs of each cell, which are its rounds."""
         found = {}
         for run in self:
             found.setdefault(place({**run, "round": 0}), Runs()).append(run)
-        return sum(map(wanted, found.values()))
+        return found.values()
+
+    def cells(self, wanted=lambda of: True):
+        """Returns the number of cells for whose runs `wanted` is true."""
+        return sum(map(wanted, self.by_cell()))
 
     def rounds(self):
         """Returns the number of rounds of the cell that has fewest: every
         figure rests on at least so many."""
-        cells = Counter(place({**run, "round": 0}) for run in self)
-        return min(cells.values(), default=0)
+        return min(map(len, self.by_cell()), default=0)
 
 
 def read_runs(path):

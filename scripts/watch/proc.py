@@ -144,11 +144,11 @@ def exec_start_ns(path):
 
 
 def call(path):
-    """Returns the number and arguments of a system call, or (-1, ()). For a
-    thread of the kernel itself, the file has only zeros, even as the last word,
-    the program counter."""
+    """Returns the number and the six arguments of a system call, or (-1, ()).
+    For a thread of the kernel itself, the file has only zeros, even as the last
+    word, the program counter."""
     words = text(*path, "syscall").split()
-    if not words[0].isdigit() or words[-1] == "0x0":
+    if len(words) < 9 or words[-1] == "0x0":
         return -1, ()
     return int(words[0]), tuple(int(word, 16) for word in words[1:7])
 
