@@ -215,12 +215,12 @@ def serve_victims(cell, attack, victim):
 
 def attack_and_ask(cell, server):
     """Runs an attack and the victim, and records what both have shown."""
-    attack = attack_on(cell, server, is_paced=cell.subject.model == ANY)
-    victim = Victim(server, attack)
     is_idle = cell.attack.leaves_idle and not cell.may_be_busy
-    idle_use = idle_cores(server.pid, WATCH_S) if is_idle else None
-    serve_victims(cell, attack, victim)
-    attack.end()
+    with attack_on(cell, server,
+                   is_paced=cell.subject.model == ANY) as attack:
+        victim = Victim(server, attack)
+        idle_use = idle_cores(server.pid, WATCH_S) if is_idle else None
+        serve_victims(cell, attack, victim)
     cell.during = victim.peak
     cell.cores_during = victim.cores if idle_use is None else idle_use
     cell.not_tried = attack.not_tried
@@ -354,20 +354,18 @@ def end_under_load(cell, server):
     with connect(server.port) as victim:
         victim.sendall(REQUEST)
         victim.recv(100)
-        attack = attack_on(cell, server)
-        cell.before = cell.during = usage_of(server.pid)
-        victim.sendall(LONG_REQUEST)
-        begin = time.monotonic()
-        server.process.send_signal(getattr(signal, cell.attack.ending))
-        if cell.attack.ending == "SIGKILL":
-            attack.quiet.set()  # A process that lives on does so without load.
-        said = last_words(victim)
-        cell.wait_s = time.monotonic() - begin
-        cell.status = wait(server.process, PATIENCE_S)
-        attack.quiet.set()
-        left = survivors(server)
-    attack.end()
-    return said, left
+        with attack_on(cell, server) as attack:
+            cell.before = cell.during = usage_of(server.pid)
+            victim.sendall(LONG_REQUEST)
+            begin = time.monotonic()
+            server.process.send_signal(getattr(signal, cell.attack.ending))
+            if cell.attack.ending == "SIGKILL":
+                attack.quiet.set()  # A process that lives on has no load then.
+            said = last_words(victim)
+            cell.wait_s = time.monotonic() - begin
+            cell.status = wait(server.process, PATIENCE_S)
+            attack.quiet.set()
+            return said, survivors(server)
 
 
 def try_ending(cell, server):

@@ -78,7 +78,9 @@ def read_lines(client, count):
 
 
 class Attack:
-    """An attack in a thread of its own, which closes its connections."""
+    """An attack in a thread of its own, which closes its connections. A `with`
+    block ends it, and waits for its thread unless an exception ends the block:
+    the thread may be waiting for a reply."""
 
     def __init__(self, client, port, tools, seed=1, is_paced=False):
         self.port, self.tools = port, tools
@@ -130,10 +132,13 @@ class Attack:
         """Waits until the attack is over, or for `timeout_s`."""
         self.over.wait(timeout_s)
 
-    def end(self):
-        """Ends the attack, and waits for its thread."""
+    def __enter__(self):
+        return self
+
+    def __exit__(self, problem, *_):
         self.over.set()
-        self.thread.join()
+        if problem is None:
+            self.thread.join()
 
 
 def flood(attack, count, block, reads=False, **sizes):

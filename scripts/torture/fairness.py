@@ -13,7 +13,6 @@ when its window is closed and the server can send it nothing more.
 For use while signals are blocked, see lib/processes.py.
 """
 
-import contextlib
 import dataclasses
 import json
 import pathlib
@@ -109,16 +108,6 @@ class Cell:
                 "fair": int(self.fair)}
 
 
-@contextlib.contextmanager
-def attacking(greedy, subject, server):
-    """Runs greedy clients for the duration of a `with` block."""
-    attack = Attack(greedy, server.port, subject.tools)
-    try:
-        yield
-    finally:
-        attack.end()
-
-
 def await_still(server):
     """Waits until the greedy clients have sent requests that the server does
     not receive, and nothing moves. Raises RunFailed if that does not happen."""
@@ -167,13 +156,13 @@ def p99_ms(subject, greedy):
     server."""
     with subject.serving("--max-clients", SLOTS) as server:
         if greedy in COME_FIRST:
-            with attacking(greedy, subject, server):
+            with Attack(greedy, server.port, subject.tools):
                 await_still(server)
                 with normal_clients(subject, server) as client:
                     return p99_of(client)
         with normal_clients(subject, server) as client:
             await_connections(client)
-            with attacking(greedy, subject, server):
+            with Attack(greedy, server.port, subject.tools):
                 return p99_of(client)
 
 

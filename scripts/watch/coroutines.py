@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from watch.calls import PREPOSITIONS, option
 
 MODELS = ("coroutine", "offload", "multiloop")  # that have --inspect
-PATH_BYTES_MAX = 107  # of a UNIX socket
+FOLDER_BYTES_MAX = 80  # so that the path below it has at most 107 bytes
 LOOPS_MAX = 64
 
 
@@ -30,13 +30,13 @@ class Coroutine:
 
 def new_socket(stack):
     """Returns the path of a socket that does not exist yet. Its folder is
-    removed when `stack`, a contextlib.ExitStack, is closed."""
-    folder = stack.enter_context(tempfile.TemporaryDirectory())
-    path = pathlib.Path(folder) / "coroutines"
-    if len(os.fsencode(path)) > PATH_BYTES_MAX:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(dir="/tmp"))
-        path = pathlib.Path(folder) / "coroutines"
-    return path
+    removed when `stack`, a contextlib.ExitStack, is closed. It is in /tmp if
+    the usual folder has too long a path for a UNIX socket."""
+    place = tempfile.gettempdir()
+    if len(os.fsencode(place)) > FOLDER_BYTES_MAX:
+        place = "/tmp"
+    folder = stack.enter_context(tempfile.TemporaryDirectory(dir=place))
+    return pathlib.Path(folder) / "coroutines"
 
 
 def sockets_of(process):
