@@ -8,8 +8,8 @@ from watch import proc
 
 # The names that are printed, by the numbers of system calls on the two
 # architectures on which we test. Variants of a call have one name: an accept()
-# of the source may be an accept4(). clock_nanosleep() keeps its own name, because
-# it has other arguments than nanosleep().
+# of the source may be an accept4(). Only clock_nanosleep() has its own, because
+# its arguments are not those of nanosleep().
 X86_64 = {0: "read", 1: "write", 7: "poll", 23: "select", 35: "nanosleep",
           43: "accept", 44: "send", 45: "recv", 46: "sendmsg", 47: "recvmsg",
           61: "waitpid", 128: "rt_sigtimedwait", 130: "rt_sigsuspend",

@@ -41,7 +41,7 @@ def duration(seconds):
 
 
 def known(value, text):
-    """Returns text(value), or "" for None, which stands for an unknown value."""
+    """Returns text(value), or "" for None: the value is not known."""
     return "" if value is None else text(value)
 
 

@@ -76,6 +76,7 @@ class Observer:
         about `patience_s` until it has answered. With 0, it is not asked."""
         processes = [proc.process(self.pid), *self.descendants()]
         first, found = processes[0], sockets.of_server(self.pid)
+        listener = found.listener
         threads = [thread for one in processes for thread in one.threads]
         words = [Words(found, one, self.symbols) for one in processes]
         rows = [self.row(thread, of) for one, of in zip(processes, words)
@@ -85,9 +86,9 @@ class Observer:
         shares = [row.cpu_share for row in rows if row.cpu_share is not None]
         is_hidden = any(thread.is_hidden for thread in threads)
         return Snapshot(
-            first.name, self.pid, found.listener.local if found.listener else "",
-            rows, [connection(one) for one in found.connections],
-            found.listener.unread if found.listener else 0, len(processes),
+            first.name, self.pid, listener.local if listener else "", rows,
+            [connection(one) for one in found.connections],
+            listener.unread if listener else 0, len(processes),
             sum(shares) if shares else None,
             proc.hidden_because() if is_hidden else "",
             *coroutines.of_server(first, words[0], patience_s))
