@@ -1,7 +1,7 @@
 """Describes in words the system calls in which servers wait."""
 
+import contextlib
 import os
-import struct
 
 from lib.text import counted
 from watch import proc
@@ -110,8 +110,10 @@ class Words:
         return self.on_descriptors(fd for fd in range(count) if bits >> fd & 1)
 
     def in_epoll_wait(self, epoll, *_):
-        count = proc.watched_count(self.pid, epoll)
-        return "" if count is None else f"on {counted(count, 'descriptor')}"
+        with contextlib.suppress(OSError):
+            count = proc.text(self.pid, "fdinfo", epoll).count("tfd:")
+            return f"on {counted(count, 'descriptor')}"
+        return ""
 
     def in_nanosleep(self, address, *_):
         """Returns how long a call sleeps. `address` is that of its struct

@@ -38,19 +38,14 @@ class Console:
             # TCSAFLUSH would drop keys that were typed before.
             tty.setcbreak(sys.stdin, termios.TCSADRAIN)
         if not self.is_dumb:
-            self.write(ENTER)
+            print(ENTER, end="", flush=True)
         return self
 
     def __exit__(self, *_):
         if not self.is_dumb:
-            self.write(LEAVE)
+            print(LEAVE, end="", flush=True)
         if self.saved:
             termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self.saved)
-
-    @staticmethod
-    def write(text):
-        sys.stdout.write(text)
-        sys.stdout.flush()
 
     @staticmethod
     def size():
@@ -61,10 +56,11 @@ class Console:
     def draw(self, lines):
         """Draws a window: a list of `screen.Line`."""
         if self.is_dumb:
-            self.write("\n".join(line.text.rstrip() for line in lines) + "\n\n")
+            print(*(line.text.rstrip() for line in lines), sep="\n", end="\n\n",
+                  flush=True)
             return
         drawn = (self.styled(line) + "\x1b[K" for line in lines)
-        self.write("\x1b[H" + "\r\n".join(drawn) + "\x1b[J")
+        print("\x1b[H" + "\r\n".join(drawn), end="\x1b[J", flush=True)
 
     def styled(self, line):
         """Returns the text of a line with the escape codes of its style."""

@@ -177,19 +177,10 @@ def descriptor(pid, fd):
 
 def descriptors(pid):
     """Returns all descriptors of a process: {number: what it refers to}."""
-    try:
-        numbers = os.listdir(ROOT / str(pid) / "fd")
-    except OSError:
-        return {}
-    return {int(fd): descriptor(pid, fd) for fd in numbers}
-
-
-def watched_count(pid, epoll):
-    """Returns how many descriptors an epoll watches, None if hidden."""
-    try:
-        return text(pid, "fdinfo", epoll).count("tfd:")
-    except OSError:
-        return None
+    with contextlib.suppress(OSError):
+        return {int(fd): descriptor(pid, fd)
+                for fd in os.listdir(ROOT / str(pid) / "fd")}
+    return {}
 
 
 def memory(pid, address, form):
