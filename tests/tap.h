@@ -56,6 +56,11 @@ int tap_main(int argc, char **argv, const struct tap_part *parts, int count);
 // process -1, which means all processes.
 pid_t tap_fork(void);
 
+// Call it in a child after fork(). From then on, the kernel kills this process
+// when `parent`, the process that has called fork(), ends. If that has ended
+// already, kills this process at once. A later setuid(2) cancels this.
+void tap_end_with_parent(pid_t parent);
+
 // Prints the plan and the totals. Returns the exit status for main().
 int done_testing(void);
 

@@ -3,7 +3,7 @@
 FUZZ    := session http reply server_options client_options coroutines
 UNIT    := fib session net co co_states co_loop co_io co_switch co_inspect \
            co_watchdog histogram reply schedule conn procstat figures output \
-           options fibload
+           options fibload tap
 TESTS   := $(UNIT:%=$(BUILD)/tests/test_%) $(BUILD)/tests/conversation/run \
            $(BUILD)/tests/gdb_backtrace $(BUILD)/tests/test_examples \
            $(BUILD)/tests/test_scale $(FUZZ:%=$(BUILD)/tests/fuzz_%) \

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -91,18 +90,16 @@ static void redirect(const struct server *s, const struct limits *limits)
     }
 }
 
-// Replaces this child process by the server. Does not return.
+// Replaces this child of `parent` by the server. Does not return.
 static void become(struct server *s, char **arguments,
-                   const struct limits *limits)
+                   const struct limits *limits, pid_t parent)
 {
     assert(arguments[0] != NULL);
     int program = open(arguments[0], O_RDONLY | O_CLOEXEC);
     redirect(s, limits);
     if (limits != NULL)
         apply(limits);
-    // The kernel kills the server when the test ends. This comes after
-    // setuid(), which would clear it.
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    tap_end_with_parent(parent);  // After setuid(), which would cancel it.
     fexecve(program, arguments, environ);
     // fexecve() fails for a script, because its interpreter needs the path.
     execv(arguments[0], arguments);
@@ -128,9 +125,10 @@ void server_spawn(struct server *s, const char **command,
     append(all, append(all, 0, command), arguments);
     *s = (struct server){.out = memfd_create("out", MFD_CLOEXEC),
                          .err = memfd_create("err", MFD_CLOEXEC)};
+    pid_t parent = getpid();
     s->pid = tap_fork();
     if (s->pid == 0)
-        become(s, (char **)(uintptr_t)all, limits);
+        become(s, (char **)(uintptr_t)all, limits, parent);
 }
 
 static void read_text(int file, char *text)

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -171,13 +170,13 @@ static bool send_requests(const struct peer *p)
 
 // Sends requests as fast as possible until the connection is closed. If `reads`
 // is set, receives the replies, too, and writes a byte to `progress` for every
-// TALK_LEN bytes. Runs in a process of its own, and ends it.
+// TALK_LEN bytes. Runs in a child of `parent`, and ends it.
 _Noreturn static void send_without_end(const struct peer *p, bool reads,
-                                       int progress)
+                                       int progress, pid_t parent)
 {
     static char replies[1 << 16];
     size_t received = 0;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    tap_end_with_parent(parent);
     while (send_requests(p)) {
         struct pollfd ready = {.fd = p->fd,
                                .events = reads ? POLLIN | POLLOUT : POLLOUT};
@@ -214,9 +213,9 @@ static void check_talkative(bool reads)
         return;
     if (pipe2(progress, O_CLOEXEC | O_NONBLOCK) != 0)
         abort();
-    pid_t talker = tap_fork();
+    pid_t parent = getpid(), talker = tap_fork();
     if (talker == 0)
-        send_without_end(&p, reads, progress[1]);
+        send_without_end(&p, reads, progress[1], parent);
     bool talked = await_talk(&s, &p, reads, progress[0]);
     int status = server_end(&s, SIGTERM);
     kill(talker, SIGKILL);
@@ -243,11 +242,13 @@ static void check_asking_without_reading(void)
 
 // Connects and resets the connection, again and again, until the server
 // refuses. Writes a byte to `progress` after STREAM_LEN connections. A close
-// instead of a reset would keep each port in TIME_WAIT for a minute.
-_Noreturn static void connect_without_end(const struct server *s, int progress)
+// instead of a reset would keep each port in TIME_WAIT for a minute. Runs in a
+// child of `parent`, and ends it.
+_Noreturn static void connect_without_end(const struct server *s, int progress,
+                                          pid_t parent)
 {
     struct peer p;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    tap_end_with_parent(parent);
     for (int i = 1; peer_connect(&p, s->port); i++) {
         peer_reset(&p);
         if (i == STREAM_LEN && write(progress, "", 1) != 1)
@@ -261,12 +262,13 @@ _Noreturn static void connect_without_end(const struct server *s, int progress)
 static bool start_streams(const struct server *s, pid_t *streams)
 {
     int progress[2], started = 0;
+    pid_t parent = getpid();
     char byte;
     if (pipe2(progress, O_CLOEXEC) != 0)
         abort();
     for (int i = 0; i < STREAMS; i++)
         if ((streams[i] = tap_fork()) == 0)
-            connect_without_end(s, progress[1]);
+            connect_without_end(s, progress[1], parent);
     close(progress[1]);
     while (started < STREAMS && read(progress[0], &byte, 1) == 1)
         started++;

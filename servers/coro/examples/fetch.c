@@ -78,12 +78,14 @@ static pid_t start_backends(void)
         perror("fetch");
         exit(EXIT_FAILURE);
     }
-    pid_t process = fork();
+    pid_t parent = getpid(), process = fork();
     if (process != 0) {
         close(listener);
         return process;
     }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        exit(EXIT_FAILURE);  // It has ended before prctl().
     co_go(accept_clients, NULL);
     exit(co_run());
 }
