@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
@@ -101,9 +102,11 @@ pid_t null_server_start(char request_mark, const char *reply, int *port)
     int listener = listen_anywhere(port);
     if (listener < 0)
         return -1;
-    pid_t server = fork();
+    pid_t parent = getpid(), server = fork();
     if (server == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent)
+            _exit(EXIT_FAILURE);  // It died before prctl().
         signal(SIGINT, SIG_IGN);  // On Ctrl-C, the parent kills this process.
         serve(listener);
     }

@@ -10,7 +10,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -58,7 +57,6 @@ static void interrupt_children(pid_t process)
 // Sends signals to the server and its children until the server is gone.
 _Noreturn static void interrupt_without_end(pid_t server)
 {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
     for (int round = 1; interrupt_threads(server); round++) {
         interrupt_children(server);
         if (round % STOP_EVERY == 0) {
@@ -96,9 +94,11 @@ void storm_run(const struct fault_case *c, struct outcome *o)
         fails(o, "it does not start");
         return;
     }
-    pid_t storm = tap_fork();
-    if (storm == 0)
+    pid_t parent = getpid(), storm = tap_fork();
+    if (storm == 0) {
+        tap_end_with_parent(parent);
         interrupt_without_end(s.pid);
+    }
     bool served = run_clients(s.port, counts, o);
     int status = server_end(&s, SIGTERM);
     kill(storm, SIGKILL);

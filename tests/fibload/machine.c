@@ -6,7 +6,6 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -88,9 +87,9 @@ static void drop_privileges(void)
 static pid_t start_stopped(void)
 {
     int status;
-    pid_t pid = fork();
+    pid_t parent = getpid(), pid = fork();
     if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        tap_end_with_parent(parent);
         raise(SIGSTOP);
         _exit(EXIT_SUCCESS);
     }
@@ -149,10 +148,10 @@ static int first_core(void)
 
 static pid_t start_busy_loop(int core)
 {
-    pid_t pid = fork();
+    pid_t parent = getpid(), pid = fork();
     if (pid == 0) {
         cpu_set_t cores;
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        tap_end_with_parent(parent);
         CPU_ZERO(&cores);
         CPU_SET((size_t)core, &cores);
         sched_setaffinity(0, sizeof cores, &cores);

@@ -11,12 +11,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "../tap.h"
 #include "record.h"
 
 enum {
@@ -290,9 +290,10 @@ struct server server_start(const struct script *script)
     }
     record_clear();
     fflush(stdout);
+    pid_t parent = getpid();
     server.pid = fork();
     if (server.pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        tap_end_with_parent(parent);
         alarm(PATIENCE_S);
         close(ends[1]);
         current = script;
