@@ -256,6 +256,14 @@ class Pages(unittest.TestCase):
         self.assertTrue(any("            // and another." in part.code
                             for part in c_source.parts(SOURCE)))
 
+    def test_a_lesson_begins_with_a_capital_letter_but_no_name_does(self):
+        for begin, shown in (("after fork() both", "After fork() both"),
+                             ("serve_client() blocks", "serve_client() blocks"),
+                             ("poll() reports", "poll() reports"),
+                             ("due_ns stores", "due_ns stores")):
+            self.assertIn(f"<p>{shown}.</p>", c_source.annotated(
+                f"// LESSON x: {begin}.\nint a;\n"))
+
     def test_colours(self):
         self.assertEqual(
             c_source.c_line('if (a < 1)  // "x"'),
@@ -284,6 +292,58 @@ class Pages(unittest.TestCase):
         for number, kind, word in ((3, "old", "x"), (2, "new", "y")):
             self.assertIn(f'<td class="n {kind}">{number}</td>'
                           f'<td class="{kind}">int <mark>{word}</mark>;', code)
+
+
+NARROW_PX = 320
+
+# Loads the pages of a list, one after the other, in a narrow frame. Each page
+# says how wide it is. Lists those that are wider than the frame.
+NARROW = """\
+<!DOCTYPE html><iframe style="width: %(width)dpx"></iframe><pre>loading</pre>
+<script>
+const paths = %(paths)s, wide = [], frame = document.querySelector("iframe");
+let at = -1;
+function next() {
+    if (++at < paths.length)
+        frame.src = paths[at];
+    else
+        document.querySelector("pre").textContent = `wide: ${wide}.`;
+}
+onmessage = (event) => {
+    if (event.data > %(width)d)
+        wide.push(`${paths[at]} ${event.data}`);
+    next();
+};
+next();
+</script>
+"""
+SAYS_WIDTH = """<script>
+onload = () => parent.postMessage(document.documentElement.scrollWidth, "*");
+</script>"""
+
+
+@tap.part("browser")
+class Browser(unittest.TestCase):
+    def test_a_telephone_shows_every_page_without_scrolling_sideways(self):
+        browser = shutil.which("chromium") or shutil.which("google-chrome")
+        if browser is None:
+            self.skipTest("no chromium")
+        found = site.Site().all()
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            with contextlib.redirect_stdout(io.StringIO()):
+                site.write(folder / "pages", {
+                    path: text + SAYS_WIDTH for path, text in found.items()})
+            (folder / "all.html").write_text(NARROW % {
+                "width": NARROW_PX,
+                "paths": json.dumps([f"pages/{path}" for path in found])})
+            shown = subprocess.run(
+                [browser, "--headless", "--no-sandbox", "--disable-gpu",
+                 f"--user-data-dir={folder}/profile", "--dump-dom",
+                 f"--virtual-time-budget={1000 * LONG_S}",
+                 (folder / "all.html").as_uri()], capture_output=True,
+                text=True, timeout=LONG_S, check=True).stdout
+        self.assertIn("<pre>wide: .</pre>", shown)
 
 
 class Texts(unittest.TestCase):

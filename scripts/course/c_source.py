@@ -17,6 +17,7 @@ FOLDERS = ("fib", "servers", "client")
 ENDINGS = (".c", ".h", ".S")
 
 LESSON = re.compile(r"^(\s*)// LESSON ([a-z0-9-]+): ")
+NAME = re.compile(r"\w+\(|\w+_\w")  # of a function or variable, not a word
 FUNCTION = re.compile(r"^[a-z_][^;={]*?\b([a-z_0-9]+)\([^;]*$")
 
 
@@ -257,9 +258,10 @@ def paragraph_html(paragraph):
         return f"<h2>{escaped(text[5:])}</h2>"
     lesson = LESSON.match("// " + text)
     if lesson:
-        name, rest = lesson[2], text.split(": ", 1)[1]
-        text = escaped(rest[0].upper() + rest[1:])
-        return f'<h3><a href="#{name}">{name}</a></h3>\n<p>{text}</p>'
+        name, text = lesson[2], text.split(": ", 1)[1]
+        if not NAME.match(text):
+            text = text[0].upper() + text[1:]
+        return f'<h3><a href="#{name}">{name}</a></h3>\n<p>{escaped(text)}</p>'
     return f"<p>{escaped(text)}</p>"
 
 
