@@ -696,9 +696,10 @@ class Skeletons(unittest.TestCase):
         return self.run_in(ROOT, "make", "skeleton", f"MODEL={model}",
                            f"SKELETON={directory}")
 
-    def begin(self, model):
-        """Makes the skeleton of a model. Returns its folder."""
-        directory = self.scratch / model
+    def begin(self, model, name=""):
+        """Makes the skeleton of a model, in a folder of this name or else of
+        the model's. Returns the folder."""
+        directory = self.scratch / (name or model)
         done = self.make(model, directory)
         self.assertEqual(done.returncode, 0, done.stderr)
         return directory
@@ -715,6 +716,14 @@ class Skeletons(unittest.TestCase):
                 built = self.run_in(directory, "make")
                 self.assertEqual(built.returncode, 0, built.stderr)
                 self.assertTrue(self.converse(directory / model))
+
+    def test_the_command_that_grades_it_names_it(self):
+        directory = self.begin("thread", "my server")
+        command, = re.findall(r"^ +(make -C .*)$",
+                              (directory / "README.md").read_text(), re.M)
+        shown = self.run_in(directory, "sh", "-c", f"{command} -n")
+        self.assertIn(f'"{os.path.relpath(directory, ROOT)}/thread"',
+                      shown.stdout)
 
     def test_what_was_written_is_not_lost(self):
         directory = self.begin("thread")
