@@ -1027,6 +1027,15 @@ class Explanations(unittest.TestCase):
         self.assertEqual([name for name in names if failures.explained(
             name) == self.FALLBACK], [])
 
+    def test_the_limits_that_they_name(self):
+        self.assertIn(f"within {grade.PATIENCE_S} s",
+                      failures.explained("it starts"))
+
+    def test_a_wrong_reply_is_not_a_missing_one(self):
+        self.assertNotEqual(
+            failures.explained("all replies that arrive are right"),
+            failures.explained("all 8 replies it has counted arrive (8)"))
+
     def test_every_problem_of_the_hostile_table(self):
         known = {attack.name for attack in matrix.ATTACKS}
         self.assertLessEqual(set(grade.TRIED), known)
@@ -1063,6 +1072,24 @@ class Grades(unittest.TestCase):
         with unittest.mock.patch.object(grade, "call", side_effect=endless), \
                 self.assertRaises(processes.RunFailed):
             grade.judge_torture(options_for(BIN / "blocking", "fork"))
+
+    def test_attacks_without_a_result(self):
+        with unittest.mock.patch.object(grade, "call"), \
+                self.assertRaisesRegex(processes.RunFailed,
+                                       "torture --server .*/blocking "):
+            grade.judge_torture(options_for(BIN / "blocking", "fork"))
+
+    def test_no_failure_names_a_log_that_is_deleted(self):
+        row = {"attack": "idle", "as_expected": "0", "shown": "!fails",
+               "remarks": "mine did not start; see log.txt"}
+        failed = processes.RunFailed(row["remarks"])
+        with unittest.mock.patch.object(grade, "attacked", return_value=[row]), \
+                unittest.mock.patch.object(grade, "run_of", side_effect=failed):
+            options = options_for(BIN / "fork", "fork")
+            (check, _), = grade.judge_torture(options).failures
+            self.assertEqual(check, "idle, fails: mine did not start")
+            for check, _ in grade.judge_claims(options).failures:
+                self.assertNotIn("log.txt", check)
 
     def test_reading_what_the_conversation_says(self):
         said = ("ok 1 - mine: values\n# a note\n"
@@ -1142,10 +1169,11 @@ class GradedClaims(unittest.TestCase):
             result = grade.judge_claims(options_for(
                 pathlib.Path("mine"), "fork"))
         self.not_judged = said.getvalue().count("Not judged")
-        words = {one.meaning: one.says.split()[0] + one.cells[0]
+        self.meanings = {meaning for _, meaning in result.failures}
+        words = {one.says: one.says.split()[0] + one.cells[0]
                  for one in grade.EXPECTATIONS}
-        return [words.get(meaning, check)
-                for check, meaning in result.failures], result.passed
+        return [next((word for says, word in words.items() if says in check),
+                     check) for check, _ in result.failures], result.passed
 
     def test_all_as_expected(self):
         self.assertEqual(self.judge(self.rounds()), ([], 6))
@@ -1197,10 +1225,10 @@ class GradedClaims(unittest.TestCase):
                          (["it did not stop"], 6))
 
     def test_runs_that_are_missing_or_wrong_fail(self):
-        failed, passed = self.judge(self.rounds(wrong=1.0))
-        self.assertEqual((len(failed), passed), (6, 0))
-        failed, passed = self.judge([{}, {}, {}])
-        self.assertEqual((len(failed), passed), (6, 0))
+        for rounds in (self.rounds(wrong=1.0), [{}, {}, {}]):
+            failed, passed = self.judge(rounds)
+            self.assertEqual((len(failed), passed), (6, 0))
+            self.assertEqual(self.meanings, {grade.NO_FIGURE})
 
 
 @tap.part("grading")
@@ -1255,6 +1283,17 @@ class Grading(unittest.TestCase):
                               text=True, check=False)
         self.assertEqual(done.returncode, 2)
         self.assertIn("SERVER= is missing", done.stderr)
+
+    def test_a_script_that_the_kernel_cannot_execute(self):
+        for first in ("", "#!/no/such/interpreter\n"):
+            with tempfile.TemporaryDirectory() as scratch:
+                server = write_script(pathlib.Path(scratch, "mine"),
+                                      f"{first}print(1)\n")
+                done = subprocess.run([program("grade"), server, "--bin", BIN],
+                                      capture_output=True, text=True,
+                                      timeout=LONG_S, check=False)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("#!/usr/bin/env python3", done.stderr)
 
     def test_numbers_in_the_environment(self):
         for part, variable in (("drain", "DRAINS"), ("protocol", "PATIENCE"),

@@ -10,10 +10,11 @@ import re
 EXPLANATIONS = (
     # Checks in any part
     (r"^it starts", "If the message says that a function is not written yet, "
-     "write that function first. Otherwise your server did not report in time "
-     "that it is ready. It must print a line on standard output that ends in "
-     "its port, \"name: listening on 127.0.0.1:43211\", and flush it. With "
-     "`--port 0` the kernel chooses the port."),
+     "write that function first. Otherwise your server ended (it must stay in "
+     "the foreground), or did not report within 20 s that it is ready. The "
+     "first line that it prints on standard output must end in its port, "
+     "\"name: listening on 127.0.0.1:43211\", and it must flush this line. "
+     "With `--port 0` the kernel chooses the port."),
     (r"it answers$", "The reply to \"7\\n\" must be \"fib: 13\\n\" on every "
      "address on which the server listens."),
     (r"it stops cleanly", "On SIGTERM the server must finish its work, print "
@@ -100,14 +101,17 @@ EXPLANATIONS = (
      "on a full disk. Do not block in write(), ignore its errors, and if "
      "descriptor 2 is closed, open something as standard error before you "
      "accept clients."),
-    (r"while full, it does not spin", "accept(), fork() or a similar call "
-     "fails because a table is full, and the server tries again without a "
-     "pause. Wait for 100 ms between two attempts: see out-of-descriptors."),
-    (r"clients are served in the end", "While a table is full, the clients "
-     "wait in the kernel's accept queue. The server must disconnect none of "
-     "them, and serve each once the table has a free entry."),
+    (r"while full, it does not spin|^exhausting, spins:",
+     "accept(), fork() or a similar call fails because a table is full, and "
+     "the server tries again without a pause. Wait for 100 ms between two "
+     "attempts: see out-of-descriptors."),
+    (r"clients are served in the end|^exhausting, never:",
+     "While a table is full, the clients wait in the kernel's accept queue. "
+     "The server must disconnect none of them, and serve each once the table "
+     "has a free entry. Does it call accept() again?"),
     (r"runs until it is stopped", "A full table (of descriptors, processes or "
-     "memory) must not end the server."),
+     "memory) must not end the server, and SIGTERM must still end it with "
+     "status 0."),
     (r"at most one log line a second", "The server logs the same problem for "
      "every client. It may log it once a second."),
     (r"^--max-clients 5",
@@ -176,7 +180,9 @@ EXPLANATIONS = (
     (r"ask on and read slowly|^stopped under load",
      "A server that is stopping must accept no more requests, send all "
      "outstanding replies, and end, even if its clients read slowly."),
-    (r"replies arrive|it has counted arrive|that arrive are right",
+    (r"that arrive are right", "Under load some replies were wrong, or "
+     "incomplete. Do several clients share a buffer?"),
+    (r"replies arrive|it has counted arrive",
      "Some replies that the server counted did not arrive. If the receive "
      "buffer still has data, close() resets the connection and drops replies "
      "that were sent: see close-can-lose."),
@@ -204,13 +210,16 @@ EXPLANATIONS = (
      "200 ms later ends the server at once."),
     (r"^a signal to a child", "A signal to a child ends only its own "
      "conversation. The server and its other children continue."),
-    (r"^SIGKILL ends it|no child is left", "However the server dies, its "
-     "children must die with it: see orphans (PR_SET_PDEATHSIG)."),
+    (r"^SIGKILL ends it|no child is left|^SIG\w+, left:",
+     "However the server dies, also while clients are connected, its children "
+     "must die with it: see orphans (PR_SET_PDEATHSIG)."),
     (r"^a taken port", "If another program uses the port, the server must "
      "print one line that names the port on standard error, and exit with "
      "status 1."),
-    (r"started again on the same port", "After the server has stopped, its "
-     "port must be free at once. Set SO_REUSEADDR on the listener."),
+    (r"started again on the same port|^SIG\w+, port:",
+     "When the server has ended, another one must be able to listen on the "
+     "same port at once. Set SO_REUSEADDR on the listener, and do not let a "
+     "child keep the listener open."),
 
     # owed
     (r"^with all slots taken", "Once accept() has returned a client, the "
@@ -245,9 +254,6 @@ EXPLANATIONS = (
     (r"^\w+, dead:", "The whole server ended. An error on one connection "
      "(ECONNRESET, EPIPE, SIGPIPE) must end only its conversation. When a "
      "table is full, the server must wait and try again."),
-    (r"^exhausting, spins:", "The server has no descriptor left for a client "
-     "that waits, and calls accept() again without a pause. Wait for 100 ms "
-     "between two attempts: see out-of-descriptors."),
     (r"^\w+, spins:", "The server has nothing to do, but uses CPU time: a loop "
      "polls instead of waiting. Does the server notice when a client has "
      "left?"),
@@ -260,19 +266,11 @@ EXPLANATIONS = (
     (r"^SIGTERM, cut:", "The request of a well-behaved client had arrived "
      "before SIGTERM, but the client got no reply. Answer the requests that "
      "have arrived, then close."),
-    (r"^SIG\w+, left:", "The server ended while clients were connected, but "
-     "its children still run: see orphans (PR_SET_PDEATHSIG)."),
-    (r"^SIG\w+, port:", "When the server has ended, another one must be able "
-     "to listen on the same port at once. Set SO_REUSEADDR, and do not let a "
-     "child keep the listener open."),
     (r"^\w+, exit:", "On SIGTERM the server must finish its work and exit with "
      "status 0, also during and after an attack."),
     (r"^\w+, beside:", "The server serves other clients beside one that keeps "
      "it waiting. A server of this model cannot do so, so yours is of another "
      "model. Name that one with MODEL."),
-    (r"^exhausting, never:", "While no descriptor is left, clients wait in the "
-     "kernel's accept queue. When other clients leave, the server must accept "
-     "them. Does it call accept() again?"),
     (r"^\w+, (waits|never|cut):", "The victim is a well-behaved client that "
      "sends requests during the attack. Its reply came too late or never: one "
      "client must not delay the others. See one-waits-all-wait, and "
@@ -288,9 +286,9 @@ EXPLANATIONS = (
      "still hold requests when recv() has no more."),
     (r"^\w+, lost:", "The server must serve a hostile client, too. It "
      "disconnected this one, or let it wait for more than 10 s."),
-    (r"^\w+, (wrong|fails):", "The server failed before the attack. It must "
-     "print a line that ends in its port, and answer \"10\\n\" with \"fib: "
-     "55\\n\", even with 64 descriptors (exhausting)."),
+    (r"^\w+, (wrong|fails):", "The server failed before the attack. The first "
+     "line that it prints must end in its port, and it must answer \"10\\n\" "
+     "with \"fib: 55\\n\", even with 64 descriptors (exhausting)."),
 )
 
 
