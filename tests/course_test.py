@@ -233,6 +233,20 @@ class Pages(unittest.TestCase):
             said, = site.strangers({"a.html": text})
             self.assertRegex(said, r"^a\.html .*\bx\.png$")
 
+    def test_only_a_site_is_replaced(self):
+        pages = {"index.html": "new"}
+        with tempfile.TemporaryDirectory() as name, \
+                contextlib.redirect_stdout(io.StringIO()):
+            folder = pathlib.Path(name)
+            site.write(folder, pages)
+            (folder / "old.html").touch()
+            site.write(folder, pages)
+            self.assertEqual([*folder.iterdir()], [folder / "index.html"])
+            (folder / "index.html").rename(folder / "thesis.txt")
+            with self.assertRaisesRegex(ValueError, "other files"):
+                site.write(folder, pages)
+            self.assertTrue((folder / "thesis.txt").exists())
+
     def test_a_link_to_a_missing_file_is_an_error(self):
         with self.assertRaisesRegex(ValueError, "servers/none.c"):
             site.Site().text("x.md", "[a](servers/none.c)")
