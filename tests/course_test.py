@@ -125,8 +125,7 @@ class Lessons(unittest.TestCase):
 
 class Markdown(unittest.TestCase):
     def html(self, text):
-        blocks = markdown.parse(textwrap.dedent(text), "x.md")
-        return "\n".join(block.html(ROOT) for block in blocks)
+        return markdown.html_of(textwrap.dedent(text), "x.md")
 
     def test_all_that_our_texts_use(self):
         html = self.html("""\
@@ -179,7 +178,7 @@ class Markdown(unittest.TestCase):
 
     def test_the_number_of_the_line_is_right(self):
         with self.assertRaisesRegex(ValueError, "x.md:4: '`'"):
-            markdown.parse("one\n<!-- two\n-->\na ` b", "x.md")
+            markdown.html_of("one\n<!-- two\n-->\na ` b", "x.md")
 
 
 class Pages(unittest.TestCase):
@@ -519,9 +518,7 @@ class OwnRun(unittest.TestCase):
         """Returns the sentences of a text that the run contradicts, and the
         reasons that are shown beside them."""
         text = measured.with_doubts(text, self.run_folder)
-        blocks = markdown.parse(text, "x.md")
-        html = "\n".join(block.html(ROOT) for block in blocks)
-        html, count = measured.marked(html)
+        html, count = measured.marked(markdown.html_of(text, "x.md"))
         found = re.findall(r'<mark [^>]+>(.*?)</mark> <span class="doubt">'
                            "(.*?)</span>", html, re.S)
         self.assertEqual(len(found), count)

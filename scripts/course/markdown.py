@@ -1,4 +1,4 @@
-"""Reads the Markdown of our texts into the blocks of document.py.
+"""Converts the Markdown of our texts to HTML.
 
 It knows headings, paragraphs, lists, tables, pictures, fenced blocks, folded
 answers (<details>), and inside a text what document.inline() knows. It drops
@@ -6,11 +6,12 @@ comments. Anything else is an error, so that no page shows something that its
 author did not mean.
 """
 
+import os
 import re
-from dataclasses import dataclass
 
 from course.c_source import highlight
 from lib.document import Heading, Items, Picture, Table, Text, folded, inline
+from lib.models import ROOT
 
 HEADING = re.compile(r"(#{1,4}) (.+)$")
 ITEM = re.compile(r"(-|\d+\.) +(.+)$")
@@ -18,38 +19,13 @@ PICTURE = re.compile(r"!\[([^]]+)\]\(([^) ]+)\)$")
 SUMMARY = re.compile(r"<details><summary>(.+)</summary>$")
 COMMENT = re.compile(r"<!--.*?-->", re.S)
 FENCE = re.compile(r"```(\w*)$")
+ROW = re.compile(r"\| ?(.*?) ?\|$")
+LINE = re.compile("(.+)$")
 
 
-@dataclass(frozen=True)
-class Numbered:
-    items: tuple
-
-    def html(self, directory):
-        return re.sub(r"(</?)ul>", r"\1ol>", Items(self.items).html(directory))
-
-
-@dataclass(frozen=True)
-class Folded:
-    """Blocks below a summary, which are hidden until the reader opens it."""
-
-    summary: str
-    blocks: tuple
-
-    def html(self, directory):
-        blocks = "\n".join(block.html(directory) for block in self.blocks)
-        return folded(inline(self.summary), blocks)
-
-
-@dataclass(frozen=True)
-class Listing:
-    """A fenced block: code, commands or output."""
-
-    language: str
-    text: str
-
-    def html(self, _directory):
-        return (f'<pre class="listing {self.language}">'
-                f"{highlight(self.text, self.language)}</pre>")
+def without(pattern, text):
+    """Returns a text without the matches. Every line keeps its number."""
+    return re.sub(pattern, lambda match: "\n" * match[0].count("\n"), text)
 
 
 def doubt(text):
@@ -63,22 +39,21 @@ def doubt(text):
 
 
 class Reader:
-    """Reads the lines of a text from the first to the last. change_link(target)
-    returns the target that a link or picture has on the page."""
+    """Reads the lines of a text from the first to the last, and converts them.
+    `where` is the path of the text. change_link(target) returns the target that
+    a link or picture has on the page."""
 
     def __init__(self, text, where, change_link):
-        self.lines, self.where = self.without_comments(text), where
-        self.number, self.change_link = 0, change_link
+        self.lines, self.number = self.without_comments(text), 0
+        self.where, self.change_link = where, change_link
+        self.directory = ROOT / os.path.dirname(where)
 
     @staticmethod
     def without_comments(text):
         """Returns the lines of a text without its comments. Comments in fenced
         blocks stay, and every line keeps its number."""
-        def blank(match):
-            return "\n" * match[0].count("\n")
-
         parts = re.split(r"(^```.*?^```$)", text, flags=re.M | re.S)
-        parts[::2] = (COMMENT.sub(blank, part) for part in parts[::2])
+        parts[::2] = (without(COMMENT, part) for part in parts[::2])
         return "".join(parts).split("\n")
 
     def line(self):
@@ -118,10 +93,9 @@ class Reader:
             self.number += 1
         return self.text(words, begin)
 
-    # ---- Blocks
+    # ---- Blocks: each reads the lines behind a match, and returns the HTML
 
-    def listing(self, language):
-        """Reads a fenced block, behind its first fence. Returns the block."""
+    def listing(self, fence):
         begin, text = self.number, []
         while self.line() != "```":
             if self.line() is None:
@@ -129,68 +103,68 @@ class Reader:
             text.append(self.lines[self.number])
             self.number += 1
         self.number += 1
-        return Listing(language, "\n".join(text))
+        code = highlight("\n".join(text), fence[1])
+        return f'<pre class="listing {fence[1]}">{code}</pre>'
+
+    def heading(self, match):
+        text = self.text([match[2]], self.number - 1)
+        return Heading(len(match[1]), text).html(self.directory)
 
     def folded(self, summary):
-        """Reads folded blocks, behind their summary, and returns them."""
         begin, blocks = self.number, []
         while not self.take("</details>$"):
             if self.line() is None:
                 self.fail("these <details> do not end", begin - 1)
             blocks += self.block()
-        return Folded(summary, tuple(blocks))
+        return folded(inline(summary[1]), "\n".join(blocks))
 
-    def items(self, first):
-        """Reads and returns the list whose first item is the match `first`."""
-        kind = Items if first[1] == "-" else Numbered
-        items = [self.wrapped(first[2])]
-        while match := self.take(ITEM):
-            items.append(self.wrapped(match[2]))
-        return kind(tuple(items))
+    def picture(self, match):
+        name = self.change_link(match[2])
+        return Picture(name, match[1]).html(self.directory)
 
     def table(self, first):
-        """Reads and returns the table whose first row is the match `first`."""
         rows = [first[1]]
-        while match := self.take(r"\| ?(.*?) ?\|$"):
+        while match := self.take(ROW):
             rows.append(match[1])
         cells = [[self.text([cell.strip()], self.number - 1)
                   for cell in row.split("|")] for row in rows]
         if len(cells) < 2 or len({len(row) for row in cells}) > 1:
             self.fail("the rows of this table differ in their columns")
-        rules = cells.pop(1)
-        left = tuple(name for name, rule in zip(cells[0], rules)
-                     if not rule.endswith("-:"))
-        return Table(tuple(cells[0]), tuple(map(tuple, cells[1:])), left)
+        header, rules, *rows = cells
+        left = [name for name, rule in zip(header, rules)
+                if not rule.endswith("-:")]
+        return Table(header, rows, left).html(self.directory)
+
+    def items(self, first):
+        items = [self.wrapped(first[2])]
+        while match := self.take(ITEM):
+            items.append(self.wrapped(match[2]))
+        html = Items(items).html(self.directory)
+        return html if first[1] == "-" else re.sub("(</?)ul>", r"\1ol>", html)
+
+    def paragraph(self, first):
+        return Text(self.wrapped(first[1])).html(self.directory)
+
+    KINDS = ((FENCE, listing), (HEADING, heading), (SUMMARY, folded),
+             (PICTURE, picture), (ROW, table), (ITEM, items), (LINE, paragraph))
 
     def block(self):
-        """Reads the block at the current line. Returns a list with the block,
-        or an empty list at a blank line."""
-        if self.take("$"):
-            return []
-        if match := self.take(FENCE):
-            return [self.listing(match[1])]
-        if match := self.take(HEADING):
-            return [Heading(len(match[1]),
-                            self.text([match[2]], self.number - 1))]
-        if match := self.take(SUMMARY):
-            return [self.folded(match[1])]
-        if match := self.take(PICTURE):
-            return [Picture(self.change_link(match[2]), match[1])]
-        if match := self.take(r"\| ?(.*?) ?\|$"):
-            return [self.table(match)]
-        if match := self.take(ITEM):
-            return [self.items(match)]
-        first = self.line()
+        """Reads the block at the current line. Returns a list with its HTML, or
+        an empty list at a blank line."""
+        for pattern, read in self.KINDS:
+            if match := self.take(pattern):
+                return [read(self, match)]
         self.number += 1
-        return [Text(self.wrapped(first))]
+        return []
 
-    def blocks(self):
+    def html(self):
+        blocks = []
         while self.line() is not None:
-            yield from self.block()
+            blocks += self.block()
+        return "\n".join(blocks)
 
 
-def parse(text, where, change_link=lambda target: target):
-    """Returns the blocks of a text. Raises ValueError, with `where` and a line
+def html_of(text, where, change_link=lambda target: target):
+    """Returns the HTML of a text. Raises ValueError, with `where` and a line
     number, if the text has Markdown that we do not know."""
-    return list(Reader(text, where, change_link).blocks())
-
+    return Reader(text, where, change_link).html()
