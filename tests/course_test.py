@@ -5,6 +5,7 @@ tap.py."""
 
 import contextlib
 import csv
+import dataclasses
 import io
 import json
 import math
@@ -1076,7 +1077,7 @@ def options_for(server, model, programs=BIN):
 
 
 class Grades(unittest.TestCase):
-    PART = grade.Part("waiting", 30, "")
+    PART = grade.Part("waiting", 30, "", 2)
 
     def test_attacks_that_do_not_end(self):
         endless = subprocess.TimeoutExpired("torture", 1)
@@ -1105,8 +1106,7 @@ class Grades(unittest.TestCase):
     def test_reading_what_the_conversation_says(self):
         said = ("ok 1 - mine: values\n# a note\n"
                 "not ok 2 - mine: a byte at a time\n# 1 passed, 1 failed\n")
-        with unittest.mock.patch.dict(grade.CHECKS, waiting=2):
-            result = grade.result_of(self.PART, said, True)
+        result = grade.result_of(self.PART, said, True)
         self.assertEqual((result.passed, result.earned()), (1, 15.0))
         (check, meaning), = result.failures
         self.assertEqual(check, "a byte at a time")
@@ -1117,22 +1117,23 @@ class Grades(unittest.TestCase):
 
     def test_a_refused_option_costs_all_checks_that_follow(self):
         said = "ok 1 - mine: a\nok 2 - mine: b\nnot ok 3 - mine: it starts\n"
-        with unittest.mock.patch.dict(grade.CHECKS, waiting=10):
-            refused = grade.result_of(self.PART, said, True)
-            self.assertEqual(refused.earned(), 6.0)
-            # Checks that cannot be judged on this machine get their points.
-            here = grade.result_of(
-                self.PART, said + "# not judged: 5 checks: why\n", True)
-            self.assertEqual(here.earned(), 12.0)
+        part = dataclasses.replace(self.PART, checks=10)
+        refused = grade.result_of(part, said, True)
+        self.assertEqual(refused.earned(), 6.0)
+        # Checks that cannot be judged on this machine get their points.
+        here = grade.result_of(
+            part, said + "# not judged: 5 checks: why\n", True)
+        self.assertEqual(here.earned(), 12.0)
 
     def test_the_score(self):
-        results = [grade.Result("a", 30, 3, []),
-                   grade.Result("b", 10, 1, [("x", "y")])]
+        results = [grade.Result(grade.Part("a", 30, ""), 3, []),
+                   grade.Result(grade.Part("b", 10, ""), 1, [("x", "y")])]
         total = grade.score(options_for(BIN / "fork", "fork"), results)
         self.assertEqual((total["score"], total["failed"]), (87, ["x"]))
         self.assertEqual(total["parts"]["b"]["points"], 5.0)
-        nearly = [grade.Result("a", 95, 3, []),
-                  grade.Result("b", 5, 25, [("x", ""), ("y", "")])]
+        nearly = [grade.Result(grade.Part("a", 95, ""), 3, []),
+                  grade.Result(grade.Part("b", 5, ""), 25,
+                               [("x", ""), ("y", "")])]
         total = grade.score(options_for(BIN / "fork", "fork"), nearly)
         self.assertEqual(total["score"], 99)
 
@@ -1171,7 +1172,7 @@ class GradedClaims(unittest.TestCase):
     def judge(self, rounds, problems=(), cores=2):
         """Judges these rounds on a machine with so many cores. Returns which
         claims and runs fail, and the number of claims that hold. A claim is
-        named by its verb and its cell: "answersidle"."""
+        named by its verb and its cell: "answersthroughput"."""
         with unittest.mock.patch.object(
                 grade, "measured", lambda *_: (rounds, list(problems))), \
                 unittest.mock.patch.object(grade.machine, "cores",
@@ -1201,7 +1202,7 @@ class GradedClaims(unittest.TestCase):
         rounds = self.rounds()
         for runs in rounds:
             runs["idle"]["server_cpu_us_per_req"] = 50.0
-        self.assertEqual(self.judge(rounds), (["answersidle"], 5))
+        self.assertEqual(self.judge(rounds), (["answersthroughput"], 5))
 
     def test_one_bad_round_of_three_costs_nothing(self):
         rounds = self.rounds()
@@ -1217,7 +1218,7 @@ class GradedClaims(unittest.TestCase):
         cores. One such round of three costs no points."""
         nothing = {"server_cpu_us_per_req": math.nan}
         self.assertEqual(self.judge(self.rounds(**nothing)), (
-            ["spendslatency", "answersidle"], 4))
+            ["spendslatency", "answersthroughput"], 4))
         self.assertEqual(self.judge(self.rounds(
             **nothing, foreign_cores=1.0)), ([], 3))
         for number in range(grade.ROUNDS):
@@ -1254,7 +1255,7 @@ class Grading(unittest.TestCase):
             result = grade.result_of(part, said, whole, "thread")
             self.assertEqual(result.failures, [])
             self.assertEqual(result.passed, grade.checks_of(
-                part.name, "thread", said))
+                part, "thread", said))
             self.assertEqual(result.earned(), part.points)
 
     def test_a_script_that_does_not_answer(self):
