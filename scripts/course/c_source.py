@@ -8,6 +8,7 @@ function.
 """
 
 import html
+import itertools
 import re
 from dataclasses import dataclass
 
@@ -116,7 +117,8 @@ KEYWORDS = set("""
 _Noreturn _Thread_local break case const continue default do else enum extern
 for goto if inline return sizeof static struct switch typedef union volatile
 while""".split())
-TYPES = set("bool char double float int long short signed unsigned void".split())
+TYPES = set("""
+bool char double float int long short signed unsigned void""".split())
 
 C = re.compile(r"""
     (?P<comment>//.*)
@@ -124,11 +126,12 @@ C = re.compile(r"""
   | (?P<keyword>^\s*\#\s*\w+)
   | (?P<number>\b\d[\w.]*)
   | (?P<word>[A-Za-z_]\w*)
+  | .
 """, re.X)
 
 
 def kind_of(match):
-    """Returns the class that a token has in the style sheet, or ""."""
+    """Returns the class that a token has in the style sheet, "" or None."""
     if match.lastgroup != "word":
         return match.lastgroup
     word = match[0]
@@ -144,12 +147,7 @@ def span(kind, text):
 
 def c_line(line):
     """Returns a line of C as HTML, in colours."""
-    parts, end = [], 0
-    for match in C.finditer(line):
-        parts += [html.escape(line[end:match.start()], quote=False),
-                  span(kind_of(match), match[0])]
-        end = match.end()
-    return "".join(parts) + html.escape(line[end:], quote=False)
+    return C.sub(lambda match: span(kind_of(match), match[0]), line)
 
 
 def shell_line(line):
@@ -237,16 +235,11 @@ def is_set(text):
 
 def paragraphs(comment):
     """Yields the paragraphs of a comment, as lists of lines without "//"."""
-    paragraph = []
-    for line in comment:
-        text = re.sub(r"^// ?", "", line)
-        if paragraph and (not text or is_set(text) != is_set(paragraph[0])):
-            yield paragraph
-            paragraph = []
-        if text:
-            paragraph.append(text)
-    if paragraph:
-        yield paragraph
+    lines = (re.sub(r"^// ?", "", line) for line in comment)
+    for kind, paragraph in itertools.groupby(
+            lines, lambda text: is_set(text) if text else None):
+        if kind is not None:
+            yield [*paragraph]
 
 
 def paragraph_html(paragraph):
