@@ -1106,23 +1106,24 @@ class Grades(unittest.TestCase):
     def test_reading_what_the_conversation_says(self):
         said = ("ok 1 - mine: values\n# a note\n"
                 "not ok 2 - mine: a byte at a time\n# 1 passed, 1 failed\n")
-        result = grade.result_of(self.PART, said, True)
+        result = grade.result_of(self.PART, said)
         self.assertEqual((result.passed, result.earned()), (1, 15.0))
         (check, meaning), = result.failures
         self.assertEqual(check, "a byte at a time")
         self.assertEqual(meaning, failures.explained(check))
-        cut = grade.result_of(self.PART, "ok 1 - mine: values\n", False)
+        cut = grade.result_of(self.PART, "ok 1 - mine: values\n",
+                              grade.TOO_LONG)
         self.assertEqual(cut.earned(), 0)
         self.assertIn(str(grade.PART_S_MAX), cut.failures[0][1])
 
     def test_a_refused_option_costs_all_checks_that_follow(self):
         said = "ok 1 - mine: a\nok 2 - mine: b\nnot ok 3 - mine: it starts\n"
         part = dataclasses.replace(self.PART, checks=10)
-        refused = grade.result_of(part, said, True)
+        refused = grade.result_of(part, said)
         self.assertEqual(refused.earned(), 6.0)
         # Checks that cannot be judged on this machine get their points.
         here = grade.result_of(
-            part, said + "# not judged: 5 checks: why\n", True)
+            part, said + "# not judged: 5 checks: why\n")
         self.assertEqual(here.earned(), 12.0)
 
     def test_the_score(self):
@@ -1249,10 +1250,10 @@ class Grading(unittest.TestCase):
 
     def test_parts_of_the_conversation_have_the_known_number_of_checks(self):
         for part in (grade.PARTS[0], *grade.PARTS[-2:]):
-            said, whole = grade.converse(part, options_for(BIN / "thread",
-                                                           "thread"))
-            self.assertTrue(whole)
-            result = grade.result_of(part, said, whole, "thread")
+            said, cut = grade.converse(part, options_for(BIN / "thread",
+                                                         "thread"))
+            self.assertEqual(cut, "")
+            result = grade.result_of(part, said, cut, "thread")
             self.assertEqual(result.failures, [])
             self.assertEqual(result.passed, grade.checks_of(
                 part, "thread", said))
@@ -1275,10 +1276,18 @@ class Grading(unittest.TestCase):
         with tempfile.TemporaryDirectory(prefix="My Lab ") as scratch:
             server = pathlib.Path(scratch, "my server")
             shutil.copy(BIN / "thread", server)
-            said, whole = grade.converse(grade.PARTS[-1], options_for(
+            said, cut = grade.converse(grade.PARTS[-1], options_for(
                 server, "thread"))
-        self.assertTrue(whole)
+        self.assertEqual(cut, "")
         self.assertNotIn("not ok", said)
+
+    def test_a_server_that_kills_its_process_group(self):
+        with tempfile.TemporaryDirectory() as scratch:
+            server = write_script(pathlib.Path(scratch, "mine"),
+                                  "#!/bin/sh\nkill -9 0\n")
+            _, cut = grade.converse(grade.PARTS[-1], options_for(
+                server, grade.ANY))
+        self.assertIn("process group", cut)
 
     def test_bad_arguments(self):
         done = subprocess.run([program("grade"), "no/such/server"],
