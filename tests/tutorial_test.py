@@ -39,7 +39,7 @@ import sys
 import time
 
 import tap
-from under_test import ROOT, model_files, quotes
+from under_test import ROOT, model_files, processes, quotes
 
 READ_BY_STUDENTS = ("TUTORIAL.md", "README.md", "course/lab.md",
                     "course/project.md", "course/demonstration.md")
@@ -103,15 +103,6 @@ def copy_project(copy, built):
 # ---- A terminal
 
 
-def kill_group(process):
-    """Kills what is left of the process group of `process`, and reaps it."""
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
-    process.wait()
-
-
 CLIENT = re.compile(r"bin/fibload\b[^\n|;&]*")
 
 
@@ -160,7 +151,7 @@ class Terminal:
         except subprocess.TimeoutExpired:
             said = f"it took longer than {LONG_S} s"
         finally:
-            kill_group(process)
+            processes.kill_group(process)
         return said, process.returncode
 
     def serve(self, script, killed_by_signal=False):
@@ -191,14 +182,14 @@ class Terminal:
         except subprocess.TimeoutExpired:
             return "the server before it does not stop"
         finally:
-            kill_group(server)
+            processes.kill_group(server)
         status = -signal.SIGINT if self.killed_by_signal else 0
         return ("" if server.returncode == status else
                 f"the server before it ended with {server.returncode}")
 
     def close(self):
         if self.server:
-            kill_group(self.server)
+            processes.kill_group(self.server)
         self.unused.close()
 
 
