@@ -336,12 +336,47 @@ onload = () => parent.postMessage(document.documentElement.scrollWidth, "*");
 </script>"""
 
 
+# Presses keys below the last place of a page, and lists where that leads.
+PRESSES = """<script>
+const presses = (key) => {
+    dispatchEvent(new KeyboardEvent("keydown", {key}));
+    const {id, tagName} = document.activeElement;
+    return `${key}: ${id || tagName};`;
+};
+onload = () => {
+    scrollTo(0, document.body.scrollHeight);
+    document.title = ["j", "k", "k", "j"].map(presses).join(" ");
+};
+</script>"""
+
+
 @tap.part("browser")
 class Browser(unittest.TestCase):
-    def test_a_telephone_shows_every_page_without_scrolling_sideways(self):
-        browser = shutil.which("chromium") or shutil.which("google-chrome")
-        if browser is None:
+    def setUp(self):
+        self.browser = (shutil.which("chromium")
+                        or shutil.which("google-chrome"))
+        if self.browser is None:
             self.skipTest("no chromium")
+
+    def shown(self, page):
+        """Returns the HTML of a page after its scripts have run."""
+        return subprocess.run(
+            [self.browser, "--headless", "--no-sandbox", "--disable-gpu",
+             f"--user-data-dir={page.parent}/profile", "--dump-dom",
+             f"--virtual-time-budget={1000 * LONG_S}", page.as_uri()],
+            capture_output=True, text=True, timeout=LONG_S, check=True).stdout
+
+    def test_the_keys_for_places_work_at_the_end_of_a_page(self):
+        text = site.Site().all()["course/project.html"]
+        last, end = re.findall('<h2 id="([^"]+)"', text)[-2:]
+        with tempfile.TemporaryDirectory() as name:
+            page = pathlib.Path(name, "page.html")
+            page.write_text(f"{text}{PRESSES}<div style='height: 2000px'>",
+                            "utf-8")
+            title, = re.findall("<title>(.*)</title>", self.shown(page))
+        self.assertEqual(title, f"j: BODY; k: {end}; k: {last}; j: {end};")
+
+    def test_a_telephone_shows_every_page_without_scrolling_sideways(self):
         found = site.Site().all()
         with tempfile.TemporaryDirectory() as name:
             folder = pathlib.Path(name)
@@ -351,13 +386,7 @@ class Browser(unittest.TestCase):
             (folder / "all.html").write_text(NARROW % {
                 "width": NARROW_PX,
                 "paths": json.dumps([f"pages/{path}" for path in found])})
-            shown = subprocess.run(
-                [browser, "--headless", "--no-sandbox", "--disable-gpu",
-                 f"--user-data-dir={folder}/profile", "--dump-dom",
-                 f"--virtual-time-budget={1000 * LONG_S}",
-                 (folder / "all.html").as_uri()], capture_output=True,
-                text=True, timeout=LONG_S, check=True).stdout
-        self.assertIn("<pre>wide: .</pre>", shown)
+            self.assertIn("<pre>wide: .</pre>", self.shown(folder / "all.html"))
 
 
 class Texts(unittest.TestCase):

@@ -8,13 +8,12 @@ function step(direction) {
     const places = [...document.querySelectorAll(
         ".lesson, .change, .text h2, .text details")];
     const top = (place) => place.getBoundingClientRect().top;
-    const here = document.activeElement;
-    let at = places.indexOf(here);
+    const at = places.indexOf(document.activeElement);
+    let place = places[at + direction];
     if (at < 0)
-        at = direction > 0
-            ? places.findIndex((place) => top(place) > 80) - 1
-            : places.findIndex((place) => top(place) > 0);
-    const place = places[at + direction];
+        place = direction > 0
+            ? places.find((one) => top(one) > 80)
+            : places.filter((one) => top(one) <= 0).pop();
     if (!place)
         return;
     place.tabIndex = -1;
