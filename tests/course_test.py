@@ -1174,6 +1174,12 @@ class Grades(unittest.TestCase):
         for part in parts:
             self.assertRegex(said, rf"\n\| {part.name} \| {part.points} \|")
 
+    def test_a_process_for_each_idle_client_is_made_in_the_warmup(self):
+        fork_ms = 2  # on a slow and busy machine
+        for cell in grade.CELLS.values():
+            if cell.idle > 1:
+                self.assertGreaterEqual(cell.warmup_ms, fork_ms * cell.idle)
+
     def test_expectations_fit_the_model(self):
         for model in (*MODELS, grade.ANY):
             expected = grade.expected_of(model)
