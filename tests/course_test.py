@@ -840,7 +840,9 @@ class Predictions(unittest.TestCase):
         answers = self.ask("4\n\ncoroutine\n2 times\n")
         self.assertEqual(answers, {"behind-silent": 4, "cheapest": "coroutine",
                                    "fork-coroutine": 2})
-        for text in ("many\n", "-1\n", "4\n1\nerlang\n", "nan\n"):
+        self.assertEqual(self.ask("10,000\n1,234.5\n"),
+                         {"behind-silent": 10000, "served": 1234.5})
+        for text in ("many\n", "-1\n", "4\n1\nerlang\n", "nan\n", "2,5\n"):
             wrong = text.split()[-1]
             number = text.count("\n")
             with self.assertRaises(ValueError) as caught:

@@ -3,6 +3,7 @@ makes the table that compares the answers with the figures of a run."""
 
 import json
 import math
+import re
 import shutil
 from dataclasses import dataclass
 from typing import Callable
@@ -43,8 +44,11 @@ class Question:
             if text not in MODELS:
                 raise ValueError(f"one of {', '.join(MODELS)}")
             return text
+        typed = without_end(text, self.unit)
+        # A comma groups three digits, as in our reports; "2,5" is not 25.
+        typed = re.sub(r",(?=\d{3}(\D|$))", "", typed)
         try:
-            number = float(without_end(text, self.unit).replace(",", ""))
+            number = float(typed)
         except ValueError:
             number = -1
         if not 0 <= number < math.inf:

@@ -15,6 +15,7 @@ import time
 
 from lib import tcp
 from lib.processes import StartFailed, interruptible, serving, wait
+from lib.text import counted
 from lib.usage import (Usage, idle_cores, is_exiting, looks, session_of,
                        usage_of, usage_once_released, usage_once_started)
 from torture.attacks import PATIENCE_S, Attack, connect, last_words
@@ -377,7 +378,7 @@ def try_ending(cell, server):
     judge_victim(cell)
     cell.complain(cell.status != (-signal.SIGKILL if killed else 0), "exit",
                   f"it ended with {cell.status}")
-    cell.complain(left, "left", f"{left} processes live on")
+    cell.complain(left, "left", "it has left " + counted(left, "process"))
     cell.complain(not can_serve_again(cell.subject, server.port), "port",
                   "the port is taken")
 
