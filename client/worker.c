@@ -219,17 +219,26 @@ static int64_t take_due(struct worker *w, int64_t ready_ns)
     return due_ns;
 }
 
-// Sends the next request on a connection. A closed loop sends as many as the
-// pipeline allows. With --churn, starts to open a new connection, on which
-// handle_connected() sends the request.
+// Returns how many requests to send at once on a connection: as many as the
+// pipeline allows, but with -n no more than its part of those that are left.
+// Else the first connections could leave none for the others.
+static int batch_size(const struct worker *w, const struct conn *c)
+{
+    int n = c->depth - c->in_flight;
+    if (w->open_loop || n == 1)
+        return 1;
+    return (int)clock_min(n, (w->requests_left - 1) / w->stream_count + 1);
+}
+
+// Sends the next request on a connection, or in a closed loop several. With
+// --churn, starts to open a new connection, on which handle_connected() sends
+// the request.
 static void send_next(struct worker *w, struct conn *c)
 {
-    int n = w->open_loop ? 1 : c->depth - c->in_flight;
+    int n = batch_size(w, c);
     int64_t ready_ns = c->ready_ns;
     int64_t due_ns = w->open_loop ? take_due(w, ready_ns) : 0;
 
-    if (n > w->requests_left)
-        n = (int)w->requests_left;
     w->requests_left -= n;
     if (!w->opt->churn) {
         send_requests(w, c, &w->request, n, due_ns);

@@ -41,6 +41,9 @@ void test_pipeline(void)
        "each reply is checked");
     o = RUN(right, "-n", "500", "-c", "3", "-P", "16", "-R", "5k");
     ok(o->status == 0 && column(o, "requests") == 500, "in an open loop too");
+    o = RUN(right, "-n", "20", "-c", "10", "-P", "16", "-t", "3");
+    ok(o->status == 0 && column(o, "served") == 10,
+       "the first connections leave requests for the others");
     o = RUN(answer_the_oldest, "-n", "40", "-c", "1", "-P", "4");
     struct bounds p50_us = record_latency(50, DEPTH);
     ok(column(o, "p50_us") >= DEPTH * SLOW_MS * 1000 * 0.99 &&
