@@ -437,6 +437,8 @@ static void judge(struct result *r)
          "fibload was always busy: the rate is \"at least\""},
         {has_own_queue(r), VERDICT_CLIENT_LIMITED,
          "replies waited for fibload to read them"},
+        {r->stopped_s > DELAY_MIN * r->duration_s, VERDICT_NOISY,
+         "fibload did not run for a while: it was stopped, or had no core"},
         {r->others_cores > OTHERS_MIN * cores, VERDICT_NOISY,
          "other programs used the machine during the run"},
         {r->delay_share > DELAY_MIN, VERDICT_NOISY,

@@ -57,6 +57,7 @@ struct run {
     int64_t phase_begin_ns;
     struct procstat server_begin;
     double readings_s;       // time between the readings of read_machine()
+    int64_t check_ns;        // when the coordinator last checked the workers
     int64_t next_line_ns;    // when the next line of progress is due
     int64_t last_line_ns;    // when the last line was printed
     struct histogram shown;  // the latencies that it and earlier ones included
@@ -277,7 +278,9 @@ static void print_progress(struct run *run, int64_t now_ns)
                         left_s(run, elapsed_s));
     run->shown = so_far;
     run->last_line_ns = now_ns;
-    run->next_line_ns += run->opt->interval_ns;
+    // If fibload was stopped, the line has all the intervals that it missed.
+    int64_t missed = (now_ns - run->next_line_ns) / run->opt->interval_ns;
+    run->next_line_ns += (missed + 1) * run->opt->interval_ns;
 }
 
 // ---- Waiting
@@ -342,6 +345,18 @@ static int64_t phase_end_ns(const struct run *run, enum phase phase)
     }
 }
 
+// Sets `gone` if no connection has been open for GONE_NS. If fibload itself was
+// stopped for long, this time begins again: the workers have not yet told that
+// connections are open.
+static void check_server(struct run *run, int64_t now_ns)
+{
+    if (now_ns - run->check_ns > GONE_NS / 2)
+        run->control.alive_ns = now_ns;
+    run->check_ns = now_ns;
+    if (now_ns - run->control.alive_ns > GONE_NS)
+        run->result->gone = 1;
+}
+
 // Sets the phase, and waits until it is over, or every worker has nothing left
 // to do in it. Returns false if the run ends early: the user has interrupted
 // it, or the server has gone.
@@ -354,8 +369,8 @@ static bool run_phase(struct run *run, enum phase phase)
         int64_t now_ns = clock_now_ns(), end_ns = phase_end_ns(run, phase);
         if (now_ns >= end_ns || all_done(run))
             return true;
-        if (phase < PHASE_GRACE && now_ns - run->control.alive_ns > GONE_NS)
-            r->gone = 1;
+        if (phase < PHASE_GRACE)
+            check_server(run, now_ns);
         if ((interrupted || r->gone > 0) && !was_ended)
             return false;
         if (now_ns >= run->next_line_ns)
@@ -519,8 +534,11 @@ static void sum_up(struct run *run)
     struct result *r = run->result;
     if (!r->measured)
         r->client_cores = r->busy_cores = r->delay_share = NAN;
-    for (int i = 0; i < run->started; i++)
+    for (int i = 0; i < run->started; i++) {
         worker_sum_up(&run->workers[i]);
+        r->stopped_s += clock_seconds(run->workers[i].stopped_ns);
+    }
+    r->stopped_s /= run->started;
     add_stats(run);
     histogram_merge(&r->stats.timings[LATENCY],
                     &r->stats.timings[LATENCY_LATE]);

@@ -133,6 +133,7 @@ struct result {
     double client_cores;              // cores that fibload kept busy
     double busy_cores;                // cores that all programs kept busy
     double delay_share;  // share of the time that workers waited for a core
+    double stopped_s;    // time in which a worker could not run, on average
     double
         server_wall_s;  // time from the start of the window to the last reply
 

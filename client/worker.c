@@ -143,6 +143,20 @@ static void check_conn(struct worker *w, struct conn *c)
         open_conn(w, c);
 }
 
+// Counts the time in which the worker should have run, and could not. Since the
+// last check it may have slept for up to CHECK_NS, or computed. If much more
+// time has passed, the process was stopped, or blocked on a disk, or had no
+// core.
+static void count_stop(struct worker *w)
+{
+    int64_t cpu_ns = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
+    int64_t idle_ns = w->now_ns - w->check_ns - (cpu_ns - w->check_cpu_ns);
+    if (w->window_ns != INT64_MAX && idle_ns > 2 * CHECK_NS)
+        w->stopped_ns += idle_ns - CHECK_NS;
+    w->check_ns = w->now_ns;
+    w->check_cpu_ns = cpu_ns;
+}
+
 // Checks all connections once their next check is due: at least four times per
 // timeout.
 static void check_conns(struct worker *w)
@@ -151,6 +165,7 @@ static void check_conns(struct worker *w)
         return;
     w->next_check_ns = w->now_ns + clock_min(w->opt->timeout_ns / 4, CHECK_NS);
     w->wall_offset_ns = clock_wall_offset_ns();
+    count_stop(w);
     if (w->open > 0)
         w->control->alive_ns = w->now_ns;
     for (int i = 0; i < w->tried; i++)

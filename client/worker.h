@@ -58,6 +58,7 @@ struct worker {
     _Atomic pid_t tid;
     _Atomic int done_phase;  // last phase it has nothing left to do in, or -1
     int64_t done_ns;         // time since when it has nothing to do there
+    int64_t stopped_ns;      // time since the window began that it was stopped
 
     // Connections: first the idle ones, then the stream, then the hogs.
     int epoll;
@@ -82,6 +83,8 @@ struct worker {
     int64_t last_reply_ns;   // time of the last reply; 0: none in the window
     int64_t next_hogs_ns;    // when the hogs begin, and then when they end
     int64_t next_check_ns;   // when to check all connections
+    int64_t check_ns;        // when it last checked them
+    int64_t check_cpu_ns;    // CPU time that it had used then
     int64_t next_slow_ns;    // when slow connections send or receive a byte
     int64_t sweep_until_ns;  // when to ask epoll again
     int64_t wall_offset_ns;  // see clock_wall_offset_ns()

@@ -19,6 +19,7 @@
 static const struct tap_part parts[] = {
     {"gone_server", test_gone_server},
     {"full_queue", test_full_queue},
+    {"stopped_client", test_stopped_client},
     {"timeouts", test_timeouts},
     {"all_together", test_all_together},
     {"long_stall", test_long_stall},

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -174,4 +175,43 @@ void test_other_programs(void)
        "the verdict is that the figures are noisy");
     kill(other, SIGKILL);
     waitpid(other, NULL, 0);
+}
+
+// ---- A client that is stopped
+
+enum { STOP_AT = 5, STOP_MS = 6000 };
+
+// Stops the client for STOP_MS before the reply to request STOP_AT, as Ctrl-Z
+// does until `fg`.
+static bool stop_for_long(struct peer *peer, int i)
+{
+    while (record->client == 0)
+        sleep_ms(1);
+    if (i == STOP_AT) {
+        kill(record->client, SIGSTOP);
+        sleep_ms(STOP_MS);
+        kill(record->client, SIGCONT);
+    }
+    return reply(peer);
+}
+
+// Checks that the client does not take its own stop for one of the server. The
+// stop is longer than the time after which a server without a connection has
+// gone. It leaves a line of progress for at most each 100 ms that are left of
+// the window.
+void test_stopped_client(void)
+{
+    enum { WINDOW_MS = 8000, INTERVAL_MS = 100 };
+    int lines = 0;
+    const struct outcome *o =
+        RUN(stop_for_long, "-c", "3", "-R", "50", "-d", "8s", "--warmup", "0",
+            "--interval", "100ms", "--grace", "20s");
+    for (const char *at = o->err; (at = strstr(at, SAYS_SERVED)) != NULL; at++)
+        lines++;
+    ok(o->status == 0 && column(o, "gone") == 0,
+       "a client that was stopped does not say that the server has gone");
+    ok(lines > 0 && lines <= (WINDOW_MS - STOP_MS) / INTERVAL_MS + 1,
+       "it prints one line for the time of the stop: %d in all", lines);
+    ok(column(o, "marked") == 2 && says(o, SAYS_STOPPED),
+       "and the verdict is that the figures are noisy");
 }

@@ -53,6 +53,7 @@ void test_cpu_time(void);
 void test_other_process(void);
 void test_unreadable_memory(void);
 void test_other_programs(void);
+void test_stopped_client(void);
 
 // refusals.c
 void test_sandbox(void);

@@ -35,6 +35,7 @@
 #define SAYS_INTERRUPTED "interrupted; measured in"
 #define SAYS_INCOMPLETE "verdict     incomplete: "
 #define SAYS_NOISY "verdict     noisy: "
+#define SAYS_STOPPED "it was stopped"
 
 // ---- --each and --calibrate
 
