@@ -74,8 +74,8 @@ static void count_right(struct worker *w, struct conn *c,
     c->last_reply_ns = w->now_ns;
     if (in_window && gap_ns > w->stats.longest_gap_ns)
         COUNT_WRITE(w->stats.longest_gap_ns, gap_ns);
-    // A stamp from before the request was sent is wrong: the clock was set.
-    if (w->host_ns > batch->sent_ns)
+    // Any other stamp is wrong: the wall clock was set.
+    if (w->host_ns > batch->sent_ns && w->host_ns <= w->now_ns)
         count_time(w, TIME_ARRIVAL, w->host_ns - batch->due_ns, n);
     if (w->open_loop)
         count_time(w, TIME_SERVICE, w->now_ns - batch->sent_ns, n);

@@ -2,8 +2,8 @@
 
 FUZZ    := session http reply server_options client_options coroutines
 UNIT    := fib session net co co_states co_loop co_io co_switch co_inspect \
-           co_watchdog histogram reply schedule conn procstat figures output \
-           options fibload tap
+           co_watchdog histogram reply schedule conn count procstat figures \
+           output options fibload tap
 TESTS   := $(UNIT:%=$(BUILD)/tests/test_%) $(BUILD)/tests/conversation/run \
            $(BUILD)/tests/gdb_backtrace $(BUILD)/tests/test_examples \
            $(BUILD)/tests/test_scale $(FUZZ:%=$(BUILD)/tests/fuzz_%) \
@@ -33,6 +33,8 @@ $(BUILD)/tests/test_histogram: $(call object,client/histogram.c)
 $(BUILD)/tests/test_reply:     $(call object,client/reply.c)
 $(BUILD)/tests/test_procstat:  $(call object,client/procstat.c)
 $(BUILD)/tests/test_conn:      $(call object,client/conn.c client/reply.c)
+$(BUILD)/tests/test_count:     $(call object,$(addprefix client/, count.c \
+                                   conn.c histogram.c reply.c))
 $(BUILD)/tests/test_figures $(BUILD)/tests/test_output: \
     $(call object,$(addprefix client/, figures.c histogram.c options.c \
         procstat.c))
@@ -40,8 +42,8 @@ $(BUILD)/tests/test_fibload:   $(call object,$(wildcard tests/fibload/*.c))
 $(BUILD)/tests/test_net:       LDLIBS := -Wl,--wrap=send,--wrap=recv \
                                          -Wl,--wrap=accept4,--wrap=getaddrinfo \
                                          -Wl,--wrap=clock_gettime
-$(addprefix $(BUILD)/tests/test_, fibload histogram schedule procstat figures \
-    output): LDLIBS := -lm
+$(addprefix $(BUILD)/tests/test_, fibload histogram schedule count procstat \
+    figures output): LDLIBS := -lm
 
 $(UNIT:%=$(BUILD)/tests/test_%): $(BUILD)/tests/test_%: \
     $(BUILD)/tests/test_%.o $(TAP)
