@@ -272,8 +272,35 @@ static const char *path_of(const struct options *opt, int i)
     return *(const char *const *)((const char *)opt + files[i].option);
 }
 
+// Returns whether two paths name one regular file, which need not exist yet.
+// Several outputs may go to /dev/null. "-" may be standard output.
+static bool are_same_file(const char *one, const char *other)
+{
+    struct stat a, b;
+    if (strcmp(one, "-") == 0)
+        return false;
+    if (stat(one, &a) != 0 || stat(other, &b) != 0)
+        return strcmp(one, other) == 0;
+    return S_ISREG(a.st_mode) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+// Returns the path of a file that two options name, or NULL.
+static const char *shared_path(const struct options *opt)
+{
+    for (int i = 0; i < FILES; i++)
+        for (int j = 0; j < i; j++) {
+            const char *one = path_of(opt, i), *other = path_of(opt, j);
+            if (one != NULL && other != NULL && are_same_file(one, other))
+                return one;
+        }
+    return NULL;
+}
+
 const char *files_open(const struct options *opt)
 {
+    const char *shared = shared_path(opt);
+    if (shared != NULL)
+        return output_reason("%s: is given for two outputs", shared);
     if (opt->csv != NULL && !has_our_columns(opt->csv, opt))
         return output_reason("%s: has other columns than this run would add",
                              opt->csv);

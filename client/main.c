@@ -15,9 +15,11 @@
 //     json.c       results as JSON, written by --json and added by --merge
 
 #include <ctype.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "output.h"
 #include "run.h"
@@ -98,6 +100,17 @@ static int run_without_target(const struct options *opt)
     return files_close("standard output", stdout) == 0 ? status : EXIT_NOT_GOOD;
 }
 
+// Takes the descriptors of standard streams that the caller has closed. Else a
+// file or socket could get descriptor 1, and with it the summary. Writing to
+// these streams still fails, because they are open for reading only.
+static void take_standard_streams(void)
+{
+    int fd = 0;
+    while (fd >= 0 && fd <= STDERR_FILENO)
+        fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    close(fd);
+}
+
 // Makes the first Ctrl-C, or closing the terminal, end the load early, with a
 // report. The second Ctrl-C ends the program. A fibload that nohup has started
 // keeps running when the terminal is closed.
@@ -139,6 +152,7 @@ static bool is_good(const struct result *r)
 int main(int argc, char **argv)
 {
     static struct result result;
+    take_standard_streams();
     struct options *opt = options_parse(argc, argv);
     catch_interrupts();
     if (opt->columns || opt->usage || opt->calibrate)

@@ -57,8 +57,8 @@ struct timeline_entry {
 };
 
 // Opens the files that the options name. Returns NULL, or why it failed: a file
-// cannot be opened, or the CSV file has other columns than this run. The text
-// is valid until the next call.
+// cannot be opened or is named twice, or the CSV file has other columns than
+// this run. The text is valid until the next call.
 const char *files_open(const struct options *opt);
 
 // Writes a result into these files, and closes them and standard output.

@@ -95,6 +95,9 @@ static void test_noisy(void)
     result.delay_share = 0.1;
     ok(is(VERDICT_NOISY), "a core that was not ours");
     begin();
+    result.stopped_s = 0.1;
+    ok(is(VERDICT_NOISY), "a client that was stopped");
+    begin();
     result.interval_s[LATENCY_AFTER] = 1.2;
     ok(is(VERDICT_NOISY), "a last third that is slower by a sixth");
     opt.hogs = 1;

@@ -239,9 +239,51 @@ static void test_files_of_an_earlier_run(void)
     unlink(path);
 }
 
+// Checks that two outputs do not overwrite each other. Links count as the file.
+static void test_same_file(void)
+{
+    char path[] = TEMPORARY_FILE, link[] = TEMPORARY_FILE, text[16];
+    int file = mkstemp(path);
+    (void)!write(file, "precious", 8);
+    make_file(link);
+    unlink(link);
+    (void)!symlink(path, link);
+    const struct outcome *o =
+        RUN(right, "-n", "10", "--json", path, "--hist", link);
+    read_text(file, text, sizeof text);
+    ok(refused(o, BECAUSE_SAME_FILE) && strcmp(text, "precious") == 0,
+       "one file for two outputs is refused, and stays as it is");
+    unlink(path);
+    o = RUN(right, "-n", "10", "--json", path, "--timeline", path);
+    ok(refused(o, BECAUSE_SAME_FILE), "also one that does not exist");
+    o = RUN(right, "-n", "10", "--json", "/dev/null", "--hist", "/dev/null");
+    ok(o->status == 0, "but several outputs may be thrown away");
+    unlink(link);
+    close(file);
+}
+
+static void close_standard_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        close(fd);
+}
+
+// Checks that no other file or socket takes the place of standard output. Then
+// it would get the 10,000 lines of --each.
+static void test_closed_streams(void)
+{
+    client_prepare = close_standard_streams;
+    const struct outcome *o = RUN(right, "-n", "10k", "-c", "1", "--each");
+    client_prepare = NULL;
+    ok(o->status == 1 && column(o, "requests") == 10000,
+       "without standard output, nothing is written elsewhere");
+}
+
 void test_files(void)
 {
     test_files_of_an_earlier_run();
+    test_same_file();
+    test_closed_streams();
     test_timeline();
     test_percentile_table();
 }

@@ -59,6 +59,7 @@
 #define BECAUSE_TIMEOUT "timed out"
 #define BECAUSE_DESCRIPTORS "descriptors"
 #define BECAUSE_OTHER_COLUMNS "other columns"
+#define BECAUSE_SAME_FILE "is given for two outputs"
 #define BECAUSE_NOT_OURS "is not a file that fibload writes with --json"
 #define BECAUSE_CHANGED "do not hold its number of samples"
 #define BECAUSE_VERDICT "a verdict that fibload does not know"
