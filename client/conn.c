@@ -68,13 +68,20 @@ int conn_connect(const struct address *to, uint16_t source, bool stamps)
     return -1;
 }
 
+static void set_state(struct conn *c, enum conn_state state)
+{
+    c->states[c->state]--;
+    c->states[state]++;
+    c->state = state;
+    c->since_ns = clock_now_ns();
+}
+
 int conn_open(struct conn *c, int epoll, int fd)
 {
     struct epoll_event interest = {
         .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = c};
+    set_state(c, CONN_OPENING);
     c->fd = fd;
-    c->state = CONN_OPENING;
-    c->since_ns = clock_now_ns();
     c->reply.len = 0;
     c->slow = false;
     return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &interest);
@@ -108,8 +115,7 @@ int conn_finish_opening(struct conn *c)
 {
     if (conn_check_connect(c->fd) != 0)
         return -1;
-    c->state = CONN_OPEN;
-    c->since_ns = clock_now_ns();
+    set_state(c, CONN_OPEN);
     return 0;
 }
 
@@ -123,8 +129,7 @@ void conn_close(struct conn *c, bool reset)
         close(c->fd);
     if (c->in_flight > 0)
         c->request->in_flight -= c->in_flight;
-    c->state = CONN_CLOSED;
-    c->since_ns = clock_now_ns();
+    set_state(c, CONN_CLOSED);
     c->in_flight = 0;
     c->batch_count = 0;
     c->unsent = 0;

@@ -36,6 +36,7 @@ enum conn_state {
     CONN_CLOSED,
     CONN_OPENING,  // connect() is in progress
     CONN_OPEN,
+    CONN_STATES,  // number of states
 };
 
 // What a connection is for.
@@ -72,6 +73,7 @@ struct conn {
     uint64_t replies;         // number of right replies in the window
     struct reply reply;
     int number;          // number among the connections of all workers
+    int *states;         // numbers of connections in each state; the caller's
     bool probed;         // a probe on it was answered
     bool request_waits;  // a request waits until the connection is open
     int64_t since_ns;    // when its state began

@@ -45,18 +45,11 @@ enum {
 
 // ---- Connections
 
-static void count_state(struct worker *w, const struct conn *c, int n)
-{
-    w->opening += c->state == CONN_OPENING ? n : 0;
-    w->open += c->state == CONN_OPEN ? n : 0;
-}
-
 // Closes a connection. Its outstanding requests are lost or timed out, as
 // `outcome` says.
 static void end_conn(struct worker *w, struct conn *c, enum counter outcome)
 {
     count_unreplied(w, c, outcome);
-    count_state(w, c, -1);
     conn_close(c, w->opt->churn && w->phase > PHASE_PROBE);
 }
 
@@ -91,9 +84,7 @@ static uint16_t source_of(const struct worker *w, int number)
 // Gives a closed connection the socket `fd`; -1: conn_connect() has failed.
 static void take_socket(struct worker *w, struct conn *c, int fd)
 {
-    int result = fd >= 0 ? conn_open(c, w->epoll, fd) : -1;
-    count_state(w, c, 1);
-    if (result != 0)
+    if (fd < 0 || conn_open(c, w->epoll, fd) != 0)
         fail(w, c, errno);
 }
 
@@ -125,7 +116,7 @@ static bool is_batch_pending(const struct worker *w)
 static void open_more(struct worker *w)
 {
     while (w->phase < PHASE_GRACE && w->tried < w->conn_count &&
-           w->opening < OPENING_MAX && !is_batch_pending(w))
+           w->states[CONN_OPENING] < OPENING_MAX && !is_batch_pending(w))
         open_conn(w, &w->conns[w->tried++]);
 }
 
@@ -166,7 +157,7 @@ static void check_conns(struct worker *w)
     w->next_check_ns = w->now_ns + clock_min(w->opt->timeout_ns / 4, CHECK_NS);
     w->wall_offset_ns = clock_wall_offset_ns();
     count_stop(w);
-    if (w->open > 0)
+    if (w->states[CONN_OPEN] > 0)
         w->control->alive_ns = w->now_ns;
     for (int i = 0; i < w->tried; i++)
         check_conn(w, &w->conns[i]);
@@ -374,10 +365,7 @@ static void handle_connected(struct worker *w, struct conn *c)
     bool ends_batch = (c - w->conns + 1) % ACCEPT_BATCH == 0;
     int64_t began_ns = c->since_ns;
     bool request_waits = c->request_waits;
-    count_state(w, c, -1);
-    int result = conn_finish_opening(c);
-    count_state(w, c, 1);
-    if (result != 0) {
+    if (conn_finish_opening(c) != 0) {
         fail(w, c, errno);
         return;
     }
@@ -415,7 +403,7 @@ static bool sweep(struct worker *w)
 {
     int conns = w->stream_count + w->hogs, hits = 0;
     int tries = conns < SWEEP_TRIES_MAX ? conns : SWEEP_TRIES_MAX;
-    if (w->now_ns >= w->sweep_until_ns || w->opening > 0)
+    if (w->now_ns >= w->sweep_until_ns || w->states[CONN_OPENING] > 0)
         return false;
     for (int i = 0; i < tries; i++) {
         struct conn *c = &w->stream[w->next_sweep];
@@ -506,9 +494,9 @@ static void step_hogs(struct worker *w)
 
 static bool has_nothing_to_do(const struct worker *w)
 {
-    bool all_open = w->open == w->conn_count;
+    bool all_open = w->states[CONN_OPEN] == w->conn_count;
     bool all_answered = !has_more_to_send(w) && w->request.in_flight == 0 &&
-                        !(w->opt->churn && w->opening > 0);
+                        !(w->opt->churn && w->states[CONN_OPENING] > 0);
     switch (w->phase) {
     case PHASE_CONNECT:
         return all_open;
@@ -590,21 +578,22 @@ static int create_conns(struct worker *w)
     int first = w->index == 0 ? 0 : (int)(opt->idle + opt->hogs);
     for (int i = 0; i < w->index; i++)
         first += (int)part_of(opt->connections, i, opt->threads);
-    w->idle = w->index == 0 ? (int)opt->idle : 0;
+    int idle = w->index == 0 ? (int)opt->idle : 0;
     w->hogs = w->index == 0 ? (int)opt->hogs : 0;
     w->stream_count = (int)part_of(opt->connections, w->index, opt->threads);
-    w->conn_count = w->idle + w->stream_count + w->hogs;
+    w->conn_count = idle + w->stream_count + w->hogs;
     size_t count = (size_t)w->conn_count, depth = (size_t)opt->pipeline;
     w->conns = calloc(count, sizeof *w->conns);
     w->batches = calloc(count * depth, sizeof *w->batches);
     if (w->conns == NULL || w->batches == NULL)
         return -1;
-    w->stream = w->conns + w->idle;
+    w->stream = w->conns + idle;
     for (int i = 0; i < w->conn_count; i++) {
         struct conn *c = &w->conns[i];
         c->number = first + i;
         c->depth = (uint16_t)depth;
         c->batches = w->batches + (size_t)i * depth;
+        c->states = w->states;
         if (c < w->stream)
             c->role = ROLE_IDLE;
         else if (c >= w->stream + w->stream_count)
@@ -641,7 +630,7 @@ int worker_create(struct worker *w, struct control *control, int index, int fd)
 
 void worker_destroy(struct worker *w)
 {
-    for (int i = 0; w->conns != NULL && i < w->conn_count; i++)
+    for (int i = 0; i < w->tried; i++)
         conn_close(&w->conns[i], false);
     free(w->conns);
     free(w->batches);

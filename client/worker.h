@@ -62,11 +62,11 @@ struct worker {
 
     // Connections: first the idle ones, then the stream, then the hogs.
     int epoll;
-    int idle, stream_count, hogs, conn_count;
+    int stream_count, hogs, conn_count;
     struct conn *conns, *stream;
     struct batch *batches;    // memory for those of all connections
     int tried;                // connections that were opened for the first time
-    int opening, open;        // connections in that state
+    int states[CONN_STATES];  // connections that were opened, by their state
     struct conn *ready;       // queue of those that may send
     struct conn **ready_end;  // the pointer at its end, which is NULL
     int next_sweep;           // the connection that sweep() tries next

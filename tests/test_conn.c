@@ -34,6 +34,8 @@ static int bound_socket(void)
     return fd;
 }
 
+static int states[CONN_STATES];
+
 // Connects `c` to the address in `at`. Returns 0, or the errno of the failure.
 static int open_error(struct conn *c, uint16_t source)
 {
@@ -49,7 +51,7 @@ static int open_error(struct conn *c, uint16_t source)
 
 static void test_refused(void)
 {
-    struct conn c = {0};
+    struct conn c = {.states = states};
     close(bound_socket());  // Then no socket listens there.
     ok(open_error(&c, 0) == ECONNREFUSED, "no server there: refused");
     conn_close(&c, false);
@@ -135,24 +137,28 @@ static void test_replies(struct conn *c, int server)
 static void test_good(void)
 {
     struct batch batches[3];
-    struct conn c = {.depth = 3, .batches = batches};
+    struct conn c = {.depth = 3, .batches = batches, .states = states};
     int listener = bound_socket();
     listen(listener, 1);
-    ok(open_error(&c, 0) == 0 && c.state == CONN_OPEN, "a server: open");
+    int before = states[CONN_OPEN];
+    ok(open_error(&c, 0) == 0 && c.state == CONN_OPEN &&
+           states[CONN_OPEN] == before + 1,
+       "a server: open");
     int server = accept(listener, NULL, NULL);
     test_requests(&c, server);
     (void)!recv(server, (char[16]){0}, 16, 0);
     test_replies(&c, server);
     const struct request *request = c.request;
     conn_close(&c, false);
-    ok(c.in_flight == 0 && request->in_flight == 0,
+    ok(c.in_flight == 0 && request->in_flight == 0 &&
+           states[CONN_OPEN] == before,
        "what was outstanding is so no more");
     close(listener);
 }
 
 static void test_source(void)
 {
-    struct conn c = {0};
+    struct conn c = {.states = states};
     struct sockaddr_in from = {0};
     socklen_t len = sizeof from;
     int listener = bound_socket();
@@ -170,7 +176,7 @@ static void test_source(void)
 // closed. So this connection stays open.
 static void begin_stamping(void)
 {
-    struct conn c = {0};
+    struct conn c = {.states = states};
     int listener = bound_socket(), tries = 0;
     listen(listener, 1);
     open_error(&c, 0);
