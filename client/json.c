@@ -216,6 +216,8 @@ static const char *take_histogram(struct histogram *h, const char *text)
         uint64_t value = strtoull(text + 1, &end, 10);
         if (*end != ',')
             return "a bucket without a count";
+        if (value > max)  // Percentiles would never reach it.
+            return "a bucket above the maximum";
         histogram_add(h, value, strtoull(end + 1, &end, 10));
         text = end;
     }

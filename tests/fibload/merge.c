@@ -188,6 +188,8 @@ void test_bad_files(void)
     ok(is_refused("[[[[[[[[[[[[[[[[", 16, ": line 1: "), "too many brackets");
     ok(is_refused_with("\"samples\": 100", "\"samples\": 101", BECAUSE_CHANGED),
        "a number that was changed");
+    ok(is_refused_with("\"max_ns\": ", "\"max_ns\": 0", BECAUSE_ABOVE),
+       "a maximum that is below some latencies");
     ok(is_refused_with("\"marked\": ", "\"marked\": 9", BECAUSE_VERDICT),
        "a verdict that there is not");
     ok(is_refused_with("\"n\": 10", "\"n\": 11", BECAUSE_OTHER_LOAD),

@@ -62,6 +62,7 @@
 #define BECAUSE_SAME_FILE "is given for two outputs"
 #define BECAUSE_NOT_OURS "is not a file that fibload writes with --json"
 #define BECAUSE_CHANGED "do not hold its number of samples"
+#define BECAUSE_ABOVE "a bucket above the maximum"
 #define BECAUSE_VERDICT "a verdict that fibload does not know"
 #define BECAUSE_OTHER_LOAD "different loads"
 #define BECAUSE_NO_PROCESS "no process"
