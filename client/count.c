@@ -58,6 +58,17 @@ static void write_timeline(const struct worker *w, const struct conn *c,
 
 // ---- Replies
 
+// Counts `n` right replies in the window for the figures of their connection.
+static void count_for_conn(struct worker *w, struct conn *c, int n)
+{
+    int64_t gap_ns = w->now_ns - c->last_reply_ns;
+    if (c->replies == 0)
+        count_add(w, COUNT_SERVED, 1);
+    c->replies += (uint64_t)n;
+    if (gap_ns > w->stats.longest_gap_ns)
+        COUNT_WRITE(w->stats.longest_gap_ns, gap_ns);
+}
+
 // Counts right replies to `n` measured requests of one batch.
 static void count_right(struct worker *w, struct conn *c,
                         const struct batch *batch, int n)
@@ -65,15 +76,12 @@ static void count_right(struct worker *w, struct conn *c,
     enum timing timing = interval(w);
     bool in_window = timing != LATENCY_LATE;
     int64_t latency_ns = w->now_ns - batch->due_ns;
-    int64_t gap_ns = w->now_ns - c->last_reply_ns;
 
     count_time(w, timing, latency_ns, n);
     count_add(w, in_window ? COUNT_RIGHT : COUNT_LATE, n);
-    count_add(w, COUNT_SERVED, in_window && c->replies == 0);
-    c->replies += in_window ? (uint64_t)n : 0;
+    if (in_window)
+        count_for_conn(w, c, n);
     c->last_reply_ns = w->now_ns;
-    if (in_window && gap_ns > w->stats.longest_gap_ns)
-        COUNT_WRITE(w->stats.longest_gap_ns, gap_ns);
     // Any other stamp is wrong: the wall clock was set.
     if (w->host_ns > batch->sent_ns && w->host_ns <= w->now_ns)
         count_time(w, TIME_ARRIVAL, w->host_ns - batch->due_ns, n);
@@ -127,11 +135,11 @@ void count_replies(struct worker *w, struct conn *c,
     }
     if (c->request == &w->probe)
         note_probe(w, c);
-    if (w->now_ns >= w->window_ns) {
-        count_add(w, COUNT_REPLIES, found->count);
-        w->last_reply_ns = w->now_ns;
-    }
-    if (right && c->role == ROLE_HOG && w->now_ns >= w->window_ns)
+    if (w->now_ns < w->window_ns)
+        return;
+    count_add(w, COUNT_REPLIES, found->count);
+    w->last_reply_ns = w->now_ns;
+    if (right && c->role == ROLE_HOG)
         count_time(w, LATENCY_HOG, w->now_ns - batch->sent_ns, found->count);
     else if (right && is_measured(w, c, batch))
         count_right(w, c, batch, found->count);
