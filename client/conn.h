@@ -58,7 +58,7 @@ struct conn {
     int fd;  // valid unless CLOSED
     enum conn_state state;
     enum conn_role role;
-    bool ready;               // in the queue of those that may send
+    bool ready;               // in a queue of those that may send
     bool slow;                // sends and receives a byte at a time
     uint16_t unsent;          // bytes of requests not yet accepted by send()
     uint16_t depth;           // requests that may be outstanding

@@ -165,27 +165,31 @@ static void check_conns(struct worker *w)
 
 // ---- Sending
 
-// Appends a connection of the stream to the ready queue (FIFO), unless it is
-// there already. It may send its next request from `ready_ns` on.
+static void append(struct conn_queue *queue, struct conn *c)
+{
+    *queue->end = c;
+    queue->end = &c->next_ready;
+}
+
+static struct conn *take_first(struct conn_queue *queue)
+{
+    struct conn *c = queue->first;
+    queue->first = c->next_ready;
+    c->next_ready = NULL;
+    if (queue->first == NULL)
+        queue->end = &queue->first;
+    return c;
+}
+
+// Appends a connection of the stream to a queue, unless it is in one already.
+// It may send its next request from `ready_ns` on.
 static void make_ready(struct worker *w, struct conn *c, int64_t ready_ns)
 {
     if (c->ready)
         return;
     c->ready = true;
     c->ready_ns = ready_ns;
-    *w->ready_end = c;
-    w->ready_end = &c->next_ready;
-}
-
-static struct conn *take_ready(struct worker *w)
-{
-    struct conn *c = w->ready;
-    w->ready = c->next_ready;
-    c->next_ready = NULL;
-    c->ready = false;
-    if (w->ready == NULL)
-        w->ready_end = &w->ready;
-    return c;
+    append(ready_ns > w->now_ns ? &w->thinking : &w->ready, c);
 }
 
 // Returns whether more requests are to be sent in this phase, now or later.
@@ -198,10 +202,12 @@ static bool has_more_to_send(const struct worker *w)
 // Returns when the next request may be sent; INT64_MAX: not before an event.
 static int64_t next_send_ns(const struct worker *w)
 {
-    if (w->ready == NULL || !has_more_to_send(w))
+    const struct conn *next =
+        w->ready.first != NULL ? w->ready.first : w->thinking.first;
+    if (next == NULL || !has_more_to_send(w))
         return INT64_MAX;
     int64_t due_ns = w->open_loop ? w->schedule.due_ns : w->control->begin_ns;
-    return clock_max(w->ready->ready_ns, due_ns);
+    return clock_max(next->ready_ns, due_ns);
 }
 
 static void send_requests(struct worker *w, struct conn *c,
@@ -260,8 +266,12 @@ static void send_next(struct worker *w, struct conn *c)
 
 static void send_due(struct worker *w)
 {
+    struct conn_queue *thinking = &w->thinking;
+    while (thinking->first != NULL && thinking->first->ready_ns <= w->now_ns)
+        append(&w->ready, take_first(thinking));
     while (next_send_ns(w) <= w->now_ns) {
-        struct conn *c = take_ready(w);
+        struct conn *c = take_first(&w->ready);
+        c->ready = false;
         bool usable =
             w->opt->churn ? c->state != CONN_OPENING : conn_has_room(c);
         if (usable)
@@ -614,7 +624,8 @@ int worker_create(struct worker *w, struct control *control, int index, int fd)
     w->open_loop = opt->rate > 0;
     w->window_ns = w->next_hogs_ns = INT64_MAX;
     w->next_slow_ns = opt->slow > 0 ? 0 : INT64_MAX;
-    w->ready_end = &w->ready;
+    w->ready.end = &w->ready.first;
+    w->thinking.end = &w->thinking.first;
     request_make(&w->probe, PROBE_N);
     request_make(&w->request, (int)opt->n);
     request_make(&w->hog, (int)opt->hog_n);

@@ -48,6 +48,11 @@ struct control {
     int done_bell;  // eventfd, rung when a worker is done with a phase
 };
 
+// A queue of connections (FIFO).
+struct conn_queue {
+    struct conn *first, **end;  // `end`: the pointer at its end, which is NULL
+};
+
 struct worker {
     struct control *control;
     const struct options *opt;
@@ -67,9 +72,9 @@ struct worker {
     struct batch *batches;    // memory for those of all connections
     int tried;                // connections that were opened for the first time
     int states[CONN_STATES];  // connections that were opened, by their state
-    struct conn *ready;       // queue of those that may send
-    struct conn **ready_end;  // the pointer at its end, which is NULL
-    int next_sweep;           // the connection that sweep() tries next
+    struct conn_queue ready;  // those that may send
+    struct conn_queue thinking;  // those that may send after --think
+    int next_sweep;              // the connection that sweep() tries next
 
     // Requests and times.
     struct request probe, request, hog;

@@ -20,6 +20,7 @@ static const struct tap_part parts[] = {
     {"gone_server", test_gone_server},
     {"full_queue", test_full_queue},
     {"stopped_client", test_stopped_client},
+    {"think_with_pipeline", test_think_with_pipeline},
     {"timeouts", test_timeouts},
     {"all_together", test_all_together},
     {"long_stall", test_long_stall},

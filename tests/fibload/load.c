@@ -194,6 +194,30 @@ void test_think(void)
        "six of two connections each, too");
 }
 
+enum { ROOM = 8 };  // requests that may be in flight on each
+
+// Replies on the first connection only while its pipeline is full. The client
+// then waits for --think before it sends the next request on it.
+static bool answer_first_when_full(struct peer *peer, int i)
+{
+    static int waiting;
+    (void)i;
+    return peer->number != 0 || ++waiting >= ROOM ? reply(peer) : true;
+}
+
+// Checks that a connection that waits for --think does not hold up another one
+// that has room in its pipeline. Both wait for 3 s after their hellos, until 12
+// requests are due. The pipeline of the first is full at 3.75 s. At 4 s the
+// second sends request 17, and by the end another 9 are due.
+void test_think_with_pipeline(void)
+{
+    RUN(answer_first_when_full, "-c", "2", "-P", "8", "-R", "4", "--think",
+        "3s", "-d", "6500ms", "--warmup", "0", "--grace", "0");
+    ok(record->requests >= 21,
+       "a connection that waits does not hold up the other: %d requests",
+       record->requests);
+}
+
 void test_slow(void)
 {
     const struct outcome *o = RUN(right, "-n", "4", "-c", "2", "--slow", "100");

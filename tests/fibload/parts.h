@@ -42,6 +42,7 @@ void test_threads(void);
 void test_equal_threads(void);
 void test_few_requests(void);
 void test_think(void);
+void test_think_with_pipeline(void);
 void test_slow(void);
 void test_hogs(void);
 void test_thirds(void);
