@@ -1119,7 +1119,7 @@ class Grades(unittest.TestCase):
     def test_attacks_without_a_result(self):
         with unittest.mock.patch.object(grade, "call"), \
                 self.assertRaisesRegex(processes.RunFailed,
-                                       "torture --server .*/blocking "):
+                                       "torture'? --server .*/blocking'? "):
             grade.judge_torture(options_for(BIN / "blocking", "fork"))
 
     def test_no_failure_names_a_log_that_is_deleted(self):
