@@ -23,7 +23,7 @@ matplotlib.use("Agg")
 WARNING_COLOUR = "#B00000"
 
 SLIDE_INCHES = (12.8, 7.2)
-FINDING_COLUMNS = 108  # characters in a line
+FINDING_COLUMNS = 104  # characters in a line
 NOTE_COLUMNS = 128
 MODELS_PER_SLIDE = 8  # that fit on a slide of the usual height
 
