@@ -106,11 +106,15 @@ static double probed_of(const char *connections, behaviour *greeting,
 
 // Checks that the wait for replies to hellos depends on the pace at which they
 // come. On a busy machine, a server of 2 ms may be as slow as one for which the
-// client does not wait.
+// client does not wait. There, client or server may also stand still for longer
+// than the client waits without a reply: then the check tries again.
 void test_pace_of_hellos(void)
 {
-    enum { PACE_MS_MAX = 25 };
-    double pace_ms, probed = probed_of("300", greet_after_2_ms, &pace_ms);
+    enum { PACE_MS_MAX = 25, TRIES_MAX = 5 };
+    double pace_ms = 0, probed = 0;
+    for (int i = 0; i < TRIES_MAX && probed < 300 && pace_ms <= PACE_MS_MAX;
+         i++)
+        probed = probed_of("300", greet_after_2_ms, &pace_ms);
     ok(probed == 300 || pace_ms > PACE_MS_MAX,
        "the load begins after 300 hellos of 2 ms each: %.0f", probed);
     probed = probed_of("30", greet_after_100_ms, &pace_ms);
