@@ -598,6 +598,7 @@ static int create_conns(struct worker *w)
     if (w->conns == NULL || w->batches == NULL)
         return -1;
     w->stream = w->conns + idle;
+    w->states[CONN_CLOSED] = w->conn_count;
     for (int i = 0; i < w->conn_count; i++) {
         struct conn *c = &w->conns[i];
         c->number = first + i;

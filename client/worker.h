@@ -71,7 +71,7 @@ struct worker {
     struct conn *conns, *stream;
     struct batch *batches;    // memory for those of all connections
     int tried;                // connections that were opened for the first time
-    int states[CONN_STATES];  // connections that were opened, by their state
+    int states[CONN_STATES];  // numbers of connections in each state
     struct conn_queue ready;  // those that may send
     struct conn_queue thinking;  // those that may send after --think
     int next_sweep;              // the connection that sweep() tries next
