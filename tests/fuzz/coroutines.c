@@ -1019,7 +1019,8 @@ static bool transmit(struct actor *me)
     const struct end *e = any_end();
     // While another actor waits to send, these bytes must not overtake its
     // bytes.
-    me->end = (int)(e - ends), me->out = true;
+    me->end = (int)(e - ends);
+    me->out = true;
     if (is_busy(me) || !has_space(e))
         return true;
     size_t len = any_bytes(e, bytes, sizeof bytes);
@@ -1051,7 +1052,8 @@ static bool pass_descriptor(struct actor *me)
                             .cmsg_type = SCM_RIGHTS}};
     uint8_t bytes[64];
     const struct end *e = any_end();
-    me->end = (int)(e - ends), me->out = true;
+    me->end = (int)(e - ends);
+    me->out = true;
     if (is_busy(me) || !has_space(e))
         return true;
     struct iovec data = {bytes, any_bytes(e, bytes, sizeof bytes)};
