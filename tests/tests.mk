@@ -114,7 +114,7 @@ $(BUILD)/tests/fuzz_http $(BUILD)/fuzz/http: $(FIB)
 $(BUILD)/tests/fuzz_reply $(BUILD)/fuzz/reply: $(call object,client/reply.c)
 $(BUILD)/tests/fuzz_server_options $(BUILD)/fuzz/server_options: $(COMMON)
 $(BUILD)/tests/fuzz_coroutines $(BUILD)/fuzz/coroutines: $(CORO) \
-    $(call object,tests/fuzz/co_model.c)
+    $(call object,$(wildcard tests/fuzz/co_*.c))
 $(filter %coroutines,$(REPLAYS) $(FUZZERS)): LDLIBS := -Wl,--wrap=epoll_ctl \
     $(addprefix -Wl$(comma)--wrap=,epoll_wait epoll_pwait mmap recv recvmsg \
     send clock_gettime)
