@@ -106,12 +106,17 @@ class Processes(unittest.TestCase):
     def test_servers_that_do_not_start(self):
         for script, ready_s in (("sleep 1000 & wait", 0.2),
                                 ("exit 1", PATIENCE_S),
-                                ("echo no port; sleep 1000", PATIENCE_S)):
+                                ("echo no port; sleep 1000", 0.2),
+                                ("yes no port", PATIENCE_S)):
             with self.assertRaises(processes.StartFailed) as caught:
                 self.run_with(script, ready_s=ready_s)
             limit = str(ready_s) if ready_s < PATIENCE_S else ""
             self.assertEqual(sentences.facts(str(caught.exception)),
                              f"fork | {limit}".rstrip())
+
+    def test_a_server_that_first_prints_other_lines(self):
+        banner = "echo my server 2.0; echo; "
+        self.assertIn("fork", self.run_with(banner + self.SERVER))
 
     def test_clients_that_fail(self):
         for script, client_s, facts in (
@@ -164,7 +169,8 @@ class Processes(unittest.TestCase):
             first.close()
             with pipe_with(b"second\n") as second:
                 later.append("now")
-                self.assertEqual(output.first_line(PATIENCE_S), "first")
+                self.assertEqual([*output.first_lines(PATIENCE_S)],
+                                 ["first", ""])
                 self.assertEqual(second.readline(), b"second\n")
 
     def test_the_last_words_of_a_server_are_kept(self):
@@ -486,9 +492,11 @@ class TwoHosts(Bench):
 
     def joining_words(self):
         """Returns a prefix that, like ssh, joins its arguments with spaces and
-        hands them to a shell, in another session."""
+        hands them to a shell, in another session. The shell prints a line
+        first, as a start file may do."""
         script = write_script(self.scratch / "joined",
-                              '#!/bin/sh\nexec setsid --wait sh -c "$*"\n')
+                              '#!/bin/sh\necho Welcome; '
+                              'exec setsid --wait sh -c "$*"\n')
         return str(script)
 
     def check_usage(self, *prefix):

@@ -25,7 +25,7 @@ from lib.processes import (
     port_in, started, wait)
 
 PREFIX_TIMEOUT_S = 20  # until the prefix has started its command
-LINE_MAX = 4096
+LINE_MAX, LINES_MAX = 4096, 100  # of what is printed before the port
 
 # The commands that the other host runs before the first run of the bench.
 FACTS = """
@@ -47,17 +47,19 @@ class FarServer:
         self.target = brackets.format(host.address, self.wait_until_ready())
 
     def wait_until_ready(self):
-        """Waits for the server, and returns its port. Raises StartFailed."""
+        """Waits for the server, and returns its port. The prefix or its shell
+        may print lines before. Raises StartFailed."""
         self.end.settimeout(PREFIX_TIMEOUT_S + READY_TIMEOUT_S)
         try:
             with interruptible(), self.end.makefile("r", errors="replace") as \
-                    lines:
-                line = lines.readline(LINE_MAX)
+                    output:
+                lines = (output.readline(LINE_MAX) for _ in range(LINES_MAX))
+                port = port_in(lines, self.name, "see log.txt")
         except OSError as problem:
             raise StartFailed(f"{self.name} did not start on the other host: "
                               f"{problem}") from None
         self.end.settimeout(None)  # fibload inherits this setting.
-        return port_in(line, self.name)
+        return port
 
     def stop(self, delay_s=0):
         """Stops the server, as Server.stop() does. Raises RunFailed."""
@@ -93,7 +95,7 @@ class Host:
             [*self.prefix, "sh"], input=FACTS.format(fibload=fibload),
             stdout=subprocess.PIPE, text=True, errors="replace", check=False,
             timeout=PREFIX_TIMEOUT_S)
-        lines = asked.stdout.splitlines()
+        lines = asked.stdout.splitlines()[-3:]  # The shell may print others.
         if asked.returncode != 0 or len(lines) != 3:
             raise ValueError(f"{shlex.join(self.prefix)} must run commands, "
                              f"and find {self.programs}/fibload there")

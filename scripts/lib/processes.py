@@ -12,6 +12,7 @@ the functions that wait.
 
 import contextlib
 import ctypes
+import itertools
 import os
 import re
 import shlex
@@ -28,7 +29,7 @@ SECOND_SIGNAL_S = 0.25
 CLIENT_TIMEOUT_S = 180  # far more than any run is meant to take
 CLIENT_OK = (0, 1)  # 1: some clients were not served, which is a result
 LAST_OUTPUT_S = 10  # at most, until all processes have closed the pipe
-FIRST_LINE_MAX = 4096  # bytes, in which the ready line must end
+HEAD_MAX = 4096  # bytes of an output, in which the ready line must end
 BLOCK_SIZE = 65536
 PR_SET_PDEATHSIG = 1
 
@@ -176,32 +177,52 @@ class Output:
     def __init__(self, pipe, log=None):
         self.fd, self.log = os.dup(pipe.fileno()), log
         self.head = self.tail = b""
-        self.has_line = threading.Event()  # or the output has ended
+        self.head_is_complete = False
+        self.head_has_grown = threading.Condition()
         self.thread = threading.Thread(target=self.read, daemon=True)
         self.thread.start()
 
     def read(self):
         """Reads until the end of the output. This is what the thread runs."""
         while block := os.read(self.fd, BLOCK_SIZE):
-            if len(self.head) < FIRST_LINE_MAX:
-                self.head += block[:FIRST_LINE_MAX]
-            self.tail = (self.tail + block)[-FIRST_LINE_MAX:]
-            if b"\n" in self.head:
-                self.has_line.set()
+            if not self.head_is_complete:
+                self.keep(block)
+            self.tail = (self.tail + block)[-HEAD_MAX:]
             if self.log is not None:
                 with contextlib.suppress(OSError, ValueError):
                     self.log.write(block)
                     self.log.flush()
         os.close(self.fd)
-        self.has_line.set()
+        self.keep(b"")
 
-    def first_line(self, timeout_s):
-        """Waits for the first line and returns it. If the output ends before a
-        newline, returns what there is. Raises TimeoutError."""
-        with interruptible():
-            if not self.has_line.wait(timeout_s):
+    def keep(self, block):
+        """Appends a block to the head. An empty block is the output's end."""
+        with self.head_has_grown:
+            self.head = (self.head + block)[:HEAD_MAX]
+            self.head_is_complete = not block or len(self.head) == HEAD_MAX
+            self.head_has_grown.notify_all()
+
+    def first_lines(self, timeout_s):
+        """Yields the lines of the head, each as soon as the process has printed
+        it. Raises TimeoutError if a line is incomplete after `timeout_s`."""
+        until = time.monotonic() + timeout_s
+        for number in itertools.count():
+            self.wait_for_lines(number + 1, until)
+            lines = self.head.decode(errors="replace").split("\n")
+            if number == len(lines):
+                return
+            yield lines[number]
+
+    def wait_for_lines(self, count, until):
+        """Waits until the head has `count` whole lines, or is complete. Raises
+        TimeoutError if the clock reaches `until`."""
+        def has_lines():
+            return self.head_is_complete or self.head.count(b"\n") >= count
+
+        with interruptible(), self.head_has_grown:
+            left_s = max(0, until - time.monotonic())
+            if not self.head_has_grown.wait_for(has_lines, left_s):
                 raise TimeoutError
-        return self.head.split(b"\n")[0].decode(errors="replace")
 
     def last_line(self):
         """Waits for the end of the output, and returns its last line."""
@@ -209,13 +230,15 @@ class Output:
         return self.tail.decode(errors="replace").rstrip().rpartition("\n")[2]
 
 
-def port_in(line, name, hint="see log.txt"):
-    """Returns the port in `line`, with which the server `name` reports that it
-    is ready. If it has none, raises StartFailed with `hint`."""
-    match = re.search(r":(\d+)\s*$", line)
-    if not match:
-        raise StartFailed(f"{name} did not start; {hint}")
-    return int(match[1])
+def port_in(lines, name, hint):
+    """Returns the port at the end of the first of `lines` that has one: with
+    this line, the server `name` reports that it is ready. It may print other
+    lines before. Raises StartFailed, with `hint`, if no line has a port."""
+    for line in lines:
+        match = re.search(r":(\d+)\s*$", line)
+        if match:
+            return int(match[1])
+    raise StartFailed(f"{name} did not start; {hint}")
 
 
 class Server:
@@ -233,15 +256,14 @@ class Server:
 
     def wait_until_ready(self):
         """Waits for the server, and returns its port. Raises StartFailed."""
+        hint = ("see log.txt" if self.output.log is not None else
+                f"run this to see why: {shlex.join(self.process.args)}")
         try:
-            line = self.output.first_line(READY_TIMEOUT_S)
+            return port_in(self.output.first_lines(READY_TIMEOUT_S), self.name,
+                           hint)
         except TimeoutError:
             raise StartFailed(f"{self.name} was not ready within "
-                              f"{READY_TIMEOUT_S} s") from None
-        if self.output.log is not None:
-            return port_in(line, self.name)
-        command = shlex.join(self.process.args)
-        return port_in(line, self.name, f"run this to see why: {command}")
+                              f"{READY_TIMEOUT_S} s; {hint}") from None
 
     def stop(self, delay_s=0):
         """Stops the server with SIGTERM, and waits for its end. Raises
