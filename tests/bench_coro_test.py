@@ -147,7 +147,7 @@ class Plan(unittest.TestCase):
         with unittest.mock.patch.object(
                 bench_coro.machine, "descriptors_allowed", return_value=200):
             runs = bench_coro.possible_runs(self.options("serve"), problems)
-        self.assertEqual({(run.active, run.silent) for run in runs},
+        self.assertEqual({(run.active, run.idle) for run in runs},
                          {(100, 0), (10, 0)})
         self.assertIn("skipped: 1,000 active: a process may open 200 files "
                       "only", problems)
@@ -174,8 +174,8 @@ class Plan(unittest.TestCase):
             order = bench_coro.in_random_order(runs)
             self.assertEqual(Counter(order), Counter(runs))
             for one, other in zip(order[::2], order[1::2]):
-                self.assertEqual((one.active, one.silent),
-                                 (other.active, other.silent))
+                self.assertEqual((one.active, one.idle),
+                                 (other.active, other.idle))
             orders.add(tuple(order))
         self.assertGreater(len(orders), 1)
 

@@ -97,7 +97,7 @@ class Measured:
     def models(self, experiment):
         return {cell[1] for cell in self.cells if cell[0] == experiment}
 
-    def kib_per_silent(self, run):
+    def kib_per_idle(self, run):
         """Returns the memory of one idle client: what the server takes more
         than in the run of the same round without idle clients."""
         without, = (other for other in self.runs("idle", run["model"],
@@ -544,7 +544,7 @@ class Lines(Drawn):
         self.check_model_bars(
             memory, lambda model: self.idle_runs(model, max(
                 self.measured.loads("idle", model, "idle"))),
-            self.measured.kib_per_silent)
+            self.measured.kib_per_idle)
 
     def test_wait(self):
         share, cost = self.figures["wait"].axes
@@ -904,7 +904,7 @@ class Runtimes(Drawn):
                 column("server_cpu_us_per_req"), cost)
         self.check_model_bars(
             memory, lambda model: measured.runs("idle", model, 10, 10000),
-            measured.kib_per_silent, cost)
+            measured.kib_per_idle, cost)
         self.check_model_bars(
             kept, lambda model: measured.runs("beside", model, 10, hogs=1),
             lambda run: 100 * run["rate_during"] / run["rate_before"], cost)

@@ -25,11 +25,11 @@ from programs import wait_until
 from under_test import (
     ALL_MODELS, AT_LEAST, COLUMNS, CONTRADICTING, EXPERIMENTS, FAILS, HOLDS,
     INCONCLUSIVE, MODELS, NOT_MEASURED, SUGGESTS, SUGGESTS_NOT, Cell, Claim,
-    Judgement, Runs, Sample, calibration, chosen, classroom, command_line,
-    compare, compare_with_none_silent, counted, coverage, deciding, doctor,
-    document, duration, factor, faults, finding, findings, finished, fitting,
-    furthest, in_order, judge, judgements, least_disturbed, listed, machine,
-    measured, names, of_size, order, predictions, read_runs, report,
+    Judgement, Runs, Sample, calibration, chosen, classroom,
+    command_line, compare, compare_with_none_idle, counted, coverage, deciding,
+    doctor, document, duration, factor, faults, finding, findings, finished,
+    fitting, furthest, in_order, judge, judgements, least_disturbed, listed,
+    machine, measured, names, of_size, order, predictions, read_runs, report,
     request_log, rounded, run, runtimes, tables, terminal, validity, with_range,
     wrapped, write_claims)
 
@@ -167,13 +167,13 @@ class Results(unittest.TestCase):
         self.assertAlmostEqual(run["rate_to_last"], 30)
         self.assertAlmostEqual(run["share_of_possible"], 0.75)
 
-    def test_silent_clients_are_compared_with_none_of_the_same_round(self):
+    def test_idle_clients_are_compared_with_none_of_the_same_round(self):
         runs = Runs(row("fork", 10, number, idle=idle, req_per_s=rate,
                         pss_kib=pss, server_cpu_us_per_req=500 / rate)
                     for number, idle, rate, pss in (
                         (1, 0, 100.0, 50.0), (1, 100, 90.0, 450.0),
                         (2, 100, 90.0, 450.0)))
-        compare_with_none_silent(runs)
+        compare_with_none_idle(runs)
         self.assertEqual(runs[1]["rate_kept"], 0.9)
         self.assertAlmostEqual(runs[1]["work_kept"], 0.9)
         self.assertEqual(runs[1]["kib_per_silent"], 4)
@@ -221,7 +221,7 @@ class Samples(unittest.TestCase):
     def test_a_faulty_base_divides_nothing(self):
         runs = Runs([row("fork", 10, 1, req_per_s=0.001, wrong=3.0, pss_kib=9),
                      row("fork", 10, 1, idle=100.0, pss_kib=9)])
-        compare_with_none_silent(runs)
+        compare_with_none_idle(runs)
         self.assertTrue(math.isnan(runs[1]["rate_kept"]))
         self.assertFalse(runs.where(idle=100.0).sample("rate_kept"))
 
@@ -320,7 +320,7 @@ class Findings(unittest.TestCase):
                  on_cores(fork=(1.3,))),
                 (findings.starved_by_long, beside_hogs(coroutine=(0.001,)),
                  beside_hogs(fork=(0.9,))),
-                (findings.slowed_by_silence,
+                (findings.slowed_by_idle,
                  [row("fork", 10, idle=100.0, rate_kept=0.5)],
                  [row("fork", 10, idle=100.0)]),
                 (findings.waits_for_one,
@@ -430,10 +430,10 @@ class Timeline(unittest.TestCase):
         longer = [*self.requests(), request_log.Request("hog", 2, 0, 999000)]
         self.assertEqual(request_log.over_time(longer)[-1],
                          ("stream", -1, 0, 100000, 2))
-        silence = request_log.over_time(self.requests()[-1:], 250000)
-        self.assertEqual(silence, [("hog", 2, 125000, 250000, 0),
-                                   ("stream", -1, 0, 100000, 0),
-                                   ("stream", -1, 100000, 200000, 0)])
+        unanswered = request_log.over_time(self.requests()[-1:], 250000)
+        self.assertEqual(unanswered, [("hog", 2, 125000, 250000, 0),
+                                      ("stream", -1, 0, 100000, 0),
+                                      ("stream", -1, 100000, 200000, 0)])
 
     def test_each_request_that_was_answered(self):
         self.assertEqual(request_log.each_request(self.requests())[0],

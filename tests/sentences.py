@@ -64,7 +64,7 @@ def at_a_rate(**kept_up):
     return runs
 
 
-def beside_silent(*idle, **kept):
+def beside_idle(*idle, **kept):
     """Returns runs beside 100 idle clients. `kept` has for each model the share
     of its rate that it keeps in every round. `idle` has for each run the memory
     of an idle client, in KiB."""
@@ -82,7 +82,7 @@ def behind_delay(**rates):
                 for model, rate in rates.items())
 
 
-def behind_silence():
+def behind_an_idle_client():
     """Returns two rounds of the experiment silent, in which blocking answers no
     request."""
     return Runs(rounds("blocking", 1, served=(0, 0), oldest_us=(1.2e6, 2e6))
@@ -209,23 +209,23 @@ SITUATIONS = {
             "abcd", map(constant, (1.0, 1.1, 1.2, 1.2))))), "| 1.0 1.2"),
 
     "idle: one model suffers": (
-        lambda: findings.idle(beside_silent(
+        lambda: findings.idle(beside_idle(
             8.0, 8.2, 0.2, 0.2, thread=(0.9, 0.98), nonblocking=(0.01, 0.02))),
         "nonblocking thread nonblocking thread | 0.20 1.0 2.0 8.1 90 100"),
     "idle: noise gains more than all": (
-        lambda: findings.idle(beside_silent(8.0, 8.2, thread=(1.0, 1.2))),
+        lambda: findings.idle(beside_idle(8.0, 8.2, thread=(1.0, 1.2))),
         "thread thread | 8.1 100"),
     "idle: rounds disagree": (
-        lambda: findings.idle(beside_silent(
+        lambda: findings.idle(beside_idle(
             8.0, 8.2, thread=(0.5, 0.9))), "thread thread | 8.1 50 90 100"),
     "idle: a model without a run to compare with": (
-        lambda: findings.idle(beside_silent(
+        lambda: findings.idle(beside_idle(
             8.0, 8.0, 4.0, 4.0, fork=(math.nan, math.nan), thread=(1.0, 1.0))),
         "thread thread fork | 4.0 8.0 100"),
-    "idle: no client was silent": (
+    "idle: no client was idle": (
         lambda: findings.idle(Runs([row("fork", 10)])), "|"),
     "idle: where a model breaks": (
-        lambda: findings.slowed_by_silence(Runs([
+        lambda: findings.slowed_by_idle(Runs([
             row("fork", 10, idle=100.0, rate_kept=0.5)])), "| 50 100"),
 
     "wait: rounds disagree": (
@@ -270,7 +270,7 @@ SITUATIONS = {
         "fork thread coroutine blocking | 1 24 32 34 62"),
 
     "silent: one model leaves a request without a reply": (
-        lambda: findings.silent(behind_silence()), "blocking | 1.2 120"),
+        lambda: findings.silent(behind_an_idle_client()), "blocking | 1.2 120"),
     "silent: one model answers": (
         lambda: findings.silent(Runs([row("fork", 1)])), "fork | 60"),
     "silent: all models answer": (

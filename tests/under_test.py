@@ -54,10 +54,10 @@ NAMES = {
     "lib.models": ("ALL_MODELS", "ELSEWHERE", "MODELS", "chosen", "in_order",
                    "model_files", "names"),
     "lib.processes": ("Interrupted", "held_back", "raise_when_stopped", "wait"),
-    "lib.samples": ("Runs", "Sample", "compare_with_none_silent", "faults",
+    "lib.samples": ("Runs", "Sample", "compare_with_none_idle", "faults",
                     "least_disturbed", "read_runs"),
-    "lib.text": ("counted", "duration", "factor", "listed", "rounded",
-                 "with_range", "wrapped"),
+    "lib.text": ("counted", "duration", "factor", "listed",
+                 "rounded", "with_range", "wrapped"),
 }
 
 

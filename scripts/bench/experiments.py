@@ -217,7 +217,7 @@ EXPERIMENTS = (
         compares_loads=True,
         finding=findings.idle,
         cost="kib_per_silent",
-        breaks=findings.slowed_by_silence,
+        breaks=findings.slowed_by_idle,
         columns=("kept", "rate", "cpu_us", "pss", "kib_per_silent",
                  "processes", "threads"),
         claims=(

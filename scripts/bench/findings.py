@@ -243,7 +243,7 @@ def memory(at):
             else "")
 
 
-def slowed_by_silence(of):
+def slowed_by_idle(of):
     """Returns how a model breaks down beside idle clients, or ""."""
     kept = of.sample("rate_kept")
     if not kept.high < KEPT_MIN:

@@ -222,7 +222,7 @@ def read_runs(path):
     if not runs:
         raise ValueError(f"{path} has no runs")
     runs = least_disturbed(runs)
-    compare_with_none_silent(runs)
+    compare_with_none_idle(runs)
     return runs
 
 
@@ -269,12 +269,13 @@ def complete(row):
     return run
 
 
-def compare_with_none_silent(runs):
+def compare_with_none_idle(runs):
     """Adds to each run what its idle connections cost, compared with the run of
     the same round that had none. `rate_kept` and `work_kept` are the shares
     that remain of the rate and of the requests per second of CPU time.
-    `kib_per_silent` is the memory for each idle connection. A figure is NaN if
-    the other run is faulty or missing."""
+    `kib_per_silent` is the memory for each idle connection, under the name that
+    it has in every claims.csv. A figure is NaN if the other run is faulty or
+    missing."""
     def cell(run):
         return run["experiment"], run["model"], run["round"], run["connections"]
 
