@@ -25,7 +25,7 @@ from programs import wait_until
 from under_test import (
     ALL_MODELS, AT_LEAST, COLUMNS, CONTRADICTING, EXPERIMENTS, FAILS, HOLDS,
     INCONCLUSIVE, MODELS, NOT_MEASURED, SUGGESTS, SUGGESTS_NOT, Cell, Claim,
-    Judgement, Runs, Sample, calibration, chosen, classroom,
+    Judgement, Runs, Sample, aligned, calibration, chosen, classroom,
     command_line, compare, compare_with_none_idle, counted, coverage, deciding,
     doctor, document, duration, factor, faults, finding, findings, finished,
     fitting, furthest, in_order, judge, judgements, least_disturbed, listed,
@@ -102,6 +102,13 @@ class Numbers(unittest.TestCase):
     def test_no_line_ends_between_a_number_and_its_unit(self):
         self.assertEqual(wrapped("within 600 ms, or 5 of them", 10),
                          "within\n600 ms, or\n5 of them")
+
+    def test_columns_of_numbers_stand_to_the_right(self):
+        rows = [("", "KiB"), ("fork", "9"), ("thread", "10 > 9")]
+        self.assertEqual(aligned(rows, left=1),
+                         ["             KiB", "  fork         9",
+                          "  thread  10 > 9"])
+        self.assertEqual(aligned(rows)[1], "  fork    9")
 
     def test_words(self):
         self.assertEqual(listed([]), "")

@@ -56,7 +56,7 @@ NAMES = {
     "lib.processes": ("Interrupted", "held_back", "raise_when_stopped", "wait"),
     "lib.samples": ("Runs", "Sample", "compare_with_none_idle", "faults",
                     "least_disturbed", "read_runs"),
-    "lib.text": ("counted", "duration", "factor", "listed",
+    "lib.text": ("aligned", "counted", "duration", "factor", "listed",
                  "rounded", "with_range", "wrapped"),
 }
 

@@ -109,9 +109,14 @@ def rewrite(text=""):
     return sys.stdout.isatty()
 
 
-def aligned(rows):
-    """Returns one line for each row, with the cells of each column aligned."""
+def aligned(rows, left=None):
+    """Returns one line for each row, with the cells of each column aligned: the
+    first `left` columns to the left, which is all by default, and the others,
+    which have numbers, to the right."""
     rows = list(rows)
     widths = [max(map(len, column)) for column in zip(*rows)]
-    return ["  " + "  ".join(f"{cell:{width}}" for cell, width
-                             in zip(row, widths)).rstrip() for row in rows]
+    sides = ["<" if left is None or i < left else ">"
+             for i in range(len(widths))]
+    return ["  " + "  ".join(f"{cell:{side}{width}}" for cell, side, width
+                             in zip(row, sides, widths)).rstrip()
+            for row in rows]
