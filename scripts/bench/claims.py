@@ -138,10 +138,8 @@ def judge(experiment, claim, runs):
     """Returns the Judgement of a claim. Faulty runs are left out."""
     load = experiment.load if claim.load is None else claim.load
     at = runs.where(**{experiment.axis: load})
-    sample = (at.ratio(claim.column, claim.model, claim.than_model)
-              if claim.than_model
-              else at.where(model=claim.model).sample(claim.column))
-    return Judgement(experiment.name, claim, sample)
+    return Judgement(experiment.name, claim, at.figure(
+        claim.column, claim.model, claim.than_model))
 
 
 def judgements(shown):

@@ -177,8 +177,8 @@ def deciding_cell(experiment):
 def furthest(experiment, runs):
     """Calls deciding() for each model separately, because not every model has
     runs at every load. Returns all these runs."""
-    return Runs(run for model in runs.models()
-                for run in deciding(experiment, runs.where(model=model)))
+    return Runs(run for _, of in runs.by("model")
+                for run in deciding(experiment, of))
 
 
 def load_named(experiment, runs):

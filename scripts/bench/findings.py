@@ -42,8 +42,7 @@ def unserved(at):
     """Says which models did not serve all clients, as "; blocking serves
     only 1 client", or "" if all did."""
     text = ""
-    for model in at.models():
-        of = at.where(model=model)
+    for model, of in at.by("model"):
         if not of.all_served():
             clients = counted(of.median("served"), "client")
             text += f"; {model} serves only {clients}"
@@ -52,8 +51,7 @@ def unserved(at):
 
 def samples(at, column):
     """Returns a column as Samples by model, for models that have values."""
-    found = {model: at.where(model=model).sample(column)
-             for model in at.models()}
+    found = {model: of.sample(column) for model, of in at.by("model")}
     return {model: sample for model, sample in found.items() if sample}
 
 
@@ -413,9 +411,9 @@ def waits_for_one(of):
 def silent(at):
     """Says which models answer the second client, and within which time. For
     models that never do, says how long the client waited at least."""
-    models = at.models()
-    never = [m for m in models if at.where(model=m).values("served") == [0]]
-    always = [m for m in models if 0 not in at.where(model=m).values("served")]
+    served = {model: of.values("served") for model, of in at.by("model")}
+    never = [model for model in served if served[model] == [0]]
+    always = [model for model in served if 0 not in served[model]]
     text = []
     if never:
         watched = min(run["oldest_us"] for run in at if run["model"] in never)
@@ -424,13 +422,12 @@ def silent(at):
                     f"{duration(watched, 2)}")
     if always:
         slowest = max(run["max_us"] for run in at if run["model"] in always)
-        text.append(f"{named(always, models, never)} {verb(always, 'answer')} "
-                    f"within {duration(slowest, 2)}")
-    for model in models:
+        text.append(f"{named(always, list(served), never)} "
+                    f"{verb(always, 'answer')} within {duration(slowest, 2)}")
+    for model, rounds in samples(at, "served").items():
         if model not in never + always:
-            served = at.where(model=model).sample("served")
-            text.append(f"{model} answers in {sum(served):.0f} of "
-                        f"{len(served)} rounds")
+            text.append(f"{model} answers in {sum(rounds):.0f} of "
+                        f"{len(rounds)} rounds")
     return "Behind an idle client, " + "; ".join(text)
 
 

@@ -65,15 +65,10 @@ class Question:
         return f"{number} {unit}".strip()
 
 
-def of(model, column, scale=1):
-    """Returns a function that computes the median of a column from runs."""
-    return lambda at: scale * at.where(model=model).median(column)
-
-
-def quotient(over, under, column):
-    """Returns a function that computes the ratio of a column of two models: the
-    median of the ratios within each round, as in the claims."""
-    return lambda at: at.ratio(column, over, under).median
+def of(model, column, scale=1, than=None):
+    """Returns a function that computes the median of a column from runs, or, as
+    the claims do, of its ratio to that of the model `than`."""
+    return lambda at: scale * at.figure(column, model, than).median
 
 
 def served(at):
@@ -105,11 +100,12 @@ QUESTIONS = (
              "time per request?", cheapest, models=True),
     Question("fork-coroutine", "throughput",
              "The same: how many times coroutine's CPU time per request does "
-             "fork need?", quotient("fork", "coroutine",
-                                  "server_cpu_us_per_req"), "times", 1.5),
+             "fork need?",
+             of("fork", "server_cpu_us_per_req", than="coroutine"), "times",
+             1.5),
     Question("fork-thread", "throughput",
              "The same: how many times thread's CPU time per request does fork "
-             "need?", quotient("fork", "thread", "server_cpu_us_per_req"),
+             "need?", of("fork", "server_cpu_us_per_req", than="thread"),
              "times", 1.5),
     Question("cores-thread", "latency",
              "4 clients ask for fib(30), on your machine. How many cores does "

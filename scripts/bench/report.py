@@ -120,10 +120,8 @@ def table(experiment, runs):
     """Returns the table of an experiment: a row for every load and model."""
     columns = [COLUMNS[name] for name in experiment.columns]
     rows = []
-    for load in runs.values(experiment.axis):
-        at = runs.where(**{experiment.axis: load})
-        for model in at.models():
-            of = at.where(model=model)
+    for load, at in runs.by(experiment.axis):
+        for model, of in at.by("model"):
             rows.append((f"{load:,.0f}", model,
                          *(column.text(of) for column in columns)))
     header = (plural(AXES[experiment.axis]), "model",

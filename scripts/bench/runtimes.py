@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from bench import findings
 from bench.design import deciding, load_named
 from bench.run import RUNTIME_S
-from bench.tables import COLUMNS, cost_heading
+from bench.tables import cost, cost_heading
 from lib.document import Heading, Picture, Table, Text
 from lib.models import ELSEWHERE
 from lib.samples import Runs
@@ -90,9 +90,10 @@ def extremes(one, unit):
 def said(figures):
     """Returns the finding as a sentence: the range of each cost, and what each
     model keeps beside a long request."""
-    cost, *_, memory, beside = figures
-    return (f"With {cost.load()} a request costs {extremes(cost, 'µs')}; an "
-            f"idle connection takes {extremes(memory, 'KiB')}. "
+    request, *_, memory, beside = figures
+    return (f"With {request.load()} a request costs "
+            f"{extremes(request, 'µs')}; an idle connection takes "
+            f"{extremes(memory, 'KiB')}. "
             f"{findings.hog(beside.runs)}")
 
 
@@ -100,8 +101,8 @@ def table(figures):
     """Returns the table of these figures, with a row for each model."""
     header = ("model", *(cost_heading(one.experiment, one.runs)
                          for one in figures))
-    rows = ((model, *(COLUMNS[one.experiment.cost].text(
-                one.runs.where(model=model)) for one in figures))
+    rows = ((model, *(cost(one.experiment, one.runs, model)
+                      for one in figures))
             for model in figures[0].runs.models())
     return Table(header, tuple(rows), left=("model",))
 

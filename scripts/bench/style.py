@@ -138,8 +138,8 @@ def bar_places(runs):
     """Yields (y, model, clients) for each bar, from the top down. If there are
     several loads, models are separated by a gap."""
     y = 0
-    for model in runs.models():
-        for clients in runs.where(model=model).values("connections"):
+    for model, of in runs.by("model"):
+        for clients in of.values("connections"):
             yield y, model, clients
             y -= 1
         y -= 0.8 if len(runs.values("connections")) > 1 else 0
@@ -201,10 +201,9 @@ def model_bars(axes, title, runs, column, scale=1, **look):
     """Draws one bar for each model, with the name of the model beside it.
     `look` is that of the title."""
     axes.set_title(title, **look)
-    models = runs.models()
-    for y, model in enumerate(reversed(models)):
-        bar(axes, y, runs.where(model=model), column, scale, whole_only=True)
-    name_rows(axes, models)
+    for y, (_, of) in enumerate(reversed(list(runs.by("model")))):
+        bar(axes, y, of, column, scale, whole_only=True)
+    name_rows(axes, runs.models())
     axes.tick_params(axis="y", length=0)
     axes.margins(x=0.2)
     axes.set_xlim(left=0)
@@ -222,16 +221,10 @@ def name_rows(axes, models):
 # ---- Lines over the load
 
 
-def points(experiment, runs):
-    """Returns pairs of a load and the runs at this load."""
-    return [(load, runs.where(**{experiment.axis: load}))
-            for load in runs.values(experiment.axis)]
-
-
 def explained(experiment, runs):
     """Yields a sentence for each special marker that occurs in a picture."""
-    cells = [of for model in runs.models()
-             for _, of in points(experiment, runs.where(model=model))]
+    cells = [of for _, mine in runs.by("model")
+             for _, of in mine.by(experiment.axis)]
     if any(of.client_limited() for of in cells):
         yield ("Hollow: the client is at its limit, the server could do at "
                "least this much.")
@@ -282,9 +275,9 @@ def lines(axes, title, experiment, runs, column, scale=1,
     server could reach more than these values. Unknown values are left out."""
     axes.set_title(title)
     ends, few = [], len(runs.models()) <= MODELS_PER_SLIDE
-    for model in runs.models():
-        cells = [(load, of) for load, of in points(
-            experiment, runs.where(model=model)) if of.sample(column)]
+    for model, mine in runs.by("model"):
+        cells = [(load, of) for load, of in mine.by(experiment.axis)
+                 if of.sample(column)]
         if not cells:
             continue
         x = [load for load, _ in cells]

@@ -21,8 +21,7 @@ def summary_lines(column, at):
     highest value fills BAR_WIDTH columns, and NaN has no bar."""
     values = [run[column.bar] for run in at] if column.bar else []
     most = max(filter(math.isfinite, values), default=0)
-    for model in at.models():
-        of = at.where(model=model)
+    for model, of in at.by("model"):
         if not column.bar:
             yield f"  {model:{NAME_WIDTH}} {column.text(of)}"
             continue

@@ -168,10 +168,18 @@ class Runs(list):
         return Sample({run["round"]: run[column] for run in self.sound()
                        if math.isfinite(run[column])})
 
-    def ratio(self, column, over, under):
-        """Returns the ratio of a column of two models as a Sample."""
-        return (self.where(model=over).sample(column)
-                / self.where(model=under).sample(column))
+    def by(self, column):
+        """Yields the runs for each value of a column, as pairs of value and
+        Runs: models in the order to show them, all else from the lowest."""
+        for value in self.models() if column == "model" else (
+                self.values(column)):
+            yield value, self.where(**{column: value})
+
+    def figure(self, column, model, than=None):
+        """Returns a column of a model as a Sample, or the ratio of it to that
+        of the model `than`, which is taken within each round."""
+        own = self.where(model=model).sample(column)
+        return own / self.where(model=than).sample(column) if than else own
 
     def spread(self, column):
         """Returns Sample.spread() of a column."""
