@@ -264,8 +264,8 @@ def write_runs(directory):
 
 def setUpModule():
     """Writes the reference run, with troubles, to Drawn.directory, and draws
-    its pictures. Drawn.seen are those drawn before the folder has the server's
-    recordings, Drawn.figures are drawn with them."""
+    its pictures. The servers' recordings are copied to the folder in between:
+    Drawn.seen has the pictures without them, Drawn.figures those with them."""
     scratch = tempfile.TemporaryDirectory()
     unittest.addModuleCleanup(scratch.cleanup)
     unittest.addModuleCleanup(pictures.plt.close, "all")
@@ -443,8 +443,9 @@ class Frames(Drawn):
 
 class Colours(unittest.TestCase):
     """Colour-blind people can tell the five models apart by their colours.
-    EYES: Machado's matrices (2009) for linear RGB. Distances are in CIELAB; the
-    eye can just see a distance of 2.3."""
+    EYES has for each kind of eye the matrix of Machado (2009) that converts a
+    linear RGB colour to the one it sees. Colours are compared in CIELAB, where
+    the eye can just see a distance of 2.3."""
 
     EYES = {
         "normal": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
@@ -767,8 +768,8 @@ class Recorded(Drawn):
              ("computing_us", "computed_us"))
 
     def rows(self, name, model, kind):
-        """Returns the recorded requests of a model: "stream" are small ones,
-        "hog" are large ones."""
+        """Returns the recorded requests of a model that are of this kind: small
+        ones are "stream", large ones "hog"."""
         path = self.directory / f"{name}-recorded.csv"
         with open(path, encoding="utf-8") as file:
             return [row for row in csv.DictReader(file)

@@ -137,8 +137,8 @@ class Statement(unittest.TestCase):
 class Drawings(unittest.TestCase):
     def test_the_memory_of_an_idle_client(self):
         """Chapter 3: the drawing shows for each model the memory of an idle
-        client. It must be the sum of the PSS in the reference run and the
-        table's kernel stack, page tables and socket, in KiB."""
+        client in KiB. It must be the sum of the PSS in the reference run and
+        of the kernel stack, page tables and socket in the chapter's table."""
         runs = read_runs(REFERENCE / "runs.csv")
         drawing = (ROOT / "course/drawings/memory.svg").read_text("utf-8")
         sums = [int(sum_) for sum_ in re.findall(r"about (\d+) KiB<", drawing)]

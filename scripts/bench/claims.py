@@ -15,10 +15,10 @@ With six rounds, the interval is their range, which covers the median with 97 %.
 With nine rounds, it reaches from the second lowest to the second highest value,
 which covers the median with 96 %. The bench makes six rounds, and three more
 only if the six disagree. The verdict is then right with 94.5 % for each claim.
-A wrong verdict needs all of six values on one side of the true median (1 in
-64). Or it needs eight of nine there, the other value being among the first six
-(6 in 512). Both can happen on either side. Fewer than six rounds only suggest a
-verdict.
+It is wrong in two cases: if all six values are on one side of the true median,
+which has a probability of 1/64 for each side; or if five of the six are, and
+the three that are added are on the same side (6/512 for each side). Fewer than
+six rounds only suggest a verdict.
 """
 
 import csv

@@ -50,7 +50,7 @@ class Figures:
         self.values.setdefault(figure, {})[self.round] = value
 
     def sample(self, *figure):
-        """Returns the values of a figure by round, where it was measured."""
+        """Returns a figure as a Sample of the rounds that measured it."""
         return Sample(self.values.get(figure, {}))
 
     def measure(self, rounds, tasks):

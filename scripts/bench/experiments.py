@@ -475,8 +475,9 @@ def at_load(name, runs):
 
 def finished(runs):
     """Yields each experiment that can be judged, with its sound runs. It can be
-    judged if one of its rounds is complete, or if a second round has begun. In
-    an interrupted bench, some experiments fulfil neither condition."""
+    judged if one round is complete. If a second round has begun, the first one
+    lacks only runs that failed, and the experiment is judged without them. So
+    only an interrupted bench has experiments that are left out."""
     for experiment in EXPERIMENTS:
         of = runs.where(experiment=experiment.name)
         rounds = of.values("round")

@@ -97,7 +97,8 @@ class Progress:
         return run["experiment"].name, run["cell"], run["model"]
 
     def made(self, run, took_s):
-        """Records how long a run took: runs of its kind will take as long."""
+        """Stores how long a run took, as the time that each later run of its
+        kind is expected to take."""
         self.expected[self.kind(run)] = took_s
 
     def show(self, run, waiting):

@@ -144,8 +144,8 @@ def section(directory, experiment, runs, said, judged):
 
 
 def sections(directory, runs):
-    """Yields the blocks about all experiments: first those with a finding, then
-    the figures of those of which no round was completed."""
+    """Yields the blocks about all experiments: first those that can be judged,
+    with their findings, then the others, with their figures only."""
     shown = dict(finished(runs))
     for experiment, of in shown.items():
         yield from section(directory, experiment, of, finding(experiment, of),

@@ -140,8 +140,9 @@ def recorded_path(directory, experiment):
 
 
 def as_span(kept, run, kind=Span, **more):
-    """Converts what an experiment selected of a run, a tuple `kept`, to a span
-    of the class `kind`. Times are rounded to whole µs."""
+    """Returns a span of the class `kind`. `kept` is one of the tuples that the
+    experiment's `trace` has selected from a run. Times are rounded to whole
+    µs."""
     name, connection, begin_us, end_us, replies = kept
     load = getattr(run["cell"], run["experiment"].axis)
     return kind(run["model"], run["round"], 2 if "again" in run else 1, load,

@@ -46,9 +46,9 @@ def is_recorded(spans):
 
 
 def sentences(shown, of_recorded, of_seen):
-    """Yields sentences for the note: `of_recorded` if servers recorded some of
-    the models, and `of_seen` if servers did not record some. In front of the
-    second, names these models if both kinds exist."""
+    """Yields sentences for the note: `of_recorded` if some servers recorded
+    their part, and `of_seen` if others did not. If both are true, the second
+    sentence begins with the names of its models."""
     seen = [model for model in shown if not is_recorded(shown[model])]
     if len(seen) < len(shown):
         yield of_recorded

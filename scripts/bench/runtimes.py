@@ -24,8 +24,8 @@ PLACES = ("Costs: server on one core, client on another. Beside fib(40): both "
 
 @dataclass(frozen=True)
 class Figure:
-    """A column of the table, which shows the cost of an experiment, and a panel
-    of the picture."""
+    """A figure of each model. In the table it is a column, with the cost of an
+    experiment; in the picture it is a panel."""
 
     experiment: str
     column: str  # the column of runs.csv that the bars show

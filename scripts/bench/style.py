@@ -114,8 +114,8 @@ def frame(said, question, models):
 
 
 def note(figure, runs, *sentences):
-    """Writes what a reader must know, at the lower edge of a picture. Where the
-    programs ran is added to the sentences."""
+    """Writes the sentences at the lower edge of a picture, and behind them one
+    that says on which cores or hosts the programs ran."""
     places = {run.get("placement") for run in runs}
     place = PLACES.get(places.pop(), "") if len(places) == 1 else ""
     text = wrapped(" ".join([*sentences, place]), NOTE_COLUMNS)
@@ -174,9 +174,9 @@ def bars(axes, runs, column, scale, whole_only):
 
 
 def bar(axes, y, of, column, scale, whole_only):
-    """Draws the bar of one cell with its range, and its median as a number. It
-    is hatched, or with `whole_only` replaced by words, unless all were served.
-    Words also replace a figure that is unknown."""
+    """Draws the bar of one cell with its range, and its median as a number. If
+    not all clients were served, the bar is hatched, or with `whole_only`
+    replaced by words. Words also replace a figure that is unknown."""
     whole, shade = of.all_served(), colour(of[0]["model"])
     words = "" if of.sample(column) else "unknown"
     if whole_only and not whole:

@@ -12,7 +12,8 @@ from lib.text import counted, duration, rounded
 
 
 def placement(runs, calibrations):
-    """Yields what follows from where client and server ran."""
+    """Yields sentences about the hosts and cores of client and server: what the
+    figures include therefore, and what they cannot show."""
     if any(run.get("placement") == HOSTS for run in runs):
         yield ("Server and client ran on two hosts. Latencies and rates "
                "include the network between them. The server could use all "

@@ -328,8 +328,9 @@ def few_cores():
 
 
 def keep_cores_awake():
-    """Keeps idle cores from deep sleep until this program ends, if it may:
-    waking them would add to every latency. Returns the outcome as text."""
+    """Keeps idle cores from deep sleep until this program ends, if the system
+    permits that: waking them would add to every latency. Returns as text
+    whether it does."""
     try:
         latency = os.open(CPU_LATENCY, os.O_WRONLY | os.O_CLOEXEC)
         os.write(latency, struct.pack("i", 0))

@@ -176,8 +176,8 @@ class Runs(list):
             yield value, self.where(**{column: value})
 
     def figure(self, column, model, than=None):
-        """Returns a column of a model as a Sample, or the ratio of it to that
-        of the model `than`, which is taken within each round."""
+        """Returns a column of a model as a Sample. With `than`, returns the
+        ratio to that column of the model `than`, taken within each round."""
         own = self.where(model=model).sample(column)
         return own / self.where(model=than).sample(column) if than else own
 

@@ -150,7 +150,7 @@ def listed(process):
 def sockets(process=pathlib.Path("/proc/self")):
     """Returns all TCP sockets in the network namespace of a process, given by
     its folder in /proc, except those in TIME_WAIT. The kernel lists its sockets
-    in several pieces, and may list one twice if others came in between: it is
-    returned once."""
+    in several pieces, and may list one twice if another is opened meanwhile:
+    such a socket is returned once."""
     return list({(one.inode, one.local, one.remote): one
                  for one in listed(process)}.values())

@@ -195,8 +195,8 @@ def attack_on(cell, server, **more):
 
 def serve_victims(cell, attack, victim):
     """Lets the victim send requests until the attack is over, or until a
-    request gets no reply during the attack. On a busy machine, the attack may
-    be over before the first request, which is sent nevertheless."""
+    request gets no reply during the attack. The victim sends at least one
+    request, even if on a busy machine the attack is over before."""
     end = time.monotonic() + ATTACK_S
     timer = threading.Timer(
         ATTACK_S if AFTER in cell.expected else ATTACK_MAX_S, attack.over.set)

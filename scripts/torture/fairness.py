@@ -152,8 +152,8 @@ def p99_of(client):
 
 
 def p99_ms(subject, greedy):
-    """Returns p99_of() beside greedy clients, which may come first, for a new
-    server."""
+    """Starts a server, and returns p99_of() of the normal clients beside greedy
+    ones. Those of COME_FIRST come before the normal clients, others after."""
     with subject.serving("--max-clients", SLOTS) as server:
         if greedy in COME_FIRST:
             with Attack(greedy, server.port, subject.tools):
