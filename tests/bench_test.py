@@ -32,8 +32,8 @@ from programs import (
     wait_until, write_script)
 from under_test import (
     BIN, ELSEWHERE, EXPERIMENTS, MODELS, REFERENCE, SCRIPTS, Interrupted,
-    as_module, calibration, doctor, finding, finished, held_back, processes,
-    program, raise_when_stopped, read_runs, request_log, run, wait)
+    PlannedRun, as_module, calibration, doctor, finding, finished, held_back,
+    processes, program, raise_when_stopped, read_runs, request_log, run, wait)
 
 BY_NAME = {experiment.name: experiment for experiment in EXPERIMENTS}
 # The experiments that a default bench of the five models makes, as in the
@@ -72,8 +72,7 @@ class Processes(unittest.TestCase):
             for name, script in (("fork", server), ("fibload", client)):
                 write_script(directory / name, f"#!/bin/sh\n{script}\n")
             silent = BY_NAME["silent"]
-            made = {"experiment": silent, "cell": silent.cells[0],
-                    "model": "fork", "round": 1}
+            made = PlannedRun(silent, silent.cells[0], "fork", 1)
             options = types.SimpleNamespace(bin=directory, size="quick",
                                             models=["fork"], programs={},
                                             on=None)

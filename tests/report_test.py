@@ -25,13 +25,13 @@ from programs import wait_until
 from under_test import (
     ALL_MODELS, AT_LEAST, COLUMNS, CONTRADICTING, EXPERIMENTS, FAILS, HOLDS,
     INCONCLUSIVE, MODELS, NOT_MEASURED, SUGGESTS, SUGGESTS_NOT, Cell, Claim,
-    Judgement, Runs, Sample, aligned, calibration, chosen, classroom,
-    command_line, compare, compare_with_none_idle, counted, coverage, deciding,
-    doctor, document, duration, factor, faults, finding, findings, finished,
-    fitting, furthest, in_order, judge, judgements, least_disturbed, listed,
-    machine, measured, names, of_size, order, predictions, read_runs, report,
-    request_log, rounded, run, runtimes, tables, terminal, validity, with_range,
-    wrapped, write_claims)
+    Judgement, PlannedRun, Runs, Sample, aligned, calibration, chosen,
+    classroom, command_line, compare, compare_with_none_idle, counted, coverage,
+    deciding, doctor, document, duration, factor, faults, finding, findings,
+    finished, fitting, furthest, in_order, judge, judgements, least_disturbed,
+    listed, machine, measured, names, of_size, order, predictions, read_runs,
+    report, request_log, rounded, run, runtimes, tables, terminal, validity,
+    with_range, wrapped, write_claims)
 
 BY_NAME = {experiment.name: experiment for experiment in EXPERIMENTS}
 (LATENCY, THROUGHPUT, HOG, IDLE, CHURN, WAIT, SILENT, TIMELINE) = map(
@@ -254,10 +254,8 @@ class Samples(unittest.TestCase):
         options = types.SimpleNamespace(seed=1, rounds=1, models=MODELS)
         at = {}
         for number, made in enumerate(order.plan(EXPERIMENTS, options)):
-            experiment = made["experiment"]
-            load = (0 if experiment.compares_loads else
-                    getattr(made["cell"], experiment.axis))
-            at.setdefault((experiment.name, load), []).append(number)
+            load = 0 if made.experiment.compares_loads else made.load
+            at.setdefault((made.experiment.name, load), []).append(number)
         for numbers in at.values():
             self.assertEqual(numbers, list(range(numbers[0], numbers[-1] + 1)))
 
@@ -347,7 +345,7 @@ class Commands(unittest.TestCase):
     def test_the_server_is_told_to_wait_and_a_variant_its_options(self):
         options = types.SimpleNamespace(bin=pathlib.Path("bin"), programs={},
                                         on=None)
-        made = {"model": "coroutine --trap", "cell": WAIT.cells[0]}
+        made = PlannedRun(WAIT, WAIT.cells[0], "coroutine --trap", 1)
         self.assertEqual(run.server_command(made, options), [
             pathlib.Path("bin/coroutine"), "--port", "0", "--quiet", "--trap",
             "--delay", "100"])
@@ -363,8 +361,7 @@ class Commands(unittest.TestCase):
                 (HOG, 2, {"--hogs"}, {"--timeline"}),
                 (CHURN, 1, {"--churn"}, {"--timeline"}),
                 (TIMELINE, 2, {"--timeline", "-n", "48"}, {"--churn"})):
-            made = {"experiment": experiment, "cell": experiment.cells[0],
-                    "model": "fork", "round": number}
+            made = PlannedRun(experiment, experiment.cells[0], "fork", number)
             told = set(run.client_command(
                 made, options, types.SimpleNamespace(usage_options=(),
                                                      target="9999"),
@@ -462,10 +459,10 @@ class Timeline(unittest.TestCase):
         with tempfile.TemporaryDirectory() as scratch:
             path = pathlib.Path(scratch, "timeline.csv")
             self.assertEqual(request_log.read(path), [])
-            for number, load, more in ((1, 0, {}), (2, 4, {}), (3, 4, {}),
-                                       (2, 4, {"again": True})):
-                made = {"model": "fork", "round": number, **more,
-                        "experiment": HOG, "cell": Cell(8, hogs=load)}
+            for number, load, attempt in ((1, 0, 1), (2, 4, 1), (3, 4, 1),
+                                          (2, 4, 2)):
+                made = PlannedRun(HOG, Cell(8, hogs=load), "fork", number,
+                                  attempt)
                 request_log.keep(path, [
                     request_log.as_span(kept, made) for kept
                     in request_log.each_request(self.requests())])
@@ -820,8 +817,8 @@ class Plan(unittest.TestCase):
         self.runs = order.plan(EXPERIMENTS, options)
 
     def of_round(self, number):
-        return [(run["experiment"].name, run["model"], run["cell"])
-                for run in self.runs if run["round"] == number]
+        return [(*run.part, run.cell)
+                for run in self.runs if run.round == number]
 
     def test_each_round_has_every_run_once_in_an_order_of_its_own(self):
         every = [(e.name, model, cell) for e in EXPERIMENTS
@@ -861,7 +858,7 @@ class MoreRounds(unittest.TestCase):
 
     def test_what_is_compared_gets_three_more(self):
         cells = [cell for cell in IDLE.cells if cell.fits("coroutine")]
-        made = [(run["round"], run["model"], run["cell"])
+        made = [(run.round, run.model, run.cell)
                 for run in self.more(100, "coroutine")]
         self.assertCountEqual(made, [(number, "coroutine", cell) for cell in
                                      cells for number in (101, 102, 103)])
@@ -870,9 +867,8 @@ class MoreRounds(unittest.TestCase):
         self.assertEqual(self.more(5, "coroutine"), [])
         one, two = (self.more(rounds, "coroutine", "thread")
                     for rounds in (9, 100))
-        self.assertEqual({run["model"] for run in one}, {"coroutine"})
-        self.assertEqual({run["model"] for run in two},
-                         {"coroutine", "thread"})
+        self.assertEqual({run.model for run in one}, {"coroutine"})
+        self.assertEqual({run.model for run in two}, {"coroutine", "thread"})
 
     def test_only_if_that_may_decide_it(self):
         def judged(*values):
@@ -928,13 +924,14 @@ class Limits(unittest.TestCase):
 
 class Disturbance(unittest.TestCase):
     def test_disturbed_runs_are_repeated_once_after_their_round(self):
-        runs = [{"round": number, "name": name}
-                for number in (1, 2) for name in "ab"]
+        runs = [PlannedRun(HOG, HOG.cells[0], model, number)
+                for number in (1, 2) for model in "ab"]
+
         def made(share_of):
             repeats = order.Repeats(runs, share_of)
             for run in repeats:
-                repeats.consider(run, 1.0 if run["name"] == "b" else 0.0)
-                yield run["round"], run["name"]
+                repeats.consider(run, 1.0 if run.model == "b" else 0.0)
+                yield run.round, run.model
 
         self.assertEqual([*made(100)], [(1, "a"), (1, "b"), (1, "b"),
                                         (2, "a"), (2, "b"), (2, "b")])
@@ -944,12 +941,13 @@ class Disturbance(unittest.TestCase):
         self.assertEqual([*made(0)], [(1, "a"), (1, "b"), (2, "a"), (2, "b")])
 
     def test_the_last_round_is_repeated_too(self):
-        repeats = order.Repeats([{"round": 1}], 1)
+        only = PlannedRun(HOG, HOG.cells[0], "fork", 1)
+        repeats = order.Repeats([only], 1)
         made = []
         for run in repeats:
             made.append(run)
             repeats.consider(run, 1.0)
-        self.assertEqual(made, [{"round": 1}, {"round": 1, "again": True}])
+        self.assertEqual(made, [only, replace(only, attempt=2)])
 
     def test_a_problem_is_said_once(self):
         problems, said = [], io.StringIO()
@@ -1045,8 +1043,7 @@ class Report(unittest.TestCase):
         self.assertEqual(len(list(report.excluded(Runs([bad, good])))), 1)
 
     def test_what_is_planned_and_made_is_not_missing(self):
-        plan = [{"experiment": LATENCY, "model": "fork",
-                 "cell": LATENCY.cells[0]}]
+        plan = [PlannedRun(LATENCY, LATENCY.cells[0], "fork", 1)]
         made = row("fork", 4, experiment="latency")
         self.assertEqual(list(report.missing(Runs([made]), plan)), [])
         failed = {**made, "failed": 1.0}

@@ -18,7 +18,7 @@ import unittest.mock
 from made_up import (
     beside_hogs, costing, of_models, on_cores, rounds, row, unserved)
 from under_test import (
-    ALL_MODELS, AT_MOST, COLUMNS, EXPERIMENTS, Claim, Runs, Sample,
+    ALL_MODELS, AT_MOST, COLUMNS, EXPERIMENTS, Claim, PlannedRun, Runs, Sample,
     calibration, claims, compare, design, finding, findings, fitting, report,
     validity)
 
@@ -134,7 +134,7 @@ def excluded():
 
 def missing():
     """Returns the report's text about planned cells that have no run."""
-    plan = [{"experiment": THROUGHPUT, "model": "fork", "cell": cell}
+    plan = [PlannedRun(THROUGHPUT, cell, "fork", 1)
             for cell in design.of_size(THROUGHPUT, "default").cells]
     return " ".join(report.missing(Runs([row("fork", 1)]), plan))
 

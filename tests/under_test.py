@@ -45,10 +45,10 @@ PROGRAMS = {
 NAMES = {
     "bench.claims": (
         "AT_LEAST", "AT_MOST", "CONTRADICTING", "FAILS", "HOLDS", "INCONCLUSIVE",
-        "NOT_MEASURED", "SUGGESTS", "SUGGESTS_NOT", "Claim", "Judgement", "coverage", "judge",
-        "judgements", "write_claims"),
-    "bench.design": ("Cell", "deciding", "finding", "fitting", "furthest",
-                     "of_size"),
+        "NOT_MEASURED", "SUGGESTS", "SUGGESTS_NOT", "Claim", "Judgement",
+        "coverage", "judge", "judgements", "write_claims"),
+    "bench.design": ("Cell", "PlannedRun", "deciding", "finding", "fitting",
+                     "furthest", "of_size"),
     "bench.experiments": ("EXPERIMENTS", "finished"),
     "bench.tables": ("COLUMNS",),
     "lib.models": ("ALL_MODELS", "ELSEWHERE", "MODELS", "chosen", "in_order",

@@ -125,6 +125,34 @@ class Experiment:
                 for run in group]
 
 
+@dataclass(frozen=True)
+class PlannedRun:
+    """A run that the bench is to make: a cell of an experiment, with a model. A
+    run that was made is a row of runs.csv: see lib/samples.py."""
+
+    experiment: Experiment
+    cell: Cell
+    model: str
+    round: int
+    attempt: int = 1  # 2 if other programs disturbed the first one
+
+    @property
+    def load(self):
+        return getattr(self.cell, self.experiment.axis)
+
+    @property
+    def part(self):
+        """The part of a bench to which the run belongs: what an experiment
+        finds out about a model."""
+        return self.experiment.name, self.model
+
+    @property
+    def is_traced(self):
+        """Whether the client writes down every request."""
+        return (self.experiment.trace
+                and self.round <= self.experiment.traced_rounds)
+
+
 def of_size(experiment, size, models=()):
     """Returns the experiment with the cells of a bench of this size."""
     sizes = SIZES[:SIZES.index(size) + 1]

@@ -10,8 +10,10 @@ within a round stay valid.
 import math
 import random
 import time
+from dataclasses import replace
 
 from bench.claims import MORE_ROUNDS
+from bench.design import PlannedRun
 from bench.run import (
     GRACE_S, QUIET_S, make_run, measured_s, two_cores, warmup_s)
 from lib.processes import RunFailed, StartFailed, held_back
@@ -35,8 +37,8 @@ def one_round(number, experiments, options, order):
         order.shuffle(block)
         for group in block:
             order.shuffle(group)
-            runs += [{"round": number, "experiment": experiment, "cell": cell,
-                      "model": model} for cell, model in group]
+            runs += [PlannedRun(experiment, cell, model, number)
+                     for cell, model in group]
     return runs
 
 
@@ -58,23 +60,18 @@ def more_rounds(experiments, judged, options):
     wanted = set()
     for one in judged:
         compared = {(one.experiment, model) for model in one.claim.models()}
-        runs = MORE_ROUNDS * sum(compares(run, compared - wanted)
+        runs = MORE_ROUNDS * sum(run.part in compared - wanted
                                  for run in rounds[0])
         if one.wants(MORE_ROUNDS) and runs <= left:
             wanted |= compared
             left -= runs
-    return [run for runs in rounds for run in runs if compares(run, wanted)]
-
-
-def compares(run, wanted):
-    """Returns whether the pair of a run's experiment and model is wanted."""
-    return (run["experiment"].name, run["model"]) in wanted
+    return [run for runs in rounds for run in runs if run.part in wanted]
 
 
 def expected_s(run, options):
     """Returns about how many seconds a run takes, to show what remains."""
-    cell = run["cell"]
-    starving = (run["model"] in ("blocking", "coroutine --trap")
+    cell = run.cell
+    starving = (run.model in ("blocking", "coroutine --trap")
                 and cell.connections + cell.idle > 1 and not cell.churn)
     over_early = cell.requests and not (starving and cell.idle)
     return (RUN_OVERHEAD_S + warmup_s(run)
@@ -94,7 +91,7 @@ class Progress:
 
     def kind(self, run):
         """Returns a key that is equal for runs that take the same time."""
-        return run["experiment"].name, run["cell"], run["model"]
+        return run.part, run.cell
 
     def made(self, run, took_s):
         """Stores how long a run took, as the time that each later run of its
@@ -104,16 +101,15 @@ class Progress:
     def show(self, run, waiting):
         """Shows which run is made now, and how long it and those in `waiting`
         will take."""
-        number = self.planned - sum("again" not in one for one in waiting)
+        number = self.planned - sum(one.attempt == 1 for one in waiting)
         left = round(sum(self.expected[self.kind(one)]
                          for one in (run, *waiting)))
-        text = (f"round {run['round']}, run {number} of {self.planned}, "
+        text = (f"round {run.round}, run {number} of {self.planned}, "
                 f"{left // 60}:{left % 60:02} left")
-        what = (f"{run['experiment'].name} {run['model']} "
-                f"{run['cell'].connections}")
-        if not rewrite(f"{text}  {what}") and run["round"] != self.round:
+        what = f"{run.experiment.name} {run.model} {run.cell.connections}"
+        if not rewrite(f"{text}  {what}") and run.round != self.round:
             print(text, flush=True)
-        self.round = run["round"]
+        self.round = run.round
 
 
 class Repeats:
@@ -131,11 +127,11 @@ class Repeats:
 
     def consider(self, run, foreign_cores):
         """Schedules a run for repetition if it was disturbed."""
-        again = foreign_cores > DISTURBED_CORES and "again" not in run
+        again = foreign_cores > DISTURBED_CORES and run.attempt == 1
         if again and self.left > 0:
             self.left -= 1
-            place = sum(one["round"] <= run["round"] for one in self.waiting)
-            self.waiting.insert(place, {**run, "again": True})
+            place = sum(one.round <= run.round for one in self.waiting)
+            self.waiting.insert(place, replace(run, attempt=2))
 
 
 @held_back()
@@ -148,8 +144,7 @@ def make_runs(runs, options, directory, problems):
     planned = Repeats(runs, 0 if options.size == "quick" else len(runs))
     broken = set()
     for run in planned:
-        part = (run["experiment"].name, run["model"])
-        if part in broken:
+        if run.part in broken:
             continue
         progress.show(run, planned.waiting)
         begin = time.monotonic()
@@ -159,10 +154,10 @@ def make_runs(runs, options, directory, problems):
             planned.consider(run, foreign_cores)
         except RunFailed as failure:
             if isinstance(failure, StartFailed):
-                broken.add(part)
+                broken.add(run.part)
             rewrite()
-            note(problems, f"{run['experiment'].name}, {run['model']}, "
-                 f"{counted(run['cell'].connections, 'client')}: {failure}.")
+            note(problems, f"{run.experiment.name}, {run.model}, "
+                 f"{counted(run.cell.connections, 'client')}: {failure}.")
     rewrite()
 
 

@@ -13,7 +13,7 @@ import tempfile
 from dataclasses import replace
 
 from bench import request_log
-from bench.design import deciding_cell
+from bench.design import PlannedRun, deciding_cell
 from bench.order import note
 from bench.request_log import HOG, STREAM, Recorded, Request
 from bench.run import Files, measured_s, serve_and_ask, two_cores, warmup_s
@@ -28,8 +28,7 @@ LENGTH = 2  # times that of a measured run, to show what follows the hogs
 def runs_to_record(experiment, options):
     """Returns one run for each of our models, which alone can record."""
     longer = replace(experiment, seconds=LENGTH * experiment.seconds)
-    return [{"experiment": longer, "cell": deciding_cell(experiment),
-             "model": model, "round": 0}
+    return [PlannedRun(longer, deciding_cell(experiment), model, round=0)
             for model in experiment.models(options.models)
             if model.split()[0] in ALL_MODELS]
 
@@ -71,11 +70,11 @@ def measured_requests(run, client):
     and the time when the measurement began, in µs on the clock of the traces,
     exact to a few ms. Probe requests and requests of the warm-up are left out.
     Raises RunFailed if there are no requests."""
-    cell, requests = run["cell"], []
-    own = f"fib({cell.n})"  # the name of the events of small requests
+    requests = []
+    own = f"fib({run.cell.n})"  # the name of the events of small requests
     events = [event for event in client["traceEvents"]
               if trace_events.is_request(event)
-              and (cell.hogs or event["name"] == own)]
+              and (run.cell.hogs or event["name"] == own)]
     if not events:
         raise RunFailed("the client left no trace")
     begin_us = min(event["ts"] for event in events) + 1e6 * warmup_s(run)
@@ -106,7 +105,7 @@ def median_attempt(run, options, log):
     """Makes a run ATTEMPTS times, or fewer times if the experiment's
     `traced_rounds` is lower. Returns the spans of the attempt whose length is
     the median. Raises RunFailed."""
-    experiment, made = run["experiment"], []
+    experiment, made = run.experiment, []
     for _ in range(min(ATTEMPTS, experiment.traced_rounds)):
         client, server = make(run, options, log)
         requests, begin_us = measured_requests(run, client)
@@ -132,7 +131,7 @@ def record(experiments, options, directory):
                 try:
                     spans += median_attempt(run, options, log)
                 except RunFailed as failure:
-                    note(problems, f"{experiment.name}, {run['model']}, was "
+                    note(problems, f"{experiment.name}, {run.model}, was "
                          f"not recorded: {failure}.")
             if spans:
                 write(request_log.recorded_path(directory, experiment), spans)

@@ -56,12 +56,10 @@ def missing(runs, plan):
     planned cell. `plan` are the planned runs."""
     sound, lacking = runs.sound(), {}
     for run in plan:
-        experiment, model = run["experiment"], run["model"]
-        load = getattr(run["cell"], experiment.axis)
-        if not sound.where(experiment=experiment.name, model=model,
-                           **{experiment.axis: load}):
-            models = lacking.setdefault(experiment, {})
-            models.setdefault(model, set()).add(load)
+        if not sound.where(experiment=run.experiment.name, model=run.model,
+                           **{run.experiment.axis: run.load}):
+            models = lacking.setdefault(run.experiment, {})
+            models.setdefault(run.model, set()).add(run.load)
     for experiment, models in lacking.items():
         cells = listed(
             f"{model} ({listed(f'{load:,}' for load in sorted(models[model]))})"

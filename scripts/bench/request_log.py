@@ -144,10 +144,8 @@ def as_span(kept, run, kind=Span, **more):
     experiment's `trace` has selected from a run. Times are rounded to whole
     µs."""
     name, connection, begin_us, end_us, replies = kept
-    load = getattr(run["cell"], run["experiment"].axis)
-    return kind(run["model"], run["round"], 2 if "again" in run else 1, load,
-                name, connection, round(begin_us), round(end_us), replies,
-                **more)
+    return kind(run.model, run.round, run.attempt, run.load, name, connection,
+                round(begin_us), round(end_us), replies, **more)
 
 
 def keep(path, spans):

@@ -31,60 +31,53 @@ DELAYS_MIN = 3  # a run measures at least so many of the server's delays
 def measured_s(run, options):
     """Returns for how many seconds a run measures."""
     share = QUICK_SHARE if options.size == "quick" else 1
-    return max(share * run["experiment"].seconds,
-               DELAYS_MIN * run["cell"].delay_ms / 1000,
-               run["cell"].connections * TURN_S)
+    return max(share * run.experiment.seconds,
+               DELAYS_MIN * run.cell.delay_ms / 1000,
+               run.cell.connections * TURN_S)
 
 
 def warmup_s(run):
     """Returns for how many seconds the client sends requests before the
     measurement begins, once all its connections are open. Returns 0 if requests
     are counted or delayed, because such runs need no warm-up."""
-    cell = run["cell"]
-    if cell.requests or cell.delay_ms:
+    if run.cell.requests or run.cell.delay_ms:
         return 0
-    return WARMUP_S + (RUNTIME_S if run["model"] in ELSEWHERE else 0)
+    return WARMUP_S + (RUNTIME_S if run.model in ELSEWHERE else 0)
 
 
 def server_command(run, options):
     """Returns the command that starts the server of a run. A model's name may
     be followed by options; a program's name may contain spaces."""
-    program, more = options.programs.get(run["model"]), []
+    program, more = options.programs.get(run.model), []
     if program is None:
-        name, *more = run["model"].split()
+        name, *more = run.model.split()
         program = options.bin / name
     host = ["--host", options.on.address] if options.on else []
     return [program, "--port", "0", "--quiet", *more, *host,
-            *run["cell"].server_options()]
-
-
-def is_traced(run):
-    """Returns whether the client of a run writes down every request."""
-    experiment = run["experiment"]
-    return experiment.trace and run["round"] <= experiment.traced_rounds
+            *run.cell.server_options()]
 
 
 def client_command(run, options, server, files, placement):
     """Returns the command that runs the client, which writes `files`."""
-    cell, experiment = run["cell"], run["experiment"]
     milliseconds = "{:.0f}ms".format
     command = [
-        options.bin / "fibload", *cell.client_options(),
+        options.bin / "fibload", *run.cell.client_options(),
         "-d", milliseconds(1000 * measured_s(run, options)),
         "--warmup", milliseconds(1000 * warmup_s(run)),
-        "--grace", milliseconds(1000 * (HOG_GRACE_S if cell.hogs else GRACE_S)),
+        "--grace", milliseconds(
+            1000 * (HOG_GRACE_S if run.cell.hogs else GRACE_S)),
         "--interval", "0",
         *server.usage_options, "--csv", str(files.row),
     ]
     labels = {
-        "experiment": experiment.name, "round": run["round"],
-        "runs_per_round": len(experiment.runs(options.models)),
-        "placement": placement, "delay_ms": cell.delay_ms,
-        "model": run["model"],
+        "experiment": run.experiment.name, "round": run.round,
+        "runs_per_round": len(run.experiment.runs(options.models)),
+        "placement": placement, "delay_ms": run.cell.delay_ms,
+        "model": run.model,
     }
     for name, value in labels.items():
         command += ["--label", f"{name}={value}"]
-    if is_traced(run):
+    if run.is_traced:
         command += ["--timeline", str(files.trace)]
     return [*command, server.target]
 
@@ -134,17 +127,16 @@ class Files:
 def keep_trace(run, options, files, directory):
     """Stores the requests that the pictures need. Returns the columns of
     runs.csv that all requests give. Raises RunFailed if there is no log."""
-    if not is_traced(run):
+    if not run.is_traced:
         return request_log.figures([])
-    experiment = run["experiment"]
     try:
         requests = request_log.read_requests(files.trace)
     except (OSError, ValueError):
         raise RunFailed("the client left no trace") from None
     request_log.keep(
-        request_log.measured_path(directory, experiment),
+        request_log.measured_path(directory, run.experiment),
         [request_log.as_span(kept, run) for kept in
-         experiment.trace(requests, 1e6 * measured_s(run, options))])
+         run.experiment.trace(requests, 1e6 * measured_s(run, options))])
     return request_log.figures(requests)
 
 
@@ -181,16 +173,16 @@ def serve_and_ask(run, options, files, cores, log, more=(), watch=None):
     """Starts the server of a run, here or on another host, with `more` options.
     Runs the client once, lets `watch` look at the server, and stops it. `cores`
     is as two_cores() returns it. Raises RunFailed."""
-    placement, (server_core, client_core) = placed(run["experiment"], options,
+    placement, (server_core, client_core) = placed(run.experiment, options,
                                                    cores)
     command = [*server_command(run, options), *more]
-    with (options.on.serving(command, run["model"], log) if options.on
-          else serving(command, run["model"], server_core, log)) as server:
+    with (options.on.serving(command, run.model, log) if options.on
+          else serving(command, run.model, server_core, log)) as server:
         ask(client_command(run, options, server, files, placement),
             client_core, log, server.pass_fds)
         if watch:
             watch.look_at(server)
-        server.stop(run["cell"].delay_ms / 1000)
+        server.stop(run.cell.delay_ms / 1000)
 
 
 def make_run(run, options, directory, cores):
