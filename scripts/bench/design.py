@@ -105,24 +105,10 @@ class Experiment:
                     if variant.split()[0] in chosen]
         return [m for m in chosen if m not in self.without] + variants
 
-    def blocks(self, chosen):
-        """Returns the runs of one round, as pairs of cell and model. They are
-        nested: a list of blocks, each a list of groups, each a list of pairs.
-        The runs of a block follow each other, so that runs that are compared
-        are only seconds apart. A block has all models at one load. If the
-        experiment compares the loads of a model, there is one block, with a
-        group of all loads for each model."""
-        models = self.models(chosen)
-        if self.compares_loads:
-            return [[[(cell, model) for cell in self.cells if cell.fits(model)]
-                     for model in models]]
-        return [[[(cell, model)] for model in models if cell.fits(model)]
-                for cell in self.cells]
-
     def runs(self, chosen):
-        """Returns the pairs of blocks() in one flat list."""
-        return [run for block in self.blocks(chosen) for group in block
-                for run in group]
+        """Returns the runs of one round, as pairs of cell and model."""
+        return [(cell, model) for cell in self.cells
+                for model in self.models(chosen) if cell.fits(model)]
 
 
 @dataclass(frozen=True)
@@ -145,6 +131,15 @@ class PlannedRun:
         """The part of a bench to which the run belongs: what an experiment
         finds out about a model."""
         return self.experiment.name, self.model
+
+    @property
+    def block(self):
+        """The block to which the run belongs. The runs of a block follow each
+        other, so that runs that are compared are only seconds apart: all models
+        at one load, or all runs if the experiment compares loads."""
+        if self.experiment.compares_loads:
+            return self.experiment.name
+        return self.experiment.name, self.cell
 
     @property
     def is_traced(self):

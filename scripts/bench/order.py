@@ -10,6 +10,7 @@ within a round stay valid.
 import math
 import random
 import time
+from collections import defaultdict
 from dataclasses import replace
 
 from bench.claims import MORE_ROUNDS
@@ -26,20 +27,16 @@ MORE_SHARE = 0.1  # of the planned runs, at most, are added
 
 
 def one_round(number, experiments, options, order):
-    """Returns the runs of one round, in random order: the blocks, the groups in
-    each block, and the runs in each group are shuffled. `order` is the
+    """Returns the runs of one round, in random order: the blocks, the models in
+    each block, and the runs of each model are shuffled. `order` is the
     generator of random numbers."""
-    blocks = [(experiment, block) for experiment in experiments
-              for block in experiment.blocks(options.models)]
-    order.shuffle(blocks)
-    runs = []
-    for experiment, block in blocks:
-        order.shuffle(block)
-        for group in block:
-            order.shuffle(group)
-            runs += [PlannedRun(experiment, cell, model, number)
-                     for cell, model in group]
-    return runs
+    runs = [PlannedRun(experiment, cell, model, number)
+            for experiment in experiments
+            for cell, model in experiment.runs(options.models)]
+    place = defaultdict(order.random)  # of a block, of a model in it, of a run
+    return sorted(runs, key=lambda run: (
+        place[run.block], place[run.block, run.model],
+        place[run.block, run.model, run.cell]))
 
 
 def plan(experiments, options):
