@@ -8,7 +8,7 @@ contradict a verdict. If the rounds disagree, the sentence gives their range.
 
 import math
 
-from lib.samples import Sample
+from lib.samples import Runs, Sample
 from lib.text import counted, duration, factor, listed, rounded
 
 # A server uses a second core if in every round it uses at least SECOND_CORE_MIN
@@ -88,11 +88,9 @@ def gain(at, fast, slow):
     no fair base: it lets cores fall asleep between its requests, while more
     clients keep them awake."""
     def by_round(chosen, models):
-        rates = {}
-        for run in at:
-            if run["model"] in models:
-                rates.setdefault(run["round"], []).append(run["req_per_s"])
-        return Sample({number: chosen(of) for number, of in rates.items()})
+        runs = Runs(run for run in at if run["model"] in models)
+        return Sample({number: chosen(run["req_per_s"] for run in of)
+                       for number, of in runs.by("round")})
 
     return (by_round(min, fast) / by_round(max, slow)).median
 
