@@ -19,7 +19,7 @@ import unittest
 import tap
 from programs import PATIENCE_S, wait_until
 from tutorial_test import copy_project
-from under_test import BIN, REFERENCE, ROOT, read_runs
+from under_test import BIN, REFERENCE, ROOT, kib_of, read_runs, stat_of
 
 # States of a connection in /proc/net/tcp.
 ESTABLISHED, SYN_SENT, TIME_WAIT, LISTEN = "01", "02", "06", "0A"
@@ -61,20 +61,19 @@ def time_wait_overflows():
     return int(dict(zip(names, values))["TCPTimeWaitOverflow"])
 
 
-def status_kib(pid, name):
-    """Returns the number in a line of /proc/PID/status: KiB, or a count."""
+def switches_of(pid):
+    """Returns how often a process with one thread has gone to sleep."""
     text = pathlib.Path(f"/proc/{pid}/status").read_text()
-    return int(re.search(rf"^{name}:\s+(\d+)", text, re.M)[1])
+    return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", text, re.M)[1])
 
 
 def pss_kib(pid):
-    text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return int(re.search(r"^Pss:\s+(\d+)", text, re.M)[1])
+    return kib_of(pid, "smaps_rollup", "Pss")
 
 
-def state_of(pid):
-    """Returns the state of a process with one thread: "S" if it sleeps."""
-    return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2][1]
+def sleeps(pid):
+    """Returns True if a process with one thread is asleep."""
+    return stat_of(pid)[0] == "S"
 
 
 class Statement(unittest.TestCase):
@@ -254,42 +253,36 @@ class Kernel(Statement):
 
 @tap.part("servers")
 class Servers(Statement):
+    def check_places(self, port, count, places):
+        """Checks that a server serves `places` of `count` clients, and one more
+        when one of them leaves."""
+        clients = [self.client(port, b"1\n") for _ in range(count)]
+        served = set()
+
+        def serve():
+            served.update(c for c in clients if self.bytes_arrived(c))
+            return len(served)
+
+        wait_until(lambda: serve() >= places, f"{places} have a reply")
+        self.assertEqual(len(served), places)
+        clients.remove(gone := served.pop())
+        gone.close()
+        wait_until(lambda: serve() >= places, "the place of one is taken")
+        self.assertEqual(len(served), places)
+
     def test_forty_descriptors_serve_36_clients(self):
         """Chapter 12: 40 descriptors are the three standard streams, the
         listener, and 36 clients. A further client is served when one leaves."""
         server = self.server("bash", "-c", "ulimit -n 40; exec bin/thread "
                              "--max-clients 1000 --port 0")
-        clients = [self.client(server.port, b"1\n") for _ in range(50)]
-        served = set()
-
-        def serve():
-            served.update(c for c in clients if self.bytes_arrived(c))
-            return len(served)
-
-        wait_until(lambda: serve() >= 36, "36 have a reply")
-        names = os.listdir(f"/proc/{server.pid}/fd")
-        self.assertEqual((len(served), len(names)), (36, 40))
-        clients.remove(gone := served.pop())
-        gone.close()
-        wait_until(lambda: serve() >= 36, "the place of one is taken")
-        self.assertEqual(len(served), 36)
+        self.check_places(server.port, 50, 36)
+        self.assertEqual(len(os.listdir(f"/proc/{server.pid}/fd")), 40)
 
     def test_a_pool_of_64_threads_has_64_clients(self):
         """Chapter 10: a pool serves as many clients as it has threads. A
         further client is served when one leaves."""
         server = self.server(BIN / "pool", "--port", "0")
-        clients = [self.client(server.port, b"1\n") for _ in range(80)]
-        served = set()
-
-        def serve():
-            served.update(c for c in clients if self.bytes_arrived(c))
-            return len(served)
-
-        wait_until(lambda: serve() >= 64, "64 have a reply")
-        clients.remove(gone := next(iter(served)))
-        gone.close()
-        wait_until(lambda: serve() >= 65, "the place of one is taken")
-        self.assertEqual(len(served), 65)
+        self.check_places(server.port, 80, 64)
 
     def test_pss_leaves_out_the_page_tables_of_a_child(self):
         """Chapters 2 and 3: the page tables of a child are not part of its PSS,
@@ -301,7 +294,8 @@ class Servers(Statement):
             f"/proc/{server.pid}/task/{server.pid}/children"
         ).read_text().split()
         self.assertEqual(len(children), 20)
-        tables, pss = status_kib(children[0], "VmPTE"), pss_kib(children[0])
+        tables = kib_of(children[0], "status", "VmPTE")
+        pss = pss_kib(children[0])
         self.assertGreater(2 * tables, pss)
         self.assertLess(tables, 4 * pss)
 
@@ -313,7 +307,8 @@ class Servers(Statement):
                                  str(kib))
             for client in [self.client(server.port, b"1\n") for _ in range(50)]:
                 self.replies(client, 1)
-            return status_kib(server.pid, "VmSize"), pss_kib(server.pid)
+            return (kib_of(server.pid, "status", "VmSize"),
+                    pss_kib(server.pid))
 
         (size, pss), (large_size, large_pss) = map(kib_with_stacks_of,
                                                    (64, 8192))
@@ -379,7 +374,7 @@ class BreakIt(Statement):
                              folder=folder)
         client = self.client(server.port, b"1\n2\n3\n")
         early = self.replies(client, 1)
-        wait_until(lambda: state_of(server.pid) == "S", "it sleeps")
+        wait_until(lambda: sleeps(server.pid), "it sleeps")
         early += self.bytes_arrived(client).decode()
         self.assertLess(early.count("\n"), 3)
         client.sendall(b"4\n")
@@ -393,11 +388,11 @@ class BreakIt(Statement):
             ("    shutdown(listener, SHUT_RDWR);\n"
              "    net_shutdown_clients(listener);\n", ""))
         server = self.server("bin/blocking", "--port", "0", folder=folder)
-        wait_until(lambda: state_of(server.pid) == "S", "it is in accept()")
-        switches = status_kib(server.pid, "voluntary_ctxt_switches")
+        wait_until(lambda: sleeps(server.pid), "it is in accept()")
+        switches = switches_of(server.pid)
         server.send_signal(signal.SIGTERM)
-        wait_until(lambda: status_kib(server.pid, "voluntary_ctxt_switches")
-                   > switches and state_of(server.pid) == "S",
+        wait_until(lambda: switches_of(server.pid) > switches
+                   and sleeps(server.pid),
                    "the handler has run, and accept() blocks again")
         self.assertIsNone(server.poll())
         self.client(server.port)
@@ -413,12 +408,11 @@ class BreakIt(Statement):
              "        usleep(1000);\n"))
         server = self.server("bin/nonblocking", "--port", "0", folder=folder)
         client = self.client(server.port)
-        switches = status_kib(server.pid, "voluntary_ctxt_switches")
+        switches = switches_of(server.pid)
         for _ in range(50):
             client.sendall(b"1\n")
             self.replies(client, 1)
-        self.assertGreaterEqual(status_kib(
-            server.pid, "voluntary_ctxt_switches") - switches, 45)
+        self.assertGreaterEqual(switches_of(server.pid) - switches, 45)
 
     def test_a_coroutine_that_does_not_reschedule(self):
         """Chapter 9: without co_reschedule(), each coroutine prints all its

@@ -58,6 +58,7 @@ NAMES = {
                     "least_disturbed", "read_runs"),
     "lib.text": ("aligned", "counted", "duration", "factor", "listed",
                  "rounded", "with_range", "wrapped"),
+    "lib.usage": ("kib_of", "stat_of"),
 }
 
 
