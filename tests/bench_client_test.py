@@ -161,7 +161,7 @@ class Arithmetic(unittest.TestCase):
                          ([0.2], 0.3, None))
         self.assertEqual(goals[f"bytes each of {many:,} connections"],
                          ([900], 1024, None))
-        self.assertEqual(goals["us late at -R 1000, median"], ([0.5], 1, None))
+        self.assertEqual(goals["us send delay at -R 1000, median"], ([0.5], 1, None))
         self.assertEqual(goals["replies at -R 50000 : due"],
                          ([1], None, 0.999))
         self.assertEqual(goals["% off the true p99 of 200 ms freezes"],
@@ -641,7 +641,7 @@ def rows_of_tables(said):
     """Yields each figure that the tables show: its kind, the client, the shape
     of the load, and the text."""
     figures = {"requests per second": "rate", "CPU us per request": "cpu",
-               "most memory, MiB": "memory", "system calls per": "calls"}
+               "peak memory, MiB": "memory", "system calls per": "calls"}
     figure, shapes = None, ()
     for line in said.splitlines():
         named = [short for title, short in figures.items()

@@ -1460,12 +1460,12 @@ class Soaking(unittest.TestCase):
     def test_an_attack_that_ends_is_judged_once(self):
         subject = attack_cell.Subject("fork", BIN / "fork", "fork", True, BIN)
         soaked = soak.Soaked(subject, None, 1)
-        alive = iter((True, False))  # It ends between two looks at its thread.
+        alive = iter((True, False))  # It ends between two checks of its thread.
         soaked.attacks = [(0, types.SimpleNamespace(
             complaints=["no reply"], over=unittest.mock.Mock(),
             thread=types.SimpleNamespace(is_alive=lambda: next(alive, False))))]
         for _ in range(3):
-            soaked.look(False)
+            soaked.check(False)
         self.assertEqual(soaked.cell.problems, [("lost", "no reply")])
         self.assertEqual(soaked.attacks, [])
 

@@ -392,7 +392,7 @@ class Watching(unittest.TestCase):
                     run.usage, "stat_of",
                     lambda pid: 13 * [run.usage.TICKS_PER_S // 10]):
             watch = run.Watch()
-            watch.look_at(types.SimpleNamespace(pid=1))
+            watch.read(types.SimpleNamespace(pid=1))
             found = watch.columns()
         self.assertEqual(found["first_process_share"], "0.250")
 
@@ -1226,8 +1226,8 @@ class Doctor(unittest.TestCase):
         with unittest.mock.patch.multiple(
                 machine, descriptors_allowed=lambda: 1024,
                 tasks_allowed=lambda: math.inf):
-            room = machine.connections_allowed()
-        _, changes = fitting(of_size(WAIT, "default"), *room)
+            allowed = machine.connections_allowed()
+        _, changes = fitting(of_size(WAIT, "default"), *allowed)
         self.assertEqual(changes, [])
 
     def test_the_lowest_limit_of_threads_is_named(self):

@@ -158,17 +158,17 @@ def of_size(experiment, size, models=()):
     return replace(experiment, cells=tuple(cells))
 
 
-def fitting(experiment, room, reason):
-    """Returns the experiment, reduced to at most `room` connections at once,
+def fitting(experiment, allowed, reason):
+    """Returns the experiment, reduced to at most `allowed` connections at once,
     and a sentence for each cell that changed. Cells that become equal are
-    merged. `reason` says why there is no more room."""
+    merged. `reason` says what limits the connections."""
     axis, cells, notes = experiment.axis, {}, []
     if axis == "rate":  # It takes no connections.
         return experiment, notes
     for cell in experiment.cells:
         load = getattr(cell, axis)
         others = cell.connections + cell.idle + cell.hogs - load
-        most = max(1, room - others)
+        most = max(1, allowed - others)
         if load > most:
             notes.append(f"{experiment.name} has {most:,} instead of {load:,} "
                          f"{plural(AXES[axis])}: {reason}")

@@ -104,10 +104,10 @@ class Host:
     def connections_allowed(self):
         """Returns how many connections are possible, and what limits them: this
         host (see machine.connections_allowed()), or the other's descriptors."""
-        room, reason = machine.connections_allowed()
+        here, reason = machine.connections_allowed()
         there = (int(self.descriptors) - machine.OWN_DESCRIPTORS
                  if self.descriptors.isdecimal() else math.inf)
-        return min((room, reason), (there, "on the server's host a process may "
+        return min((here, reason), (there, "on the server's host a process may "
                                     f"have only {self.descriptors} "
                                     "descriptors open"))
 

@@ -97,7 +97,7 @@ class Watch:
         self.others = machine.Others()
         self.first_s = self.before_stop_s = 0
 
-    def look_at(self, server):
+    def read(self, server):
         """Reads the CPU time of the server's first process, without that of its
         children. Must be called after the client has ended, and before the
         server ends."""
@@ -171,8 +171,8 @@ def placed(experiment, options, cores):
 
 def serve_and_ask(run, options, files, cores, log, more=(), watch=None):
     """Starts the server of a run, here or on another host, with `more` options.
-    Runs the client once, lets `watch` look at the server, and stops it. `cores`
-    is as two_cores() returns it. Raises RunFailed."""
+    Runs the client once, lets `watch` read what the server used, and stops it.
+    `cores` is as two_cores() returns it. Raises RunFailed."""
     placement, (server_core, client_core) = placed(run.experiment, options,
                                                    cores)
     command = [*server_command(run, options), *more]
@@ -181,7 +181,7 @@ def serve_and_ask(run, options, files, cores, log, more=(), watch=None):
         ask(client_command(run, options, server, files, placement),
             client_core, log, server.pass_fds)
         if watch:
-            watch.look_at(server)
+            watch.read(server)
         server.stop(run.cell.delay_ms / 1000)
 
 

@@ -137,10 +137,10 @@ class Sample:
         values = list(self)
         mean = sum(values) / len(values) if values else 0
         parts = [value - mean for value in values]
-        squares = sum(part * part for part in parts)
-        if len(values) < 3 or squares == 0:
+        sum_of_squares = sum(part * part for part in parts)
+        if len(values) < 3 or sum_of_squares == 0:
             return math.nan
-        return sum(a * b for a, b in zip(parts, parts[1:])) / squares
+        return sum(a * b for a, b in zip(parts, parts[1:])) / sum_of_squares
 
 
 class Runs(list):

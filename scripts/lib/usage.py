@@ -13,10 +13,10 @@ from lib.machine import text_of
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 PF_EXITING = 0x4  # in the flags of /proc/PID/stat: see linux/sched.h
 # Between two checks. The pause grows, because a check takes CPU time.
-LOOK_S, LOOK_MAX_S = 0.02, 0.5
+CHECK_S, CHECK_MAX_S = 0.02, 0.5
 SETTLE_S = 20  # at most, until the kernel has released what was closed
-LOOKS_ASLEEP = 5  # checks in a row that prove a server idle, or complete
-LOOKS_MAX = 50  # checks, until a server is taken for never idle
+CHECKS_ASLEEP = 5  # checks in a row that prove a server idle, or complete
+CHECKS_MAX = 50  # checks, until a server is taken for never idle
 
 
 @dataclasses.dataclass
@@ -106,8 +106,8 @@ def usage_once_started(server):
     now = usage_of(server)
     until = time.monotonic() + SETTLE_S
     unchanged = 0
-    while unchanged < LOOKS_ASLEEP and time.monotonic() < until:
-        time.sleep(LOOK_S)
+    while unchanged < CHECKS_ASLEEP and time.monotonic() < until:
+        time.sleep(CHECK_S)
         before, now = now, usage_of(server)
         unchanged = unchanged + 1 if now.threads <= before.threads else 0
         if unchanged > 0 and not wants_core(server):
@@ -115,13 +115,13 @@ def usage_once_started(server):
     return now
 
 
-def looks():
+def checks():
     """Yields at once, then at ever longer intervals, for SETTLE_S at most."""
-    until, pause_s = time.monotonic() + SETTLE_S, LOOK_S
+    until, pause_s = time.monotonic() + SETTLE_S, CHECK_S
     yield
     while time.monotonic() < until:
         time.sleep(pause_s)
-        pause_s = min(2 * pause_s, LOOK_MAX_S)
+        pause_s = min(2 * pause_s, CHECK_MAX_S)
         yield
 
 
@@ -129,7 +129,7 @@ def usage_once_released(server, before, allowed=0):
     """Waits until the server has released what it used since `before`, an
     earlier Usage, and returns the Usage. Each count may remain higher by
     `allowed`. Returns after SETTLE_S even if more is still in use."""
-    for _ in looks():
+    for _ in checks():
         now = usage_of(server)
         if max(now.excess_over(before).values(), default=0) <= allowed:
             break
@@ -150,14 +150,14 @@ def wants_core(server):
 
 def becomes_idle(server):
     """Waits until several checks in a row find all threads of the server
-    asleep. Returns False if that does not happen within LOOKS_MAX checks. A
+    asleep. Returns False if that does not happen within CHECKS_MAX checks. A
     server that polls is never found asleep, however busy the machine is."""
     asleep = 0
-    for _ in range(LOOKS_MAX):
+    for _ in range(CHECKS_MAX):
         asleep = 0 if wants_core(server) else asleep + 1
-        if asleep == LOOKS_ASLEEP:
+        if asleep == CHECKS_ASLEEP:
             return True
-        time.sleep(LOOK_S)
+        time.sleep(CHECK_S)
     return False
 
 

@@ -16,7 +16,7 @@ import time
 from lib import tcp
 from lib.processes import StartFailed, interruptible, serving, wait
 from lib.text import counted
-from lib.usage import (Usage, idle_cores, is_exiting, looks, session_of,
+from lib.usage import (Usage, checks, idle_cores, is_exiting, session_of,
                        usage_of, usage_once_released, usage_once_started)
 from torture.attacks import PATIENCE_S, Attack, connect, last_words
 from torture.matrix import (AFTER, ALWAYS_BUSY, ANY, BESIDE, CUT, NEVER,
@@ -27,7 +27,7 @@ ATTACK_MAX_S = 5  # if the victim should be served during it, and is not
 AFTER_S = 10  # for a reply after the attack
 BREAK_S = 0.005  # between two requests of the victim, at least
 BREAKS = 10  # multiples of the last request's time, so that the server idles
-LOOK_S = 0.05  # between two measurements of what the server uses
+CHECK_S = 0.05  # between two measurements of what the server uses
 WATCH_S = 0.2
 IDLE_CORES_MAX = 0.25  # more than an idle server uses
 KEPT_KIB = 8 * 1024  # memory that a server may keep for the next clients
@@ -122,10 +122,10 @@ class Victim:
         self.first = self.peak = usage_of(server.pid)
         self.cores = 0
 
-    def look(self):
-        """Updates the figures, but at most once per LOOK_S."""
+    def check(self):
+        """Updates the figures, but at most once per CHECK_S."""
         now = time.monotonic()
-        if now - self.last < LOOK_S:
+        if now - self.last < CHECK_S:
             return
         self.last = now
         usage = usage_of(self.pid)
@@ -134,7 +134,7 @@ class Victim:
 
     def has_reply(self, client):
         """Returns True if the correct reply arrives within BREAK_S."""
-        self.look()
+        self.check()
         with interruptible():
             ready, _, _ = select.select([client], [], [], BREAK_S)
         return bool(ready) and client.recv(100) == REPLY
@@ -158,7 +158,7 @@ class Victim:
         with contextlib.suppress(OSError), connect(self.port) as client:
             client.sendall(REQUEST)
             verdict = self.wait_for_reply(client)
-        self.look()
+        self.check()
         return verdict, time.monotonic() - begin
 
 
@@ -331,7 +331,7 @@ def can_serve_again(subject, port):
     """Returns True if a new server can use this port, and replies. Tries for up
     to SETTLE_S: the kernel closes the listener of a killed io_uring server a
     moment after the process has ended."""
-    for _ in looks():
+    for _ in checks():
         with contextlib.suppress(OSError, StartFailed), \
                 subject.serving(port=port) as second:
             return first_request(second.port)
@@ -340,7 +340,7 @@ def can_serve_again(subject, port):
 
 def survivors(server):
     """Returns how many processes of an ended server remain after SETTLE_S."""
-    for _ in looks():
+    for _ in checks():
         left = sum(fields[0] != "Z" for _, fields in session_of(server.pid))
         if not left:
             break

@@ -34,8 +34,8 @@ NORMAL, RATE = 100, 2000  # normal clients, their requests per second in all
 GREEDY = 100
 SLOTS = NORMAL + GREEDY + 20  # more than the clients of any kind
 WARMUP, MEASURED = "300ms", "500ms"
-LOOK_S = 0.01
-STILL_S = 0.1  # between two looks that must see the same
+CHECK_S = 0.01
+STILL_S = 0.1  # between two checks that must find the same
 # Invalid requests have long replies, and the size of the server's send buffers
 # depends on that of the client's segments: so these are soon full.
 INVALID = b"x\n" * (BLOCK // 2)
@@ -132,7 +132,7 @@ def await_connections(client):
     an attack is not what is measured."""
     descriptors = pathlib.Path(f"/proc/{client.pid}/fd")
     while client.poll() is None and count_in(descriptors) < NORMAL:
-        sleep(LOOK_S)
+        sleep(CHECK_S)
 
 
 def normal_clients(subject, server):
@@ -167,7 +167,7 @@ def p99_ms(subject, greedy):
 
 
 def measured(subject, kind, tries_min):
-    """Measures a server and poll in turns, and returns the best Cell."""
+    """Measures poll and a server alternately, and returns the best Cell."""
     own, reference, greedy = [], [], KINDS[kind]
     poll = dataclasses.replace(subject, name=REFERENCE, is_ours=True,
                                program=subject.tools / REFERENCE)
