@@ -113,8 +113,7 @@ def median_attempt(run, options, log):
         known = recorded(kept, client, server, begin_us)
         made.append([request_log.as_span(
             one, run, Recorded, **known.get(one[1:3], {})) for one in kept])
-    made.sort(key=lambda spans: max(span.end_us for span in spans))
-    return made[(len(made) - 1) // 2]
+    return request_log.of_median_length(made)
 
 
 def record(experiments, options, directory):

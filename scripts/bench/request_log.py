@@ -12,7 +12,6 @@ import csv
 import math
 from collections import Counter, defaultdict
 from dataclasses import asdict, astuple, dataclass, fields
-from statistics import median_low
 from typing import Optional
 
 BIN_US = 100_000
@@ -175,6 +174,13 @@ def read(path, kind=Span):
     return [kind(*map(value, names, row)) for row in rows]
 
 
+def of_median_length(runs):
+    """Returns the run whose last reply came after the median time, of two in
+    the middle the shorter one. Each run is a list of spans."""
+    ordered = sorted(runs, key=lambda spans: max(s.end_us for s in spans))
+    return ordered[(len(ordered) - 1) // 2]
+
+
 def shown(spans, model):
     """Returns the spans of the run of a model that a picture shows: at the
     highest load, the last attempt of the round of median length."""
@@ -184,7 +190,5 @@ def shown(spans, model):
     for span in of:
         if span.load == load:
             runs[span.round, span.attempt].append(span)
-    last = {run[0]: run for run in sorted(runs)}  # attempt of each round
-    lengths = [(max(span.end_us for span in runs[run]), run)
-               for run in last.values()]
-    return runs[median_low(lengths)[1]] if lengths else []
+    last = {run[0]: runs[run] for run in sorted(runs)}  # attempt of each round
+    return of_median_length(last.values()) if last else []
