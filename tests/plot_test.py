@@ -372,8 +372,8 @@ class Drawn(unittest.TestCase):
 
 
     def check_inside(self, figure, name):
-        """Neither texts nor titles of panels leave the picture, or touch its
-        right edge."""
+        """Checks that no text and no title of a panel leaves the picture, or
+        touches its right edge."""
         width, height = figure.get_size_inches() * figure.dpi
         figure.canvas.draw()
         texts = [*figure.texts, *(text for axes in figure.axes

@@ -31,8 +31,8 @@ def verb(models, base):
 
 def named(group, models, said=()):
     """Returns a group of models as text: "all models" if the group has all of
-    `models`, "the others" if only those of `said` are missing, which the
-    sentence has named before. A single model is always named."""
+    `models`; "the others" if it has all but those of `said`, which the sentence
+    has named before; or else their names. A single model is always named."""
     if len(group) < 2 or len(group) + len(said) < len(models):
         return listed(group)
     return "the others" if said else "all models"

@@ -128,8 +128,8 @@ def cost_heading(experiment, at):
 
 
 def cost(experiment, at, model):
-    """Returns a cell of the summary: the cost, with the load if it differs from
-    the heading's, or the clients served if not all were."""
+    """Returns a cell of the summary: the cost, and the load if it is not that
+    of the heading. If not all clients were served, returns how many were."""
     of = at.where(model=model)
     if not of:
         return "-"

@@ -138,7 +138,8 @@ def shares_namespace(process):
 
 
 def listed(process):
-    """Returns the sockets that the kernel lists, from the better source."""
+    """Returns the sockets that the kernel lists: those of sock_diag if it can
+    be asked about the process, or else those of /proc/PID/net."""
     if shares_namespace(process):
         try:
             return asked(socket.AF_INET) + asked(socket.AF_INET6)
