@@ -33,13 +33,12 @@ def rounds(model, connections, **columns):
             for number, values in enumerate(zip(*columns.values()), 1)]
 
 
-def of_models(connections, column, **values):
+def of_models(connections, column, others=(), **values):
     """Returns runs of several models. `values` has, for each model, a list with
-    the value of `column` in each round."""
-    runs = Runs()
-    for model, found in values.items():
-        runs += rounds(model, connections, **{column: found})
-    return runs
+    the value of `column` in each round. `others` are pairs of another column
+    and its value in all runs."""
+    return Runs({**run, **dict(others)} for model, found in values.items()
+                for run in rounds(model, connections, **{column: found}))
 
 
 def on_cores(**cores):
@@ -60,10 +59,7 @@ def costing(**cost):
 def beside_hogs(**kept):
     """Returns runs with 4 hogs. `kept` has, for each model, the share of the
     rate of small requests that remains beside them, in each round."""
-    runs = of_models(8, "kept_beside_hogs", **kept)
-    for run in runs:
-        run["hogs"] = 4.0
-    return runs
+    return of_models(8, "kept_beside_hogs", [("hogs", 4.0)], **kept)
 
 
 def unserved(runs, served=0.0):

@@ -58,10 +58,7 @@ def judged(**costs):
 def at_a_rate(**kept_up):
     """Returns runs in which each model answers a share of the requests due.
     `kept_up` has for each model its share in every round."""
-    runs = of_models(20, "kept_up", **kept_up)
-    for run in runs:
-        run["rate"] = 10000.0
-    return runs
+    return of_models(20, "kept_up", [("rate", 10000.0)], **kept_up)
 
 
 def beside_idle(*idle, **kept):
