@@ -14,6 +14,7 @@ because we or the network connection have ended, far_end ends the server.
 
 import contextlib
 import math
+import re
 import shlex
 import socket
 import subprocess
@@ -21,8 +22,8 @@ import subprocess
 from lib import machine
 from lib.models import ROOT
 from lib.processes import (
-    READY_TIMEOUT_S, STOP_TIMEOUT_S, RunFailed, StartFailed, interruptible,
-    port_in, started, wait)
+    PORT, READY_TIMEOUT_S, STOP_TIMEOUT_S, RunFailed, StartFailed,
+    interruptible, port_in, started, wait)
 
 PREFIX_TIMEOUT_S = 20  # until the prefix has started its command
 LINE_MAX, LINES_MAX = 4096, 100  # of what is printed before the port
@@ -53,13 +54,14 @@ class FarServer:
         try:
             with interruptible(), self.end.makefile("r", errors="replace") as \
                     output:
-                lines = (output.readline(LINE_MAX) for _ in range(LINES_MAX))
-                port = port_in(lines, self.name, "see log.txt")
+                found = (re.search(PORT, output.readline(LINE_MAX))
+                         for _ in range(LINES_MAX))
+                match = next(filter(None, found), None)
         except OSError as problem:
             raise StartFailed(f"{self.name} did not start on the other host: "
                               f"{problem}") from None
         self.end.settimeout(None)  # fibload inherits this setting.
-        return port
+        return port_in(match, self.name, "see log.txt")
 
     def stop(self, delay_s=0):
         """Stops the server, as Server.stop() does. Raises RunFailed."""

@@ -12,7 +12,6 @@ the functions that wait.
 
 import contextlib
 import ctypes
-import itertools
 import os
 import re
 import shlex
@@ -29,6 +28,9 @@ SECOND_SIGNAL_S = 0.25
 CLIENT_TIMEOUT_S = 180  # far more than any run is meant to take
 CLIENT_OK = (0, 1)  # 1: some clients were not served, which is a result
 LAST_OUTPUT_S = 10  # at most, until all processes have closed the pipe
+# Ends the line with which a server reports that it is ready. It may print other
+# lines before.
+PORT = r":(\d+)\s*$"
 HEAD_MAX = 4096  # bytes of an output, in which the ready line must end
 BLOCK_SIZE = 65536
 PR_SET_PDEATHSIG = 1
@@ -193,36 +195,28 @@ class Output:
                     self.log.write(block)
                     self.log.flush()
         os.close(self.fd)
-        self.keep(b"")
+        self.keep(b"\n", is_end=True)
 
-    def keep(self, block):
-        """Appends a block to the head. An empty block is the output's end."""
+    def keep(self, block, is_end=False):
+        """Appends a block to the head. `is_end` says that no other follows."""
         with self.head_has_grown:
             self.head = (self.head + block)[:HEAD_MAX]
-            self.head_is_complete = not block or len(self.head) == HEAD_MAX
+            self.head_is_complete = is_end or len(self.head) == HEAD_MAX
             self.head_has_grown.notify_all()
 
-    def first_lines(self, timeout_s):
-        """Yields the lines of the head, each as soon as the process has printed
-        it. Raises TimeoutError if a line is incomplete after `timeout_s`."""
-        until = time.monotonic() + timeout_s
-        for number in itertools.count():
-            self.wait_for_lines(number + 1, until)
-            lines = self.head.decode(errors="replace").split("\n")
-            if number == len(lines):
-                return
-            yield lines[number]
-
-    def wait_for_lines(self, count, until):
-        """Waits until the head has `count` whole lines, or is complete. Raises
-        TimeoutError if the clock reaches `until`."""
-        def has_lines():
-            return self.head_is_complete or self.head.count(b"\n") >= count
+    def find(self, pattern, timeout_s):
+        """Waits for a whole line with `pattern` in the head, and returns the
+        match. Returns None if the head is complete and has none. Raises
+        TimeoutError after `timeout_s`."""
+        def match():
+            lines, _, _ = self.head.rpartition(b"\n")
+            return re.search(pattern, lines.decode(errors="replace"), re.M)
 
         with interruptible(), self.head_has_grown:
-            left_s = max(0, until - time.monotonic())
-            if not self.head_has_grown.wait_for(has_lines, left_s):
+            if not self.head_has_grown.wait_for(
+                    lambda: match() or self.head_is_complete, timeout_s):
                 raise TimeoutError
+        return match()
 
     def last_line(self):
         """Waits for the end of the output, and returns its last line."""
@@ -230,15 +224,12 @@ class Output:
         return self.tail.decode(errors="replace").rstrip().rpartition("\n")[2]
 
 
-def port_in(lines, name, hint):
-    """Returns the port at the end of the first of `lines` that has one: with
-    this line, the server `name` reports that it is ready. It may print other
-    lines before. Raises StartFailed, with `hint`, if no line has a port."""
-    for line in lines:
-        match = re.search(r":(\d+)\s*$", line)
-        if match:
-            return int(match[1])
-    raise StartFailed(f"{name} did not start; {hint}")
+def port_in(match, name, hint):
+    """Returns the port that was found with PORT in what the server `name` has
+    printed. Raises StartFailed, with `hint`, if `match` is None."""
+    if match is None:
+        raise StartFailed(f"{name} did not start; {hint}")
+    return int(match[1])
 
 
 class Server:
@@ -259,7 +250,7 @@ class Server:
         hint = ("see log.txt" if self.output.log is not None else
                 f"run this to see why: {shlex.join(self.process.args)}")
         try:
-            return port_in(self.output.first_lines(READY_TIMEOUT_S), self.name,
+            return port_in(self.output.find(PORT, READY_TIMEOUT_S), self.name,
                            hint)
         except TimeoutError:
             raise StartFailed(f"{self.name} was not ready within "
