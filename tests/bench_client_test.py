@@ -161,7 +161,8 @@ class Arithmetic(unittest.TestCase):
                          ([0.2], 0.3, None))
         self.assertEqual(goals[f"bytes each of {many:,} connections"],
                          ([900], 1024, None))
-        self.assertEqual(goals["us send delay at -R 1000, median"], ([0.5], 1, None))
+        self.assertEqual(goals["us send delay at -R 1000, median"],
+                         ([0.5], 1, None))
         self.assertEqual(goals["replies at -R 50000 : due"],
                          ([1], None, 0.999))
         self.assertEqual(goals["% off the true p99 of 200 ms freezes"],

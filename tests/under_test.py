@@ -44,9 +44,9 @@ PROGRAMS = {
 # ... and names that tests import directly, by module.
 NAMES = {
     "bench.claims": (
-        "AT_LEAST", "AT_MOST", "CONTRADICTING", "FAILS", "HOLDS", "INCONCLUSIVE",
-        "NOT_MEASURED", "SUGGESTS", "SUGGESTS_NOT", "Claim", "Judgement",
-        "coverage", "judge", "judgements", "write_claims"),
+        "AT_LEAST", "AT_MOST", "CONTRADICTING", "FAILS", "HOLDS",
+        "INCONCLUSIVE", "NOT_MEASURED", "SUGGESTS", "SUGGESTS_NOT", "Claim",
+        "Judgement", "coverage", "judge", "judgements", "write_claims"),
     "bench.design": ("Cell", "PlannedRun", "deciding", "finding", "fitting",
                      "furthest", "of_size"),
     "bench.experiments": ("EXPERIMENTS", "finished"),

@@ -201,8 +201,8 @@ KEPT_MIN = 0.8
 
 
 def idle(at):
-    """Says which share of its rate each model keeps, and how much memory an idle
-    client takes."""
+    """Says which share of its rate each model keeps, and how much memory an
+    idle client takes."""
     load = counted(at[0]["idle"], "idle client")
     if not at[0]["idle"]:
         return "No client was idle: nothing can be compared"
