@@ -179,19 +179,6 @@ int conn_flush(struct conn *c)
     return 0;
 }
 
-void conn_remove_oldest(struct conn *c, int count)
-{
-    struct batch *batch = &c->batches[c->oldest];
-    c->request->in_flight -= count;
-    c->in_flight = (uint16_t)(c->in_flight - count);
-    batch->count -= count;
-    if (batch->count > 0)
-        return;
-    c->batch_count--;
-    if (++c->oldest == c->depth)
-        c->oldest = 0;
-}
-
 // ---- Replies
 
 // Returns the kernel's time stamp of a received message, or 0 without one.

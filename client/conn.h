@@ -118,6 +118,21 @@ static inline const struct batch *conn_oldest(const struct conn *c)
     return &c->batches[c->oldest];
 }
 
+// Removes the `count` oldest requests, all of one batch, from the outstanding
+// ones.
+static inline void conn_remove_oldest(struct conn *c, int count)
+{
+    struct batch *batch = &c->batches[c->oldest];
+    c->request->in_flight -= count;
+    c->in_flight = (uint16_t)(c->in_flight - count);
+    batch->count -= count;
+    if (batch->count > 0)
+        return;
+    c->batch_count--;
+    if (++c->oldest == c->depth)
+        c->oldest = 0;
+}
+
 // Sends `request` `count` times; depth - in_flight must allow it. All
 // outstanding requests of a connection must be of one kind, and `request` must
 // stay valid until the replies have arrived. `due_ns` is when they were due; 0:
@@ -134,10 +149,6 @@ int conn_flush(struct conn *c);
 // connection, or -1 with EAGAIN if nothing has arrived. Sets `stamp_ns` to when
 // the last byte reached this host, on the wall clock; 0: unknown.
 long conn_receive(struct conn *c, void *buf, size_t size, int64_t *stamp_ns);
-
-// Removes the `count` oldest requests, all of one batch, from the outstanding
-// ones.
-void conn_remove_oldest(struct conn *c, int count);
 
 // Blocks until events happen, for at most `timeout_ns`, and fetches up to
 // `size` of them. Returns how many, or -1 with EINTR after a signal.

@@ -6,17 +6,6 @@
 #include "output.h"
 #include "worker.h"
 
-void count_add(struct worker *w, enum counter counter, int n)
-{
-    uint64_t *value = &w->stats.counters[counter];
-    COUNT_WRITE(*value, *value + (uint64_t)n);
-}
-
-void count_time(struct worker *w, enum timing timing, int64_t ns, int n)
-{
-    histogram_add(&w->stats.timings[timing], (uint64_t)ns, (uint64_t)n);
-}
-
 // Returns whether a request is measured: it belongs to the stream, and was sent
 // in the window. A closed loop also measures requests of the warm-up whose
 // replies arrive in the window, in place of those that are in flight at its

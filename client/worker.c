@@ -279,16 +279,20 @@ static void send_due(struct worker *w)
     }
 }
 
+// Returns whether hogs may send: in the second interval of the window.
+static bool is_hog_time(const struct worker *w)
+{
+    return w->phase == PHASE_MEASURE && w->now_ns >= w->control->during_ns &&
+           w->now_ns < w->control->hog_end_ns;
+}
+
 // Lets a connection continue, if it may send a request: one of the stream joins
-// the ready queue. A hog sends at once, in the second interval of the window.
+// the ready queue, and a hog sends at once.
 static void continue_conn(struct worker *w, struct conn *c)
 {
-    bool is_hog_time = w->phase == PHASE_MEASURE &&
-                       w->now_ns >= w->control->during_ns &&
-                       w->now_ns < w->control->hog_end_ns;
     if (!conn_has_room(c))
         return;
-    if (c->role == ROLE_HOG && is_hog_time)
+    if (c->role == ROLE_HOG && is_hog_time(w))
         send_requests(w, c, &w->hog, 1, 0);
     if (c->role != ROLE_STREAM)
         return;

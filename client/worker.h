@@ -118,10 +118,18 @@ void worker_sum_up(struct worker *w);
 // --each, on the disk or the terminal.
 
 // Adds `n` to a counter.
-void count_add(struct worker *w, enum counter counter, int n);
+static inline void count_add(struct worker *w, enum counter counter, int n)
+{
+    uint64_t *value = &w->stats.counters[counter];
+    COUNT_WRITE(*value, *value + (uint64_t)n);
+}
 
 // Adds a time, which `n` requests have in common, to a histogram.
-void count_time(struct worker *w, enum timing timing, int64_t ns, int n);
+static inline void count_time(struct worker *w, enum timing timing, int64_t ns,
+                              int n)
+{
+    histogram_add(&w->stats.timings[timing], (uint64_t)ns, (uint64_t)n);
+}
 
 // Counts replies to the oldest outstanding requests of a connection.
 void count_replies(struct worker *w, struct conn *c,
