@@ -258,12 +258,15 @@ void files_write_timeline(const struct timeline_entry *entry)
 static const struct file {
     size_t option;     // offset of its path in the options
     const char *mode;  // to open it with
+    bool replaced;     // loses what an earlier run has written
     void (*write)(FILE *file, const struct result *r);
 } files[FILES] = {
-    [CSV] = {offsetof(struct options, csv), "ae", write_row},
-    [PERCENTILES] = {offsetof(struct options, hist), "we", write_percentiles},
-    [TIMELINE] = {offsetof(struct options, timeline), "we", end_timeline},
-    [JSON] = {offsetof(struct options, json), "we", json_write},
+    [CSV] = {offsetof(struct options, csv), "ae", false, write_row},
+    [PERCENTILES] = {offsetof(struct options, hist), "ae", true,
+                     write_percentiles},
+    [TIMELINE] = {offsetof(struct options, timeline), "we", false,
+                  end_timeline},
+    [JSON] = {offsetof(struct options, json), "ae", true, json_write},
 };
 
 // Returns the path of a file, or NULL if the user does not want it.
@@ -284,15 +287,21 @@ static bool are_same_file(const char *one, const char *other)
     return S_ISREG(a.st_mode) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-// Returns the path of a file that two options name, or NULL.
+// Returns the path of a file that two options name, or to which a standard
+// stream goes. Returns NULL if there is none.
 static const char *shared_path(const struct options *opt)
 {
-    for (int i = 0; i < FILES; i++)
-        for (int j = 0; j < i; j++) {
-            const char *one = path_of(opt, i), *other = path_of(opt, j);
-            if (one != NULL && other != NULL && are_same_file(one, other))
-                return one;
-        }
+    const char *paths[FILES + 2] = {"/dev/stdout", "/dev/stderr"};
+    int count = 2;
+    for (int i = 0; i < FILES; i++) {
+        const char *path = path_of(opt, i);
+        if (path == NULL)
+            continue;
+        for (int j = 0; j < count; j++)
+            if (are_same_file(path, paths[j]))
+                return path;
+        paths[count++] = path;
+    }
     return NULL;
 }
 
@@ -330,15 +339,40 @@ int files_close(const char *name, FILE *file)
     return error == 0 ? 0 : -1;
 }
 
+// Removes what an earlier run has written into a file. files_open() has not
+// done so, because a run may end without a result. Nothing can be removed from
+// a terminal or pipe, and to open a pipe again might block. Returns 0, or -1
+// with errno.
+static int empty_file(const char *path, FILE *file)
+{
+    struct stat status;
+    if (fstat(fileno(file), &status) == 0 && !S_ISREG(status.st_mode))
+        return 0;
+    FILE *emptied = fopen(path, "we");
+    return emptied != NULL ? fclose(emptied) : -1;
+}
+
+// Writes and closes a file. Returns 0, or -1 after a message.
+static int write_file(int i, const struct result *r)
+{
+    const char *path = path_of(r->opt, i);
+    bool is_ready = !files[i].replaced || streams[i] == stdout ||
+                    empty_file(path, streams[i]) == 0;
+    if (is_ready) {
+        files[i].write(streams[i], r);
+        return files_close(path, streams[i]);
+    }
+    fprintf(stderr, "fibload: %s: %s\n", path, strerror(errno));
+    fclose(streams[i]);
+    return -1;
+}
+
 int files_write(const struct result *r)
 {
     int status = 0;
-    for (int i = 0; i < FILES; i++) {
-        if (streams[i] == NULL)
-            continue;
-        files[i].write(streams[i], r);
-        status |= files_close(path_of(r->opt, i), streams[i]);
-    }
+    for (int i = 0; i < FILES; i++)
+        if (streams[i] != NULL)
+            status |= write_file(i, r);
     if (streams[JSON] != stdout)
         status |= files_close("standard output", stdout);
     return status;

@@ -126,7 +126,7 @@ static void catch_interrupts(void)
 }
 
 // Loads the server. Opens the files only after it has reached the server, so
-// that a run without one does not empty the files of an earlier run.
+// that a run without one leaves the timeline of an earlier run as it is.
 static void load_server(struct options *opt, struct result *result)
 {
     struct target target;

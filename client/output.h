@@ -56,9 +56,10 @@ struct timeline_entry {
     enum counter outcome;
 };
 
-// Opens the files that the options name. Returns NULL, or why it failed: a file
-// cannot be opened or is named twice, or the CSV file has other columns than
-// this run. The text is valid until the next call.
+// Opens the files that the options name. Only the timeline loses what it had.
+// Returns NULL, or why it failed: a file cannot be opened, is named twice or is
+// a standard stream, or the CSV file has other columns than this run. The text
+// is valid until the next call.
 const char *files_open(const struct options *opt);
 
 // Writes a result into these files, and closes them and standard output.

@@ -239,6 +239,37 @@ static void test_files_of_an_earlier_run(void)
     unlink(path);
 }
 
+// Checks that a file of an earlier run stays as it is until there is a result
+// to replace it, and that nothing of it is left then.
+static void test_replaced_file(void)
+{
+    char path[] = TEMPORARY_FILE, text[16];
+    int file = mkstemp(path);
+    (void)!write(file, "precious", 8);
+    const struct outcome *o = RUN(right, "-c", "1", "-d", "20ms", "--warmup",
+                                  "0", "--find-rate", "rate=0", "--json", path);
+    read_text(file, text, sizeof text);
+    ok(o->status == 2 && strcmp(text, "precious") == 0,
+       "a search that finds no rate leaves the earlier file as it is");
+    o = RUN(right, "-n", "10", "--json", path);
+    read_text(file, text, sizeof text);
+    ok(o->status == 0 && text[0] == '{', "a run with a result replaces it");
+    close(file);
+    unlink(path);
+}
+
+// Checks that a file is refused to which the summary goes already.
+static void test_file_of_the_summary(void)
+{
+    char path[] = TEMPORARY_FILE;
+    make_file(path);
+    client_output_file = path;
+    const struct outcome *o = RUN(right, "-n", "10", "--json", path);
+    ok(refused(o, BECAUSE_SAME_FILE), "so is the file of standard output");
+    client_output_file = NULL;
+    unlink(path);
+}
+
 // Checks that two outputs do not overwrite each other. Links count as the file.
 static void test_same_file(void)
 {
@@ -260,6 +291,7 @@ static void test_same_file(void)
     ok(o->status == 0, "but several outputs may be thrown away");
     unlink(link);
     close(file);
+    test_file_of_the_summary();
 }
 
 static void close_standard_streams(void)
@@ -282,6 +314,7 @@ static void test_closed_streams(void)
 void test_files(void)
 {
     test_files_of_an_earlier_run();
+    test_replaced_file();
     test_same_file();
     test_closed_streams();
     test_timeline();
