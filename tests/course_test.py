@@ -233,6 +233,11 @@ class Pages(unittest.TestCase):
             said, = site.strangers({"a.html": text})
             self.assertRegex(said, r"^a\.html .*\bx\.png$")
 
+    def test_no_name_is_on_a_page_twice(self):
+        for path, page in self.found.items():
+            ids = re.findall(r'\bid="([^"]+)"', page)
+            self.assertEqual(len(ids), len(set(ids)), f"{path}: {sorted(ids)}")
+
     def test_only_a_site_is_replaced(self):
         pages = {"index.html": "new"}
         with tempfile.TemporaryDirectory() as name, \

@@ -94,9 +94,10 @@ def correlation(sample):
     return "-" if math.isnan(value) else f"{value:.2f}"
 
 
-def claims_blocks(judged):
-    """Returns the table of claims, and a list of what may explain those that do
-    not hold. The result is empty if there are no claims."""
+def claims_blocks(experiment, judged):
+    """Returns the table of an experiment's claims, and a list of what may
+    explain those that do not hold. The result is empty if there are no claims.
+    """
     if not judged:
         return []
     table = Table(
@@ -108,7 +109,8 @@ def claims_blocks(judged):
         left=("claim", "verdict"))
     doubts = tuple(f"{one.claim.sentence()}: {one.doubt()}."
                    for one in judged if one.verdict not in (HOLDS, SUGGESTS))
-    return [Heading(3, "Claims"), table, *([Items(doubts)] if doubts else [])]
+    return [Heading(3, "Claims", f"{experiment.name}-claims"), table,
+            *([Items(doubts)] if doubts else [])]
 
 
 # ---- The experiments
@@ -135,7 +137,8 @@ def section(directory, experiment, runs, said, judged):
     picture = f"{experiment.name}.png"
     if (directory / picture).exists():
         blocks.append(Picture(picture, experiment.question))
-    blocks += [table(experiment, runs), *claims_blocks(judged)]
+    blocks += [table(experiment, runs),
+               *claims_blocks(experiment, judged)]
     blocks += map(Text, experiment.explanation.split("\n\n"))
     return [*blocks, Text("To repeat this experiment: `make bench "
                           f"ONLY={experiment.name}`")]

@@ -56,12 +56,13 @@ def figure(cell):
 class Heading:
     level: int
     text: str
+    name: str = ""  # id in the page, if another heading has the same text
 
     def markdown(self):
         return f"{'#' * self.level} {self.text}"
 
     def html(self, _directory):
-        name = re.sub(r"\W+", "-", self.text.lower()).strip("-")
+        name = self.name or re.sub(r"\W+", "-", self.text.lower()).strip("-")
         return (f'<h{self.level} id="{name}">{inline(self.text)}'
                 f"</h{self.level}>")
 
