@@ -8,17 +8,6 @@
 #ifndef CONVERSATION_H
 #define CONVERSATION_H
 
-// An expensive request and its reply. It takes long enough for a signal to
-// arrive before the reply. The thread sanitizer makes each call of fib()
-// several times as slow, so N is smaller there.
-#ifdef SANITIZED
-#define SLOW_N "32"
-#define SLOW_REPLY "fib: 2178309\n"
-#else
-#define SLOW_N "36"
-#define SLOW_REPLY "fib: 14930352\n"
-#endif
-
 void test_protocol(void);         // correct replies
 void test_http(void);             // correct replies with --framing http
 void test_hostile_clients(void);  // misbehaving clients

@@ -105,6 +105,15 @@ static long count_arrived(const struct talker *t)
     return t->heard > 0 ? (t->sent - left) / REQUEST_SIZE : 0;
 }
 
+// Returns how many replies to requests that had arrived are missing.
+static long count_missing(const struct talker *talkers)
+{
+    long missing = 0;
+    for (const struct talker *t = talkers; t < talkers + TALKERS; t++)
+        missing += t->arrived > t->heard ? t->arrived - t->heard : 0;
+    return missing;
+}
+
 static void send_signal(struct talker *talkers, const struct server *s)
 {
     for (int i = 0; i < TALKERS; i++)
@@ -154,11 +163,26 @@ static void add_up(struct tally *sum, const struct talker *talkers,
         sum->uncounted++;
     else
         sum->counted += requests;
+    sum->missing += count_missing(talkers);
     for (const struct talker *t = talkers; t < talkers + TALKERS; t++) {
         sum->arrived += t->arrived;
-        sum->missing += t->arrived > t->heard ? t->arrived - t->heard : 0;
         sum->heard += t->heard;
         sum->wrong += t->wrong;
+    }
+}
+
+// Lets the clients talk until the server has closed all connections. Gives up
+// when it has sent none of the missing replies for patience_ms(): a slow server
+// may need longer for all of them.
+static void talk_to_the_end(struct talker *talkers)
+{
+    long missing = count_missing(talkers);
+    int64_t until_ms = now_ms() + patience_ms();
+    while (talk(talkers, true) > 0 && now_ms() < until_ms) {
+        long still = count_missing(talkers);
+        if (still < missing)
+            until_ms = now_ms() + patience_ms();
+        missing = still;
     }
 }
 
@@ -180,9 +204,7 @@ static void drain_once(struct tally *sum)
     for (int rounds = rand() % ROUNDS_MAX; rounds > 0; rounds--)
         talk(talkers, false);
     send_signal(talkers, &s);
-    until_ms = now_ms() + patience_ms();
-    while (talk(talkers, true) > 0 && now_ms() < until_ms)
-        ;
+    talk_to_the_end(talkers);
     sum->ended += server_wait(&s) == 0;
     add_up(sum, talkers, &s);
 }

@@ -37,7 +37,7 @@ static bool start_with_client(struct server *s, struct peer *p)
 // Returns whether it has.
 static bool send_expensive(struct peer *p)
 {
-    return peer_say(p, SLOW_N "\n") && await_received(p);
+    return peer_say(p, subject_request(0).line) && await_received(p);
 }
 
 // ---- Accepted clients that wait for a slot
@@ -210,7 +210,7 @@ static bool ends_as_after_one(void)
     kill(s.pid, SIGTERM);
     kill(s.pid, SIGINT);
     int status = server_end(&s, SIGTERM);
-    bool answered = peer_hears(&p, SLOW_REPLY);
+    bool answered = peer_hears(&p, subject_request(0).reply);
     peer_close(&p);
     return asked && status == 0 && answered;
 }
@@ -266,5 +266,6 @@ void test_owed(void)
         check_slow_reader,     check_no_reader,     check_gone,
         check_reset,           check_full_queues,   check_two_signals,
         check_signal_to_child, check_foreign_signal};
+    subject_measure();
     tap_side_by_side(checks, sizeof checks / sizeof checks[0]);
 }

@@ -42,9 +42,10 @@ static void check_request_in_progress(int signo)
     struct peer p;
     if (!start(&s, &p, "0"))
         return;
-    bool asked = peer_say(&p, SLOW_N "\n") && await_received(&p);
+    struct request slow = subject_request(0);
+    bool asked = peer_say(&p, slow.line) && await_received(&p);
     int status = server_end(&s, signo);
-    ok(asked && peer_hears(&p, SLOW_REPLY) && peer_hears(&p, ""),
+    ok(asked && peer_hears(&p, slow.reply) && peer_hears(&p, ""),
        "%s: the request in progress is answered", strsignal(signo));
     ok(status == 0 && strstr(s.out_text, "stopped after 1 connections, "
                                          "1 requests, 0 errors\n") != NULL,
@@ -82,13 +83,14 @@ static void check_pipelined(void)
     int answered = 0;
     if (!start(&s, &p, "0"))
         return;
+    struct request cheap = subject_request(16);
     bool asked = true;
     for (int i = 0; i < PIPELINED && asked; i++)
-        asked = peer_say(&p, "20\n");
+        asked = peer_say(&p, cheap.line);
     asked = asked && peer_say(&p, "2");  // The first byte of another request.
     asked = asked && await_arrived(&p);
     int status = server_end(&s, SIGTERM);
-    while (answered < PIPELINED && peer_hears(&p, "fib: 6765\n"))
+    while (answered < PIPELINED && peer_hears(&p, cheap.reply))
         answered++;
     ok(asked && status == 0 && answered == PIPELINED,
        "all %d requests that had arrived are answered", PIPELINED);
@@ -102,11 +104,12 @@ static void check_last_line(void)
     struct peer p;
     if (!start(&s, &p, "0"))
         return;
-    bool asked = peer_say(&p, SLOW_N "\n5");
+    struct request slow = subject_request(0);
+    bool asked = peer_say(&p, slow.line) && peer_say(&p, "5");
     peer_finish(&p);
     asked = asked && await_arrived(&p);
     int status = server_end(&s, SIGTERM);
-    ok(asked && status == 0 && peer_hears(&p, SLOW_REPLY) &&
+    ok(asked && status == 0 && peer_hears(&p, slow.reply) &&
            peer_hears(&p, "fib: 5\n"),
        "a last line without a newline, ended by a half-close, is answered");
     peer_close(&p);
@@ -396,5 +399,6 @@ void test_stopping(void)
                                            check_full,
                                            check_kill,
                                            check_port};
+    subject_measure();
     tap_side_by_side(checks, sizeof checks / sizeof checks[0]);
 }

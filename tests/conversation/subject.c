@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,9 @@ enum {
     IDLE_MAX = 20,  // percent of a core: the most for an idle server
     BUSY_MIN = 50,  // the least for a server that is always busy
     GROWTH_TRIES = 4,
+    EXPENSIVE_N = 36,  // in C, it takes about 20 ms
+    EXPENSIVE_MS = 100,
+    FIRST_N = 18,  // is measured first
 };
 
 struct subject subject;
@@ -83,8 +87,56 @@ void subject_choose(const char **command)
         .is_elsewhere = is_in_folder("elsewhere", command[0]),
         .shares_port = has_option("--reuseport", command),
         .has_runtime = is_one_of(" any ", model),
+        .expensive_n = EXPENSIVE_N,
     };
     tap_subject(described(model, command + 1));
+}
+
+static struct request request_for(int n)
+{
+    struct request request;
+    unsigned long fib = 0, next = 1;
+    for (int i = 0; i < n; i++) {
+        unsigned long sum = fib + next;
+        fib = next;
+        next = sum;
+    }
+    snprintf(request.line, sizeof request.line, "%d\n", n);
+    snprintf(request.reply, sizeof request.reply, "fib: %lu\n", fib);
+    return request;
+}
+
+// Returns the lowest n that takes EXPENSIVE_MS of CPU time, or EXPENSIVE_N if
+// none below does, or if the server does not answer.
+static int find_expensive_n(const struct server *s, struct peer *p)
+{
+    for (int n = FIRST_N; n < EXPENSIVE_N; n += 2) {
+        struct request request = request_for(n);
+        long before_ms = server_resources(s).cpu_ms;
+        if (!peer_asks(p, request.line, request.reply))
+            break;
+        if (server_resources(s).cpu_ms - before_ms >= EXPENSIVE_MS)
+            return n;
+    }
+    return EXPENSIVE_N;
+}
+
+void subject_measure(void)
+{
+    const char *arguments[] = {"--quiet", NULL};
+    struct server s;
+    struct peer p;
+    if (server_launch(&s, subject.command, arguments, NULL) &&
+        peer_connect(&p, s.port)) {
+        subject.expensive_n = find_expensive_n(&s, &p);
+        peer_close(&p);
+    }
+    server_end(&s, SIGKILL);
+}
+
+struct request subject_request(int less)
+{
+    return request_for(subject.expensive_n - less);
 }
 
 bool subject_start(struct server *s, const char **arguments)

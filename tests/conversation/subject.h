@@ -23,13 +23,32 @@ struct subject {
     bool is_elsewhere;     // from servers/elsewhere: it promises replies only
     bool shares_port;      // --reuseport: two servers may have the same port
     bool has_runtime;      // MODEL=any: has threads and memory of a runtime
+    int expensive_n;       // of an expensive request: see subject_request()
 };
 
 extern struct subject subject;
 
+// A request and its reply, each with its newline.
+struct request {
+    char line[8];
+    char reply[32];
+};
+
 // Sets `subject` for a command, which must stay valid. Puts its model and
 // options in front of the names of all later checks.
 void subject_choose(const char **command);
+
+// Measures how fast the server computes, for subject_request(). Starts a server
+// and asks for larger and larger numbers. Without this, the server counts as
+// fast.
+void subject_measure(void);
+
+// Returns an expensive request if `less` is 0. It takes long enough for a
+// signal to arrive before the reply, and about the same CPU time in all servers
+// that are slower than ours. Otherwise returns the request for a number that is
+// lower by `less`: 4 makes it 7 times cheaper, and 16 makes it 2,000 times
+// cheaper.
+struct request subject_request(int less);
 
 // Starts the server under test: see server_start().
 bool subject_start(struct server *s, const char **arguments);
