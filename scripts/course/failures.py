@@ -152,6 +152,11 @@ EXPLANATIONS = (
     (r"uses all of its share of a core", "A server of this model polls all "
      "clients in turn and never waits, so it uses CPU time even while no "
      "client sends anything. This one waits somewhere, or did not answer."),
+    (r"^--idle-timeout.* only reads", "With --idle-timeout S the server must "
+     "not close a connection whose client reads the replies to earlier "
+     "requests, even if it sends nothing. Before you close it, check whether "
+     "the client's kernel has acknowledged more bytes than S seconds ago: "
+     "ioctl() with SIOCOUTQ, or tcpi_bytes_acked of TCP_INFO."),
     (r"^--idle-timeout",
      "With --idle-timeout S the server closes a connection whose client has "
      "made no progress for S seconds, also after half a request. It must not "

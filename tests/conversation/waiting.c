@@ -22,7 +22,7 @@ enum {
     IDLE_CLIENTS = 50,
     IDLE_TIMEOUT_MS = 1000,
     SLACK_MS = 100,          // clocks and timers are not exact
-    STEADY_REQUESTS = 1000,  // their replies have 33,000 bytes
+    STEADY_REQUESTS = 5000,  // their replies have 35,000 bytes
     STEADY_LEN = 30000,      // of these, how many are read steadily: for 3 s
     STEADY_SIZE = 1000,      // in one piece, which opens the window again
     STEADY_PAUSE_MS = 100,
@@ -302,8 +302,9 @@ static bool is_answered_after_reading(const struct server *s,
                                       int64_t *paused_ms)
 {
     struct peer p;
-    char requests[STEADY_REQUESTS];
-    memset(requests, '\n', sizeof requests);
+    char requests[2 * STEADY_REQUESTS];
+    for (size_t i = 0; i < sizeof requests; i++)
+        requests[i] = "1\n"[i % 2];
     bool asked = peer_connect_with(&p, s->port, STEADY_BUFFER_SIZE) &&
                  peer_send(&p, requests, sizeof requests);
     *paused_ms = read_steadily(&p);
@@ -323,7 +324,7 @@ static void check_steady_reader(void)
 {
     const char *arguments[] = {"--idle-timeout", "1", "--quiet", NULL};
     struct server s;
-    if (subject.has_runtime || !subject_start(&s, arguments))
+    if (!subject_start(&s, arguments))
         return;
     int64_t paused_ms = INT64_MAX;
     bool answered = false;

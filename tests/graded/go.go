@@ -166,16 +166,19 @@ func idleDeadline() time.Time {
 	return time.Now().Add(time.Duration(idleTimeout.value) * time.Second)
 }
 
-// Reads into `bytes`. Returns 0 at the end, or when the client is idle.
+// Reads into `bytes`. Returns 0 at the end, or when the client is idle. It is
+// not idle while it reads the replies of earlier requests.
 func (c *client) read(bytes []byte) int {
-	if !c.isStopped() {
+	for !c.isStopped() {
+		before := undelivered(c.conn)
 		c.conn.SetReadDeadline(idleDeadline())
 		if c.isStopped() { // We have replaced the deadline that stop() set.
 			c.conn.SetReadDeadline(time.Now())
 		}
 		n, err := c.conn.Read(bytes)
-		if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) ||
-			!c.isStopped() {
+		isLate := errors.Is(err, os.ErrDeadlineExceeded)
+		if n > 0 || !isLate ||
+			!c.isStopped() && undelivered(c.conn) == before {
 			c.hasEnded = c.hasEnded || err == io.EOF
 			return n
 		}
@@ -207,6 +210,23 @@ func (c *client) requestsIn(data []byte) [][]byte {
 	return lines[:len(lines)-1]
 }
 
+// Sends all bytes. Returns false if the connection is broken or idle.
+func (c *client) write(bytes []byte) bool {
+	for {
+		before := undelivered(c.conn)
+		c.conn.SetWriteDeadline(idleDeadline())
+		n, err := c.conn.Write(bytes)
+		if err == nil {
+			return true
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) ||
+			n == 0 && undelivered(c.conn) == before {
+			return false
+		}
+		bytes = bytes[n:]
+	}
+}
+
 // Sends the replies to these requests. Returns false if the connection is
 // broken or idle.
 func (c *client) reply(lines [][]byte) bool {
@@ -215,9 +235,7 @@ func (c *client) reply(lines [][]byte) bool {
 		time.Sleep(time.Duration(delay.value) * time.Millisecond)
 		replies.WriteString(answer(line))
 	}
-	c.conn.SetWriteDeadline(idleDeadline())
-	_, err := c.conn.Write(replies.Bytes())
-	return err == nil
+	return c.write(replies.Bytes())
 }
 
 func (c *client) converse() {
