@@ -1269,6 +1269,20 @@ class GradedClaims(unittest.TestCase):
             rounds[number] = self.rounds(**nothing)[0]
             self.assertEqual(self.judge(rounds), ([], 6))
 
+    def test_a_run_in_which_a_slow_server_sends_nothing_is_made_longer(self):
+        for cell, answers in (("latency", [math.nan, 2e6]), ("latency", [8e2]),
+                              ("silent", [math.nan])):
+            rows = [{grade.COST: answer} for answer in answers]
+            with unittest.mock.patch.object(
+                    grade.client, "measured", side_effect=rows) as measured, \
+                    unittest.mock.patch.object(grade, "complete", dict):
+                run = grade.run_of(cell, options_for(BIN / "thread", "thread"))
+            windows = [call.args[2][call.args[2].index("-d") + 1]
+                       for call in measured.call_args_list]
+            self.assertEqual(len(windows), len(answers))
+            self.assertEqual(windows[1:], ["10000ms"] * (len(windows) - 1))
+            self.assertIs(math.isnan(run[grade.COST]), cell == "silent")
+
     def test_what_takes_more_cores_is_not_judged(self):
         for cores, share, judged in ((1, 1.0, 5), (0.5, 0.1, 3)):
             rounds = self.rounds(cores=cores, share_of_possible=share)
