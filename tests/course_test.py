@@ -797,6 +797,79 @@ class Makefile(unittest.TestCase):
         self.assertRegex(done.stdout, r"-pthread .*-z,now -s -o ")
 
 
+# How the test runs each target of `make help`: with these settings. None means
+# that it takes long, or changes more than the project.
+TARGETS = {
+    "all": "", "examples": "", "help": "", "doctor": "", "html": "",
+    "tests": "", "elsewhere": "",
+    "plot": "RUN=results/reference", "class": "DIR=results",
+    "compare": "A=results/reference B=results/reference",
+    "scale": "N=100", "predict": "ANSWERS=answers", "mutant": "N=07",
+    "skeleton": "MODEL=thread", "watch": "ONCE=1",
+    "torture": "MODELS=thread ONLY=idle", "soak": "MODELS=thread SECONDS=1",
+    "drain": "MODELS=thread DRAINS=1", "clean": "",
+    **dict.fromkeys((
+        "bench", "bench-client", "bench-coro", "check", "faults", "format",
+        "fuzz", "grade", "lab", "lint", "mutants", "setup", "test")),
+}
+
+
+def only_what_is_needed(folder, names):
+    """Returns which of these names in a folder the copy of the project does not
+    need: what other tests build, and the runs of the user."""
+    kept = {ROOT / "build": {"plain"}, ROOT / "results": {"reference"}}
+    of_root = {".git"} if pathlib.Path(folder) == ROOT else set()
+    return set(names) - kept.get(pathlib.Path(folder), set(names)) | of_root
+
+
+@tap.part("anywhere")
+class Anywhere(unittest.TestCase):
+    """The targets of `make help` in a copy of the project whose path has spaces
+    and letters that ASCII does not have."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.scratch = tempfile.TemporaryDirectory(prefix="Prüfung ö ")
+        cls.copy = pathlib.Path(cls.scratch.name, "fib lab")
+        shutil.copytree(ROOT, cls.copy, symlinks=True,
+                        ignore=only_what_is_needed)
+        (cls.copy / "answers").write_text("4\n1\n", encoding="utf-8")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.scratch.cleanup()
+
+    def make(self, target, language="C"):
+        """Runs a target in the copy. Returns its output."""
+        environment = {name: value for name, value in os.environ.items()
+                       if not name.startswith("LC_")}
+        done = subprocess.run(
+            ["make", target, *TARGETS[target].split()], cwd=self.copy,
+            env={**environment, "LANG": language}, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            timeout=LONG_S, check=False)
+        said = done.stdout.decode()
+        self.assertEqual(done.returncode, 0, f"{target}, {language}: {said}")
+        return said
+
+    def test_every_target_is_known(self):
+        self.assertEqual({*re.findall("^  make ([a-z-]+)", self.make("help"),
+                                      re.M)}, {*TARGETS})
+
+    def test_targets_work_in_two_languages(self):
+        installed = subprocess.run(["locale", "-a"], capture_output=True,
+                                   text=True, check=False).stdout
+        languages = [language for language in ("C", "de_DE.UTF-8")
+                     if language == "C" or "de_DE.utf8" in installed]
+        for language in languages:
+            for target, settings in TARGETS.items():
+                if settings is not None and target != "clean":
+                    self.make(target, language)
+            shutil.rmtree(self.copy / "build" / "skeleton")
+        self.make("clean")
+        self.assertFalse((self.copy / "bin").exists())
+
+
 @tap.part("grading")
 class Conversations(unittest.TestCase):
     def setUp(self):

@@ -59,7 +59,7 @@ class Node(unittest.TestCase):
         total = graded(GRADED / "node")
         self.assertEqual(
             {name: part["failed"] for name, part in total["parts"].items()
-             if part["failed"]}, CLOSED_BY_LIBUV)
+             if part["failed"]}, CLOSED_BY_LIBUV, total["failed"])
         for check in total["failed"]:
             self.assertRegex(check, "all 120 clients are served in the end$"
                                     "|^exhausting, ")
