@@ -1225,6 +1225,19 @@ class Grades(unittest.TestCase):
         self.assertEqual(cut.earned(), 0)
         self.assertIn(str(grade.PART_S_MAX), cut.failures[0][1])
 
+    def test_a_failed_check_says_what_was_seen(self):
+        said = ("# the test\n# heard \"a\" instead of \"b\"\n"
+                "not ok 1 - x: it answers\n#   failed at tests/a.c:3\n"
+                "not ok 2 - x: it stops\n# status 1, out: , err: \n"
+                "ok 3 - x: it ends\n")
+        result = grade.result_of(self.PART, said)
+        self.assertEqual(result.seen,
+                         {"it answers": 'heard "a" instead of "b"'})
+        with contextlib.redirect_stdout(io.StringIO()) as shown:
+            grade.show(result)
+        self.assertRegex(shown.getvalue(), '(?s)FAILED: it answers\n +Seen: '
+                         'heard "a" instead of "b"\n.*FAILED: it stops')
+
     def test_a_refused_option_costs_all_checks_that_follow(self):
         said = "ok 1 - mine: a\nok 2 - mine: b\nnot ok 3 - mine: it starts\n"
         part = dataclasses.replace(self.PART, checks=10)

@@ -111,11 +111,9 @@ const char *peer_line(struct peer *p)
     return p->line;
 }
 
-bool peer_hears(struct peer *p, const char *expected)
+// Prints a line that came instead of the expected one. Returns false.
+static bool report_line(const char *line, const char *expected)
 {
-    const char *line = peer_line(p);
-    if (line != NULL && strcmp(line, expected) == 0)
-        return true;
     if (line == NULL)
         line = "(error)";
     printf("# heard \"%.*s\" instead of \"%.*s\"\n", (int)strcspn(line, "\n"),
@@ -123,11 +121,19 @@ bool peer_hears(struct peer *p, const char *expected)
     return false;
 }
 
+bool peer_hears(struct peer *p, const char *expected)
+{
+    const char *line = peer_line(p);
+    return (line != NULL && strcmp(line, expected) == 0) ||
+           report_line(line, expected);
+}
+
 bool peer_hears_error(struct peer *p)
 {
     static const char start[] = "error: ";
     const char *line = peer_line(p);
-    return line != NULL && strncmp(line, start, sizeof start - 1) == 0;
+    return (line != NULL && strncmp(line, start, sizeof start - 1) == 0) ||
+           report_line(line, "error: ...");
 }
 
 bool peer_asks(struct peer *p, const char *text, const char *expected)

@@ -242,7 +242,8 @@ void server_stop(struct server *s, const char *what)
     bool right = status == 0 &&
                  strstr(s->out_text, ": stopped after ") != NULL &&
                  s->err_text[0] == '\0';
-    if (!ok(right, "%s: it stops cleanly", what))
+    if (!right)
         printf("# status %d, out: %s, err: %s\n", status, s->out_text,
                s->err_text);
+    ok(right, "%s: it stops cleanly", what);
 }
