@@ -859,15 +859,16 @@ class Anywhere(unittest.TestCase):
     def test_targets_work_in_two_languages(self):
         installed = subprocess.run(["locale", "-a"], capture_output=True,
                                    text=True, check=False).stdout
-        languages = [language for language in ("C", "de_DE.UTF-8")
-                     if language == "C" or "de_DE.utf8" in installed]
-        for language in languages:
+        german = ["de_DE.UTF-8"] if "de_DE.utf8" in installed else []
+        for language in ["C", *german]:
             for target, settings in TARGETS.items():
                 if settings is not None and target != "clean":
                     self.make(target, language)
             shutil.rmtree(self.copy / "build" / "skeleton")
         self.make("clean")
         self.assertFalse((self.copy / "bin").exists())
+        if not german:
+            self.skipTest("the locale de_DE.UTF-8 is not installed")
 
 
 @tap.part("grading")
