@@ -1050,8 +1050,8 @@ class Recording(unittest.TestCase):
                      self.path) as (server, port):
             subprocess.run(
                 [BIN / "fibload", "-c", str(clients), "-n", "40", "-R", "1000",
-                 "-f", "15", "--timeline", path, str(port)], check=True,
-                stdout=subprocess.DEVNULL, timeout=PATIENCE_S)
+                 "-f", "15", "--grace", "1m", "--timeline", path, str(port)],
+                check=True, stdout=subprocess.DEVNULL, timeout=PATIENCE_S)
             stop(server)
         merged = subprocess.run(
             [sys.executable, program("merge"), self.path, path], check=True,

@@ -47,7 +47,8 @@ const struct outcome *client_run_against(const struct script *script,
 // Runs the client with these options for fib(10), against a server with
 // `script`.
 #define RUN_SCRIPT(script, ...)                                                \
-    client_run_against(script, (const char *[]){"-f", "10", __VA_ARGS__, NULL})
+    client_run_against(script, (const char *[]){"-f", "10", "--grace", "20s",  \
+                                                __VA_ARGS__, NULL})
 
 // Runs it against a server whose `behaviour` is called for each request.
 #define RUN(behaviour, ...)                                                    \

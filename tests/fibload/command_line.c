@@ -78,7 +78,7 @@ void test_gone_server(void)
        "a server that dies ends the run");
     // Two connections may be opened for a request when the server dies.
     o = RUN(die_at_fiftieth, "-R", "200", "-d", "1s", "-c", "2", "--churn",
-            "--warmup", "0");
+            "--warmup", "0", "--grace", "1s");
     ok(o->status == 1 && count_outcomes(o) == 200,
        "every request that was due has one outcome, that of a connection that "
        "cannot be opened too: %.0f of 200",
