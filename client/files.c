@@ -340,16 +340,11 @@ int files_close(const char *name, FILE *file)
 }
 
 // Removes what an earlier run has written into a file. files_open() has not
-// done so, because a run may end without a result. Nothing can be removed from
-// a terminal or pipe, and to open a pipe again might block. Returns 0, or -1
-// with errno.
-static int empty_file(const char *path, FILE *file)
+// done so, because a run may end without a result. A terminal or pipe cannot be
+// emptied, which is no error. Returns 0, or -1 with errno.
+static int empty_file(FILE *file)
 {
-    struct stat status;
-    if (fstat(fileno(file), &status) == 0 && !S_ISREG(status.st_mode))
-        return 0;
-    FILE *emptied = fopen(path, "we");
-    return emptied != NULL ? fclose(emptied) : -1;
+    return ftruncate(fileno(file), 0) == 0 || errno == EINVAL ? 0 : -1;
 }
 
 // Writes and closes a file. Returns 0, or -1 after a message.
@@ -357,7 +352,7 @@ static int write_file(int i, const struct result *r)
 {
     const char *path = path_of(r->opt, i);
     bool is_ready = !files[i].replaced || streams[i] == stdout ||
-                    empty_file(path, streams[i]) == 0;
+                    empty_file(streams[i]) == 0;
     if (is_ready) {
         files[i].write(streams[i], r);
         return files_close(path, streams[i]);

@@ -50,6 +50,7 @@ CALL(size_t, fread, 0, "EIO ESRCH",
      (void *buf, size_t size, size_t count, FILE *file),
      (buf, size, count, file))
 CALL(int, fstat, -1, "ENOMEM EOVERFLOW", (int fd, struct stat *s), (fd, s))
+CALL(int, ftruncate, -1, "EINTR EIO", (int fd, off_t len), (fd, len))
 CALL(int, getaddrinfo, error, "EAI_AGAIN EAI_FAIL EAI_MEMORY EAI_NONAME",
      (const char *host, const char *service, const struct addrinfo *hints,
       struct addrinfo **found),
