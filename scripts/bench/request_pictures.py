@@ -213,9 +213,9 @@ def draw_timeline(figure, _experiment, runs, spans, recorded):
     note(figure, runs, "One run of each, of median length. A row is a client, "
          "a bar a request, from its sending to its reply.", *sentences(
              shown,
-             "Recorded after the measured runs. A computation takes longer "
-             "if it shares its core, and has the pattern of the core where it "
-             "ended.",
+             "Recorded after the measured runs, so it may take another time "
+             "than they did. A computation takes longer if it shares its core, "
+             "and has the pattern of the core where it ended.",
              "Seen by the client only: the coloured end of a bar is as long as "
              "the average CPU time of a request."))
 
