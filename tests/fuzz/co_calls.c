@@ -75,7 +75,7 @@ void *__wrap_mmap(void *at, size_t size, int access, int flags, int fd,
     return MAP_FAILED;
 }
 
-// ---- Calls that transfer data: here the model learns of it
+// ---- Calls that transfer data, and tell the model how much
 
 static ssize_t received(int fd, const void *bytes, size_t size, ssize_t n)
 {
@@ -208,8 +208,8 @@ static int expected_timeout_ms(void)
 
 // Checks that ready coroutines run soon. A ready coroutine runs in the next
 // round of the loop; before its call returns, it may be rescheduled once
-// because its budget is used up. One that joins a group may also wait again,
-// and become ready again in the same round.
+// because its budget is used up. A coroutine that joins a group may also wait
+// again, and become ready again in the same round.
 static void check_turns(void)
 {
     enum { ROUNDS_MAX = 2, ROUNDS_TO_JOIN_MAX = 4 };
@@ -253,9 +253,9 @@ static void after_wait(void)
     model_pass_time();
 }
 
-// Causes an event that ends the sleep of the loop. Returns whether another
-// thread causes it, so that the loop must wait for it.
-static bool outside_acts(void)
+// Causes an event that ends the sleep of the loop. Returns true if another
+// thread causes the event, so that the loop must wait for it.
+static bool cause_event(void)
 {
     struct actor *job = oldest_job();
     if (job != NULL && (input_left == 0 || next_byte() % 2 == 0)) {
@@ -275,8 +275,8 @@ static bool outside_acts(void)
     return false;
 }
 
-// Waits until the other thread has acted. libFuzzer's timer may interrupt the
-// wait.
+// Waits until the other thread has caused its event. libFuzzer's timer may
+// interrupt the wait.
 static int wait_for_thread(int (*wait_call)(int ms))
 {
     int count = wait_call(-1);
@@ -296,7 +296,7 @@ static int wait_in_loop(int timeout_ms, int (*wait_call)(int ms))
     if (count == 0 && jumps)
         now_ms += timeout_ms;
     while (count == 0 && timeout_ms != 0 && !jumps)
-        count = outside_acts() ? wait_for_thread(wait_call) : wait_call(0);
+        count = cause_event() ? wait_for_thread(wait_call) : wait_call(0);
     after_wait();
     return count;
 }

@@ -42,9 +42,10 @@ void notice_joiners(void)
         notice_joiner_of(i);
 }
 
-// Compares the state of an actor in a call for a descriptor. It may be woken,
-// find nothing to do and wait again, without a return to this test. But right
-// after the loop has slept, it must be ready if its descriptor is ready.
+// Compares the state of an actor in a call for a descriptor. The actor may be
+// woken, find nothing to do and wait again, without a return to this test. But
+// right after the loop has slept, the actor must be ready if its descriptor is
+// ready.
 static void compare_io(struct actor *a, enum co_state state)
 {
     MUST(state == CO_READY || state == CO_WAITING);

@@ -15,10 +15,10 @@ struct actor *actor_of(const struct co *c);
 // Returns the state of an actor in the runtime.
 enum co_state state_of(const struct actor *a);
 
-// Brings the model of joining actors up to date. When one is interrupted, the
-// runtime cancels the group's members and makes it wait again, without a return
-// to this test. It also waits again if a member was added after the last one
-// had ended.
+// Updates the model of the actors that join a group. When such an actor is
+// interrupted, the runtime cancels the members of the group and lets the actor
+// wait again, without a return to this test. The actor also waits again if a
+// member was added after the last member had ended.
 void notice_joiners(void);
 
 // Compares the states of all actors.
@@ -28,7 +28,8 @@ void compare(void);
 // the error with which the call had to fail, or 0.
 int return_from_call(struct actor *me);
 
-// Checks the result of a call, which had to fail with `error` if that is not 0.
+// Checks the result of a call: it must fail with `error`, or succeed if `error`
+// is 0.
 void must_be(int result, int error);
 
 // Checks the result of a waiting call. If `refusal` is not 0, the call had to

@@ -64,7 +64,7 @@ struct end *any_end(void)
     return &ends[at];
 }
 
-// Notes that `len` bytes are on their way to `to`.
+// Notes that `len` bytes were sent to `to`, which has not received them yet.
 static void add_message(struct end *to, int len)
 {
     bool joins = is_stream(to) && to->message_count > 0;

@@ -9,11 +9,12 @@
 
 enum { PAIRS = 4, ENDS = 2 * PAIRS, MESSAGES_MAX = 64 };
 
-// One end of a socket pair, and what is on its way to it. Each byte of a stream
-// is its own position, modulo 256, so that a lost or swapped byte is noticed.
+// One end of a socket pair, and the messages that were sent to this end but not
+// yet received. The value of each byte is its position among all bytes sent to
+// this end, modulo 256. So the test notices a lost or swapped byte.
 struct end {
     int fd;                          // -1: not opened for this input
-    int message_lens[MESSAGES_MAX];  // a stream has one, long message
+    int message_lens[MESSAGES_MAX];  // a stream is a single message
     int message_count;
     uint8_t next_sent, next_received;
     bool finished;  // its peer will send no more
@@ -21,7 +22,8 @@ struct end {
 
 extern struct end ends[ENDS];
 
-// ends_begin() forgets all pairs. ends_close() closes those that are open.
+// ends_begin() marks all pairs as not opened. ends_close() closes all open
+// ends.
 void ends_begin(void);
 void ends_close(void);
 
@@ -37,8 +39,8 @@ struct end *peer_of(const struct end *e);
 // Notes that `n` bytes were sent to descriptor `fd`, if `n` is positive.
 void note_sent(int fd, ssize_t n);
 
-// Checks the `n` bytes that a call has received from descriptor `fd`. It had
-// asked for `size` bytes.
+// Checks the `n` bytes that a call has received from descriptor `fd`. The call
+// had asked for `size` bytes.
 void check_received(int fd, const void *bytes, ssize_t n, size_t size);
 
 #endif

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// What is left of it.
+// The bytes that next_byte() has not taken yet.
 extern const uint8_t *input;
 extern size_t input_left;
 

@@ -108,9 +108,9 @@ int64_t model_due_ms(const struct actor *a)
     return a->due_ms < deadline_ms ? a->due_ms : deadline_ms;
 }
 
-// Returns the error of a wait that ends by itself. co_sleep() then succeeds. A
-// wait for a descriptor that epoll does not watch ends only at its limit;
-// before that it tries again.
+// Returns the error of a wait whose time has come. co_sleep() succeeds, unless
+// a deadline has ended it. A call whose descriptor epoll has refused to watch
+// does not fail before its limit: it tries again.
 static int error_at_end(const struct actor *a)
 {
     bool by_deadline = deadline_of(a) < a->due_ms;
@@ -222,8 +222,6 @@ void model_group_fail(int group, int error)
     model_group_cancel(group);
 }
 
-// The function of `a` returns. `error` is 0, or what a member of a group has
-// failed with.
 void model_end(struct actor *a, int error)
 {
     int group = a->group;

@@ -27,8 +27,8 @@ static struct actor *any_actor(void)
 
 static bool act(struct actor *me);
 
-// Ends an actor in the model. `error` is what a member of a group fails with,
-// or 0.
+// Ends an actor in the model. `error` is the error of a member that fails, or
+// 0.
 static void end(struct actor *me, int error)
 {
     struct actor *resumer = me->resumer;
@@ -82,7 +82,7 @@ static void *generator_main(void *arg)
     return me;
 }
 
-// ---- What an actor can do. Each step returns whether the actor continues.
+// ---- Steps of an actor. Each returns whether the actor continues.
 
 static bool start_task(struct actor *me)
 {
@@ -214,7 +214,7 @@ static bool cancel(struct actor *me)
     struct actor *a = any_actor();
     (void)me;
     if (!a->exists || a->c == NULL || next_byte() % 4 > 0)
-        return true;  // Rarely: a cancelled actor does little more.
+        return true;  // Cancels rarely: a cancelled actor does little more.
     co_cancel(a->c);
     model_cancel(a);
     return true;
@@ -365,7 +365,7 @@ static bool offload(struct actor *me)
 {
     int refusal = model_refusal(me);
     if (next_byte() % 8 > 0)
-        return true;  // Rarely: threads are slow.
+        return true;  // Offloads rarely: threads are slow.
     me->job_ends = false;
     if (refusal == 0)
         model_wait(me, OFFLOAD, NEVER);
@@ -418,8 +418,8 @@ static bool end_io(struct actor *me, int refusal, ssize_t result)
     bool busy = is_busy(me), closed = me->closed, out = me->out;
     bool late = me->tried_again && me->limit_at <= now_ms;
     int error = return_from_call(me);
-    // When another actor's co_group_join() is interrupted, it cancels the
-    // members, perhaps after their calls have succeeded.
+    // An interrupted co_group_join() of another actor cancels the members,
+    // perhaps after their calls have succeeded.
     bool cancelled_late = error == ECANCELED && me->group >= 0;
     if (result >= 0 && (error == 0 || cancelled_late))
         return true;
@@ -454,7 +454,7 @@ static bool receive(struct actor *me)
 static size_t any_bytes(const struct end *e, uint8_t *bytes, size_t size)
 {
     size_t len = next_byte();
-    len = 1 + len * len / 64 % size;  // Mostly few.
+    len = 1 + len * len / 64 % size;  // Small lengths are more frequent.
     for (size_t i = 0; i < len; i++)
         bytes[i] = (uint8_t)(e->next_sent + i);
     return len;
@@ -513,8 +513,8 @@ static bool pass_descriptor(struct actor *me)
                              .msg_iovlen = 1,
                              .msg_control = &control,
                              .msg_controllen = sizeof control};
-    // It is not a socket: the kernel would close that later and report an
-    // event.
+    // This descriptor is not a socket. If it were one, the kernel would close
+    // it later and report an event.
     const int passed = STDERR_FILENO;
     memcpy(CMSG_DATA(&control.header), &passed, sizeof passed);
     note_sent(e->fd, sendmsg(e->fd, &message, MSG_NOSIGNAL));
@@ -570,46 +570,49 @@ static bool end_sometimes(struct actor *me)
 
 typedef bool step(struct actor *me);
 
+// A byte of the input selects one of these steps, some of which are listed
+// twice, to be more frequent.
+static step *const steps[] = {
+    start_task,
+    start_member,
+    create_generator,
+    resume,
+    resume,
+    yield,
+    free_actor,
+    reschedule,
+    park,
+    park,
+    wake,
+    wake,
+    wake_async,
+    cancel,
+    set_deadline,
+    limit_waits,
+    sleep_for_a_while,
+    compute,
+    wait_for_sem,
+    post_sem,
+    join_group,
+    cancel_group,
+    offload,
+    receive,
+    receive,
+    transmit,
+    transmit,
+    wait_until_ready,
+    pass_descriptor,
+    finish_sending,
+    close_ends,
+    cause_fault,
+    end_sometimes,
+};
+
 static bool act(struct actor *me)
 {
-    static step *const all[] = {
-        start_task,
-        start_member,
-        create_generator,
-        resume,
-        resume,
-        yield,
-        free_actor,
-        reschedule,
-        park,
-        park,
-        wake,
-        wake,
-        wake_async,
-        cancel,
-        set_deadline,
-        limit_waits,
-        sleep_for_a_while,
-        compute,
-        wait_for_sem,
-        post_sem,
-        join_group,
-        cancel_group,
-        offload,
-        receive,
-        receive,
-        transmit,
-        transmit,
-        wait_until_ready,
-        pass_descriptor,
-        finish_sending,
-        close_ends,
-        cause_fault,
-        end_sometimes,
-    };
     if (input_left == 0)
         return false;
-    bool continues = all[next_byte() % (sizeof all / sizeof all[0])](me);
+    bool continues = steps[next_byte() % (sizeof steps / sizeof steps[0])](me);
     MUST(current == me);
     compare();
     step_count++;

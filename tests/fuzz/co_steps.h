@@ -7,13 +7,13 @@
 
 #include "co_model.h"
 
-// What the actors use together.
+// The semaphores and groups that all actors share.
 extern struct co_sem sems[SEMS];
 extern struct co_group groups[GROUPS];
 
 extern uint64_t step_count;  // of all inputs together
 
-// Starts another actor, if there is room and the input has not ended.
+// Starts another actor, unless ACTORS exist already or the input has ended.
 void start_actor(void);
 
 #endif

@@ -23,7 +23,7 @@ _Noreturn void __real_exit(int status);
 _Noreturn void __wrap_exit(int status);
 
 static jmp_buf on_exit_called;
-static bool parsing;  // If not, libFuzzer calls exit().
+static bool parsing;  // While false, only libFuzzer calls exit().
 static int exit_status;
 
 _Noreturn void __wrap_exit(int status)
@@ -91,7 +91,7 @@ static bool parses(const uint8_t *data, size_t len,
                    void (*parse)(int argc, char **argv))
 {
     static char line[LINE_MAX_LEN + 1], said[SAID_SIZE], *words[WORDS_MAX];
-    static int errors = -1, nowhere = -1;  // files for its output
+    static int errors = -1, nowhere = -1;  // files for the parser's output
     int count = split(data, len, line, words);
     memset(said, 0, sizeof said);
     if (errors < 0) {

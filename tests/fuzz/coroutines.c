@@ -7,7 +7,7 @@
 // After each step, this test checks:
 //
 //   - the state of every coroutine, and the result of every call;
-//   - that an actor continues only when something has ended its wait, and that
+//   - that an actor continues only after the model has ended its wait, and that
 //     every ready actor gets its turn;
 //   - that the loop sleeps only when no coroutine is ready, until exactly the
 //     next timer, and that it does not busy-wait;
@@ -16,9 +16,8 @@
 //
 // The clock is virtual: it moves only while the loop sleeps. So each input
 // gives the same run every time. When the loop would never wake up, the test
-// acts from outside: it wakes an actor or lets a job of co_offload() end. At
-// the end of the input all actors are cancelled, and must end.
-
+// wakes an actor or lets a job of co_offload() end. At the end of the input, it
+// cancels all actors, and they must end.
 //
 //     co_input     the next byte of the input
 //     co_steps     what an actor can do
@@ -51,8 +50,8 @@ unsigned next_byte(void)
     return *input++;
 }
 
-// Cancels all actors. When no task is left, frees those that no actor will
-// resume any more. Returns whether none is left.
+// Cancels all actors. When no task is left, frees the coroutines, which no
+// actor will resume any more. Returns true once no actor exists.
 static bool end_all(void)
 {
     int task_count = 0, count = 0;

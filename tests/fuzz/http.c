@@ -15,7 +15,11 @@
 #include "../../fib/session.h"
 #include "fuzz.h"
 
-enum { HOW_LEN = 2, SENT_MAX = 4096, OUT_SIZE = SENT_MAX * SESSION_REPLY_SIZE };
+enum {
+    SETTINGS_LEN = 2,
+    SENT_MAX = 4096,
+    OUT_SIZE = SENT_MAX * SESSION_REPLY_SIZE
+};
 
 struct output {
     char text[OUT_SIZE];
@@ -31,7 +35,8 @@ uint64_t __wrap_fib(unsigned n)
     return UINT64_MAX - n;
 }
 
-// Reads the number in a path. Returns NULL, or what is wrong with it.
+// Reads the number in a path. Returns NULL, or the error that the reply must
+// name.
 static const char *read_path(const char *path, size_t len, int n_max, int *n)
 {
     for (; len > 0 && (*path == ' ' || *path == '\t'); len--)
@@ -162,16 +167,16 @@ static void perform(const struct session_rules *rules, const char *sent,
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     static struct output got, want;
-    if (len < HOW_LEN || len > SENT_MAX)
+    if (len < SETTINGS_LEN || len > SENT_MAX)
         return 0;
     const struct session_rules rules = {.n_max =
                                             data[0] % 2 == 0 ? 45 : FIB_N_MAX,
                                         .framing = SESSION_FRAMING_HTTP};
     struct cutter cutter = cutter_make(data[1]);
-    const char *sent = (const char *)data + HOW_LEN;
+    const char *sent = (const char *)data + SETTINGS_LEN;
     got.len = want.len = 0;
-    read_all(&want, sent, len - HOW_LEN, rules.n_max);
-    perform(&rules, sent, len - HOW_LEN, &cutter, &got);
+    read_all(&want, sent, len - SETTINGS_LEN, rules.n_max);
+    perform(&rules, sent, len - SETTINGS_LEN, &cutter, &got);
     MUST(got.len == want.len && memcmp(got.text, want.text, got.len) == 0);
     return 0;
 }

@@ -13,7 +13,7 @@
 
 #include "fuzz.h"
 
-enum { HOW_LEN = 2, SENT_MAX = 4096, N_MAX = 93 };
+enum { SETTINGS_LEN = 2, SENT_MAX = 4096, N_MAX = 93 };
 
 struct verdicts {
     enum reply_verdict list[SENT_MAX];
@@ -87,12 +87,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     static struct verdicts whole, pieces, want;
     struct reply_expected expected;
-    if (len < HOW_LEN || len > SENT_MAX)
+    if (len < SETTINGS_LEN || len > SENT_MAX)
         return 0;
     int n = data[0] % N_MAX + 1;
     struct cutter cutter = cutter_make(data[1]);
-    const char *sent = (const char *)data + HOW_LEN;
-    len -= HOW_LEN;
+    const char *sent = (const char *)data + SETTINGS_LEN;
+    len -= SETTINGS_LEN;
     whole.count = pieces.count = want.count = 0;
     reply_expect(&expected, n);
 

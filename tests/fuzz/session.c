@@ -15,7 +15,11 @@
 #include "../../fib/session.h"
 #include "fuzz.h"
 
-enum { HOW_LEN = 3, SENT_MAX = 4096, OUT_SIZE = SENT_MAX * SESSION_REPLY_SIZE };
+enum {
+    SETTINGS_LEN = 3,
+    SENT_MAX = 4096,
+    OUT_SIZE = SENT_MAX * SESSION_REPLY_SIZE
+};
 
 struct output {
     char text[OUT_SIZE];
@@ -23,7 +27,7 @@ struct output {
     uint64_t requests, errors;
 };
 
-// ---- What the right answers are
+// ---- The expected replies
 
 uint64_t __wrap_fib(unsigned n);
 
@@ -40,8 +44,8 @@ uint64_t __wrap_fib(unsigned n)
     return value;
 }
 
-// Reads the number in `text`, which has no blanks. Returns NULL, or what is
-// wrong with it.
+// Reads the number in `text`, which has no blanks. Returns NULL, or the error
+// that the reply must name.
 static const char *read_number(const char *text, size_t len, int n_max, int *n)
 {
     if (len == 0)
@@ -78,8 +82,8 @@ static void expect_reply(struct output *want, const char *line, size_t len,
                                (unsigned long long)__wrap_fib((unsigned)n)));
 }
 
-// Adds the replies to the lines in `len` bytes. The last line may have no
-// newline if the client has `finished`.
+// Adds the replies to all lines in `len` bytes. If the client has `finished`,
+// the last line needs no newline.
 static void expect_lines(struct output *want, const char *sent, size_t len,
                          bool finished, int n_max)
 {
@@ -107,8 +111,8 @@ struct play {
     size_t unread;     // bytes that have arrived but are not yet received
 };
 
-// Answers one request, as session_answer() does. Only for an error,
-// session_may_compute() may have been false.
+// Answers one request, as session_answer() does. Checks that
+// session_may_compute() was true before, unless the reply is an error.
 static bool answer(struct session *s)
 {
     bool may_compute = session_may_compute(s);
@@ -178,16 +182,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     static struct output whole, pieces, want;
     static const int n_maxima[] = {1, 9, 45, FIB_N_MAX};
-    if (len < HOW_LEN || len > SENT_MAX)
+    if (len < SETTINGS_LEN || len > SENT_MAX)
         return 0;
     bool by_line = (data[0] & 1) == 0;
     struct play play = {.rules = {.n_max = n_maxima[data[0] / 4 % 4],
                                   .framing = by_line ? SESSION_FRAMING_LINE
                                                      : SESSION_FRAMING_RECV},
-                        .sent = (const char *)data + HOW_LEN,
-                        .len = len - HOW_LEN,
+                        .sent = (const char *)data + SETTINGS_LEN,
+                        .len = len - SETTINGS_LEN,
                         .stops = (data[0] & 2) != 0,
-                        .finish_at = (len - HOW_LEN) * data[2] / 256};
+                        .finish_at = (len - SETTINGS_LEN) * data[2] / 256};
     play.unread = (play.len - play.finish_at) * (data[0] / 16) / 16;
     size_t taken = play.stops ? play.finish_at + play.unread : play.len;
     struct cutter cutter = cutter_make(data[1]);
