@@ -1,18 +1,19 @@
 // calls.h - the calls that the tests make fail, one line each.
 //
 //     CALL(result, name, result if it fails, errnos, parameters, arguments)
-//     TRANSFER(name, errnos, parameters, arguments)  it may move fewer bytes
+//     TRANSFER(name, errnos, parameters, arguments)  may move fewer bytes
 //
-// The errnos are those of the man page that a program without bugs can get. Not
-// listed are EBADF, EFAULT and EINVAL, which come from wrong arguments. EAGAIN
-// is listed only if no call then waits for an event that will not come.
+// The errnos are those of the man page that a program without bugs can get. The
+// list omits EBADF, EFAULT and EINVAL, which come from wrong arguments. It has
+// EAGAIN only where the program does not then wait for an event, which would
+// never come.
 //
 // A file that includes this one defines CALL and TRANSFER first. tests/tests.mk
 // has the linker wrap all these calls. tests/faults_test checks that the list
 // has all calls that the programs make.
 //
-// `error` is the errno that the call must fail with; the layer has set errno to
-// it.
+// In the column "result if it fails", `error` is the errno that the call must
+// fail with. The layer also sets errno to it.
 
 CALL(int, accept4, -1,
      "ECONNABORTED EINTR EMFILE ENFILE ENOBUFS ENOMEM EPERM EPROTO ENETDOWN "

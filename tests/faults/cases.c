@@ -72,12 +72,12 @@ static void add_error(const char *path, int moment,
     struct fault_case *c =
         cases_add(path, moment, "%s:%s:1-", call->name, error);
     c->lasting = true;
-    c->spares = harmless && !reports_ready_clients(call->name);
+    c->serves_residents = harmless && !reports_ready_clients(call->name);
 }
 
-// Adds a case with the first errno that is about the server itself, many times
-// in a row. Afterwards the server must serve all clients, residents and new
-// ones.
+// Adds a case in which a call fails BURST times in a row, with its first errno
+// that costs no client. Afterwards the server must serve all clients, residents
+// and new ones.
 static void add_burst(const char *path, const struct fault_call_info *call)
 {
     char error[FAULT_SIZE];
@@ -87,7 +87,7 @@ static void add_burst(const char *path, const struct fault_call_info *call)
             continue;
         struct fault_case *c =
             cases_add(path, SERVING, "%s:%s:1-%d", call->name, error, BURST);
-        c->harmless = c->spares = true;
+        c->harmless = c->serves_residents = true;
         return;
     }
 }
@@ -100,9 +100,9 @@ const char *cases_next_word(const char *list, char *word)
 }
 
 // Returns whether the case may make this call move fewer bytes. Coroutines use
-// edge-triggered epoll(7) and take a short read to mean that nothing is left.
-// After a made-up short read they would wait for bytes that are already there.
-// Other tests send them a byte at a time.
+// edge-triggered epoll(7): after a short read, they conclude that no bytes are
+// left. If the layer makes up a short read, they wait for bytes that are
+// already there. Other tests send them a byte at a time.
 static bool can_be_cut(const char *path, const char *call)
 {
     const char *model = strrchr(path, '/') + 1;
@@ -150,8 +150,8 @@ static bool has_one_thread(const char *path)
                            strrchr(path, '/') + 1);
 }
 
-// Adds limits on address space, from just enough to load the program up to
-// plenty.
+// Adds cases with a limit on the address space: from hardly enough to load the
+// program up to plenty.
 static void add_memory(const char *path)
 {
 #ifdef SANITIZED  // The sanitizers need terabytes of address space.
@@ -166,7 +166,8 @@ static void add_memory(const char *path)
 #endif
 }
 
-// Adds a clock that leaps, for the server with `option`, unless that is NULL.
+// Adds a case with a clock that leaps, for the server with `option`, or without
+// an option if it is NULL.
 static void add_leaps(const char *path, const char *option)
 {
     struct fault_case *c = cases_add(path, SERVING, "a clock that leaps%s%s",
@@ -195,7 +196,8 @@ void cases_add_server(const char *path, const struct call_counts *counts)
     if (strcmp(strrchr(path, '/') + 1, "callback") == 0)
         add_leaps(path, "--edge");
     if (has_one_thread(path)) {
-        // signal makes eight steps for each resident before it accepts.
+        // The model `signal` makes eight steps for each resident before it
+        // accepts.
         cases_add(path, SERVING, "send:SIGSTOP:%d",
                   strcmp(strrchr(path, '/') + 1, "signal") == 0 ? 25 : 7)
             ->kind = CROWD;

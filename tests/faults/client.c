@@ -45,10 +45,9 @@ static int run(struct server *client, const char *path, int line,
     return server_try(client, COMMAND(path), words);
 }
 
-// Adds the cases of a call. The first command line that makes this call is
-// tested with all errnos, later ones only with the first errno. --calibrate
-// takes long, so with it only calls are tested that no other command line
-// makes.
+// Adds the cases of a call. Tests the first command line that makes this call
+// with all errnos, and later ones with the first errno only. --calibrate takes
+// long, so it is tested only with calls that no other command line makes.
 static void add_faults(const char *path, int line,
                        const struct fault_call_info *call, int seen, bool first)
 {
@@ -72,7 +71,8 @@ static void add_faults(const char *path, int line,
 }
 
 // Runs the client without a fault, and returns which calls it makes. On a busy
-// machine, no reply may come in a window of 50 ms: then it runs again.
+// machine it may happen that no reply comes within a window of 50 ms. Then runs
+// the client again.
 static struct fault_counts *count_calls(const char *path, int line,
                                         struct outcome *o)
 {
@@ -80,7 +80,7 @@ static struct fault_counts *count_calls(const char *path, int line,
     struct fault_counts *counts = NULL;
     int status = -1;
     for (int i = 0; i < TRIES && status != 0; i++) {
-        counts = trial_announce(NULL);
+        counts = trial_set_fault(NULL);
         counts->armed = true;
         status = run(&client, path, line, PATIENT);
     }
@@ -111,7 +111,7 @@ void client_add_cases(const char *path, struct outcome *o)
 void client_try(const struct fault_case *c, struct outcome *o)
 {
     struct server client;
-    struct fault_counts *counts = trial_announce(c->fault);
+    struct fault_counts *counts = trial_set_fault(c->fault);
     counts->armed = true;
     int status = run(&client, c->path, c->variant, BRIEF);
     bool reported = strstr(client.out_text, "\n  verdict ") != NULL ||
@@ -122,5 +122,5 @@ void client_try(const struct fault_case *c, struct outcome *o)
                 fails(o, "%s: status %d, said: %.100s",
                       command_lines[c->variant], status, client.err_text);
     o->reached = trial_failed(counts) > 0;
-    o->felt = status != 0;
+    o->had_effect = status != 0;
 }

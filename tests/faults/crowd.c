@@ -1,4 +1,4 @@
-// crowd.c - a server whose accept queue is long.
+// crowd.c - tests that a server with a long accept queue treats clients fairly.
 
 #include "crowd.h"
 
@@ -8,8 +8,10 @@
 #include "residents.h"
 #include "trial.h"
 
-// A server that accepts as many clients per turn as it has looks twice at each
-// client until it has accepted the last, one that accepts 16 ten times.
+// A fair server accepts, in each turn, about as many clients as it has. Until
+// it has accepted the last one, it calls recv() about twice per client. If it
+// accepted only 16 clients in each turn, it would call recv() ten times per
+// client.
 enum { REQUESTS = 20, RECV_MAX = 4 * CROWD_SIZE };
 
 // Sends requests for each resident, and waits until they have arrived at the
@@ -47,10 +49,12 @@ static bool connect_crowd(struct peer *crowd, int port)
     return connected;
 }
 
-// Continues a stopped server when the residents' requests and the crowd are
-// there. Returns false if it does not stop itself after the call in c->fault.
-static bool meet(const struct server *s, struct residents *residents,
-                 struct peer *crowd, struct fault_counts *counts)
+// Continues a stopped server when the residents' requests have arrived and the
+// crowd has connected. Returns false if the server does not stop itself after
+// the call in c->fault.
+static bool run_until_stopped(const struct server *s,
+                              struct residents *residents, struct peer *crowd,
+                              struct fault_counts *counts)
 {
     bool asked = ask(residents) && connect_crowd(crowd, s->port);
     counts->armed = true;
@@ -58,8 +62,9 @@ static bool meet(const struct server *s, struct residents *residents,
     return asked && trial_await_stopped(s);
 }
 
-// Returns whether a server that has stopped itself was fair so far: to the
-// residents after one of its replies, to the crowd after it accepted the last.
+// Returns whether a server that has stopped itself was fair so far. After one
+// of its replies (CROWD), it must not have accepted the whole crowd. After it
+// has accepted the crowd (QUEUE), it must not have called recv() too often.
 static bool is_fair(enum kind kind, const struct fault_counts *counts)
 {
     if (kind == CROWD)
@@ -73,7 +78,7 @@ void crowd_run(const struct fault_case *c, struct outcome *o)
     const char *arguments[] = {"--quiet", NULL};
     struct server s;
     struct residents residents;
-    struct fault_counts *counts = trial_announce(c->fault);
+    struct fault_counts *counts = trial_set_fault(c->fault);
     if (!server_launch(&s, COMMAND(c->path), arguments, NULL) ||
         !residents_connect(&residents, &s)) {
         server_end(&s, SIGKILL);
@@ -82,7 +87,7 @@ void crowd_run(const struct fault_case *c, struct outcome *o)
     }
     kill(s.pid, SIGSTOP);
     trial_await_stopped(&s);
-    o->reached = meet(&s, &residents, crowd, counts);
+    o->reached = run_until_stopped(&s, &residents, crowd, counts);
     bool fair = is_fair(c->kind, counts);
     int accepted = counts->seen[CALL_accept4],
         received = counts->seen[CALL_recv];

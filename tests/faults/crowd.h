@@ -1,4 +1,4 @@
-// crowd.h - a server whose accept queue is long.
+// crowd.h - tests that a server with a long accept queue treats clients fairly.
 
 #ifndef CROWD_H
 #define CROWD_H
@@ -13,12 +13,12 @@ enum { CROWD_SIZE = 300 };
 // send nothing, are in the accept queue. Checks what the server has done by
 // then:
 //
-// - CROWD, after a reply: it has served the residents between two calls of
-//   accept(). Otherwise clients that connect without a pause could keep it from
-//   all else.
-// - QUEUE, after it accepted the last client: it has not looked at each client
-//   again and again for a few new ones. Otherwise a long queue would take a
-//   time that grows with the square of its length.
+// - CROWD, after a reply: the server has served a resident before it accepted
+//   all new clients. Otherwise clients that connect without a pause could keep
+//   it from serving the others.
+// - QUEUE, after it accepted the last client: the server has not polled all its
+//   clients again for every few new ones. Otherwise the time for a long queue
+//   would grow with the square of its length.
 void crowd_run(const struct fault_case *c, struct outcome *o);
 
 #endif

@@ -48,7 +48,7 @@ void early_run(const struct fault_case *c, struct outcome *o)
     snprintf(text, sizeof text, "%d", port);
     const char *arguments[] = {"--quiet", "--port", text, NULL};
     struct server s;
-    trial_announce(c->fault)->armed = true;
+    trial_set_fault(c->fault)->armed = true;
     server_spawn(&s, COMMAND(c->path), arguments, NULL);
     s.port = port;
     o->reached = trial_await_stopped(&s);

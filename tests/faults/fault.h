@@ -38,16 +38,16 @@ enum fault_call {
 // can fail from the start.
 struct fault_counts {
     atomic_int interrupted;         // how often SIGUSR1 came
-    atomic_int leaps;               // of the clock: see leaping_clock.c
-    atomic_bool armed;              // if not, calls neither count nor fail
+    atomic_int leaps;               // how often the clock leapt
+    atomic_bool armed;              // while false, no call is counted or fails
     atomic_int seen[CALL_COUNT];    // how often each call was made
-    atomic_int failed[CALL_COUNT];  // of these, how many were made to fail
+    atomic_int failed[CALL_COUNT];  // how often each was made to fail
 };
 
 struct fault_call_info {
     const char *name;
     const char *errnos;  // separated by blanks
-    bool is_transfer;    // it may move fewer bytes than requested
+    bool is_transfer;    // the call may move fewer bytes than requested
 };
 
 extern const struct fault_call_info fault_calls[CALL_COUNT];
@@ -59,7 +59,7 @@ void fault_leapt(void);
 bool fault_is_listed(const char *list, const char *word);
 
 // Returns the number of an errno, or of an error of getaddrinfo(). Returns 0 if
-// it does not know the name.
+// the name is unknown.
 int fault_errno(const char *name);
 
 #endif

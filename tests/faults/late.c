@@ -55,7 +55,7 @@ void late_run(const struct fault_case *c, struct outcome *o)
     const char *arguments[] = {"--quiet", NULL};
     struct server s;
     struct peer p;
-    struct fault_counts *counts = trial_announce(c->fault);
+    struct fault_counts *counts = trial_set_fault(c->fault);
     if (!server_launch(&s, COMMAND(c->path), arguments, NULL) ||
         !ask(&p, s.port)) {
         server_end(&s, SIGKILL);

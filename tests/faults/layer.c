@@ -29,7 +29,7 @@
 
 enum { EXIT_USAGE = 2, NAME_SIZE = 32 };
 
-// ---- What is wanted
+// ---- The requested fault
 
 // The fault in FAULT. It happens in calls number `first` to `last`, or in
 // `percent` of a hundred calls.
@@ -100,15 +100,15 @@ __attribute__((constructor)) static void read_fault(void)
     }
     int fd = file != NULL ? (int)strtol(file, NULL, 10) : -1;
     int flags = file != NULL ? MAP_SHARED : MAP_SHARED | MAP_ANONYMOUS;
-    struct fault_counts *found =
-        mmap(NULL, sizeof *found, PROT_READ | PROT_WRITE, flags, fd, 0);
-    if (found == MAP_FAILED)
+    struct fault_counts *shared =
+        mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, flags, fd, 0);
+    if (shared == MAP_FAILED)
         _exit(EXIT_USAGE);
     if (fd >= 0)
         close(fd);
     else
-        found->armed = true;
-    counts = found;
+        shared->armed = true;
+    counts = shared;
 }
 
 void fault_leapt(void)
@@ -117,7 +117,7 @@ void fault_leapt(void)
         atomic_fetch_add(&counts->leaps, 1);
 }
 
-// ---- Whether it is now
+// ---- Whether a call must fail
 
 static bool concerns(enum fault_call call)
 {
@@ -130,7 +130,7 @@ static bool concerns(enum fault_call call)
 
 // Returns whether call number `number` is one of the `percent` that fail. They
 // are scattered, but the same in every run: Knuth's multiplicative hash.
-static bool is_drawn(int number)
+static bool is_selected(int number)
 {
     const unsigned factor = 2654435769U;
     return (unsigned)number * factor / 1024 % 100 < (unsigned)fault.percent;
@@ -145,7 +145,7 @@ static bool must_fail(enum fault_call call)
     int number = atomic_fetch_add(&counts->seen[call], 1) + 1;
     bool matches =
         concerns(call) &&
-        (fault.percent > 0 ? is_drawn(number)
+        (fault.percent > 0 ? is_selected(number)
                            : number >= fault.first && number <= fault.last);
     signal_is_due = matches && fault.signo != 0;
     if (!matches || fault.signo != 0)
@@ -160,8 +160,8 @@ static int error_of(enum fault_call call)
     return must_fail(call) ? fault.error : 0;
 }
 
-// Does the same for a call that moves `*size` bytes. May reduce `*size`
-// instead.
+// Does the same for a call that moves `*size` bytes. If the call must move
+// fewer bytes, reduces `*size` and returns 0.
 static int error_or_cut(enum fault_call call, size_t *size)
 {
     if (!must_fail(call))

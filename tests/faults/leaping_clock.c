@@ -1,8 +1,9 @@
 // leaping_clock.c - a clock that leaps before each reading.
 //
-// It leaps by up to LEAP_US microseconds (a variable of the environment), as if
-// another program had used the core in between. So anything that can become due
-// between two readings does. Without LEAP_US this is the real clock.
+// The clock leaps by up to LEAP_US microseconds (a variable of the
+// environment), as if another program had used the core in the meantime. So
+// whatever can become due between two readings becomes due there. Without
+// LEAP_US this is the real clock.
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -13,8 +14,8 @@
 enum { NS_PER_S = 1000000000, NS_PER_US = 1000 };
 
 static unsigned leap_ns;
-static atomic_llong ahead_ns;  // by how much it is ahead of the real clock
-static atomic_uint looks;
+static atomic_llong ahead_ns;  // by how much we are ahead of the real clock
+static atomic_uint readings;
 
 int __real_clock_gettime(clockid_t clock, struct timespec *now);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
@@ -31,7 +32,7 @@ __attribute__((constructor)) static void read_leap(void)
 static unsigned next_leap_ns(void)
 {
     const unsigned factor = 2654435769U;
-    return atomic_fetch_add(&looks, 1) * factor % leap_ns;
+    return atomic_fetch_add(&readings, 1) * factor % leap_ns;
 }
 
 int __wrap_clock_gettime(clockid_t clock, struct timespec *now)

@@ -1,9 +1,9 @@
 // leaps.c - a server whose clock leaps between any two readings.
 //
 // Suppose that a server reads the clock twice and treats both readings as the
-// same moment. Then it misses whatever becomes due in between, perhaps once in
-// ten thousand sleeps. Here the leaps are almost as long as the backend takes,
-// so a few rounds of clients are enough to show it.
+// same moment. Then it misses whatever becomes due between them, perhaps once
+// in ten thousand sleeps. Here the leaps are almost as long as the delay of the
+// backend, so a few rounds of clients are enough to show this bug.
 
 #include "leaps.h"
 
@@ -17,7 +17,7 @@ enum { CLIENTS = 2, ROUNDS = 60, LEAPS_MIN = ROUNDS };
 
 // Has CLIENTS clients send requests at the same time. Returns how many did not
 // get all their replies.
-static int lose_some(int port)
+static int count_lost(int port)
 {
     struct peer peers[CLIENTS];
     int lost = 0;
@@ -32,7 +32,7 @@ void leaps_run(const struct fault_case *c, struct outcome *o)
 {
     const char *arguments[] = {"--delay", "3", "--quiet", c->option, NULL};
     struct server s;
-    const struct fault_counts *counts = trial_announce(NULL);
+    const struct fault_counts *counts = trial_set_fault(NULL);
     setenv("LEAP_US", "2000", true);
     bool started = server_launch(&s, COMMAND(c->path), arguments, NULL);
     unsetenv("LEAP_US");
@@ -43,7 +43,7 @@ void leaps_run(const struct fault_case *c, struct outcome *o)
     }
     int lost = 0;
     for (int round = 0; round < ROUNDS && lost == 0; round++)
-        lost = lose_some(s.port);
+        lost = count_lost(s.port);
     int status = server_end(&s, SIGTERM);
     o->reached = counts->leaps >= LEAPS_MIN;
     o->passed = (lost == 0 && status == 0) ||

@@ -31,7 +31,7 @@ enum {
     PROGRAMS_MAX = 32,
     REACHED_MIN = 180,  // faults that must happen, per program
     REACHED_MIN_PERCENT = 90,
-    FELT_MIN = 20,
+    EFFECTS_MIN = 20,
 };
 
 static const char *const moments[] = {"start", "serving", "stopping"};
@@ -59,7 +59,7 @@ static void try_case(int i, struct outcome *o)
         runs[cases[i].kind](&cases[i], o);
 }
 
-static bool is_wanted(const struct fault_case *c)
+static bool is_selected(const struct fault_case *c)
 {
     char name[PATH_SIZE];
     const char *only = getenv("ONLY");
@@ -67,11 +67,11 @@ static bool is_wanted(const struct fault_case *c)
     return only == NULL || strncmp(name, only, strlen(only)) == 0;
 }
 
-static void keep_wanted(void)
+static void keep_selected(void)
 {
     int kept = 0;
     for (int i = 0; i < case_count; i++)
-        if (is_wanted(&cases[i]))
+        if (is_selected(&cases[i]))
             cases[kept++] = cases[i];
     case_count = kept;
 }
@@ -87,20 +87,21 @@ static void report(const struct fault_case *c, const struct outcome *o)
 }
 
 // Checks that most faults of a program happened and that some had an effect.
-// Which client is served first varies, so a few faults do not happen. Most have
-// no effect, because the programs handle them.
+// The order in which clients are served varies, so a few faults do not happen.
+// Most faults have no effect, because the programs handle them.
 static void check_reached(const char *path, const struct outcome *outcomes)
 {
-    int tried = 0, reached = 0, felt = 0;
+    int tried = 0, reached = 0, effects = 0;
     for (int i = 0; i < case_count; i++)
         if (strcmp(cases[i].path, path) == 0 && cases[i].memory_kib == 0) {
             tried++;
             reached += outcomes[i].reached;
-            felt += outcomes[i].felt;
+            effects += outcomes[i].had_effect;
         }
     ok(reached >= REACHED_MIN && reached * 100 >= tried * REACHED_MIN_PERCENT,
        "%s: %d of %d faults are reached", name_of(path), reached, tried);
-    ok(felt >= FELT_MIN, "%s: %d of them are felt", name_of(path), felt);
+    ok(effects >= EFFECTS_MIN, "%s: %d of them have an effect", name_of(path),
+       effects);
 }
 
 static void add_server(const char *path)
@@ -125,7 +126,7 @@ static void try_all(char paths[][PATH_SIZE], int count)
     for (int i = 0; i < count; i++)
         strcmp(name_of(paths[i]), "fibload") == 0 ? add_client(paths[i])
                                                   : add_server(paths[i]);
-    keep_wanted();
+    keep_selected();
     const struct outcome *outcomes = side_by_side(case_count, try_case);
     for (int i = 0; i < case_count; i++)
         report(&cases[i], &outcomes[i]);
@@ -137,7 +138,7 @@ int main(int argc, char **argv)
 {
     static char paths[PROGRAMS_MAX][PATH_SIZE];
     const char *quiet[] = {"--quiet", NULL};
-    struct server other;  // without a fault, for fibload
+    struct server other;  // has no fault; fibload sends its requests to it
     snprintf(paths[0], PATH_SIZE, "%s/coroutine", argv[1]);
     if (!server_start(&other, COMMAND(paths[0]), quiet, NULL))
         return done_testing();
@@ -145,6 +146,6 @@ int main(int argc, char **argv)
     for (int i = 2; i < argc; i++)
         snprintf(paths[i - 2], PATH_SIZE, "%s/%s", argv[1], argv[i]);
     try_all(paths, argc - 2);
-    server_stop(&other, "the server of the clients has seen much");
+    server_stop(&other, "the server that fibload used");
     return done_testing();
 }

@@ -6,8 +6,9 @@
 
 #include "../conversation/await.h"
 
-// These requests are sent together. When a server has sent a reply and finds
-// the next request already there, it may have to change what it waits for.
+// A resident sends these requests together. So the server finds the next
+// request already there when it has sent a reply, and may have to change the
+// event that it waits for.
 static const char requests[] = "1\n2\n10\nx\n";
 static const char replies[] = "fib: 1\nfib: 1\nfib: 55\n"
                               "error: not a number (want 1 to 45)\n";

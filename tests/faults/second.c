@@ -1,4 +1,4 @@
-// second.c - a second signal while the server serves a client by itself.
+// second.c - a second signal while the main process or thread serves a client.
 
 #include "second.h"
 
@@ -8,10 +8,11 @@
 #include "../conversation/server.h"
 #include "trial.h"
 
-enum { SECOND_SIGNAL_MS = 250 };  // Sooner, both may count as one.
+// If the second signal comes sooner, the server may take both for one.
+enum { SECOND_SIGNAL_MS = 250 };
 
-// Returns the exit status of a server after two signals. Sets `reached` if it
-// had received the client's request before the second one.
+// Returns the exit status of a server after two signals. Sets `reached` if the
+// server received the client's request before the second signal.
 static int signal_twice(struct server *s, struct fault_counts *counts,
                         bool *reached)
 {
@@ -32,7 +33,7 @@ void second_run(const struct fault_case *c, struct outcome *o)
 {
     const char *arguments[] = {"--quiet", "--delay", "600000", NULL};
     struct server s;
-    struct fault_counts *counts = trial_announce(c->fault);
+    struct fault_counts *counts = trial_set_fault(c->fault);
     if (!server_launch(&s, COMMAND(c->path), arguments, NULL)) {
         server_wait(&s);
         fails(o, "it does not start");

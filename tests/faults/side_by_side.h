@@ -11,7 +11,7 @@ enum { SAID_SIZE = 512 };
 struct outcome {
     bool passed;
     bool reached;          // the fault happened; if not, nothing was tested
-    bool felt;             // a client was lost, or the program did not start
+    bool had_effect;       // a client was lost, or the program did not start
     char said[SAID_SIZE];  // why it did not pass
 };
 

@@ -1,8 +1,8 @@
 // storm.c - a server whose system calls are interrupted all the time.
 //
-// The layer's handler of SIGUSR1 (layer.c) only counts. So the effect is that a
-// blocked call returns EINTR. SIGSTOP and SIGCONT do this to some calls without
-// a handler: see signal(7).
+// The layer's handler of SIGUSR1 (layer.c) only counts the signal. So the
+// effect is that a blocked call fails with EINTR. SIGSTOP and SIGCONT do this
+// to some calls without a handler: see signal(7).
 
 #include "storm.h"
 
@@ -19,7 +19,7 @@
 #include "trial.h"
 
 enum {
-    ROUNDS = 10,  // rounds of clients, at least
+    ROUNDS = 10,  // at least, of clients
     SIGNALS_MIN = 500,
     PAUSE_US = 300,
     STOP_EVERY = 50,  // rounds of signals between two SIGSTOPs
@@ -76,7 +76,7 @@ static bool run_clients(int port, const struct fault_counts *counts,
     int64_t until_ms = now_ms() + patience_ms();
     for (int round = 0; round < ROUNDS || counts->interrupted < SIGNALS_MIN;
          round++) {
-        if (trial_lose_some(port) != 0)
+        if (trial_count_lost(port) != 0)
             return fails(o, "a client is lost");
         if (now_ms() > until_ms)
             return fails(o, "%d signals only", counts->interrupted);
@@ -88,7 +88,7 @@ void storm_run(const struct fault_case *c, struct outcome *o)
 {
     const char *arguments[] = {"--quiet", NULL};
     struct server s;
-    const struct fault_counts *counts = trial_announce(NULL);
+    const struct fault_counts *counts = trial_set_fault(NULL);
     if (!server_launch(&s, COMMAND(c->path), arguments, NULL)) {
         server_wait(&s);
         fails(o, "it does not start");

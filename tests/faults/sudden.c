@@ -7,18 +7,18 @@
 #include "residents.h"
 #include "trial.h"
 
-enum { SILENT = 2, ASKING = 3 };
+enum { IDLE = 2, ASKING = 3 };
 
 // Clients that connect just before the signal.
 struct newcomers {
-    struct peer silent[SILENT], asking[ASKING];
-    int silent_count;  // 0 for a server that serves one client at a time
+    struct peer idle[IDLE], asking[ASKING];
+    int idle_count;  // 0 for a server that serves one client at a time
 };
 
 static void connect_newcomers(struct newcomers *n, int port)
 {
-    for (int i = 0; i < n->silent_count; i++)
-        peer_connect(&n->silent[i], port);
+    for (int i = 0; i < n->idle_count; i++)
+        peer_connect(&n->idle[i], port);
     for (int i = 0; i < ASKING; i++)
         trial_begin(&n->asking[i], port);
 }
@@ -44,7 +44,7 @@ static bool send_while_stopped(struct server *s, struct residents *residents,
     kill(s->pid, SIGSTOP);
     bool asked = residents_ask_last(residents);
     counts->armed = true;
-    newcomers->silent_count = residents->count > 0 ? SILENT : 0;
+    newcomers->idle_count = residents->count > 0 ? IDLE : 0;
     connect_newcomers(newcomers, s->port);
     kill(s->pid, SIGCONT);
     return asked;
@@ -56,7 +56,7 @@ void sudden_run(const struct fault_case *c, struct outcome *o)
     struct server s;
     struct residents residents;
     struct newcomers newcomers;
-    struct fault_counts *counts = trial_announce(c->fault);
+    struct fault_counts *counts = trial_set_fault(c->fault);
     bool ready = server_launch(&s, COMMAND(c->path), arguments, NULL) &&
                  residents_connect(&residents, &s) &&
                  send_while_stopped(&s, &residents, &newcomers, counts);
@@ -69,8 +69,8 @@ void sudden_run(const struct fault_case *c, struct outcome *o)
     int cut = finish_asking(&newcomers);
     o->reached = !atomic_exchange(&counts->armed, false);
     int status = o->reached ? server_wait(&s) : server_end(&s, SIGTERM);
-    for (int i = 0; i < newcomers.silent_count; i++)
-        peer_close(&newcomers.silent[i]);
+    for (int i = 0; i < newcomers.idle_count; i++)
+        peer_close(&newcomers.idle[i]);
     o->passed = (served == residents.count && cut == 0 && status == 0) ||
                 fails(o, "%d of %d clients served, %d cut off, status %d",
                       served, residents.count, cut, status);

@@ -24,7 +24,7 @@ enum {
 
 static const char *quiet[] = {"--quiet", NULL};
 
-struct fault_counts *trial_announce(const char *fault)
+struct fault_counts *trial_set_fault(const char *fault)
 {
     static struct fault_counts *counts;
     static int file = -1;
@@ -117,7 +117,7 @@ static int finish_all(struct peer peers[VICTIMS])
     return wrong > 0 ? -1 : lost;
 }
 
-int trial_lose_some(int port)
+int trial_count_lost(int port)
 {
     struct peer peers[VICTIMS];
     begin_all(peers, port);
@@ -143,7 +143,7 @@ static bool judge_lost(int lost, bool harmless,
                        const struct fault_counts *counts, struct outcome *o)
 {
     int failed = trial_failed(counts);
-    o->felt = o->felt || lost > 0;
+    o->had_effect = o->had_effect || lost > 0;
     if (lost < 0)
         return fails(o, "a wrong reply");
     if (lost > (harmless ? 0 : failed))
@@ -176,7 +176,8 @@ void trial_await_failure(const struct fault_counts *counts)
 }
 
 // Checks that the server is not busy while a lasting fault keeps new clients
-// waiting. Returns false if it is; `o` says why.
+// waiting. Returns false if it is; `o` says why. nonblocking is always busy, so
+// there only waits until the fault has begun.
 static bool sleeps_during_fault(const struct fault_case *c,
                                 const struct server *s,
                                 const struct fault_counts *counts,
@@ -233,22 +234,22 @@ static bool serve_clients(const struct fault_case *c, const struct server *s,
 
 // Two clients while the server stops: one is idle, the other waits for a reply.
 struct last_clients {
-    struct peer silent, asking;
+    struct peer idle, asking;
 };
 
 static bool begin_last(struct last_clients *last, const struct fault_case *c,
                        int port, struct fault_counts *counts)
 {
-    last->silent.fd = last->asking.fd = -1;
+    last->idle.fd = last->asking.fd = -1;
     if (c->lasting)
         return true;
     bool connected = peer_connect(&last->asking, port) &&
                      peer_asks(&last->asking, "10\n", "fib: 55\n");
     if (c->variant == STOPPING)
         counts->armed = true;
-    bool asked = connected && peer_connect(&last->silent, port) &&
+    bool asked = connected && peer_connect(&last->idle, port) &&
                  peer_say(&last->asking, "25\n");
-    await_arrived(&last->asking);  // Or a fault has closed it.
+    await_arrived(&last->asking);  // Fails if a fault closed the connection.
     return asked;
 }
 
@@ -258,20 +259,20 @@ static bool end_last(struct last_clients *last, const struct fault_case *c,
     const char *line = c->lasting ? NULL : peer_line(&last->asking);
     bool lost = line == NULL || *line == '\0';
     bool wrong = !lost && strcmp(line, "fib: 75025\n") != 0;
-    peer_close(&last->silent);
+    peer_close(&last->idle);
     peer_close(&last->asking);
     return c->lasting || judge_lost(wrong ? -1 : lost, c->harmless, counts, o);
 }
 
-// Finds the victims of a lasting fault that the server has accepted: it owes
-// them their replies. Moves them to the front, closes the others, and returns
-// how many there are.
+// Finds the victims of a lasting fault that the server has accepted: it must
+// still send their replies. Moves these victims to the front, closes the
+// others, and returns how many it has found.
 static int keep_accepted(const struct fault_case *c, struct clients *clients)
 {
     int accepted = 0;
     for (int i = 0; i < VICTIMS && c->lasting; i++) {
         struct peer *p = &clients->victims[i];
-        if (c->spares && p->fd >= 0 && peer_is_accepted(p))
+        if (c->serves_residents && p->fd >= 0 && peer_is_accepted(p))
             clients->victims[accepted++] = *p;
         else
             peer_close(p);
@@ -339,7 +340,7 @@ static bool try_server(const struct fault_case *c, struct server *s,
                        struct fault_counts *counts, struct outcome *o)
 {
     struct clients clients = {0};
-    if (c->spares && !residents_connect(&clients.residents, s)) {
+    if (c->serves_residents && !residents_connect(&clients.residents, s)) {
         server_end(s, SIGKILL);
         return fails(o, "it does not serve the clients before the fault");
     }
@@ -352,13 +353,13 @@ void trial_run(const struct fault_case *c, struct outcome *o)
     struct server s;
     bool has_fault = c->memory_kib == 0;
     const struct limits limits = {.memory_bytes = (rlim_t)c->memory_kib * 1024};
-    struct fault_counts *counts = trial_announce(has_fault ? c->fault : NULL);
+    struct fault_counts *counts = trial_set_fault(has_fault ? c->fault : NULL);
     counts->armed = c->variant == AT_START;
     if (server_launch(&s, COMMAND(c->path), quiet, &limits)) {
         o->passed = try_server(c, &s, counts, o);
     } else {
         o->passed = judge_refusal(&s, o);
-        o->felt = true;
+        o->had_effect = true;
         if (c->variant != AT_START)
             o->passed = fails(o, "does not start, without a fault");
     }
@@ -373,7 +374,7 @@ static bool count_calls(const char *path, int moment, int *seen,
     struct fault_case none = {
         .path = path, .variant = moment, .harmless = true};
     struct server s;
-    struct fault_counts *counts = trial_announce(NULL);
+    struct fault_counts *counts = trial_set_fault(NULL);
     counts->armed = moment == AT_START;
     if (!server_launch(&s, COMMAND(path), quiet, NULL))
         return fails(o, "does not start: %.200s", s.err_text);

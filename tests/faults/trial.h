@@ -11,7 +11,7 @@
 // Sets the fault of programs that are started from now on; NULL means none.
 // Returns the memory shared with them, all zero. It is valid until the next
 // call.
-struct fault_counts *trial_announce(const char *fault);
+struct fault_counts *trial_set_fault(const char *fault);
 
 // Returns how many calls were made to fail.
 int trial_failed(const struct fault_counts *counts);
@@ -34,10 +34,10 @@ enum reception trial_finish(struct peer *p);
 
 // Has several clients send requests at the same time. Returns how many did not
 // get all their replies, or -1 if one got a wrong reply.
-int trial_lose_some(int port);
+int trial_count_lost(int port);
 
-// Counts the calls that a server makes without faults. Returns false if it does
-// not work even so; `o` says why.
+// Counts the calls that a server makes without faults. Returns false if the
+// server does not work even without a fault; `o` says why.
 bool trial_count_calls(const char *path, struct call_counts *counts,
                        struct outcome *o);
 
@@ -48,11 +48,11 @@ bool trial_count_calls(const char *path, struct call_counts *counts,
 // - no more clients are lost than calls have failed, and none if the fault is
 //   harmless;
 // - the server serves the next client after the fault;
-// - it keeps no descriptor and no process of a client that has left;
-// - during a lasting fault it does not retry without a pause;
+// - the server keeps no descriptor and no process of a client that has left;
+// - during a lasting fault, the server pauses before it retries;
 // - residents are served during a fault that is not about their connections;
-// - on SIGTERM it serves all clients that it has accepted, prints its summary
-//   and ends with status 0.
+// - on SIGTERM, the server serves all clients that it has accepted, prints its
+//   summary and ends with status 0.
 void trial_run(const struct fault_case *c, struct outcome *o);
 
 #endif

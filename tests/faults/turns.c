@@ -33,10 +33,11 @@ static bool ask(struct peer peers[CLIENTS])
     return asked;
 }
 
-// Returns true if the server has replied to the client SMALL when it stops
-// itself. Sets `reached` if it does.
-static bool has_its_turn(struct server *s, struct peer peers[CLIENTS],
-                         struct fault_counts *counts, bool *reached)
+// Sends all requests and SIGTERM while the server is stopped, and continues it.
+// Returns whether it has replied to the client SMALL by the time that it stops
+// itself. Sets `reached` if it stops itself.
+static bool replies_in_time(struct server *s, struct peer peers[CLIENTS],
+                            struct fault_counts *counts, bool *reached)
 {
     kill(s->pid, SIGSTOP);
     bool asked = trial_await_stopped(s) && ask(peers);
@@ -45,7 +46,7 @@ static bool has_its_turn(struct server *s, struct peer peers[CLIENTS],
     kill(s->pid, SIGTERM);
     kill(s->pid, SIGCONT);
     *reached = asked && trial_await_stopped(s);
-    // It may have closed this connection already.
+    // The server may have closed this connection already, after the reply.
     bool replied = peer_flow(&peers[SMALL]).sent > before ||
                    !peer_is_accepted(&peers[SMALL]);
     kill(s->pid, SIGCONT);
@@ -57,14 +58,14 @@ void turns_run(const struct fault_case *c, struct outcome *o)
     const char *arguments[] = {"--quiet", NULL};
     struct server s;
     struct peer peers[CLIENTS];
-    struct fault_counts *counts = trial_announce(c->fault);
+    struct fault_counts *counts = trial_set_fault(c->fault);
     if (!server_launch(&s, COMMAND(c->path), arguments, NULL) ||
         !connect_all(peers, s.port)) {
         server_end(&s, SIGKILL);
         fails(o, "it does not serve the clients before the signal");
         return;
     }
-    bool replied = has_its_turn(&s, peers, counts, &o->reached);
+    bool replied = replies_in_time(&s, peers, counts, &o->reached);
     int status = server_wait(&s);
     for (int i = 0; i < CLIENTS; i++)
         peer_close(&peers[i]);

@@ -8,8 +8,9 @@
 
 // Starts the server of a case and stops it by SIGTERM when many requests of two
 // clients and one of a third client have arrived. The server gets SIGSTOP after
-// the call in c->fault, one of its first replies. Checks that it has replied to
-// the third client by then: each client must have its turn.
+// the call in c->fault, which is one of its first replies. Checks that the
+// server has replied to the third client by then, because it must serve its
+// clients round-robin.
 void turns_run(const struct fault_case *c, struct outcome *o);
 
 #endif
