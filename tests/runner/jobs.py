@@ -27,9 +27,9 @@ SKIP = re.compile(r"^# skipped: (.*)|^ok .* # SKIP (.*)", re.M)
 
 TIME_LIMIT_S = 900
 WAITING = 2  # for each job that computes, as many jobs that wait
-RUNNABLE_MAX = 6  # threads per core that have one or wait for one
+RUNNABLE_MAX = 6  # threads per core that run or wait for a core
 JOBS_MIN = 3  # jobs per core, even if more threads than that are runnable
-LOOK_S = 0.3  # until the queue looks again whether a job may start
+CHECK_S = 0.3  # until the queue checks again whether a job may start
 GUESS_S = 3  # for a job without a better estimate that has never run here
 LAST_LINES = 15  # of a log, which are shown if a job printed no tally
 SHOWN_LINES = 12  # of a failure, at most: the last ones say most
@@ -44,7 +44,7 @@ class Job:
     command: list
     environment: dict = dataclasses.field(default_factory=dict)
     expected_s: float = GUESS_S
-    waits: bool = False  # nearly all the time: it hardly computes
+    waits: bool = False  # the job waits nearly all the time
 
     @property
     def key(self):
@@ -210,7 +210,7 @@ class Queue:
             while jobs or not self.closed:
                 if jobs and self.may_start():
                     return jobs.pop()
-                self.changed.wait(LOOK_S if jobs else None)
+                self.changed.wait(CHECK_S if jobs else None)
         return None
 
     def work(self, jobs):

@@ -224,7 +224,7 @@ def everything(stage):
             + conversations(stage, stage, VARIANTS, VARIANT_PARTS))
 
 
-def what_has_threads():
+def threaded():
     """Returns the jobs of tsan."""
     others = [model for model in ALL_MODELS
               if model not in THREADED and model != "uring"]
@@ -296,7 +296,7 @@ def why_no_gdb():
 def attacks_and_mutants():
     """Returns the jobs of hostile."""
     numbers = sorted(path.stem for path in ROOT.glob("tests/mutants/*.patch"))
-    # Neighbours often have the same test: a job tries the sound server once.
+    # Neighbours often have the same test: a job tries the correct server once.
     tens = itertools.groupby(numbers, lambda number: number[:-1])
     return [Job("hostile", "torture", ["tests/torture_test", "bin"],
                 expected_s=60),
@@ -317,7 +317,7 @@ def failing_calls():
         Job("faults", "calls", ["tests/faults_test", BUILD / "plain/bin"])]
 
 
-def seeing():
+def live_view():
     """Returns the jobs of watch. They include the conversation with servers
     that record it."""
     jobs = python_tests("watch", ["watch_test"])
@@ -342,7 +342,7 @@ def in_other_languages():
     return jobs
 
 
-def teaching():
+def tutorial_commands():
     """Returns the jobs of tutorial."""
     return python_tests("tutorial", ["tutorial_test", "statements_test"])
 
@@ -419,7 +419,7 @@ STAGES = {stage.name: stage for stage in (
     Stage("plain", lambda: everything("plain"), 1900),
     Stage("asan", lambda: everything("asan"), 1800, address_sanitizer(), "asan",
           missing=why_no(ADDRESS)),
-    Stage("tsan", what_has_threads, 900, sanitizer(THREAD), "tsan",
+    Stage("tsan", threaded, 900, sanitizer(THREAD), "tsan",
           missing=why_no(THREAD)),
     # -O1 shortens the builds, which take longer than many of the tests. The
     # macros in the headers of musl cause warnings.
@@ -451,10 +451,10 @@ STAGES = {stage.name: stage for stage in (
           targets=("fuzzers",), tools=("clang",), missing=why_no_fuzzer),
     Stage("bench", lambda: python_tests("bench", BENCH_TESTS), 190,
           targets=("bench-programs", "tests")),
-    Stage("tutorial", teaching, 100,
+    Stage("tutorial", tutorial_commands, 100,
           tools=("git",) if (ROOT / ".git").exists() else ()),
     Stage("course", lambda: python_tests("course", ["course_test"]), 52),
-    Stage("watch", seeing, 150),
+    Stage("watch", live_view, 150),
     # 10 checks for each of the servers that need only Debian's python3.
     Stage("elsewhere", in_other_languages, 30, targets=("elsewhere", "tests"),
           missing=lambda: "" if os.access("/usr/bin/python3", os.X_OK) else
