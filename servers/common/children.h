@@ -24,11 +24,11 @@ void children_add(pid_t pid);
 // Returns true if `pid` is a child that children_reap() has not reaped yet.
 bool children_has(pid_t pid);
 
-// Call it in the parent after fork() has failed. Backs off (net_backoff() in
-// net.h) and reaps children. If the server is stopping, ends all children
-// instead, and blocks until they have exited: then there are fewer processes,
-// and fork() may succeed. Returns true if the caller should call fork() again,
-// and false if the server is stopping and there was no child to end.
+// Backs off (net_backoff() in net.h) after fork() has failed in the parent, and
+// reaps children. If the server is stopping, ends all children instead, and
+// blocks until they have exited: then there are fewer processes, and fork() may
+// succeed. Returns true if the caller should call fork() again, and false if
+// the server is stopping and there was no child to end.
 bool children_backoff(void);
 
 // Reaps all children that have exited by now. Never blocks.

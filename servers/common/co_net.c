@@ -78,11 +78,12 @@ bool co_net_backoff(const char *what)
     return !stop_requested();
 }
 
-// Call it after co_recv() has failed. Returns true if the caller should call
-// co_recv() again: memory was exhausted, or the client has sent nothing during
-// the idle timeout, but is not idle, because it has acknowledged replies. In
-// the second case, co_recv() waits only for NET_CHECK_MS from now on. Without
-// an idle timeout, ETIMEDOUT means that the connection broke.
+// Handles the failure of co_recv(), with the reason in errno. Returns true if
+// the caller should call co_recv() again: memory was exhausted, or the client
+// has sent nothing during the idle timeout, but is not idle, because it has
+// acknowledged replies. In the second case, co_recv() waits only for
+// NET_CHECK_MS from now on. Without an idle timeout, ETIMEDOUT means that the
+// connection broke.
 static bool wait_to_retry(int fd, struct net_progress *progress)
 {
     if (errno != ETIMEDOUT)

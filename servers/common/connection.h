@@ -58,9 +58,9 @@ bool connections_may_accept(const struct connections *t);
 // connections_may_accept() returns false for the next NET_BACKOFF_MS.
 struct connection *connections_accept(struct connections *t, int listener);
 
-// Accepts clients: at most NET_ACCEPTS_IN_A_ROW, plus as many as the server
-// has. Calls `start` for each new connection, unless `start` is NULL. Returns
-// true if there may be more clients in the accept queue.
+// Accepts clients: at most NET_ACCEPTS_IN_A_ROW, plus one for each client that
+// the server has already. Calls `start` for each new connection, unless `start`
+// is NULL. Returns true if there may be more clients in the accept queue.
 bool connections_accept_some(struct connections *t, int listener,
                              void (*start)(struct connection *c));
 

@@ -104,8 +104,8 @@ int net_accept_nonblocking(int listener);
 // signal handler.
 void net_shutdown_clients(int listener);
 
-// Call it after the call `what` has failed because a resource (descriptors,
-// memory, processes) is exhausted. Reports this, with the reason in errno, and
+// Backs off after the call `what` has failed because a resource (descriptors,
+// memory, processes) is exhausted: reports this, with the reason in errno, and
 // blocks for NET_BACKOFF_MS or until a signal comes. Returns true if the caller
 // should try again, false if the server is stopping.
 bool net_backoff(const char *what);
@@ -114,13 +114,13 @@ bool net_backoff(const char *what);
 // server that must not block in net_backoff().
 int64_t net_backoff_until_ns(void);
 
-// Call it with the result of a call that waits for events, such as poll(2). If
-// that call has failed, but not because of a signal, the kernel had no memory
-// for it. Then this function blocks for NET_BACKOFF_MS. Otherwise the server
+// Backs off if `result`, that of a call such as poll(2), shows that the kernel
+// had no memory to wait for events. That is so if the call has failed, but not
+// because of a signal. Then blocks for NET_BACKOFF_MS. Otherwise the server
 // would call poll(2) again at once, and use a whole core.
 void net_backoff_if_failed(int result);
 
-// Call it after a client was accepted as `fd` by other calls than those above:
+// Registers a client that was accepted as `fd` by other calls than those above:
 // by co_accept() or io_uring. From then on, net_shutdown_clients() also shuts
 // down `fd`. If the server is already stopping, shuts down the receiving side
 // of `fd` at once. Does nothing if `fd` is -1.

@@ -20,7 +20,8 @@ class FrameId:
 
 
 class CalledByCoroutine(gdb.unwinder.Unwinder):
-    """Takes every frame outside of a coroutine's stack as called from it."""
+    """Claims that each frame outside of a coroutine's stack was called by the
+    coroutine."""
 
     def __init__(self, co):
         super().__init__("coroutine")

@@ -36,7 +36,7 @@ struct co {
     bool cancelled;
     int fd;  // the descriptor that it waited for last
 
-    struct co *innermost;        // one it has resumed, and that waits; or NULL
+    struct co *innermost;        // the resumed coroutine that waits, or NULL
     struct co_mail mail;         // sent by co_wake_async()
     struct co_mailbox *mailbox;  // of its thread
 
@@ -75,9 +75,9 @@ static inline struct co *co_resumer(const struct co *c)
     return (struct co *)(c->state & ~(uintptr_t)CO_STATE_MASK);
 }
 
-// The next two functions are for a coroutine that is CO_RUNNING. This state is
-// 0, so `state` equals the address of the resumer, and co_resume() and
-// co_yield_value() need no mask.
+// The next two functions are for a coroutine that is CO_RUNNING. Because this
+// state is 0, the field `state` is simply the address of the resumer. So
+// co_resume() and co_yield_value() need not mask any bits.
 static inline uintptr_t co_running_for(const struct co *resumer)
 {
     return (uintptr_t)resumer;

@@ -68,7 +68,7 @@ struct io {
 
 static _Thread_local struct io io = {.epoll = -1};
 
-// ---- What is remembered of descriptors
+// ---- Slots: what this file remembers of descriptors
 
 // Returns the slot of `fd`, or NULL with errno set. Call it again after every
 // wait: other coroutines may enlarge the table, which moves the slots.
@@ -279,8 +279,9 @@ static inline int begin_call(struct call *call)
     return direction_of(s, call->event)->drained ? wait_for(call) : 0;
 }
 
-// Call it after a system call has failed. After EAGAIN, waits for the event.
-// Returns 0 if the caller should try again, or -1 if the call must fail.
+// Handles the failure of a system call, with the reason in errno. After EAGAIN,
+// waits for the event. Returns 0 if the caller should try again, or -1 if the
+// call must fail.
 static int wait_to_retry(struct call *call)
 {
     if (errno == EINTR)

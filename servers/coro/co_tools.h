@@ -1,4 +1,4 @@
-// co_tools.h - what sanitizers and valgrind must be told about stacks.
+// co_tools.h - calls that inform sanitizers and valgrind about stacks.
 //
 // AddressSanitizer must know which stack is in use. ThreadSanitizer treats each
 // stack as if it belonged to a thread of its own, a "fiber". Without
@@ -69,8 +69,8 @@ struct co_stack {
 #endif
 };
 
-// Call it when a coroutine begins to use a stack. The coroutine will not read
-// the lowest `unused_size` bytes of the stack before it writes them.
+// Tells the tools that a coroutine begins to use a stack. The coroutine will
+// not read the lowest `unused_size` bytes of the stack before it writes them.
 static inline void co_tools_created(struct co_stack *stack, size_t unused_size)
 {
     (void)stack, (void)unused_size;
@@ -91,7 +91,8 @@ static inline void co_tools_created(struct co_stack *stack, size_t unused_size)
 #endif
 }
 
-// Call it before the stack of a coroutine that has ended is given back.
+// Tells the tools that a coroutine has ended, and that its stack will be given
+// back.
 static inline void co_tools_freeing(struct co_stack *stack)
 {
     (void)stack;
@@ -104,8 +105,8 @@ static inline void co_tools_freeing(struct co_stack *stack)
 #endif
 }
 
-// Call it right before co_switch() from one stack to another. `forever` means
-// that no switch will ever lead back to `from`.
+// Tells the tools that co_switch() follows at once, from one stack to another.
+// `forever` means that no switch will ever lead back to `from`.
 static inline void co_tools_leaving(struct co_stack *from, bool forever,
                                     const struct co_stack *to)
 {
@@ -121,9 +122,10 @@ static inline void co_tools_leaving(struct co_stack *from, bool forever,
 #endif
 }
 
-// Call it on the stack `on`, first after a switch from the stack `from`. Stores
-// the bounds of `from`, which AddressSanitizer then knows. For the thread's own
-// stack, the runtime has no other way to learn them.
+// Tells the tools that a switch from the stack `from` has led to the stack
+// `on`. The caller runs on `on`, and calls this function before any other.
+// Stores the bounds of `from`, which AddressSanitizer then knows. For the
+// thread's own stack, the runtime has no other way to learn them.
 static inline void co_tools_arrived(const struct co_stack *on,
                                     struct co_stack *from)
 {
@@ -135,9 +137,8 @@ static inline void co_tools_arrived(const struct co_stack *on,
 #endif
 }
 
-// After co_tools_mute(true), valgrind reports nothing, until
-// co_tools_mute(false). In between, the caller can read what a coroutine has
-// left below its stack pointer.
+// Turns the reports of valgrind off (true), or on again (false). While they are
+// off, the caller can read what a coroutine has left below its stack pointer.
 static inline void co_tools_mute(bool mute)
 {
     (void)mute;

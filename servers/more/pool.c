@@ -118,7 +118,7 @@ int main(int argc, char **argv)
     listener = server_open(&options, argc, argv);
     threads = server_allocate(options.clients_max, sizeof *threads);
     // The main thread reserves a place in the queue before it accepts a client.
-    // For the first client, it does so here, by - 1.
+    // The - 1 reserves the place of the first client.
     server_require(sem_init(&slots, 0, QUEUE_SIZE - 1) == 0 &&
                        sem_init(&waiting, 0, 0) == 0,
                    "sem_init");

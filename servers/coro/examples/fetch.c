@@ -85,7 +85,7 @@ static pid_t start_backends(void)
     }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
-        exit(EXIT_FAILURE);  // It has ended before prctl().
+        exit(EXIT_FAILURE);  // The parent has ended before prctl().
     co_go(accept_clients, NULL);
     exit(co_run());
 }

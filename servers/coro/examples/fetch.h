@@ -34,8 +34,8 @@ extern struct sockaddr_in backend;
 // Fetches all replies. Each of the three files has its own version.
 void fetch_all(struct fetch all[FETCHES]);
 
-// Call it at the end of each fetch. If `result` is 0, prints the reply.
-// Otherwise prints the reason for the failure, which is in errno.
+// Prints the reply if `result` is 0. Otherwise prints the reason for the
+// failure, which is in errno. Call it at the end of each fetch.
 void fetch_report(const struct fetch *f, int result);
 
 #endif
