@@ -2,11 +2,12 @@
 //
 //     bin/hold PORT COUNT
 //
-// Opens COUNT connections, and sends one request on each. Then sends one more
-// request on each connection for every line on standard input. Closes all
-// connections at the end of the input. After each batch of requests, prints how
-// many connections of this round have got their reply. Exits with status 1 at
-// the first reply that is missing or wrong.
+// Opens COUNT connections, and sends one request on each: this is the first
+// round. Each line on standard input starts another round, with one more
+// request on each connection. Closes all connections at the end of the input. A
+// round consists of batches. After each batch, prints how many connections have
+// got their reply in this round. Exits with status 1 at the first reply that is
+// missing or wrong.
 //
 // One thread and blocking calls are enough here. On the same machine, connect()
 // returns at once. All requests of a batch are in flight before the program
@@ -26,9 +27,10 @@
 
 enum {
     BATCH = 256,
-    // Connections from one address of ours. Each needs its own port, of usually
-    // 28,232. The kernel tries the even ports first. Once all these are taken,
-    // it searches through them again for every further connection.
+    // Connections from one address of ours. Each needs its own port, and an
+    // address usually has 28,232. The kernel tries the even ports first. Once
+    // all these are taken, it searches through them again for every further
+    // connection.
     PER_ADDRESS = 8000,
     N_MAX = 20,  // largest n: little work, but many different replies
     REPLY_SIZE = 32,
@@ -86,8 +88,9 @@ static int open_connection(int i)
 {
     struct sockaddr_in here = loopback(1 + i / PER_ADDRESS, 0);
     struct sockaddr_in server = loopback(0, port);
-    // Otherwise bind() would choose the port, and only one that no connection
-    // uses. connect() also chooses a port that is connected to other servers.
+    // Leaves the choice of our port to connect(). bind() would choose only a
+    // port that no connection uses, but connect() may also choose one that is
+    // connected to another server.
     int later = 1;
     // Makes close() reset the connection. After an orderly close, the port
     // would be in TIME_WAIT for a minute, and the next run would not find
