@@ -52,10 +52,11 @@ static int open_error(struct conn *c, uint16_t source)
 static void test_refused(void)
 {
     struct conn c = {.states = states};
-    close(bound_socket());  // Then no socket listens there.
-    ok(open_error(&c, 0) == ECONNREFUSED, "no server there: refused");
+    close(bound_socket());  // No socket listens at this port.
+    ok(open_error(&c, 0) == ECONNREFUSED,
+       "connecting to a port without a server is refused");
     conn_close(&c, false);
-    ok(c.state == CONN_CLOSED, "and closed");
+    ok(c.state == CONN_CLOSED, "a refused connection is closed");
 }
 
 // Checks that a socket that is connected to itself counts as refused. When a
@@ -67,7 +68,7 @@ static void test_to_itself(void)
     ok(connect(fd, (struct sockaddr *)&at, sizeof at) == 0,
        "TCP connects a socket to itself");
     ok(conn_check_connect(fd) == -1 && errno == ECONNREFUSED,
-       "which is no server: refused");
+       "a connection to itself counts as refused");
     close(fd);
 }
 
@@ -79,29 +80,30 @@ static void test_requests(struct conn *c, int server)
     ok(conn_send(c, &request, 1, 5) == 0 && c->in_flight == 1 &&
            c->unsent == 0 && conn_oldest(c)->due_ns == 5 &&
            conn_oldest(c)->sent_ns > 5,
-       "a request is sent, and its times are known");
+       "a request is sent, and its due time and send time are stored");
     ok(recv(server, text, sizeof text, 0) == 3 && strcmp(text, "30\n") == 0,
-       "it is a line");
+       "the request is a line");
     ok(conn_send(c, &request, 2, 0) == 0 && !conn_has_room(c) &&
            request.in_flight == 3 && recv(server, text, sizeof text, 0) == 6 &&
            strcmp(text, "30\n30\n") == 0,
-       "two more at once, and there is no more room");
+       "two more requests are sent together, and fill the pipeline");
     conn_remove_oldest(c, 1);
     ok(conn_has_room(c) && conn_send(c, &request, 1, 9) == 0 &&
            conn_oldest(c)->count == 2 &&
            conn_oldest(c)->due_ns == conn_oldest(c)->sent_ns,
-       "a reply is for the oldest, and makes room for another");
+       "a reply removes the oldest request, and makes room for another");
     conn_remove_oldest(c, 1);
-    ok(conn_oldest(c)->count == 1, "of two sent together one is left");
+    ok(conn_oldest(c)->count == 1,
+       "of two requests that were sent together, one is left");
     conn_remove_oldest(c, 1);
     ok(conn_oldest(c)->due_ns == 9 && c->in_flight == 1 &&
            request.in_flight == 1,
-       "then it is the newest's turn");
+       "the newest request becomes the oldest one");
 }
 
 // Sends bytes from the server to `c`, which reads them a while after they have
-// arrived. Returns whether `c` knows when they arrived: the timestamp must lie
-// between the moment before send() and the one at which poll() returned.
+// arrived. Returns whether `c` knows when they arrived: the time stamp must lie
+// between the time before send() and the time at which poll() returned.
 static bool is_stamped(struct conn *c, int server, const char *bytes)
 {
     char reply[16];
@@ -120,18 +122,18 @@ static void test_replies(struct conn *c, int server)
     char reply[16] = "";
     int64_t stamp_ns;
     ok(conn_receive(c, reply, sizeof reply, &stamp_ns) == -1 && errno == EAGAIN,
-       "no reply yet");
+       "without a reply, conn_receive() fails with EAGAIN");
     ok(is_stamped(c, server, "55\n"),
-       "a reply that waited for us is known to have");
+       "the time stamp shows that a reply waited for the client");
     setsockopt(c->fd, SOL_SOCKET, SO_TIMESTAMPNS, &(int){0}, sizeof(int));
     send(server, "8\n", 2, 0);
     struct pollfd there = {.fd = c->fd, .events = POLLIN};
     poll(&there, 1, -1);
     ok(conn_receive(c, reply, sizeof reply, &stamp_ns) == 2 && stamp_ns == 0,
-       "without stamps it is not");
+       "without time stamps, the time of arrival is unknown");
     close(server);
     ok(conn_receive(c, reply, sizeof reply, &stamp_ns) == 0,
-       "then the server closes");
+       "after the server has closed the connection, conn_receive() returns 0");
 }
 
 static void test_good(void)
@@ -143,7 +145,7 @@ static void test_good(void)
     int before = states[CONN_OPEN];
     ok(open_error(&c, 0) == 0 && c.state == CONN_OPEN &&
            states[CONN_OPEN] == before + 1,
-       "a server: open");
+       "a connection to a server becomes open");
     int server = accept(listener, NULL, NULL);
     test_requests(&c, server);
     (void)!recv(server, (char[16]){0}, 16, 0);
@@ -152,7 +154,7 @@ static void test_good(void)
     conn_close(&c, false);
     ok(c.in_flight == 0 && request->in_flight == 0 &&
            states[CONN_OPEN] == before,
-       "what was outstanding is so no more");
+       "a closed connection has no outstanding requests");
     close(listener);
 }
 
@@ -166,21 +168,22 @@ static void test_source(void)
     ok(open_error(&c, 3) == 0 &&
            getsockname(c.fd, (struct sockaddr *)&from, &len) == 0 &&
            ntohl(from.sin_addr.s_addr) == 0x7f010003U && from.sin_port != 0,
-       "from an address of its own, 127.1.0.3");
+       "a connection can have a source address of its own, 127.1.0.3");
     conn_close(&c, false);
     close(listener);
 }
 
-// Waits until the kernel puts timestamps on packets. It starts some time after
-// the first socket asks for them, and stops when the last such socket is
-// closed. So this connection stays open.
+// Waits until the kernel puts time stamps on packets. The kernel starts some
+// time after the first socket has asked for them, and stops when the last such
+// socket is closed. So this connection stays open.
 static void begin_stamping(void)
 {
     struct conn c = {.states = states};
     int listener = bound_socket(), tries = 0;
     listen(listener, 1);
     open_error(&c, 0);
-    epoll_ctl(epoll, EPOLL_CTL_DEL, c.fd, NULL);  // Its events disturb others.
+    // Later tests must not get events of this connection.
+    epoll_ctl(epoll, EPOLL_CTL_DEL, c.fd, NULL);
     int server = accept(listener, NULL, NULL);
     while (!is_stamped(&c, server, "x") && tries++ < STAMPING_TRIES)
         ;

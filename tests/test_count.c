@@ -47,11 +47,14 @@ static void test_arrivals(void)
 {
     ok(count_arrival(4000) == 1 &&
            worker.stats.timings[TIME_ARRIVAL].max == 3000,
-       "a reply that arrived 3 us after its request was due");
-    ok(count_arrival(0) == 0, "none that the kernel has not stamped");
-    ok(count_arrival(500) == 0, "none from before the request was sent");
-    ok(count_arrival(3600000000000) == 0, "none from after it was read");
-    ok(worker.stats.counters[COUNT_RIGHT] == 4, "all are right replies");
+       "the time stamp of a reply counts: it arrived 3 us after its due time");
+    ok(count_arrival(0) == 0, "without a time stamp, no arrival is counted");
+    ok(count_arrival(500) == 0,
+       "a time stamp from before the request was sent is not counted");
+    ok(count_arrival(3600000000000) == 0,
+       "a time stamp from after the reply was read is not counted");
+    ok(worker.stats.counters[COUNT_RIGHT] == 4,
+       "all four replies are counted as right");
 }
 
 int main(void)

@@ -80,7 +80,7 @@ static void check(const char *name, uint64_t (*draw)(void))
        worst * 100);
     ok(histogram.count == SAMPLES && histogram.min == samples[0] &&
            histogram.max == samples[SAMPLES - 1],
-       "%s: every sample is in, the extremes are exact", name);
+       "%s: all samples are counted, and minimum and maximum are exact", name);
     ok(fabs(histogram_mean(&histogram) - sum / SAMPLES) <= 1e-9 * sum,
        "%s: the mean is exact", name);
 }
@@ -103,7 +103,7 @@ static void test_merge(void)
            histogram_mean(&merged) == histogram_mean(&histogram) &&
            memcmp(merged.buckets, histogram.buckets, sizeof merged.buckets) ==
                0,
-       "two halves are a whole");
+       "two merged histograms equal one with all samples");
 }
 
 // Checks that adding a value seven times at once equals seven calls, and that a
@@ -117,31 +117,36 @@ static void test_many_at_once(void)
     histogram_add(&later, 5000, 7);
     ok(later.count == 7 && later.sum == histogram.sum &&
            memcmp(later.buckets, histogram.buckets, sizeof later.buckets) == 0,
-       "seven at once are seven times one");
+       "adding a value seven times at once equals seven calls");
     earlier = later;
     histogram_add(&later, 9, 3);
     histogram_subtract(&later, &earlier);
     ok(later.count == 3 && later.sum == 27 &&
            histogram_percentile(&later, 50) == 9,
-       "what has been added since is what is left without what there was");
+       "subtracting an earlier histogram leaves what was added since then");
 }
 
-int main(void)
+static void test_empty(void)
 {
-    srand(1);
     ok(histogram_percentile(&histogram, 50) == 0 &&
            histogram_mean(&histogram) == 0 &&
            histogram_deviation(&histogram) == 0,
-       "empty is 0");
+       "an empty histogram has percentile, mean and deviation 0");
+}
+
+static void test_distributions(void)
+{
     check("uniform", uniform);
     check("exponential", exponential);
     check("heavy tail", heavy_tail);
     check("two modes", two_modes);
     check("constant", constant);
     check("any 64 bits", any_bits);
-    test_merge();
-    test_many_at_once();
+}
 
+// Checks the values below 256, each of which has a bucket of its own.
+static void test_small_values(void)
+{
     histogram = (struct histogram){0};
     for (uint64_t value = 0; value < 256; value++)
         histogram_add(&histogram, value, 1);
@@ -149,31 +154,49 @@ int main(void)
     for (uint64_t value = 0; value < 256; value++)
         exact = exact && histogram_percentile(&histogram, (double)(value + 1) /
                                                               2.56) == value;
-    ok(exact, "small values are exact");
+    ok(exact, "the percentiles of small values are exact");
     ok(histogram_count_to(&histogram, 99) == 100 &&
            histogram_count_to(&histogram, UINT64_MAX) == 256,
-       "so is how many do not exceed one");
+       "the number of values up to a limit is exact");
     // The deviation of the numbers 0 to n - 1 is sqrt((n * n - 1) / 12).
     ok(fabs(histogram_deviation(&histogram) - sqrt(65535 / 12.0)) < 1e-6,
-       "and their deviation");
+       "the standard deviation of small values is exact");
+}
 
+static void test_buckets(void)
+{
     histogram = (struct histogram){0};
     bool found = true;
     for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
         histogram_add(&histogram, histogram_lowest(i), 1);
         found = found && histogram.buckets[i] == 1;
     }
-    ok(found, "the smallest value of each bucket leads to it");
+    ok(found, "the smallest value of each bucket is counted in this bucket");
     histogram_make_exact(&histogram, 3, 4, 7168);
     ok(histogram_percentile(&histogram, 100) == 4 &&
            histogram_mean(&histogram) * HISTOGRAM_BUCKETS == 7168,
-       "what is known exactly can be set");
+       "exact values of minimum, maximum and sum can be set");
+}
 
+static void test_range(void)
+{
     histogram = (struct histogram){0};
     histogram_add(&histogram, 0, 1);
     histogram_add(&histogram, UINT64_MAX, 1);
     ok(histogram_percentile(&histogram, 50) == 0 &&
            histogram_percentile(&histogram, 100) == UINT64_MAX,
-       "from 0 to 2^64 - 1");
+       "a histogram can hold 0 and 2^64 - 1");
+}
+
+int main(void)
+{
+    srand(1);
+    test_empty();
+    test_distributions();
+    test_merge();
+    test_many_at_once();
+    test_small_values();
+    test_buckets();
+    test_range();
     return done_testing();
 }

@@ -63,10 +63,10 @@ static void test_rule(const struct rule *rule)
        "--%s is explained", rule->name);
     if (rule->initial != NULL)
         ok(at != NULL && memmem(at, len, initial, strlen(initial)) != NULL,
-           "with its default, %s", rule->initial);
+           "--help has the default, %s", rule->initial);
     if (rule->letter != 0)
         ok(at != NULL && memcmp(at - 6, letter, 6) == 0,
-           "and its short form, -%c", rule->letter);
+           "--help has the short form, -%c", rule->letter);
 }
 
 static int widest_line(void)
@@ -86,10 +86,10 @@ int main(void)
     for (int i = 0; i < RULE_COUNT; i++)
         if (rules[i].name != NULL)
             test_rule(&rules[i]);
-    ok(widest_line() <= COLUMNS, "no line is wider than a terminal");
+    ok(widest_line() <= COLUMNS, "no line of --help is wider than a terminal");
     ok(strstr(help, "scripts/watch/merge server.json client.json") != NULL,
-       "how to see both sides in one picture");
+       "--help says how to see both sides in one picture");
     ok(strstr(help, "p99, which needs 1,000 requests") != NULL,
-       "why --find-rate takes more time");
+       "--help says why --find-rate takes more time");
     return done_testing();
 }

@@ -29,31 +29,35 @@ static void test_numbers(void)
     ok(strcmp(number(0).s, "0") == 0 && strcmp(number(999).s, "999") == 0 &&
            strcmp(number(1000).s, "1,000") == 0 &&
            strcmp(number(1234567).s, "1,234,567") == 0,
-       "a comma for each thousand");
+       "numbers have a comma for each thousand");
     ok(strcmp(duration(0).s, "0 ns") == 0 &&
            strcmp(duration(999).s, "999 ns") == 0 &&
            strcmp(duration(1234).s, "1.23 us") == 0 &&
            strcmp(duration(99949).s, "99.9 us") == 0 &&
            strcmp(duration(999600).s, "1.00 ms") == 0 &&
            strcmp(duration(12.5e9).s, "12.5 s") == 0,
-       "three digits and a unit for a time");
+       "times have three digits and a unit");
 }
 
 static void test_texts(void)
 {
-    ok(prints("{connections} of {n}", "1,234,567 of 1"), "figures in a text");
+    ok(prints("{connections} of {n}", "1,234,567 of 1"),
+       "a text contains the values of figures");
     ok(prints("{n one/many}, {connections one/many of them}",
               "1 one, 1,234,567 many of them"),
-       "with what is counted");
-    ok(prints("{n:4}|", "   1|"), "in some columns");
-    ok(prints("{p50_us}", "too few"), "too few samples for a percentile");
+       "a figure is followed by the singular or plural of its noun");
+    ok(prints("{n:4}|", "   1|"), "a figure can be padded to a width");
+    ok(prints("{p50_us}", "too few"),
+       "a percentile of too few samples is 'too few'");
     result.client_cores = NAN;
-    ok(prints("{client_cpu_share}", "unknown"), "what is unknown is called so");
+    ok(prints("{client_cpu_share}", "unknown"),
+       "an unknown figure is 'unknown'");
     result.client_cores = 0.974;
-    ok(prints("{client_cpu_share}", "97 %"), "a share is a percentage");
+    ok(prints("{client_cpu_share}", "97 %"),
+       "a share is printed as a percentage");
     histogram_add(&result.stats.timings[LATENCY], 5000000, 100);
     ok(prints("{p50_us} {p99_us} {max_us}", "5.00 ms too few 5.00 ms"),
-       "percentiles as far as samples go");
+       "only percentiles with enough samples are printed");
 }
 
 // Returns how many figures in a text do not exist, and prints their names.
@@ -72,7 +76,8 @@ static int unknown_figures(const char *text)
     return unknown;
 }
 
-// Counts also the figures that decide whether a line is printed.
+// Returns how many figures in these lines do not exist. Also checks the figures
+// that decide whether a line is printed.
 static int unknown_in(const struct line *lines, size_t count)
 {
     int unknown = 0;
@@ -122,13 +127,13 @@ static void test_hogs(void)
     opt.hogs = 1;
     ok(has_line("before them, 1.00 s") && has_line("during them, 1.00 s") &&
            has_line("after them, 1.00 s"),
-       "three intervals with hogs");
+       "with hogs, all three intervals are shown");
     result.interval_s[LATENCY_AFTER] = 0;
     ok(has_line("during them") && !has_line("after them"),
-       "two if the hogs lasted to the end");
+       "if the hogs lasted to the end, two intervals are shown");
     result.interval_s[LATENCY_DURING] = 0;
     ok(has_line("before them") && !has_line("during them"),
-       "one if the run ended before them");
+       "if the run ended before the hogs, one interval is shown");
 }
 
 int main(void)

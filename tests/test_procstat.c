@@ -33,7 +33,7 @@ static double own_cpu_s(void)
 static void burn(void)
 {
     double until_s = own_cpu_s() + BURN_MS / 1000.0;
-    // The loop inside is user time; to read the clock may be system time.
+    // The loop inside takes user time. Reading the clock may take system time.
     while (own_cpu_s() < until_s)
         for (volatile int i = 0; i < 100000; i++)
             ;
@@ -97,8 +97,8 @@ static pid_t start_tree(int answers, const int measured[2])
 
 static void end_tree(pid_t child)
 {
-    // The grandchild is reached through the process group, which has no other
-    // member than this process and the child.
+    // The signal reaches the grandchild through the process group, which has no
+    // other members than this process and the child.
     signal(SIGTERM, SIG_IGN);
     kill(0, SIGTERM);
     waitpid(child, NULL, 0);
@@ -129,8 +129,9 @@ static void check_another_host(void)
            there.threads == 1 && there.pss_kib == here.pss_kib &&
            there.rss_kib == here.rss_kib && there.cpu_s > here.cpu_s - 1e-6 &&
            there.cpu_s < here.cpu_s + 1e-6,
-       "the usage that another host tells is the one it has read");
-    ok(procstat_ask(ends[0], &there) == -1, "or unknown when it is gone");
+       "the usage that another host reports is the one that it has read");
+    ok(procstat_ask(ends[0], &there) == -1,
+       "after the other host has gone, its usage is unknown");
     close(ends[0]);
 }
 
@@ -138,14 +139,14 @@ static void check_one_process(struct procstat *alone)
 {
     ok(procstat_read(getpid(), true, alone) == 0 && alone->processes == 1 &&
            alone->threads == 1,
-       "one process, one thread");
+       "this process has one process and one thread");
     ok(alone->rss_kib > 100 && alone->pss_kib > 0 &&
            alone->pss_kib <= alone->rss_kib,
-       "its memory: %d KiB resident, %d KiB of its own", (int)alone->rss_kib,
-       (int)alone->pss_kib);
+       "the memory is known: %d KiB resident, %d KiB proportional",
+       (int)alone->rss_kib, (int)alone->pss_kib);
     char name[PROCSTAT_NAME_SIZE];
     ok(procstat_name(getpid(), name) == 0 && strcmp(name, "test_procstat") == 0,
-       "its name");
+       "the name of the process is known");
 }
 
 // Checks that the CPU time of three processes, one of which has ended, is at
@@ -166,22 +167,21 @@ static void check_tree(struct procstat *used)
     pid_t child = start_tree(answers[1], measured);
     least_s += sum_of(answers[0], 2) + own_cpu_s();
     ok(procstat_read(getpid(), true, &after) == 0 && after.processes == 3,
-       "three processes after two forks");
+       "after the forks, there are three processes");
     most_s += own_cpu_s();
     close(measured[1]);
     most_s += sum_of(answers[0], 2) + 1e-6;  // for rounding
     *used = after;
     procstat_subtract(used, &before);
     ok(used->cpu_s > least_s && used->cpu_s < most_s,
-       "CPU time of a child, a grandchild and one that has ended (%.3f s, "
-       "%.3f to %.3f)",
+       "the CPU time of all, ended ones too, is right (%.3f s, %.3f to %.3f)",
        used->cpu_s, least_s, most_s);
     ok(used->user_ticks > 0 && used->sys_ticks >= 0,
-       "divided in user and sys (%.0f and %.0f ticks)", used->user_ticks,
-       used->sys_ticks);
+       "the CPU time is divided into user and system (%.0f and %.0f ticks)",
+       used->user_ticks, used->sys_ticks);
     ok(after.rss_kib - before.rss_kib > TOUCH_MB << 10,
-       "memory of all of them");
-    ok(used->switches > 0, "context switches");
+       "the memory of all processes is added up");
+    ok(used->switches > 0, "context switches are counted");
     end_tree(child);
 }
 
@@ -193,13 +193,13 @@ int main(void)
     check_one_process(&alone);
     check_tree(&used);
     ok(procstat_read(getpid(), true, &after) == 0 && after.processes == 1,
-       "one again when they have ended");
+       "when the others have ended, there is one process");
     ok(procstat_read(1 << 30, true, &after) == -1 &&
            procstat_name(1 << 30, (char[PROCSTAT_NAME_SIZE]){0}) == -1,
-       "no such process");
+       "a process that does not exist is an error");
     procstat_subtract(&alone, &used);
     ok(alone.cpu_s == 0 && alone.switches == 0,
-       "nothing becomes negative when a process has ended");
+       "no difference is negative when a process has ended");
     check_another_host();
     return done_testing();
 }

@@ -42,57 +42,78 @@ static void test_many(void)
     size_t len = strlen("fib: 832040\n");
     ok(reply_take(&reply, &expected, text, 2 * len, 5, &found) == 2 * len &&
            found.verdict == REPLY_RIGHT && found.count == 2,
-       "two right ones are taken together");
+       "two right replies are taken together");
     ok(reply_take(&reply, &expected, text, 2 * len, 1, &found) == len &&
            found.verdict == REPLY_RIGHT && found.count == 1,
-       "but not more than are outstanding");
+       "not more replies are taken than requests are outstanding");
     ok(reply_take(&reply, &expected, text, strlen(text), 9, &found) == len &&
            found.verdict == REPLY_RIGHT && found.count == 1 &&
            reply_take(&reply, &expected, text + 2 * len, len + 6, 9, &found) ==
                len &&
            found.verdict == REPLY_WRONG && found.count == 1,
-       "a wrong one among them is found, and it alone");
+       "a wrong reply among right ones is found, and taken alone");
     ok(reply_take(&reply, &expected, text + 3 * len, 6, 9, &found) == 6 &&
            found.verdict == REPLY_INCOMPLETE &&
            reply_take(&reply, &expected, "32040\nfib: 832040\n", 6, 9,
                       &found) == 6 &&
            found.verdict == REPLY_RIGHT && found.count == 1,
-       "the rest of one that has arrived in part is taken alone");
+       "the rest of a reply that had arrived in part is taken alone");
+}
+
+// Checks single replies to fib(30).
+static void test_one(void)
+{
+    ok(gets("fib: 832040\n", REPLY_RIGHT),
+       "a right reply is right, however it is cut");
+    ok(gets("832040\n", REPLY_RIGHT),
+       "the number without 'fib: ' is right, too");
+    ok(gets("fib: 832041\n", REPLY_WRONG), "another number is wrong");
+    ok(gets("fib: 8320400\n", REPLY_WRONG),
+       "a number with one more digit is wrong");
+    ok(gets("fib: 83204\n", REPLY_WRONG),
+       "a number with one digit less is wrong");
+    ok(gets("fib: 832040 \n", REPLY_WRONG),
+       "a number with a blank behind it is wrong");
+    ok(gets("fib: 832040\r\n", REPLY_WRONG),
+       "a reply that ends with CR and newline is wrong");
+    ok(gets("\n", REPLY_WRONG), "an empty line is wrong");
+    ok(gets("error: not a number\n", REPLY_ERROR),
+       "a line that begins with 'error: ' is an error reply");
+    ok(gets("error:\n", REPLY_WRONG),
+       "an error reply without a reason is wrong");
+    ok(gets("fib: 8320", REPLY_INCOMPLETE), "half a reply is incomplete");
+
+    size_t used;
+    ok(judge("fib: 832040\nfib: 832040\n", 100, &used) == REPLY_RIGHT &&
+           used == 12,
+       "the bytes after a reply are not taken");
+}
+
+static void test_endless(void)
+{
+    char endless[200];
+    memset(endless, '8', sizeof endless - 1);
+    endless[sizeof endless - 1] = '\0';
+    ok(gets(endless, REPLY_ENDLESS),
+       "a reply that never has a newline is endless");
+
+    memcpy(endless, "error: ", strlen("error: "));
+    endless[REPLY_SIZE] = '\n';
+    endless[REPLY_SIZE + 1] = '\0';
+    ok(gets(endless, REPLY_ENDLESS),
+       "a reply whose newline comes too late is endless");
 }
 
 int main(void)
 {
     reply_expect(&expected, 30);
-    ok(gets("fib: 832040\n", REPLY_RIGHT), "the reply, however it is cut");
-    ok(gets("832040\n", REPLY_RIGHT), "the bare number too");
-    ok(gets("fib: 832041\n", REPLY_WRONG), "another number is wrong");
-    ok(gets("fib: 8320400\n", REPLY_WRONG), "so is a digit more");
-    ok(gets("fib: 83204\n", REPLY_WRONG), "and a digit less");
-    ok(gets("fib: 832040 \n", REPLY_WRONG), "and a blank");
-    ok(gets("fib: 832040\r\n", REPLY_WRONG), "and a CR");
-    ok(gets("\n", REPLY_WRONG), "and an empty line");
-    ok(gets("error: not a number\n", REPLY_ERROR), "an error is an error");
-    ok(gets("error:\n", REPLY_WRONG), "if it says why");
-    ok(gets("fib: 8320", REPLY_INCOMPLETE), "half a reply is no reply yet");
-
-    size_t used;
-    ok(judge("fib: 832040\nfib: 832040\n", 100, &used) == REPLY_RIGHT &&
-           used == 12,
-       "what follows is left alone");
+    test_one();
     test_many();
-    char endless[200];
-    memset(endless, '8', sizeof endless - 1);
-    endless[sizeof endless - 1] = '\0';
-    ok(gets(endless, REPLY_ENDLESS), "never a newline: given up");
-
-    memcpy(endless, "error: ", strlen("error: "));
-    endless[REPLY_SIZE] = '\n';
-    endless[REPLY_SIZE + 1] = '\0';
-    ok(gets(endless, REPLY_ENDLESS), "nor is a line that ends too late");
-
+    test_endless();
     reply_expect(&expected, 1);
-    ok(gets("fib: 1\n", REPLY_RIGHT), "fib(1)");
+    ok(gets("fib: 1\n", REPLY_RIGHT), "the right reply for fib(1)");
     reply_expect(&expected, 93);
-    ok(gets("fib: 12200160415121876738\n", REPLY_RIGHT), "fib(93)");
+    ok(gets("fib: 12200160415121876738\n", REPLY_RIGHT),
+       "the right reply for fib(93)");
     return done_testing();
 }

@@ -15,16 +15,17 @@ static void test_constant(void)
     int uneven = 0;
     int64_t last_ns = 0;
     schedule_start(&s, 3, 0, false, BEGIN_NS, 0, 1);
-    ok(s.due_ns == BEGIN_NS, "the first is due at once");
+    ok(s.due_ns == BEGIN_NS, "the first request is due at once");
     for (int i = 0; i < 4; i++)
         last_ns = schedule_take(&s);
     ok(llabs(last_ns - BEGIN_NS - NS_PER_S) <= 1,
-       "the fourth of three a second, after a second");
+       "at three a second, the fourth request is due after a second");
 
     schedule_start(&s, RATE_PER_S, 0, false, 0, 0, 1);
     for (int i = 0; i < COUNT; i++)
         uneven += schedule_take(&s) != (int64_t)i * NS_PER_MS;
-    ok(uneven == 0, "evenly spaced, and nothing adds up");
+    ok(uneven == 0,
+       "100,000 requests are evenly spaced: rounding errors do not add up");
 }
 
 // Checks that three schedules share one stream of requests. Each has every
@@ -38,7 +39,8 @@ static void test_shared(void)
     for (int i = 0; i < COUNT; i++)
         uneven +=
             schedule_take(&shared[i % 3]) != BEGIN_NS + (int64_t)i * NS_PER_MS;
-    ok(uneven == 0, "three schedules side by side are one, evenly spaced");
+    ok(uneven == 0,
+       "three schedules that share a rate give evenly spaced requests");
 }
 
 // Checks that the gaps are exponentially distributed. Their mean equals their
@@ -61,12 +63,12 @@ static void test_poisson(void)
         shorter += gap_ms < 1;
     }
     double mean_ms = sum / COUNT;
-    ok(fabs(mean_ms - 1) < 0.02, "Poisson: the rate on average");
+    ok(fabs(mean_ms - 1) < 0.02, "Poisson: the mean rate is right");
     ok(fabs(sqrt(squares / COUNT - mean_ms * mean_ms) - 1) < 0.03,
-       "gaps deviate as much as their mean");
+       "Poisson: the standard deviation of the gaps equals their mean");
     ok(fabs((double)shorter / COUNT - 0.632) < 0.01,
-       "63 %% of the gaps are shorter than it");
-    ok(different == 0, "and the same from run to run");
+       "Poisson: 63 %% of the gaps are shorter than the mean");
+    ok(different == 0, "Poisson: every run has the same gaps");
 }
 
 // Returns how many requests are due between two times, if the rate starts at
@@ -85,19 +87,23 @@ static void test_ramp(void)
 {
     struct schedule one, shared[3];
     int different = 0;
-    ok(due_between(100, 20, 0, 10) == 2000, "100 to 300 a second in 10 s");
+    ok(due_between(100, 20, 0, 10) == 2000,
+       "a rate that grows from 100 to 300 a second gives 2000 requests in 10 "
+       "s");
     ok(due_between(100, 20, 0, 1) == 110 && due_between(100, 20, 9, 10) == 290,
-       "110 in the first second, 290 in the last");
+       "110 of them are due in the first second, and 290 in the last");
     ok(abs(due_between(300, -20, 0, 1) - 290) <= 1 &&
            abs(due_between(300, -20, 9, 10) - 110) <= 1,
-       "the other way round");
-    ok(due_between(10, -9, 0, 100) > 5, "time continues beyond a rate of 0");
+       "a rate that falls gives 290 in the first second, and 110 in the last");
+    ok(due_between(10, -9, 0, 100) > 5,
+       "after the rate has fallen to 0, requests are still due");
     schedule_start(&one, 100, 20, false, BEGIN_NS, 0, 1);
     for (int i = 0; i < 3; i++)
         schedule_start(&shared[i], 100, 20, false, BEGIN_NS, i, 3);
     for (int i = 0; i < 2000; i++)
         different += schedule_take(&one) != schedule_take(&shared[i % 3]);
-    ok(different == 0, "three schedules side by side rise as one");
+    ok(different == 0,
+       "three schedules that share a ramp have the same due times as one");
 }
 
 int main(void)

@@ -181,7 +181,7 @@ const struct outcome *client_run_at(const char *target, const char **arguments)
     return client_run(all);
 }
 
-// ---- What came of it
+// ---- The results of a run
 
 double column(const struct outcome *outcome, const char *name)
 {

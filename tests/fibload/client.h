@@ -25,7 +25,7 @@ struct outcome {
 // results of the last run.
 void client_is(const char *path);
 
-// Settings for the next runs. A test that changes one must set it back.
+// Settings for the next runs. A test that changes one must restore it.
 extern int client_descriptors_max;      // limit on its descriptors; 0: none
 extern const char *client_output_file;  // standard output; NULL: outcome.out
 extern int client_core;                 // the core that it must run on; -1: any
@@ -50,13 +50,14 @@ const struct outcome *client_run_against(const struct script *script,
     client_run_against(script, (const char *[]){"-f", "10", "--grace", "20s",  \
                                                 __VA_ARGS__, NULL})
 
-// Runs it against a server whose `behaviour` is called for each request.
+// Runs the client against a server that calls `behaviour` for each request.
 #define RUN(behaviour, ...)                                                    \
     RUN_SCRIPT((&(struct script){.answer = (behaviour)}), __VA_ARGS__)
 
-// Runs it against a server that never replies, until the server has received
-// request `last_request` and interrupts the client. However slow the machine
-// is, the client then has sent all its requests and received no reply.
+// Runs the client against a server that never replies. When the server has
+// received request number `last_request`, it interrupts the client. However
+// slow the machine is, the client has then sent all its requests and received
+// no reply.
 #define RUN_TO_LAST(...)                                                       \
     RUN(interrupt_after_last, "-d", "1h", "--warmup", "0", "--grace", "0",     \
         "--timeout", "1h", __VA_ARGS__)

@@ -29,9 +29,11 @@ void test_no_server(void)
     int socket = server_bind(&port);
     snprintf(target, sizeof target, "%d", port);
     const struct outcome *o = RUN_AT(target, "-d", "1s");
-    ok(refused(o, strerror(ECONNREFUSED)), "no server: status 2, and why");
+    ok(refused(o, strerror(ECONNREFUSED)),
+       "without a server, status 2 and the reason");
     o = RUN_AT(target, "-n", "10");
-    ok(refused(o, strerror(ECONNREFUSED)), "with -n too");
+    ok(refused(o, strerror(ECONNREFUSED)),
+       "without a server, -n gives status 2 and the reason, too");
     close(socket);
 }
 
@@ -52,7 +54,7 @@ void test_full_queue(void)
                        (struct sockaddr *)&to, sizeof to);
     const struct outcome *o = RUN_AT(target, "-n", "10");
     ok(refused(o, BECAUSE_TIMEOUT),
-       "with a full queue: given up after a while");
+       "with a full accept queue, the client gives up after a while");
     close(queue);
 }
 
@@ -85,16 +87,17 @@ void test_gone_server(void)
        count_outcomes(o));
 }
 
-// ---- With a server, so that nothing but the option can be the reason
+// ---- Bad options, with a server, so that only the option can be the reason
 
 static void test_descriptors(const char *target)
 {
     client_descriptors_max = 64;
     const struct outcome *o = RUN_AT(target, "-c", "1000", "-n", "1");
-    ok(o->status == 0, "a thousand connections for one request are one");
+    ok(o->status == 0,
+       "for one request, one connection of a thousand is opened");
     o = RUN_AT(target, "-c", "1000");
     ok(refused(o, BECAUSE_DESCRIPTORS),
-       "too few descriptors for all: status 2");
+       "too few descriptors for all connections: status 2");
     client_descriptors_max = 0;
 }
 
@@ -102,18 +105,20 @@ static void test_files_that_cannot_be(const char *target)
 {
     const struct outcome *o = RUN_AT(target, "--csv", "/nonexistent/runs.csv");
     ok(refused(o, "/nonexistent/runs.csv") && o->out[0] == '\0',
-       "a CSV file that cannot be made");
+       "a CSV file that cannot be created is refused");
     char other[] = TEMPORARY_FILE;
     int file = mkstemp(other);
     (void)!write(file, "a,b\n", 4);
     close(file);
     o = RUN_AT(target, "--csv", other);
-    ok(refused(o, BECAUSE_OTHER_COLUMNS), "or has other columns");
+    ok(refused(o, BECAUSE_OTHER_COLUMNS),
+       "a CSV file with other columns is refused");
     unlink(other);
     o = RUN_AT(target, "--csv", "/dev/null", "-n", "1");
-    ok(o->status == 0, "a device is no file to compare with");
+    ok(o->status == 0, "the columns of a device are not compared");
     o = RUN_AT(target, "--json", "/nonexistent/run.json");
-    ok(refused(o, "/nonexistent/run.json"), "a JSON file that cannot be made");
+    ok(refused(o, "/nonexistent/run.json"),
+       "a JSON file that cannot be created is refused");
 }
 
 static void test_server_that_is_none(const char *target)
@@ -125,7 +130,8 @@ static void test_server_that_is_none(const char *target)
     char pid[16];
     snprintf(pid, sizeof pid, "%d", (int)ended);
     const struct outcome *o = RUN_AT(target, "--server-pid", pid);
-    ok(refused(o, BECAUSE_NO_PROCESS), "a server that is no process");
+    ok(refused(o, BECAUSE_NO_PROCESS),
+       "a --server-pid without a process is refused");
 }
 
 static void test_bad_values(const char *target)
@@ -175,32 +181,35 @@ static void test_bad_values(const char *target)
 static void test_bad_command_lines(const char *target)
 {
     const struct outcome *o = RUN_AT(target, "-n", "1", "--hogs", "1");
-    ok(refused(o, "--hogs with -n needs -d"), "so are hogs without a middle");
+    ok(refused(o, "--hogs with -n needs -d"),
+       "hogs with -n but without -d are refused");
     o = RUN_AT(target, "-c", "2", "-t", "3");
-    ok(refused(o, "--threads"), "so are threads without connections");
+    ok(refused(o, "--threads"), "more threads than connections are refused");
     o = RUN_AT(target, "--ramp", "100..200/1s", "-R", "100");
-    ok(refused(o, "--ramp"), "and a ramp with another rate");
+    ok(refused(o, "--ramp"), "a ramp together with -R is refused");
     o = RUN_AT(target, "--ramp", "100..200/10s", "--interval", "10ms");
     ok(refused(o, "--interval") && strstr(o->err, "not '") == NULL,
-       "or with too many rows");
+       "a ramp with too many rows is refused");
     o = RUN_AT(target, "--churn", "-P", "2");
-    ok(refused(o, "leave out -P"), "so is -P where it has no meaning");
+    ok(refused(o, "leave out -P"), "-P together with --churn is refused");
     o = RUN_AT(target, "--usage");
-    ok(refused(o, "--usage needs --server-pid"), "and --usage of no process");
+    ok(refused(o, "--usage needs --server-pid"),
+       "--usage without --server-pid is refused");
     o = RUN_AT(target, "--label", "requests=1");
-    ok(refused(o, "requests"), "and a label that is a column's name");
+    ok(refused(o, "requests"), "a label with the name of a column is refused");
     o = RUN_AT(target, "--label", "round=1", "--label", "round=2");
-    ok(refused(o, "round"), "or another label's");
+    ok(refused(o, "round"), "two labels with the same name are refused");
     o = RUN_AT(target, "--nonsense");
-    ok(refused(o, "'--nonsense'"), "so is --nonsense");
+    ok(refused(o, "'--nonsense'"), "an unknown option is refused");
     o = RUN_AT("--connections", "-n", "1");
-    ok(refused(o, "'--connections'"), "and an option that lacks its value");
+    ok(refused(o, "'--connections'"), "an option without its value is refused");
     o = RUN_AT(target, "--strict=no");
-    ok(refused(o, "'--strict=no' takes no value"), "or has one too many");
+    ok(refused(o, "'--strict=no' takes no value"),
+       "a value for an option that takes none is refused");
     o = RUN_AT(target, "-n", "1", "9999");
-    ok(refused(o, target), "and an argument too many");
+    ok(refused(o, target), "an argument too many is refused");
     o = RUN_AT("99k", "-n", "1");
-    ok(refused(o, "99k"), "and a port that is no number");
+    ok(refused(o, "99k"), "a port that is not a number is refused");
 }
 
 void test_command_line(void)
@@ -210,11 +219,12 @@ void test_command_line(void)
     snprintf(target, sizeof target, "localhost:%d", server.port);
     const char *port = strchr(target, ':') + 1;
     const struct outcome *o = RUN_AT(target, "-f", "10", "-n", "20");
-    ok(o->status == 0, "a host with several addresses: the one that answers");
+    ok(o->status == 0,
+       "of a host with several addresses, one that answers is used");
     o = RUN_AT(target, "-f", "10", "-n", "40", "-c", "4", "-t", "4");
-    ok(o->status == 0, "the same for every thread");
+    ok(o->status == 0, "every thread finds the address that answers");
     o = RUN_AT(port, "-f", "10", "-n", "0.001k");
-    ok(refused(o, "--requests"), "no part of a request");
+    ok(refused(o, "--requests"), "a fraction of a request is refused");
     test_descriptors(port);
     test_files_that_cannot_be(port);
     test_server_that_is_none(port);
@@ -230,7 +240,7 @@ void test_calibration(void)
     const struct outcome *o = client_run(arguments);
     ok(o->status == 0 && says(o, SAYS_MANY_CONNECTIONS) && says(o, SAYS_RATE) &&
            o->err[0] == '\0',
-       "calibration needs no server");
+       "--calibrate needs no server");
     client_descriptors_max = 512;
     o = client_run(arguments);
     client_descriptors_max = 0;
@@ -238,5 +248,5 @@ void test_calibration(void)
     ok(o->status == 0 && row != NULL && says(o, SAYS_RATE) &&
            memmem(row, strcspn(row, "\n"), BECAUSE_DESCRIPTORS,
                   strlen(BECAUSE_DESCRIPTORS)) != NULL,
-       "a row for which there are too few descriptors says so");
+       "--calibrate says for which row there are too few descriptors");
 }

@@ -1,5 +1,5 @@
 // latency.c - checks that the client's latencies are those that its server has
-// caused. See record.h for how this can be checked on any machine.
+// caused. record.h explains how a test can check this on any machine.
 
 #include <fcntl.h>
 #include <math.h>
@@ -37,7 +37,7 @@ static bool is_within(double us, struct bounds bounds)
     return is_above(us, bounds) && us <= 1.01 * bounds.high_us + 1;
 }
 
-// ---- One view
+// ---- Latency from sending a request to its reply
 
 static const struct {
     const char *column;
@@ -47,7 +47,7 @@ static const struct {
 enum { PERCENTILE_COUNT = sizeof percentiles / sizeof percentiles[0] };
 
 // Checks the percentiles of a closed loop with one connection against the
-// bounds of the server's record. Returns whether is_right() holds for all.
+// bounds from the server's record. Returns whether is_right() holds for all.
 static bool agree(const struct outcome *o,
                   bool (*is_right)(double us, struct bounds bounds))
 {
@@ -59,7 +59,7 @@ static bool agree(const struct outcome *o,
 }
 
 // Returns whether the latency of each request in the timeline is within the
-// bounds of the server's record.
+// bounds from the server's record.
 static bool each_agrees(const struct timeline *t)
 {
     bool right = true;
@@ -79,9 +79,11 @@ void test_accuracy(void)
         RUN(slow, "-n", "50", "-c", "1", "--timeline", path);
     ok(agree(o, is_above),
        "no percentile is below the server's own record of 50 replies");
-    ok(agree(o, is_within), "nor above what that leaves room for");
+    ok(agree(o, is_within),
+       "no percentile is above the upper bound from that record");
     const struct timeline *t = timeline_read(path);
-    ok(t->count == 50 && each_agrees(t), "the same for each single reply");
+    ok(t->count == 50 && each_agrees(t),
+       "the latency of each single reply is within its bounds");
     double duration_s = column(o, "duration_s");
     double in_flight = column(o, "in_flight");
     ok(in_flight >= record_held_s() / duration_s - 0.001 && in_flight < 1.001,
@@ -89,15 +91,15 @@ void test_accuracy(void)
     ok(near(in_flight,
             column(o, "requests") / duration_s * column(o, "mean_us") / 1e6,
             0.002),
-       "which is rate times mean latency");
+       "the number in flight is the rate times the mean latency");
     unlink(path);
 
     o = RUN(stall_once, "-n", "100", "-c", "1");
     ok(column(o, "max_us") >= STALL_MS * 1000 && agree(o, is_within),
-       "one of 300 ms is the longest, and no other is");
+       "the reply that takes 300 ms is the longest");
 }
 
-// ---- Two views
+// ---- Latency from due time to reply, too: the open loop
 
 // Copies the due times of all requests, in ascending order. Returns how many
 // there are.
@@ -143,18 +145,19 @@ void test_open_loop(void)
     ok(o->status == 0 && column(o, "requests") == 100 &&
            column(o, "rate") == 500 && column(o, "unsent") == 0 &&
            column(o, "duration_s") >= 99.0 / 500,
-       "a hundred requests at 500 a second take 198 ms at least");
+       "a hundred requests at 500 a second take at least 198 ms");
     const struct timeline *t = timeline_read(path);
     ok(t->count == 100 && evenly_spaced(t, 1.0 / 500),
-       "they are evenly spaced");
+       "the requests of an open loop are evenly spaced");
     o = RUN(right, "-R", "200", "-d", "1s", "--warmup", "0", "--grace", "20s",
             "--arrivals", "poisson", "--timeline", path);
     t = timeline_read(path);
     ok(o->status == 0 && column(o, "poisson") == 1 && t->count > 120 &&
            t->count < 290 &&
            column(o, "requests") + column(o, "late") == t->count,
-       "some two hundred in a second if they come at random");
-    ok(near(variation(t), 1, 0.3), "and unevenly, as an exponential is");
+       "with Poisson arrivals, about 200 requests come in a second");
+    ok(near(variation(t), 1, 0.3),
+       "the gaps of Poisson arrivals deviate as much as their mean");
     unlink(path);
 }
 
@@ -168,14 +171,14 @@ void test_stall(void)
     ok(o->status == 0 && column(o, "p50_us") > 10000 &&
            column(o, "p50_us") > 3 * column(o, "service_p50_us") &&
            column(o, "queued") >= 100,
-       "what was due while the server stood still waited");
+       "requests that were due during a stall waited");
     ok(column(o, "max_us") >= STALL_MS * 1000 &&
            column(o, "service_max_us") >= STALL_MS * 1000,
-       "in both views one took 300 ms");
+       "from due time and from sending, one request took 300 ms");
     o = RUN(stall_once, "-n", "200", "-c", "1");
     ok(column(o, "p90_us") < column(o, "max_us") / 2 && agree(o, is_within) &&
            near(column(o, "p50_us"), column(o, "service_p50_us"), 0.01),
-       "a closed loop has one view, and hides it");
+       "a closed loop has only one latency, which hides the stall");
 }
 
 // Checks how a stall of a second shows in the 99th percentile. Of 200 requests,
@@ -193,11 +196,11 @@ void test_long_stall(void)
     ok(column(o, "service_p99_us") < p99_us / 2 &&
            is_within(column(o, "service_p99_us"), record_latency(99, 1)) &&
            column(o, "service_max_us") >= LONG_STALL_MS * 1000,
-       "not in that of the time from sent to reply, where it is the longest");
+       "it does not show in p99 from sending, only in the maximum");
     o = RUN(stall_for_a_second, "-n", "200", "-c", "1");
     ok(column(o, "p99_us") < column(o, "max_us") / 2 &&
            column(o, "max_us") >= LONG_STALL_MS * 1000 && agree(o, is_within),
-       "nor in a closed loop");
+       "in a closed loop, it does not show in p99 either");
 }
 
 // Checks that no request disappears when the server is too slow. 500 requests a
@@ -209,10 +212,11 @@ void test_overload(void)
     double all = column(o, "requests") + column(o, "late") +
                  column(o, "unanswered") + column(o, "unsent");
     ok(o->status == 1 && near(all, 200, 1) && column(o, "unsent") > 100,
-       "200 were due in 400 ms: answered, late, unanswered or never sent");
+       "each of 200 requests was answered, late, unanswered or never sent");
     ok(column(o, "samples") == all && column(o, "max_us") >= 400000,
-       "all are in the latency, at their age");
-    ok(says(o, SAYS_UNSENT), "and in the report");
+       "all 200 requests are in the latency, at their age");
+    ok(says(o, SAYS_UNSENT),
+       "the report has the requests that were never sent");
 }
 
 // ---- A ramp
@@ -281,16 +285,17 @@ void test_ramp(void)
     const struct timeline *t = timeline_read(csv);
     for (int i = 0; i < t->count; i++)
         before += t->lines[i].due_s < 0.5;
-    ok(before == 100, "a third of them in its first half");
+    ok(before == 100,
+       "a third of the requests are due in the first half of a ramp");
     ok(is_ramp(rows, count) && says(o, SAYS_ROWS),
-       "its rows cover it, with the rate that was due in each");
+       "the rows cover the whole ramp, each with its own rate");
     ok(near(replies, column(o, "requests"), 1),
-       "and the replies of all rows are those of the run");
+       "the replies of all rows are those of the run");
     unlink(json);
     unlink(csv);
 }
 
-// ---- The client's own part
+// ---- The client's own share of the latency
 
 // Blocks until a signal has stopped the process, or it has ended.
 static void wait_until_stopped(pid_t pid)
@@ -334,8 +339,8 @@ void test_own_share(void)
     double arrival_us = column(o, "arrival_p50_us");
     ok(column(o, "stamped") >= 9 && arrival_us >= 9000 &&
            1.01 * p50_us - 0.99 * arrival_us >= 100000,
-       "a reply that waits for the client has arrived all the same");
+       "a reply counts as arrived even if the client has not read it");
     ok(near(column(o, "own_share"), 1 - arrival_us / p50_us, 0.002) &&
            says(o, SAYS_ARRIVAL),
-       "the report says whose latency it is");
+       "the report says which part of the latency is the client's own");
 }

@@ -17,8 +17,8 @@
 enum { DEPTH = 4, PIPELINED = 40 };
 
 // Replies to the oldest request once DEPTH requests have arrived, or if no more
-// will come. So each request waits for those before it, and the server has
-// received all requests that wait.
+// will come. So each request waits for those before it, and all waiting
+// requests have arrived at the server.
 static bool answer_the_oldest(struct peer *peer, int i)
 {
     int keep = i < PIPELINED - 1 ? DEPTH - 1 : 0;
@@ -35,12 +35,13 @@ void test_pipeline(void)
     const struct outcome *o = RUN(right, "-n", "1000", "-c", "3", "-P", "16");
     ok(o->status == 0 && column(o, "requests") == 1000 &&
            column(o, "samples") == 1000 && column(o, "pipeline") == 16,
-       "1000 requests, 16 at once on each connection");
+       "-P 16: 1000 requests, 16 at a time on each connection");
     o = RUN(every_tenth_wrong, "-n", "1000", "-c", "3", "-P", "16");
     ok(column(o, "wrong") == 100 && column(o, "requests") == 900,
        "each reply is checked");
     o = RUN(right, "-n", "500", "-c", "3", "-P", "16", "-R", "5k");
-    ok(o->status == 0 && column(o, "requests") == 500, "in an open loop too");
+    ok(o->status == 0 && column(o, "requests") == 500,
+       "pipelines work in an open loop, too");
     o = RUN(right, "-n", "20", "-c", "10", "-P", "16", "-t", "3");
     ok(o->status == 0 && column(o, "served") == 10,
        "the first connections leave requests for the others");
@@ -50,34 +51,34 @@ void test_pipeline(void)
            column(o, "p50_us") >= p50_us.low_us * 0.99 &&
            column(o, "p50_us") <= p50_us.high_us * 1.01 &&
            column(o, "duration_s") >= record_span_s(),
-       "with four at once each takes the time of four");
+       "with four requests in flight, each takes the time of four");
 }
 
-// ---- A connection for each request
+// ---- A new connection for each request
 
-// Checks --churn, which makes a connection per request. There are 500
+// Checks --churn, which makes a new connection for each request. A run has 500
 // connections, more than the server can have at the same time.
 void test_churn(void)
 {
     const struct outcome *o = RUN(right, "-n", "500", "-c", "3", "--churn");
     ok(o->status == 0 && column(o, "requests") == 500 &&
            column(o, "connects") == 500 && column(o, "served") == 3,
-       "500 requests on 500 connections, three at once");
+       "--churn: 500 requests on 500 connections, three at a time");
     ok(column(o, "connect_p50_us") > 0 &&
            column(o, "connect_p50_us") <= column(o, "connect_max_us") &&
            says(o, SAYS_CONNECTING),
-       "connecting is shown apart");
+       "the time to connect is shown apart");
     o = RUN(slow, "-n", "20", "-c", "1", "--churn");
     ok(column(o, "connect_p50_us") < column(o, "p50_us") / 2 &&
            column(o, "p50_us") >= SLOW_MS * 1000 * 0.99,
-       "and does not have the reply in it");
+       "the time to connect does not contain the reply");
     o = RUN(right, "-n", "200", "-R", "1k", "-c", "3", "--churn");
     ok(o->status == 0 && column(o, "requests") == 200 &&
            column(o, "connects") == 200 && column(o, "duration_s") > 0.19,
-       "at a rate of its own");
+       "--churn works in an open loop, too");
     o = RUN(soon, "-n", "50", "-c", "2", "--churn", "--warmup", "200ms");
     ok(o->status == 0 && column(o, "connects") == 50,
-       "connections of the warm-up do not count");
+       "connections of the warm-up are not counted");
 }
 
 static bool refuse_after_first(struct peer *peer, int i)
@@ -101,9 +102,9 @@ static double latency_beside_connecting_us(void)
     return (double)longer_ns / 1e3 - 990000;
 }
 
-// Checks whether the time to connect is part of the latency. The kernel drops
-// the first SYN of the second connection and the client's kernel sends it again
-// after a second.
+// Checks whether the time to connect is part of the latency. The server's
+// kernel drops the first SYN of the second connection, and the client's kernel
+// sends it again after a second.
 void test_connecting(void)
 {
     const struct outcome *o =
@@ -113,7 +114,7 @@ void test_connecting(void)
        "a second to connect is not in the latency of a closed loop");
     o = RUN(refuse_after_first, "-n", "2", "-R", "100", "-c", "1", "--churn");
     ok(o->status == 0 && column(o, "max_us") >= 900000,
-       "in an open loop it is: users wait for it");
+       "a second to connect is part of the latency of an open loop");
 }
 
 // ---- Threads
@@ -125,22 +126,22 @@ void test_threads(void)
     ok(o->status == 0 && column(o, "requests") == 10001 &&
            column(o, "samples") == 10001 && column(o, "served") == 7 &&
            column(o, "client_threads") == 2,
-       "10001 requests of two threads, each in the histogram");
+       "10001 requests of two threads are all in the histogram");
     ok(column(o, "min_replies") == record_fewest(7) &&
            column(o, "max_replies") == record_most(7) &&
            near(column(o, "jain"), record_jain(7), 0.0001),
-       "fairness is that over all connections");
+       "the fairness is that of all connections");
     o = RUN(right, "-n", "3", "-c", "2", "-t", "2");
     ok(column(o, "min_replies") == 1 && column(o, "max_replies") == 2 &&
            near(column(o, "jain"), 0.9, 0.0001),
-       "whichever thread has the fewest and the most");
+       "the fewest and the most replies may be in different threads");
     o = RUN(every_tenth_wrong, "-n", "1000", "-c", "4", "-t", "3", "-P", "8");
     ok(column(o, "wrong") == 100 && column(o, "requests") == 900,
        "each reply is checked");
     o = RUN(right, "-n", "300", "-R", "1k", "-c", "4", "-t", "2");
     ok(o->status == 0 && column(o, "requests") == 300 &&
            column(o, "duration_s") >= 0.299,
-       "the rate is that of both");
+       "the rate is that of both threads together");
 }
 
 // Returns whether about eight requests were in flight. By Little's law this
@@ -160,7 +161,7 @@ void test_equal_threads(void)
     ok(o->status == 0 && column(o, "requests") == 401 &&
            column(o, "samples") == 401 && column(o, "replies") == 401 &&
            column(o, "served") == 8 && has_eight_in_flight(o),
-       "four threads count and find the same as one");
+       "four threads have the same results as one");
 }
 
 void test_few_requests(void)
@@ -185,16 +186,16 @@ void test_think(void)
     double latencies_s = THINKING * column(o, "mean_us") / 1e6;
     ok(o->status == 0 && column(o, "duration_s") >= pauses_s &&
            record_span_s() - record_held_s() >= pauses_s,
-       "six requests have 50 ms between them");
+       "--think 50: there are 50 ms between two requests");
     ok(latencies_s + pauses_s <= column(o, "duration_s") + 0.0001,
-       "which no latency has");
+       "no latency contains the pauses");
     o = RUN(right, "-n", "12", "-c", "2", "--think", "50");
     ok(o->status == 0 && column(o, "requests") == 12 &&
            column(o, "duration_s") >= pauses_s,
-       "six of two connections each, too");
+       "--think holds for each of two connections");
 }
 
-enum { ROOM = 8 };  // requests that may be in flight on each
+enum { ROOM = 8 };  // requests that may be in flight on each connection
 
 // Replies on the first connection only while its pipeline is full. The client
 // then waits for --think before it sends the next request on it.
@@ -206,9 +207,10 @@ static bool answer_first_when_full(struct peer *peer, int i)
 }
 
 // Checks that a connection that waits for --think does not hold up another one
-// that has room in its pipeline. Both wait for 3 s after their hellos, until 12
-// requests are due. The pipeline of the first is full at 3.75 s. At 4 s the
-// second sends request 17, and by the end another 9 are due.
+// that has room in its pipeline. Both connections wait for 3 s after their
+// hellos; by then 12 requests are due. At 3.75 s the pipeline of the first one
+// is full. At 4 s the second one sends request 17, and by the end another 9
+// requests are due.
 void test_think_with_pipeline(void)
 {
     RUN(answer_first_when_full, "-c", "2", "-P", "8", "-R", "4", "--think",
@@ -223,9 +225,9 @@ void test_slow(void)
     const struct outcome *o = RUN(right, "-n", "4", "-c", "2", "--slow", "100");
     double p50_us = column(o, "p50_us");
     ok(o->status == 0 && column(o, "requests") == 4 && p50_us >= 90000,
-       "three bytes there and eight back take 100 ms at 100 a second");
+       "--slow 100: three bytes sent and eight received take 100 ms");
     ok(1.01 * p50_us - 0.99 * column(o, "arrival_p50_us") >= 70000,
-       "the last seven of them pass after the reply has arrived");
+       "the last seven bytes are read after the reply has arrived");
 }
 
 // ---- Hogs
@@ -234,7 +236,7 @@ void test_slow(void)
 // requests. The three intervals are those of the client: the first third of the
 // window, then `during_s` seconds, then the rest.
 struct hog_times {
-    double first_s, last_s;  // first hog request sent, last reply to a hog
+    double first_s, last_s;  // first request of a hog, last reply to a hog
     int replies[3];          // to the stream, by interval
     int beside;              // of these, between first_s and last_s
     double p99_s;            // of the latency in the second interval
@@ -274,7 +276,8 @@ static struct hog_times hog_times_of(const struct timeline *t, double window_s,
 }
 
 // Returns whether the client's rates in the three intervals agree with the
-// timeline. A reply at the very end of an interval may count in either.
+// timeline. A reply at the very end of an interval may count in this or the
+// next one.
 static bool has_rates_of(const struct outcome *o, const struct hog_times *times)
 {
     static const char *const rates[] = {"rate_before", "rate_during",
@@ -291,9 +294,9 @@ static bool has_rates_of(const struct outcome *o, const struct hog_times *times)
 }
 
 // Checks that hogs slow the stream down. A hog's request takes 50 ms, and
-// meanwhile the server serves no other client. Two hogs leave the stream at
-// most 80 replies a second. A very slow machine reaches no more even without
-// hogs, so a lower rate before them is no failure.
+// during this time the server serves no other client. Two hogs leave at most 80
+// replies a second for the stream. A very slow machine may reach no more even
+// without hogs, so a lower rate before the hogs is no failure.
 void test_hogs(void)
 {
     const double third_s = 0.5, most_beside = 80;
@@ -313,19 +316,20 @@ void test_hogs(void)
     ok(times.beside <= 4 * record->hogs + 4 &&
            (column(o, "rate_during") < column(o, "rate_before") ||
             column(o, "rate_before") < most_beside),
-       "the stream suffers during them");
+       "the stream gets fewer replies during the hogs");
     ok(near(column(o, "before_s"), third_s, 1e-5) && has_rates_of(o, &times),
-       "its rates before, during and after them are those of the timeline");
+       "the rates before, during and after the hogs agree with the timeline");
     ok(near(column(o, "p99_during_us") / times.p99_s / 1e6, 1, 0.01) &&
            column(o, "during_s") >= 2 * third_s - times.first_s &&
            column(o, "during_s") >= times.last_s - times.first_s,
-       "its latency says so, until the last hog has its reply");
-    ok(says(o, SAYS_DURING) && says(o, SAYS_HOGS), "and the report");
+       "the latency during the hogs counts until the last hog has its reply");
+    ok(says(o, SAYS_DURING) && says(o, SAYS_HOGS),
+       "the report has lines for the hogs");
     // A hog that is sent after a third of 60 ms and takes 50 ms.
     o = RUN(soon, "-c", "1", "-d", "60ms", "--warmup", "0", "--grace", "20s",
             "--hogs", "1", "--hog-fib", "20");
     ok(says(o, SAYS_HOGS) && says(o, SAYS_AFTER) == (column(o, "after_s") > 0),
-       "which has no line for the time after hogs that last to the end");
+       "the report has no line for a time after the hogs that did not exist");
 }
 
 // Checks the intervals of a run without hogs: the second one is the middle
@@ -348,7 +352,7 @@ void test_thirds(void)
     ok(times.replies[1] > 0 && has_rates_of(o, &times) &&
            near(column(o, "during_s") * 3, column(o, "duration_s"), 1e-5) &&
            column(o, "hogs") == 0,
-       "without hogs it is the middle third");
+       "without hogs, the second interval is the middle third");
 }
 
 void test_all_together(void)
@@ -362,8 +366,8 @@ void test_all_together(void)
     ok(o->status == 0 && column(o, "hog_requests") > 0 &&
            column(o, "connects") > 0 && column(o, "requests") > 0 &&
            column(o, "idle_connected") == 5,
-       "nearly all options at once");
+       "nearly all options work at the same time");
     o = RUN(right, "-R", "1k", "-n", "100", "-c", "4", "--spin", "-t", "2");
     ok(o->status == 0 && column(o, "requests") == 100,
-       "and --spin, which takes all of two cores");
+       "--spin works with two threads");
 }

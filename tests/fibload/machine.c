@@ -1,5 +1,5 @@
-// machine.c - what a run costs: CPU time of the server and the client, and what
-// other programs take from the client.
+// machine.c - the CPU time and memory of a run, and the CPU time that other
+// programs take from the client.
 
 #include <sched.h>
 #include <signal.h>
@@ -39,19 +39,19 @@ void test_usage(void)
     double wall_s = column(o, "server_wall_s");
     ok(column(o, "processes") == 1 && wall_s >= record_span_s() &&
            wall_s <= column(o, "duration_s"),
-       "the server's time is that to the last reply");
+       "the server is measured until the last reply");
 
     o = RUN(burn, "-c", "2", "-n", "10");
     double cpu_s = column(o, "server_user_s") + column(o, "server_sys_s");
     wall_s = column(o, "server_wall_s");
     ok(cpu_s >= (double)record->burnt_ns / 1e9 - 0.001 &&
            cpu_s <= (double)record->cpu_ns / 1e9 + 0.001,
-       "its CPU time is what it has used for 10 requests of 10 ms");
+       "the CPU time is what the server used for 10 requests of 10 ms");
     ok(near(column(o, "server_cores") * wall_s, cpu_s, 0.001 + 0.001 * wall_s),
-       "its cores are CPU time by that");
+       "the server's cores are its CPU time divided by that time");
     ok(column(o, "replies") == 10 && column(o, "requests") == 9 &&
            near(column(o, "server_cpu_us_per_req") * 10, cpu_s * 1e6, 1100),
-       "the CPU time of a request is that by all replies, wrong ones too");
+       "the CPU time is divided by all replies, wrong ones too");
 
     // A run with one request shows the cost of starting and ending the client.
     double start_s = RUN(right, "-n", "1")->cpu_s;
@@ -60,7 +60,7 @@ void test_usage(void)
     double rounding_s = 0.0005 * column(o, "duration_s");
     ok(client_s <= o->cpu_s + rounding_s &&
            client_s >= (o->cpu_s - 2 * start_s) / 2 - rounding_s,
-       "the client's own is nearly all that its process has used");
+       "the client's CPU time is nearly all that its process has used");
 }
 
 // Checks that only CPU time in the measured window counts. Two threads that
@@ -72,8 +72,7 @@ void test_cpu_time(void)
                                   "100ms", "--warmup", "200ms");
     double cpu_s = column(o, "client_cpu_share") * column(o, "duration_s");
     ok(cpu_s > 0 && cpu_s < 0.9 * o->cpu_s,
-       "the CPU time of all threads in the window, %.2f s of %.2f s", cpu_s,
-       o->cpu_s);
+       "only CPU time in the window counts: %.2f s of %.2f s", cpu_s, o->cpu_s);
 }
 
 static void drop_privileges(void)
@@ -111,7 +110,7 @@ void test_other_process(void)
         RUN_AT(target, "-f", "10", "-n", "10", "--server-pid", pid);
     ok(o->status == 0 && says(o, SAYS_DID_NOT_SERVE) &&
            !says(o, SAYS_CPU_PER_REQUEST),
-       "a process that uses no CPU time is not called a server that needs "
+       "a process without CPU time is not reported as a server that needs "
        "none");
     server_stop(&server);
     kill(other, SIGKILL);
@@ -132,7 +131,7 @@ void test_unreadable_memory(void)
         RUN_AT(target, "-f", "10", "-n", "10", "--server-pid", pid);
     client_prepare = NULL;
     ok(o->status == CLIENT_NOT_PREPARED || says(o, SAYS_PSS_UNKNOWN),
-       "memory that must not be read is unknown, not 0");
+       "memory that the client may not read is unknown, not 0");
     server_stop(&server);
 }
 
@@ -170,9 +169,9 @@ void test_other_programs(void)
         RUN(right, "-c", "1", "-d", "600ms", "--warmup", "0");
     ok(column(o, "others_cores") > 0.1, "another program is noticed");
     ok(column(o, "delay_share") > 0,
-       "so is that the client waits for its core");
+       "it is noticed that the client waits for its core");
     ok(column(o, "marked") == 2 && says(o, SAYS_NOISY),
-       "the verdict is that the figures are noisy");
+       "beside another program, the verdict is noisy");
     kill(other, SIGKILL);
     waitpid(other, NULL, 0);
 }
@@ -195,10 +194,10 @@ static bool stop_for_long(struct peer *peer, int i)
     return reply(peer);
 }
 
-// Checks that the client does not take its own stop for one of the server. The
-// stop is longer than the time after which a server without a connection has
-// gone. It leaves a line of progress for at most each 100 ms that are left of
-// the window.
+// Checks that the client does not mistake its own stop for one of the server.
+// The stop is longer than the time after which the client considers a server
+// without a connection as gone. After the stop, the client prints at most one
+// line of progress for each 100 ms that are left of the window.
 void test_stopped_client(void)
 {
     enum { WINDOW_MS = 8000, INTERVAL_MS = 100 };
@@ -211,7 +210,8 @@ void test_stopped_client(void)
     ok(o->status == 0 && column(o, "gone") == 0,
        "a client that was stopped does not say that the server has gone");
     ok(lines > 0 && lines <= (WINDOW_MS - STOP_MS) / INTERVAL_MS + 1,
-       "it prints one line for the time of the stop: %d in all", lines);
+       "it prints one line of progress for the time of the stop: %d in all",
+       lines);
     ok(column(o, "marked") == 2 && says(o, SAYS_STOPPED),
-       "and the verdict is that the figures are noisy");
+       "after a stop, the verdict is noisy");
 }

@@ -85,16 +85,16 @@ static void test_sums(void)
     ok(o->status == 1 && column(o, "requests") == 300 + 40 + 49 &&
            column(o, "wrong") == 1 && column(o, "connections") == 6 &&
            column(o, "served") == 6 && says(o, SAYS_MERGED),
-       "counts are added");
+       "--merge adds the counts");
     ok(column(o, "samples") == sums.samples &&
            column(o, "max_us") == sums.max_us &&
            column(o, "max_us") >= STALL_MS * 1000 &&
            near(column(o, "mean_us") * sums.samples / sums.latency_us, 1, 1e-5),
-       "the latencies are those of all");
+       "--merge combines the latencies of all runs");
     double jain = 389.0 * 389 / (6 * sums.squares);
     ok(column(o, "min_replies") <= 24 && column(o, "max_replies") >= 100 &&
            near(column(o, "jain"), jain, 0.0001),
-       "and fairness is that among all connections");
+       "--merge computes the fairness among all connections");
     ok(column(o, "marked") == 3 && says(o, SAYS_INCOMPLETE) && says(o, c),
        "the worst verdict counts, and the report says of which file it is");
 }
@@ -107,19 +107,19 @@ static void test_order(void)
     make_file(other);
     make_file(all);
     MERGE(a, "--json", all);
-    ok(have_same_histograms(a, all), "one file alone loses nothing");
+    ok(have_same_histograms(a, all), "--merge of one file loses nothing");
     MERGE(c, b, "--json", other);
     MERGE(other, a, "--json", other);
     MERGE(a, b, c, "--json", all);
     ok(have_same_histograms(all, other),
-       "what was merged can be merged again, in any order");
+       "merged results can be merged again, in any order");
     const struct outcome *o = MERGE(a, "--require", "errors=0");
     double p50_us = column(o, "p50_us"), p99_us = column(o, "p99_us");
-    ok(o->status == 0, "limits can be required of a sum");
+    ok(o->status == 0, "--require works with --merge");
     o = MERGE(a, a);
     ok(column(o, "samples") == 600 && column(o, "p50_us") == p50_us &&
            column(o, "p99_us") == p99_us,
-       "twice the same has the same percentiles");
+       "a run merged with itself has the same percentiles");
     unlink(other);
     unlink(all);
 }
@@ -134,7 +134,7 @@ void test_merge(void)
     remove_runs();
 }
 
-// ---- Files that are none
+// ---- Files that are not results
 
 // Returns whether --merge refuses a file with this text, and names the file.
 static bool is_refused(const char *text, size_t len, const char *because)
@@ -148,8 +148,8 @@ static bool is_refused(const char *text, size_t len, const char *because)
     return refused(o, because) && strstr(o->err, path) != NULL;
 }
 
-// Returns whether --merge refuses a copy of the first file in which `new`
-// overwrites the text at the first `old`.
+// Copies the first file, overwrites the text that begins at the first `old`
+// with `new`, and returns whether --merge refuses the copy.
 static bool is_refused_with(const char *old, const char *new,
                             const char *because)
 {
@@ -170,9 +170,11 @@ static void test_truncated(void)
     size_t len = strlen(whole);
     for (size_t i = 1; i < PLACES; i++)
         refused_count += is_refused(whole, len * i / PLACES, ": line ");
-    ok(refused_count == PLACES - 1, "a file that was cut off, wherever");
-    ok(is_refused(whole, len - 2, "the file ends here"), "even near its end");
-    ok(is_refused("", 0, "empty"), "or at its beginning");
+    ok(refused_count == PLACES - 1,
+       "a truncated file is refused, wherever it was cut");
+    ok(is_refused(whole, len - 2, "the file ends here"),
+       "a file without its last bytes is refused");
+    ok(is_refused("", 0, "empty"), "an empty file is refused");
 }
 
 void test_bad_files(void)
@@ -181,23 +183,25 @@ void test_bad_files(void)
     make_run(0, right, "100", "2");
     test_truncated();
     ok(is_refused(trace, strlen(trace), BECAUSE_NOT_OURS),
-       "another file in JSON");
-    ok(is_refused("a,b\n1,2\n", 8, ": line 1: "), "a file that is none");
+       "another file in JSON is refused");
+    ok(is_refused("a,b\n1,2\n", 8, ": line 1: "),
+       "a file that is not JSON is refused");
     ok(is_refused("{\n\"schema\": 2,\n\"n\": x}", 23, ": line 3: "),
-       "the line of the mistake is named");
-    ok(is_refused("[[[[[[[[[[[[[[[[", 16, ": line 1: "), "too many brackets");
+       "the message names the line of a mistake");
+    ok(is_refused("[[[[[[[[[[[[[[[[", 16, ": line 1: "),
+       "too many nested brackets are refused");
     ok(is_refused_with("\"samples\": 100", "\"samples\": 101", BECAUSE_CHANGED),
-       "a number that was changed");
+       "a file with a changed number is refused");
     ok(is_refused_with("\"max_ns\": ", "\"max_ns\": 0", BECAUSE_ABOVE),
-       "a maximum that is below some latencies");
+       "a file whose maximum is below some latencies is refused");
     ok(is_refused_with("\"marked\": ", "\"marked\": 9", BECAUSE_VERDICT),
-       "a verdict that there is not");
+       "an unknown verdict is refused");
     ok(is_refused_with("\"n\": 10", "\"n\": 11", BECAUSE_OTHER_LOAD),
-       "a run with another load");
+       "a run with another load is refused");
     const struct outcome *o =
         client_run((const char *[]){"--merge", "/nonexistent/a.json", NULL});
-    ok(refused(o, "/nonexistent/a.json"), "a file that is not there");
+    ok(refused(o, "/nonexistent/a.json"), "a missing file is refused");
     o = client_run((const char *[]){"--merge", NULL});
-    ok(refused(o, "no files"), "no file at all");
+    ok(refused(o, "no files"), "--merge without files is refused");
     remove_runs();
 }

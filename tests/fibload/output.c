@@ -44,11 +44,12 @@ void test_columns(void)
         "server_cpu_us_per_req,ctx_switches,processes,threads,rss_kib,pss_kib,"
         "client_cpu_share";
     const struct outcome *o = RUN(right, "-n", "10", "-c", "2");
-    ok(strncmp(o->header, wanted, strlen(wanted)) == 0, "the columns in order");
+    ok(strncmp(o->header, wanted, strlen(wanted)) == 0,
+       "the CSV file has the columns in the promised order");
     o = RUN(right, "-n", "10", "--label", "round=3", "--label", "model=x");
     ok(strncmp(o->header, "round,model,", 12) == 0 &&
            strncmp(o->row, "3,x,", 4) == 0,
-       "labels come in front");
+       "labels are the first columns");
     ok(unexplained_columns() == 0, "--columns explains every column");
 }
 
@@ -62,15 +63,15 @@ void test_shape_columns(void)
     ok(column(o, "connections") == 1 && column(o, "n") == 10 &&
            column(o, "slow") == 1000 && column(o, "think_us") == 2000 &&
            column(o, "idle") == 3 && column(o, "warmup_s") == 0.01,
-       "the row has the shape of the load");
+       "the row has the options of the load");
     ok(column(o, "connected") == 1 && column(o, "idle_connected") == 3 &&
            column(o, "idle_lost") == 0 && column(o, "server_lost") == 0 &&
            column(o, "threads") >= 1 && column(o, "ramp_s") > 0,
-       "and what stood at the end");
+       "the row has the state at the end of the run");
     ok(column(o, "pss_kib") > 0 &&
            column(o, "pss_kib") <= column(o, "rss_kib") &&
            column(o, "ctx_switches") > 0,
-       "the server has memory, and has slept");
+       "the row has the server's memory and context switches");
     last_request = 1;
     o = RUN_TO_LAST("-c", "1");
     ok(column(o, "unanswered") == 1 && column(o, "oldest_us") > 0 &&
@@ -82,17 +83,38 @@ void test_shape_columns(void)
 // ascending order. Columns without a value, for lack of samples, are allowed.
 static bool rise(const struct outcome *o, const char *const *names)
 {
-    bool rising = strstr(o->header, names[0]) != NULL;
+    bool is_rising = strstr(o->header, names[0]) != NULL;
     for (; names[1] != NULL; names++)
-        rising = rising && strstr(o->header, names[1]) != NULL &&
-                 !(column(o, names[0]) > column(o, names[1]));
-    return rising;
+        is_rising = is_rising && strstr(o->header, names[1]) != NULL &&
+                    !(column(o, names[0]) > column(o, names[1]));
+    return is_rising;
+}
+
+// Checks columns that are sums or quotients of others.
+static void check_sums(const struct outcome *o)
+{
+    double duration_s = column(o, "duration_s");
+    ok(near(column(o, "before_s") + column(o, "during_s") +
+                column(o, "after_s"),
+            duration_s, 0.00001) &&
+           column(o, "hog_n") == 20,
+       "the three intervals add up to the window");
+    ok(near(column(o, "connects_per_s") * duration_s, column(o, "connects"),
+            0.1),
+       "connects_per_s is connects divided by the time");
+    ok(near(column(o, "server_cpu_s"),
+            column(o, "server_user_s") + column(o, "server_sys_s"), 0.00001),
+       "the server's CPU time is the sum of user and system time");
+    ok(near(column(o, "client_cpu_us_per_req") * column(o, "replies"),
+            column(o, "client_cpu_share") * duration_s * 1e6,
+            60 * duration_s + 0.001 * column(o, "replies")),
+       "the client's CPU time per request is that divided by replies");
 }
 
 // Checks columns whose values depend on each other.
 void test_related_columns(void)
 {
-    static const char *const kinds[][6] = {
+    static const char *const rising[][6] = {
         {"p50_us", "p90_us", "p99_us", "p999_us", "max_us"},
         {"service_p50_us", "service_p99_us", "service_max_us"},
         {"send_late_p50_us", "send_late_p99_us", "send_late_max_us"},
@@ -105,24 +127,11 @@ void test_related_columns(void)
     const struct outcome *o =
         RUN(soon, "-c", "4", "-R", "300", "-d", "900ms", "--warmup", "100ms",
             "--hogs", "1", "--hog-fib", "20", "--churn", "--grace", "20s");
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
-        ok(rise(o, kinds[i]), "%s and those above it", kinds[i][0]);
-    double duration_s = column(o, "duration_s");
-    ok(near(column(o, "before_s") + column(o, "during_s") +
-                column(o, "after_s"),
-            duration_s, 0.00001) &&
-           column(o, "hog_n") == 20,
-       "the intervals make up the window");
-    ok(near(column(o, "connects_per_s") * duration_s, column(o, "connects"),
-            0.1),
-       "connections by time");
-    ok(near(column(o, "server_cpu_s"),
-            column(o, "server_user_s") + column(o, "server_sys_s"), 0.00001),
-       "the server's CPU time has two parts");
-    ok(near(column(o, "client_cpu_us_per_req") * column(o, "replies"),
-            column(o, "client_cpu_share") * duration_s * 1e6,
-            60 * duration_s + 0.001 * column(o, "replies")),
-       "the client's CPU time by replies");
+    for (size_t i = 0; i < sizeof rising / sizeof rising[0]; i++)
+        ok(rise(o, rising[i]),
+           "%s and the higher percentiles are in ascending order",
+           rising[i][0]);
+    check_sums(o);
 }
 
 // Checks that figures are null if nothing was measured, or if the process of
@@ -137,8 +146,9 @@ void test_unknown(void)
     ok(says(o, "\"server_user_s\": null") && says(o, "\"n\": 10") &&
            says(o, "\"others_cores\": null") &&
            says(o, "\"connect_p50_us\": null"),
-       "a figure that is not known is null, not 0");
-    ok(!says(o, ": nan") && !says(o, ": inf"), "which JSON does not have");
+       "in JSON, an unknown figure is null, not 0");
+    ok(!says(o, ": nan") && !says(o, ": inf"),
+       "in JSON, no figure is nan or inf");
     server_stop(&server);
 }
 
@@ -190,16 +200,16 @@ static void test_timeline(void)
     for (int i = 0; i < t->count; i++)
         hogs += t->lines[i].is_hog;
     ok(o->status == 1 && t->has_header && t->count == 100 && hogs == 0,
-       "a line for each of 100 requests");
+       "--timeline writes a line for each of 100 requests");
     ok(timeline_count(t, "right") == 90 && timeline_count(t, "wrong") == 10 &&
            is_in_order(t),
-       "with its outcome, due before sent before done");
+       "each line has the outcome, and due <= sent <= done");
     last_request = 3;
     o = RUN_TO_LAST("-c", "3", "--timeline", path);
     t = timeline_read(path);
     ok(o->status == 1 && t->count == record->requests && t->count > 0 &&
            timeline_count(t, "unanswered") == t->count,
-       "unanswered ones as well");
+       "--timeline has unanswered requests, too");
     o = RUN(right, "-n", "10", "--timeline", "/dev/full");
     ok(o->status == 1 && strstr(o->err, "/dev/full") != NULL,
        "a full disk is noticed");
@@ -215,7 +225,7 @@ static void test_percentile_table(void)
     ok(o->status == 0 && strstr(text, "1/(1-Percentile)\n\n") != NULL &&
            strstr(text, "1.000000000000       1000\n#[Mean") != NULL &&
            strstr(text, "Total count    =         1000]") != NULL,
-       "a table of percentiles, of all requests");
+       "--hist writes a table of the percentiles of all requests");
     close(fd);
     unlink(path);
 }
@@ -233,14 +243,14 @@ static void test_files_of_an_earlier_run(void)
                                      "--hist", path, "--timeline", path);
     read_text(file, text, sizeof text);
     ok(o->status == 2 && strcmp(text, "precious") == 0,
-       "without a server the files of an earlier run stay as they are");
+       "without a server, the files of an earlier run do not change");
     close(socket);
     close(file);
     unlink(path);
 }
 
-// Checks that a file of an earlier run stays as it is until there is a result
-// to replace it, and that nothing of it is left then.
+// Checks that a file of an earlier run stays as it is until a result replaces
+// it, and that the new file contains no rest of the old one.
 static void test_replaced_file(void)
 {
     char path[] = TEMPORARY_FILE, text[16];
@@ -250,27 +260,31 @@ static void test_replaced_file(void)
                                   "0", "--find-rate", "rate=0", "--json", path);
     read_text(file, text, sizeof text);
     ok(o->status == 2 && strcmp(text, "precious") == 0,
-       "a search that finds no rate leaves the earlier file as it is");
+       "a search that finds no rate does not change an earlier file");
     o = RUN(right, "-n", "10", "--json", path);
     read_text(file, text, sizeof text);
-    ok(o->status == 0 && text[0] == '{', "a run with a result replaces it");
+    ok(o->status == 0 && text[0] == '{',
+       "a run with a result replaces the earlier file");
     close(file);
     unlink(path);
 }
 
-// Checks that a file is refused to which the summary goes already.
+// Checks that fibload refuses to write an output to the file that gets its
+// summary.
 static void test_file_of_the_summary(void)
 {
     char path[] = TEMPORARY_FILE;
     make_file(path);
     client_output_file = path;
     const struct outcome *o = RUN(right, "-n", "10", "--json", path);
-    ok(refused(o, BECAUSE_SAME_FILE), "so is the file of standard output");
+    ok(refused(o, BECAUSE_SAME_FILE),
+       "the file that gets standard output is refused for --json");
     client_output_file = NULL;
     unlink(path);
 }
 
-// Checks that two outputs do not overwrite each other. Links count as the file.
+// Checks that two outputs do not overwrite each other. A link counts as the
+// file to which it leads.
 static void test_same_file(void)
 {
     char path[] = TEMPORARY_FILE, link[] = TEMPORARY_FILE, text[16];
@@ -283,12 +297,13 @@ static void test_same_file(void)
         RUN(right, "-n", "10", "--json", path, "--hist", link);
     read_text(file, text, sizeof text);
     ok(refused(o, BECAUSE_SAME_FILE) && strcmp(text, "precious") == 0,
-       "one file for two outputs is refused, and stays as it is");
+       "one file for two outputs is refused, and does not change");
     unlink(path);
     o = RUN(right, "-n", "10", "--json", path, "--timeline", path);
-    ok(refused(o, BECAUSE_SAME_FILE), "also one that does not exist");
+    ok(refused(o, BECAUSE_SAME_FILE),
+       "a new file for two outputs is refused, too");
     o = RUN(right, "-n", "10", "--json", "/dev/null", "--hist", "/dev/null");
-    ok(o->status == 0, "but several outputs may be thrown away");
+    ok(o->status == 0, "several outputs may go to /dev/null");
     unlink(link);
     close(file);
     test_file_of_the_summary();
@@ -300,15 +315,15 @@ static void close_standard_streams(void)
         close(fd);
 }
 
-// Checks that no other file or socket takes the place of standard output. Then
-// it would get the 10,000 lines of --each.
+// Checks that no other file or socket takes the place of a closed standard
+// output. It would get the 10,000 lines of --each.
 static void test_closed_streams(void)
 {
     client_prepare = close_standard_streams;
     const struct outcome *o = RUN(right, "-n", "10k", "-c", "1", "--each");
     client_prepare = NULL;
     ok(o->status == 1 && column(o, "requests") == 10000,
-       "without standard output, nothing is written elsewhere");
+       "if standard output is closed, its text is written nowhere else");
 }
 
 void test_files(void)
@@ -327,15 +342,16 @@ void test_summary(void)
 {
     const struct outcome *o = RUN(right, "-n", "10", "-c", "1");
     ok(says(o, SAYS_LOAD) && says(o, SAYS_REPLIES) && o->err[0] == '\0',
-       "a summary on standard output");
-    ok(says(o, SAYS_TOO_FEW), "too few samples for percentiles");
+       "the summary is on standard output");
+    ok(says(o, SAYS_TOO_FEW),
+       "the summary says that there are too few samples");
     o = RUN(right, "-n", "10", "--json", "-", "--each");
     ok(o->status == 0 && o->out[0] == '{' && says(o, "\"verdict\": \"") &&
            says(o, "\n}\n") && !says(o, SAYS_LATENCY),
-       "JSON has standard output to itself");
+       "with --json -, standard output has only JSON");
     ok(strstr(o->err, SAYS_REPLIES) != NULL &&
            strstr(o->err, SAYS_EACH) != NULL,
-       "the rest is on standard error");
+       "with --json -, everything else is on standard error");
     client_output_file = "/dev/full";
     o = RUN(right, "-n", "10");
     ok(o->status == 1 && strstr(o->err, strerror(ENOSPC)) != NULL,
@@ -367,15 +383,16 @@ void test_screen(void)
     const struct outcome *o = RUN(right, "-d", "1500ms", "-R", "100", "--hogs",
                                   "2", "--hog-fib", "20", "--warmup", "100ms",
                                   "--churn", "--no-stamps", "--grace", "20s");
-    ok(fits_screen(o, 24), "a long summary has 24 lines of 80 columns");
+    ok(fits_screen(o, 24), "a long summary fits 24 lines of 80 columns");
     const struct script many_problems = {.answer = every_second_wrong,
                                          .greet = greet_only_first};
     o = RUN_SCRIPT(&many_problems, "-d", "200ms", "-R", "10k", "-c", "50",
                    "--idle", "5", "--warmup", "100ms", "--grace", "100ms", "-t",
                    "2");
     ok(column(o, "unsent") > 0 && column(o, "wrong") > 0 && fits_screen(o, 40),
-       "one with many problems has 40 at most");
-    ok(strchr(o->out, '\033') == NULL, "colours are for terminals alone");
+       "a summary with many problems has at most 40 lines");
+    ok(strchr(o->out, '\033') == NULL,
+       "a summary that goes to a file has no colours");
 }
 
 // ---- The verdict
@@ -398,26 +415,26 @@ void test_require(void)
     const struct outcome *o =
         RUN(stall_once, "-n", "50", "-c", "1", "--require", "max=100ms");
     ok(o->status == 1 && strstr(o->err, "max=100ms") != NULL,
-       "a limit that was not kept: status 1, and which it is");
+       "a limit that was not kept gives status 1, and is named");
     o = RUN(stall_once, "-n", "50", "-c", "1", "--require",
             "max=1h,errors=0,requests=50");
-    ok(o->status == 0 && o->err[0] == '\0', "limits that were kept");
+    ok(o->status == 0 && o->err[0] == '\0',
+       "limits that were kept give status 0");
     o = RUN(first_wrong, "-n", "50", "-c", "1", "--require", "p50=1h,wrong=0");
     ok(o->status == 1 && strstr(o->err, "wrong=0") != NULL &&
            strstr(o->err, "p50") == NULL,
-       "each counts");
+       "each limit counts");
     o = RUN(first_wrong, "-n", "50", "-c", "1", "--require", "errors=1");
-    ok(o->status == 0 && column(o, "errors") == 1,
-       "one error, where one is allowed");
+    ok(o->status == 0 && column(o, "errors") == 1, "errors=1 allows one error");
     o = RUN(right, "-n", "5", "--require", "connect_p50=1h");
     ok(o->status == 1 && strstr(o->err, "unknown") != NULL,
-       "what is unknown is not kept");
+       "a limit on an unknown figure is not kept");
     o = RUN(right, "-n", "999", "--require", "p99=1h");
     ok(o->status == 1 &&
            strstr(o->err, "needs 1000 requests, there were 999") != NULL,
-       "nor is a percentile of too few requests, and how many it needs");
+       "a percentile of too few requests is not kept, and needs 1000");
     o = RUN(right, "-n", "1000", "--require", "p99=1h,max=1h");
-    ok(o->status == 0, "with enough of them it is");
+    ok(o->status == 0, "a percentile of enough requests is kept");
 }
 
 // Checks that --find-rate measures long enough for a percentile.
@@ -428,11 +445,11 @@ static void test_find_rate_of_percentile(void)
             "--grace", "20s", "--find-rate", "rate=300,p90=1h");
     ok(o->status == 0 && column(o, "samples") >= 100 &&
            strstr(o->err, "too few requests to tell") != NULL,
-       "a run with too few requests is made again for longer");
+       "--find-rate repeats a run with too few requests for longer");
     o = RUN(right, "-c", "1", "-R", "200", "-d", "10ms", "--warmup", "0",
             "--grace", "20s", "--find-rate", "p99=1h");
     ok(o->status == 2 && strstr(o->err, "give a longer -d") != NULL,
-       "but not for much longer: --find-rate says so");
+       "--find-rate asks for a longer -d if that takes too long");
 }
 
 // Checks --find-rate. Its limit here is on the rate itself, so the result does
@@ -446,11 +463,12 @@ void test_find_rate(void)
                 "0", "--grace", "20s", "--find-rate", "rate=700,max=1h");
         ok(o->status == 0 && column(o, "rate") <= 700 &&
                column(o, "rate") * 1.06 >= 700 && column(o, "requests") > 0,
-           "from %s on, the highest rate is found", first[i]);
+           "--find-rate finds the highest rate, from -R %s on", first[i]);
     }
     const struct outcome *o = RUN(right, "-c", "1", "-d", "20ms", "--warmup",
                                   "0", "--find-rate", "rate=0");
-    ok(o->status == 2 && strstr(o->err, "no rate") != NULL, "if there is one");
+    ok(o->status == 2 && strstr(o->err, "no rate") != NULL,
+       "--find-rate says if no rate keeps the limit");
     test_find_rate_of_percentile();
 }
 
@@ -458,10 +476,10 @@ void test_verdict(void)
 {
     const struct outcome *o = RUN(first_wrong, "-n", "50", "-c", "1");
     ok(column(o, "marked") == 3 && says(o, SAYS_INCOMPLETE),
-       "a wrong reply costs the verdict");
+       "a wrong reply makes the verdict incomplete");
     o = RUN(stall_once, "-n", "50", "-c", "1");
     double gap_us = column(o, "longest_gap_us");
     double said_us = duration_us_after(o, SAYS_LONGEST_GAP);
     ok(gap_us >= STALL_MS * 1000 && near(said_us / gap_us, 1, 0.005),
-       "the longest gap on a connection is noticed");
+       "the report has the longest gap on a connection");
 }

@@ -27,8 +27,9 @@ void test_hello(void)
         RUN_SCRIPT(&slow_to_greet, "-c", "20", "-n", "200", "--warmup", "1s");
     ok(o->status == 0 && column(o, "served") == 20 &&
            column(o, "probed") == 20 && column(o, "requests") == 200,
-       "20 connections that take 5 ms each to be accepted are all served");
-    ok(record->hellos_at_first == 20, "all are there before the warm-up");
+       "20 connections that are accepted within 5 ms each are all served");
+    ok(record->hellos_at_first == 20,
+       "all connections are accepted before the warm-up");
 }
 
 void test_unanswered_hello(void)
@@ -40,11 +41,11 @@ void test_unanswered_hello(void)
                    "--grace", "200ms");
     ok(o->status == 1 && column(o, "probed") == 1 && column(o, "served") == 1 &&
            column(o, "unanswered") == 2 && column(o, "requests") > 0,
-       "those that no server accepts wait, and the load begins without them");
+       "the load begins without connections that are not accepted");
     o = RUN_SCRIPT(&first_only, "-c", "3", "-n", "50", "--grace", "0",
                    "--timeout", "1h");
     ok(column(o, "requests") == 50 && column(o, "unanswered") == 2,
-       "nor do 50 requests wait for their end");
+       "50 requests do not wait for connections that are not accepted");
 }
 
 // Returns how long a run takes in ns: the wait for hellos, and a warm-up.
@@ -68,7 +69,7 @@ void test_wait_for_hellos(void)
     for (int i = 0; i < TRIES && !is_shorter; i++)
         is_shorter = run_ns(greet_only_first) + half_ns < run_ns(no_reply);
     ok(is_shorter,
-       "those behind a client that is served are not waited for as long");
+       "if the server greets one client, the wait for others is shorter");
 }
 
 static bool greet_after_2_ms(struct peer *peer, int i)
@@ -90,7 +91,8 @@ static bool greet_and_close(struct peer *peer, int i)
 }
 
 // Returns how many of `connections` a server has greeted when the load begins,
-// in a run without a warm-up. Sets `pace_ms` to the time of the run for each.
+// in a run without a warm-up. Sets `pace_ms` to the time of the run divided by
+// this number.
 static double probed_of(const char *connections, behaviour *greeting,
                         double *pace_ms)
 {
@@ -105,9 +107,9 @@ static double probed_of(const char *connections, behaviour *greeting,
 }
 
 // Checks that the wait for replies to hellos depends on the pace at which they
-// come. On a busy machine, a server of 2 ms may be as slow as one for which the
-// client does not wait. There, client or server may also stand still for longer
-// than the client waits without a reply: then the check tries again.
+// come. On a busy machine, a server that takes 2 ms may be as slow as one for
+// which the client does not wait. Client or server may also get no core for
+// longer than the client waits without a reply: then the check tries again.
 void test_pace_of_hellos(void)
 {
     enum { PACE_MS_MAX = 25, TRIES_MAX = 5 };
@@ -118,11 +120,12 @@ void test_pace_of_hellos(void)
     ok(probed == 300 || pace_ms > PACE_MS_MAX,
        "the load begins after 300 hellos of 2 ms each: %.0f", probed);
     probed = probed_of("30", greet_after_100_ms, &pace_ms);
-    ok(probed >= 0 && probed < 30, "but does not wait for 30 of 100 ms each");
+    ok(probed >= 0 && probed < 30,
+       "the load does not wait for 30 hellos of 100 ms each");
     RUN_SCRIPT((&(struct script){.answer = right, .greet = greet_and_close}),
                "-c", "100", "-n", "100", "--warmup", "500ms");
     ok(record->hellos >= 100 && record->hellos < 3000,
-       "nor for connections that the server closes after each hello: %d",
+       "nor for connections that are closed after each hello: %d",
        record->hellos);
 }
 
@@ -140,17 +143,17 @@ void test_window(void)
     ok(o->status == 0 && column(o, "duration_s") >= 0.3 &&
            column(o, "duration_s") <=
                (double)(record->closed_ns - record->hello_ns) / 1e9,
-       "a window of 300 ms lasts that long");
+       "a window of 300 ms lasts at least 300 ms");
     ok(column(o, "requests") > 0 && column(o, "requests") < record->replies &&
            column(o, "replies") >= column(o, "requests"),
-       "requests in the warm-up do not count");
+       "requests in the warm-up are not counted");
     ok(column(o, "late") <= 2 &&
            column(o, "samples") == column(o, "requests") + column(o, "late"),
-       "nor does their latency");
+       "the latency of requests in the warm-up is not counted");
     o = RUN(later, "-c", "1", "--warmup", "0", "-d", "200ms", "--grace", "1m");
     ok(o->status == 1 && column(o, "served") == 0 &&
            column(o, "requests") == 0 && column(o, "late") == 1,
-       "a reply in the grace is late, its connection not served");
+       "a reply in the grace period is late, and its connection unserved");
     o = RUN(first_wrong, "-c", "1", "--warmup", "500ms", "--think", "5", "-n",
             "50");
     ok(o->status == 1 && column(o, "wrong") == 1 && column(o, "requests") == 50,
@@ -171,15 +174,15 @@ void test_interrupts(void)
     const struct outcome *o = RUN(interrupt_at_tenth, "--warmup", "1h");
     ok(o->status == 1 && says(o, SAYS_INTERRUPTED_IN_WARMUP) &&
            !says(o, SAYS_PROBLEM) && column(o, "interrupted") == 1,
-       "interrupted in the warm-up");
+       "an interrupt in the warm-up is reported");
     o = RUN(interrupt_at_tenth, "-c", "1", "--warmup", "0", "-d", "1h",
             "--grace", "20s");
     ok(o->status == 0 && says(o, SAYS_INTERRUPTED) && column(o, "requests") > 0,
-       "interrupted while measuring: what there is");
+       "an interrupt in the window ends it early, with a report");
     o = RUN(interrupt_at_tenth, "-c", "1", "--warmup", "0", "-d", "1h",
             "--grace", "20s", "--strict");
     ok(o->status == 1 && column(o, "requests") > 0,
-       "which is not enough with --strict");
+       "with --strict, an interrupt gives status 1");
 }
 
 static bool hang_up_at_tenth(struct peer *peer, int i)
@@ -233,16 +236,16 @@ void test_interrupted_grace(void)
     ok(o->status == 1 && column(o, "unanswered") == 1 &&
            column(o, "interrupted") == 0 &&
            near(column(o, "duration_s") * 2000, interrupt_after_ms, 0.001),
-       "interrupted in the grace: it ends, and the window was whole");
+       "an interrupt in the grace period does not change the window");
     o = RUN(hang_up_at_tenth, "-c", "1", "-d", "1h", "--warmup", "0", "--grace",
             "20s");
     ok(o->status == 0 && column(o, "interrupted") == 1 &&
            column(o, "requests") >= 9 && says(o, SAYS_INTERRUPTED),
-       "a terminal that is closed interrupts, and costs no report");
+       "a closed terminal is an interrupt, and the report is printed");
     client_prepare = ignore_hang_up;
     o = RUN(hang_up_at_tenth, "-c", "1", "-n", "20");
     client_prepare = NULL;
     ok(o->status == 0 && column(o, "requests") == 20 &&
            column(o, "interrupted") == 0,
-       "but not a client that nohup has started");
+       "a client that nohup has started ignores SIGHUP");
 }

@@ -1,8 +1,8 @@
 // phrases.h - phrases that the tests look for in the client's output.
 //
-// Each phrase stands for one finding and is tested in one place. All other
-// tests read numbers. So after a change of the output's words, only this file
-// must change.
+// Each phrase shows that the client has reported one finding. All other checks
+// read numbers. So after a change of the output's words, only this file must
+// change.
 
 #ifndef FIBLOAD_PHRASES_H
 #define FIBLOAD_PHRASES_H
@@ -52,7 +52,7 @@
 #define SAYS_ROWS "     until  "  // the heading of the table
 #define SAYS_MERGED "results of 3 files"
 
-// ---- Why a run is refused
+// ---- Reasons why the client refuses to run
 
 #define BECAUSE_MEMORY "cannot prepare 900 connections"
 #define BECAUSE_THREAD "cannot start thread"

@@ -1,5 +1,5 @@
 // record.c - what a scripted server received and sent, and the bounds that
-// follow.
+// follow for the client's figures.
 
 #include "record.h"
 

@@ -2,9 +2,9 @@
 // follow for the client's figures.
 //
 // Tests compare the client's latencies with this record, not with a limit in
-// milliseconds. On a busy machine both take longer, and the bounds grow by the
-// same amount. The record is in memory that the test shares with its server.
-// The test reads it after the server has ended.
+// milliseconds. On a busy machine, client and server both take longer, and the
+// bounds grow by the same amount. The record is in memory that the test shares
+// with its server. The test reads it after the server has ended.
 
 #ifndef RECORD_H
 #define RECORD_H
@@ -33,7 +33,7 @@ struct record {
     int64_t received_ns[RECORD_TIMES_MAX];  // after request i was received
     int64_t replied_ns[RECORD_TIMES_MAX];   // just before reply i was sent
     int64_t cpu_ns;    // CPU time that the server has used in all
-    int64_t burnt_ns;  // of this, used by the behaviour burn()
+    int64_t burnt_ns;  // of this, the CPU time of the behaviour burn()
 };
 
 // The record of the current run or, between two runs, of the last one.

@@ -40,9 +40,9 @@ static void refuse_epoll_pwait2(void)
         _exit(CLIENT_NOT_PREPARED);
 }
 
-// Checks that a client to which epoll_pwait2() is forbidden still sleeps.
+// Checks that a client whose sandbox forbids epoll_pwait2() still sleeps.
 // Otherwise it would use a whole core for the 400 ms in which its connection
-// pauses.
+// pauses. `usual_s` is the CPU time without the sandbox.
 static void check_refusal(int error, double usual_s)
 {
     refusal = error;
@@ -53,9 +53,11 @@ static void check_refusal(int error, double usual_s)
     // Some systems have no such filters.
     ok(o->status == CLIENT_NOT_PREPARED ||
            (o->status == 0 && column(o, "requests") == 20),
-       "a sandbox that refuses epoll_pwait2(): %s", strerror(error));
-    ok(o->cpu_s < 8 * usual_s + 0.05, "costs no core: %.0f ms, not %.0f ms",
-       o->cpu_s * 1e3, usual_s * 1e3);
+       "the client works in a sandbox that refuses epoll_pwait2(): %s",
+       strerror(error));
+    ok(o->cpu_s < 8 * usual_s + 0.05,
+       "there it uses %.0f ms of CPU time, usually %.0f ms", o->cpu_s * 1e3,
+       usual_s * 1e3);
 }
 
 void test_sandbox(void)
@@ -84,7 +86,7 @@ static void limit_memory_to_8_mib(void)
 
 static void limit_memory_to_64_mib(void)
 {
-    // A thread's stack then has 8 MiB.
+    // Each thread's stack then takes 8 MiB, so 40 threads need too much memory.
     setrlimit(RLIMIT_STACK, &(struct rlimit){8 << 20, 8 << 20});
     setrlimit(RLIMIT_AS, &(struct rlimit){64 << 20, 64 << 20});
 }
@@ -93,11 +95,13 @@ void test_little_memory(void)
 {
     client_prepare = limit_memory_to_8_mib;
     const struct outcome *o = RUN(right, "-c", "900", "-P", "256");
-    ok(refused(o, BECAUSE_MEMORY), "too little memory for the connections");
+    ok(refused(o, BECAUSE_MEMORY),
+       "with too little memory for the connections, it ends with a message");
     client_prepare = limit_memory_to_64_mib;
     o = STACKS_ARE_LARGE ? RUN(right, "-c", "40", "-t", "40") : NULL;
     if (o != NULL)
-        ok(refused(o, BECAUSE_THREAD), "a thread that cannot be started");
+        ok(refused(o, BECAUSE_THREAD),
+           "if a thread cannot be started, it ends with a message");
     client_prepare = NULL;
 }
 #endif

@@ -35,26 +35,29 @@ static bool in_pieces(struct peer *peer, int i)
 void test_right_replies(void)
 {
     const struct outcome *o = RUN(right, "-n", "1000", "-c", "10");
-    ok(o->status == 0 && column(o, "requests") == 1000, "1000 right replies");
+    ok(o->status == 0 && column(o, "requests") == 1000,
+       "1000 right replies are counted");
     ok(column(o, "served") == 10 &&
            near(column(o, "jain"), record_jain(10), 0.0001),
-       "over 10 connections, as evenly as the server has answered");
+       "the fairness over 10 connections is that of the server's replies");
     ok(column(o, "p50_us") > 0 && column(o, "p50_us") <= column(o, "p99_us") &&
            column(o, "p99_us") <= column(o, "max_us"),
-       "percentiles in order");
+       "the percentiles are in ascending order");
     double rate = column(o, "requests") / column(o, "duration_s");
     ok(near(rate / column(o, "req_per_s"), 1, 0.01),
-       "the rate is requests by duration");
+       "the rate is requests divided by duration");
     o = RUN(bare, "-n", "100");
-    ok(o->status == 0 && column(o, "requests") == 100, "bare numbers");
+    ok(o->status == 0 && column(o, "requests") == 100,
+       "replies without 'fib: ' are right");
     o = RUN(in_pieces, "-n", "3", "-c", "1", "--timeout", "100s");
-    ok(o->status == 0 && column(o, "requests") == 3, "replies in pieces");
+    ok(o->status == 0 && column(o, "requests") == 3,
+       "replies that arrive in pieces are right");
     o = RUN(right, "-n", "500", "-c", "5", "--idle", "20");
     ok(o->status == 0 && column(o, "idle_connected") == 20 &&
            column(o, "requests") == 500 && column(o, "served") == 5,
-       "20 idle connections beside 5");
+       "--idle 20 opens 20 idle connections beside 5 others");
     ok(record->connections == 25 && record->hellos == 5,
-       "which never send anything");
+       "the idle connections never send anything");
 }
 
 // ---- Wrong replies
@@ -103,11 +106,12 @@ void test_shown_replies(void)
     ok(times_said(o, SAYS_WRONG) == 3, "the first three wrong replies are shown"
                                        ", with what should have come");
     o = RUN(unprintable, "-n", "1");
-    ok(says(o, SAYS_ESCAPED), "without a byte that a terminal would obey");
+    ok(says(o, SAYS_ESCAPED),
+       "control characters in a wrong reply are escaped");
     o = RUN(endless, "-n", "1");
-    ok(says(o, SAYS_LONG), "of an endless one the beginning");
+    ok(says(o, SAYS_LONG), "the beginning of an endless reply is shown");
     o = RUN(right, "-n", "10");
-    ok(!says(o, SAYS_INSTEAD), "right replies are not");
+    ok(!says(o, SAYS_INSTEAD), "right replies are not shown");
 }
 
 void test_wrong_replies(void)
@@ -115,22 +119,23 @@ void test_wrong_replies(void)
     const struct outcome *o = RUN(every_tenth_wrong, "-n", "1000", "-c", "4");
     ok(o->status == 1 && column(o, "wrong") == 100 &&
            column(o, "requests") == 900,
-       "100 wrong replies of 1000 are counted, and are no requests answered");
+       "100 wrong replies of 1000 are counted apart from right ones");
     o = RUN(one_in_a_thousand_wrong, "-n", "5000", "-c", "4", "-t", "2", "-P",
             "16");
     ok(o->status == 1 && column(o, "wrong") == 5 &&
            column(o, "requests") == 4995,
-       "one in a thousand is counted exactly");
+       "one wrong reply in a thousand is counted exactly");
     o = RUN(every_tenth_error, "-n", "1000", "-c", "4");
     ok(o->status == 1 && column(o, "error_replies") == 100 &&
            column(o, "requests") == 900,
-       "so are error replies");
+       "error replies are counted apart from right ones");
     o = RUN(twice, "-n", "10", "-c", "1");
     ok(o->status == 1 && column(o, "wrong") == record->requests &&
            column(o, "requests") == 10,
-       "each second reply for one request is wrong");
+       "a second reply to one request is wrong");
     o = RUN(endless, "-n", "5", "-c", "1");
-    ok(o->status == 1 && column(o, "wrong") == 5, "bytes without end");
+    ok(o->status == 1 && column(o, "wrong") == 5,
+       "a reply without an end is wrong");
 }
 
 // ---- Broken connections
@@ -153,9 +158,9 @@ void test_closed_connections(void)
     const struct outcome *o = RUN(close_after_third, "-n", "40", "-c", "1");
     ok(o->status == 1 && column(o, "failed") == 10 &&
            column(o, "closed_by_server") == 10 && column(o, "requests") == 30,
-       "connections that are closed instead");
+       "connections that the server closes are counted");
     ok(column(o, "lost") == 10 && says(o, SAYS_LOST),
-       "and lose their requests");
+       "the requests on closed connections are lost");
 }
 
 void test_reset_connections(void)
@@ -164,7 +169,7 @@ void test_reset_connections(void)
     ok(o->status == 1 && column(o, "failed") == 10 &&
            column(o, "closed_by_server") == 0 && column(o, "lost") == 10 &&
            says(o, SAYS_RESET),
-       "a reset has a class and a sentence of its own");
+       "a reset is counted and reported apart");
 }
 
 // ---- No replies
@@ -179,22 +184,22 @@ void test_missing_replies(void)
     const struct outcome *o = RUN_TO_LAST("-c", "3");
     ok(o->status == 1 && column(o, "served") == 0 &&
            column(o, "unanswered") == 3 && column(o, "requests") == 0,
-       "no reply at all: three requests unanswered");
+       "without replies, three requests are unanswered");
     int64_t last_ns = record->received_ns[record->requests - 1];
     double delay_us = (double)(last_ns - record->hello_ns) / 1e3;
     double window_us = column(o, "duration_s") * 1e6;
     ok(column(o, "p50_us") >= 0.99 * (window_us - delay_us),
-       "which count with their age");
+       "unanswered requests are in the latency at their age");
 
     last_request = 15;
     o = RUN_TO_LAST("-c", "3", "-P", "5");
     ok(column(o, "unanswered") == 15 && column(o, "samples") == 15,
-       "all 15 of them, with five in flight on each connection");
+       "with five in flight on each of three connections, all 15 count");
     last_request = 5;
     o = RUN_TO_LAST("-c", "5", "-t", "2", "--idle", "3");
     ok(column(o, "unanswered") == 5 && column(o, "samples") == 5 &&
            column(o, "idle_connected") == 3,
-       "those of two threads, too");
+       "the unanswered requests of two threads are added up");
 }
 
 static bool just_late(struct peer *peer, int i)
@@ -210,14 +215,16 @@ void test_timeouts(void)
 {
     const struct outcome *o =
         RUN(no_reply, "-n", "4", "--timeout", "500ms", "-c", "2");
-    ok(o->status == 1 && column(o, "timeouts") == 4, "requests time out");
+    ok(o->status == 1 && column(o, "timeouts") == 4,
+       "requests without a reply time out");
     o = RUN(no_reply, "-n", "8", "--timeout", "500ms", "-c", "2", "-P", "4");
-    ok(o->status == 1 && column(o, "timeouts") == 8, "all that are in flight");
+    ok(o->status == 1 && column(o, "timeouts") == 8,
+       "all requests in flight time out");
     o = RUN(no_reply, "-n", "4", "--timeout", "500ms", "-c", "2", "--churn");
     ok(o->status == 1 && column(o, "timeouts") == 4,
-       "on connections of their own");
+       "with --churn, requests time out, too");
     o = RUN(just_late, "-c", "1", "-n", "3", "--timeout", "500ms");
     ok(o->status == 1 && column(o, "timeouts") == 3 &&
            column(o, "requests") == 0,
-       "replies after the timeout are none");
+       "replies after the timeout are not counted");
 }

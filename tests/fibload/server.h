@@ -37,7 +37,7 @@ enum { HOG_MS = 50 };
 struct server {
     pid_t pid;
     int port;
-    int running;  // a pipe; the server ends when it is closed
+    int running;  // a pipe; the server ends once the test has closed it
 };
 
 // Starts a server on a free port of 127.0.0.1 and empties the record. Ends the
@@ -53,7 +53,7 @@ void server_stop(struct server *server);
 // listen. The caller closes it. Ends the test program if there is no port.
 int server_bind(int *port);
 
-// ---- To write behaviours with
+// ---- Functions that behaviours call
 
 // Sends a text. Returns false if the connection is broken.
 bool say(struct peer *peer, const char *text);
@@ -62,7 +62,7 @@ bool say(struct peer *peer, const char *text);
 // broken.
 bool reply(struct peer *peer);
 
-// Sleeps, and with it the whole server.
+// Blocks the whole server for `ms` milliseconds.
 void sleep_ms(int ms);
 
 // Blocks until the client has received all bytes that were sent on a
