@@ -19,7 +19,8 @@
 #define ok(condition, ...)                                                     \
     tap_check((condition), __FILE__, __LINE__, __VA_ARGS__)
 
-// Puts `subject` in front of the names of all later checks; NULL means nothing.
+// Puts `subject` in front of the names of all later checks, until
+// tap_subject(NULL).
 void tap_subject(const char *subject);
 
 // Runs tests in processes of their own, a few at the same time, in the given
@@ -56,9 +57,9 @@ int tap_main(int argc, char **argv, const struct tap_part *parts, int count);
 // process -1, which means all processes.
 pid_t tap_fork(void);
 
-// Call it in a child after fork(). From then on, the kernel kills this process
-// when `parent`, the process that has called fork(), ends. If that has ended
-// already, kills this process at once. A later setuid(2) cancels this.
+// Asks the kernel to kill this process, a child after fork(), when `parent`,
+// the process that has called fork(), ends. If the parent has ended already,
+// kills this process at once. A later setuid(2) cancels this.
 void tap_end_with_parent(pid_t parent);
 
 // Prints the plan and the totals. Returns the exit status for main().

@@ -296,7 +296,7 @@ static void *use_frame(void *arg)
 {
     co_set_name("large");
     volatile char *frame = alloca((size_t)value_of(arg));
-    frame[0] = 1;  // The lowest byte: beyond the guard page if large.
+    frame[0] = 1;  // The lowest byte: in a large frame, beyond the guard page.
     return number(frame[0]);
 }
 

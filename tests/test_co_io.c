@@ -165,7 +165,17 @@ static void test_waiting(void)
     ok(run_traced("fine ") && right,
        "a megabyte passes through a small buffer");
     close_pair();
+    make_pair();
+    go(poll_then_append, "readable ");
+    co_go(send_late, number(5));
+    ok(run_traced("readable "), "co_poll() waits without reading");
+    co_go(misuse, NULL);
+    close_pair();
+    ok(run_traced("closed closed closed "), "a bad descriptor is EBADF");
+}
 
+static void test_limits(void)
+{
     make_pair();
     co_go(receive_limited, NULL);
     co_go(send_late, number(40));
@@ -187,12 +197,7 @@ static void test_waiting(void)
        "with a limit of 0, a call only takes data that is there");
     co_go(limit_generator, NULL);
     ok(run_traced("late at 20 "), "a limit holds for a generator, too");
-    go(poll_then_append, "readable ");
-    co_go(send_late, number(5));
-    ok(run_traced("readable "), "co_poll() waits without reading");
-    co_go(misuse, NULL);
     close_pair();
-    ok(run_traced("closed closed closed "), "a bad descriptor is EBADF");
 }
 
 // ---- Cancellation
@@ -304,8 +309,8 @@ static void test_cancellation(void)
 
 static void hold_the_loop(void *arg)
 {
-    // This is like a client that always has another request and reads all
-    // replies at once.
+    // The calls of a server whose client always has another request and reads
+    // all replies at once.
     char bytes[64];
     int *turns = arg;
     for (int i = 0; i < 500; i++) {
@@ -386,7 +391,7 @@ static void test_turns(void)
     close_pair();
 }
 
-// ---- The edges of epoll's reports
+// ---- Edge-triggered events
 
 static void send_when_awaited(void *arg)
 {
@@ -702,6 +707,7 @@ int main(void)
 {
     alarm(300);
     test_waiting();
+    test_limits();
     test_cancellation();
     test_turns();
     test_edges();

@@ -213,8 +213,9 @@ static void resume_deep_sleeper(void *arg)
     sleep_deep(arg);
 }
 
-// A generator that cancels its resumer. The resumer then resumes a second
-// coroutine. Its field `innermost` must no longer point to the generator.
+// Cancels the resumer of this generator. The resumer then resumes a second
+// generator. The field `innermost` of the resumer must no longer point to the
+// first one.
 static void *cancel_resumer(void *arg)
 {
     co_sleep(1);
@@ -404,7 +405,7 @@ static void join_with_deadline(void *arg)
 
 static struct co_group late_group;
 
-// A member that adds another member to its group when it is cancelled.
+// Runs in a member of the group. When it is cancelled, adds another member.
 static int start_another(void *arg)
 {
     int result = sleep_long();
@@ -447,7 +448,8 @@ static void *join_own_group(void *arg)
     return arg;
 }
 
-// A member that joins its own group, and lets a generator do the same.
+// Runs in a member of a group: joins the same group, and lets a generator do
+// so.
 static int join_from_inside(void *arg)
 {
     struct co *c = co_new(join_own_group, NULL);
@@ -597,8 +599,13 @@ static void test_offload(void)
     co_go(cancel_in_offload, NULL);
     ok(run_traced("cancel fine worked cancelled not again "),
        "co_offload() waits for fn even if it is cancelled");
+    clock_virtual(true);
+}
 
-    // This generator is created outside of the loop.
+// Checks a generator that is created outside of the loop.
+static void test_offload_in_old_generator(void)
+{
+    clock_virtual(false);
     struct co *c = co_new(offload_in_generator, number(5));
     co_go(resume_it, c);
     sum = 0;
@@ -619,5 +626,6 @@ int main(void)
     test_deadlines();
     test_groups();
     test_offload();
+    test_offload_in_old_generator();
     return done_testing();
 }

@@ -15,7 +15,7 @@
 
 enum { NAP_MS = 100, DEADLINE_MS = 10 };
 
-// ---- What is done to the subject
+// ---- Actions on the subject
 
 enum action { WAKE, WAKE_ASYNC, CANCEL, DEADLINE, RESUME, FREE, ACTIONS };
 
@@ -44,15 +44,15 @@ static void act(void)
     append(errno == EBUSY ? "busy " : errno == EINVAL ? "invalid " : "");
 }
 
-// Acts, then lets the loop deliver asynchronous wakeups and end waits that are
-// due.
-static void act_and_pass(void)
+// Acts on the subject. Then reschedules, so that the loop delivers asynchronous
+// wakeups and ends the waits that are due.
+static void act_and_reschedule(void)
 {
     act();
     co_reschedule();
 }
 
-// ---- What the subject sees
+// ---- Results that the subject sees
 
 static void begin(void)
 {
@@ -61,7 +61,8 @@ static void begin(void)
         co_set_deadline(DEADLINE_MS);
 }
 
-// Appends the result of the subject's next call, and whether it has a permit.
+// Appends the result of the subject's next call, and whether the subject has a
+// permit.
 static void observe(void)
 {
     append_result(co_sleep(0));
@@ -78,7 +79,7 @@ static void wait_and_observe(int (*wait)(void))
     observe();
 }
 
-// ---- The states, each as a coroutine that gets the subject into it
+// ---- The states: each function brings a subject into one state, and acts
 
 static void *observe_twice(void *arg)
 {
@@ -96,7 +97,7 @@ static void suspended(bool yielded)
     subject = co_new(observe_twice, number(yielded));
     if (yielded)
         co_resume(subject, NULL);
-    act_and_pass();
+    act_and_reschedule();
     if (action == FREE)
         return;
     if (!co_done(subject))
@@ -117,13 +118,13 @@ static void in_yielded(void)
 static void in_running(void)
 {
     begin();
-    act_and_pass();
+    act_and_reschedule();
     observe();
 }
 
 static void *act_in_generator(void *arg)
 {
-    act_and_pass();
+    act_and_reschedule();
     return arg;
 }
 
@@ -158,7 +159,7 @@ static void in_resuming_a_parked_one(void)
     co_go(resume_and_observe, &inner);
     while (inner == NULL || co_state_of(inner) != CO_PARKED)
         co_reschedule();
-    act_and_pass();
+    act_and_reschedule();
     if (action != CANCEL && action != DEADLINE)
         co_wake(inner);
 }
@@ -230,7 +231,7 @@ static void waiting(int (*wait)(void), enum co_state state)
     co_go(subject_main, NULL);
     while (subject == NULL || co_state_of(subject) != state)
         co_reschedule();
-    act_and_pass();
+    act_and_reschedule();
 }
 
 static void in_ready(void)
@@ -293,7 +294,7 @@ static void in_done(void)
 {
     subject = co_new(return_at_once, NULL);
     co_resume(subject, NULL);
-    act_and_pass();
+    act_and_reschedule();
     append(co_done(subject) ? "done" : "?");
     if (action != FREE)
         co_free(subject);
@@ -370,7 +371,7 @@ static void test_table(void)
         }
 }
 
-// ---- Wake-ups that come too early, or more than once
+// ---- Wakeups that come too early, or more than once
 
 static void park_twice(void *arg)
 {
@@ -424,7 +425,7 @@ static void test_wake_ups(void)
 {
     co_go(park_twice, NULL);
     co_go(wake_twice, NULL);
-    ok(run_traced("fine late "), "all wake-ups for one park count as one");
+    ok(run_traced("fine late "), "all wakeups for one park count as one");
     co_go(wake_before_park, NULL);
     ok(run_traced("fine late "), "there is at most one permit");
     co_go(wake_itself_often, NULL);
@@ -484,7 +485,7 @@ static void test_pair(void)
     for (int i = 0; i < BYSTANDERS; i++)
         co_go(reschedule_often, NULL);
     ok(co_run() == 0 && consumed == ITEMS && sent == ITEMS,
-       "a producer and a consumer lose none of %d wake-ups", ITEMS);
+       "a producer and a consumer lose none of %d wakeups", ITEMS);
     ok(bystanders_done == BYSTANDERS, "beside them, other coroutines run");
     close_pair();
 }
@@ -492,19 +493,19 @@ static void test_pair(void)
 // ---- From other threads, and from signal handlers
 
 #ifdef SANITIZED
-enum { WAKE_UPS = 500, SIGNALS = 200 };
+enum { WAKEUPS = 500, SIGNALS = 200 };
 #else
-enum { WAKE_UPS = 5000, SIGNALS = 2000 };
+enum { WAKEUPS = 5000, SIGNALS = 2000 };
 #endif
 enum { WAKERS = 3 };
 
 static atomic_int requested, served;
 
-// A thread that counts a request, wakes the coroutine, and waits until the
-// coroutine has served that request.
+// Runs in a thread. For each wakeup, counts a request, wakes the coroutine
+// twice, and waits until the coroutine has served the request.
 static void *wake_from_thread(void *arg)
 {
-    for (int i = 0; i < WAKE_UPS; i++) {
+    for (int i = 0; i < WAKEUPS; i++) {
         int mine = atomic_fetch_add(&requested, 1) + 1;
         co_wake_async(subject);
         co_wake_async(subject);
@@ -522,7 +523,7 @@ static void serve_requests(void *arg)
     for (int i = 0; i < WAKERS; i++)
         if (pthread_create(&threads[i], NULL, wake_from_thread, NULL) != 0)
             ok(false, "pthread_create");
-    while (atomic_load(&served) < WAKERS * WAKE_UPS) {
+    while (atomic_load(&served) < WAKERS * WAKEUPS) {
         co_park();
         atomic_store(&served, atomic_load(&requested));
     }
@@ -618,12 +619,12 @@ static void test_wake_async(void)
     ok(run_traced("ended fine freed "),
        "a coroutine may end before its mail is delivered");
     co_go(wait_for_signal, NULL);
-    ok(run_traced("fine fine "), "a wake-up from a signal handler is kept");
+    ok(run_traced("fine fine "), "a wakeup from a signal handler is kept");
 
     clock_virtual(false);
     co_go(serve_requests, NULL);
-    ok(co_run() == 0 && atomic_load(&served) == WAKERS * WAKE_UPS,
-       "%d threads wake a coroutine %d times each", WAKERS, WAKE_UPS);
+    ok(co_run() == 0 && atomic_load(&served) == WAKERS * WAKEUPS,
+       "%d threads wake a coroutine %d times each", WAKERS, WAKEUPS);
     int count = 0;
     co_go(count_signals, &count);
     ok(co_run() == 0 && count > 0,

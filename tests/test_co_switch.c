@@ -154,7 +154,7 @@ static void *tell_alignment(void *arg)
     return NULL;
 }
 
-// This test uses co_switch.h directly. The sanitizers are not told of these
+// This test uses co_switch.h directly. The sanitizers do not know of these
 // switches, but a few of them do no harm.
 static void *main_stack, *other_stack;
 static void *first_value;

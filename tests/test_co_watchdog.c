@@ -27,7 +27,7 @@ enum {
 
 static pthread_t loop_thread;
 static _Atomic int64_t now_ns = NS_PER_S;
-static atomic_int looks;
+static atomic_int checks;
 
 int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
 
@@ -37,7 +37,7 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *now)
     int64_t ns = atomic_load(&now_ns);
     *now = (struct timespec){ns / NS_PER_S, ns % NS_PER_S};
     if (!pthread_equal(pthread_self(), loop_thread))
-        atomic_fetch_add(&looks, 1);
+        atomic_fetch_add(&checks, 1);
     return 0;
 }
 
@@ -92,10 +92,10 @@ static bool names_coroutine(const char *name)
 
 // Waits until the watchdog has checked three more times. By then it has noticed
 // what happened before the call. Does not reschedule the calling coroutine.
-static void await_looks(void)
+static void await_checks(void)
 {
-    int seen = atomic_load(&looks), tries = 0;
-    while (atomic_load(&looks) < seen + 3 && tries++ < PATIENCE_MS)
+    int seen = atomic_load(&checks), tries = 0;
+    while (atomic_load(&checks) < seen + 3 && tries++ < PATIENCE_MS)
         nanosleep(&(struct timespec){.tv_nsec = NS_PER_MS}, NULL);
 }
 
@@ -103,9 +103,9 @@ static void await_looks(void)
 
 static void keep_turn(int ms)
 {
-    await_looks();
+    await_checks();
     advance(ms);
-    await_looks();
+    await_checks();
 }
 
 static void take_short_turns(void *arg)
@@ -174,7 +174,7 @@ static void test_generator(void)
 }
 
 // Wakes the coroutine `c` after the watchdog has checked the sleeping loop.
-static void *wake_after_looks(void *c)
+static void *wake_after_checks(void *c)
 {
     keep_turn(10 * LIMIT_MS);
     co_wake_async(c);
@@ -185,7 +185,7 @@ static void park(void *arg)
 {
     pthread_t waker;
     (void)arg;
-    pthread_create(&waker, NULL, wake_after_looks, co_self());
+    pthread_create(&waker, NULL, wake_after_checks, co_self());
     co_park();
     pthread_join(waker, NULL);
 }
@@ -199,7 +199,7 @@ static void test_idle(void)
     ok(names_coroutine("later"), "it does not report a loop that sleeps");
 }
 
-// ---- Where it is
+// ---- The place in the source that a report names
 
 static uintptr_t call_address;
 
@@ -208,7 +208,7 @@ static uintptr_t call_address;
 __attribute__((noinline)) static void compute(void)
 {
     call_address = (uintptr_t)__builtin_return_address(0);
-    await_looks();
+    await_checks();
     advance(LIMIT_MS);
     int calls = 0;
     while (is_silent() && calls++ < 100000)
@@ -270,17 +270,17 @@ static void keep_turn_twice(void *arg)
 static void test_full_output(void)
 {
     fill_output();
-    int before = atomic_load(&looks);
+    int before = atomic_load(&checks);
     go(keep_turn_twice, "");
     go(keep_turn_twice, "");
     co_run();
-    ok(atomic_load(&looks) - before >= 12,
+    ok(atomic_load(&checks) - before >= 12,
        "it continues even if its reports are not read");
     while (!is_silent())
         await_report();
 }
 
-// ---- Its end
+// ---- The end of a watchdog
 
 static int thread_count(void)
 {

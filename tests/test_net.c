@@ -119,7 +119,7 @@ int __wrap_accept4(int fd, struct sockaddr *a, socklen_t *n, int flags)
 
 static const struct session_rules rules = {.n_max = 45};
 
-static void test_errors(void)
+static void test_receive_errors(void)
 {
     struct session s;
     session_start(&s, &rules);
@@ -127,7 +127,11 @@ static void test_errors(void)
     ok(net_receive(-1, &s) && s.end == 1, "recv() starts again after signals");
     script = (int[]){ECONNRESET, REPEAT};
     ok(!net_receive(-1, &s), "a reset ends the conversation");
+    script = NULL;
+}
 
+static void test_send_errors(void)
+{
     script = (int[]){0, EINTR, 0, EINTR, EINTR, 0, REPEAT};
     ok(net_send_all(-1, "abc", 3) == 0 && sent_len == 3 &&
            memcmp(sent_bytes, "abc", 3) == 0,
@@ -140,7 +144,11 @@ static void test_errors(void)
     ok(net_send_all(-1, "ab", 2) == -1 && errno == EPIPE,
        "if the client is gone, the result is -1");
     ok(!pipe_signal_possible, "send() never raises SIGPIPE");
+    script = NULL;
+}
 
+static void test_accept_errors(void)
+{
     script = (int[]){EINTR, ECONNABORTED, 0, REPEAT};
     ok(net_accept(-1) == 42,
        "accept() starts again after signals and aborted connections");
@@ -284,9 +292,18 @@ static void test_idle(void)
     ok(net_receive(p.served, &s) && !net_receive(p.served, &s),
        "the session of an idle client ends");
     close_pair(&p);
+    net_set_idle_timeout(0);
+    fake_now_ns = 0;
+}
 
-    p = connect_pair();
-    progress = (struct net_progress){0};
+// Checks that a client that makes progress is not idle, even if it is slow.
+static void test_slow(void)
+{
+    struct pair p = connect_pair();
+    struct net_progress progress = {0};
+    net_set_idle_timeout(10);
+    start_fake_clock(1);
+    bool idle = false;
     for (int i = 0; i < 50 && !idle; i++) {
         progress.active = i % 5 == 0;
         idle = net_end_if_idle(p.served, &progress);
@@ -398,8 +415,8 @@ static void test_time(void)
     fake_now_ns = 0;
 }
 
-// Checks the limit on descriptors. In a child process, because the limit cannot
-// be raised again.
+// Checks the limit on descriptors. Does so in a child process, because the
+// limit cannot be raised again.
 static void test_descriptors(void)
 {
     int status = -1;
@@ -420,11 +437,14 @@ int main(void)
 {
     if (report_open("test", true) != 0)
         return 1;
-    test_errors();
+    test_receive_errors();
+    test_send_errors();
+    test_accept_errors();
     test_nonblocking();
     test_names();
     test_sockets();
     test_idle();
+    test_slow();
     test_descriptors();
     test_time();
     test_stop();

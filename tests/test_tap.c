@@ -1,7 +1,7 @@
 // test_tap.c - tests that a process of a test ends with its parent.
 //
-// A test that is killed leaves no server behind, not even one that it has just
-// started. This process adopts the orphans, so it learns how they end.
+// So a test that is killed leaves no server behind, not even one that it has
+// just started. This program adopts the orphans, so it learns how they end.
 
 #include <signal.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 
 enum { PATIENCE_S = 300 };
 
-// A child that calls tap_end_with_parent() while its parent still runs. The
+// Runs in a child: calls tap_end_with_parent() while its parent still runs. The
 // parent ends when it has received a byte.
 _Noreturn static void call_early(pid_t parent, int to_parent)
 {
@@ -23,7 +23,7 @@ _Noreturn static void call_early(pid_t parent, int to_parent)
     _exit(EXIT_FAILURE);
 }
 
-// A child that calls tap_end_with_parent() after its parent has ended.
+// Runs in a child: calls tap_end_with_parent() after its parent has ended.
 _Noreturn static void call_late(pid_t parent, int to_parent)
 {
     if (write(to_parent, "", 1) != 1)

@@ -53,7 +53,8 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *now)
 }
 
 // Counts a call of epoll_wait(). Returns the timeout in ms for the real call.
-// It is -1 only if the loop waits without a timer, for an event from outside.
+// With the virtual clock, it is -1 only if the loop waits without a timer, for
+// an event from another thread.
 static int real_ms(int ms)
 {
     polls += on;

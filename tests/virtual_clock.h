@@ -13,9 +13,8 @@
 
 // tests/tests.mk has the list of these calls: VIRTUAL_CLOCK.
 
-// Switches the virtual clock on, which is the default, or off. When it is off,
-// the calls go to the system. That is for tests in which another thread ends a
-// sleep.
+// Switches the virtual clock on, which is the default, or off. While it is off,
+// the calls go to the system. A test needs this if another thread ends a sleep.
 void clock_virtual(bool wanted);
 
 // Returns the time on the virtual clock, in ms.
