@@ -96,7 +96,7 @@ static bool refuse_after_first(struct peer *peer, int i)
 // second request is then not part of a latency.
 static double latency_beside_connecting_us(void)
 {
-    int64_t first_ns = record->received_ns[1] - record->hello_ns;
+    int64_t first_ns = record->received_ns[1] - record->probe_ns;
     int64_t second_ns = record->closed_ns - record->replied_ns[0];
     int64_t longer_ns = first_ns > second_ns ? first_ns : second_ns;
     return (double)longer_ns / 1e3 - 990000;
@@ -208,7 +208,7 @@ static bool answer_first_when_full(struct peer *peer, int i)
 
 // Checks that a connection that waits for --think does not hold up another one
 // that has room in its pipeline. Both connections wait for 3 s after their
-// hellos; by then 12 requests are due. At 3.75 s the pipeline of the first one
+// probes; by then 12 requests are due. At 3.75 s the pipeline of the first one
 // is full. At 4 s the second one sends request 17, and by the end another 9
 // requests are due.
 void test_think_with_pipeline(void)

@@ -385,7 +385,7 @@ void test_screen(void)
                                   "--churn", "--no-stamps", "--grace", "20s");
     ok(fits_screen(o, 24), "a long summary fits 24 lines of 80 columns");
     const struct script many_problems = {.answer = every_second_wrong,
-                                         .greet = greet_only_first};
+                                         .probe = reply_to_first_probe};
     o = RUN_SCRIPT(&many_problems, "-d", "200ms", "-R", "10k", "-c", "50",
                    "--idle", "5", "--warmup", "100ms", "--grace", "100ms", "-t",
                    "2");

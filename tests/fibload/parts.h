@@ -26,10 +26,10 @@ void test_ramp(void);
 void test_own_share(void);
 
 // phases.c
-void test_hello(void);
-void test_unanswered_hello(void);
-void test_wait_for_hellos(void);
-void test_pace_of_hellos(void);
+void test_probe(void);
+void test_unanswered_probe(void);
+void test_wait_for_probes(void);
+void test_pace_of_probes(void);
 void test_window(void);
 void test_interrupts(void);
 void test_interrupted_grace(void);

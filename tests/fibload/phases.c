@@ -1,4 +1,4 @@
-// phases.c - the phases of a run: hellos, the warm-up, the measured window, and
+// phases.c - the phases of a run: probes, the warm-up, the measured window, and
 // the grace period for requests that are unanswered at its end.
 
 #include <signal.h>
@@ -11,31 +11,32 @@
 #include "record.h"
 #include "server.h"
 
-// Replies to hellos after 5 ms, like a server that first starts a thread.
-static bool greet_slowly(struct peer *peer, int i)
+// Replies to probes after 5 ms, like a server that first starts a thread.
+static bool reply_to_probe_slowly(struct peer *peer, int i)
 {
     sleep_ms(5);
-    return greet(peer, i);
+    return reply_to_probe(peer, i);
 }
 
 // Checks that the load begins after all connections have been accepted. The
-// client waits for the replies to its hellos for up to twice the warm-up.
-void test_hello(void)
+// client waits for the replies to its probes for up to twice the warm-up.
+void test_probe(void)
 {
-    const struct script slow_to_greet = {.answer = soon, .greet = greet_slowly};
+    const struct script slow_to_reply = {.answer = soon,
+                                         .probe = reply_to_probe_slowly};
     const struct outcome *o =
-        RUN_SCRIPT(&slow_to_greet, "-c", "20", "-n", "200", "--warmup", "1s");
+        RUN_SCRIPT(&slow_to_reply, "-c", "20", "-n", "200", "--warmup", "1s");
     ok(o->status == 0 && column(o, "served") == 20 &&
            column(o, "probed") == 20 && column(o, "requests") == 200,
        "20 connections that are accepted within 5 ms each are all served");
-    ok(record->hellos_at_first == 20,
+    ok(record->probes_at_first == 20,
        "all connections are accepted before the warm-up");
 }
 
-void test_unanswered_hello(void)
+void test_unanswered_probe(void)
 {
     const struct script first_only = {.answer = soon,
-                                      .greet = greet_only_first};
+                                      .probe = reply_to_first_probe};
     const struct outcome *o =
         RUN_SCRIPT(&first_only, "-c", "3", "--warmup", "500ms", "-d", "500ms",
                    "--grace", "200ms");
@@ -48,55 +49,55 @@ void test_unanswered_hello(void)
        "50 requests do not wait for connections that are not accepted");
 }
 
-// Returns how long a run takes in ns: the wait for hellos, and a warm-up.
-static int64_t run_ns(behaviour *to_hello)
+// Returns how long a run takes in ns: the wait for probes, and a warm-up.
+static int64_t run_ns(behaviour *to_probe)
 {
-    const struct script script = {.answer = soon, .greet = to_hello};
+    const struct script script = {.answer = soon, .probe = to_probe};
     int64_t begin_ns = record_now_ns();
     RUN_SCRIPT(&script, "-c", "3", "--warmup", "2s", "-d", "1ms", "--grace",
                "0");
     return record_now_ns() - begin_ns;
 }
 
-// Checks that the client waits for missing replies to its hellos for two
+// Checks that the client waits for missing replies to its probes for two
 // warm-ups if none comes, but for one if some come. On a busy machine a run may
 // take half a warm-up longer: then the check tries again.
-void test_wait_for_hellos(void)
+void test_wait_for_probes(void)
 {
     enum { TRIES = 3 };
     const int64_t half_ns = 1000000000;
     bool is_shorter = false;
     for (int i = 0; i < TRIES && !is_shorter; i++)
-        is_shorter = run_ns(greet_only_first) + half_ns < run_ns(no_reply);
+        is_shorter = run_ns(reply_to_first_probe) + half_ns < run_ns(no_reply);
     ok(is_shorter,
-       "if the server greets one client, the wait for others is shorter");
+       "if the server replies to one probe, the wait for others is shorter");
 }
 
-static bool greet_after_2_ms(struct peer *peer, int i)
+static bool reply_to_probe_after_2_ms(struct peer *peer, int i)
 {
     sleep_ms(2);
-    return greet(peer, i);
+    return reply_to_probe(peer, i);
 }
 
-static bool greet_after_100_ms(struct peer *peer, int i)
+static bool reply_to_probe_after_100_ms(struct peer *peer, int i)
 {
     sleep_ms(100);
-    return greet(peer, i);
+    return reply_to_probe(peer, i);
 }
 
-static bool greet_and_close(struct peer *peer, int i)
+static bool reply_to_probe_and_close(struct peer *peer, int i)
 {
-    greet(peer, i);
+    reply_to_probe(peer, i);
     return false;
 }
 
-// Returns how many of `connections` a server has greeted when the load begins,
-// in a run without a warm-up. Sets `pace_ms` to the time of the run divided by
-// this number.
-static double probed_of(const char *connections, behaviour *greeting,
+// Returns on how many of `connections` a server has replied to the probe when
+// the load begins, in a run without a warm-up. Sets `pace_ms` to the time of
+// the run divided by this number.
+static double probed_of(const char *connections, behaviour *to_probe,
                         double *pace_ms)
 {
-    const struct script script = {.answer = right, .greet = greeting};
+    const struct script script = {.answer = right, .probe = to_probe};
     int64_t begin_ns = record_now_ns();
     const struct outcome *o =
         RUN_SCRIPT(&script, "-c", connections, "-d", "1ms", "--warmup", "0",
@@ -106,27 +107,28 @@ static double probed_of(const char *connections, behaviour *greeting,
     return probed;
 }
 
-// Checks that the wait for replies to hellos depends on the pace at which they
+// Checks that the wait for replies to probes depends on the pace at which they
 // come. On a busy machine, a server that takes 2 ms may be as slow as one for
 // which the client does not wait. Client or server may also get no core for
 // longer than the client waits without a reply: then the check tries again.
-void test_pace_of_hellos(void)
+void test_pace_of_probes(void)
 {
     enum { PACE_MS_MAX = 25, TRIES_MAX = 5 };
     double pace_ms = 0, probed = 0;
     for (int i = 0; i < TRIES_MAX && probed < 300 && pace_ms <= PACE_MS_MAX;
          i++)
-        probed = probed_of("300", greet_after_2_ms, &pace_ms);
+        probed = probed_of("300", reply_to_probe_after_2_ms, &pace_ms);
     ok(probed == 300 || pace_ms > PACE_MS_MAX,
-       "the load begins after 300 hellos of 2 ms each: %.0f", probed);
-    probed = probed_of("30", greet_after_100_ms, &pace_ms);
+       "the load begins after 300 probes of 2 ms each: %.0f", probed);
+    probed = probed_of("30", reply_to_probe_after_100_ms, &pace_ms);
     ok(probed >= 0 && probed < 30,
-       "the load does not wait for 30 hellos of 100 ms each");
-    RUN_SCRIPT((&(struct script){.answer = right, .greet = greet_and_close}),
-               "-c", "100", "-n", "100", "--warmup", "500ms");
-    ok(record->hellos >= 100 && record->hellos < 3000,
-       "nor for connections that are closed after each hello: %d",
-       record->hellos);
+       "the load does not wait for 30 probes of 100 ms each");
+    RUN_SCRIPT(
+        (&(struct script){.answer = right, .probe = reply_to_probe_and_close}),
+        "-c", "100", "-n", "100", "--warmup", "500ms");
+    ok(record->probes >= 100 && record->probes < 3000,
+       "it waits for no connection that is closed after its probe: %d",
+       record->probes);
 }
 
 static bool later(struct peer *peer, int i)
@@ -142,7 +144,7 @@ void test_window(void)
         RUN(soon, "-c", "2", "-d", "300ms", "--warmup", "100ms");
     ok(o->status == 0 && column(o, "duration_s") >= 0.3 &&
            column(o, "duration_s") <=
-               (double)(record->closed_ns - record->hello_ns) / 1e9,
+               (double)(record->closed_ns - record->probe_ns) / 1e9,
        "a window of 300 ms lasts at least 300 ms");
     ok(column(o, "requests") > 0 && column(o, "requests") < record->replies &&
            column(o, "replies") >= column(o, "requests"),

@@ -42,7 +42,7 @@ void record_request(void)
     static int64_t last_ns;
     int64_t now_ns = record_now_ns();
     if (record->requests == 0)
-        record->hellos_at_first = record->hellos;
+        record->probes_at_first = record->probes;
     else if (now_ns - last_ns > record->longest_gap_ns)
         record->longest_gap_ns = now_ns - last_ns;
     if (record->requests < RECORD_TIMES_MAX)
@@ -112,7 +112,7 @@ int record_most(int count)
 
 static int64_t earliest_send_ns(int i, int depth)
 {
-    return i < depth ? record->hello_ns : record->replied_ns[i - depth];
+    return i < depth ? record->probe_ns : record->replied_ns[i - depth];
 }
 
 static int64_t latest_read_ns(int i, int depth)
@@ -170,14 +170,14 @@ struct bounds record_latency(double percent, int depth)
 }
 
 // Request 0 is due when the schedule begins. That is after the reply to the
-// hello, and before the server receives request 0.
+// probe, and before the server receives request 0.
 struct bounds record_latency_from_due(double percent, double rate)
 {
     static double low_us[RECORD_TIMES_MAX], high_us[RECORD_TIMES_MAX];
     for (int i = 0; i < record->replies; i++) {
         double due_ns = i * NS_PER_S / rate;
         int64_t since_ns = record->replied_ns[i] - record->received_ns[0];
-        int64_t until_ns = latest_read_ns(i, 1) - record->hello_ns;
+        int64_t until_ns = latest_read_ns(i, 1) - record->probe_ns;
         double low_ns = (double)since_ns - due_ns;
         low_us[i] = low_ns > 0 ? low_ns / NS_PER_US : 0;
         high_us[i] = ((double)until_ns - due_ns) / NS_PER_US;

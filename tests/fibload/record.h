@@ -15,19 +15,19 @@
 
 enum { RECORD_TIMES_MAX = 4096, RECORD_CONNECTIONS_MAX = 1024 };
 
-// The record of one run. Times are in ns on the monotonic clock. A hello is the
+// The record of one run. Times are in ns on the monotonic clock. A probe is the
 // request for fib(1) that begins each connection; it does not count as a
 // request.
 struct record {
     volatile pid_t client;  // the client's process; 0: not started yet
     int connections;        // connections accepted
-    int hellos;             // replies to hellos sent
-    int hellos_at_first;    // of these, before the first request
+    int probes;             // replies to probes sent
+    int probes_at_first;    // of these, before the first request
     int requests;           // requests received
     int replies;            // correct replies sent
     int hogs;               // replies to hogs sent
     int replies_on[RECORD_CONNECTIONS_MAX];  // of `replies`, by connection
-    int64_t hello_ns;        // just before the first reply to a hello
+    int64_t probe_ns;        // just before the first reply to a probe
     int64_t closed_ns;       // after the last connection was closed
     int64_t longest_gap_ns;  // between two requests received
     int64_t received_ns[RECORD_TIMES_MAX];  // after request i was received

@@ -74,7 +74,7 @@ enum { STACKS_ARE_LARGE = false };  // A stack of musl has 128 KiB.
 #endif
 
 #ifdef SANITIZED
-// The sanitizers need more memory themselves.
+// Checks nothing: the sanitizers need more memory themselves.
 void test_little_memory(void)
 {
 }

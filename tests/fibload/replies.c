@@ -56,7 +56,7 @@ void test_right_replies(void)
     ok(o->status == 0 && column(o, "idle_connected") == 20 &&
            column(o, "requests") == 500 && column(o, "served") == 5,
        "--idle 20 opens 20 idle connections beside 5 others");
-    ok(record->connections == 25 && record->hellos == 5,
+    ok(record->connections == 25 && record->probes == 5,
        "the idle connections never send anything");
 }
 
@@ -176,7 +176,7 @@ void test_reset_connections(void)
 
 // Checks requests without a reply: at the end they count as unanswered, with
 // their age as latency. The client sends them when the window begins, after the
-// hello. So their age is at least the window less the time until the server
+// probe. So their age is at least the window less the time until the server
 // received them.
 void test_missing_replies(void)
 {
@@ -186,7 +186,7 @@ void test_missing_replies(void)
            column(o, "unanswered") == 3 && column(o, "requests") == 0,
        "without replies, three requests are unanswered");
     int64_t last_ns = record->received_ns[record->requests - 1];
-    double delay_us = (double)(last_ns - record->hello_ns) / 1e3;
+    double delay_us = (double)(last_ns - record->probe_ns) / 1e3;
     double window_us = column(o, "duration_s") * 1e6;
     ok(column(o, "p50_us") >= 0.99 * (window_us - delay_us),
        "unanswered requests are in the latency at their age");
@@ -209,7 +209,7 @@ static bool just_late(struct peer *peer, int i)
     return reply(peer);
 }
 
-// Checks --timeout. The same limit holds for the hello of each connection,
+// Checks --timeout. The same limit holds for the probe of each connection,
 // which needs only a small part of it.
 void test_timeouts(void)
 {

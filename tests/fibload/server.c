@@ -171,17 +171,17 @@ bool first_wrong(struct peer *peer, int i)
     return i == 0 ? say(peer, "fib: 56\n") : reply(peer);
 }
 
-bool greet(struct peer *peer, int i)
+bool reply_to_probe(struct peer *peer, int i)
 {
     if (i == 0)
-        record->hello_ns = record_now_ns();
-    record->hellos++;
+        record->probe_ns = record_now_ns();
+    record->probes++;
     return say(peer, "fib: 1\n");
 }
 
-bool greet_only_first(struct peer *peer, int i)
+bool reply_to_first_probe(struct peer *peer, int i)
 {
-    return i > 0 || greet(peer, i);
+    return i > 0 || reply_to_probe(peer, i);
 }
 
 // ---- The loop
@@ -195,10 +195,10 @@ static bool answer_hog(struct peer *peer)
 
 static bool answer(struct peer *peer)
 {
-    static int hellos, requests;
+    static int probes, requests;
     if (strcmp(peer->line, "1\n") == 0)
-        return current->greet != NULL ? current->greet(peer, hellos++)
-                                      : greet(peer, hellos++);
+        return current->probe != NULL ? current->probe(peer, probes++)
+                                      : reply_to_probe(peer, probes++);
     if (strcmp(peer->line, "20\n") == 0)
         return answer_hog(peer);
     record_request();

@@ -25,11 +25,11 @@ struct peer {
 // requests over all connections, from 0. Returns false to close the connection.
 typedef bool behaviour(struct peer *peer, int i);
 
-// The behaviours of a server. `answer` is called for requests, `greet` for
-// hellos, which are requests for fib(1). If `greet` is NULL, the server replies
-// to hellos at once. Requests for fib(20) come from hogs, and take HOG_MS each.
+// The behaviours of a server. `answer` is called for requests, `probe` for
+// probes, which are requests for fib(1). If `probe` is NULL, the server replies
+// to probes at once. Requests for fib(20) come from hogs, and take HOG_MS each.
 struct script {
-    behaviour *answer, *greet;
+    behaviour *answer, *probe;
 };
 
 enum { HOG_MS = 50 };
@@ -46,7 +46,7 @@ struct server server_start(const struct script *script);
 
 // Waits until all clients have closed their connections and the server has
 // ended; then the record is complete. A server that does not end gets SIGALRM
-// after 150 s, when the client has had its own time limit of 120 s.
+// after 150 s. By then, the client's own time limit of 120 s has passed.
 void server_stop(struct server *server);
 
 // Returns a socket that is bound to a free port of 127.0.0.1 but does not
@@ -98,8 +98,9 @@ enum { STALL_AT = 5, STALL_MS = 300 };
 // Reply at once, but the first or every tenth reply is wrong.
 behaviour every_tenth_wrong, first_wrong;
 
-// Behaviours for hellos. greet: replies to all. greet_only_first: replies to
-// the first only, like a server that serves one client after the other.
-behaviour greet, greet_only_first;
+// Behaviours for probes. reply_to_probe: replies to all. reply_to_first_probe:
+// replies to the first only, like a server that serves one client after the
+// other.
+behaviour reply_to_probe, reply_to_first_probe;
 
 #endif
