@@ -5,7 +5,8 @@
 // The program resumes COUNT coroutines, one after the other, again and again.
 // Each yields from DEPTH nested calls. If ORDER is 1, they are resumed in the
 // order in which they were created. If ORDER is 2, the order is shuffled. With
-// many coroutines the cache decides: each uses cache lines of its own.
+// many coroutines, the time depends on the cache, because each coroutine uses
+// cache lines of its own.
 
 #include <stdlib.h>
 

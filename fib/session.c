@@ -57,9 +57,9 @@ void session_end(struct session *s)
     s->client_finished = true;
 }
 
-// When no complete line is left, make_space() moves the rest of the input to
-// the start, and sets `begin` to 0. So if `begin` is above 0, the rest may
-// contain a complete request.
+// Only checks `begin`, which is fast: when no complete line is left,
+// make_space() moves the rest of the input to the start, and sets `begin` to 0.
+// So if `begin` is above 0, the rest may contain a complete request.
 bool session_pending(const struct session *s)
 {
     return s->begin > 0 && s->begin < s->end;

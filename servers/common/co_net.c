@@ -192,8 +192,9 @@ static void start_inspector(void)
         server_refuse_path("inspect", path);
 }
 
-// The first coroutine of a loop. fn() returns when the server is stopping. Then
-// the inspector must end, too, because co_run() waits for all coroutines.
+// Runs in the first coroutine of a loop: calls fn(), which returns when the
+// server is stopping. Then ends the inspector, too, because co_run() waits for
+// all coroutines.
 static void first_main(void *arg)
 {
     const struct first *first = arg;
@@ -221,8 +222,8 @@ struct server {
     void (*serve_clients)(void);
 };
 
-// The first coroutine of a server with one loop. When it runs, co_run() has
-// opened everything, so server_ready() can announce the server.
+// Runs in the first coroutine of a server with one loop. At this point co_run()
+// has opened everything, so server_ready() can announce the server.
 static void serve(void *arg)
 {
     const struct server *server = arg;

@@ -12,8 +12,8 @@
 
 #include "options.h"
 
-// `listener` must be non-blocking. The returned descriptor is non-blocking,
-// too.
+// co_net_accept() needs a non-blocking `listener`, and returns a non-blocking
+// descriptor.
 int co_net_accept(int listener);
 bool co_net_backoff(const char *what);
 bool co_net_receive(int fd, struct session *s);
@@ -33,7 +33,7 @@ extern const struct option_rule co_net_options[];
 // Exits if the loop cannot start.
 void co_net_run(void (*fn)(void *arg), void *arg);
 
-// For a server with one loop: makes `listener` non-blocking, and runs
+// Runs a server with one loop: makes `listener` non-blocking, and runs
 // serve_clients() in the loop, as co_net_run() does. Once the loop is open,
 // first calls server_ready(). Exits if the loop cannot start, or the server
 // cannot announce its address.

@@ -166,8 +166,8 @@ int net_idle_timeout_ms(void)
 
 static atomic_int highest_client;  // The highest descriptor of a client so far.
 
-// The signal to stop may come after accept() and before this call. Then the
-// handler did not know this client yet, so this function shuts it down.
+// Shuts the client down if the signal to stop has come after accept() and
+// before this call: the handler of the signal did not know this client yet.
 void net_accepted(int fd)
 {
     if (fd > highest_client)

@@ -110,14 +110,14 @@ void net_shutdown_clients(int listener);
 // should try again, false if the server is stopping.
 bool net_backoff(const char *what);
 
-// Returns the time at which to try again after a resource was exhausted. For a
-// server that must not block in net_backoff().
+// Returns the time at which to try again after a resource was exhausted. A
+// server that must not block uses this function in place of net_backoff().
 int64_t net_backoff_until_ns(void);
 
-// Backs off if `result`, that of a call such as poll(2), shows that the kernel
-// had no memory to wait for events. That is so if the call has failed, but not
-// because of a signal. Then blocks for NET_BACKOFF_MS. Otherwise the server
-// would call poll(2) again at once, and use a whole core.
+// Checks `result`, the result of a call that waits for events, such as poll(2).
+// If the call has failed, but not because of a signal, the kernel had no memory
+// for it. Then blocks for NET_BACKOFF_MS. Otherwise the server would call
+// poll(2) again at once, and use a whole core.
 void net_backoff_if_failed(int result);
 
 // Registers a client that was accepted as `fd` by other calls than those above:

@@ -98,9 +98,10 @@ bool net_try_receive(int fd, struct session *s, struct net_progress *progress)
     return false;
 }
 
-// The socket is blocking. If there is an idle timeout, a recv() without input
-// fails with EAGAIN after that time. But if the client has acknowledged replies
-// during this time, it is not idle, and recv() waits once more.
+// Repeats recv() on a blocking socket. If there is an idle timeout, a recv()
+// without input fails with EAGAIN after that time. But if the client has
+// acknowledged replies during this time, it is not idle, and recv() waits once
+// more.
 bool net_receive(int fd, struct session *s)
 {
     struct net_progress progress = {0};

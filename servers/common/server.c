@@ -125,9 +125,9 @@ void *server_allocate(int count, size_t size)
     return array;
 }
 
-// The same call may fail in several threads. This function returns only in the
-// first of them, which prints a line and exits. The other threads block until
-// the process has ended.
+// Returns only in the first thread that calls it. This thread prints a line and
+// exits. If the same call has failed in other threads, too, they block here
+// until the process has ended.
 static void block_all_but_first(void)
 {
     static atomic_flag has_failed = ATOMIC_FLAG_INIT;

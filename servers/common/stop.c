@@ -26,8 +26,10 @@ static pid_t server;
 static sigset_t unblocked;   // The signal mask during stop_wait().
 static bool blocks_signals;  // stop_wait() has to change the mask.
 
-// The signal that calls this handler is blocked until the handler returns. In a
-// server that blocks signals, it is blocked until the next stop_wait().
+// Handles SIGTERM and SIGINT: stores the time of the first one and wakes
+// blocked calls; ends the process at a second one. The signal that calls this
+// handler is blocked until the handler returns. In a server that blocks
+// signals, the signal is blocked until the next stop_wait().
 static void on_stop_signal(int signo)
 {
     int saved = errno;

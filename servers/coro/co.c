@@ -42,7 +42,8 @@ void *co_jump(struct co *to, void *value)
     return value;
 }
 
-// The first function on the stack of every coroutine.
+// Is the first function on the stack of every coroutine: calls fn(arg), and
+// passes its result to the resumer.
 static void co_main(void *value)
 {
     struct co *self = running;

@@ -37,7 +37,7 @@ static void fail_group(struct co_group *group, int reason)
     co_group_cancel(group);
 }
 
-// The first function of each member. The last member to return wakes the
+// Is the main function of each member. The last member to return wakes the
 // coroutine that waits in co_group_join().
 static void *member_main(void *arg)
 {

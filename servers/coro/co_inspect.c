@@ -202,8 +202,8 @@ static int listen_on(const char *path)
     return co_fail(error);
 }
 
-// The inspector: serves one client after another, until it is cancelled. Then
-// both co_accept() and co_sleep() fail.
+// Is the main function of the inspector: serves one client after another, until
+// the inspector is cancelled. Then both co_accept() and co_sleep() fail.
 static void *inspect(void *arg)
 {
     int client, listener = (int)(intptr_t)arg;

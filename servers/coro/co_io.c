@@ -327,10 +327,10 @@ int co_connect(int fd, const struct sockaddr *address, socklen_t len)
     return 0;
 }
 
-// As recv(2), on a UNIX socket. A peer may send descriptors with some bytes
-// (SCM_RIGHTS). Then recvmsg() stops after these bytes, even if more have
-// arrived, and this function sets `cut`. It has no use for the descriptors, so
-// the kernel closes them.
+// Receives as recv(2) does, on a UNIX socket. A peer may send descriptors with
+// some bytes (SCM_RIGHTS). Then recvmsg() stops after these bytes, even if more
+// have arrived, and this function sets `cut`. It has no use for the
+// descriptors, so the kernel closes them.
 static ssize_t receive_unix(int fd, void *buf, size_t size, bool *cut)
 {
     struct iovec space = {buf, size};

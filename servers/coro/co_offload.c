@@ -51,7 +51,7 @@ static void become_idle(void)
     pthread_mutex_unlock(&lock);
 }
 
-// The main function of a thread that does jobs.
+// Is the main function of each of the other threads: does jobs without end.
 static void *do_jobs(void *arg)
 {
     (void)arg;

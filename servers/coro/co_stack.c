@@ -85,8 +85,9 @@ static bool advise_at_once(const struct iovec *ranges, size_t count, int advice)
     return done == (long)size;
 }
 
-// As madvise(2), for `count` ranges of whole pages. Returns 0, or -1 with errno
-// set: then the kernel may have followed the advice for a part of the ranges.
+// Gives the advice, as madvise(2) does, for `count` ranges of whole pages.
+// Returns 0, or -1 with errno set: then the kernel may have followed the advice
+// for a part of the ranges.
 static int advise(const struct iovec *ranges, size_t count, int advice)
 {
     if (advise_at_once(ranges, count, advice))
@@ -159,7 +160,7 @@ static void write_text(const char *text)
     (void)!write(STDERR_FILENO, text, strlen(text));
 }
 
-// The handler of SIGSEGV. If the address is in the guard page of the running
+// Handles SIGSEGV. If the address is in the guard page of the running
 // coroutine, reports an overflow and aborts. Otherwise restores the default, so
 // that the instruction faults again and ends the program.
 static void on_fault(int signo, siginfo_t *info, void *context)
@@ -195,7 +196,8 @@ static void install_fault_handler(void)
 static void open_signal_stack(void)
 {
     stack_t stack;
-    // Prepared here, as a signal handler must not call printf().
+    // This text is prepared here, because a signal handler must not call
+    // snprintf().
     snprintf(pool.overflow_text, sizeof pool.overflow_text,
              ": ran over the end of its stack of %zu KiB"
              " (co_set_stack_size() sets it)\n",

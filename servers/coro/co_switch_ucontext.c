@@ -26,8 +26,8 @@ struct beginning {
 
 static _Thread_local void *passed;  // The value for the other stack.
 
-// The first function on a stack. makecontext() can pass only ints to it, so it
-// gets the address in two halves.
+// Is the first function on a stack: calls entry(). makecontext() can pass only
+// ints, so this function gets the address of its struct in two halves.
 static void begin(unsigned high, unsigned low)
 {
     uintptr_t address = (uintptr_t)((uint64_t)high << 32 | low);

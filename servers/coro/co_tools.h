@@ -160,11 +160,11 @@ static inline void co_tools_defined(void *value, size_t size)
 #endif
 }
 
-// Only with ThreadSanitizer: blocks SIGINT and SIGTERM while coroutines run,
-// stores the previous mask in `previous`, and returns `previous`.
-// ThreadSanitizer delivers a signal only when the fiber in which it arrived
-// makes a system call. If another fiber runs before that, the signal is lost.
-// Without ThreadSanitizer, returns NULL.
+// Blocks SIGINT and SIGTERM while coroutines run, but only with
+// ThreadSanitizer: it delivers a signal only when the fiber in which the signal
+// arrived makes a system call. If another fiber runs before that, the signal is
+// lost. Stores the previous mask in `previous`, and returns `previous`. Without
+// ThreadSanitizer, returns NULL.
 static inline const sigset_t *co_tools_block_signals(sigset_t *previous)
 {
     (void)previous;
@@ -180,7 +180,7 @@ static inline const sigset_t *co_tools_block_signals(sigset_t *previous)
 #endif
 }
 
-// As epoll_wait(2). With ThreadSanitizer, first unblocks the signals for a
+// Calls epoll_wait(2). With ThreadSanitizer, first unblocks the signals for a
 // moment, so that those that have arrived are delivered. epoll_pwait() alone
 // would deliver none if there are events already.
 static inline int co_tools_epoll_wait(int epoll, struct epoll_event *events,

@@ -89,9 +89,8 @@ static void add_frames(struct watchdog *w)
 #endif
 }
 
-// The handler of SIGURG: answers the watchdog. The signal interrupts the
-// coroutine that has the turn. The handler runs on the separate stack for
-// signals.
+// Handles SIGURG: answers the watchdog. The signal interrupts the coroutine
+// that has the turn. The handler runs on the separate stack for signals.
 static void on_question(int signo)
 {
     struct watchdog *w = own;
@@ -187,7 +186,7 @@ static void sleep_until_next_check(const struct watchdog *w)
     nanosleep(&(struct timespec){.tv_nsec = (long)ms * NS_PER_MS}, NULL);
 }
 
-// The main function of the watchdog. If the number of turns has not changed
+// Is the main function of the watchdog. If the number of turns has not changed
 // since the previous check, the same turn has lasted all this time. Only the
 // watched thread can find out which coroutine has the turn, and where it is. So
 // the watchdog sends a signal to this thread, and the handler walks up the

@@ -91,7 +91,7 @@ static bool is_ready(int i)
     return c->due_ns <= clock_now_ns();
 }
 
-// The whole scheduler: resumes each client that is ready, until it yields.
+// Is the whole scheduler: resumes each client that is ready, until it yields.
 static void resume_clients(int count)
 {
     for (int i = count - 1; i >= 0; i--) {

@@ -107,8 +107,8 @@ static bool take_client(struct loop *loop, int *client)
     return available;
 }
 
-// The first coroutine of a loop, its receiver: starts a coroutine for each
-// client, until it takes NO_MORE.
+// Runs in the first coroutine of a loop, its receiver: starts a coroutine for
+// each client, until it takes NO_MORE.
 static void receive_clients(void *arg)
 {
     struct loop *loop = arg;
