@@ -92,7 +92,7 @@ static void *observe_twice(void *arg)
 
 // Acts on a coroutine that is new or has yielded. Then resumes it, unless the
 // action has ended or freed it.
-static void suspended(bool yielded)
+static void act_on_suspended(bool yielded)
 {
     subject = co_new(observe_twice, number(yielded));
     if (yielded)
@@ -107,12 +107,12 @@ static void suspended(bool yielded)
 
 static void in_new(void)
 {
-    suspended(false);
+    act_on_suspended(false);
 }
 
 static void in_yielded(void)
 {
-    suspended(true);
+    act_on_suspended(true);
 }
 
 static void in_running(void)
@@ -224,7 +224,7 @@ static void subject_main(void *arg)
 }
 
 // Starts a subject that waits, and acts on it once it is in `state`.
-static void waiting(int (*wait)(void), enum co_state state)
+static void act_on_waiting(int (*wait)(void), enum co_state state)
 {
     subject = NULL;
     wait_of_subject = wait;
@@ -236,34 +236,34 @@ static void waiting(int (*wait)(void), enum co_state state)
 
 static void in_ready(void)
 {
-    waiting(reschedule, CO_READY);
+    act_on_waiting(reschedule, CO_READY);
 }
 
 static void in_parked(void)
 {
-    waiting(co_park, CO_PARKED);
+    act_on_waiting(co_park, CO_PARKED);
     if (action == RESUME || action == FREE)
         co_wake(subject);
 }
 
 static void in_sleep(void)
 {
-    waiting(nap, CO_WAITING);
+    act_on_waiting(nap, CO_WAITING);
 }
 
 static void in_sem_wait(void)
 {
-    waiting(wait_for_sem, CO_WAITING);
+    act_on_waiting(wait_for_sem, CO_WAITING);
     co_sem_post(&sem);
     if (action == CANCEL || action == DEADLINE)
         ok(co_sem_wait(&sem) == 0, "the semaphore keeps its count");
 }
 
 // Acts on a subject that waits for a socket. Then a byte arrives there.
-static void waiting_for_byte(int (*wait)(void))
+static void act_on_receiver(int (*wait)(void))
 {
     make_pair();
-    waiting(wait, CO_WAITING);
+    act_on_waiting(wait, CO_WAITING);
     co_send(ends[0], "x", 1);
     co_reschedule();
     close_pair();
@@ -271,17 +271,17 @@ static void waiting_for_byte(int (*wait)(void))
 
 static void in_recv(void)
 {
-    waiting_for_byte(receive);
+    act_on_receiver(receive);
 }
 
 static void in_poll(void)
 {
-    waiting_for_byte(poll_end);
+    act_on_receiver(poll_end);
 }
 
 static void in_offload(void)
 {
-    waiting(offload, CO_UNINTERRUPTIBLE);
+    act_on_waiting(offload, CO_UNINTERRUPTIBLE);
     sem_post(&work_may_end);
 }
 

@@ -4,7 +4,7 @@
 #include "../client/worker.h"
 #include "tap.h"
 
-// The worker here writes no output.
+// Two functions of the client that the worker calls. Here they do nothing.
 void output_each(const struct options *options, int64_t latency_ns)
 {
     (void)options;

@@ -10,7 +10,8 @@
 
 enum { WORDS_MAX = 12, TEXT_SIZE = 160, MANY = 4, TRIES = 5 };
 
-// With a fault, a reply may never come. Without one, it may come late.
+// With a fault, a reply may never come, so the client must not wait for long.
+// Without a fault, a reply may come late, so the client must be patient.
 #define BRIEF "--timeout 100ms --grace 50ms"
 #define PATIENT "--timeout 20s --grace 20s"
 

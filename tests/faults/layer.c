@@ -128,8 +128,9 @@ static bool concerns(enum fault_call call)
                             : info->is_transfer;
 }
 
-// Returns whether call number `number` is one of the `percent` that fail. They
-// are scattered, but the same in every run: Knuth's multiplicative hash.
+// Returns whether call number `number` is one of the `percent` that fail. A
+// hash, Knuth's multiplicative one, scatters them, but selects the same calls
+// in every run.
 static bool is_selected(int number)
 {
     const unsigned factor = 2654435769U;

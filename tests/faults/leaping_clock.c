@@ -27,8 +27,8 @@ __attribute__((constructor)) static void read_leap(void)
         leap_ns = (unsigned)strtoul(us, NULL, 10) * NS_PER_US;
 }
 
-// Returns the length of the next leap. Lengths are scattered, but the same in
-// every run: Knuth's multiplicative hash.
+// Returns the length of the next leap. A hash, Knuth's multiplicative one,
+// scatters the lengths, but they are the same in every run.
 static unsigned next_leap_ns(void)
 {
     const unsigned factor = 2654435769U;

@@ -28,7 +28,8 @@ bool trial_await_stopped(const struct server *s);
 enum reception { SERVED, LOST, WRONG, CUT };
 
 // trial_begin() connects a client and sends its requests; the server may close
-// the connection at once. trial_finish() receives the replies and closes it.
+// the connection at once. trial_finish() receives the replies and closes the
+// connection.
 void trial_begin(struct peer *p, int port);
 enum reception trial_finish(struct peer *p);
 

@@ -333,8 +333,9 @@ int __wrap_epoll_wait(int epoll, struct epoll_event *events, int max, int ms)
     return wait_in_loop(ms, wait_by_epoll);
 }
 
-// Called by the loop, or by epoll_wait() of a statically linked C library. The
-// mask can be ignored: there are no signals here.
+// Replaces the epoll_pwait() of the loop, but not that in the epoll_wait() of a
+// statically linked C library. Ignores the mask, because there are no signals
+// here.
 int __wrap_epoll_pwait(int epoll, struct epoll_event *events, int max, int ms,
                        const sigset_t *mask)
 {

@@ -552,7 +552,7 @@ static bool close_ends(struct actor *me)
     return true;
 }
 
-// ---- Steps
+// ---- The table of steps
 
 static bool cause_fault(struct actor *me)
 {
