@@ -222,7 +222,7 @@ static void test_stack_use(void)
     c = co_new(dig_down, number(40));
     co_resume(c, NULL);
     ok(co_stack_used(c) > (size_t)CO_STACK_KIB * 1024,
-       "then the size of stacks can be set again");
+       "after the release, the size of stacks can be set again");
     co_free(c);
     co_release_stacks();
     co_set_stack_size((size_t)CO_STACK_KIB * 1024);

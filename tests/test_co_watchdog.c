@@ -129,10 +129,12 @@ static void test_long_turns(void)
     ok(co_set_watchdog(LIMIT_MS) == 0, "a thread can have a watchdog");
     go(take_short_turns, "short");
     go(take_short_turns, "too");
-    ok(co_run() == 0 && is_silent(), "it does not report short turns");
+    ok(co_run() == 0 && is_silent(),
+       "the watchdog does not report short turns");
     go(take_long_turn, "long");
     co_run();
-    ok(names_coroutine("long"), "it names the coroutine that keeps its turn");
+    ok(names_coroutine("long"),
+       "the watchdog names the coroutine that keeps its turn");
 }
 
 static void stay_after_report(void *arg)
@@ -148,7 +150,8 @@ static void test_once_per_turn(void)
     bool first = names_coroutine("first");
     go(take_long_turn, "second");
     co_run();
-    ok(first && names_coroutine("second"), "it reports each long turn once");
+    ok(first && names_coroutine("second"),
+       "the watchdog reports each long turn once");
 }
 
 static void *keep_turn_inside(void *arg)
@@ -170,7 +173,7 @@ static void test_generator(void)
     go(resume_inner, "outer");
     co_run();
     ok(names_coroutine("inner"),
-       "it names the coroutine that was resumed, not its resumer");
+       "the watchdog names the coroutine that was resumed, not its resumer");
 }
 
 // Wakes the coroutine `c` after the watchdog has checked the sleeping loop.
@@ -196,7 +199,8 @@ static void test_idle(void)
     co_run();
     go(take_long_turn, "later");
     co_run();
-    ok(names_coroutine("later"), "it does not report a loop that sleeps");
+    ok(names_coroutine("later"),
+       "the watchdog does not report a loop that sleeps");
 }
 
 // ---- The place in the source that a report names
@@ -246,7 +250,8 @@ static void test_where(void)
 #endif
     if (!right)
         printf("# expected %s in: %s\n", address, said);
-    ok(right, "it prints the address from which the function was called");
+    ok(right,
+       "the watchdog prints the address from which the function was called");
 }
 
 // ---- Standard error that no process reads
@@ -275,7 +280,7 @@ static void test_full_output(void)
     go(keep_turn_twice, "");
     co_run();
     ok(atomic_load(&checks) - before >= 12,
-       "it continues even if its reports are not read");
+       "the watchdog continues even if its reports are not read");
     while (!is_silent())
         await_report();
 }

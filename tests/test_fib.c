@@ -29,7 +29,7 @@ static double cpu_s_of(unsigned n, int calls)
 
 int main(void)
 {
-    ok(fib(1) == 1 && fib(2) == 1, "it begins with 1, 1");
+    ok(fib(1) == 1 && fib(2) == 1, "fib(1) and fib(2) are 1");
     uint64_t previous = 1, value = 1;
     bool sums = true;
     for (unsigned n = 3; n <= 30; n++) {
@@ -38,12 +38,13 @@ int main(void)
         value = next;
         sums = sums && fib(n) == value;
     }
-    ok(sums, "each value up to fib(30) is the sum of the two before");
+    ok(sums, "each value up to fib(30) is the sum of the two before it");
     ok(fib(30) == 832040, "fib(30) is 832040");
 
     // The ratio should be 1.618^10 = 123. If fib() became fast, N would no
     // longer set the cost of a request.
     double ratio = cpu_s_of(35, 3) / cpu_s_of(25, 30);
-    ok(ratio > 20 && ratio < 1000, "ten more cost about 123 times as much");
+    ok(ratio > 20 && ratio < 1000,
+       "fib(35) takes about 123 times as long as fib(25)");
     return done_testing();
 }

@@ -182,7 +182,8 @@ static void test_nonblocking(void)
     memcpy(s.reply, "abc", 3);
     sent_len = 0;
     script = (int[]){0, EAGAIN, EINTR, 0, REPEAT};
-    ok(net_try_send(-1, &s, &progress) && progress.sent == 1, "one byte sent");
+    ok(net_try_send(-1, &s, &progress) && progress.sent == 1,
+       "one byte is sent");
     ok(net_try_send(-1, &s, &progress) && progress.sent == 1 &&
            progress.blocked,
        "without space, nothing is sent");
@@ -286,7 +287,7 @@ static void test_idle(void)
     while (checks < 100 && !net_end_if_idle(p.served, &progress))
         checks++;
     ok(checks >= 9 && checks <= 12,
-       "with a timeout of 10 s, it is idle after 10 s (%d)", checks);
+       "with a timeout of 10 s, a connection is idle after 10 s (%d)", checks);
     ok(recv(p.client, sent_bytes, 1, 0) <= 0,
        "the connection of an idle client is shut down");
     ok(net_receive(p.served, &s) && !net_receive(p.served, &s),
@@ -392,7 +393,7 @@ static void test_close(void)
     while (checks < 100 && !net_prepare_close(ends[0], &progress))
         checks++;
     ok(checks >= NET_STALL_MS / MS_PER_S - 2 && checks < 100,
-       "it does not stay open without end (%d)", checks);
+       "a connection does not stay open without end (%d)", checks);
     ok(net_prepare_close(ends[0], &progress),
        "a connection that was given up can be closed");
     fake_now_ns = 0;

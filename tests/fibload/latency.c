@@ -196,11 +196,11 @@ void test_long_stall(void)
     ok(column(o, "service_p99_us") < p99_us / 2 &&
            is_within(column(o, "service_p99_us"), record_latency(99, 1)) &&
            column(o, "service_max_us") >= LONG_STALL_MS * 1000,
-       "it does not show in p99 from sending, only in the maximum");
+       "from sending, a second without replies shows only in the maximum");
     o = RUN(stall_for_a_second, "-n", "200", "-c", "1");
     ok(column(o, "p99_us") < column(o, "max_us") / 2 &&
            column(o, "max_us") >= LONG_STALL_MS * 1000 && agree(o, is_within),
-       "in a closed loop, it does not show in p99 either");
+       "a second without replies does not show in p99 of a closed loop");
 }
 
 // Checks that no request disappears when the server is too slow. 500 requests a

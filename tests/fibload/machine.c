@@ -169,7 +169,7 @@ void test_other_programs(void)
         RUN(right, "-c", "1", "-d", "600ms", "--warmup", "0");
     ok(column(o, "others_cores") > 0.1, "another program is noticed");
     ok(column(o, "delay_share") > 0,
-       "it is noticed that the client waits for its core");
+       "the time that the client waits for its core is measured");
     ok(column(o, "marked") == 2 && says(o, SAYS_NOISY),
        "beside another program, the verdict is noisy");
     kill(other, SIGKILL);
@@ -210,7 +210,8 @@ void test_stopped_client(void)
     ok(o->status == 0 && column(o, "gone") == 0,
        "a client that was stopped does not say that the server has gone");
     ok(lines > 0 && lines <= (WINDOW_MS - STOP_MS) / INTERVAL_MS + 1,
-       "it prints one line of progress for the time of the stop: %d in all",
+       "the client prints one line of progress for the time of its stop: %d in "
+       "all",
        lines);
     ok(column(o, "marked") == 2 && says(o, SAYS_STOPPED),
        "after a stop, the verdict is noisy");

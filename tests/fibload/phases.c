@@ -127,7 +127,8 @@ void test_pace_of_probes(void)
         (&(struct script){.answer = right, .probe = reply_to_probe_and_close}),
         "-c", "100", "-n", "100", "--warmup", "500ms");
     ok(record->probes >= 100 && record->probes < 3000,
-       "it waits for no connection that is closed after its probe: %d",
+       "the load does not wait for connections that are closed after a probe: "
+       "%d",
        record->probes);
 }
 

@@ -56,8 +56,8 @@ static void check_refusal(int error, double usual_s)
        "the client works in a sandbox that refuses epoll_pwait2(): %s",
        strerror(error));
     ok(o->cpu_s < 8 * usual_s + 0.05,
-       "there it uses %.0f ms of CPU time, usually %.0f ms", o->cpu_s * 1e3,
-       usual_s * 1e3);
+       "in the sandbox, the client uses %.0f ms of CPU time, usually %.0f ms",
+       o->cpu_s * 1e3, usual_s * 1e3);
 }
 
 void test_sandbox(void)
@@ -96,12 +96,12 @@ void test_little_memory(void)
     client_prepare = limit_memory_to_8_mib;
     const struct outcome *o = RUN(right, "-c", "900", "-P", "256");
     ok(refused(o, BECAUSE_MEMORY),
-       "with too little memory for the connections, it ends with a message");
+       "with too little memory for the connections, the client says so");
     client_prepare = limit_memory_to_64_mib;
     o = STACKS_ARE_LARGE ? RUN(right, "-c", "40", "-t", "40") : NULL;
     if (o != NULL)
         ok(refused(o, BECAUSE_THREAD),
-           "if a thread cannot be started, it ends with a message");
+           "if a thread cannot be started, the client says so");
     client_prepare = NULL;
 }
 #endif
