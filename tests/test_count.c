@@ -42,7 +42,8 @@ static uint64_t count_arrival(int64_t arrival_ns)
 }
 
 // Checks which time stamps of the kernel count. They come from the wall clock.
-// When it is set, they are wrong until the worker has read both clocks again.
+// If a program sets the wall clock, the time stamps are wrong until the worker
+// has read both clocks again.
 static void test_arrivals(void)
 {
     ok(count_arrival(4000) == 1 &&

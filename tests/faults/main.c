@@ -8,7 +8,8 @@
 // the start, while the server serves clients, and while it stops. A server may
 // lose one client per failed call.
 //
-// ONLY=thread:recv in the environment runs only the cases that begin like that.
+// ONLY=thread:recv in the environment runs only the cases whose names begin
+// with "thread:recv".
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -91,11 +91,11 @@ static bool reply_to_probe_and_close(struct peer *peer, int i)
     return false;
 }
 
-// Returns on how many of `connections` a server has replied to the probe when
-// the load begins, in a run without a warm-up. Sets `pace_ms` to the time of
-// the run divided by this number.
-static double probed_of(const char *connections, behaviour *to_probe,
-                        double *pace_ms)
+// Runs the client with so many `connections`, without a warm-up. Returns how
+// many probes the server has replied to when the load begins. Sets `pace_ms` to
+// the time of the run divided by this number.
+static double count_probed(const char *connections, behaviour *to_probe,
+                           double *pace_ms)
 {
     const struct script script = {.answer = right, .probe = to_probe};
     int64_t begin_ns = record_now_ns();
@@ -117,10 +117,10 @@ void test_pace_of_probes(void)
     double pace_ms = 0, probed = 0;
     for (int i = 0; i < TRIES_MAX && probed < 300 && pace_ms <= PACE_MS_MAX;
          i++)
-        probed = probed_of("300", reply_to_probe_after_2_ms, &pace_ms);
+        probed = count_probed("300", reply_to_probe_after_2_ms, &pace_ms);
     ok(probed == 300 || pace_ms > PACE_MS_MAX,
        "the load begins after 300 probes of 2 ms each: %.0f", probed);
-    probed = probed_of("30", reply_to_probe_after_100_ms, &pace_ms);
+    probed = count_probed("30", reply_to_probe_after_100_ms, &pace_ms);
     ok(probed >= 0 && probed < 30,
        "the load does not wait for 30 probes of 100 ms each");
     RUN_SCRIPT(

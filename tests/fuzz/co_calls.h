@@ -14,7 +14,7 @@
 
 enum fault { EPOLL_FULL, INTERRUPT, NO_MEMORY, FAULTS };
 
-// Makes the next `count` calls fail.
+// Makes the next `count` calls that the fault concerns fail.
 void set_fault(enum fault fault, int count);
 
 // calls_begin() ends all faults and replaces the clock. calls_end() restores
