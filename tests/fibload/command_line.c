@@ -101,7 +101,7 @@ static void test_descriptors(const char *target)
     client_descriptors_max = 0;
 }
 
-static void test_files_that_cannot_be(const char *target)
+static void test_refused_files(const char *target)
 {
     const struct outcome *o = RUN_AT(target, "--csv", "/nonexistent/runs.csv");
     ok(refused(o, "/nonexistent/runs.csv") && o->out[0] == '\0',
@@ -121,7 +121,7 @@ static void test_files_that_cannot_be(const char *target)
        "a JSON file that cannot be created is refused");
 }
 
-static void test_server_that_is_none(const char *target)
+static void test_missing_process(const char *target)
 {
     pid_t ended = fork();
     if (ended == 0)
@@ -134,47 +134,50 @@ static void test_server_that_is_none(const char *target)
        "a --server-pid without a process is refused");
 }
 
+// An option, a value that it refuses, and the name in the message.
+static const char *const bad_values[][3] = {
+    {"-c", "0", "--connections"},
+    {"-c", "x", "--connections"},
+    {"-c", "1e1", "--connections"},
+    {"-c", " 1", "--connections"},
+    {"-c", "+1", "--connections"},
+    {"-c", "1kk", "--connections"},
+    {"-f", "94", "--fib"},
+    {"-f", "1k", "--fib"},
+    {"-d", "0", "--duration"},
+    {"-d", "1y", "--duration"},
+    {"-d", "0x1s", "--duration"},
+    {"-n", "-1", "--requests"},
+    {"-n", "1.5", "--requests"},
+    {"--timeout", "0", "--timeout"},
+    {"-R", "0", "--rate"},
+    {"--arrivals", "x", "--arrivals"},
+    {"-P", "257", "--pipeline"},
+    {"--idle", "k", "--idle"},
+    {"--slow", "1k", "--slow"},
+    {"--think", "x", "--think"},
+    {"--label", "x", "--label"},
+    {"--label", "a=\xc3\xa4", "--label"},
+    {"--label", "a=b,c", "--label"},
+    {"--ramp", "100..200", "--ramp"},
+    {"--ramp", "0..200/1s", "--ramp"},
+    {"--ramp", "100..200/1y", "--ramp"},
+    {"--ramp", "100-200/1s", "--ramp"},
+    {"--require", "p98=1ms", "--require"},
+    {"--require", "p99=1x", "--require"},
+    {"--require", "errors", "--require"},
+    {"--require", "errors=0 ", "--require"},
+    {"--require", "errors=nan", "--require"},
+    {"--find-rate", "p99", "--find-rate"},
+    {"--find-rate", "errors=-1", "--find-rate"}};
+
 static void test_bad_values(const char *target)
 {
-    static const char *const bad[][3] = {
-        {"-c", "0", "--connections"},
-        {"-c", "x", "--connections"},
-        {"-c", "1e1", "--connections"},
-        {"-c", " 1", "--connections"},
-        {"-c", "+1", "--connections"},
-        {"-c", "1kk", "--connections"},
-        {"-f", "94", "--fib"},
-        {"-f", "1k", "--fib"},
-        {"-d", "0", "--duration"},
-        {"-d", "1y", "--duration"},
-        {"-d", "0x1s", "--duration"},
-        {"-n", "-1", "--requests"},
-        {"-n", "1.5", "--requests"},
-        {"--timeout", "0", "--timeout"},
-        {"-R", "0", "--rate"},
-        {"--arrivals", "x", "--arrivals"},
-        {"-P", "257", "--pipeline"},
-        {"--idle", "k", "--idle"},
-        {"--slow", "1k", "--slow"},
-        {"--think", "x", "--think"},
-        {"--label", "x", "--label"},
-        {"--label", "a=\xc3\xa4", "--label"},
-        {"--label", "a=b,c", "--label"},
-        {"--ramp", "100..200", "--ramp"},
-        {"--ramp", "0..200/1s", "--ramp"},
-        {"--ramp", "100..200/1y", "--ramp"},
-        {"--ramp", "100-200/1s", "--ramp"},
-        {"--require", "p98=1ms", "--require"},
-        {"--require", "p99=1x", "--require"},
-        {"--require", "errors", "--require"},
-        {"--require", "errors=0 ", "--require"},
-        {"--require", "errors=nan", "--require"},
-        {"--find-rate", "p99", "--find-rate"},
-        {"--find-rate", "errors=-1", "--find-rate"}};
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        const struct outcome *o = RUN_AT(target, bad[i][0], bad[i][1]);
-        ok(refused(o, bad[i][2]) && strstr(o->err, bad[i][1]) != NULL,
-           "%s '%s' is refused, by name", bad[i][0], bad[i][1]);
+    for (size_t i = 0; i < sizeof bad_values / sizeof bad_values[0]; i++) {
+        const char *const *bad = bad_values[i];
+        const struct outcome *o = RUN_AT(target, bad[0], bad[1]);
+        ok(refused(o, bad[2]) && strstr(o->err, bad[1]) != NULL,
+           "%s '%s' is refused, by name", bad[0], bad[1]);
     }
 }
 
@@ -226,8 +229,8 @@ void test_command_line(void)
     o = RUN_AT(port, "-f", "10", "-n", "0.001k");
     ok(refused(o, "--requests"), "a fraction of a request is refused");
     test_descriptors(port);
-    test_files_that_cannot_be(port);
-    test_server_that_is_none(port);
+    test_refused_files(port);
+    test_missing_process(port);
     test_bad_values(port);
     test_bad_command_lines(port);
     server_stop(&server);
