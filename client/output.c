@@ -237,8 +237,8 @@ static const struct line problems[] = {
     {"unanswered", 0, 0,
      "{unanswered request was/requests were} unanswered at the end, the oldest "
      "for {oldest_us}\n"
-     "              (warm-up and grace included); each is in the latency at "
-     "its age"},
+     "              (warm-up and grace included); their ages count as "
+     "latencies"},
     {"server_lost", 0, 0, "the server process ended during the run: its CPU "
                           "time and\n"
      "              memory are unknown"},

@@ -189,7 +189,7 @@ void test_missing_replies(void)
     double delay_us = (double)(last_ns - record->probe_ns) / 1e3;
     double window_us = column(o, "duration_s") * 1e6;
     ok(column(o, "p50_us") >= 0.99 * (window_us - delay_us),
-       "unanswered requests are in the latency at their age");
+       "the ages of unanswered requests count as latencies");
 
     last_request = 15;
     o = RUN_TO_LAST("-c", "3", "-P", "5");
