@@ -14,7 +14,6 @@ import os
 import pathlib
 import re
 import shutil
-import signal
 import sys
 import tempfile
 import types
@@ -25,6 +24,7 @@ from statistics import median
 
 import measuring
 import tap
+from programs import write_script
 
 bench_client = measuring.as_module("load_client")
 RunFailed = bench_client.RunFailed
@@ -98,12 +98,6 @@ def values_of(figure, load, **clients):
             for name, values in clients.items()}
 
 
-def ratios(place, figure, load, other):
-    """Returns the ratios of a figure of fibload to that of another client."""
-    row = bench_client.Row("", **bench_client.times(figure, load, other))
-    return list(row.sample(place))
-
-
 def goals_of(figures, clients=("fibload", "bare loop")):
     """Returns the goals for which `figures` has values, by their text: their
     values, and the highest and the lowest value that meets the goal."""
@@ -115,23 +109,6 @@ def goals_of(figures, clients=("fibload", "bare loop")):
 
 
 class Arithmetic(unittest.TestCase):
-    def test_ratios_are_taken_within_a_round(self):
-        place = place_of(values_of("cpu", "50", fibload=[2, 30, 4],
-                                   wrk=[1, 10, 2]))
-        self.assertEqual(ratios(place, "cpu", "50", "wrk"),
-                         [2, 3, 2])
-
-    def test_a_round_without_one_of_them_has_no_ratio(self):
-        place = place_of(values_of("cpu", "50", fibload=[2, 30, 4, None],
-                                   wrk=[1, None, 2, 5]))
-        self.assertEqual(ratios(place, "cpu", "50", "wrk"),
-                         [2, 2])
-        self.assertEqual(ratios(place, "cpu", "50", "ab"), [])
-
-    def test_nothing_is_divided_by_zero(self):
-        place = place_of(values_of("cpu", "50", fibload=[2, 6], wrk=[0, 2]))
-        self.assertEqual(ratios(place, "cpu", "50", "wrk"), [3])
-
     def test_the_true_p99_follows_from_the_freezes(self):
         # p99 leaves out 1 % of 4 s, that is 40 ms: 20 ms of each of the two
         # freezes.
@@ -168,16 +145,6 @@ class Arithmetic(unittest.TestCase):
         self.assertEqual(goals["% off the true p99 of 200 ms freezes"],
                          ([1.5], 2, None))
         self.assertEqual(len(goals), 9)
-
-    def test_goals_are_met_up_to_the_limit(self):
-        for value, most, least, said in (
-                (1.05, 1.05, None, "at most 1.05   met"),
-                (1.06, 1.05, None, "at most 1.05   MISSED"),
-                (2, None, 2, "at least 2     met"),
-                (1.99, None, 2, "at least 2     MISSED"),
-                (7, None, None, "")):
-            row = bench_client.Row("", (), most=most, least=least)
-            self.assertEqual(row.verdict(value), said)
 
     def test_ratios_near_one_are_shown_precisely(self):
         self.assertEqual(bench_client.precisely(0.99512), "0.9951")
@@ -362,8 +329,6 @@ class Rounds(unittest.TestCase):
         self.assertEqual(place.problems, ["wrk failed"])
         self.assertEqual(place.values["cpu", "wrk", "50"], {1: 1, 3: 3})
         self.assertEqual(list(place.sample("cpu", "fibload", "50")), [1, 2, 3])
-        self.assertEqual(ratios(place, "cpu", "50", "wrk"),
-                         [1, 1])
 
     def show(self, place):
         """Shows and saves what was measured. Returns the text that is printed
@@ -451,13 +416,13 @@ class Processes(unittest.TestCase):
         self.assertEqual(self.place.values, {})
 
     def test_a_tool_that_counts_nothing_is_a_problem(self):
-        measuring.write_script(self.place.directory / "perf", FAKE_PERF)
+        write_script(self.place.directory / "perf", FAKE_PERF)
         path = f"{self.place.directory}:{os.environ['PATH']}"
         with unittest.mock.patch.dict(os.environ, PATH=path), \
                 bench_client.costs.held_back():
             self.place.options.bin = self.place.directory
-            measuring.write_script(self.place.directory / "fibload",
-                                   "#!/bin/sh\necho 0 >\"${0%/*}/count\"\n")
+            write_script(self.place.directory / "fibload",
+                         "#!/bin/sh\necho 0 >\"${0%/*}/count\"\n")
             bench_client.count_calls(["fibload"], self.place)
         self.assertEqual(self.place.tool, "perf")
         self.assertEqual(self.place.problems,
@@ -496,26 +461,9 @@ program.MANY, program.COUNTED_REQUESTS = 200, 500
 """
 
 
-class CommandLine(unittest.TestCase):
+class CommandLine(measuring.CommandLine):
     part = "command_line"
-
-    def run_program(self, *arguments):
-        return measuring.run("load_client", *arguments)
-
-    def test_bad_usage(self):
-        for arguments, said in ((["--rounds", "0"], "--rounds: "),
-                                (["--rounds", "many"], "--rounds"),
-                                (["--nonsense"], "--nonsense")):
-            run = self.run_program(*arguments)
-            self.assertEqual(run.returncode, 2)
-            self.assertIn(said, run.stderr)
-            self.assertEqual(run.stdout, "")
-
-    def test_help_says_how_it_is_called(self):
-        run = self.run_program("--help")
-        self.assertEqual(run.returncode, 0)
-        for option in ("--rounds", "--bin", "--build", "--csv"):
-            self.assertIn(option, run.stdout)
+    NAME = "load_client"
 
     def test_without_servers_there_is_one_line_and_no_figures(self):
         with tempfile.TemporaryDirectory() as directory:
@@ -523,10 +471,10 @@ class CommandLine(unittest.TestCase):
                                  ("#!/bin/sh\n", "did not start"),
                                  ("#!/bin/sh\necho fine\n", "did not start")):
                 if server:
-                    measuring.write_script(
-                        pathlib.Path(directory, "null_server"), server)
-                run = self.run_program("--build", directory, "--csv",
-                                       f"{directory}/client.csv")
+                    write_script(pathlib.Path(directory, "null_server"),
+                                 server)
+                run = measuring.run(self.NAME, "--build", directory, "--csv",
+                                    f"{directory}/client.csv")
                 self.assertEqual(run.returncode, 1, run.stderr)
                 self.assertRegex(run.stderr, f"^load_client: .*{said}.*\n$")
                 self.assertFalse(pathlib.Path(directory, "client.csv").exists())
@@ -545,7 +493,7 @@ class Run(unittest.TestCase):
         self.csv = self.tools / "client.csv"
         for name in ("cat", "sh"):
             shutil.copy(f"/bin/{name}", self.tools)
-        measuring.write_script(self.tools / "perf", FAKE_PERF)
+        write_script(self.tools / "perf", FAKE_PERF)
 
     def command(self, *arguments, patch=""):
         return measuring.command(
@@ -557,8 +505,7 @@ class Run(unittest.TestCase):
                                 PATH=str(self.tools))
 
     def add_client(self, name, said):
-        measuring.write_script(self.tools / name,
-                               FAKE_CLIENT.format(said=said))
+        write_script(self.tools / name, FAKE_CLIENT.format(said=said))
 
     def check_tables(self, said, rows):
         """Checks that each figure in the tables is the median of its values in
@@ -623,38 +570,28 @@ class Run(unittest.TestCase):
                          {"fibload", "fibload --no-stamps", "bare loop"})
 
     def test_interrupted_it_shows_what_there_is_and_leaves_no_process(self):
-        marked = measuring.marked_environment(PATH=str(self.tools))
-        with measuring.started(self.command("--rounds", "1000"),
-                               marked) as process:
-            measuring.wait_until(lambda: measuring.processes_of(
-                marked, "fibload"), "fibload runs")
-            process.send_signal(signal.SIGINT)
-            said, _ = process.communicate(timeout=measuring.PATIENCE_S)
-        self.assertEqual(process.returncode, 130)
+        status, said = measuring.interrupted(
+            self.command("--rounds", "1000"), str(self.tools),
+            PATH=str(self.tools))
+        self.assertEqual(status, 130)
         self.assertIn("load_client: interrupted: not all rounds were made",
                       said)
         self.assertTrue(self.csv.exists())
-        measuring.wait_until(lambda: not measuring.processes_of(marked),
-                             "no process is left")
 
 
 def rows_of_tables(said):
     """Yields each figure that the tables show: its kind, the client, the shape
     of the load, and the text."""
-    figures = {"requests per second": "rate", "CPU us per request": "cpu",
-               "peak memory, MiB": "memory", "system calls per": "calls"}
-    figure, shapes = None, ()
-    for line in said.splitlines():
-        named = [short for title, short in figures.items()
-                 if line.startswith(title)]
-        if named:
-            figure = named[0]
-            shapes = re.findall(r"50 x 16|1,000|50|1", line[30:])
-        elif not line.startswith("  "):
-            figure = None
-        elif figure:
-            for shape, text in zip(shapes, re.findall(r"\S+", line[30:])):
-                yield figure, line[2:30].strip(), shape, text
+    titles = {"requests per second": "rate", "CPU us per request": "cpu",
+              "peak memory, MiB": "memory", "system calls per": "calls"}
+    for title, figure in titles.items():
+        tables = re.findall(rf"^{title}.*\n(?:  .*\n)+", said, re.M)
+        for head, *lines in map(str.splitlines, tables):
+            shapes = re.findall(r"50 x 16|1,000|50|1", head[30:])
+            for line in lines:
+                texts = re.findall(r"\S+", line[30:])
+                for shape, text in zip(shapes, texts):
+                    yield figure, line[2:30].strip(), shape, text
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ import io
 import pathlib
 import re
 import resource
-import signal
 import subprocess
 import tempfile
 import types
@@ -19,6 +18,7 @@ from statistics import median
 
 import measuring
 import tap
+from programs import write_script
 from under_test import Sample
 
 bench_coro = measuring.as_module("coroutines")
@@ -279,7 +279,7 @@ class Processes(unittest.TestCase):
 
     def output_of(self, text, *arguments):
         """Returns the figures printed by a measuring program with this text."""
-        measuring.write_script(self.folder / "switch_co", text)
+        write_script(self.folder / "switch_co", text)
         run = Run("switch", ("switch_co", *arguments))
         with bench_coro.costs.held_back():
             return bench_coro.output_of(run, self.options, None)
@@ -304,8 +304,8 @@ class Processes(unittest.TestCase):
                "req_per_s": 1000, "pss_kib": 7, **row}
         (self.folder / "row").write_text(
             f"{','.join(row)}\n{','.join(map(str, row.values()))}\n")
-        measuring.write_script(self.folder / "coroutine", FAKE_SERVER)
-        measuring.write_script(self.folder / "fibload", FAKE_CLIENT)
+        write_script(self.folder / "coroutine", FAKE_SERVER)
+        write_script(self.folder / "fibload", FAKE_CLIENT)
         with bench_coro.costs.held_back():
             return bench_coro.replies_of(Run("serve", (), "coroutine", 10, 5),
                                          self.options, (None, None))
@@ -322,25 +322,12 @@ class Processes(unittest.TestCase):
             self.replies_of(served=9)
 
 
-class CommandLine(unittest.TestCase):
+class CommandLine(measuring.CommandLine):
     part = "command_line"
-
-    def test_bad_usage(self):
-        for arguments, said in ((["--rounds", "0"], "--rounds: "),
-                                (["--rounds", "many"], "--rounds"),
-                                (["--only", "switch,walk"],
-                                 "switch create park serve"),
-                                (["--nonsense"], "--nonsense")):
-            run = measuring.run("coroutines", *arguments)
-            self.assertEqual(run.returncode, 2)
-            self.assertIn(said, run.stderr)
-            self.assertEqual(run.stdout, "")
-
-    def test_help_says_how_it_is_called(self):
-        run = measuring.run("coroutines", "--help")
-        self.assertEqual(run.returncode, 0)
-        for option in ("--rounds", "--only", "--bin", "--build", "--csv"):
-            self.assertIn(option, run.stdout)
+    NAME = "coroutines"
+    OPTIONS = (*measuring.CommandLine.OPTIONS, "--only")
+    WRONG = (*measuring.CommandLine.WRONG,
+             (["--only", "switch,walk"], "switch create park serve"))
 
     def test_programs_that_are_not_built_are_named(self):
         with tempfile.TemporaryDirectory() as directory:
@@ -431,19 +418,13 @@ class ShortRun(unittest.TestCase):
             self.assertAlmostEqual(ratio, shown, delta=0.001 * ratio)
 
     def test_interrupted_it_shows_what_there_is_and_leaves_no_process(self):
-        marked = measuring.marked_environment()
-        with measuring.started(self.command("--only", "serve", "--rounds",
-                                            "1000"), marked) as process:
-            measuring.wait_until(lambda: measuring.processes_of(
-                marked, "fibload"), "fibload runs")
-            process.send_signal(signal.SIGINT)
-            said, _ = process.communicate(timeout=measuring.PATIENCE_S)
-        self.assertEqual(process.returncode, 130)
+        status, said = measuring.interrupted(
+            self.command("--only", "serve", "--rounds", "1000"),
+            self.directory.name)
+        self.assertEqual(status, 130)
         self.assertIn("coroutines: interrupted: not all rounds were made",
                       said)
         self.assertTrue(self.csv.exists())
-        measuring.wait_until(lambda: not measuring.processes_of(marked),
-                             "no process is left")
 
 
 if __name__ == "__main__":

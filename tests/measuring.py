@@ -1,15 +1,15 @@
 """Shared by the tests of bench-client and bench-coro: runs these programs as
-modules and as processes, and reads the files that they write."""
+modules and as processes, reads the files that they write, and has the tests
+that are the same for both."""
 
-import contextlib
 import csv
 import os
-import pathlib
+import signal
 import subprocess
 import sys
-import time
-import uuid
+import unittest
 
+from programs import processes_of, wait_for_end_of, wait_until
 from under_test import BIN, ROOT, as_module
 from under_test import program as path_of
 
@@ -17,7 +17,6 @@ BUILD = ROOT / "build" / "plain" / "bench"
 
 # How long to wait for an event that must happen, on the slowest machine.
 PATIENCE_S = 60
-LOOK_S = 0.01
 
 # A Python program that changes constants of a program of ours, and runs it.
 PATCHED = """
@@ -52,11 +51,6 @@ def run(name, *arguments):
     return finish([sys.executable, path_of(name), *map(str, arguments)])
 
 
-def write_script(path, text):
-    path.write_text(text, encoding="utf-8")
-    path.chmod(0o755)
-
-
 def rows_of(path):
     """Returns the rows of a CSV file, as dictionaries."""
     with open(path, newline="", encoding="utf-8") as file:
@@ -70,46 +64,47 @@ def values(rows, **columns):
             if all(row[name] == text for name, text in columns.items())]
 
 
-# ---- Programs that run
+# ---- Tests of both programs
 
 
-def marked_environment(**changes):
-    """Returns an environment with a unique mark, by which processes_of() finds
-    the processes that have it."""
-    return {**os.environ, **changes, "MEASURING_TEST": uuid.uuid4().hex}
+class CommandLine(unittest.TestCase):
+    """Base of the tests of a program's command line."""
+
+    NAME = ""  # of the program
+    OPTIONS = ("--rounds", "--bin", "--build", "--csv")
+    # Wrong arguments, and what the message must name.
+    WRONG = ((["--rounds", "0"], "--rounds: "),
+             (["--rounds", "many"], "--rounds"),
+             (["--nonsense"], "--nonsense"))
+
+    def test_bad_usage(self):
+        for arguments, said in self.WRONG:
+            done = run(self.NAME, *arguments)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn(said, done.stderr)
+            self.assertEqual(done.stdout, "")
+
+    def test_help_says_how_it_is_called(self):
+        done = run(self.NAME, "--help")
+        self.assertEqual(done.returncode, 0)
+        for option in self.OPTIONS:
+            self.assertIn(option, done.stdout)
 
 
-@contextlib.contextmanager
-def started(command_line, environment):
-    """Starts a program, and kills it when the `with` block ends."""
-    with subprocess.Popen(command_line, env=environment, text=True,
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE) as process:
+def interrupted(command_line, folder, **environment):
+    """Starts a program, and interrupts it while fibload runs. Fails unless all
+    its processes end, which are found by `folder` in their environment. Returns
+    the exit status and the output."""
+    with subprocess.Popen(
+            command_line, text=True, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env={**os.environ, **environment, "TEST": folder}) as process:
         try:
-            yield process
+            wait_until(lambda: processes_of(folder, "fibload"),
+                       "fibload runs", PATIENCE_S)
+            process.send_signal(signal.SIGINT)
+            said, _ = process.communicate(timeout=PATIENCE_S)
         finally:
             process.kill()
-
-
-def processes_of(environment, name=""):
-    """Returns the PIDs of the processes that have a marked environment and
-    whose name starts with `name`."""
-    mark = f"MEASURING_TEST={environment['MEASURING_TEST']}".encode()
-    found = []
-    for process in filter(str.isdigit, os.listdir("/proc")):
-        with contextlib.suppress(OSError):
-            folder = pathlib.Path("/proc", process)
-            if mark in (folder / "environ").read_bytes() and (
-                    folder / "comm").read_text().startswith(name):
-                found.append(int(process))
-    return found
-
-
-def wait_until(is_so, what):
-    """Waits until `is_so()` returns a true value. Raises AssertionError, which
-    names `what`, after PATIENCE_S."""
-    until = time.monotonic() + PATIENCE_S
-    while not is_so():
-        if time.monotonic() > until:
-            raise AssertionError(f"not even after {PATIENCE_S} s: {what}")
-        time.sleep(LOOK_S)
+    wait_for_end_of(folder)
+    return process.returncode, said

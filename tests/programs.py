@@ -72,14 +72,15 @@ def wait_until(is_so, what, timeout_s=PATIENCE_S):
         time.sleep(LOOK_S)
 
 
-def processes_of(folder):
-    """Returns the PIDs of all processes whose environment contains this
-    folder."""
+def processes_of(folder, name=""):
+    """Returns the PIDs of all processes whose environment contains this folder,
+    and whose name starts with `name`."""
     found = []
     for process in filter(str.isdigit, os.listdir("/proc")):
         with contextlib.suppress(OSError):
-            path = pathlib.Path("/proc", process, "environ")
-            if os.fsencode(folder) in path.read_bytes():
+            path = pathlib.Path("/proc", process)
+            if (os.fsencode(folder) in (path / "environ").read_bytes()
+                    and (path / "comm").read_text().startswith(name)):
                 found.append(int(process))
     return found
 
