@@ -15,7 +15,6 @@ import pathlib
 import re
 import shutil
 import sys
-import tempfile
 import types
 import unittest
 import unittest.mock
@@ -24,7 +23,7 @@ from statistics import median
 
 import measuring
 import tap
-from programs import write_script
+from programs import folder_for, write_script
 
 bench_client = measuring.as_module("load_client")
 RunFailed = bench_client.RunFailed
@@ -201,15 +200,14 @@ class Parsing(unittest.TestCase):
         row = {"model": "x", "wrong": 0, "error_replies": 0, "failed": 0,
                "timeouts": 0, "connected": 50, "connections": 50, "churn": 0,
                **columns}
-        with tempfile.TemporaryDirectory() as directory:
-            place = place_of()
-            place.directory = pathlib.Path(directory)
-            with open(place.directory / "run.csv", "w", newline="",
-                      encoding="utf-8") as file:
-                rows = csv.DictWriter(file, row)
-                rows.writeheader()
-                rows.writerow(row)
-            return bench_client.row_of(place)
+        place = place_of()
+        place.directory = folder_for(self)
+        with open(place.directory / "run.csv", "w", newline="",
+                  encoding="utf-8") as file:
+            rows = csv.DictWriter(file, row)
+            rows.writeheader()
+            rows.writerow(row)
+        return bench_client.row_of(place)
 
     def test_rows_of_fibload(self):
         self.assertEqual(self.row(p99_us=12.5)["p99_us"], 12.5)
@@ -223,10 +221,8 @@ class Parsing(unittest.TestCase):
 
 class Commands(unittest.TestCase):
     def setUp(self):
-        directory = tempfile.TemporaryDirectory()
-        self.addCleanup(directory.cleanup)
         self.place = place_of()
-        self.place.directory = pathlib.Path(directory.name)
+        self.place.directory = folder_for(self)
 
     def test_each_client_is_told_the_shape(self):
         script = self.place.directory / "pipeline.lua"
@@ -333,11 +329,10 @@ class Rounds(unittest.TestCase):
     def show(self, place):
         """Shows and saves what was measured. Returns the text that is printed
         and the rows of the CSV file."""
-        with tempfile.TemporaryDirectory() as directory, \
-                contextlib.redirect_stdout(io.StringIO()) as said:
-            place.options.csv = pathlib.Path(directory, "new", "client.csv")
+        place.options.csv = folder_for(self) / "new" / "client.csv"
+        with contextlib.redirect_stdout(io.StringIO()) as said:
             bench_client.show(["fibload", "bare loop", "wrk"], place)
-            return said.getvalue(), measuring.rows_of(place.options.csv)
+        return said.getvalue(), measuring.rows_of(place.options.csv)
 
     def test_the_file_names_the_round(self):
         _, rows = self.show(self.measure(3, {("wrk", 2)}))
@@ -358,10 +353,8 @@ class Processes(unittest.TestCase):
     part = "processes"
 
     def setUp(self):
-        self.directory = tempfile.TemporaryDirectory()
-        self.addCleanup(self.directory.cleanup)
         self.place = place_of()
-        self.place.directory = pathlib.Path(self.directory.name)
+        self.place.directory = folder_for(self)
         self.place.cores = (None, None)
 
     def run_client(self, *command, **arguments):
@@ -377,7 +370,7 @@ class Processes(unittest.TestCase):
 
     def test_memory_is_the_most_that_it_had(self):
         """The process ends only after its memory was read."""
-        seen = pathlib.Path(self.directory.name, "seen")
+        seen = self.place.directory / "seen"
         hold = ("import os, time\nx = bytearray(50 << 20)\ndel x\n"
                 f"while not os.path.exists({str(seen)!r}): time.sleep(0.01)")
 
@@ -466,18 +459,17 @@ class CommandLine(measuring.CommandLine):
     NAME = "load_client"
 
     def test_without_servers_there_is_one_line_and_no_figures(self):
-        with tempfile.TemporaryDirectory() as directory:
-            for server, said in (("", "cannot start"),
-                                 ("#!/bin/sh\n", "did not start"),
-                                 ("#!/bin/sh\necho fine\n", "did not start")):
-                if server:
-                    write_script(pathlib.Path(directory, "null_server"),
-                                 server)
-                run = measuring.run(self.NAME, "--build", directory, "--csv",
-                                    f"{directory}/client.csv")
-                self.assertEqual(run.returncode, 1, run.stderr)
-                self.assertRegex(run.stderr, f"^load_client: .*{said}.*\n$")
-                self.assertFalse(pathlib.Path(directory, "client.csv").exists())
+        folder = folder_for(self)
+        for server, said in (("", "cannot start"),
+                             ("#!/bin/sh\n", "did not start"),
+                             ("#!/bin/sh\necho fine\n", "did not start")):
+            if server:
+                write_script(folder / "null_server", server)
+            run = measuring.run(self.NAME, "--build", folder, "--csv",
+                                folder / "client.csv")
+            self.assertEqual(run.returncode, 1, run.stderr)
+            self.assertRegex(run.stderr, f"^load_client: .*{said}.*\n$")
+            self.assertFalse((folder / "client.csv").exists())
 
 
 class Run(unittest.TestCase):
@@ -487,9 +479,7 @@ class Run(unittest.TestCase):
     part = "run"
 
     def setUp(self):
-        self.directory = tempfile.TemporaryDirectory()
-        self.addCleanup(self.directory.cleanup)
-        self.tools = pathlib.Path(self.directory.name)
+        self.tools = folder_for(self)
         self.csv = self.tools / "client.csv"
         for name in ("cat", "sh"):
             shutil.copy(f"/bin/{name}", self.tools)

@@ -9,7 +9,6 @@ import pathlib
 import re
 import resource
 import subprocess
-import tempfile
 import types
 import unittest
 import unittest.mock
@@ -18,7 +17,7 @@ from statistics import median
 
 import measuring
 import tap
-from programs import write_script
+from programs import folder_for, write_script
 from under_test import Sample
 
 bench_coro = measuring.as_module("coroutines")
@@ -184,13 +183,13 @@ class Rounds(unittest.TestCase):
     """Rounds in which a run fails: it must leave a message and a gap, and the
     other runs must count."""
 
-    def bench(self, directory, figures_of_run, rounds=3):
+    def bench(self, figures_of_run, rounds=3):
         """Calls bench() with one section. figures_of_run(run, number) gives the
         figures of the run that is made for the `number`-th time. Returns the
         exit status, the output, and the rows of the CSV file."""
         options = types.SimpleNamespace(
             only=["serve"], rounds=rounds,
-            csv=pathlib.Path(directory, "new", "coro.csv"))
+            csv=folder_for(self) / "new" / "coro.csv")
         said, calls = io.StringIO(), Counter()
 
         def figures(run, _options, _cores):
@@ -205,9 +204,8 @@ class Rounds(unittest.TestCase):
         return status, said.getvalue(), measuring.rows_of(options.csv)
 
     def test_all_is_well(self):
-        with tempfile.TemporaryDirectory() as directory:
-            status, said, rows = self.bench(
-                directory, lambda run, number: {"cpu": number + (run == OURS)})
+        status, said, rows = self.bench(
+            lambda run, number: {"cpu": number + (run == OURS)})
         self.assertEqual(status, 0)
         self.assertEqual([row["value"] for row in rows],
                          ["2", "3", "4", "1", "2", "3",
@@ -222,17 +220,14 @@ class Rounds(unittest.TestCase):
                 raise RunFailed("callbacks served 9 of 10 clients")
             return {"cpu": number}
 
-        with tempfile.TemporaryDirectory() as directory:
-            status, said, rows = self.bench(directory, figures)
+        status, said, rows = self.bench(figures)
         self.assertEqual(status, bench_coro.costs.FAILED)
         self.assertIn("coroutines: callbacks served 9 of 10 clients\n", said)
         self.assertEqual([row["round"] for row in rows],
                          ["1", "2", "3", "1", "3", "1", "3"])
 
     def test_a_row_without_values_is_a_problem(self):
-        with tempfile.TemporaryDirectory() as directory:
-            status, said, rows = self.bench(directory,
-                                            lambda run, number: {"rate": 1})
+        status, said, rows = self.bench(lambda run, number: {"rate": 1})
         self.assertEqual((status, rows), (bench_coro.costs.FAILED, []))
         self.assertIn("coroutines: not measured: cost\n", said)
         self.assertIn("coroutines: not measured: times callbacks\n", said)
@@ -243,8 +238,7 @@ class Rounds(unittest.TestCase):
                 raise bench_coro.costs.Interrupted
             return {"cpu": number}
 
-        with tempfile.TemporaryDirectory() as directory:
-            status, said, rows = self.bench(directory, figures)
+        status, said, rows = self.bench(figures)
         self.assertEqual(status, bench_coro.costs.INTERRUPTED)
         self.assertIn("interrupted: not all rounds were made", said)
         self.assertEqual({row["round"] for row in rows}, {"1"})
@@ -271,9 +265,7 @@ class Processes(unittest.TestCase):
     part = "processes"
 
     def setUp(self):
-        self.directory = tempfile.TemporaryDirectory()
-        self.addCleanup(self.directory.cleanup)
-        self.folder = pathlib.Path(self.directory.name)
+        self.folder = folder_for(self)
         self.options = types.SimpleNamespace(bin=self.folder,
                                              build=self.folder)
 
@@ -330,14 +322,12 @@ class CommandLine(measuring.CommandLine):
              (["--only", "switch,walk"], "switch create park serve"))
 
     def test_programs_that_are_not_built_are_named(self):
-        with tempfile.TemporaryDirectory() as directory:
-            run = measuring.run("coroutines", "--only", "create", "--rounds",
-                                "1", "--build", directory, "--csv",
-                                f"{directory}/coro.csv")
-            rows = measuring.rows_of(f"{directory}/coro.csv")
+        folder = folder_for(self)
+        run = measuring.run("coroutines", "--only", "create", "--rounds", "1",
+                            "--build", folder, "--csv", folder / "coro.csv")
         self.assertEqual((run.returncode, run.stderr), (1, ""))
         self.assertEqual(run.stdout.count("coroutines: cannot start"), 3)
-        self.assertEqual(rows, [])
+        self.assertEqual(measuring.rows_of(folder / "coro.csv"), [])
 
     def test_a_file_that_cannot_be_written(self):
         run = measuring.run("coroutines", "--only", "create", "--rounds", "1",
@@ -352,9 +342,7 @@ class ShortRun(unittest.TestCase):
     TRIES = 5
 
     def setUp(self):
-        self.directory = tempfile.TemporaryDirectory()
-        self.addCleanup(self.directory.cleanup)
-        self.csv = pathlib.Path(self.directory.name, "coro.csv")
+        self.csv = folder_for(self) / "coro.csv"
 
     def command(self, *arguments):
         return measuring.command(
@@ -420,7 +408,7 @@ class ShortRun(unittest.TestCase):
     def test_interrupted_it_shows_what_there_is_and_leaves_no_process(self):
         status, said = measuring.interrupted(
             self.command("--only", "serve", "--rounds", "1000"),
-            self.directory.name)
+            str(self.csv.parent))
         self.assertEqual(status, 130)
         self.assertIn("coroutines: interrupted: not all rounds were made",
                       said)

@@ -28,8 +28,8 @@ import unittest.mock
 import sentences
 import tap
 from programs import (
-    PATIENCE_S, need_matplotlib, patient_bin, processes_of, wait_for_end_of,
-    wait_until, write_script)
+    PATIENCE_S, folder_for, need_matplotlib, patient_bin, processes_of,
+    wait_for_end_of, wait_until, write_script)
 from under_test import (
     BIN, ELSEWHERE, EXPERIMENTS, MODELS, REFERENCE, SCRIPTS, Interrupted,
     PlannedRun, as_module, calibration, doctor, finding, finished, held_back,
@@ -266,9 +266,7 @@ class Bench(unittest.TestCase):
     few requests and waits long for late replies: see patient_bin()."""
 
     def setUp(self):
-        scratch = tempfile.TemporaryDirectory()
-        self.addCleanup(scratch.cleanup)
-        self.scratch = pathlib.Path(scratch.name)
+        self.scratch = folder_for(self)
         self.out = self.scratch / "out"
         self.bin = patient_bin(self.scratch)
 

@@ -7,6 +7,8 @@ import pathlib
 import shlex
 import shutil
 import signal
+import subprocess
+import tempfile
 import time
 import unittest
 
@@ -45,6 +47,13 @@ def need_matplotlib():
         raise unittest.SkipTest("no python3 with matplotlib")
 
 
+def folder_for(test, **options):
+    """Makes a folder that is removed when `test` ends. Returns its path."""
+    folder = tempfile.TemporaryDirectory(**options)
+    test.addCleanup(folder.cleanup)
+    return pathlib.Path(folder.name)
+
+
 def write_script(path, text):
     """Writes an executable file, and returns its path."""
     path.write_text(text)
@@ -61,6 +70,20 @@ def patient_bin(directory):
         shutil.copy(BIN / model, programs)
     write_script(programs / "fibload", CLIENT)
     return programs
+
+
+@contextlib.contextmanager
+def started(*command, **more):
+    """Starts a server and waits until it is ready. Yields the process and its
+    port, and kills the server when the `with` block ends."""
+    with subprocess.Popen([*map(str, command)], text=True,
+                          stdout=subprocess.PIPE, **more) as process:
+        try:
+            line = process.stdout.readline()
+            assert "listening on" in line, line
+            yield process, int(line.rpartition(":")[2])
+        finally:
+            process.kill()
 
 
 def wait_until(is_so, what, timeout_s=PATIENCE_S):

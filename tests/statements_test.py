@@ -13,11 +13,10 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import unittest
 
 import tap
-from programs import PATIENCE_S, wait_until
+from programs import PATIENCE_S, folder_for, started, wait_until
 from tutorial_test import copy_project
 from under_test import BIN, REFERENCE, ROOT, kib_of, read_runs, stat_of
 
@@ -81,21 +80,11 @@ class Statement(unittest.TestCase):
 
     def server(self, *command, folder=ROOT):
         """Starts a server. Returns its process; `port` is its port."""
-        process = subprocess.Popen(command, cwd=folder, text=True,
-                                   stdout=subprocess.PIPE,
-                                   stderr=subprocess.DEVNULL)
-        self.addCleanup(self.end, process)
-        line = process.stdout.readline()
-        self.assertIn("listening on", line)
-        process.port = int(line.rpartition(":")[2])
+        running = contextlib.ExitStack()
+        self.addCleanup(running.close)
+        process, process.port = running.enter_context(started(
+            *command, cwd=folder, stderr=subprocess.DEVNULL))
         return process
-
-    @staticmethod
-    def end(process):
-        with contextlib.suppress(OSError):
-            process.kill()
-        process.wait()
-        process.stdout.close()
 
     def client(self, port, sends=b"", blocking=True):
         """Connects a client and sends `sends`. Returns its socket. If not
@@ -318,17 +307,16 @@ class Servers(Statement):
     def test_the_first_server_makes_the_mistakes(self):
         """Chapter 1: the first server builds without a warning and serves
         clients, but treats all that one recv() returns as one request."""
-        with tempfile.TemporaryDirectory() as folder:
-            program = pathlib.Path(folder) / "first"
-            subprocess.run(
-                [os.environ.get("CC", "cc"), "-std=c11", "-D_GNU_SOURCE",
-                 "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror",
-                 "-o", program, "course/first.c", "fib/fib.c"], cwd=ROOT,
-                check=True, timeout=BUILD_S)
-            port = self.server(program, "0").port
-            client = self.client(port, b"10\n20\n")
-            client.shutdown(socket.SHUT_WR)
-            self.assertEqual(self.replies(client, 2), "fib: 55\n")
+        program = folder_for(self) / "first"
+        subprocess.run(
+            [os.environ.get("CC", "cc"), "-std=c11", "-D_GNU_SOURCE",
+             "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror",
+             "-o", program, "course/first.c", "fib/fib.c"], cwd=ROOT,
+            check=True, timeout=BUILD_S)
+        port = self.server(program, "0").port
+        client = self.client(port, b"10\n20\n")
+        client.shutdown(socket.SHUT_WR)
+        self.assertEqual(self.replies(client, 2), "fib: 55\n")
 
 
 @tap.part("break-it")
@@ -336,9 +324,7 @@ class BreakIt(Statement):
     def broken(self, program, path, *edits):
         """Builds a program in a copy of the project, after these edits of the
         file `path`: pairs of old and new text. Returns the copy's folder."""
-        scratch = tempfile.TemporaryDirectory()
-        self.addCleanup(scratch.cleanup)
-        folder = pathlib.Path(scratch.name)
+        folder = folder_for(self)
         copy_project(folder, built=True)
         text = (folder / path).read_text("utf-8")
         for old, new in edits:

@@ -26,7 +26,7 @@ import unittest
 import unittest.mock
 
 import tap
-from programs import LOOK_S, PATIENCE_S, wait_until
+from programs import LOOK_S, PATIENCE_S, folder_for, started, wait_until
 import under_test
 from under_test import (
     ALL_MODELS, BIN, MODELS, REFERENCE, calls, coroutines, proc, program,
@@ -62,9 +62,7 @@ class WithMadeUpProc(unittest.TestCase):
     has one thread."""
 
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.root = pathlib.Path(folder.name)
+        self.root = folder_for(self)
         patch = unittest.mock.patch.object(proc, "ROOT", self.root)
         self.addCleanup(patch.stop)
         patch.start()
@@ -499,19 +497,6 @@ class Replay(unittest.TestCase):
 # ---- With servers
 
 
-@contextlib.contextmanager
-def started(*command, **more):
-    """Starts a server and waits until it is ready. Yields the process and its
-    port."""
-    with subprocess.Popen([*map(str, command)], text=True,
-                          stdout=subprocess.PIPE, **more) as process:
-        try:
-            line = process.stdout.readline()
-            yield process, int(line.rpartition(":")[2])
-        finally:
-            process.kill()
-
-
 def once(*arguments, python=sys.executable, **more):
     """Runs `watch --once`, and returns its snapshot, read from JSON."""
     result = subprocess.run(
@@ -613,7 +598,7 @@ class Once(unittest.TestCase):
         python = shutil.which("python3", path="/usr/bin") or sys.executable
         code = ("import ctypes, sys; "
                 f"ctypes.CDLL(None).prctl({PR_SET_DUMPABLE}, 0, 0, 0, 0); "
-                "print(':1', flush=True); sys.stdin.read()")
+                "print('listening on :1', flush=True); sys.stdin.read()")
         try:
             subprocess.run([python, program("watch"), "--help"],
                            preexec_fn=become_another_user, check=True,
@@ -720,9 +705,7 @@ class Terminal:
 @tap.part("once")
 class Coroutines(unittest.TestCase):
     def setUp(self):
-        folder = tempfile.TemporaryDirectory(prefix="a folder ")
-        self.addCleanup(folder.cleanup)
-        self.path = pathlib.Path(folder.name) / "a socket"
+        self.path = folder_for(self, prefix="a folder ") / "a socket"
 
     def test_watch_asks_the_server_that_it_has_started(self):
         found = once("coroutine")
@@ -988,9 +971,7 @@ def is_refused(model):
 @tap.part("trace")
 class Recording(unittest.TestCase):
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.path = pathlib.Path(folder.name) / "trace.json"
+        self.path = folder_for(self) / "trace.json"
 
     def test_every_model_records_every_event_in_order(self):
         for model in filter(lambda model: not is_refused(model), ALL_MODELS):
@@ -1142,8 +1123,8 @@ class Playing(unittest.TestCase):
                      if one.name == "parallel")
         scene = dataclasses.replace(scene, end_ms=1000 * PATIENCE_S)
         for model in MODELS:
-            with self.subTest(model), tempfile.TemporaryDirectory() as folder:
-                path = pathlib.Path(folder) / "trace.json"
+            path = folder_for(self) / "trace.json"
+            with self.subTest(model):
                 with started(BIN / model, "--port", "0", "--trace",
                              path) as (server, port):
                     played = under_test.scenes.Play(scene, port)
