@@ -28,7 +28,7 @@ import unittest.mock
 import sentences
 import tap
 from programs import (
-    PATIENCE_S, folder_for, need_matplotlib, patient_bin, processes_of,
+    PATIENCE_S, folder_for, need_matplotlib, patient_bin, processes_of, rows_of,
     wait_for_end_of, wait_until, write_script)
 from under_test import (
     BIN, ELSEWHERE, EXPERIMENTS, MODELS, REFERENCE, SCRIPTS, Interrupted,
@@ -342,8 +342,7 @@ class Small(Bench):
 
     def test_claims_are_judged_and_said(self):
         said = self.finish("--only", "silent", "--models", "blocking thread")
-        with open(self.out / "claims.csv", encoding="utf-8") as file:
-            claims = list(csv.DictReader(file))
+        claims = rows_of(self.out / "claims.csv")
         self.assertEqual([one["verdict"] for one in claims], ["suggests"] * 2)
         for one in claims:
             self.assertIn(f"suggests: {one['claim']}", said)

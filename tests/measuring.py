@@ -2,14 +2,13 @@
 modules and as processes, reads the files that they write, and has the tests
 that are the same for both."""
 
-import csv
 import os
 import signal
 import subprocess
 import sys
 import unittest
 
-from programs import processes_of, wait_for_end_of, wait_until
+from programs import processes_of, rows_of, wait_for_end_of, wait_until
 from under_test import BIN, ROOT, as_module
 from under_test import program as path_of
 
@@ -49,12 +48,6 @@ def run(name, *arguments):
     """Runs a program of ours as a user does, and returns the result of
     subprocess.run()."""
     return finish([sys.executable, path_of(name), *map(str, arguments)])
-
-
-def rows_of(path):
-    """Returns the rows of a CSV file, as dictionaries."""
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 def values(rows, **columns):

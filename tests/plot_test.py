@@ -21,6 +21,7 @@ from collections import defaultdict
 from statistics import median
 
 import tap
+from programs import rows_of
 from sentences import facts
 from under_test import (
     EXPERIMENTS, MODELS, REFERENCE, classroom, finding, finished, machine,
@@ -76,10 +77,9 @@ class Measured:
     experiment, model and load."""
 
     def __init__(self, path):
-        with open(path, newline="", encoding="utf-8") as file:
-            rows = [{name: text if name in ("experiment", "model", "placement")
-                     else float(text) for name, text in row.items()}
-                    for row in csv.DictReader(file)]
+        rows = [{name: text if name in ("experiment", "model", "placement")
+                 else float(text) for name, text in row.items()}
+                for row in rows_of(path)]
         self.cells = defaultdict(list)
         for run in best_attempts(rows):
             if not any(run[cause] for cause in CAUSES):
@@ -173,7 +173,7 @@ class Bar:
     def __init__(self, axes, container):
         patch, = container.patches
         (low, _), (high, _) = container.errorbar.lines[2][0].get_segments()[0]
-        self.y = round(patch.get_y() + patch.get_height() / 2, 6)
+        self.y = round(middle_of(patch), 6)
         self.spread = patch.get_width(), low, high
         self.shade = hex_of(patch.get_edgecolor())
         self.whole = not patch.get_hatch()
@@ -222,14 +222,33 @@ def bands(axes):
     return found
 
 
-def draw_all(directory):
-    """Returns all figures that the bench draws from a folder, by name."""
+def middle_of(patch):
+    """Returns the height of the middle of a bar."""
+    return patch.get_y() + patch.get_height() / 2
+
+
+def timeline_panels(figure):
+    """Returns the panels of the picture timeline, by model."""
+    return {axes.get_title(loc="left"): axes for axes in figure.axes
+            if axes.get_title(loc="left")}
+
+
+@contextlib.contextmanager
+def instead_of_files():
+    """Yields a dictionary, in which the figures that are drawn in the `with`
+    block are kept by name. No file is written."""
     figures = {}
 
     def keep(figure, _directory, name):
         figures[name] = figure
 
     with unittest.mock.patch.object(pictures, "save", keep):
+        yield figures
+
+
+def draw_all(directory):
+    """Returns all figures that the bench draws from a folder, by name."""
+    with instead_of_files() as figures:
         pictures.draw(directory)
     return figures
 
@@ -237,14 +256,8 @@ def draw_all(directory):
 def draw_some(directory, *names):
     """Returns the figures of the experiments `names`, by name, and the text
     that was printed to standard error."""
-    figures = {}
-
-    def keep(figure, _directory, name):
-        figures[name] = figure
-
-    said = io.StringIO()
-    with unittest.mock.patch.object(pictures, "save", keep), \
-            contextlib.redirect_stderr(said):
+    with instead_of_files() as figures, \
+            contextlib.redirect_stderr(io.StringIO()) as said:
         for experiment, runs in finished(read_runs(directory / "runs.csv")):
             if experiment.name in names:
                 pictures.draw_one(directory, experiment, runs)
@@ -253,8 +266,7 @@ def draw_some(directory, *names):
 
 def write_runs(directory):
     """Writes the reference run to a runs.csv, changed by with_troubles()."""
-    with open(REFERENCE / "runs.csv", newline="", encoding="utf-8") as file:
-        rows = list(with_troubles(csv.DictReader(file)))
+    rows = list(with_troubles(rows_of(REFERENCE / "runs.csv")))
     with open(directory / "runs.csv", "w", newline="",
               encoding="utf-8") as file:
         out = csv.DictWriter(file, rows[0])
@@ -360,6 +372,18 @@ class Drawn(unittest.TestCase):
                            (last, max(lowest, spreads[-1][0])))
         self.assertEqual(marked, {})
 
+    def check_stream(self, axes, model, rows):
+        """Checks that a panel shows the replies to small requests, for each
+        tenth of a second, in the colour of the model."""
+        steps, = (patch for patch in axes.patches
+                  if isinstance(patch, matplotlib.patches.StepPatch))
+        values, edges, _ = steps.get_data()
+        self.same(values, [int(row["replies"]) for row in rows], model)
+        self.same(edges, [0, *(int(row["end_us"]) / 1e6 for row in rows)],
+                  model)
+        self.assertEqual(hex_of(steps.get_facecolor()),
+                         style.colour(model).upper())
+
     def check_end(self, axes, model, runs, end):
         """Checks the label of a line: it stands at the line's end, names the
         model, and after a colon the clients served if not all were."""
@@ -369,7 +393,6 @@ class Drawn(unittest.TestCase):
         self.assertEqual(hex_of(label.get_color()),
                          style.colour(model).upper())
         self.assertEqual(":" in label.get_text(), not all_served(runs))
-
 
     def check_inside(self, figure, name):
         """Checks that no text and no title of a panel leaves the picture, or
@@ -630,9 +653,8 @@ class Seen(Drawn):
     def spans(self, name, model):
         """Returns the rows of a model at its highest load, by run: by round and
         attempt."""
-        with open(self.directory / f"{name}.csv", encoding="utf-8") as file:
-            rows = [row for row in csv.DictReader(file)
-                    if row["model"] == model]
+        rows = [row for row in rows_of(self.directory / f"{name}.csv")
+                if row["model"] == model]
         highest = max(int(row["load"]) for row in rows)
         by_run = defaultdict(list)
         for row in rows:
@@ -650,15 +672,8 @@ class Seen(Drawn):
         self.assertEqual(set(panels), set(MODELS) - {"blocking"})
         for model, axes in panels.items():
             (_, rows), = self.spans("hog", model).items()
-            stream = [row for row in rows if row["kind"] == "stream"]
-            steps, = (patch for patch in axes.patches
-                      if isinstance(patch, matplotlib.patches.StepPatch))
-            values, edges, _ = steps.get_data()
-            self.same(values, [int(row["replies"]) for row in stream], model)
-            self.same(edges, [0, *(int(row["end_us"]) / 1e6
-                                   for row in stream)], model)
-            self.assertEqual(hex_of(steps.get_facecolor()),
-                             style.colour(model).upper())
+            self.check_stream(axes, model, [row for row in rows
+                                            if row["kind"] == "stream"])
 
     def test_hog_shades_the_time_of_the_long_requests(self):
         panels, _ = self.hog_panels()
@@ -694,22 +709,20 @@ class Seen(Drawn):
         return last_attempts[ends[(len(ends) - 1) // 2][1]]
 
     def test_timeline_has_a_bar_for_each_request(self):
-        panels = {axes.get_title(loc="left"): axes for axes
-                  in self.seen["timeline"].axes
-                  if axes.get_title(loc="left")}
+        panels = timeline_panels(self.seen["timeline"])
         self.assertEqual(set(panels), set(MODELS))
         for model, axes in panels.items():
             rows = self.median_run(model)
             first = min(int(row["connection"]) for row in rows)
-            bars = [(first - round(patch.get_y() + patch.get_height() / 2),
-                     patch.get_x(), patch.get_x() + patch.get_width(),
+            bars = [(first - round(middle_of(patch)), patch.get_x(),
+                     patch.get_x() + patch.get_width(),
                      hex_of(patch.get_facecolor())) for patch in axes.patches]
             self.check_requests(model, rows, bars)
             self.check_unserved(model, axes, rows, bars)
 
     def test_labels_of_panels_side_by_side_do_not_overlap(self):
         figure = self.seen["timeline"]
-        panels = [axes for axes in figure.axes if axes.get_title(loc="left")]
+        panels = list(timeline_panels(figure).values())
         before = panels[0].get_xlim()
         self.addCleanup(panels[0].set_xlim, before)
         for last_ms in (140, 150, 160.2, 200):
@@ -770,10 +783,8 @@ class Recorded(Drawn):
     def rows(self, name, model, kind):
         """Returns the recorded requests of a model that are of this kind: small
         ones are "stream", large ones "hog"."""
-        path = self.directory / f"{name}-recorded.csv"
-        with open(path, encoding="utf-8") as file:
-            return [row for row in csv.DictReader(file)
-                    if (row["model"], row["kind"]) == (model, kind)]
+        return [row for row in rows_of(self.directory / f"{name}-recorded.csv")
+                if (row["model"], row["kind"]) == (model, kind)]
 
     def check_requests(self, axes, model, rows, unit_us, places):
         """Checks that each request has three nested bars (see PARTS) at the
@@ -783,7 +794,7 @@ class Recorded(Drawn):
         bars = defaultdict(list)
         for patch in axes.patches:
             bars[hex_of(patch.get_facecolor())].append((
-                round(patch.get_y() + patch.get_height() / 2), patch.get_x(),
+                round(middle_of(patch)), patch.get_x(),
                 patch.get_x() + patch.get_width(), patch.get_hatch() or ""))
         self.assertLessEqual(set(bars), set(shades))
         for shade, (begin, end) in zip(shades, self.PARTS):
@@ -808,9 +819,7 @@ class Recorded(Drawn):
             self.assertIn((f"| {core}", hatch), named)
 
     def test_timeline_shows_which_core_computed_which_request(self):
-        panels = {axes.get_title(loc="left"): axes for axes
-                  in self.figures["timeline"].axes
-                  if axes.get_title(loc="left")}
+        panels = timeline_panels(self.figures["timeline"])
         self.assertEqual(set(panels), set(MODELS))
         hatches = set()
         for model, axes in panels.items():
@@ -828,7 +837,7 @@ class Recorded(Drawn):
         """Removes the bars that have a text on them. Returns their number."""
         rows = {text.xy[1] for text in axes.texts}
         for patch in list(axes.patches):
-            if round(patch.get_y() + patch.get_height() / 2) in rows:
+            if round(middle_of(patch)) in rows:
                 patch.remove()
         return len(rows)
 
@@ -843,18 +852,9 @@ class Recorded(Drawn):
             self.assertEqual(len(clients), 4)
             places = {str(client): -i for i, client in enumerate(clients)}
             hatches |= self.check_requests(large, model, rows, 1e6, places)
-            self.check_stream(small, model)
+            self.assertEqual(len(small.patches), 1)
+            self.check_stream(small, model, self.rows("hog", model, "stream"))
         self.check_hatches(self.figures["hog"], hatches)
-
-    def check_stream(self, axes, model):
-        """Checks that a panel shows the replies to small requests, for each
-        tenth of a second."""
-        rows = self.rows("hog", model, "stream")
-        steps, = axes.patches
-        values, edges, _ = steps.get_data()
-        self.same(values, [int(row["replies"]) for row in rows], model)
-        self.same(edges, [0, *(int(row["end_us"]) / 1e6 for row in rows)],
-                  model)
 
     def changed(self, change):
         """Draws with changed recordings: `change` gets the lines of a file and
@@ -880,9 +880,9 @@ class Recorded(Drawn):
         for name, figure in figures.items():
             self.assertIn("coroutine:", note_of(figure), name)
             self.assertNotIn("coroutine:", note_of(self.figures[name]), name)
-        drawn, seen = ([len(axes.patches) for axes in pictured["timeline"].axes
-                        if axes.get_title(loc="left") == "coroutine"]
-                       for pictured in (figures, self.seen))
+        drawn, seen = (
+            len(timeline_panels(pictured["timeline"])["coroutine"].patches)
+            for pictured in (figures, self.seen))
         self.assertEqual(drawn, seen)
 
     def test_a_file_that_is_cut_off_is_named_and_not_shown(self):

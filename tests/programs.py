@@ -2,6 +2,7 @@
 the speed of the machine."""
 
 import contextlib
+import csv
 import os
 import pathlib
 import shlex
@@ -52,6 +53,12 @@ def folder_for(test, **options):
     folder = tempfile.TemporaryDirectory(**options)
     test.addCleanup(folder.cleanup)
     return pathlib.Path(folder.name)
+
+
+def rows_of(path):
+    """Returns the rows of a CSV file, as dictionaries."""
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
 def write_script(path, text):
