@@ -80,7 +80,7 @@ class Processes(unittest.TestCase):
                 with unittest.mock.patch.multiple(
                         processes, READY_TIMEOUT_S=ready_s,
                         CLIENT_TIMEOUT_S=client_s):
-                    run.make_run(made, options, directory, None)
+                    run.make_run(made, options, directory)
                 return (directory / "runs.csv").read_text()
             finally:
                 wait_for_end_of(scratch)

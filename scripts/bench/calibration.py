@@ -15,6 +15,7 @@ import time
 import timeit
 from statistics import median
 
+from lib import machine
 from lib.text import duration
 
 CALLS = 20000
@@ -73,10 +74,9 @@ def wake_up_us():
     """Returns how much longer it takes to wake a process on another core, which
     sleeps, than on the same core, in µs. Counts only one direction of the round
     trip. Returns NaN on a machine with one core."""
-    cores = sorted(os.sched_getaffinity(0))
-    if len(cores) < 2:
+    one, two = machine.two_cores()
+    if one == two:
         return math.nan
-    one, two = cores[0], cores[-1]
     return max(0, (round_trip_us(one, two) - round_trip_us(one, one)) / 2)
 
 

@@ -16,7 +16,7 @@ from dataclasses import replace
 from bench.claims import MORE_ROUNDS
 from bench.design import PlannedRun
 from bench.run import (
-    GRACE_S, QUIET_S, make_run, measured_s, two_cores, warmup_s)
+    GRACE_S, QUIET_S, make_run, measured_s, warmup_s)
 from lib.processes import RunFailed, StartFailed, held_back
 from lib.samples import DISTURBED_CORES
 from lib.text import counted, rewrite, say
@@ -136,7 +136,6 @@ def make_runs(runs, options, directory, problems):
     """Makes all runs, and appends a sentence to `problems` for each different
     failure. If a server does not start, its other runs in that experiment are
     skipped. It may still start in another experiment, which may need less."""
-    cores = two_cores()
     progress = Progress(runs, options)
     planned = Repeats(runs, 0 if options.size == "quick" else len(runs))
     broken = set()
@@ -146,7 +145,7 @@ def make_runs(runs, options, directory, problems):
         progress.show(run, planned.waiting)
         begin = time.monotonic()
         try:
-            foreign_cores = make_run(run, options, directory, cores)
+            foreign_cores = make_run(run, options, directory)
             progress.made(run, time.monotonic() - begin)
             planned.consider(run, foreign_cores)
         except RunFailed as failure:

@@ -11,12 +11,13 @@ import json
 import math
 import tempfile
 from dataclasses import replace
+from functools import partial
 
 from bench import request_log
 from bench.design import PlannedRun, deciding_cell
 from bench.order import note
 from bench.request_log import HOG, STREAM, Recorded, Request
-from bench.run import Files, measured_s, serve_and_ask, two_cores, warmup_s
+from bench.run import Files, measured_s, serve_and_ask, warmup_s
 from lib import trace_events
 from lib.models import ALL_MODELS
 from lib.processes import RunFailed, held_back
@@ -37,7 +38,7 @@ def make(run, options, log):
     """Makes a run. Returns both sides' traces, or raises RunFailed."""
     with tempfile.TemporaryDirectory() as folder:
         files = Files(folder, "trace.json")
-        serve_and_ask(run, options, files, two_cores(), log,
+        serve_and_ask(run, options, files, log,
                       more=("--trace", files.server))
         try:
             client, recorded = [json.loads(path.read_text("utf-8"))
@@ -54,15 +55,11 @@ def make(run, options, log):
 
 def at_server(request, begin_us):
     """Returns a request of the server's trace as columns of Recorded."""
-    def since(time_us):
-        """Converts a time to whole µs since the measurement began."""
-        return (None if time_us == trace_events.OPEN_END_US
-                else round(time_us - begin_us))
-
-    return {"received_us": since(request.received_us),
-            "computing_us": since(request.begin_us),
-            "computed_us": since(request.end_us),
-            "replied_us": since(request.sent_us), "core": request.cpu}
+    at = partial(trace_events.since, begin_us)
+    return {"received_us": at(request.received_us),
+            "computing_us": at(request.begin_us),
+            "computed_us": at(request.end_us),
+            "replied_us": at(request.sent_us), "core": request.cpu}
 
 
 def measured_requests(run, client):

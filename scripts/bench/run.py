@@ -5,7 +5,6 @@ Must be used while signals are blocked: see lib/processes.py.
 """
 
 import csv
-import os
 import pathlib
 import tempfile
 
@@ -150,31 +149,23 @@ def keep_row(row, columns, csv_path):
         rows.writerow(run)
 
 
-def two_cores():
-    """Returns the cores that server and client may have for themselves, or None
-    if there is only one core."""
-    available = sorted(os.sched_getaffinity(0))
-    return (available[0], available[-1]) if len(available) > 1 else None
-
-
-def placed(experiment, options, cores):
+def placed(experiment, options):
     """Returns where an experiment's programs run (see design.PLACES), and the
     cores of server and client: None if the kernel chooses."""
+    server, client = machine.two_cores()
     if options.on:
         return HOSTS, (None, None)
-    if cores is None or experiment.placement == FREE:
+    if server == client or experiment.placement == FREE:
         return FREE, (None, None)
-    server, client = cores
     return experiment.placement, (
         (server, client) if experiment.placement == APART else (client, client))
 
 
-def serve_and_ask(run, options, files, cores, log, more=(), watch=None):
+def serve_and_ask(run, options, files, log, more=(), watch=None):
     """Starts the server of a run, here or on another host, with `more` options.
     Runs the client once, lets `watch` read what the server used, and stops it.
-    `cores` is as two_cores() returns it. Raises RunFailed."""
-    placement, (server_core, client_core) = placed(run.experiment, options,
-                                                   cores)
+    Raises RunFailed."""
+    placement, (server_core, client_core) = placed(run.experiment, options)
     command = [*server_command(run, options), *more]
     with (options.on.serving(command, run.model, log) if options.on
           else serving(command, run.model, server_core, log)) as server:
@@ -185,14 +176,14 @@ def serve_and_ask(run, options, files, cores, log, more=(), watch=None):
         server.stop(run.cell.delay_ms / 1000)
 
 
-def make_run(run, options, directory, cores):
-    """Makes one run. `cores` is as two_cores() returns it. Returns how many
-    cores other programs used, or NaN if that is unknown. Raises RunFailed."""
+def make_run(run, options, directory):
+    """Makes one run. Returns how many cores other programs used, or NaN if that
+    is unknown. Raises RunFailed."""
     watch = Watch()
     with tempfile.TemporaryDirectory(prefix=".run-", dir=directory) as folder:
         files = Files(folder, "trace.csv")
         with open(directory / "log.txt", "ab") as log:
-            serve_and_ask(run, options, files, cores, log, watch=watch)
+            serve_and_ask(run, options, files, log, watch=watch)
         columns = dict(NOT_SEEN) if options.on else watch.columns()
         columns.update(keep_trace(run, options, files, directory))
         keep_row(files.row, columns, directory / "runs.csv")

@@ -129,6 +129,13 @@ def cores():
     return min(len(os.sched_getaffinity(0)), cpu_quota())
 
 
+def two_cores():
+    """Returns a core for the server and another one for the client. They are
+    the same if this process may use only one."""
+    available = sorted(os.sched_getaffinity(0))
+    return available[0], available[-1]
+
+
 # ---- How many connections it can hold
 
 KIB = 1024

@@ -92,6 +92,14 @@ def note(connection, event):
         connection.unsent.popleft().sent_us = event["ts"]
 
 
+def since(start_us, time_us):
+    """Returns a time as whole µs since the start, or None for the time of an
+    event that never happened."""
+    if time_us is None or time_us == OPEN_END_US:
+        return None
+    return round(time_us - start_us)
+
+
 # ---- The traces of server and client together
 
 

@@ -181,13 +181,6 @@ class Play:
 # ---- One record of both sides
 
 
-def since(start_us, time_us):
-    """Returns a time as whole µs since the start, None for one of no event."""
-    if time_us is None or time_us == trace_events.OPEN_END_US:
-        return None
-    return round(time_us - start_us)
-
-
 def threads_of(connections, end_us):
     """Returns the threads that served the clients: {tid: [first, last,
     client]}. `connections` are pairs of a client's number and connection."""
@@ -211,7 +204,7 @@ def threads_of(connections, end_us):
 def record(server, play, trace):
     """Returns the record of a play. `trace` is the server's."""
     start_us = min(one.connected_us for one in play.clients)
-    at = partial(since, start_us)
+    at = partial(trace_events.since, start_us)
     by_port = {one.client_port: one
                for one in trace_events.connections(trace).values()}
     served_by = [by_port.get(client.port) for client in play.clients]
