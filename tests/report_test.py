@@ -5,6 +5,7 @@ are in the part `quick`, see tap.py."""
 
 import contextlib
 import csv
+import datetime
 import difflib
 import io
 import math
@@ -21,7 +22,7 @@ import sentences
 import tap
 from made_up import (
     beside_hogs, costing, of_models, on_cores, rounds, row)
-from programs import wait_until
+from programs import folder_for, wait_until
 from under_test import (
     ALL_MODELS, AT_LEAST, COLUMNS, CONTRADICTING, EXPERIMENTS, FAILS, HOLDS,
     INCONCLUSIVE, MODELS, NOT_MEASURED, SUGGESTS, SUGGESTS_NOT, Cell, Claim,
@@ -809,6 +810,25 @@ class ManyModels(unittest.TestCase):
         self.assertTrue(cell.fits("thread"))
         self.assertFalse(cell.fits("blocking"))
         self.assertTrue(Cell(1000).fits("blocking"))
+
+
+class Folders(unittest.TestCase):
+    """The folders for the results of programs that start at the same time."""
+
+    def test_two_programs_that_start_in_the_same_second(self):
+        root = folder_for(self)
+        now = datetime.datetime(2026, 1, 2, 3, 4, 5)
+        with unittest.mock.patch.multiple(
+                command_line, ROOT=root, datetime=unittest.mock.Mock(**{
+                    "datetime.now.return_value": now})):
+            made = [command_line.new_folder(None, "-x") for _ in range(3)]
+        self.assertEqual([str(folder.relative_to(root)) for folder in made],
+                         [f"results/2026-01-02-030405-x{number}"
+                          for number in ("", "-2", "-3")])
+
+    def test_a_folder_that_exists_is_refused(self):
+        with self.assertRaises(FileExistsError):
+            command_line.new_folder(folder_for(self))
 
 
 class Plan(unittest.TestCase):

@@ -2,9 +2,12 @@
 
 import argparse
 import contextlib
+import datetime
+import itertools
 import math
 import os
 import pathlib
+import random
 import sys
 
 from lib.models import ALL_MODELS, ROOT, names
@@ -57,6 +60,13 @@ def add_models(options, default, groups="all"):
              f"(default: {default})")
 
 
+def add_seed(options, what):
+    options.add_argument(
+        "--seed", type=count, metavar="N",
+        default=random.SystemRandom().randrange(1, 10**6),
+        help=f"of {what} (default: random)")
+
+
 def programs(text):
     """Converts the value of --server to a list of paths. If the whole text is
     an existing path, which may contain spaces, it is the only one. Otherwise
@@ -83,6 +93,22 @@ def by_name(options, servers):
             options.error(f"--server: {found[path.name]} and {path} have the "
                           "same name: rename one, or measure it alone")
     return found
+
+
+def new_folder(folder, ending=""):
+    """Makes and returns the folder for the results of a program. If `folder` is
+    None, its name is the time with this ending, and with a number appended if
+    another program has started in the same second."""
+    if folder:
+        folder.mkdir(parents=True)
+        return folder.resolve()
+    now = datetime.datetime.now().strftime("%Y-%m-%d-%H%M%S")
+    for number in itertools.count(1):
+        name = f"{now}{ending}-{number}" if number > 1 else f"{now}{ending}"
+        folder = ROOT / "results" / name
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(parents=True)
+            return folder
 
 
 def require_programs(options, *programs):
