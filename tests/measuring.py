@@ -8,9 +8,9 @@ import subprocess
 import sys
 import unittest
 
-from programs import processes_of, rows_of, wait_for_end_of, wait_until
+from programs import (
+    processes_of, rows_of, run, wait_for_end_of, wait_until)
 from under_test import BIN, ROOT, as_module
-from under_test import program as path_of
 
 BUILD = ROOT / "build" / "plain" / "bench"
 
@@ -42,12 +42,6 @@ def finish(command_line, **environment):
     return subprocess.run(command_line, env={**os.environ, **environment},
                           stdin=subprocess.DEVNULL, capture_output=True,
                           text=True, check=False)
-
-
-def run(name, *arguments):
-    """Runs a program of ours as a user does, and returns the result of
-    subprocess.run()."""
-    return finish([sys.executable, path_of(name), *map(str, arguments)])
 
 
 def values(rows, **columns):

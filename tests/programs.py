@@ -9,15 +9,16 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
 
-from under_test import ALL_MODELS, BIN, machine
+from under_test import ALL_MODELS, BIN, machine, program
 
 # How long to wait for an event that must happen, on the slowest machine.
 PATIENCE_S = 30
-LOOK_S = 0.01
+CHECK_S = 0.01
 # How long CLIENT waits for a reply. After that, the request times out, which is
 # a fault of the server. With the usual 10 s, it was the fault of a slow machine
 # that needed longer to fork 1,000 times.
@@ -79,6 +80,14 @@ def patient_bin(directory):
     return programs
 
 
+def run(name, *arguments, python=sys.executable, **more):
+    """Runs a program of ours as a user does, and returns the result of
+    subprocess.run()."""
+    return subprocess.run([python, program(name), *map(str, arguments)],
+                          stdin=subprocess.DEVNULL, capture_output=True,
+                          text=True, check=False, **more)
+
+
 @contextlib.contextmanager
 def started(*command, **more):
     """Starts a server and waits until it is ready. Yields the process and its
@@ -99,7 +108,7 @@ def wait_until(is_so, what, timeout_s=PATIENCE_S):
     until = time.monotonic() + timeout_s
     while not is_so():
         assert time.monotonic() < until, f"not within {timeout_s} s: {what}"
-        time.sleep(LOOK_S)
+        time.sleep(CHECK_S)
 
 
 def processes_of(folder, name=""):

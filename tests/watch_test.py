@@ -26,7 +26,8 @@ import unittest
 import unittest.mock
 
 import tap
-from programs import LOOK_S, PATIENCE_S, folder_for, started, wait_until
+from programs import (
+    CHECK_S, PATIENCE_S, folder_for, run, started, wait_until)
 import under_test
 from under_test import (
     ALL_MODELS, BIN, MODELS, REFERENCE, calls, coroutines, proc, program,
@@ -497,23 +498,31 @@ class Replay(unittest.TestCase):
 # ---- With servers
 
 
-def once(*arguments, python=sys.executable, **more):
+@contextlib.contextmanager
+def connected(port, count=1):
+    """Yields that many connections to a server, and closes them when the `with`
+    block ends."""
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(
+            socket.create_connection(("127.0.0.1", port)))
+            for _ in range(count)]
+
+
+def once(*arguments, **more):
     """Runs `watch --once`, and returns its snapshot, read from JSON."""
-    result = subprocess.run(
-        [python, program("watch"), "--once", "--json", "--bin", BIN,
-         *map(str, arguments)], capture_output=True, text=True, check=False,
-        timeout=LONG_S, **more)
+    result = run("watch", "--once", "--json", "--bin", BIN, *arguments,
+                 timeout=LONG_S, **more)
     assert result.returncode == 0, result.stderr
     return json.loads(result.stdout)
 
 
-def look_at(server, patience_s=PATIENCE_S):
+def observed(server, patience_s=PATIENCE_S):
     """Observes a server twice, a moment apart, and returns the second snapshot,
     as `watch` would show it."""
     observer = under_test.snapshot.Observer(server.pid)
-    observer.look()
-    time.sleep(LOOK_S)
-    return dataclasses.asdict(observer.look(patience_s))
+    observer.observe()
+    time.sleep(CHECK_S)
+    return dataclasses.asdict(observer.observe(patience_s))
 
 
 def where(snapshot):
@@ -534,59 +543,51 @@ class Once(unittest.TestCase):
                 self.assertIn(what, where(once(model))[0])
 
     def test_a_thread_per_client(self):
-        with started(BIN / "thread", "--port", "0") as (server, port):
-            with contextlib.ExitStack() as clients:
-                for _ in range(5):
-                    clients.enter_context(
-                        socket.create_connection(("127.0.0.1", port)))
-                wait_until(lambda: where(look_at(server)).count(
-                    "accept on the listener") == 1 and sum(
-                        what.startswith("recv from client 127.0.0.1:")
-                        for what in where(look_at(server))) == 5,
-                           "five threads are in recv()")
+        with started(BIN / "thread", "--port", "0") as (server, port), \
+                connected(port, 5):
+            wait_until(lambda: where(observed(server)).count(
+                "accept on the listener") == 1 and sum(
+                    what.startswith("recv from client 127.0.0.1:")
+                    for what in where(observed(server))) == 5,
+                       "five threads are in recv()")
 
     def test_an_idle_client_fills_the_accept_queue_of_blocking(self):
-        with started(BIN / "blocking", "--port", "0") as (server, port):
-            with contextlib.ExitStack() as clients:
-                for _ in range(4):
-                    one = clients.enter_context(
-                        socket.create_connection(("127.0.0.1", port)))
-                one.sendall(b"1\n")
-                wait_until(lambda: look_at(server)["accept_queue"]
-                           == 3, "three connections are in the queue")
-                found = look_at(server)
-                self.assertEqual(len(found["rows"]), 1)
-                unread = {row["client"]: row["unread_bytes"]
-                          for row in found["connections"]}
-                host, number = one.getsockname()
-                self.assertEqual(unread[f"{host}:{number}"], 2)
+        with started(BIN / "blocking", "--port", "0") as (server, port), \
+                connected(port, 4) as (*_, last):
+            last.sendall(b"1\n")
+            wait_until(lambda: observed(server)["accept_queue"] == 3,
+                       "three connections are in the queue")
+            found = observed(server)
+            self.assertEqual(len(found["rows"]), 1)
+            unread = {row["client"]: row["unread_bytes"]
+                      for row in found["connections"]}
+            host, number = last.getsockname()
+            self.assertEqual(unread[f"{host}:{number}"], 2)
 
     def test_a_process_per_client(self):
-        with started(BIN / "fork", "--port", "0") as (server, port):
-            with socket.create_connection(("127.0.0.1", port)):
-                wait_until(lambda: any(
-                    "recv from client" in what
-                    for what in where(look_at(server))),
-                           "the child is in recv()")
-                self.assertEqual(look_at(server)["processes"], 2)
+        with started(BIN / "fork", "--port", "0") as (server, port), \
+                connected(port):
+            wait_until(lambda: any("recv from client" in what
+                                   for what in where(observed(server))),
+                       "the child is in recv()")
+            self.assertEqual(observed(server)["processes"], 2)
 
     def test_a_futex_has_the_name_of_its_variable(self):
         found = where(once("pool"))
         self.assertEqual(found.count("futex (waiting)"), len(found) - 1)
 
     def test_what_runs_uses_a_processor(self):
-        with started(BIN / "thread", "--port", "0") as (server, port):
-            with socket.create_connection(("127.0.0.1", port)) as client:
-                client.sendall(100 * b"45\n")  # minutes: it is killed
-                wait_until(lambda: any(
-                    row["state"] in ("running", "runnable")
-                    and row["cpu_share"] for row in look_at(server)["rows"]),
-                           "a thread computes")
+        with started(BIN / "thread", "--port", "0") as (server, port), \
+                connected(port) as (client,):
+            client.sendall(100 * b"45\n")  # minutes: it is killed
+            wait_until(lambda: any(
+                row["state"] in ("running", "runnable")
+                and row["cpu_share"] for row in observed(server)["rows"]),
+                       "a thread computes")
 
     def test_text_without_a_terminal(self):
-        result = subprocess.run(
-            [sys.executable, program("watch"), "--bin", BIN, "blocking"],
-            capture_output=True, text=True, check=True, timeout=LONG_S)
+        result = run("watch", "--bin", BIN, "blocking", timeout=LONG_S)
+        self.assertEqual(result.returncode, 0)
         self.assertIn("accept on the listener", result.stdout)
         self.assertNotIn("\x1b", result.stdout)
 
@@ -613,25 +614,20 @@ class Once(unittest.TestCase):
         self.assertEqual(found["rows"][0]["state"], BLOCKED)
 
     def test_bad_usage_names_the_models(self):
-        result = subprocess.run([sys.executable, program("watch"), "threads"],
-                                capture_output=True, text=True, check=False)
+        result = run("watch", "threads")
         self.assertEqual(result.returncode, 2)
         self.assertIn("no model 'threads': choose from blocking", result.stderr)
         for pid, status, message in (
                 ("4194305", 1, "process 4194305 has ended"),
                 ("0", 2, "--pid: must be a number and at least 1")):
-            result = subprocess.run(
-                [sys.executable, program("watch"), "--once", "--pid", pid],
-                capture_output=True, text=True, check=False)
+            result = run("watch", "--once", "--pid", pid)
             self.assertEqual(result.returncode, status)
             self.assertIn(message, result.stderr)
 
     def test_a_server_that_does_not_start(self):
         """Checks that the message says how to see why."""
-        result = subprocess.run(
-            [sys.executable, program("watch"), "--once", "--bin", BIN,
-             "blocking", "--no-such-option"],
-            capture_output=True, text=True, check=False)
+        result = run("watch", "--once", "--bin", BIN, "blocking",
+                     "--no-such-option")
         self.assertEqual(result.returncode, 1)
         self.assertNotIn("log.txt", result.stderr)
         command = [f"{BIN}/blocking", "--port", "0", "--quiet",
@@ -715,33 +711,28 @@ class Coroutines(unittest.TestCase):
             {"main": "read from the listener", "inspector": ""})
 
     def test_each_client_has_a_coroutine_with_its_name(self):
+        def waiting():
+            return {one["name"] for one in observed(server)["coroutines"]
+                    if one["waits_for"] == "read from its client"}
+
         with started(BIN / "coroutine", "--port", "0", "--inspect", self.path,
-                     "--idle-timeout", "3600") as (server, port):
-            with contextlib.ExitStack() as clients:
-                names = set()
-                for _ in range(20):
-                    one = clients.enter_context(
-                        socket.create_connection(("127.0.0.1", port)))
-                    names.add("client %s:%d" % one.getsockname())
-
-                def waiting():
-                    return {one["name"] for one
-                            in look_at(server)["coroutines"]
-                            if one["waits_for"] == "read from its client"}
-
-                wait_until(lambda: waiting() == names,
-                           "20 coroutines wait for their clients")
-                for one in look_at(server)["coroutines"]:
-                    self.assertLess(0, one["stack_used"])
-                    self.assertLessEqual(one["stack_used"], one["stack_size"])
-                    if one["name"] in names:
-                        self.assertLess(3000, one["due_s"])
-                        self.assertLessEqual(one["due_s"], 3600)
+                     "--idle-timeout", "3600") as (server, port), \
+                connected(port, 20) as clients:
+            names = {"client %s:%d" % client.getsockname()
+                     for client in clients}
+            wait_until(lambda: waiting() == names,
+                       "20 coroutines wait for their clients")
+            for one in observed(server)["coroutines"]:
+                self.assertLess(0, one["stack_used"])
+                self.assertLessEqual(one["stack_used"], one["stack_size"])
+                if one["name"] in names:
+                    self.assertLess(3000, one["due_s"])
+                    self.assertLessEqual(one["due_s"], 3600)
 
     def test_every_loop_has_a_socket(self):
         with started(BIN / "multiloop", "--port", "0", "--loops", "3",
                      "--inspect", self.path) as (server, _port):
-            names = [one["name"] for one in look_at(server)["coroutines"]]
+            names = [one["name"] for one in observed(server)["coroutines"]]
             self.assertEqual(sorted(names), ["inspector"] * 3 + ["main"] * 3)
             status, _, _ = stop(server)
             self.assertEqual(status, 0)
@@ -750,13 +741,13 @@ class Coroutines(unittest.TestCase):
     def test_a_path_relative_to_where_the_server_runs(self):
         with started(BIN / "coroutine", "--port", "0", "--inspect", "x",
                      cwd=self.path.parent) as (server, _port):
-            self.assertEqual(len(look_at(server)["coroutines"]), 2)
+            self.assertEqual(len(observed(server)["coroutines"]), 2)
 
     def test_a_socket_of_a_dead_server_is_replaced(self):
         for _ in range(2):
             with started(BIN / "coroutine", "--port", "0", "--inspect",
                          self.path) as (server, _port):
-                self.assertEqual(len(look_at(server)["coroutines"]), 2)
+                self.assertEqual(len(observed(server)["coroutines"]), 2)
             self.assertTrue(self.path.exists())  # It was killed.
 
     def test_a_socket_that_cannot_be_had_is_an_error(self):
@@ -776,27 +767,27 @@ class Coroutines(unittest.TestCase):
 
     def test_why_there_are_none(self):
         with started(BIN / "coroutine", "--port", "0") as (server, _port):
-            found = look_at(server)
+            found = observed(server)
             self.assertIn("--inspect", found["coroutines_hidden"])
             self.assertEqual(found["coroutines"], [])
         with started(BIN / "thread", "--port", "0") as (server, _port):
-            self.assertEqual(look_at(server)["coroutines_hidden"], "")
+            self.assertEqual(observed(server)["coroutines_hidden"], "")
 
     def test_the_trap_hides_them_and_the_watchdog_names_it(self):
         with started(BIN / "coroutine", "--port", "0", "--delay", "3600000",
                      "--trap", "--watchdog", "20", "--inspect", self.path,
-                     stderr=subprocess.PIPE) as (server, port):
-            with socket.create_connection(("127.0.0.1", port)) as client:
-                client.sendall(b"1\n")
-                # A busy machine can hold up other coroutines for 20 ms, too.
-                reports = (line for line in server.stderr if "client" in line)
-                self.assertEqual(
-                    next(reports),
-                    "coroutine client %s:%d: let no other run for 20 ms. "
-                    "Where it is:\n" % client.getsockname())
-                where_it_is = server.stderr.readline()
-                self.assertIn("does one let no other run?", look_at(
-                    server, patience_s=0.1)["coroutines_hidden"])
+                     stderr=subprocess.PIPE) as (server, port), \
+                connected(port) as (client,):
+            client.sendall(b"1\n")
+            # A busy machine can hold up other coroutines for 20 ms, too.
+            reports = (line for line in server.stderr if "client" in line)
+            self.assertEqual(
+                next(reports),
+                "coroutine client %s:%d: let no other run for 20 ms. "
+                "Where it is:\n" % client.getsockname())
+            where_it_is = server.stderr.readline()
+            self.assertIn("does one let no other run?", observed(
+                server, patience_s=0.1)["coroutines_hidden"])
         if shutil.which("addr2line"):
             said = subprocess.run(
                 ["sh", "-c", where_it_is], capture_output=True, text=True,
@@ -938,7 +929,7 @@ def stop(server):
 
 def replies(port, requests, count):
     """Sends requests on one connection, and returns `count` replies."""
-    with socket.create_connection(("127.0.0.1", port)) as client:
+    with connected(port) as (client,):
         client.settimeout(PATIENCE_S)
         client.sendall(requests)
         with client.makefile() as lines:
@@ -1034,10 +1025,8 @@ class Recording(unittest.TestCase):
                  "-f", "15", "--grace", "1m", "--timeline", path, str(port)],
                 check=True, stdout=subprocess.DEVNULL, timeout=PATIENCE_S)
             stop(server)
-        merged = subprocess.run(
-            [sys.executable, program("merge"), self.path, path], check=True,
-            capture_output=True, timeout=LONG_S).stdout
-        return json.loads(merged)["traceEvents"]
+        merged = run("merge", self.path, path, timeout=LONG_S)
+        return json.loads(merged.stdout)["traceEvents"]
 
     def check_times(self, asked, computed):
         times = [asked["args"]["due_us"], asked["ts"], computed["ts"],
@@ -1065,18 +1054,22 @@ class Recording(unittest.TestCase):
                 self.assertIn("stopped after 1 connections, 1 requests", said)
                 self.assertIn("the trace was not written: No space", errors)
 
+    def flood(self, client, count):
+        """Sends `count` requests, and reads as many replies."""
+        client.settimeout(PATIENCE_S)
+        sent = received = 0
+        while received < 7 * count:
+            if sent < count and sent * 7 - received < 70_000:
+                client.sendall(b"1\n" * 5000)
+                sent += 5000
+            received += len(client.recv(1 << 20))
+
     def test_more_events_than_fit_are_counted(self):
         count = 510_000  # two events each, without "received"
         with started(BIN / "nonblocking", "--port", "0", "--trace", self.path,
                      stderr=subprocess.PIPE) as (server, port):
-            with socket.create_connection(("127.0.0.1", port)) as client:
-                client.settimeout(PATIENCE_S)
-                sent = received = 0
-                while received < 7 * count:
-                    if sent < count and sent * 7 - received < 70_000:
-                        client.sendall(b"1\n" * 5000)
-                        sent += 5000
-                    received += len(client.recv(1 << 20))
+            with connected(port) as (client,):
+                self.flood(client, count)
             status, _, errors = stop(server)
         self.assertEqual(status, 0)
         self.assertRegex(errors, r"ends early: \d+ more events did not fit")
@@ -1100,15 +1093,11 @@ class Recording(unittest.TestCase):
         first, second = (self.path.with_name(name) for name in ("a", "b"))
         first.write_text(json.dumps(SERVER_TRACE))
         second.write_text(json.dumps(CLIENT_TRACE))
-        result = subprocess.run([sys.executable, program("merge"), first,
-                                 second], capture_output=True, text=True,
-                                check=True)
+        result = run("merge", first, second)
         self.assertEqual(len(json.loads(result.stdout)["traceEvents"]), 14)
         for wrong in ("no JSON", "[]", "{}", '{"traceEvents": 1}'):
             second.write_text(wrong)
-            result = subprocess.run([sys.executable, program("merge"), first,
-                                     second], capture_output=True, text=True,
-                                    check=False)
+            result = run("merge", first, second)
             self.assertEqual(result.returncode, 1)
             self.assertIn(f"merge: {second} is not", result.stderr)
 

@@ -26,8 +26,8 @@ class Row:
     state: str
     since_s: float  # in this state; None: not known
     at_least: bool  # `since_s` is a minimum: the start was not observed
-    cpu_share: float  # of one processor; None at the first look
-    switches_per_s: float  # None at the first look
+    cpu_share: float  # of one processor; None at first
+    switches_per_s: float  # None at first
     processor: int
     call: str = ""  # name of the system call, if blocked
     what: str = ""  # the call in words, or the processor it runs on
@@ -70,7 +70,7 @@ class Observer:
         self.symbols = Symbols(pid)
         self.last = {}  # the threads of the previous observation, by TID
 
-    def look(self, patience_s=0):
+    def observe(self, patience_s=0):
         """Returns a Snapshot of the server. Raises OSError if it has ended. To
         list its coroutines, the server must run: this call blocks for at most
         about `patience_s` until it has answered. With 0, it is not asked."""
