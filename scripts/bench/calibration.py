@@ -22,7 +22,7 @@ CALLS = 20000
 TIMERS = 100
 TIMER_S = 0.0005
 ROUND_TRIPS = 300
-NULL_SERVER = "80ms"  # the length of each of the client's measurements
+MEASURED = "80ms"  # the length of each of the client's measurements
 CLIENT_TIMEOUT_S = 60  # for all of these, on the slowest machine
 
 # Two calibrations may differ by this factor, because cores wake more or less
@@ -86,7 +86,7 @@ def reply_us(client):
     machine is so busy that no reply comes."""
     try:
         said = subprocess.run(
-            [client, "--calibrate", "-d", NULL_SERVER, "--warmup", NULL_SERVER],
+            [client, "--calibrate", "-d", MEASURED, "--warmup", MEASURED],
             capture_output=True, text=True, check=True,
             timeout=CLIENT_TIMEOUT_S).stdout
     except (OSError, subprocess.SubprocessError):

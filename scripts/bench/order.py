@@ -54,15 +54,15 @@ def more_rounds(experiments, judged, options):
     rounds = [one_round(options.rounds + 1 + i, experiments, options, order)
               for i in range(MORE_ROUNDS)]
     left = MORE_SHARE * options.rounds * len(rounds[0])
-    wanted = set()
+    added = set()
     for one in judged:
         compared = {(one.experiment, model) for model in one.claim.models()}
-        runs = MORE_ROUNDS * sum(run.part in compared - wanted
+        runs = MORE_ROUNDS * sum(run.part in compared - added
                                  for run in rounds[0])
         if one.wants(MORE_ROUNDS) and runs <= left:
-            wanted |= compared
+            added |= compared
             left -= runs
-    return [run for runs in rounds for run in runs if run.part in wanted]
+    return [run for runs in rounds for run in runs if run.part in added]
 
 
 def expected_s(run, options):

@@ -15,7 +15,7 @@ from bench import request_log
 from bench.design import deciding
 from bench.request_log import Recorded
 from bench.style import (
-    SMALL, WARNING_COLOUR, colour, model_bars, note, short, spread)
+    SMALL, WARNING_COLOUR, about_rounds, colour, model_bars, note, short)
 from lib.text import listed
 
 # A request waits from its sending to its reply. The server has it from its
@@ -126,7 +126,8 @@ def draw_hog(figure, experiment, runs, spans, recorded):
                "kept_beside_hogs", scale=0.01)
     if recorded:
         draw_legend(figure, hatches)
-    note(figure, runs, spread(runs).replace("Medians", "Right: medians"),
+    note(figure, runs,
+         about_rounds(runs).replace("Medians", "Right: medians"),
          "Left: one run of each.", *sentences(
              shown,
              "Recorded after the measured runs; a row is a client that asks "

@@ -123,7 +123,7 @@ def note(figure, runs, *sentences):
                 color="#444444", va="bottom", linespacing=1.3)
 
 
-def spread(runs):
+def about_rounds(runs):
     """Returns a sentence that explains medians and ranges."""
     rounds = runs.rounds()
     if rounds < 2:
@@ -197,10 +197,10 @@ def bar(axes, y, of, column, scale, whole_only):
                   bbox={"facecolor": "white", "edgecolor": "none", "pad": 1})
 
 
-def model_bars(axes, title, runs, column, scale=1, **look):
+def model_bars(axes, title, runs, column, scale=1, **text_style):
     """Draws one bar for each model, with the name of the model beside it.
-    `look` is that of the title."""
-    axes.set_title(title, **look)
+    `text_style` is that of the title."""
+    axes.set_title(title, **text_style)
     for y, (_, of) in enumerate(reversed(list(runs.by("model")))):
         bar(axes, y, of, column, scale, whole_only=True)
     name_rows(axes, runs.models())

@@ -136,9 +136,9 @@ def cost(experiment, at, model):
     if not of.all_served():
         return f"serves {COLUMNS['served'].text(of)}"
     text = COLUMNS[experiment.cost].text(of)
-    elsewhere = load_named(experiment, of) != load_named(
-        experiment, deciding(experiment, at))
-    return f"{text}, with {load_named(experiment, of)}" if elsewhere else text
+    load = load_named(experiment, of)
+    usual = load_named(experiment, deciding(experiment, at))
+    return text if load == usual else f"{text}, with {load}"
 
 
 def breaks(decided, model):

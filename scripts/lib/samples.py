@@ -146,10 +146,10 @@ class Sample:
 class Runs(list):
     """A list of rows of runs.csv."""
 
-    def where(self, **wanted):
+    def where(self, **columns):
         """Returns the runs in which these columns have these values."""
         return Runs(run for run in self
-                    if all(run[k] == v for k, v in wanted.items()))
+                    if all(run[k] == v for k, v in columns.items()))
 
     def sound(self):
         """Returns the runs without a fault: see faults()."""
@@ -209,9 +209,9 @@ class Runs(list):
             found.setdefault(place({**run, "round": 0}), Runs()).append(run)
         return found.values()
 
-    def cells(self, wanted=lambda of: True):
-        """Returns the number of cells for whose runs `wanted` is true."""
-        return sum(map(wanted, self.by_cell()))
+    def cells(self, counts=lambda of: True):
+        """Returns the number of cells for whose runs counts() is true."""
+        return sum(map(counts, self.by_cell()))
 
     def rounds(self):
         """Returns the number of rounds of the cell that has fewest: every

@@ -123,10 +123,10 @@ class Attack:
         self.begun.set()
         return client
 
-    def demand(self, got, what):
-        """Records a complaint about the server, unless `got` is true."""
-        if not got:
-            self.complaints.append(what)
+    def demand(self, is_kept, complaint):
+        """Records a complaint about the server, unless its promise is kept."""
+        if not is_kept:
+            self.complaints.append(complaint)
 
     def wait(self, timeout_s=None):
         """Waits until the attack is over, or for `timeout_s`."""
@@ -260,8 +260,8 @@ def bursting(attack):
             client.sendall(LONG_ONE)  # Waits until it is connected.
             client.shutdown(socket.SHUT_WR)
     said = [last_words(client) for client in in_time(clients)]
-    cheated = len(said) - said.count(b"fib: 1\n") - said.count(REFUSED)
-    attack.demand(not cheated, f"of 300, {cheated} got neither their reply "
+    unserved = len(said) - said.count(b"fib: 1\n") - said.count(REFUSED)
+    attack.demand(not unserved, f"of 300, {unserved} got neither their reply "
                   "nor a refusal")
     attack.wait()
 
