@@ -23,7 +23,7 @@ from statistics import median
 
 import measuring
 import tap
-from programs import folder_for, write_script
+from programs import folder_for, rows_of, write_script
 
 bench_client = measuring.as_module("load_client")
 RunFailed = bench_client.RunFailed
@@ -332,7 +332,7 @@ class Rounds(unittest.TestCase):
         place.options.csv = folder_for(self) / "new" / "client.csv"
         with contextlib.redirect_stdout(io.StringIO()) as said:
             bench_client.show(["fibload", "bare loop", "wrk"], place)
-        return said.getvalue(), measuring.rows_of(place.options.csv)
+        return said.getvalue(), rows_of(place.options.csv)
 
     def test_the_file_names_the_round(self):
         _, rows = self.show(self.measure(3, {("wrk", 2)}))
@@ -523,7 +523,7 @@ class Run(unittest.TestCase):
         self.assertEqual((run.stderr, run.returncode),
                          ("", int(len(problems) > 0)), run.stdout)
         self.assertIn("not installed: ab;", run.stdout)
-        rows = measuring.rows_of(self.csv)
+        rows = rows_of(self.csv)
         # Four clients in four shapes of load, and --no-stamps in one. If the
         # machine was stalled during a run, that run is a problem and there are
         # fewer figures.
@@ -555,7 +555,7 @@ class Run(unittest.TestCase):
         self.assertEqual(run.stdout.count(
             "load_client: wrk: no requests in what it said"), 2)
         self.assertNotRegex(run.stdout, r"(?m)^  wrk ")
-        rows = measuring.rows_of(self.csv)
+        rows = rows_of(self.csv)
         self.assertEqual({row["client"] for row in rows},
                          {"fibload", "fibload --no-stamps", "bare loop"})
 

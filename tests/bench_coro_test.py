@@ -17,7 +17,7 @@ from statistics import median
 
 import measuring
 import tap
-from programs import folder_for, write_script
+from programs import folder_for, rows_of, write_script
 from under_test import Sample
 
 bench_coro = measuring.as_module("coroutines")
@@ -201,7 +201,7 @@ class Rounds(unittest.TestCase):
                 SECTIONS={"serve": ("CPU", [COST, OTHERS, TIMES])}), \
                 contextlib.redirect_stdout(said):
             status = bench_coro.bench(options)
-        return status, said.getvalue(), measuring.rows_of(options.csv)
+        return status, said.getvalue(), rows_of(options.csv)
 
     def test_all_is_well(self):
         status, said, rows = self.bench(
@@ -327,7 +327,7 @@ class CommandLine(measuring.CommandLine):
                             "--build", folder, "--csv", folder / "coro.csv")
         self.assertEqual((run.returncode, run.stderr), (1, ""))
         self.assertEqual(run.stdout.count("coroutines: cannot start"), 3)
-        self.assertEqual(measuring.rows_of(folder / "coro.csv"), [])
+        self.assertEqual(rows_of(folder / "coro.csv"), [])
 
     def test_a_file_that_cannot_be_written(self):
         run = measuring.run("coroutines", "--only", "create", "--rounds", "1",
@@ -389,7 +389,7 @@ class ShortRun(unittest.TestCase):
 
     def test_the_table_says_what_the_file_says(self):
         run = self.run_with_ten_clients()
-        rows = measuring.rows_of(self.csv)
+        rows = rows_of(self.csv)
         self.assertEqual(run.stderr, "")
         self.assertEqual(run.returncode, 1, run.stdout)
         self.assertIn("5 measurements in 2 rounds", run.stdout)

@@ -30,6 +30,7 @@ import tap
 from programs import (
     PATIENCE_S, folder_for, need_matplotlib, patient_bin, processes_of, rows_of,
     wait_for_end_of, wait_until, write_script)
+from programs import run as run_program
 from under_test import (
     BIN, ELSEWHERE, EXPERIMENTS, MODELS, REFERENCE, SCRIPTS, Interrupted,
     PlannedRun, as_module, calibration, doctor, finding, finished, held_back,
@@ -683,11 +684,10 @@ class Recording(Bench):
         finished process."""
         self.out.mkdir()
         shutil.copy(REFERENCE / "runs.csv", self.out)
-        recorded = subprocess.run(
-            [sys.executable, program("bench"), "--record", self.out, "--bin",
-             self.bin, *arguments], stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, timeout=BENCH_S_MAX,
-            check=False, env={**os.environ, "BENCH_TEST": str(self.scratch)})
+        recorded = run_program(
+            "bench", "--record", self.out, "--bin", self.bin, *arguments,
+            timeout=BENCH_S_MAX,
+            env={**os.environ, "BENCH_TEST": str(self.scratch)})
         wait_for_end_of(str(self.scratch))
         return recorded
 
@@ -778,11 +778,8 @@ class Drawing(Bench):
         self.out.mkdir()
         for path in (*REFERENCE.glob("*.csv"), REFERENCE / "about.json"):
             shutil.copy(path, self.out)
-        drawn = subprocess.run(
-            [sys.executable, program("bench"), "--draw", self.out],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            timeout=BENCH_S_MAX, check=False)
-        self.assertEqual(drawn.returncode, 0, drawn.stdout)
+        drawn = run_program("bench", "--draw", self.out, timeout=BENCH_S_MAX)
+        self.assertEqual((drawn.returncode, drawn.stderr), (0, ""))
         self.assertEqual({path.stem for path in self.out.glob("*.png")},
                          WITH_FIVE)
         page = (self.out / "report.html").read_text("utf-8")

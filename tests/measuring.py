@@ -1,6 +1,5 @@
 """Shared by the tests of bench-client and bench-coro: runs these programs as
-modules and as processes, reads the files that they write, and has the tests
-that are the same for both."""
+modules and as processes, and has the tests that are the same for both."""
 
 import os
 import signal
@@ -8,8 +7,7 @@ import subprocess
 import sys
 import unittest
 
-from programs import (
-    processes_of, rows_of, run, wait_for_end_of, wait_until)
+from programs import processes_of, run, wait_for_end_of, wait_until
 from under_test import BIN, ROOT, as_module
 
 BUILD = ROOT / "build" / "plain" / "bench"

@@ -417,10 +417,9 @@ class Timeline(unittest.TestCase):
            ",stream,0,,,unsent\n")
 
     def requests(self):
-        with tempfile.TemporaryDirectory() as scratch:
-            path = pathlib.Path(scratch, "trace.csv")
-            path.write_text(self.CSV)
-            return request_log.read_requests(path)
+        path = folder_for(self) / "trace.csv"
+        path.write_text(self.CSV)
+        return request_log.read_requests(path)
 
     def test_requests_are_in_the_order_of_their_replies(self):
         self.assertEqual([(one.connection, one.done_us) for one
@@ -457,22 +456,20 @@ class Timeline(unittest.TestCase):
                              {"set_ms": set_ms, "turns": turns})
 
     def test_what_is_kept_can_be_read_again(self):
-        with tempfile.TemporaryDirectory() as scratch:
-            path = pathlib.Path(scratch, "timeline.csv")
-            self.assertEqual(request_log.read(path), [])
-            for number, load, attempt in ((1, 0, 1), (2, 4, 1), (3, 4, 1),
-                                          (2, 4, 2)):
-                made = PlannedRun(HOG, Cell(8, hogs=load), "fork", number,
-                                  attempt)
-                request_log.keep(path, [
-                    request_log.as_span(kept, made) for kept
-                    in request_log.each_request(self.requests())])
-            spans = request_log.read(path)
-            whole = path.read_text()
-            for cut in (whole[:-1], whole[:-4], whole[:-12], "model", ""):
-                path.write_text(cut)
-                with self.assertRaises(ValueError):
-                    request_log.read(path)
+        path = folder_for(self) / "timeline.csv"
+        self.assertEqual(request_log.read(path), [])
+        for number, load, attempt in ((1, 0, 1), (2, 4, 1), (3, 4, 1),
+                                      (2, 4, 2)):
+            made = PlannedRun(HOG, Cell(8, hogs=load), "fork", number, attempt)
+            request_log.keep(path, [
+                request_log.as_span(kept, made) for kept
+                in request_log.each_request(self.requests())])
+        spans = request_log.read(path)
+        whole = path.read_text()
+        for cut in (whole[:-1], whole[:-4], whole[:-12], "model", ""):
+            path.write_text(cut)
+            with self.assertRaises(ValueError):
+                request_log.read(path)
         self.assertEqual(len(spans), 16)
         shown = request_log.shown(spans, "fork")
         self.assertEqual({(span.load, span.round, span.attempt)
@@ -563,11 +560,7 @@ class Headlines(unittest.TestCase):
 
 class Claims(unittest.TestCase):
     CHEAPER = sentences.CHEAPER
-
-    def judge(self, claim=CHEAPER, **costs):
-        """Returns the judgement on `claim`. `costs` has for each model its CPU
-        time per request, in µs, in every round."""
-        return judge(THROUGHPUT, claim, costing(**costs))
+    judge = staticmethod(sentences.judged)
 
     def test_ratios_are_taken_within_a_round(self):
         judged = self.judge(thread=(1.0, 20.0, 6.0), fork=(2.0, 30.0, 10.0))
@@ -691,10 +684,9 @@ class Documents(unittest.TestCase):
         self.assertEqual(document.figure("1 of 4"), "1 of 4")
 
     def test_a_page_holds_all_it_needs(self):
-        with tempfile.TemporaryDirectory() as scratch:
-            directory = pathlib.Path(scratch)
-            (directory / "p.png").write_bytes(b"PNG")
-            page = document.page("a & b", self.BLOCKS, directory)
+        directory = folder_for(self)
+        (directory / "p.png").write_bytes(b"PNG")
+        page = document.page("a & b", self.BLOCKS, directory)
         for text in ("<title>a &amp; b</title>", '<h2 id="who-waits">',
                      'a &lt; b, <strong>bold</strong>, <code>code</code> and '
                      '<a href="#who-waits">more</a>', "<li>two</li>",
@@ -904,22 +896,22 @@ class Limits(unittest.TestCase):
     """The limits that control groups set for this process, in version 1 and in
     version 2."""
 
-    def groups(self, scratch, lines, **files):
-        """Returns a patch that puts the folder `scratch` in the place of the
-        system's control groups. `lines` are the text of /proc/self/cgroup. The
-        names of `files` are paths: "__" stands for "/", "_dot_" for "."."""
-        folder = pathlib.Path(scratch)
+    def groups(self, lines, **files):
+        """Returns a patch that puts a folder in the place of the system's
+        control groups. `lines` are the text of /proc/self/cgroup. The names of
+        `files` are paths: "__" stands for "/", "_dot_" for "."."""
+        folder = folder_for(self)
         (folder / "cgroup").write_text(lines)
         for path, text in files.items():
             path = folder / path.replace("__", "/").replace("_dot_", ".")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         return unittest.mock.patch.multiple(
-            machine, CGROUP=str(folder / "cgroup"), CGROUPS=scratch)
+            machine, CGROUP=str(folder / "cgroup"), CGROUPS=str(folder))
 
     def test_version_2(self):
-        with tempfile.TemporaryDirectory() as scratch, self.groups(
-                scratch, "0::/a/b\n", a__b__cpu_dot_max="max 100000\n",
+        with self.groups(
+                "0::/a/b\n", a__b__cpu_dot_max="max 100000\n",
                 a__cpu_dot_max="50000 100000\n", a__b__pids_dot_max="70\n",
                 a__pids_dot_max="max\n", pids_dot_max="9\n"):
             self.assertEqual(machine.cpu_quota(), 0.5)
@@ -927,8 +919,8 @@ class Limits(unittest.TestCase):
             self.assertEqual(machine.cgroup_limit("pids", "pids.max"), 9)
 
     def test_version_1(self):
-        with tempfile.TemporaryDirectory() as scratch, self.groups(
-                scratch, "5:cpu,cpuacct:/a\n4:memory:/m\n",
+        with self.groups(
+                "5:cpu,cpuacct:/a\n4:memory:/m\n",
                 cpu__a__cpu_dot_cfs_quota_us="150000\n",
                 cpu__a__cpu_dot_cfs_period_us="100000\n",
                 memory__m__memory_dot_limit_in_bytes="4096\n"):
@@ -936,8 +928,7 @@ class Limits(unittest.TestCase):
             self.assertEqual(machine.memory_allowed(), 4096)
 
     def test_none(self):
-        with tempfile.TemporaryDirectory() as scratch, self.groups(
-                scratch, "0::/\n"):
+        with self.groups("0::/\n"):
             self.assertEqual(machine.cpu_quota(), math.inf)
             self.assertEqual(machine.cores(), len(os.sched_getaffinity(0)))
 
@@ -1074,15 +1065,14 @@ class Report(unittest.TestCase):
                      ("processor", "cores", "kernel", "date"), "x"),
                  "calibrations": [sentences.CALIBRATION], "warnings": ["rain"]}
         runs = Runs([row("fork", 1, experiment="silent", runs_per_round=1)])
-        with tempfile.TemporaryDirectory() as scratch:
-            directory = pathlib.Path(scratch)
-            report.write_report(directory, runs, about)
-            page = directory / "report.html"
-            self.assertNotIn("<img", page.read_text("utf-8"))
-            (directory / "silent.png").write_bytes(b"PNG")
-            report.write_again(directory, runs)
-            self.assertIn("base64,UE5H", page.read_text("utf-8"))
-            self.assertIn("<li>rain</li>", page.read_text("utf-8"))
+        directory = folder_for(self)
+        report.write_report(directory, runs, about)
+        page = directory / "report.html"
+        self.assertNotIn("<img", page.read_text("utf-8"))
+        (directory / "silent.png").write_bytes(b"PNG")
+        report.write_again(directory, runs)
+        self.assertIn("base64,UE5H", page.read_text("utf-8"))
+        self.assertIn("<li>rain</li>", page.read_text("utf-8"))
 
     def test_the_limit_of_the_client_is_marked(self):
         free, busy = row("fork", 1), row("fork", 1, client_cpu_share=0.95)

@@ -49,10 +49,10 @@ def constant(value):
     return Sample({1: value})
 
 
-def judged(**costs):
-    """Returns the judgement on the claim CHEAPER. `costs` has for each model
-    its CPU time per request, in µs, in every round."""
-    return claims.judge(THROUGHPUT, CHEAPER, costing(**costs))
+def judged(claim=CHEAPER, **costs):
+    """Returns the judgement on `claim`. `costs` has for each model its CPU time
+    per request, in µs, in every round."""
+    return claims.judge(THROUGHPUT, claim, costing(**costs))
 
 
 def at_a_rate(**kept_up):
