@@ -117,6 +117,7 @@ class Numbers(unittest.TestCase):
         self.assertEqual(listed(["a", "b", "c"]), "a, b and c")
         self.assertEqual(counted(1, "client"), "1 client")
         self.assertEqual(counted(1000.0, "client"), "1,000 clients")
+        self.assertEqual(counted(2, "reply"), "2 replies")
         self.assertEqual(factor(1.94), "1.9x")
 
 

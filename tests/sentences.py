@@ -148,6 +148,13 @@ def two_machines():
         THROUGHPUT, Runs([row("fork", 100)]), Runs([row("fork", 10)])))
 
 
+def agreeing():
+    """Returns the comparison of two results with the same verdict on their only
+    claim."""
+    runs = Runs(rounds("fork", 4, cores=(1.9, 1.9)))
+    return "".join(compare.verdicts({LATENCY: runs}, {LATENCY: runs})).strip()
+
+
 def cell(column, runs):
     """Returns the text of a table's cell: this column of these runs."""
     return COLUMNS[column].text(Runs(runs))
@@ -224,6 +231,9 @@ SITUATIONS = {
     "idle: where a model breaks": (
         lambda: findings.slowed_by_idle(Runs([
             row("fork", 10, idle=100.0, rate_kept=0.5)])), "| 50 100"),
+    "idle: where a model breaks beside one client": (
+        lambda: findings.slowed_by_idle(Runs([
+            row("fork", 10, idle=1.0, rate_kept=0.5)])), "| 1 50"),
 
     "wait: rounds disagree": (
         lambda: findings.wait(Runs(rounds(
@@ -233,6 +243,13 @@ SITUATIONS = {
         lambda: findings.wait(behind_delay(
             blocking=10.0, fork=900.0, coroutine=990.0, coroutine_trap=10.0)),
         "fork coroutine blocking coroutine --trap | 10 90 100 100"),
+    "wait: where a model breaks": (
+        lambda: findings.waits_for_one(behind_delay(blocking=10.0)),
+        "| 10 100"),
+    "wait: where a model breaks with one client": (
+        lambda: findings.waits_for_one(Runs([
+            row("fork", 1, rate_to_last=5.0, share_of_possible=0.5)])),
+        "| 1 5.0"),
 
     "hog: some share, one starves": (
         lambda: findings.hog(beside_hogs(
@@ -322,6 +339,7 @@ SITUATIONS = {
             CALIBRATION, CALIBRATION).values()),
         "| 0.090 0.090 4.0 4.0 30 30 50 60 60"),
 
+    "compare: one verdict": (agreeing, "| 1"),
     "compare: loads that differ": (two_machines, "| 10 100"),
 }
 

@@ -270,6 +270,7 @@ class InWords(WithMadeUpProc):
     def test_without_its_memory_the_call_alone(self):
         self.assertEqual(self.say("clock_nanosleep", 0, 0, 4096), "nanosleep")
         self.assertEqual(self.say("poll", 4096, 2), "poll on 2 descriptors")
+        self.assertEqual(self.say("poll", 4096, 1), "poll on 1 descriptor")
 
     def test_nothing_is_said_of_a_call_that_is_over(self):
         self.remember(4096, "qq", 0, 100_000_000)
@@ -910,6 +911,8 @@ class OurClients(unittest.TestCase):
                 clients.advance()
                 return sum(one.replies for one in clients.all)
 
+            wait_until(lambda: replies() >= 1, "a reply")
+            self.assertNotRegex(clients.message(), r"\b1 replies")
             wait_until(lambda: replies() >= 5, "five replies")
             self.assertIn("4 (1 idle)", clients.message())
             clients.close_all()

@@ -24,9 +24,14 @@ ABOUT_EQUAL_MAX = 1.25
 SAID_ONE_BY_ONE = 3
 
 
+def does(number, base):
+    """Returns the verb for so many: one uses, two use."""
+    return base + "s" if number == 1 else base
+
+
 def verb(models, base):
-    """Returns the verb for these models: one uses, two use."""
-    return base + "s" if len(models) == 1 else base
+    """Returns the verb for these models."""
+    return does(len(models), base)
 
 
 def named(group, models, said=()):
@@ -241,11 +246,19 @@ def memory(at):
 
 def slowed_by_idle(of):
     """Returns how a model breaks down beside idle clients, or ""."""
-    kept = of.sample("rate_kept")
-    if not kept.high < KEPT_MIN:
+    return what_is_left(of, "idle", "idle client", "rate_kept", KEPT_MIN,
+                        "rate")
+
+
+def what_is_left(of, axis, noun, column, enough, of_what):
+    """Returns which share of `of_what` a load leaves to a model, as text, or ""
+    if `enough` is left. `axis` has the number of what loads it, and `noun` its
+    name; `column` has the share."""
+    kept, number = of.sample(column), of[0][axis]
+    if not kept.high < enough:
         return ""
-    return (f"{counted(of[0]['idle'], 'idle client')} leave it "
-            f"{percents(kept)} of its rate")
+    return (f"{counted(number, noun)} {does(number, 'leave')} it "
+            f"{percents(kept)} of its {of_what}")
 
 
 # ---- hog
@@ -271,8 +284,7 @@ def hog(at):
                      "small requests")
     parts += starved({m: kept[m] for m in kept if m not in well}, bool(well))
     parts = parts or ["no model has a rate to compare with"]
-    ask = "asks" if hogs == 1 else "ask"
-    return (f"While {counted(hogs, 'client')} {ask} for fib(40), "
+    return (f"While {counted(hogs, 'client')} {does(hogs, 'ask')} for fib(40), "
             f"{', '.join(parts)}")
 
 
@@ -296,12 +308,8 @@ def starved(kept, has_verb):
 
 def starved_by_long(of):
     """Returns how a model breaks down beside long requests, or ""."""
-    kept = of.sample("kept_beside_hogs")
-    if not kept.high < SHARED_MIN:
-        return ""
-    leave = "leaves" if of[0]["hogs"] == 1 else "leave"
-    return (f"{counted(of[0]['hogs'], 'long request')} {leave} it "
-            f"{percents(kept)} of its small ones")
+    return what_is_left(of, "hogs", "long request", "kept_beside_hogs",
+                        SHARED_MIN, "small ones")
 
 
 # ---- churn
@@ -398,9 +406,9 @@ def waits_for_one(of):
     """Returns how a model breaks down with a slow backend, or ""."""
     if not of.sample("share_of_possible").high < POSSIBLE_MIN:
         return ""
-    rate = rounded(of.median("rate_to_last"), 2)
-    return (f"{counted(of[0]['connections'], 'client')} with a slow backend "
-            f"get {rate} replies a second")
+    rate, clients = rounded(of.median("rate_to_last"), 2), of[0]["connections"]
+    return (f"{counted(clients, 'client')} with a slow backend "
+            f"{does(clients, 'get')} {rate} replies a second")
 
 
 # ---- silent

@@ -66,8 +66,11 @@ def wrapped(text, width, indent=0):
 
 
 def plural(noun):
-    """Returns the plural of a noun: "processes", "requests per second"."""
+    """Returns the plural of a noun: "processes", "replies", "requests per
+    second"."""
     thing, per, unit = noun.partition(" per ")
+    if thing.endswith("y"):
+        return f"{thing[:-1]}ies{per}{unit}"
     return f"{thing}{'es' if thing.endswith('s') else 's'}{per}{unit}"
 
 

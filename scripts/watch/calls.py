@@ -95,7 +95,7 @@ class Words:
         form = "ihh" * min(count, POLLFDS_MAX)
         found = proc.memory(self.pid, address, form) if count else ()
         if found is None:
-            return f"on {count} descriptors"
+            return f"on {counted(count, 'descriptor')}"
         return self.on_descriptors(found[::3])
 
     def in_select(self, count, address, *_):

@@ -3,6 +3,8 @@
 import socket
 import time
 
+from lib.text import counted
+
 SMALL, LARGE = 10, 40  # the n of cheap and of expensive requests
 THINK_S = 0.5  # from a reply to the next request
 
@@ -99,7 +101,7 @@ class Clients:
         replies = self.replies_of_closed + sum(one.replies for one in self.all)
         idle = sum(not one.active for one in self.all)
         said = (f"our clients: {len(self.all)} ({idle} idle), "
-                f"{replies:,} replies, {len(waiting)} waiting")
+                f"{counted(replies, 'reply')}, {len(waiting)} waiting")
         if waiting:
             said += f", the first for {time.monotonic() - min(waiting):.1f} s"
         return said + (f"; {self.lost} lost" if self.lost else "")
