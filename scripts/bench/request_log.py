@@ -11,8 +11,10 @@ spans of the runs that the server recorded as well (see record.py).
 import csv
 import math
 from collections import Counter, defaultdict
-from dataclasses import asdict, astuple, dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Optional
+
+from lib.samples import append_rows
 
 BIN_US = 100_000
 STREAM, HOG = "stream", "hog"
@@ -149,11 +151,7 @@ def as_span(kept, run, kind=Span, **more):
 
 def keep(path, spans):
     """Appends spans, which are all of one class, to a file."""
-    with open(path, "a", newline="", encoding="utf-8") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        if spans and file.tell() == 0:
-            rows.writerow(asdict(spans[0]))
-        rows.writerows(map(astuple, spans))
+    append_rows(path, [asdict(span) for span in spans])
 
 
 def read(path, kind=Span):

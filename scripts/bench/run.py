@@ -4,7 +4,6 @@ appends one row to runs.csv.
 Must be used while signals are blocked: see lib/processes.py.
 """
 
-import csv
 import pathlib
 import tempfile
 
@@ -14,7 +13,7 @@ from lib import machine, usage
 from lib.client import row_of
 from lib.models import ELSEWHERE
 from lib.processes import RunFailed, ask, serving
-from lib.samples import ratio
+from lib.samples import append_rows, ratio
 
 WARMUP_S = 0.06  # cores need so long to wake, however short the run is
 RUNTIME_S = 0.5  # added for other runtimes, which first compile
@@ -139,16 +138,6 @@ def keep_trace(run, options, files, directory):
     return request_log.figures(requests)
 
 
-def keep_row(row, columns, csv_path):
-    """Appends `columns` and the client's row to runs.csv."""
-    run = {**columns, **row_of(row)}
-    with open(csv_path, "a", newline="", encoding="utf-8") as file:
-        rows = csv.DictWriter(file, run, lineterminator="\n")
-        if file.tell() == 0:
-            rows.writeheader()
-        rows.writerow(run)
-
-
 def placed(experiment, options):
     """Returns where an experiment's programs run (see design.PLACES), and the
     cores of server and client: None if the kernel chooses."""
@@ -186,5 +175,5 @@ def make_run(run, options, directory):
             serve_and_ask(run, options, files, log, watch=watch)
         columns = dict(NOT_SEEN) if options.on else watch.columns()
         columns.update(keep_trace(run, options, files, directory))
-        keep_row(files.row, columns, directory / "runs.csv")
+        append_rows(directory / "runs.csv", [{**columns, **row_of(files.row)}])
     return float(columns["foreign_cores"])

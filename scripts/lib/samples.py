@@ -219,6 +219,17 @@ class Runs(list):
         return min(map(len, self.by_cell()), default=0)
 
 
+def append_rows(path, rows):
+    """Appends rows, which are dictionaries, to a CSV file. The first line of a
+    new file has the names of the columns."""
+    with open(path, "a", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, rows[0] if rows else (),
+                               lineterminator="\n")
+        if rows and file.tell() == 0:
+            table.writeheader()
+        table.writerows(rows)
+
+
 def read_runs(path):
     """Returns the Runs of a runs.csv. Raises OSError if it cannot be read, and
     ValueError if it is no list of runs or has no row."""
