@@ -1075,6 +1075,11 @@ class Report(unittest.TestCase):
         self.assertIn("base64,UE5H", page.read_text("utf-8"))
         self.assertIn("<li>rain</li>", page.read_text("utf-8"))
 
+    def test_without_long_requests_they_have_no_latency(self):
+        median = COLUMNS["hog_p50"].text
+        self.assertEqual(median(beside_hogs(fork=(0.9,))), "100 ms")
+        self.assertEqual(median(Runs([row("fork", 8)])), "-")
+
     def test_the_limit_of_the_client_is_marked(self):
         free, busy = row("fork", 1), row("fork", 1, client_cpu_share=0.95)
         text = COLUMNS["rate"].text

@@ -45,6 +45,12 @@ def latency(column):
     return lambda of: duration(of.median(column)) if of.all_served() else "-"
 
 
+def long_latency(of):
+    """Returns the median latency of long requests as text, or "-" if the load
+    has none."""
+    return latency("hog_p50_us")(of) if of[0]["hogs"] else "-"
+
+
 def figure(column, text=rounded):
     """Returns a function that formats the median of a column."""
     return lambda of: text(of.median(column))
@@ -101,7 +107,7 @@ COLUMNS = {name: Column(*column) for name, *column in (
      ranged("kept_beside_hogs", share)),
     ("p99_before", "99th percentile before them", latency("p99_before_us")),
     ("p99_during", "99th percentile during them", latency("p99_during_us")),
-    ("hog_p50", "median of a long request", latency("hog_p50_us")),
+    ("hog_p50", "median of a long request", long_latency),
     ("connects", "connections per second", rate, "req_per_s"),
     ("cpu_us_per_connection", "CPU time per connection, µs",
      ranged("server_cpu_us_per_req")),
