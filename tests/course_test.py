@@ -12,7 +12,9 @@ import math
 import os
 import pathlib
 import re
+import select
 import shutil
+import signal
 import subprocess
 import tempfile
 import textwrap
@@ -907,6 +909,97 @@ exec "{BIN}/thread" "$@"
         said = self.converse(BIN / "thread", "--delay", "0", "--", BIN / "fork")
         one = self.converse(BIN / "fork")
         self.assertEqual(said.count("ok "), 2 * one.count("ok "))
+
+
+# A server whose child outlives it, in a session of its own, as a daemon does.
+# Such a child writes its id and the process group of the server to a pipe.
+LEAVES_A_CHILD = """\
+#!/usr/bin/env python3
+import os, signal, time
+
+group = os.getpgrp()
+if os.fork() == 0:
+    os.setsid()
+    os.write({pipe}, b"%d %d\\n" % (os.getpid(), group))
+    time.sleep({seconds})
+    os._exit(0)
+print("mine: listening on 127.0.0.1:1", flush=True)
+signal.pause()
+"""
+
+
+@tap.part("grading")
+class Leftovers(unittest.TestCase):
+    """However the conversation ends, no process of a server is left. All of
+    them have a pipe of this test open, so that the pipe ends with the last."""
+
+    def start(self):
+        """Starts the conversation, and waits for the child of a server."""
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.pipe, writer = os.pipe()
+        self.addCleanup(os.close, self.pipe)
+        server = write_script(
+            pathlib.Path(scratch.name, "mine"),
+            LEAVES_A_CHILD.format(pipe=writer, seconds=LONG_S))
+        self.conversation = subprocess.Popen(
+            [CONVERSATION, server], pass_fds=[writer], start_new_session=True,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            env={**os.environ, "ONLY": "protocol", "PATIENCE": "1"},
+            # A shell may have started the tests with SIGINT ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+        os.close(writer)
+        self.said = b""
+        self.addCleanup(self.end_all)
+        self.read()
+
+    def end_all(self):
+        """Ends the conversation and the children of the servers."""
+        self.conversation.kill()
+        self.conversation.wait()
+        for child, _ in self.children():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+
+    def children(self):
+        """Returns for each child its id and its server's process group."""
+        return [tuple(map(int, line.split()))
+                for line in self.said.splitlines()]
+
+    def read(self):
+        """Waits for output of a child. Returns false if no process is left that
+        could write. Fails if neither comes."""
+        ready, _, _ = select.select([self.pipe], [], [], PATIENCE_S)
+        self.assertTrue(ready, f"a child is left: {self.children()}")
+        said = os.read(self.pipe, 4096)
+        self.said += said
+        return said
+
+    def test_at_its_end(self):
+        self.start()
+        while self.read():
+            pass
+        self.assertGreater(len(self.children()), 1)
+        self.assertEqual(self.conversation.wait(), 1)
+
+    def test_when_a_signal_ends_it(self):
+        for signo in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+            with self.subTest(signo.name):
+                self.start()
+                self.conversation.send_signal(signo)
+                while self.read():
+                    pass
+                self.assertEqual(self.conversation.wait(), -signo)
+
+    def test_when_a_signal_ends_its_process_group(self):
+        """Checks that a server is in the process group of the conversation: so
+        Ctrl-C in a terminal ends both."""
+        self.start()
+        (_, group), *_ = self.children()
+        self.assertEqual(group, self.conversation.pid)
+        os.killpg(group, signal.SIGKILL)
+        while self.read():
+            pass
 
 
 class Predictions(unittest.TestCase):

@@ -20,6 +20,7 @@
 
 #include "../tap.h"
 #include "conversation.h"
+#include "keeper.h"
 #include "server.h"
 #include "subject.h"
 
@@ -126,6 +127,7 @@ int main(int argc, char **argv)
     const char **words = (const char **)(uintptr_t)(argv + 1);
     choose_parts(getenv("ONLY"));
     require_programs(argc - 1, words);
+    keeper_begin();
     converse_all(argc - 1, words);
     return done_testing();
 }
