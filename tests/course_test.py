@@ -905,10 +905,48 @@ exec "{BIN}/thread" "$@"
         told = directory / "a server was told"
         self.assertEqual(told.read_text(), "two  words")
 
+    def test_a_second_signal_comes_when_the_server_is_at_rest(self):
+        server = write_script(self.scratch / "mine",
+                              BUSY_WHEN_STOPPED.format(seconds=1.5))
+        done = subprocess.run(
+            [CONVERSATION, server], capture_output=True, text=True,
+            timeout=LONG_S, check=False,
+            env={**os.environ, "ONLY": "stopping", "MODEL": "any",
+                 "PATIENCE": str(PATIENCE_S)})
+        self.assertRegex(done.stdout, r"\nok \d+ - any: a second signal ends "
+                                      r"it\n")
+
     def test_several_servers(self):
         said = self.converse(BIN / "thread", "--delay", "0", "--", BIN / "fork")
         one = self.converse(BIN / "fork")
         self.assertEqual(said.count("ok "), 2 * one.count("ok "))
+
+
+# A server for the check of a second signal only, which starts a server with this
+# delay. It computes for so many seconds of CPU time before it notices a second
+# signal.
+BUSY_WHEN_STOPPED = """\
+#!/usr/bin/env python3
+import signal, socket, sys, time
+
+if "600000" not in sys.argv:
+    sys.exit(1)
+
+def stop(*_):
+    listener.close()
+    until = time.process_time() + {seconds}
+    while time.process_time() < until:
+        pass
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+listener = socket.create_server(("127.0.0.1", 0))
+signal.signal(signal.SIGTERM, stop)
+print(f"mine: listening on 127.0.0.1:{{listener.getsockname()[1]}}", flush=True)
+client, _ = listener.accept()
+client.recv(100)
+while True:
+    signal.pause()
+"""
 
 
 # A server whose child outlives it, in a session of its own, as a daemon does.
