@@ -691,6 +691,13 @@ class SkeletonTexts(unittest.TestCase):
                 c_source.lines_of(f"servers/{model}.c"))}
             self.assertLessEqual(set(tasks), taken, model)
 
+    def test_no_lesson_stands_for_a_task(self):
+        """Checks that the README says of each function what it has to do."""
+        for model in MODELS:
+            lines = c_source.lines_of(f"servers/{model}.c")
+            for said in skeleton.tasks_said(model, lines):
+                self.assertRegex(said, r"^- `\w+\(\)`: [A-Z]")
+
 
 @tap.part("lab")
 class Lab(unittest.TestCase):
