@@ -36,6 +36,8 @@ from under_test import (
 
 # More than a build or a part of the grading takes on the slowest machine.
 LONG_S = 600
+# How long a server of ours may take to start, where a test must wait for it.
+SHORT_S = 10
 
 BAD_SERVER = """\
 #!/usr/bin/env python3
@@ -956,19 +958,96 @@ while True:
 """
 
 
+# A server whose replies lack the newline.
+NO_NEWLINE = """\
+#!/usr/bin/env python3
+import socket
+
+listener = socket.create_server(("127.0.0.1", 0))
+print(f"mine: listening on 127.0.0.1:{listener.getsockname()[1]}", flush=True)
+while True:
+    client, _ = listener.accept()
+    while client.recv(100):
+        client.sendall(b"fib: 8")
+    client.close()
+"""
+
+
+@tap.part("grading")
+class Mistakes(unittest.TestCase):
+    """Servers with a mistake each. The conversation prints what the student
+    must know, and one mistake does not fail many checks."""
+
+    def converse(self, script, part="protocol"):
+        """Runs a part of the conversation with a server. Returns the failed
+        checks, and the lines that explain them."""
+        with tempfile.TemporaryDirectory() as scratch:
+            server = write_script(pathlib.Path(scratch, "mine"), script)
+            done = subprocess.run(
+                [CONVERSATION, server], capture_output=True, text=True,
+                timeout=LONG_S, check=False,
+                env={**os.environ, "ONLY": part, "MODEL": "thread", "MANY": "9",
+                     "PATIENCE": "1" if part == "protocol" else
+                     str(PATIENCE_S)})
+        return (re.findall(r"^not ok \d+ - thread: (.*)$", done.stdout, re.M),
+                re.findall(r"^# (.*)$", done.stdout, re.M))
+
+    def test_it_does_not_start(self):
+        for script, check, said in (
+                ("echo no luck >&2; exit 3", "it starts: no luck",
+                 ["on standard error: no luck",
+                  "it ended with exit status 3"]),
+                ("kill -ABRT $$", "it starts", ["signal 6 ended it: Aborted"]),
+                (f"echo hello; exec sleep {LONG_S}", "it starts",
+                 ["on standard output: hello", "within 1 s, it printed no line "
+                  "that ends in its port"]),
+                (f"echo listening on 127.0.0.1:1; exec sleep {LONG_S}",
+                 "a client can connect to the port that it has printed",
+                 ["port 1: Connection refused"])):
+            failed, lines = self.converse(f"#!/bin/sh\n{script}\n")
+            self.assertEqual(failed, [check])
+            self.assertEqual(lines[:len(said)], said)
+
+    def test_a_reply_without_a_newline(self):
+        _, lines = self.converse(NO_NEWLINE)
+        self.assertEqual(lines[0], r'sent "30\n6\n", heard "fib: 8" without a '
+                                   r'newline instead of "fib: 832040\n"')
+
+    def test_a_connection_that_ends_too_early(self):
+        _, lines = self.converse(NO_NEWLINE.replace("while client", "if client")
+                                 .replace("8", r"832040\nfib: 8\n"))
+        self.assertRegex(lines[0], r'^sent "1\\n2\\n3\\n", heard (the end of the '
+                         r'connection|of an error \(.*\)) instead of "fib: 1\\n"')
+
+    def test_it_does_not_stop(self):
+        failed, lines = self.converse(
+            f"#!/bin/sh\ntrap : TERM\n'{BIN}/thread' \"$@\" &\n"
+            "while :; do wait; done\n")
+        self.assertIn("--max-n: it stops cleanly", failed)
+        self.assertIn("it did not end within 1 s, and was killed", lines)
+
+    def test_a_refused_option_fails_only_checks_that_need_it(self):
+        failed, _ = self.converse(
+            "#!/bin/sh\ncase \"$*\" in *--delay*) echo no --delay >&2; exit 2; "
+            f"esac\nexec '{BIN}/thread' \"$@\"\n", "stopping")
+        # A request that waits for its backend, and a second signal.
+        self.assertEqual(failed, 2 * ["it starts: no --delay"])
+
+
 # A server whose child outlives it, in a session of its own, as a daemon does.
 # Such a child writes its id and the process group of the server to a pipe.
 LEAVES_A_CHILD = """\
 #!/usr/bin/env python3
-import os, signal, time
+import os, signal, socket, time
 
 group = os.getpgrp()
+listener = socket.create_server(("127.0.0.1", 0))
 if os.fork() == 0:
     os.setsid()
     os.write({pipe}, b"%d %d\\n" % (os.getpid(), group))
     time.sleep({seconds})
     os._exit(0)
-print("mine: listening on 127.0.0.1:1", flush=True)
+print(f"mine: listening on 127.0.0.1:{{listener.getsockname()[1]}}", flush=True)
 signal.pause()
 """
 
@@ -990,7 +1069,8 @@ class Leftovers(unittest.TestCase):
         self.conversation = subprocess.Popen(
             [CONVERSATION, server], pass_fds=[writer], start_new_session=True,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            env={**os.environ, "ONLY": "protocol", "PATIENCE": "1"},
+            env={**os.environ, "ONLY": "drain", "DRAINS": "1",
+                 "PATIENCE": str(SHORT_S)},
             # A shell may have started the tests with SIGINT ignored.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         os.close(writer)
@@ -1024,7 +1104,7 @@ class Leftovers(unittest.TestCase):
         self.start()
         while self.read():
             pass
-        self.assertGreater(len(self.children()), 1)
+        self.assertEqual(len(self.children()), 1)
         self.assertEqual(self.conversation.wait(), 1)
 
     def test_when_a_signal_ends_it(self):

@@ -10,11 +10,17 @@ import re
 EXPLANATIONS = (
     # Checks in any part
     (r"^it starts", "If the message says that a function is not written yet, "
-     "write that function first. Otherwise your server ended (it must stay in "
+     "write that function first. If your server refused an option, let it "
+     "accept this option: course/project.md lists all of them. Otherwise it "
+     "ended (it must stay in "
      "the foreground), or did not report within 20 s that it is ready. The "
      "first line that it prints on standard output must end in its port, "
      "\"name: listening on 127.0.0.1:43211\", and it must flush this line. "
      "With `--port 0` the kernel chooses the port."),
+    (r"^a client can connect", "The first line that the server prints must end "
+     "in the port on which it listens at 127.0.0.1. With `--port 0` the "
+     "kernel chooses the port: getsockname() returns it. Print this line "
+     "after listen()."),
     (r"it answers$", "The reply to \"7\\n\" must be \"fib: 13\\n\" on every "
      "address on which the server listens."),
     (r"it stops cleanly", "On SIGTERM the server must finish its work, print "
@@ -108,7 +114,8 @@ EXPLANATIONS = (
     (r"clients are served in the end|^exhausting, never:",
      "While a table is full, the clients wait in the kernel's accept queue. "
      "The server must disconnect none of them, and serve each once the table "
-     "has a free entry. Does it call accept() again?"),
+     "has a free entry. Does it close the connection of each client that has "
+     "left, and call accept() again?"),
     (r"runs until it is stopped", "A full table (of descriptors, processes or "
      "memory) must not end the server, and SIGTERM must still end it with "
      "status 0."),
@@ -148,7 +155,8 @@ EXPLANATIONS = (
      "count as a spurious wakeup."),
     (r"it uses no CPU time",
      "While no client sends anything, the server uses CPU time: a loop "
-     "polls instead of waiting."),
+     "polls instead of waiting. (Or it did not answer the one request before: "
+     "then this is what was seen.)"),
     (r"uses all of its share of a core", "A server of this model polls all "
      "clients in turn and never waits, so it uses CPU time even while no "
      "client sends anything. This one waits somewhere, or did not answer."),

@@ -147,6 +147,21 @@ static bool is_closed(const struct far_end *f, const struct peer *p)
     return f->closed;
 }
 
+// Prints the state of a connection at the server's end, after an event that has
+// not come. Returns false.
+static bool report(const struct far_end *f, const struct peer *p)
+{
+    if (f->closed)
+        printf("# the server has closed the connection\n");
+    else if (!f->accepted)
+        printf("# the server has not accepted the connection\n");
+    else
+        printf("# of %zu bytes sent, %zu have arrived, and the server has not "
+               "received %zu of these\n",
+               p->sent, f->flow.arrived, f->flow.not_received);
+    return false;
+}
+
 static bool await(const struct peer *p,
                   bool (*event)(const struct far_end *f, const struct peer *p))
 {
@@ -156,13 +171,7 @@ static bool await(const struct peer *p,
         sleep_ms(CHECK_PAUSE_MS);
         f = query(p);
     }
-    bool came = event(&f, p);
-    if (!came)
-        printf("# %s, %s, %zu of %zu bytes arrived, %zu not received\n",
-               f.accepted ? "accepted" : "not accepted",
-               f.closed ? "closed" : "open", f.flow.arrived, p->sent,
-               f.flow.not_received);
-    return came;
+    return event(&f, p) || report(&f, p);
 }
 
 bool await_accepted(const struct peer *p)

@@ -2,6 +2,8 @@
 
 #include "peer.h"
 
+#include <ctype.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -61,12 +63,105 @@ bool peer_connect_with(struct peer *p, int port, int size)
     return false;
 }
 
+// ---- What came instead
+
+// Prints a text in quotes, as in C. Cuts a long one.
+static void print_quoted(const char *text, size_t len)
+{
+    putchar('"');
+    for (size_t i = 0; i < len && i < PEER_SHOWN_SIZE; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c == '\n')
+            printf("\\n");
+        else if (isprint(c))
+            putchar(c);
+        else
+            printf("\\x%02x", c);
+    }
+    printf("\"");
+    if (len > PEER_SHOWN_SIZE)
+        printf(" and so on, %zu bytes", len);
+}
+
+// Prints what came, as "heard ...": `line`, the result of peer_line(), or the
+// beginning of a line, or why nothing came. Then errno is 0 if the server has
+// closed the connection.
+static void print_heard(const struct peer *p, const char *line)
+{
+    printf("heard ");
+    if (line != NULL && *line != '\0') {
+        print_quoted(line, strlen(line));
+    } else if (p->end > p->begin) {
+        print_quoted(p->buf + p->begin, p->end - p->begin);
+        printf(" without a newline");
+    } else if (p->fd < 0) {
+        printf("nothing, as there is no connection,");
+    } else if (errno == EAGAIN) {
+        printf("nothing for %d s", patience_ms() / 1000);
+    } else if (errno != 0) {
+        printf("of an error (%s)", strerror(errno));
+    } else {
+        printf("the end of the connection");
+    }
+}
+
+// Prints what was sent last, what came, and what `expected` is. `line` is the
+// result of peer_line(). Keeps errno. Returns false.
+static bool report_line(const struct peer *p, const char *line,
+                        const char *expected)
+{
+    int error = errno;
+    printf("# ");
+    if (p->last_sent_len > 0) {
+        printf("sent ");
+        print_quoted(p->last_sent, p->last_sent_len);
+        printf(", ");
+    }
+    print_heard(p, line);
+    printf(" instead of ");
+    if (*expected != '\0')
+        print_quoted(expected, strlen(expected));
+    else
+        printf("the end of the connection");
+    printf("\n");
+    errno = error;
+    return false;
+}
+
+// Prints that the last text could not be sent, and why. Returns false.
+static bool report_unsent(const struct peer *p)
+{
+    int error = errno;
+    printf("# could not send ");
+    print_quoted(p->last_sent, p->last_sent_len);
+    if (p->fd < 0)
+        printf(": there is no connection\n");
+    else if (error == EAGAIN)
+        printf(": the server received nothing for %d s\n",
+               patience_ms() / 1000);
+    else
+        printf(": %s\n", strerror(error));
+    return false;
+}
+
+// ---- What is sent and received
+
+static void note_sent(struct peer *p, const char *bytes, size_t len)
+{
+    if (len == 0)
+        return;
+    p->last_sent_len = len;
+    memcpy(p->last_sent, bytes,
+           len < sizeof p->last_sent ? len : sizeof p->last_sent);
+}
+
 bool peer_send(struct peer *p, const char *bytes, size_t len)
 {
+    note_sent(p, bytes, len);
     while (len > 0) {
         ssize_t n = send(p->fd, bytes, len, MSG_NOSIGNAL);
         if (n <= 0)
-            return false;
+            return report_unsent(p);
         bytes += n;
         len -= (size_t)n;
         p->sent += (size_t)n;
@@ -101,6 +196,7 @@ const char *peer_line(struct peer *p)
         memmove(p->buf, p->buf + p->begin, p->end - p->begin);
         p->end -= p->begin;
         p->begin = 0;
+        errno = 0;
         ssize_t n = recv(p->fd, p->buf + p->end, sizeof p->buf - p->end, 0);
         if (n == 0 && p->end == 0)
             return "";
@@ -111,21 +207,11 @@ const char *peer_line(struct peer *p)
     return p->line;
 }
 
-// Prints a line that came instead of the expected one. Returns false.
-static bool report_line(const char *line, const char *expected)
-{
-    if (line == NULL)
-        line = "(error)";
-    printf("# heard \"%.*s\" instead of \"%.*s\"\n", (int)strcspn(line, "\n"),
-           line, (int)strcspn(expected, "\n"), expected);
-    return false;
-}
-
 bool peer_hears(struct peer *p, const char *expected)
 {
     const char *line = peer_line(p);
     return (line != NULL && strcmp(line, expected) == 0) ||
-           report_line(line, expected);
+           report_line(p, line, expected);
 }
 
 bool peer_hears_error(struct peer *p)
@@ -133,7 +219,7 @@ bool peer_hears_error(struct peer *p)
     static const char start[] = "error: ";
     const char *line = peer_line(p);
     return (line != NULL && strncmp(line, start, sizeof start - 1) == 0) ||
-           report_line(line, "error: ...");
+           report_line(p, line, "error: ...");
 }
 
 bool peer_asks(struct peer *p, const char *text, const char *expected)

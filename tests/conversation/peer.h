@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { PEER_LINE_SIZE = 128 };
+enum { PEER_LINE_SIZE = 128, PEER_SHOWN_SIZE = 40 };
 
 // One connection to the server. No call on it blocks longer than patience_ms().
 struct peer {
@@ -17,6 +17,8 @@ struct peer {
     char buf[4096];
     size_t begin, end;  // buf[begin..end) is received, but not yet returned
     char line[PEER_LINE_SIZE];
+    char last_sent[PEER_SHOWN_SIZE];  // the beginning of the last text
+    size_t last_sent_len;             // of the whole text; 0: none yet
 };
 
 // Connects to a port of this machine. Returns false if it cannot.
@@ -26,8 +28,8 @@ bool peer_connect(struct peer *p, int port);
 // means the default size of the kernel. Returns false if it cannot.
 bool peer_connect_with(struct peer *p, int port, int size);
 
-// Send all bytes, or a text. Return false if the server does not receive them
-// within patience_ms(), or has closed the connection.
+// Send all bytes, or a text. Return false, and print why, if the server does
+// not receive them within patience_ms(), or has closed the connection.
 bool peer_send(struct peer *p, const char *bytes, size_t len);
 bool peer_say(struct peer *p, const char *text);
 
@@ -37,10 +39,11 @@ bool peer_say(struct peer *p, const char *text);
 const char *peer_line(struct peer *p);
 
 // Returns whether the next line is `expected`, where "" means the end of the
-// stream. Prints the line that came if it is another one.
+// stream. If it is not, prints what was sent last, what came, and `expected`.
 bool peer_hears(struct peer *p, const char *expected);
 
-// Returns whether the next line is an error message of the protocol.
+// Returns whether the next line is an error message of the protocol. If it is
+// not, prints what came.
 bool peer_hears_error(struct peer *p);
 
 // Sends `text`. Returns whether the replies are the lines of `expected`.

@@ -1,6 +1,8 @@
 // protocol.c - checks the replies, however the bytes of the requests arrive.
 
+#include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -125,8 +127,12 @@ static void check_many(const struct server *s)
     static struct peer peers[MANY_MAX];
     int count = setting("MANY", MANY_MAX, MANY_MAX);
     int connected = 0, answered = 0;
-    for (int i = 0; i < count; i++)
-        connected += peer_connect(&peers[i], s->port);
+    // Each client that cannot connect waits for patience_ms().
+    while (connected < count && peer_connect(&peers[connected], s->port))
+        connected++;
+    if (connected < count)
+        printf("# client %d cannot connect: %s\n", connected + 1,
+               strerror(errno));
     for (int i = 0; i < connected; i++) {
         peer_say(&peers[i], "10\n");
         // Such a server does not serve the next client while it waits for
@@ -224,11 +230,26 @@ static void check_replies(const struct server *s)
     check_many(s);
 }
 
+// Returns whether a client can connect. If not, kills the server and records a
+// failed check, only one: a wrong port would fail all checks of all parts.
+static bool is_reachable(struct server *s)
+{
+    struct peer p;
+    bool connected = peer_connect(&p, s->port);
+    if (!connected) {
+        printf("# port %d: %s\n", s->port, strerror(errno));
+        ok(false, "a client can connect to the port that it has printed");
+        server_end(s, SIGKILL);
+    }
+    peer_close(&p);
+    return connected;
+}
+
 void test_protocol(void)
 {
     struct server s;
     const char *arguments[] = {"--quiet", NULL};
-    if (!subject_start(&s, arguments))
+    if (!subject_start(&s, arguments) || !is_reachable(&s))
         return;
     check_replies(&s);
     if (subject.is_elsewhere) {

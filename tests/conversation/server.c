@@ -212,12 +212,56 @@ bool server_launch(struct server *s, const char **command,
     return server_await_ready(s);
 }
 
+// Prints each line of a text that the server has printed on `stream`.
+static void print_lines(const char *stream, const char *text)
+{
+    while (*text != '\0') {
+        int len = (int)strcspn(text, "\n");
+        printf("# on %s: %.*s\n", stream, len, text);
+        text += len + (text[len] == '\n');
+    }
+}
+
+// Prints what the server has printed on standard error, and how it has ended:
+// see server_wait().
+static void report_end(const struct server *s, int status)
+{
+    print_lines("standard error", s->err_text);
+    if (status < 0)
+        printf("# it did not end within %d s, and was killed\n",
+               patience_ms() / 1000);
+    else if (status >= 256)
+        printf("# signal %d ended it: %s\n", status - 256,
+               strsignal(status - 256));
+    else
+        printf("# it ended with exit status %d\n", status);
+}
+
+// Kills a server whose ready line has not come, if it still runs, and prints
+// what it has done.
+static void report_no_start(struct server *s)
+{
+    siginfo_t end = {0};
+    waitid(P_PID, (id_t)s->pid, &end, WEXITED | WNOHANG | WNOWAIT);
+    kill(s->pid, SIGKILL);
+    int status = server_wait(s);
+    print_lines("standard output", s->out_text);
+    if (end.si_pid != 0)
+        report_end(s, status);
+    else
+        printf("# within %d s, it printed no line that ends in its port\n",
+               patience_ms() / 1000);
+}
+
 bool server_start(struct server *s, const char **command,
                   const char **arguments, const struct limits *limits)
 {
     bool started = server_launch(s, command, arguments, limits);
-    if (!started)
-        ok(false, "it starts: %s", s->err_text);
+    if (!started) {
+        report_no_start(s);
+        ok(false, "it starts%s%.*s", s->err_text[0] != '\0' ? ": " : "",
+           (int)strcspn(s->err_text, "\n"), s->err_text);
+    }
     return started;
 }
 
@@ -232,7 +276,7 @@ int server_end(struct server *s, int signo)
     kill(s->pid, signo);
     int status = server_wait(s);
     if (status != 0 && status != 256 + signo)
-        printf("# it ended with status %d: %s\n", status, s->err_text);
+        report_end(s, status);
     return status;
 }
 
@@ -242,8 +286,11 @@ void server_stop(struct server *s, const char *what)
     bool right = status == 0 &&
                  strstr(s->out_text, ": stopped after ") != NULL &&
                  s->err_text[0] == '\0';
-    if (!right)
-        printf("# status %d, out: %s, err: %s\n", status, s->out_text,
-               s->err_text);
+    if (status == 256 + SIGTERM)
+        report_end(s, status);
+    if (status == 0 && !right) {
+        print_lines("standard output", s->out_text);
+        print_lines("standard error", s->err_text);
+    }
     ok(right, "%s: it stops cleanly", what);
 }

@@ -34,8 +34,8 @@ struct limits {
 
 // Starts a server on a free port and waits for its ready line. Its arguments
 // are those of the command, then `arguments`, which ends with NULL, or is NULL
-// for none. Returns false, after recording a failed check, if the line does not
-// come.
+// for none. If the line does not come, prints why, kills the server, records a
+// failed check and returns false. Then `s` must not be used any more.
 bool server_start(struct server *s, const char **command,
                   const char **arguments, const struct limits *limits);
 
@@ -58,7 +58,8 @@ int server_try(struct server *s, const char **command, const char **arguments);
 
 // Sends the signal `signo` and waits until the server has ended. Returns its
 // exit status, 256 + the signal that ended it, or -1 if it had to be killed
-// after patience_ms(). Reads out_text and err_text.
+// after patience_ms(). Reads out_text and err_text. Prints how the server has
+// ended, unless its status is 0 or `signo` has ended it.
 int server_end(struct server *s, int signo);
 
 // Sends SIGTERM and checks that the server ends well: exit status 0, a summary

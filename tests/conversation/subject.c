@@ -163,6 +163,8 @@ bool is_served(const struct server *s)
     struct peer p;
     bool served =
         peer_connect(&p, s->port) && peer_asks(&p, "10\n", "fib: 55\n");
+    if (p.fd < 0)
+        printf("# a client cannot connect: %s\n", strerror(errno));
     peer_close(&p);
     return served;
 }

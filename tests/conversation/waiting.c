@@ -254,8 +254,12 @@ static void check_idle_timeout(void)
     peer_close(&other);
     server_stop(&s, "--idle-timeout");
     const char *summary = strstr(s.out_text, "connections, ");
-    ok(summary != NULL && strncmp(summary, "connections, 1 request", 22) == 0,
-       "--idle-timeout: half of a request is not answered");
+    if (summary == NULL)
+        summary = "no summary\n";
+    bool one = strncmp(summary, "connections, 1 request", 22) == 0;
+    if (!one)
+        printf("# it printed %s", summary);
+    ok(one, "--idle-timeout: half of a request is not answered");
 }
 
 // Checks that --idle-timeout also closes a connection whose client sends
@@ -332,7 +336,8 @@ static void check_steady_reader(void)
          i++)
         answered = is_answered_after_reading(&s, &paused_ms);
     if (!answered)
-        printf("# the client paused for %d ms\n", (int)paused_ms);
+        printf("# no reply to its last request; it paused for at most %d ms\n",
+               (int)paused_ms);
     ok(answered, "--idle-timeout: a client that only reads is not idle");
     server_stop(&s, "--idle-timeout with a reader");
 }
