@@ -1013,6 +1013,14 @@ class Mistakes(unittest.TestCase):
         self.assertEqual(lines[0], r'sent "30\n6\n", heard "fib: 8" without a '
                                    r'newline instead of "fib: 832040\n"')
 
+    def test_how_many_checks_pass_without_a_right_reply(self):
+        """Checks the number for a server that is right but for its replies. The
+        conversation has as many checks as that of a right server."""
+        right = (ROOT / "tests/graded/python").read_text("utf-8")
+        failed, _ = self.converse(right.replace('"fib: %d\\n"', '"fib: %d"'))
+        self.assertEqual(len(failed),
+                         grade.PARTS[0].checks - grade.WITHOUT_REPLY, failed)
+
     def test_a_connection_that_ends_too_early(self):
         _, lines = self.converse(NO_NEWLINE.replace("while client", "if client")
                                  .replace("8", r"832040\nfib: 8\n"))
@@ -1428,8 +1436,9 @@ class Grades(unittest.TestCase):
             options = options_for(BIN / "fork", "fork")
             (check, _), = grade.judge_torture(options).failures
             self.assertEqual(check, "idle, fails: mine did not start")
-            for check, _ in grade.judge_claims(options).failures:
-                self.assertNotIn("log.txt", check)
+            failed = [check for check, _ in grade.judge_claims(options).failures]
+            self.assertIn("wait: `fork --delay 100`: mine did not start", failed)
+            self.assertNotIn("log.txt", " ".join(failed))
 
     def test_reading_what_the_conversation_says(self):
         said = ("ok 1 - mine: values\n# a note\n"
