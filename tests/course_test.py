@@ -29,7 +29,7 @@ from programs import (
 from sentences import facts
 from under_test import (
     BIN, CONVERSATION, EXPERIMENTS, MODELS, PROGRAMS, REFERENCE, ROOT, Runs,
-    as_module, attack_cell, attacks, c_source, classroom, command_line,
+    as_module, attack_cell, attacks, c_source, classroom, command_line, doctor,
     failures, grade, judgements, markdown, matrix, measured, predict,
     predictions, processes, program, quotes, read_runs, side_by_side, site,
     skeleton, soak, write_claims)
@@ -1323,6 +1323,31 @@ class CommandLines(unittest.TestCase):
                 self.assertRaises(SystemExit):
             command_line.by_name(parser, [a, b])
         self.assertIn("--server: /a/mine and /b/mine", said.getvalue())
+
+
+class Doctor(unittest.TestCase):
+    """What `make doctor` says of a machine on which nothing can be built."""
+
+    def examined(self, examine, **changes):
+        """Returns the finding of an examination, with other variables of the
+        environment. It must say what is missing, and what to do."""
+        with unittest.mock.patch.dict(os.environ, changes):
+            found = examine()
+        self.assertEqual(found.state, doctor.MISSING)
+        self.assertTrue(found.cost and found.remedy)
+        return found.fact
+
+    def test_a_compiler_that_cannot_be_run(self):
+        for name, fact in (("no-such-cc -m32", "no no-such-cc -m32"),
+                           ("", "the variable CC is empty"),
+                           ("cc 'x", "CC is cc 'x: No closing quotation")):
+            self.assertEqual(self.examined(doctor.compiler, CC=name), fact)
+
+    def test_a_folder_that_cannot_be_written_to(self):
+        with unittest.mock.patch.object(doctor.os, "access",
+                                        return_value=False):
+            self.assertIn(str(ROOT), self.examined(doctor.folders))
+        self.assertEqual(doctor.folders().state, doctor.GOOD)
 
 
 class Explanations(unittest.TestCase):
