@@ -12,11 +12,10 @@ EXPLANATIONS = (
     (r"^it starts", "If the message says that a function is not written yet, "
      "write that function first. If your server refused an option, let it "
      "accept this option: course/project.md lists all of them. Otherwise it "
-     "ended (it must stay in "
-     "the foreground), or did not report within 20 s that it is ready. The "
-     "first line that it prints on standard output must end in its port, "
-     "\"name: listening on 127.0.0.1:43211\", and it must flush this line. "
-     "With `--port 0` the kernel chooses the port."),
+     "ended (it must stay in the foreground), or did not report within 20 s "
+     "that it is ready. The first line that it prints on standard output must "
+     "end in its port, \"name: listening on 127.0.0.1:43211\", and it must "
+     "flush this line. With `--port 0` the kernel chooses the port."),
     (r"^a client can connect", "The first line that the server prints must end "
      "in the port on which it listens at 127.0.0.1. With `--port 0` the "
      "kernel chooses the port: getsockname() returns it. Print this line "
@@ -30,7 +29,8 @@ EXPLANATIONS = (
     # protocol
     (r"^two requests in one piece get|^fib\(1\), fib",
      "The reply to \"30\\n\" is \"fib: 832040\\n\", and fib(1) and fib(2) "
-     "are 1. Does your server send each reply at once, and all of it?"),
+     "are 1. Each reply ends with a newline, and the connection stays open for "
+     "the next request. Does your server send each reply at once, and all of it?"),
     (r"^blanks, CRLF", "A number may have blanks around it, leading zeros, and "
      "\\r before the \\n."),
     (r"^each invalid line",
@@ -155,8 +155,8 @@ EXPLANATIONS = (
      "count as a spurious wakeup."),
     (r"it uses no CPU time",
      "While no client sends anything, the server uses CPU time: a loop "
-     "polls instead of waiting. (Or it did not answer the one request before: "
-     "then this is what was seen.)"),
+     "polls instead of waiting. If the figure is small, the reply to the "
+     "request before was wrong."),
     (r"uses all of its share of a core", "A server of this model polls all "
      "clients in turn and never waits, so it uses CPU time even while no "
      "client sends anything. This one waits somewhere, or did not answer."),
