@@ -30,7 +30,8 @@ EXPLANATIONS = (
     (r"^two requests in one piece get|^fib\(1\), fib",
      "The reply to \"30\\n\" is \"fib: 832040\\n\", and fib(1) and fib(2) "
      "are 1. Each reply ends with a newline, and the connection stays open for "
-     "the next request. Does your server send each reply at once, and all of it?"),
+     "the next request. Does your server send each reply at once, and all of "
+     "it?"),
     (r"^blanks, CRLF", "A number may have blanks around it, leading zeros, and "
      "\\r before the \\n."),
     (r"^each invalid line",
