@@ -10,6 +10,8 @@ setup:  ## measure: Install what is missing; ELSEWHERE=1: Go, Node ... as well
 	@scripts/setup $(if $(ELSEWHERE),elsewhere)
 
 doctor:  ## measure: Say what this machine lacks for the bench, and what fixes it
+	@command -v python3 >/dev/null || \
+	    { echo "doctor: python3 is missing; make setup installs it" >&2; exit 1; }
 	@scripts/doctor
 
 elsewhere: all  ## measure: Build the servers in Python, Go, Node and libuv

@@ -807,6 +807,15 @@ class Makefile(unittest.TestCase):
         self.assertRegex(done.stdout, r"-std=c11 .*-O2 .*-O3 -c -o ")
         self.assertRegex(done.stdout, r"-pthread .*-z,now -s -o ")
 
+    def test_the_doctor_says_that_python_is_missing(self):
+        with tempfile.TemporaryDirectory() as folder:
+            pathlib.Path(folder, "env").symlink_to(shutil.which("env"))
+            done = subprocess.run(
+                [shutil.which("make"), "doctor"], cwd=ROOT, text=True,
+                env={"PATH": folder}, capture_output=True, check=False)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("make setup installs it", done.stderr)
+
 
 # How the test runs each target of `make help`: with these settings. None means
 # that it takes long, or changes more than the project.
