@@ -155,6 +155,7 @@ int main(int argc, char **argv)
     take_standard_streams();
     struct options *opt = options_parse(argc, argv);
     catch_interrupts();
+    signal(SIGXFSZ, SIG_IGN);  // Beyond ulimit -f, write() fails instead.
     if (opt->columns || opt->usage || opt->calibrate)
         return run_without_target(opt);
     check_labels(opt);

@@ -74,6 +74,7 @@ static const struct tap_part parts[] = {
     {"other_process", test_other_process},
     {"unreadable_memory", test_unreadable_memory},
     {"little_memory", test_little_memory},
+    {"little_file", test_little_file},
     {"columns", test_columns},
     {"no_server", test_no_server},
 };

@@ -1057,6 +1057,20 @@ class Recording(unittest.TestCase):
                 self.assertIn("stopped after 1 connections, 1 requests", said)
                 self.assertIn("the trace was not written: No space", errors)
 
+    def test_a_trace_that_exceeds_ulimit_f_does_not_end_the_server(self):
+        for model in MODELS:
+            with self.subTest(model), started(
+                    "bash", "-c", 'ulimit -f 1; exec "$@"', "bash",
+                    BIN / model, "--port", "0", "--trace", self.path,
+                    stderr=subprocess.PIPE) as (server, port):
+                self.assertEqual(replies(port, b"5\n" * 100, 100),
+                                 ["fib: 5\n"] * 100)
+                status, said, errors = stop(server)
+                self.assertEqual(status, 0)
+                self.assertIn("stopped after 1 connections, 100 requests", said)
+                self.assertIn("the trace was not written: File too large",
+                              errors)
+
     def flood(self, client, count):
         """Sends `count` requests, and reads as many replies."""
         client.settimeout(PATIENCE_S)

@@ -59,6 +59,7 @@ int server_open(struct options *o, int argc, char **argv)
     options_parse(o, argc, argv);
     options = o;
     signal(SIGPIPE, SIG_IGN);  // For standard output; send() has MSG_NOSIGNAL.
+    signal(SIGXFSZ, SIG_IGN);  // Beyond ulimit -f, write() fails instead.
     server_require(report_open(o->model, o->quiet) == 0, "mmap");
     if (o->trace != NULL &&
         trace_open(o->trace, o->model, o->delay_ms, &o->rules) != 0)

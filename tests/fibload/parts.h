@@ -59,6 +59,7 @@ void test_stopped_client(void);
 // refusals.c
 void test_sandbox(void);
 void test_little_memory(void);
+void test_little_file(void);
 
 // output.c
 void test_columns(void);

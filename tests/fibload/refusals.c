@@ -67,6 +67,26 @@ void test_sandbox(void)
     check_refusal(EACCES, usual_s);
 }
 
+static void limit_files_to_4_kib(void)
+{
+    setrlimit(RLIMIT_FSIZE, &(struct rlimit){4 << 10, 4 << 10});
+}
+
+// Checks that the signal with which the kernel reports a file that is too large
+// does not end the client before its summary.
+void test_little_file(void)
+{
+    char path[] = TEMPORARY_FILE;
+    make_file(path);
+    client_prepare = limit_files_to_4_kib;
+    const struct outcome *o = RUN(right, "-n", "1000", "--timeline", path);
+    client_prepare = NULL;
+    unlink(path);
+    ok(o->status == 1 && strstr(o->err, path) != NULL &&
+           column(o, "requests") == 1000,
+       "a file that would exceed ulimit -f costs only that file");
+}
+
 #ifdef __GLIBC__
 enum { STACKS_ARE_LARGE = true };
 #else
