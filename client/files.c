@@ -275,12 +275,10 @@ static const char *path_of(const struct options *opt, int i)
     return *(const char *const *)((const char *)opt + files[i].option);
 }
 
-// Returns whether two paths name one regular file, which need not exist yet.
-// Several outputs may go to /dev/null. "-" may be standard output.
-static bool are_same_file(const char *one, const char *other)
+bool files_are_same(const char *one, const char *other)
 {
     struct stat a, b;
-    if (strcmp(one, "-") == 0)
+    if (strcmp(one, "-") == 0)  // Perhaps standard output.
         return false;
     if (stat(one, &a) != 0 || stat(other, &b) != 0)
         return strcmp(one, other) == 0;
@@ -298,7 +296,7 @@ static const char *shared_path(const struct options *opt)
         if (path == NULL)
             continue;
         for (int j = 0; j < count; j++)
-            if (are_same_file(path, paths[j]))
+            if (files_are_same(path, paths[j]))
                 return path;
         paths[count++] = path;
     }

@@ -305,12 +305,12 @@ static const char *read_lines(struct part *part, FILE *file, int *number)
 
 static const char *read_part(const char *path, struct part *part)
 {
-    int number = 0;
+    int number;
     FILE *file = fopen(path, "re");
-    const char *problem =
-        file != NULL ? read_lines(part, file, &number) : strerror(errno);
-    if (file != NULL)
-        fclose(file);
+    if (file == NULL)
+        return output_reason("%.120s: %s", path, strerror(errno));
+    const char *problem = read_lines(part, file, &number);
+    fclose(file);
     if (problem != NULL)
         return output_reason("%.120s: line %d: %s", path, number, problem);
     bool is_doubtful = part->result->marked > VERDICT_OK;
@@ -373,6 +373,15 @@ static const char *add_part(struct part *total, const struct part *part,
     return NULL;
 }
 
+// Returns whether file `i` is one of those before it, perhaps by another name.
+static bool is_repeated(const struct options *opt, int i)
+{
+    for (int before = 0; before < i; before++)
+        if (files_are_same(opt->files[before], opt->files[i]))
+            return true;
+    return false;
+}
+
 const char *json_merge(struct options *opt, struct result *result)
 {
     static struct part total;
@@ -384,6 +393,8 @@ const char *json_merge(struct options *opt, struct result *result)
         static struct result other;
         struct part part = {.opt = &load, .result = &other};
         other = (struct result){.opt = &load};
+        if (is_repeated(opt, i))
+            return output_reason("%.120s: is given twice", opt->files[i]);
         problem = read_part(opt->files[i], &part);
         if (problem == NULL)
             problem = add_part(&total, &part, opt->files[i]);

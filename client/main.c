@@ -60,14 +60,25 @@ static void check_limits(const char *limits)
                   "lists the names");
 }
 
+// Ends the program if it cannot read what the server has used. A thread has a
+// number, too, but its process counts.
+static void check_usage(const struct options *opt)
+{
+    struct procstat tree;
+    if (opt->server_pid != 0 &&
+        procstat_read((pid_t)opt->server_pid, false, &tree) != 0)
+        fail("--server-pid", "there is no process of this number");
+    if (opt->usage_fd != 0 && procstat_ask((int)opt->usage_fd, &tree) != 0)
+        fail("--usage-fd", "it does not answer as --usage does");
+}
+
 // Names the server after its process, unless the user has named it. Replaces
 // the characters that CSV or JSON would have to escape with underscores.
 static void name_server(struct options *opt)
 {
     static char name[PROCSTAT_NAME_SIZE] = "-";
-    if (opt->server_pid != 0 &&
-        procstat_name((pid_t)opt->server_pid, name) != 0)
-        fail("--server-pid", "there is no process of this number");
+    if (opt->server_pid != 0)
+        procstat_name((pid_t)opt->server_pid, name);
     for (char *c = name; *c != '\0'; c++)
         if (!isprint((unsigned char)*c) || strchr(",\"", *c) != NULL)
             *c = '_';
@@ -165,6 +176,7 @@ int main(int argc, char **argv)
         fail_if(json_merge(opt, &result));
         fail_if(files_open(opt));
     } else {
+        check_usage(opt);
         name_server(opt);
         load_server(opt, &result);
     }

@@ -122,7 +122,7 @@ static void add_label(const char *text)
 {
     const char *equals = strchr(text, '=');
     if (equals == NULL || equals == text || !is_plain(text) ||
-        equals - text >= LABEL_NAME_SIZE ||
+        strcmp(text, "model=") == 0 || equals - text >= LABEL_NAME_SIZE ||
         options.label_count == LABEL_COUNT_MAX)
         refuse("--label takes a short NAME=VALUE in ASCII without commas and "
                "quotes, up to 16 times, not '%s'",
@@ -398,6 +398,11 @@ static void refuse_if(bool conflict, const char *problem)
         refuse("%s", problem);
 }
 
+static bool is_dash(const char *path)
+{
+    return path != NULL && strcmp(path, "-") == 0;
+}
+
 static void check_combinations(const struct options *opt)
 {
     bool counted = opt->requests > 0, timed = is_given(&opt->duration_ns);
@@ -423,6 +428,11 @@ static void check_combinations(const struct options *opt)
     refuse_if(opt->usage_fd > 0 && opt->server_pid > 0,
               "--usage-fd is for a server on another host: leave out "
               "--server-pid");
+    refuse_if(opt->merge && opt->timeline != NULL,
+              "--merge knows no single requests: leave out --timeline");
+    refuse_if(is_dash(opt->csv) || is_dash(opt->hist) || is_dash(opt->timeline),
+              "only --json takes '-', standard output; ./- is a file of that "
+              "name");
     refuse_if(opt->usage && opt->server_pid == 0,
               "--usage needs --server-pid, the process that it reports");
 }
@@ -458,6 +468,8 @@ static void set_option(const struct rule *rule, const char *text)
     snprintf(name, sizeof name, "--%s", rule->name);
     if (rule->parse != NULL)
         rule->parse(text);
+    else if (rule->kind == NULL && text[0] == '\0')
+        refuse("option '%s' needs a value", name);
     else if (rule->kind == NULL)
         *(const char **)rule->target = text;
     else

@@ -9,6 +9,7 @@
 #ifndef OUTPUT_H
 #define OUTPUT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -56,6 +57,10 @@ struct timeline_entry {
     enum counter outcome;
 };
 
+// Returns whether two paths name one regular file, which need not exist yet.
+// Several outputs may go to /dev/null.
+bool files_are_same(const char *one, const char *other);
+
 // Opens the files that the options name. Only the timeline loses what it had.
 // Returns NULL, or why it failed: a file cannot be opened, is named twice or is
 // a standard stream, or the CSV file has other columns than this run. The text
@@ -90,8 +95,8 @@ void json_write(FILE *file, const struct result *r);
 // that percentiles are those of all requests. Figures that cannot be added are
 // the largest of all: the length of the window, the server's CPU time and
 // memory, the worst verdict. Returns NULL, or why it failed: a file is not
-// complete, or its load differs from that of the first. The text is valid until
-// the next call.
+// complete or is given twice, or its load differs from that of the first. The
+// text is valid until the next call.
 const char *json_merge(struct options *opt, struct result *result);
 
 #endif

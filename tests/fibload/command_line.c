@@ -3,11 +3,13 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -132,6 +134,36 @@ static void test_missing_process(const char *target)
     const struct outcome *o = RUN_AT(target, "--server-pid", pid);
     ok(refused(o, BECAUSE_NO_PROCESS),
        "a --server-pid without a process is refused");
+    o = RUN_AT(target, "--usage-fd", "999");
+    ok(refused(o, "--usage-fd"), "a --usage-fd that is not open is refused");
+}
+
+// Writes the number of this thread into a pipe, and waits to be cancelled.
+static void *be_server(void *ends)
+{
+    const int *pipe_ends = ends;
+    pid_t tid = (pid_t)syscall(SYS_gettid);
+    (void)!write(pipe_ends[1], &tid, sizeof tid);
+    pause();
+    return NULL;
+}
+
+static void test_thread_as_server(const char *target)
+{
+    int ends[2] = {-1, -1};
+    char number[16];
+    pid_t tid = 0;
+    pthread_t thread = 0;
+    ok(pipe(ends) == 0 && pthread_create(&thread, NULL, be_server, ends) == 0 &&
+           read(ends[0], &tid, sizeof tid) == sizeof tid,
+       "there is a thread");
+    snprintf(number, sizeof number, "%d", (int)tid);
+    const struct outcome *o = RUN_AT(target, "--server-pid", number);
+    ok(refused(o, BECAUSE_NO_PROCESS), "a --server-pid of a thread is refused");
+    pthread_cancel(thread);
+    pthread_join(thread, NULL);
+    close(ends[0]);
+    close(ends[1]);
 }
 
 // An option, a value that it refuses, and the name in the message.
@@ -169,7 +201,13 @@ static const char *const bad_values[][3] = {
     {"--require", "errors=0 ", "--require"},
     {"--require", "errors=nan", "--require"},
     {"--find-rate", "p99", "--find-rate"},
-    {"--find-rate", "errors=-1", "--find-rate"}};
+    {"--find-rate", "errors=-1", "--find-rate"},
+    {"--require", "", "--require"},
+    {"--label", "model=", "--label"},
+    {"--csv", "", "--csv"},
+    {"--csv", "-", "'-'"},
+    {"--hist", "-", "'-'"},
+    {"--timeline", "-", "'-'"}};
 
 static void test_bad_values(const char *target)
 {
@@ -231,6 +269,7 @@ void test_command_line(void)
     test_descriptors(port);
     test_refused_files(port);
     test_missing_process(port);
+    test_thread_as_server(port);
     test_bad_values(port);
     test_bad_command_lines(port);
     server_stop(&server);

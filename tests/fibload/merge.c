@@ -103,7 +103,10 @@ static void test_sums(void)
 static void test_order(void)
 {
     char other[] = TEMPORARY_FILE, all[] = TEMPORARY_FILE;
+    char copy[] = TEMPORARY_FILE;
     const char *a = sums.path[0], *b = sums.path[1], *c = sums.path[2];
+    make_file(copy);
+    write_text(copy, text_of(a), strlen(text_of(a)));
     make_file(other);
     make_file(all);
     MERGE(a, "--json", all);
@@ -116,10 +119,11 @@ static void test_order(void)
     const struct outcome *o = MERGE(a, "--require", "errors=0");
     double p50_us = column(o, "p50_us"), p99_us = column(o, "p99_us");
     ok(o->status == 0, "--require works with --merge");
-    o = MERGE(a, a);
+    o = MERGE(a, copy);
     ok(column(o, "samples") == 600 && column(o, "p50_us") == p50_us &&
            column(o, "p99_us") == p99_us,
-       "a run merged with itself has the same percentiles");
+       "a run merged with its copy has the same percentiles");
+    unlink(copy);
     unlink(other);
     unlink(all);
 }
@@ -200,7 +204,14 @@ void test_bad_files(void)
        "a run with another load is refused");
     const struct outcome *o =
         client_run((const char *[]){"--merge", "/nonexistent/a.json", NULL});
-    ok(refused(o, "/nonexistent/a.json"), "a missing file is refused");
+    ok(refused(o, "/nonexistent/a.json") && strstr(o->err, "line") == NULL,
+       "a missing file is refused");
+    o = client_run(
+        (const char *[]){"--merge", sums.path[0], sums.path[0], NULL});
+    ok(refused(o, "twice"), "a file that is given twice is refused");
+    o = client_run((const char *[]){"--merge", sums.path[0], "--timeline",
+                                    "/dev/null", NULL});
+    ok(refused(o, "--timeline"), "--merge with --timeline is refused");
     o = client_run((const char *[]){"--merge", NULL});
     ok(refused(o, "no files"), "--merge without files is refused");
     remove_runs();
