@@ -232,6 +232,21 @@ with processes.started(["sh", "-c", "exec sleep 1000"]) as process:
                 wait(process, PATIENCE_S)
         self.assertEqual(process.returncode, -signal.SIGKILL)
 
+    def test_a_signal_before_the_child_has_a_session_is_not_for_the_child(self):
+        """Checks that a signal to our process group, which the child leaves
+        just after fork(), neither keeps the child from starting nor ends it."""
+        prepare = processes.in_child()
+
+        def signalled():
+            os.kill(os.getpid(), signal.SIGTERM)
+            prepare()
+
+        raise_when_stopped()
+        with held_back(), unittest.mock.patch.object(
+                processes, "in_child", lambda core: signalled), \
+                processes.started(["true"]) as process:
+            self.assertEqual(wait(process, PATIENCE_S), 0)
+
 
 @tap.part("processes")
 class Machine(unittest.TestCase):

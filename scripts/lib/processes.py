@@ -113,12 +113,17 @@ def wait(process, timeout_s):
 
 def in_child(core=None):
     """Returns the function that a child calls before it executes a program. It
+    discards signals that were sent to our process group, which it has left,
     unblocks all signals, binds the child to `core` unless that is None, and
     lets the kernel kill the child when this program dies. That is its last
     step, because a change of user would cancel it."""
     parent, prctl = os.getpid(), ctypes.CDLL(None).prctl
 
     def prepare():
+        for signo in STOP_SIGNALS:
+            if callable(signal.getsignal(signo)):
+                signal.signal(signo, signal.SIG_IGN)  # discards a pending one
+                signal.signal(signo, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         if core is not None:
             os.sched_setaffinity(0, {core})
