@@ -671,6 +671,19 @@ class Latest(unittest.TestCase):
         self.assertRegex(" ".join(said.getvalue().split()),
                          "^.*/latest .*: not allowed$")
 
+    def test_a_bench_without_a_figure_does_not_become_the_latest(self):
+        program = as_module("bench")
+        with tempfile.TemporaryDirectory() as folder, \
+                unittest.mock.patch.multiple(
+                    program, ROOT=pathlib.Path(folder),
+                    raise_when_stopped=unittest.mock.DEFAULT,
+                    report=unittest.mock.DEFAULT), \
+                contextlib.redirect_stdout(io.StringIO()):
+            run_ = pathlib.Path(folder, "results", "run")
+            run_.mkdir(parents=True)
+            program.finish(run_, program.Runs(), {})
+            self.assertFalse(run_.with_name("latest").is_symlink())
+
 
 @tap.part("everything")
 class Everything(Bench):
