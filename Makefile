@@ -1,11 +1,12 @@
 # fiblab: a fib server in five ways. `make` builds it, `make help` lists the rest.
 # What measures and teaches is in scripts/scripts.mk, the tests in tests/tests.mk.
 
-CC      ?= cc
+# A variable that is empty, as in `make CC=`, has its default, too.
+override CC    := $(or $(CC),cc)
 OPT     ?= -O2 -g
 SAN     ?=
-BUILD   ?= build/plain
-BIN     ?= bin
+override BUILD := $(or $(BUILD),build/plain)
+override BIN   := $(or $(BIN),bin)
 WARN    := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wformat=2 -Wundef \
            -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wwrite-strings \
            -Wcast-qual $(WERROR)
@@ -56,18 +57,20 @@ parts    = $(if $(filter $(1),$(COROUTINE_MODELS)),$(CO_NET)) \
            $(if $(filter $(1),uring),$(call object,servers/more/ring.c)) \
            $(if $(filter $(1),workers),$(call object,servers/more/loop.c))
 
+# Whether a switch is on: $(call on,V). Its value 0 means off.
+on       = $(filter-out 0,$($(1)))
 # `make V=1` shows the commands.
-Q       := $(if $(V),,@)
+Q       := $(if $(call on,V),,@)
 
 define compile
 @mkdir -p $(@D)
-$(if $(V),,@echo '  CC    $<')
+$(if $(call on,V),,@echo '  CC    $<')
 $(Q)$(CC) $(CFLAGS) -c -o $@ $<
 endef
 
 define link
 @mkdir -p $(@D)
-$(if $(V),,@echo '  LINK  $@')
+$(if $(call on,V),,@echo '  LINK  $@')
 $(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 endef
 

@@ -2,12 +2,12 @@
 
 # An option of a program, if the variable is given to make: $(call flag,N,name).
 flag     = $(if $($(1)),--$(2) "$($(1))")
-QUICKLY := $(if $(QUICK),--quick)
+QUICKLY := $(if $(call on,QUICK),--quick)
 
 # ---- The bench
 
 setup:  ## measure: Install what is missing; ELSEWHERE=1: Go, Node ... as well
-	@scripts/setup $(if $(ELSEWHERE),elsewhere)
+	@scripts/setup $(if $(call on,ELSEWHERE),elsewhere)
 
 doctor:  ## measure: Say what this machine lacks for the bench, and what fixes it
 	@command -v python3 >/dev/null || \
@@ -19,7 +19,8 @@ elsewhere: all  ## measure: Build the servers in Python, Go, Node and libuv
 
 bench: $(if $(filter elsewhere,$(MODELS)),elsewhere)
 bench: all | $(filter setup,$(MAKECMDGOALS))
-BENCH    = scripts/bench/bench --bin "$(BIN)" $(QUICKLY) $(if $(FULL),--full) \
+BENCH    = scripts/bench/bench --bin "$(BIN)" $(QUICKLY) \
+           $(if $(call on,FULL),--full) \
            $(call flag,ONLY,only) $(call flag,MODELS,models) \
            $(call flag,SERVER,server) $(call flag,ROUNDS,rounds) \
            $(call flag,SEED,seed) \
@@ -109,8 +110,8 @@ class:  ## course: Set the runs of many students on one page: DIR=collected
 # ---- Seeing a server wait
 
 watch: all  ## course: Where a server waits, live: MODEL=thread, PID=, ONCE=1
-	@scripts/watch/watch --bin "$(BIN)" $(if $(ONCE),--once) \
-	    $(if $(JSON),--json) $(call flag,PID,pid) \
+	@scripts/watch/watch --bin "$(BIN)" $(if $(call on,ONCE),--once) \
+	    $(if $(call on,JSON),--json) $(call flag,PID,pid) \
 	    $(if $(PID),,$(or $(MODEL),thread) $(ARGS))
 
 # ---- Hostile clients

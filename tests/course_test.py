@@ -816,6 +816,26 @@ class Makefile(unittest.TestCase):
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("make setup installs it", done.stderr)
 
+    def test_a_variable_without_a_value_has_its_default(self):
+        """Checks that `make CC= BIN=` runs no command "-pthread", whose dash
+        would tell make to ignore that it fails, and writes nothing to /."""
+        done = subprocess.run(
+            ["make", "-n", "-B", "V=1", "CC=", "BUILD=", "BIN="],
+            cwd=ROOT, capture_output=True, text=True, check=True)
+        self.assertRegex(done.stdout, "(?m)^cc .* -o bin/thread build/plain/")
+        self.assertNotIn(" /", done.stdout)
+
+    def test_a_switch_that_is_0_is_off(self):
+        def command(value):
+            return subprocess.run(
+                ["make", "-n", "-o", "all", "bench", "watch", "setup", *(
+                    f"{name}={value}" for name in
+                    ("QUICK", "FULL", "ONCE", "JSON", "ELSEWHERE"))],
+                cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        for switch in ("--quick", "--full", "--once", "--json", "elsewhere"):
+            self.assertRegex(command(1), f"{switch}\\b")
+            self.assertNotRegex(command(0), f"{switch}\\b")
+
 
 # How the test runs each target of `make help`: with these settings. None means
 # that it takes long, or changes more than the project.

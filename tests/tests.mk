@@ -53,7 +53,7 @@ $(BUILD)/tests/gdb_backtrace: $(BUILD)/tests/gdb_backtrace.o $(CORO)
 # co.h is for C++, too. It needs nothing of the C++ library.
 $(BUILD)/tests/test_co_cxx.o: tests/test_co_cxx.cc
 	@mkdir -p $(@D)
-	$(if $(V),,@echo '  CXX   $<')
+	$(if $(call on,V),,@echo '  CXX   $<')
 	$(Q)$(CXX) -std=c++20 -fno-exceptions -D_GNU_SOURCE $(FRAMES) $(OPT) -Wall \
 	    -Wextra -Wpedantic $(WERROR) $(SAN) -MMD -MP -c -o $@ $<
 $(BUILD)/tests/test_co_cxx: $(BUILD)/tests/test_co_cxx.o $(CORO) $(TAP)
