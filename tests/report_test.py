@@ -31,8 +31,8 @@ from under_test import (
     deciding, doctor, document, duration, factor, faults, finding, findings,
     finished, fitting, furthest, in_order, judge, judgements, least_disturbed,
     listed, machine, measured, names, of_size, order, predictions, read_runs,
-    report, request_log, rounded, run, runtimes, tables, terminal, validity,
-    with_range, wrapped, write_claims)
+    report, request_log, rewrite, rounded, run, runtimes, tables, terminal,
+    validity, with_range, wrapped, write_claims)
 
 BY_NAME = {experiment.name: experiment for experiment in EXPERIMENTS}
 (LATENCY, THROUGHPUT, HOG, IDLE, CHURN, WAIT, SILENT, TIMELINE) = map(
@@ -110,6 +110,15 @@ class Numbers(unittest.TestCase):
                          ["             KiB", "  fork         9",
                           "  thread  10 > 9"])
         self.assertEqual(aligned(rows)[1], "  fork    9")
+
+    def test_a_line_that_is_rewritten_is_cut_to_the_terminal(self):
+        """Checks that the line does not wrap, since the next one would replace
+        only the last part of it."""
+        with unittest.mock.patch.dict("os.environ", COLUMNS="20"), \
+                contextlib.redirect_stdout(io.StringIO()) as said:
+            said.isatty = lambda: True
+            self.assertTrue(rewrite("round 1, run 1 of 4, 0:01 left"))
+        self.assertEqual(said.getvalue(), "\r\033[Kround 1, run 1 of 4")
 
     def test_words(self):
         self.assertEqual(listed([]), "")

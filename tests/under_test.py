@@ -57,7 +57,7 @@ NAMES = {
     "lib.samples": ("Runs", "Sample", "compare_with_none_idle", "faults",
                     "least_disturbed", "read_runs"),
     "lib.text": ("aligned", "counted", "duration", "factor", "listed",
-                 "rounded", "with_range", "wrapped"),
+                 "rewrite", "rounded", "with_range", "wrapped"),
     "lib.usage": ("kib_of", "stat_of"),
 }
 

@@ -3,6 +3,7 @@
 import codecs
 import math
 import re
+import shutil
 import sys
 import textwrap
 
@@ -105,10 +106,12 @@ def print_row(name, widths, cells, text):
 
 
 def rewrite(text=""):
-    """Shows a line in the place of the last one. Returns False, and does
+    """Shows a line in the place of the last one, cut to the terminal's width:
+    only one that does not wrap can be replaced. Returns False, and does
     nothing, unless we print on a terminal."""
     if sys.stdout.isatty():
-        print(f"\r\033[K{text}", end="", flush=True)
+        width = shutil.get_terminal_size().columns - 1
+        print(f"\r\033[K{text[:width]}", end="", flush=True)
     return sys.stdout.isatty()
 
 
