@@ -814,6 +814,34 @@ class Drawing(Bench):
         self.assertEqual(page.count('src="data:image/png;base64,'),
                          len(WITH_FIVE))
 
+    # Draws with a program that prints its pid and sleeps.
+    SLOW = """
+import sys
+sys.path.insert(0, {tests!r})
+from under_test import as_module
+bench = as_module("bench")
+bench.machine.python_with_matplotlib = lambda: "sh"
+bench.PICTURES = {script!r}
+bench.draw("")
+"""
+
+    def test_the_program_that_draws_does_not_outlive_the_bench(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".sh") as script:
+            script.write("echo $$; exec sleep 1000\n")
+            script.flush()
+            bench = subprocess.Popen(
+                [sys.executable, "-c", self.SLOW.format(
+                    tests=str(pathlib.Path(__file__).parent),
+                    script=script.name)],
+                stdout=subprocess.PIPE, text=True)
+            drawing = int(bench.stdout.readline())
+        bench.kill()
+        try:  # The output ends when neither process is left.
+            bench.communicate(timeout=PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            os.kill(drawing, signal.SIGKILL)
+            raise
+
 
 @tap.part("batches")
 class Batches(unittest.TestCase):
