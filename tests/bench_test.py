@@ -439,12 +439,15 @@ class Lacking(Bench):
 
     def test_bad_arguments(self):
         (self.scratch / "fork").write_text("")
+        text = write_script(self.scratch / "text", "no program")
         for arguments, named in (
                 (["--only", "nonsense"], "nonsense"),
                 (["--models", "nonsense"], "nonsense"),
                 (["--bin", self.scratch, "--models", "fork"],
                  f"{self.scratch}/fork"),
                 (["--server", "bin/fork"], "--server: fork"),
+                (["--server", "/bin/true"], "--server: true did not start"),
+                (["--server", text], "--server: cannot start"),
                 (["--only", "idle", "--models", "blocking"], "no run to make"),
                 (["--models", "go"], "not installed: go"),
                 (["--full"], "--full"),

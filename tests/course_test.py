@@ -1326,7 +1326,7 @@ class Reports(unittest.TestCase):
         none = self.scratch / "none"
         self.assertIn(f"classroom: there is no folder {none}: ",
                       self.call("classroom", none).stdout)
-        self.assertIn(f"error: {none} has no runs.csv",
+        self.assertIn(f"error: A: {none} has no runs.csv",
                       self.call("compare", none, none).stdout)
 
 
