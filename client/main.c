@@ -76,9 +76,10 @@ static void check_usage(const struct options *opt)
 // the characters that CSV or JSON would have to escape with underscores.
 static void name_server(struct options *opt)
 {
-    static char name[PROCSTAT_NAME_SIZE] = "-";
-    if (opt->server_pid != 0)
-        procstat_name((pid_t)opt->server_pid, name);
+    static char name[PROCSTAT_NAME_SIZE];
+    if (opt->server_pid == 0 ||
+        procstat_name((pid_t)opt->server_pid, name) != 0)
+        snprintf(name, sizeof name, "-");  // It may just have ended.
     for (char *c = name; *c != '\0'; c++)
         if (!isprint((unsigned char)*c) || strchr(",\"", *c) != NULL)
             *c = '_';

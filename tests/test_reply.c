@@ -60,28 +60,31 @@ static void test_many(void)
        "the rest of a reply that had arrived in part is taken alone");
 }
 
-// Checks single replies to fib(30).
+// What a server sends after a request for fib(30).
+static const struct {
+    const char *text;
+    enum reply_verdict verdict;
+    const char *check;
+} replies[] = {
+    {"fib: 832040\n", REPLY_RIGHT, "a right reply is right, however it is cut"},
+    {"832040\n", REPLY_RIGHT, "the number without 'fib: ' is right, too"},
+    {"fib: 832041\n", REPLY_WRONG, "another number is wrong"},
+    {"fib: 8320400\n", REPLY_WRONG, "a number with one more digit is wrong"},
+    {"fib: 83204\n", REPLY_WRONG, "a number with one digit less is wrong"},
+    {"fib: 832040 \n", REPLY_WRONG, "a number with a blank behind it is wrong"},
+    {"fib: 832040\r\n", REPLY_WRONG,
+     "a reply that ends with CR and newline is wrong"},
+    {"\n", REPLY_WRONG, "an empty line is wrong"},
+    {"error: not a number\n", REPLY_ERROR,
+     "a line that begins with 'error: ' is an error reply"},
+    {"error:\n", REPLY_WRONG, "an error reply without a reason is wrong"},
+    {"fib: 8320", REPLY_INCOMPLETE, "half a reply is incomplete"},
+};
+
 static void test_one(void)
 {
-    ok(gets("fib: 832040\n", REPLY_RIGHT),
-       "a right reply is right, however it is cut");
-    ok(gets("832040\n", REPLY_RIGHT),
-       "the number without 'fib: ' is right, too");
-    ok(gets("fib: 832041\n", REPLY_WRONG), "another number is wrong");
-    ok(gets("fib: 8320400\n", REPLY_WRONG),
-       "a number with one more digit is wrong");
-    ok(gets("fib: 83204\n", REPLY_WRONG),
-       "a number with one digit less is wrong");
-    ok(gets("fib: 832040 \n", REPLY_WRONG),
-       "a number with a blank behind it is wrong");
-    ok(gets("fib: 832040\r\n", REPLY_WRONG),
-       "a reply that ends with CR and newline is wrong");
-    ok(gets("\n", REPLY_WRONG), "an empty line is wrong");
-    ok(gets("error: not a number\n", REPLY_ERROR),
-       "a line that begins with 'error: ' is an error reply");
-    ok(gets("error:\n", REPLY_WRONG),
-       "an error reply without a reason is wrong");
-    ok(gets("fib: 8320", REPLY_INCOMPLETE), "half a reply is incomplete");
+    for (size_t i = 0; i < sizeof replies / sizeof replies[0]; i++)
+        ok(gets(replies[i].text, replies[i].verdict), "%s", replies[i].check);
 
     size_t used;
     ok(judge("fib: 832040\nfib: 832040\n", 100, &used) == REPLY_RIGHT &&

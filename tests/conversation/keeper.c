@@ -1,8 +1,8 @@
 // keeper.c - ends what the servers under test leave behind.
 //
 // A server may leave processes: children that outlive it, or a daemon with a
-// session of its own. They could use a core, or keep a port, for ever. So the
-// conversation is three processes, each the parent of the next:
+// session of its own. After the test, they would still use a core, or a port.
+// So the conversation is three processes, each the parent of the next:
 //
 //     run      waits; it has the process id that a user or a program signals
 //     keeper   is the new parent of each process below it whose parent has
