@@ -233,20 +233,50 @@ static void before_sleep(int timeout_ms)
     MUST(timeout_ms == expected_timeout_ms());
 }
 
+static struct {
+    int epoll;
+    struct epoll_event *events;
+    int events_max;
+} wait_arguments;
+
+// Returns whether the first `count` events are also for the descriptor and the
+// direction of `a`.
+static bool is_reported(const struct actor *a, int count)
+{
+    uint32_t wanted = a->out ? EPOLLOUT : EPOLLIN | EPOLLRDHUP | EPOLLPRI;
+    for (int i = 0; i < count; i++) {
+        const struct epoll_event *e = &wait_arguments.events[i];
+        if ((int)e->data.u64 == ends[a->end].fd &&
+            (e->events & (wanted | EPOLLHUP | EPOLLERR)) != 0)
+            return true;
+    }
+    return false;
+}
+
+// Returns whether the loop must wake `a` now, after a wait with `count` events.
+// If epoll has refused to watch the descriptor for `a`, it may still report the
+// descriptor, because it watches it for an actor that waits for the other
+// direction.
+static bool must_wake(const struct actor *a, int count)
+{
+    if (a->unwatched)
+        return is_reported(a, count);
+    struct pollfd fd = {.fd = ends[a->end].fd,
+                        .events = a->out ? POLLOUT : POLLIN};
+    return poll(&fd, 1, 0) > 0;
+}
+
 // Ends the waits in the model that the loop will end now: those for ready
 // descriptors, and those whose time has come.
-static void after_wait(void)
+static void after_wait(int count)
 {
     for (int i = 0; i < ACTORS; i++) {
         struct actor *a = &actors[i];
         if (!a->exists || a->wait != IO || a->state != CO_WAITING ||
-            a->unwatched)
-            continue;
-        struct pollfd fd = {.fd = ends[a->end].fd,
-                            .events = a->out ? POLLOUT : POLLIN};
-        if (poll(&fd, 1, 0) <= 0)
+            !must_wake(a, count))
             continue;
         model_end_wait(a, 0);
+        model_end_retries(a);
         a->must_run = true;
     }
     model_deliver_async_wakes();
@@ -297,15 +327,9 @@ static int wait_in_loop(int timeout_ms, int (*wait_call)(int ms))
         now_ms += timeout_ms;
     while (count == 0 && timeout_ms != 0 && !jumps)
         count = cause_event() ? wait_for_thread(wait_call) : wait_call(0);
-    after_wait();
+    after_wait(count);
     return count;
 }
-
-static struct {
-    int epoll;
-    struct epoll_event *events;
-    int events_max;
-} wait_arguments;
 
 int __real_epoll_wait(int epoll, struct epoll_event *events, int max, int ms);
 int __wrap_epoll_wait(int epoll, struct epoll_event *events, int max, int ms);

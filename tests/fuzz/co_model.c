@@ -121,6 +121,12 @@ static int error_at_end(const struct actor *a)
     return ETIMEDOUT;
 }
 
+void model_end_retries(struct actor *a)
+{
+    a->due_ms = a->limit_at;
+    a->unwatched = false;
+}
+
 void model_pass_time(void)
 {
     for (int i = 0; i < ACTORS; i++) {
@@ -128,8 +134,7 @@ void model_pass_time(void)
         if (!a->exists || model_due_ms(a) > now_ms)
             continue;
         model_end_wait(a, error_at_end(a));
-        a->due_ms = a->limit_at;
-        a->unwatched = false;
+        model_end_retries(a);
     }
 }
 

@@ -109,6 +109,10 @@ void model_end(struct actor *a, int error);
 // Returns when the wait of `a` must end by itself, deadlines included.
 int64_t model_due_ms(const struct actor *a);
 
+// Notes that `a` runs now, before its next retry. If it waits again, it retries
+// only if epoll refuses once more.
+void model_end_retries(struct actor *a);
+
 // Ends the waits whose time has come. The caller must have ended the waits for
 // ready descriptors before.
 void model_pass_time(void);

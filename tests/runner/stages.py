@@ -14,7 +14,7 @@ what was built.
     gdb        the backtraces of coroutines in a debugger
     hostile    the attacks, and the bugs of tests/mutants, which tests must find
     faults     failing system calls, one at a time
-    fuzz       random input for all parsers, the same in every run
+    fuzz       random input for all parsers and for the coroutine runtime
     bench      the bench and its arithmetic
     tutorial   every command in the texts
     course     the grader, the skeletons and the pages
