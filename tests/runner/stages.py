@@ -65,7 +65,8 @@ GLIBC_TESTS = ("fuzz_client_options", "fuzz_server_options", "test_co_cxx",
 # How many random inputs fuzz_coroutines tries in stages in which each is slow,
 # or which repeat those of another stage. Elsewhere, it tries 20,000, or 1,000
 # under a sanitizer.
-FUZZ_COROUTINES_RUNS = {"ucontext": 1000, "tsan": 200, "valgrind": 300}
+FUZZ_COROUTINES_RUNS = {"ucontext": 1000, "tsan": 200, "valgrind": 300,
+                        "check": 1000}
 PARTED_TESTS = ("test_fibload",)  # these can list their parts and run one
 BENCH_TESTS = ("bench_test", "report_test", "plot_test", "bench_client_test",
                "bench_coro_test")
