@@ -1046,6 +1046,19 @@ class Recording(unittest.TestCase):
                 for begin, end in zip(of_backend[::2], of_backend[1::2]):
                     self.assertGreaterEqual(end - begin, 20_000)
 
+    def test_a_server_that_cannot_listen_keeps_the_older_trace(self):
+        self.path.write_text("an older trace")
+        for model in MODELS:
+            with self.subTest(model), started(BIN / model, "--port",
+                                              "0") as (_, port):
+                ended = subprocess.run(
+                    [BIN / model, "--port", str(port), "--trace", self.path],
+                    capture_output=True, text=True, check=False,
+                    timeout=PATIENCE_S)
+                self.assertEqual(ended.returncode, 1)
+                self.assertIn("cannot listen on", ended.stderr)
+                self.assertEqual(self.path.read_text(), "an older trace")
+
     def test_a_full_disk_loses_the_trace_and_not_the_server(self):
         for model in MODELS:
             with self.subTest(model), started(

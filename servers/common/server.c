@@ -52,6 +52,20 @@ static void close_inherited_descriptors(void)
     closedir(directory);
 }
 
+static int listen_or_exit(const struct options *o)
+{
+    unsigned flags = (o->nonblocking ? NET_NONBLOCKING : 0U) |
+                     (o->reuseport ? NET_REUSEPORT : 0U);
+    int fd = net_listen(o->host, o->port, o->backlog, flags);
+    if (fd >= 0)
+        return fd;
+    if (errno == EINVAL || errno == EADDRNOTAVAIL)
+        options_refuse(o, "host", "an address of this machine", o->host);
+    fprintf(stderr, "%s: cannot listen on %s:%d: %s\n", o->model, o->host,
+            o->port, strerror(errno));
+    exit(EXIT_FAILURE);
+}
+
 int server_open(struct options *o, int argc, char **argv)
 {
     open_standard_streams();
@@ -61,25 +75,18 @@ int server_open(struct options *o, int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);  // For standard output; send() has MSG_NOSIGNAL.
     signal(SIGXFSZ, SIG_IGN);  // Beyond ulimit -f, write() fails instead.
     server_require(report_open(o->model, o->quiet) == 0, "mmap");
-    if (o->trace != NULL &&
-        trace_open(o->trace, o->model, o->delay_ms, &o->rules) != 0)
-        server_refuse_path("trace", o->trace);
     if (o->stack_kib > 0)
         server_require(threads_set_stack(o->stack_kib) == 0, "--stack-kib");
     if (o->forks)
         server_require(children_open(o->clients_max) == 0, "children");
 
     net_set_idle_timeout(o->idle_timeout_s);
-    unsigned flags = (o->nonblocking ? NET_NONBLOCKING : 0U) |
-                     (o->reuseport ? NET_REUSEPORT : 0U);
-    listener = net_listen(o->host, o->port, o->backlog, flags);
-    if (listener >= 0)
-        return listener;
-    if (errno == EINVAL || errno == EADDRNOTAVAIL)
-        options_refuse(o, "host", "an address of this machine", o->host);
-    fprintf(stderr, "%s: cannot listen on %s:%d: %s\n", o->model, o->host,
-            o->port, strerror(errno));
-    exit(EXIT_FAILURE);
+    listener = listen_or_exit(o);
+    // Last, because it empties the file, which may hold an older trace.
+    if (o->trace != NULL &&
+        trace_open(o->trace, o->model, o->delay_ms, &o->rules) != 0)
+        server_refuse_path("trace", o->trace);
+    return listener;
 }
 
 // LESSON stop-without-a-race: the handler of SIGTERM calls this function. A
