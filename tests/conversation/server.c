@@ -167,10 +167,21 @@ static int64_t connect_once(const struct server *s, int64_t at_ms)
 #endif
 }
 
+static int waited_ms;  // for the last server that had to be killed; 0: for none
+
+// Returns the longest time to wait for the end of a server. Once one had to be
+// killed, it is shorter: a server that ignores SIGTERM would take all of
+// patience_ms() in every test.
+static int time_to_end_ms(void)
+{
+    return waited_ms > 0 ? patience_ms() / 4 : patience_ms();
+}
+
 int server_wait(struct server *s)
 {
     int status = 0;
-    int64_t until_ms = now_ms() + patience_ms();
+    int limit_ms = time_to_end_ms();
+    int64_t until_ms = now_ms() + limit_ms;
     int64_t connect_ms = now_ms() + CONNECT_AFTER_MS;
     while (waitpid(s->pid, &status, WNOHANG) == 0) {
         connect_ms = connect_once(s, connect_ms);
@@ -178,6 +189,7 @@ int server_wait(struct server *s)
             kill(s->pid, SIGKILL);
             waitpid(s->pid, &status, 0);
             collect_result(s, status);
+            waited_ms = limit_ms;
             return -1;
         }
         sleep_ms(CHECK_PAUSE_MS);
@@ -229,7 +241,7 @@ static void report_end(const struct server *s, int status)
     print_lines("standard error", s->err_text);
     if (status < 0)
         printf("# it did not end within %d s, and was killed\n",
-               patience_ms() / 1000);
+               waited_ms / 1000);
     else if (status >= 256)
         printf("# signal %d ended it: %s\n", status - 256,
                strsignal(status - 256));
