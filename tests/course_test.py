@@ -1086,7 +1086,8 @@ class Mistakes(unittest.TestCase):
 
 
 # A server whose child outlives it, in a session of its own, as a daemon does.
-# Such a child writes its id and the process group of the server to a pipe.
+# Such a child writes its id and the process group of the server to a pipe. The
+# server may answer its first client, so that the conversation goes on.
 LEAVES_A_CHILD = """\
 #!/usr/bin/env python3
 import os, signal, socket, time
@@ -1094,11 +1095,15 @@ import os, signal, socket, time
 group = os.getpgrp()
 listener = socket.create_server(("127.0.0.1", 0))
 if os.fork() == 0:
+    listener.close()
     os.setsid()
     os.write({pipe}, b"%d %d\\n" % (os.getpid(), group))
     time.sleep({seconds})
     os._exit(0)
 print(f"mine: listening on 127.0.0.1:{{listener.getsockname()[1]}}", flush=True)
+if {answers}:
+    client, _ = listener.accept()
+    client.sendall(b"\\n")
 signal.pause()
 """
 
@@ -1108,7 +1113,7 @@ class Leftovers(unittest.TestCase):
     """However the conversation ends, no process of a server is left. All of
     them have a pipe of this test open, so that the pipe ends with the last."""
 
-    def start(self):
+    def start(self, answers=False):
         """Starts the conversation, and waits for the child of a server."""
         scratch = tempfile.TemporaryDirectory()
         self.addCleanup(scratch.cleanup)
@@ -1116,12 +1121,13 @@ class Leftovers(unittest.TestCase):
         self.addCleanup(os.close, self.pipe)
         server = write_script(
             pathlib.Path(scratch.name, "mine"),
-            LEAVES_A_CHILD.format(pipe=writer, seconds=LONG_S))
+            LEAVES_A_CHILD.format(pipe=writer, seconds=5 * LONG_S,
+                                  answers=answers))
         self.conversation = subprocess.Popen(
             [CONVERSATION, server], pass_fds=[writer], start_new_session=True,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             env={**os.environ, "ONLY": "drain", "DRAINS": "1",
-                 "PATIENCE": str(SHORT_S)},
+                 "PATIENCE": str(LONG_S)},
             # A shell may have started the tests with SIGINT ignored.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         os.close(writer)
@@ -1145,14 +1151,14 @@ class Leftovers(unittest.TestCase):
     def read(self):
         """Waits for output of a child. Returns false if no process is left that
         could write. Fails if neither comes."""
-        ready, _, _ = select.select([self.pipe], [], [], PATIENCE_S)
+        ready, _, _ = select.select([self.pipe], [], [], LONG_S)
         self.assertTrue(ready, f"a child is left: {self.children()}")
         said = os.read(self.pipe, 4096)
         self.said += said
         return said
 
     def test_at_its_end(self):
-        self.start()
+        self.start(answers=True)
         while self.read():
             pass
         self.assertEqual(len(self.children()), 1)

@@ -46,35 +46,39 @@ static int await_worker(pid_t worker, const sigset_t *signals)
 }
 
 // Kills all children of this process. The children of each killed one become
-// children of this process, and so are killed next.
+// children of this process, and so are killed next. While processes end, the
+// list of children may lack one, so only waitpid() decides that none is left.
 static void kill_all(void)
 {
     const struct server self = {.pid = getpid()};
-    for (pid_t child; (child = server_child(&self)) != 0;) {
-        kill(child, SIGKILL);
-        waitpid(child, NULL, 0);
-    }
+    do {
+        pid_t child = server_child(&self);
+        if (child != 0)
+            kill(child, SIGKILL);
+    } while (waitpid(-1, NULL, 0) > 0);
 }
 
 // Runs in the keeper, a child of the process `run`. Returns in the worker only.
 static void keep(pid_t run)
 {
     sigset_t signals, old;
+    pid_t group = getpgrp(), keeper = getpid();
+    setpgid(0, 0);
     sigemptyset(&signals);
     sigaddset(&signals, SIGCHLD);
     sigaddset(&signals, SIGTERM);
     sigprocmask(SIG_BLOCK, &signals, &old);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
-    pid_t keeper = getpid(), worker = tap_fork();
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != run)
+        raise(SIGTERM);  // `run` had ended before prctl().
+    pid_t worker = tap_fork();
     if (worker == 0) {
+        setpgid(0, group);
         sigprocmask(SIG_SETMASK, &old, NULL);
         tap_end_with_parent(keeper);
         return;
     }
-    setpgid(0, 0);
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (getppid() != run)
-        raise(SIGTERM);  // `run` had ended before prctl().
     int status = await_worker(worker, &signals);
     kill_all();
     _exit(exit_status(status));
