@@ -208,18 +208,16 @@ static int expected_timeout_ms(void)
 
 // Checks that ready coroutines run soon. A ready coroutine runs in the next
 // round of the loop; before its call returns, it may be rescheduled once
-// because its budget is used up. A coroutine that joins a group may also wait
-// again, and become ready again in the same round.
+// because its budget is used up.
 static void check_turns(void)
 {
-    enum { ROUNDS_MAX = 2, ROUNDS_TO_JOIN_MAX = 4 };
+    enum { ROUNDS_MAX = 2 };
     for (int i = 0; i < ACTORS; i++) {
         struct actor *a = &actors[i];
         if (!a->exists || state_of(a) != CO_READY)
             a->rounds_ready = 0;
         else
-            MUST(++a->rounds_ready <=
-                 (a->wait == JOIN ? ROUNDS_TO_JOIN_MAX : ROUNDS_MAX));
+            MUST(++a->rounds_ready <= ROUNDS_MAX);
     }
 }
 

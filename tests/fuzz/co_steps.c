@@ -95,9 +95,12 @@ static bool start_member(struct actor *me)
 {
     struct actor *a = model_free_slot();
     int group = (int)next_byte() % GROUPS;
+    struct actor *joiner = group_models[group].joiner;
     (void)me;
     if (a == NULL)
         return true;
+    if (joiner != NULL)
+        joiner->rounds_ready = 0;  // If it is ready, it will wait again.
     model_create(a, true);
     a->group = group;
     a->cancelled = group_models[group].cancelled;
