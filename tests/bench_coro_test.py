@@ -183,13 +183,15 @@ class Rounds(unittest.TestCase):
     """Rounds in which a run fails: it must leave a message and a gap, and the
     other runs must count."""
 
+    def setUp(self):
+        self.csv = folder_for(self) / "new" / "coro.csv"
+
     def bench(self, figures_of_run, rounds=3):
         """Calls bench() with one section. figures_of_run(run, number) gives the
         figures of the run that is made for the `number`-th time. Returns the
         exit status, the output, and the rows of the CSV file."""
-        options = types.SimpleNamespace(
-            only=["serve"], rounds=rounds,
-            csv=folder_for(self) / "new" / "coro.csv")
+        options = types.SimpleNamespace(only=["serve"], rounds=rounds,
+                                        csv=self.csv)
         said, calls = io.StringIO(), Counter()
 
         def figures(run, _options, _cores):
@@ -201,7 +203,7 @@ class Rounds(unittest.TestCase):
                 SECTIONS={"serve": ("CPU", [COST, OTHERS, TIMES])}), \
                 contextlib.redirect_stdout(said):
             status = bench_coro.bench(options)
-        return status, said.getvalue(), rows_of(options.csv)
+        return status, said.getvalue(), rows_of(self.csv)
 
     def test_all_is_well(self):
         status, said, rows = self.bench(
@@ -242,6 +244,13 @@ class Rounds(unittest.TestCase):
         self.assertEqual(status, bench_coro.costs.INTERRUPTED)
         self.assertIn("interrupted: not all rounds were made", said)
         self.assertEqual({row["round"] for row in rows}, {"1"})
+
+        _, said, whole = self.bench(lambda run, number: {"cpu": number})
+        self.assertIn("All values: ", said)
+        _, said, rows = self.bench(figures)
+        self.assertIn("Not stored: ", said)
+        self.assertEqual(rows, whole)
+        self.assertEqual({row["round"] for row in rows}, {"1", "2", "3"})
 
 
 # A server that prints its ready line and then does nothing.

@@ -44,6 +44,7 @@ class Figures:
         self.values = {}  # for each figure: its values by the round's number
         self.problems = []
         self.round = 1
+        self.whole = True  # false: interrupted
 
     def note(self, *figure, value):
         """Stores the value of a figure in this round."""
@@ -88,6 +89,7 @@ def bench(name, figures, work, show):
             work()
     except Interrupted:
         status = INTERRUPTED
+        figures.whole = False
         figures.problems.append("interrupted: not all rounds were made")
     show()
     for problem in figures.problems:
@@ -150,9 +152,13 @@ def print_rows(title, rows, figures, shown, width):
             print(row.line(sample, shown, width))
 
 
-def save(path, header, rows):
+def save(path, header, rows, figures):
     """Writes all values to a CSV file, and prints its path. Each row has the
-    names of a figure, and its Sample: the file has a line for each value."""
+    names of a figure, and its Sample: the file has a line for each value. If
+    the figures are not whole, an older file stays as it is."""
+    if not figures.whole and path.exists():
+        print(f"\nNot stored: {os.path.relpath(path)} keeps its values")
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w", newline="", encoding="utf-8") as file:
         out = csv.writer(file)
