@@ -7,6 +7,7 @@ import contextlib
 import csv
 import dataclasses
 import io
+import itertools
 import json
 import math
 import os
@@ -1503,6 +1504,17 @@ class Grades(unittest.TestCase):
                 self.assertRaisesRegex(processes.RunFailed,
                                        "torture'? --server .*/blocking'? "):
             grade.judge_torture(options_for(BIN / "blocking", "fork"))
+
+    def test_runs_are_repeated_unless_all_fail(self):
+        expected = grade.expected_of("fork")
+        cells = {cell for one in expected for cell in one.cells}
+        failed = processes.RunFailed("fork did not stop")
+        for outcomes, rounds in (((failed, failed), 1), (("run", failed), 3)):
+            with unittest.mock.patch.object(
+                    grade, "run_of",
+                    side_effect=itertools.cycle(outcomes)) as run_of:
+                grade.measured(expected, options_for(BIN / "fork", "fork"))
+            self.assertEqual(run_of.call_count, rounds * len(cells))
 
     def test_no_failure_names_a_log_that_is_deleted(self):
         row = {"attack": "idle", "as_expected": "0", "shown": "!fails",
