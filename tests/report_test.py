@@ -407,6 +407,14 @@ class Watching(unittest.TestCase):
             found = watch.columns()
         self.assertEqual(found["first_process_share"], "0.250")
 
+    def test_a_process_may_end_before_its_threads_are_listed(self):
+        """No process has the number 0, and its folder seems to be there, as
+        that of a process that ends at this moment."""
+        with unittest.mock.patch.object(
+                run.usage, "session_of", lambda pid: [(pid, [])]), \
+                unittest.mock.patch("pathlib.Path.is_dir", return_value=True):
+            self.assertEqual(run.usage.threads_of(0), [])
+
     def test_the_core_of_another_program(self):
         """Checks that busy_s() grows while this test computes: it reads the
         kernel's count of busy time, in /proc/stat."""

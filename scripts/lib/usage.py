@@ -73,12 +73,12 @@ def kib_of(pid, file, field):
     return int(found[1]) if found else 0
 
 
-def count_in(path):
-    """Returns the number of entries in a folder of /proc."""
+def names_in(path):
+    """Returns the names of the entries in a folder of /proc."""
     try:
-        return len(os.listdir(path))
+        return os.listdir(path)
     except OSError:
-        return 0  # The process has just ended.
+        return []  # The process has just ended.
 
 
 def usage_of(server):
@@ -91,7 +91,7 @@ def usage_of(server):
             continue
         sum_.processes += 1
         sum_.threads += int(fields[17])
-        sum_.descriptors += count_in(f"/proc/{pid}/fd")
+        sum_.descriptors += len(names_in(f"/proc/{pid}/fd"))
         sum_.memory_kib += kib_of(pid, "smaps_rollup", "Pss")
         # Includes the time of its reaped children.
         sum_.cpu_s += sum(map(int, fields[11:15])) / TICKS_PER_S
@@ -138,8 +138,8 @@ def usage_once_released(server, before, allowed=0):
 
 def threads_of(server):
     """Returns the folders in /proc of all threads of the server."""
-    return [path for pid, _ in session_of(server)
-            for path in pathlib.Path(f"/proc/{pid}/task").glob("*")]
+    return [pathlib.Path(tasks, thread) for pid, _ in session_of(server)
+            for tasks in [f"/proc/{pid}/task"] for thread in names_in(tasks)]
 
 
 def wants_core(server):

@@ -23,7 +23,7 @@ from lib import tcp
 from lib.processes import (
     CLIENT_OK, CLIENT_TIMEOUT_S, RunFailed, sleep, started, wait)
 from lib.text import print_row
-from lib.usage import count_in
+from lib.usage import names_in
 from torture.attacks import (
     BLOCK, BUFFER_SIZE, REQUESTS, Attack, churning, flood)
 from torture.matrix import ONE_AT_A_TIME
@@ -131,7 +131,7 @@ def await_connections(client):
     so that the server accepts the normal ones first: accepting clients during
     an attack is not what is measured."""
     descriptors = pathlib.Path(f"/proc/{client.pid}/fd")
-    while client.poll() is None and count_in(descriptors) < NORMAL:
+    while client.poll() is None and len(names_in(descriptors)) < NORMAL:
         sleep(CHECK_S)
 
 
