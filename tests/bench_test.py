@@ -223,6 +223,13 @@ with processes.started(["sh", "-c", "exec sleep 1000"]) as process:
         wait_until(lambda: not child.exists() or not child.read_bytes(),
                    "the child has ended")
 
+    def test_a_process_with_the_number_of_one_that_ended_is_not_killed(self):
+        with held_back(), processes.started(["sleep", "1000"]) as another:
+            processes.kill_group(types.SimpleNamespace(
+                pid=another.pid, returncode=0, wait=lambda: 0))
+            another.terminate()
+            self.assertEqual(wait(another, PATIENCE_S), -signal.SIGTERM)
+
     def test_a_signal_comes_only_where_it_is_waited(self):
         raise_when_stopped()
         with held_back(), processes.started(["sleep", "1000"]) as process:

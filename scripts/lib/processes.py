@@ -135,9 +135,14 @@ def in_child(core=None):
 
 
 def kill_group(process):
-    """Kills a process that leads a session, and its children."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    """Kills a process that leads a session, and its children. If it has been
+    waited for and has left no child, another process may have got its number,
+    and is not killed."""
+    is_another = (process.returncode is not None
+                  and os.path.exists(f"/proc/{process.pid}"))
+    if not is_another:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
