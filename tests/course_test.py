@@ -29,11 +29,11 @@ from programs import (
     PATIENCE_S, need_matplotlib, patient_bin, write_script)
 from sentences import facts
 from under_test import (
-    BIN, CONVERSATION, EXPERIMENTS, MODELS, PROGRAMS, REFERENCE, ROOT, Runs,
-    as_module, attack_cell, attacks, c_source, classroom, command_line, doctor,
-    failures, grade, judgements, markdown, matrix, measured, predict,
-    predictions, processes, program, quotes, read_runs, side_by_side, site,
-    skeleton, soak, write_claims)
+    ALL_MODELS, BIN, CONVERSATION, EXPERIMENTS, MODELS, PROGRAMS, REFERENCE,
+    ROOT, Runs, as_module, attack_cell, attacks, c_source, classroom,
+    command_line, doctor, failures, grade, judgements, markdown, matrix,
+    measured, predict, predictions, processes, program, quotes, read_runs,
+    side_by_side, site, skeleton, soak, write_claims)
 
 # More than a build or a part of the grading takes on the slowest machine.
 LONG_S = 600
@@ -857,10 +857,14 @@ TARGETS = {
 
 def only_what_is_needed(folder, names):
     """Returns which of these names in a folder the copy of the project does not
-    need: what other tests build, and the runs of the user."""
-    kept = {ROOT / "build": {"plain"}, ROOT / "results": {"reference"}}
+    need: what other tests build, the runs of the user, and compiled modules of
+    Python. A file that another test removes or renames while the copy is made
+    could not be copied."""
+    kept = {ROOT / "build": {"plain"}, ROOT / "results": {"reference"},
+            ROOT / "bin": {*ALL_MODELS, "fibload"}}
     of_root = {".git"} if pathlib.Path(folder) == ROOT else set()
-    return set(names) - kept.get(pathlib.Path(folder), set(names)) | of_root
+    return (set(names) - kept.get(pathlib.Path(folder), set(names)) | of_root
+            | {"__pycache__"})
 
 
 @tap.part("anywhere")
