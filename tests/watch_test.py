@@ -702,7 +702,8 @@ class Terminal:
 @tap.part("once")
 class Coroutines(unittest.TestCase):
     def setUp(self):
-        self.path = folder_for(self, prefix="a folder ") / "a socket"
+        self.path = folder_for(self, prefix="a folder ",
+                               dir=coroutines.place_of_sockets()) / "socket"
 
     def test_watch_asks_the_server_that_it_has_started(self):
         found = once("coroutine")

@@ -28,14 +28,18 @@ class Coroutine:
     stack_size: int
 
 
+def place_of_sockets():
+    """Returns the usual folder for temporary files, or /tmp if its path is too
+    long for a UNIX socket."""
+    place = tempfile.gettempdir()
+    return place if len(os.fsencode(place)) <= FOLDER_BYTES_MAX else "/tmp"
+
+
 def new_socket(stack):
     """Returns the path of a socket that does not exist yet. Its folder is
-    removed when `stack`, a contextlib.ExitStack, is closed. It is in /tmp if
-    the usual folder has too long a path for a UNIX socket."""
-    place = tempfile.gettempdir()
-    if len(os.fsencode(place)) > FOLDER_BYTES_MAX:
-        place = "/tmp"
-    folder = stack.enter_context(tempfile.TemporaryDirectory(dir=place))
+    removed when `stack`, a contextlib.ExitStack, is closed."""
+    folder = stack.enter_context(
+        tempfile.TemporaryDirectory(dir=place_of_sockets()))
     return pathlib.Path(folder) / "coroutines"
 
 
