@@ -52,10 +52,11 @@ static int open_error(struct conn *c, uint16_t source)
 static void test_refused(void)
 {
     struct conn c = {.states = states};
-    close(bound_socket());  // No socket listens at this port.
+    int fd = bound_socket();  // Keeps the port from other programs.
     ok(open_error(&c, 0) == ECONNREFUSED,
        "connecting to a port without a server is refused");
     conn_close(&c, false);
+    close(fd);
     ok(c.state == CONN_CLOSED, "a refused connection is closed");
 }
 
@@ -101,6 +102,14 @@ static void test_requests(struct conn *c, int server)
        "the newest request becomes the oldest one");
 }
 
+// Waits until `c` has something to receive. If the kernel handles packets on
+// another core, they may arrive after send() or close() has returned.
+static void await_input(const struct conn *c)
+{
+    struct pollfd there = {.fd = c->fd, .events = POLLIN};
+    poll(&there, 1, -1);
+}
+
 // Sends bytes from the server to `c`, which reads them a while after they have
 // arrived. Returns whether `c` knows when they arrived: the time stamp must lie
 // between the time before send() and the time at which poll() returned.
@@ -109,8 +118,7 @@ static bool is_stamped(struct conn *c, int server, const char *bytes)
     char reply[16];
     int64_t stamp_ns, sent_ns = clock_read_ns(CLOCK_REALTIME);
     ssize_t len = send(server, bytes, strlen(bytes), 0);
-    struct pollfd there = {.fd = c->fd, .events = POLLIN};
-    poll(&there, 1, -1);
+    await_input(c);
     int64_t arrived_ns = clock_read_ns(CLOCK_REALTIME);
     usleep(1000);
     return conn_receive(c, reply, sizeof reply, &stamp_ns) == len &&
@@ -127,11 +135,11 @@ static void test_replies(struct conn *c, int server)
        "the time stamp shows that a reply waited for the client");
     setsockopt(c->fd, SOL_SOCKET, SO_TIMESTAMPNS, &(int){0}, sizeof(int));
     send(server, "8\n", 2, 0);
-    struct pollfd there = {.fd = c->fd, .events = POLLIN};
-    poll(&there, 1, -1);
+    await_input(c);
     ok(conn_receive(c, reply, sizeof reply, &stamp_ns) == 2 && stamp_ns == 0,
        "without time stamps, the time of arrival is unknown");
     close(server);
+    await_input(c);
     ok(conn_receive(c, reply, sizeof reply, &stamp_ns) == 0,
        "after the server has closed the connection, conn_receive() returns 0");
 }
