@@ -62,6 +62,10 @@ pid_t tap_fork(void);
 // kills this process at once. A later setuid(2) cancels this.
 void tap_end_with_parent(pid_t parent);
 
+// A test that might never end calls alarm(2) with this. On a slow machine, some
+// tests take several minutes.
+enum { TAP_HANG_S = 3600 };
+
 // Prints the plan and the totals. Returns the exit status for main().
 int done_testing(void);
 

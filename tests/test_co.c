@@ -383,7 +383,7 @@ static void test_limits(void)
 
 int main(void)
 {
-    alarm(300);
+    alarm(TAP_HANG_S);
 #ifndef SANITIZED
     test_limits();  // First: the runtime tests the kernel once.
     test_large_frames();

@@ -354,7 +354,7 @@ static void test_socket(void)
 
 int main(void)
 {
-    alarm(300);
+    alarm(TAP_HANG_S);
     if (mkdtemp(folder) == NULL)
         ok(false, "mkdtemp: %s", strerror(errno));
     snprintf(path, sizeof path, "%s/a socket", folder);

@@ -618,7 +618,7 @@ static void test_offload_in_old_generator(void)
 
 int main(void)
 {
-    alarm(300);
+    alarm(TAP_HANG_S);
     test_order();
     test_many();
     test_semaphores();

@@ -668,7 +668,7 @@ static void test_misuse(void)
 
 int main(void)
 {
-    alarm(300);
+    alarm(TAP_HANG_S);
     test_table();
     test_wake_ups();
     test_pair();

@@ -259,7 +259,7 @@ static void test_crowd(void)
 
 int main(void)
 {
-    alarm(300);  // With a lost loop counter it might never end.
+    alarm(TAP_HANG_S);  // With a lost loop counter it might never end.
     test_registers();
     test_resumer();
     test_prepare();

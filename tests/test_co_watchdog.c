@@ -326,7 +326,7 @@ static void test_end(void)
 
 int main(void)
 {
-    alarm(300);
+    alarm(TAP_HANG_S);
     loop_thread = pthread_self();
     co_set_stack_size(STACK_SIZE);
     open_output();
