@@ -333,6 +333,7 @@ static void test_signals(void)
     ok(stop_on_signal(wake_blocked_calls) == 0 && !stop_requested(),
        "before a signal, the server is not stopping");
     ok(stop_block_signals() == 0, "signals are blocked");
+    start_fake_clock(0);  // All signals come at the same moment.
     raise(SIGTERM);
     ok(!stop_requested(), "a blocked signal stays pending");
     ok(!stop_wait(-1, -1) && stop_requested(),
@@ -340,6 +341,7 @@ static void test_signals(void)
     stop_unblock_signals();
     raise(SIGTERM);
     ok(true, "a second signal at the same moment does not end the process");
+    fake_now_ns = 0;
 }
 
 // Checks what a stopping server still does. From here on, stop_requested() is
