@@ -204,7 +204,7 @@ bool server_await_ready(struct server *s)
     while (now_ms() < until_ms && end.si_pid == 0) {
         read_text(s->out, s->out_text);
         const char *colon = strrchr(s->out_text, ':');
-        if (strchr(s->out_text, '\n') != NULL && colon != NULL) {
+        if (colon != NULL && strchr(colon, '\n') != NULL) {
             s->port = (int)strtol(colon + 1, NULL, 10);
             return true;
         }
