@@ -47,9 +47,10 @@ check_beside() {
     beside+=("$! $file $what")
 }
 
-# Runs a command until it succeeds, for half a minute at most.
+# Runs a command until it succeeds, for five minutes at most: on a busy machine,
+# Python alone may take 10 s to start.
 eventually() {
-    local end=$((SECONDS + 30))
+    local end=$((SECONDS + 300))
     until "$@"; do
         [ "$SECONDS" -lt "$end" ] || return
         sleep 0.05
