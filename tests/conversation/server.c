@@ -22,8 +22,8 @@ enum {
     PATIENCE_S_MAX = 24 * 3600,
     CONNECT_AFTER_MS = 20000,
     ARGUMENTS_MAX = 64,
-    ANOTHER_USER = 50000,
-    USERS = 10000,
+    ANOTHER_USER = 30000,
+    USERS = 32768,  // the usual number of process ids
 };
 
 int setting(const char *variable, int initial, int max)
@@ -70,8 +70,8 @@ static void apply(const struct limits *limits)
         setrlimit(RLIMIT_AS, &memory);
     // The limit on processes does not hold for root, so become another user.
     // That user may not be able to look up the program's path, but it can run
-    // the open file. The user id depends on the process id. The limit
-    // counts all processes of a user, and other tests may run at the same time.
+    // the open file. The limit counts all processes of a user, and other tests
+    // may run at the same time, so the user id depends on the process id.
     const uid_t user = ANOTHER_USER + (uid_t)getpid() % USERS;
     if (limits->processes > 0 &&
         (setrlimit(RLIMIT_NPROC, &processes) != 0 || setuid(user) != 0))
