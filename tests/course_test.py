@@ -1714,7 +1714,9 @@ class Grading(unittest.TestCase):
     """The grades of real servers."""
 
     def test_parts_of_the_conversation_have_the_known_number_of_checks(self):
-        for part in (grade.PARTS[0], *grade.PARTS[-2:]):
+        for part in grade.PARTS:
+            if part.name == "waiting":
+                continue  # Its number depends on the model, and is the lowest.
             said, cut = grade.converse(part, options_for(BIN / "thread",
                                                          "thread"))
             self.assertEqual(cut, "")
