@@ -1092,7 +1092,7 @@ class Mistakes(unittest.TestCase):
 
 # A server whose child outlives it, in a session of its own, as a daemon does.
 # Such a child writes its id and the process group of the server to a pipe. The
-# server may answer its first client, so that the conversation goes on.
+# server may answer its first client, so that the conversation continues.
 LEAVES_A_CHILD = """\
 #!/usr/bin/env python3
 import os, signal, socket, time

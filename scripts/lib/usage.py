@@ -138,8 +138,9 @@ def usage_once_released(server, before, allowed=0):
 
 def threads_of(server):
     """Returns the folders in /proc of all threads of the server."""
-    return [pathlib.Path(tasks, thread) for pid, _ in session_of(server)
-            for tasks in [f"/proc/{pid}/task"] for thread in names_in(tasks)]
+    return [pathlib.Path(f"/proc/{pid}/task/{thread}")
+            for pid, _ in session_of(server)
+            for thread in names_in(f"/proc/{pid}/task")]
 
 
 def wants_core(server):

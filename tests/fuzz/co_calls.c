@@ -231,6 +231,7 @@ static void before_sleep(int timeout_ms)
     MUST(timeout_ms == expected_timeout_ms());
 }
 
+// The arguments with which the loop has called epoll_wait().
 static struct {
     int epoll;
     struct epoll_event *events;
